@@ -1,0 +1,53 @@
+/** Time as an argument. Nothing outside `base/` reads the ambient clock or sets ambient timers. */
+export interface Clock {
+  /** Wall-clock time in milliseconds since the epoch. May jump. */
+  now(): number;
+  /** Monotonic time in milliseconds from an arbitrary origin. Use it for durations. */
+  monotonicMs(): number;
+  /** Calls `run` once, no earlier than `delayMs` from now. A delay above 24 days is honoured. */
+  setTimer(delayMs: number, run: () => void): Timer;
+}
+
+export interface Timer {
+  cancel(): void;
+}
+
+/** The longest delay that a platform timer holds; longer ones are chained. */
+const platformDelayMsMax = 2_147_000_000;
+
+/** The machine's clock. Its timers keep the process alive until they are cancelled. */
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  monotonicMs: () => performance.now(),
+  setTimer(delayMs, run) {
+    let handle: NodeJS.Timeout;
+    const arm = (remainingMs: number): void => {
+      const partMs = Math.min(Math.max(remainingMs, 0), platformDelayMsMax);
+      handle = setTimeout(() => {
+        if (remainingMs > partMs) arm(remainingMs - partMs);
+        else run();
+      }, partMs);
+    };
+    arm(delayMs);
+    return { cancel: () => clearTimeout(handle) };
+  },
+};
+
+/** Resolves after `delayMs`, or rejects with the signal's reason as soon as it aborts. */
+export function sleep(clock: Clock, delayMs: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted) {
+      reject(signal.reason);
+      return;
+    }
+    const onAbort = (): void => {
+      timer.cancel();
+      reject(signal?.reason);
+    };
+    const timer = clock.setTimer(delayMs, () => {
+      signal?.removeEventListener("abort", onAbort);
+      resolve();
+    });
+    signal?.addEventListener("abort", onAbort, { once: true });
+  });
+}

@@ -1,0 +1,31 @@
+/** Every error code with its cause and its remedy. docs/reference/errors.md lists the same codes; a test holds both equal. */
+export const errorCodes = {
+  OPTION_INVALID: { cause: "An option has a value outside its range or type.", remedy: "Use a value that the message names." },
+  TEAM_INVALID: { cause: "The team's definitions have problems; all of them are listed.", remedy: "Mend each line of the list." },
+  JSON_INVALID: { cause: "A value that must be stored is not JSON (a function, a cycle, a bigint, NaN).", remedy: "Return plain data." },
+  PAYLOAD_TOO_LARGE: { cause: "A stored value is over its limit.", remedy: "Store it elsewhere and pass a reference." },
+  ENGINE_CODE_MISMATCH: { cause: "Durable code no longer takes the steps that its journal holds.", remedy: "Restart the task, or run it with the code that it began with." },
+  ENGINE_FOREIGN_AWAIT: { cause: "Durable code awaited something other than ctx between steps.", remedy: "Wrap it in ctx.step." },
+  ENGINE_FENCED: { cause: "Another process took over this data directory.", remedy: "Stop this process; the other one goes on with the work." },
+  ENGINE_OWNED: { cause: "A live process owns this data directory.", remedy: "Stop it, or give this one another --data directory." },
+  ENGINE_CLOSED: { cause: "The engine was closed or is draining.", remedy: "Start it again." },
+  ENGINE_STEP_LIMIT: { cause: "A run took more steps than its limit.", remedy: "Split the work into child tasks." },
+  TASK_UNKNOWN: { cause: "No task or run has this id.", remedy: "List tasks with `longhaul ps --all`." },
+  TASK_STATE: { cause: "The task is in a state that does not allow this.", remedy: "See its state with `longhaul show`." },
+  TASK_DEAD: { cause: "A task that was called died.", remedy: "See its reason with `longhaul show`." },
+  TASK_CANCELED: { cause: "The task was canceled.", remedy: "Submit it again if it is still wanted." },
+  TASK_INPUT_INVALID: { cause: "A task's input does not satisfy its agent's schema.", remedy: "Mend the fields that the message names." },
+  TASK_OUTPUT_INVALID: { cause: "A task's output does not satisfy its schema.", remedy: "Mend the code or the instructions." },
+  TASK_KEY_TAKEN: { cause: "Another task holds this idempotency key.", remedy: "Nothing to do: the existing task is returned." },
+  TASK_DEADLINE: { cause: "A task passed its deadline.", remedy: "Raise the limit, or find what it waits for." },
+  AGENT_UNKNOWN: { cause: "The team has no agent or flow of this name.", remedy: "Use one of the names that the message lists." },
+  QUEUE_FULL: { cause: "An agent's queue is at its limit.", remedy: "Wait until it drains, or raise queueMax." },
+  FAN_OUT_LIMIT: { cause: "A run started more children than its limit.", remedy: "Send fewer at once." },
+  DEPTH_LIMIT: { cause: "Tasks call each other deeper than the limit.", remedy: "Break the chain of calls." },
+  BUDGET_EXCEEDED: { cause: "A call would pass a budget.", remedy: "Raise the budget, or wait for the next day." },
+  STORE_VERSION: { cause: "The data file was written by a newer version.", remedy: "Upgrade longhaul, or use another --data directory." },
+  STORE_NOT_FOUND: { cause: "There is no data in this directory.", remedy: "Start a team there first, or give --data." },
+  STORE_QUERY: { cause: "A query was refused.", remedy: "Only reading statements are allowed; see the message." },
+} as const satisfies Record<string, { readonly cause: string; readonly remedy: string }>;
+
+export type ErrorCode = keyof typeof errorCodes;

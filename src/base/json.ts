@@ -1,0 +1,52 @@
+import { createHash } from "node:crypto";
+import { LonghaulError, messageOf } from "./error.ts";
+
+export type Json = string | number | boolean | null | readonly Json[] | JsonObject;
+export interface JsonObject {
+  readonly [key: string]: Json;
+}
+
+/**
+ * Turns a value into plain JSON data, as `JSON.stringify` would, but refuses what would be lost: functions, symbols,
+ * bigints, cycles and numbers that are not finite. `undefined` becomes null.
+ * @throws {JSON_INVALID} naming `what` and the path of the value.
+ */
+export function toJson(value: unknown, what: string): Json {
+  if (value === undefined) return null;
+  const path: string[] = [];
+  try {
+    const text = JSON.stringify(value, function check(this: unknown, key: string, item: unknown) {
+      if (typeof item === "function" || typeof item === "symbol" || typeof item === "bigint") path.push(`${key}: a ${typeof item}`);
+      else if (typeof item === "number" && !Number.isFinite(item)) path.push(`${key}: ${item}`);
+      return typeof item === "bigint" ? null : item;
+    });
+    if (path.length === 0) return JSON.parse(text) as Json;
+  } catch (error) {
+    throw new LonghaulError("JSON_INVALID", `${what} cannot be stored: ${messageOf(error)}. Return plain data.`, { cause: error });
+  }
+  throw new LonghaulError("JSON_INVALID", `${what} cannot be stored as JSON (${path.join(", ")}). Return plain data.`);
+}
+
+/** JSON text with sorted keys: equal data gives equal text. */
+export function canonicalJson(value: Json): string {
+  if (Array.isArray(value)) return `[${value.map((item: Json) => canonicalJson(item)).join(",")}]`;
+  if (isJsonObject(value)) {
+    const fields = Object.keys(value).toSorted().map((key) => `${JSON.stringify(key)}:${canonicalJson(value[key] ?? null)}`);
+    return `{${fields.join(",")}}`;
+  }
+  return JSON.stringify(value);
+}
+
+export function isJsonObject(value: unknown): value is JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** Size of the value as UTF-8 JSON, in bytes. */
+export function jsonBytes(value: Json): number {
+  return Buffer.byteLength(JSON.stringify(value));
+}
+
+/** 32 hexadecimal digits (128 bits of SHA-256) that stand for the text. */
+export function hashOf(text: string): string {
+  return createHash("sha256").update(text).digest("hex").slice(0, 32);
+}

@@ -1,0 +1,164 @@
+import type { Json } from "../base/json.ts";
+import type { CompletedStep, StepKind, StepOutcome } from "../record/step.ts";
+import type { NewTask, Task, TaskEnd, TaskStatus, WaitingReason } from "../record/task.ts";
+import type { Write } from "../record/write.ts";
+
+/**
+ * The port of durable execution.
+ *
+ * Purpose: start a task once per key, run its durable code, journal every step, wait without memory or polling, resume after anything.
+ * Boundary: knows tasks, runs, steps and waits; knows nothing of agents' models, tools, money or judges. What a step writes beside its journal
+ * entry comes as `Write` data and goes into the same commit.
+ *
+ * Invariants (each is a test of engine.testsuite.ts):
+ *  E1 a task with the same key starts once;                        E2 a committed step never executes again, its failure keeps identity;
+ *  E3 an interrupted step is attempted again;                      E4 at most one attempt commits (epoch checked in the write's transaction);
+ *  E5 every unfinished run resumes at start;                       E6 a committed step survives kill -9;
+ *  E7 suspension is a promise that never settles;                  E8 completions are delivered one at a time in journal order;
+ *  E9 a step is recognised by kind, name and occurrence only;      E10 seeded outcomes are served before executing;
+ *  E11 drain loses nothing;                                        E12 recovery is bounded.
+ */
+export interface Engine {
+  /** Recovers what was interrupted and begins to run tasks of `agents`. */
+  run(agents: readonly EngineAgent[], execute: Execute): Promise<RecoveryReport>;
+  /** Starts a task, or returns the one that holds its key. @throws {QUEUE_FULL} */
+  start(task: NewTask, options?: StartOptions): Promise<Started>;
+  get(taskId: string): Promise<Task | null>;
+  list(filter: TaskFilter): Promise<readonly Task[]>;
+  /** The completed steps of a run in completion order. */
+  steps(runId: string): Promise<readonly CompletedStep[]>;
+  /** Resolves when the task ends. Rejects with the signal's reason. @throws {TASK_UNKNOWN} */
+  result(taskId: string, signal?: AbortSignal): Promise<TaskEnd>;
+  /** Answers one named wait of a run, now or when it gets there. Idempotent by `id`. False when the run has ended or does not exist. */
+  signal(runId: string, name: string, payload: Json, id: string): Promise<boolean>;
+  /** Ends a task and its children. True when it was canceled by this call, false when it had ended. @throws {TASK_UNKNOWN} */
+  cancel(taskId: string, reason: string): Promise<boolean>;
+  /** Queues an ended task again with a new run that begins at step 1, or after the steps in `seed`. @throws {TASK_UNKNOWN, TASK_STATE} */
+  restart(taskId: string, seed?: readonly SeededStep[]): Promise<Task>;
+  /** Takes no new task, lets executing steps finish until `timeoutMs` has passed, leaves the rest to be resumed. */
+  drain(timeoutMs: number): Promise<DrainReport>;
+  /** True when no step body executes, nothing waits to be committed and no run is ready. For tests under a virtual clock. */
+  isQuiet(): boolean;
+  close(): Promise<void>;
+}
+
+export interface EngineAgent {
+  readonly name: string;
+  readonly version: string;
+  /** Runs of this agent that execute at once. A waiting run holds no slot. */
+  readonly concurrency: number;
+  readonly queueMax: number;
+}
+
+/** Durable code: called again from its first line each time the run is resumed. */
+export type Execute = (context: EngineContext) => Promise<RunEnd>;
+
+export interface RunEnd {
+  readonly end: TaskEnd;
+  readonly writes?: readonly Write[];
+}
+
+/** What durable code may await. Its promises settle one at a time, in journal order. */
+export interface EngineContext {
+  readonly task: Task;
+  readonly runId: string;
+  /** Aborts when the task is canceled, its deadline passes, or a drain's time is up. */
+  readonly signal: AbortSignal;
+  /** Deterministic time: when the run began, then when the last delivered step completed. */
+  now(): number;
+  /** A number in [0, 1) that is the same at each replay. */
+  random(): number;
+  step(spec: StepSpec, body: StepBody): Promise<Json>;
+  /** User SQL in the step's own transaction. `body` may await only `tx`. */
+  transaction(spec: StepSpec, body: (tx: Transaction) => Promise<Json>): Promise<Json>;
+  wait(spec: WaitSpec): Promise<WaitEnd>;
+  /** Starts a task and waits for its end. Never rejects for the child's failure: the end is the value. */
+  child(spec: StepSpec, task: NewTask): Promise<TaskEnd>;
+}
+
+export interface StepSpec {
+  readonly kind: StepKind;
+  readonly name: string;
+}
+
+export type StepBody = (execution: StepExecution) => Promise<StepEnd>;
+
+export interface StepExecution {
+  /** Place in call order, from 1. */
+  readonly number: number;
+  /** 1, and one more for each crash that interrupted the run before. */
+  readonly attempt: number;
+  /** `<run>/<kind>/<name>/<occurrence>`: the same at every attempt. */
+  readonly idempotencyKey: string;
+  readonly signal: AbortSignal;
+}
+
+/** A step's end: one commit of the outcome, the writes beside it and the tasks that it starts. A body that throws ends in a failure. */
+export interface StepEnd {
+  readonly outcome: StepOutcome;
+  readonly writes?: readonly Write[];
+  readonly starts?: readonly NewTask[];
+}
+
+export interface Transaction {
+  run(sql: string, ...parameters: readonly SqlValue[]): Promise<{ readonly changes: number }>;
+  all(sql: string, ...parameters: readonly SqlValue[]): Promise<readonly Readonly<Record<string, SqlValue>>[]>;
+}
+export type SqlValue = string | number | null;
+
+/** A durable wait: for a signal, for an instant, or for whichever comes first. */
+export interface WaitSpec {
+  readonly name: string;
+  readonly reason: WaitingReason;
+  /** Ends the wait after this long, counted from `now()` at the first request. */
+  readonly timeoutMs?: number;
+  /** Ends the wait when this signal arrives. */
+  readonly signal?: string;
+}
+
+export type WaitEnd = { readonly by: "timer" } | { readonly by: "signal"; readonly payload: Json };
+
+export interface StartOptions {
+  /** Guards and facts in the same commit. A refusing guard refuses the start. */
+  readonly writes?: readonly Write[];
+  /** Outcomes that are served before anything executes. */
+  readonly seed?: readonly SeededStep[];
+}
+
+export interface SeededStep {
+  readonly kind: StepKind;
+  readonly name: string;
+  readonly occurrence: number;
+  readonly outcome: StepOutcome;
+}
+
+export interface Started {
+  readonly taskId: string;
+  /** False when a task with the same key existed: `taskId` is that one. */
+  readonly created: boolean;
+}
+
+export interface TaskFilter {
+  readonly statuses?: readonly TaskStatus[];
+  readonly agent?: string;
+  /** At most this many, newest first. Default 100, at most 10,000. */
+  readonly limit?: number;
+}
+
+export interface RecoveryReport {
+  readonly resumed: number;
+  readonly quarantined: number;
+}
+
+export interface DrainReport {
+  /** Runs that were executing and were left to be resumed. */
+  readonly interrupted: number;
+}
+
+/** A transition of a task, told to the composition root inside the commit; what it returns is written there too. */
+export interface TaskChange {
+  readonly task: Task;
+  readonly from: TaskStatus | null;
+  readonly atMs: number;
+}
+export type ObserveTask = (change: TaskChange) => readonly Write[];

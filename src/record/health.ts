@@ -1,0 +1,30 @@
+import type { WaitingReason } from "./task.ts";
+
+/** The condition of one agent, with what is wrong named. The last seven need a human or a control. */
+export type HealthState =
+  | { readonly state: "idle" }
+  | { readonly state: "working" }
+  | { readonly state: "waiting"; readonly reason: WaitingReason }
+  | { readonly state: "paused" }
+  | { readonly state: "stalled" }
+  | { readonly state: "hollow" }
+  | { readonly state: "missed" }
+  | { readonly state: "stuck-waiting"; readonly reason: WaitingReason }
+  | { readonly state: "down" };
+
+export interface HealthVerdict {
+  readonly agent: string;
+  readonly health: HealthState;
+  /** True when somebody has to be told. */
+  readonly bad: boolean;
+  /** One sentence with the numbers that led to it: "5 runs succeeded since the last progress 32 s ago; progress is expected within 10 s." */
+  readonly evidence: string;
+  readonly atMs: number;
+  /** The instant at which the verdict can change with no new record; null when only a record can change it. */
+  readonly reviewAtMs: number | null;
+}
+
+/** "waiting(budget)", "hollow". */
+export function describeHealth(health: HealthState): string {
+  return "reason" in health ? `${health.state}(${health.reason})` : health.state;
+}

@@ -1,0 +1,74 @@
+import type { Json } from "../base/json.ts";
+import type { Failure } from "./failure.ts";
+
+/** `queued → running ⇄ waiting(reason) → done | dead | canceled`. */
+export type TaskStatus = "queued" | "running" | "waiting" | "done" | "dead" | "canceled";
+
+export type WaitingReason =
+  | "timer" | "human" | "signal" | "child" | "retry" | "breaker" | "rate-limit" | "budget" | "concurrency" | "dependency" | "paused"
+  | "code-mismatch" | "unknown-effect";
+
+/** How much a `done` is worth: accepted with evidence, no verifier declared, or a fallback or partial result. */
+export type Outcome = "verified" | "unverified" | "degraded";
+
+/** Why a task will not be tried again without a decision. */
+export type DeadReason =
+  | "failed" | "rejected" | "empty" | "refused" | "truncated" | "turn-limit" | "looping" | "deadline" | "active-time" | "invalid-input" | "invalid-output"
+  | "unknown-agent" | "recovery-limit" | "billing" | "auth" | "fan-out" | "foreign-await" | "step-limit";
+
+export type TaskEnd =
+  | { readonly status: "done"; readonly outcome: Outcome; readonly output: Json; readonly evidence: Json; readonly reason: string | null }
+  | { readonly status: "dead"; readonly reason: DeadReason; readonly failure: Failure; readonly evidence: Json }
+  | { readonly status: "canceled"; readonly reason: string };
+
+/** A task that is to be started. */
+export interface NewTask {
+  readonly id: string;
+  readonly agent: string;
+  readonly input: Json;
+  /** Idempotency key: within the window a task with this key starts once. Null: always start. */
+  readonly key: string | null;
+  /** Higher first. */
+  readonly priority: number;
+  /** Not before this instant. */
+  readonly notBeforeAtMs: number;
+  /** Absolute end of the task; after it the task is dead(deadline). */
+  readonly deadlineAtMs: number;
+  /** How deep in calls: 0 for a task that no run started. */
+  readonly depth: number;
+  /** What asked for it, for people: "trigger every(15m)", "api", "cli", "run r_…". */
+  readonly source: string;
+}
+
+export interface Task extends NewTask {
+  readonly status: TaskStatus;
+  readonly waitingReason: WaitingReason | null;
+  readonly createdAtMs: number;
+  readonly startedAtMs: number | null;
+  readonly endedAtMs: number | null;
+  /** The run that is current, null until the task first runs. */
+  readonly runId: string | null;
+  /** The run that called this one and waits for it. */
+  readonly parentRunId: string | null;
+  /** Crashes that interrupted a step of this task, in all. */
+  readonly recoveries: number;
+  readonly end: TaskEnd | null;
+}
+
+const legal: Readonly<Record<TaskStatus, readonly TaskStatus[]>> = {
+  queued: ["running", "dead", "canceled"],
+  running: ["waiting", "queued", "done", "dead", "canceled"],
+  waiting: ["running", "queued", "dead", "canceled"],
+  done: [],
+  dead: ["queued"],
+  canceled: ["queued"],
+};
+
+/** True when a task may go from one status to the other. A dead or canceled task is queued again only by `restart`. */
+export function isLegalTransition(from: TaskStatus, to: TaskStatus): boolean {
+  return legal[from].includes(to);
+}
+
+export function isEnded(status: TaskStatus): boolean {
+  return status === "done" || status === "dead" || status === "canceled";
+}

@@ -1,0 +1,24 @@
+import type { Json, JsonObject } from "../base/json.ts";
+import type { LogRecord } from "./log-record.ts";
+
+/**
+ * What a step, a start or a transition writes beside its own row, in the same commit. Guards may refuse the whole commit with a coded error;
+ * facts never do. The store adapter applies them; each is idempotent by its id.
+ */
+export type Write =
+  /** Fact: append one record. */
+  | { readonly type: "record"; readonly record: LogRecord }
+  /** Fact: one message of a transcript. `id` is derived from parent and content; a prompt is known by its last message. */
+  | { readonly type: "message"; readonly id: string; readonly parentId: string | null; readonly content: Json }
+  /** Guard: this key belongs to this task until `expiresAtMs`. @throws {TASK_KEY_TAKEN} with details.taskId when another task holds it. */
+  | { readonly type: "key.claim"; readonly key: string; readonly taskId: string; readonly expiresAtMs: number }
+  /** Settles a reservation with what was really spent. */
+  | { readonly type: "money.settle"; readonly reservationId: string; readonly spentMicroUsd: number; readonly tokens: number }
+  /** Closes an intent of the effect ledger with its result. */
+  | { readonly type: "effect.complete"; readonly key: string; readonly result: Json }
+  /** Fact: accepted work. Moves the agent's progress counter once per `id`. */
+  | { readonly type: "progress"; readonly id: string; readonly agent: string; readonly atMs: number; readonly what: string; readonly outputHash: string | null }
+  /** Queues a message to people. */
+  | { readonly type: "outbox"; readonly id: string; readonly notifier: string; readonly message: JsonObject; readonly atMs: number; readonly expiresAtMs: number }
+  /** What the trigger remembers between firings: next instant, cursor. */
+  | { readonly type: "trigger.state"; readonly triggerId: string; readonly state: JsonObject };

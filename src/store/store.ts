@@ -1,0 +1,151 @@
+import type { Json, JsonObject } from "../base/json.ts";
+import type { EventType, LogRecord } from "../record/log-record.ts";
+import type { Message } from "../record/message.ts";
+import type { Notification } from "../record/notification.ts";
+import type { Write } from "../record/write.ts";
+
+/**
+ * The port of what the team shares beside its runs: records, transcripts, keys, the money and effect ledgers, progress, trigger state, the outbox.
+ * Invariants (each is a test of store.testsuite.ts):
+ *  S1 a write is idempotent by its id;                      S2 a key belongs to one task until it expires;
+ *  S3 reserved plus spent never passes a limit;             S4 an intent is made once, by compare-and-set;
+ *  S5 records are append-only and come back in order;       S6 an outbox entry is delivered at least once or is visibly failed.
+ */
+export interface Store {
+  /** Applies writes in one commit. */
+  write(writes: readonly Write[]): Promise<void>;
+  readonly records: RecordStore;
+  readonly messages: MessageStore;
+  readonly money: MoneyLedger;
+  readonly effects: EffectLedger;
+  readonly progress: ProgressStore;
+  readonly triggers: TriggerStore;
+  readonly outbox: Outbox;
+  readonly meta: MetaStore;
+  close(): Promise<void>;
+}
+
+export interface RecordFilter {
+  readonly agent?: string;
+  readonly taskId?: string;
+  readonly runId?: string;
+  readonly eventTypes?: readonly EventType[];
+  readonly toolName?: string;
+  readonly result?: string;
+  readonly sinceMs?: number;
+  readonly untilMs?: number;
+  readonly durationMsMin?: number;
+  /** Only records after this position of the log (exclusive). */
+  readonly afterPosition?: number;
+  /** At most this many. Default 100, at most 10,000. */
+  readonly limit?: number;
+  /** "newest" (default): the last `limit` records, returned oldest first. "oldest": the first `limit`. */
+  readonly take?: "newest" | "oldest";
+}
+
+export interface StoredRecord {
+  /** Place in the log, ascending. */
+  readonly position: number;
+  readonly record: LogRecord;
+}
+
+export interface RecordStore {
+  query(filter: RecordFilter): Promise<readonly StoredRecord[]>;
+  /** Totals per agent over the window: the operator's "token burn". */
+  usageByAgent(window: { readonly sinceMs: number; readonly untilMs: number }): Promise<readonly AgentUsage[]>;
+}
+
+export interface AgentUsage {
+  readonly agent: string;
+  readonly modelCalls: number;
+  readonly toolCalls: number;
+  readonly toolErrors: number;
+  readonly tokens: number;
+  readonly costMicroUsd: number;
+}
+
+export interface MessageStore {
+  /** The transcript that ends with this message, oldest first; empty when unknown. */
+  transcript(headId: string): Promise<readonly Message[]>;
+}
+
+export interface Reservation {
+  /** `<run>/<step>/<attempt>`. */
+  readonly id: string;
+  readonly stepKey: string;
+  readonly agent: string;
+  readonly taskId: string;
+  readonly atMs: number;
+  /** Upper bound of what the call can cost. */
+  readonly amountMicroUsd: number;
+  readonly perTaskMicroUsd: number;
+  readonly perDayMicroUsd: number;
+}
+
+export type ReserveAnswer =
+  | { readonly ok: true }
+  | { readonly ok: false; readonly limit: "task" | "day"; readonly limitMicroUsd: number; readonly usedMicroUsd: number; readonly resetsAtMs: number | null };
+
+export interface MoneyLedger {
+  /**
+   * Sets the amount aside, or says which limit refuses it. Open reservations of earlier attempts of the same step are closed as lost, at their full amount:
+   * nobody knows whether they were billed. Days are UTC days.
+   */
+  reserve(reservation: Reservation): Promise<ReserveAnswer>;
+  /** Gives an unused reservation back: the call was certainly not billed. */
+  release(reservationId: string): Promise<void>;
+  spent(filter: { readonly agent?: string; readonly taskId?: string; readonly sinceMs?: number }): Promise<{ readonly spentMicroUsd: number; readonly reservedMicroUsd: number; readonly tokens: number }>;
+}
+
+export type EffectState =
+  | { readonly state: "intended-now" }
+  /** An earlier attempt made the intent and its outcome is unknown. */
+  | { readonly state: "unknown"; readonly intendedAtMs: number }
+  | { readonly state: "completed"; readonly result: Json };
+
+export interface EffectLedger {
+  /** Compare-and-set: makes the intent, or tells what is known of the earlier one. Durable before it resolves. */
+  intend(effect: { readonly key: string; readonly toolName: string; readonly taskId: string; readonly runId: string; readonly atMs: number }): Promise<EffectState>;
+  /** Withdraws an intent whose effect certainly did not happen, so that it may be attempted again. */
+  withdraw(key: string): Promise<void>;
+}
+
+export interface AgentProgress {
+  readonly agent: string;
+  readonly count: number;
+  readonly lastAtMs: number | null;
+  readonly lastOutputHash: string | null;
+}
+
+export interface ProgressStore {
+  all(): Promise<readonly AgentProgress[]>;
+}
+
+export interface TriggerStore {
+  all(): Promise<ReadonlyMap<string, JsonObject>>;
+}
+
+export interface OutboxEntry {
+  readonly id: string;
+  readonly notifier: string;
+  readonly notification: Notification;
+  readonly attempts: number;
+  readonly nextAtMs: number;
+  readonly expiresAtMs: number;
+}
+
+export interface Outbox {
+  /** Entries that are due, oldest first, at most 100. */
+  due(nowMs: number): Promise<readonly OutboxEntry[]>;
+  /** The instant of the next entry, null when nothing waits. */
+  nextAtMs(): Promise<number | null>;
+  delivered(id: string, atMs: number): Promise<void>;
+  /** Keeps the entry for another attempt at `nextAtMs`, or gives it up for good when that is null. */
+  failed(id: string, attempt: { readonly atMs: number; readonly error: string; readonly nextAtMs: number | null }): Promise<void>;
+}
+
+/** Small named values: the manifest of the last team, the format. */
+export interface MetaStore {
+  get(name: string): Promise<Json>;
+  set(name: string, value: Json): Promise<void>;
+}

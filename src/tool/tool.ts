@@ -1,0 +1,43 @@
+import type { Json, JsonObject } from "../base/json.ts";
+
+/** What a tool does to the world: nothing; the same when repeated; something that must not happen twice. */
+export type Effect = "read" | "idempotent" | "once";
+
+/** The port of one call. It never throws for a tool's own failure: that is a result which the model can read. */
+export interface Tool {
+  readonly name: string;
+  readonly description: string;
+  readonly inputSchema: JsonObject;
+  readonly effect: Effect;
+  readonly timeoutMs: number;
+  call(input: Json, options: ToolCallOptions): Promise<ToolResult>;
+  /** After a crash with an unknown outcome of a `once` call: did it happen? Absent: a human decides. */
+  reconcile?(input: Json, options: ToolCallOptions): Promise<Reconciliation>;
+}
+
+export interface ToolCallOptions {
+  readonly signal: AbortSignal;
+  /** The same at every attempt of the same call: hand it to services that know idempotency keys. */
+  readonly idempotencyKey: string;
+  readonly taskId: string;
+  readonly runId: string;
+}
+
+export type ToolResult =
+  | { readonly ok: true; readonly value: Json }
+  | { readonly ok: false; readonly kind: ToolErrorKind; readonly message: string };
+
+export type ToolErrorKind = "invalid-input" | "failed" | "timeout" | "too-large" | "not-json" | "unavailable" | "canceled";
+
+export type Reconciliation = { readonly happened: true; readonly value: Json } | { readonly happened: false } | { readonly happened: "unknown" };
+
+/** Opens on first use, may be asked again after its server died. */
+export interface ToolSource {
+  readonly name: string;
+  tools(signal: AbortSignal): Promise<readonly Tool[]>;
+  close(): Promise<void>;
+}
+
+/** A result over this many bytes of JSON is an error result (256 KiB): it would not fit a prompt. */
+export const toolResultBytesMax = 262_144;
+export const defaultToolTimeoutMs = 60_000;
