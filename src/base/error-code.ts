@@ -23,6 +23,7 @@ export const errorCodes = {
   FAN_OUT_LIMIT: { cause: "A run started more children than its limit.", remedy: "Send fewer at once." },
   DEPTH_LIMIT: { cause: "Tasks call each other deeper than the limit.", remedy: "Break the chain of calls." },
   BUDGET_EXCEEDED: { cause: "A call would pass a budget.", remedy: "Raise the budget, or wait for the next day." },
+  TRANSACTION_AWAIT: { cause: "A transaction awaited something other than its tx.", remedy: "Do the other work in ctx.step, before the transaction." },
   STORE_VERSION: { cause: "The data file was written by a newer version.", remedy: "Upgrade longhaul, or use another --data directory." },
   STORE_NOT_FOUND: { cause: "There is no data in this directory.", remedy: "Start a team there first, or give --data." },
   STORE_QUERY: { cause: "A query was refused.", remedy: "Only reading statements are allowed; see the message." },

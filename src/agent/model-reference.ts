@@ -1,0 +1,36 @@
+import type { LanguageModelV4 } from "@ai-sdk/provider";
+import type { SecretReference } from "./secret.ts";
+
+/** `"provider/model"` (`"anthropic/claude-sonnet-5-5"`, `"ollama/llama3"` for a declared endpoint) or any AI SDK model object. */
+export type ModelReference = `${string}/${string}` | LanguageModelV4;
+
+/** Where a provider is reached. */
+export interface EndpointDefinition {
+  readonly kind: "endpoint";
+  /** The part before the slash in a model reference. */
+  readonly name: string;
+  /** Which wire it speaks. */
+  readonly wire: "anthropic" | "openai" | "openai-compatible";
+  readonly baseUrl: string;
+  readonly apiKey: SecretReference | null;
+  /** True when nobody real answers: every record and page then says so. */
+  readonly simulated: boolean;
+  /** Handles requests in this process instead of the network: the provider simulator's. */
+  readonly fetch: ((request: Request) => Promise<Response>) | null;
+}
+
+export interface EndpointSpec {
+  readonly name: string;
+  /** Default "openai-compatible". */
+  readonly wire?: EndpointDefinition["wire"];
+  readonly baseUrl: string;
+  readonly apiKey?: SecretReference;
+  readonly simulated?: boolean;
+  readonly fetch?: (request: Request) => Promise<Response>;
+}
+
+/** A model endpoint by base URL: a local Ollama or vLLM, a gateway, the provider simulator. A name such as "anthropic" replaces that provider's own endpoint. */
+export function endpoint(spec: EndpointSpec): EndpointDefinition {
+  const { name, wire = "openai-compatible", baseUrl, apiKey = null, simulated = false, fetch = null } = spec;
+  return { kind: "endpoint", name, wire, baseUrl, apiKey, simulated, fetch };
+}

@@ -1,0 +1,55 @@
+import type { AgentDefinition, FlowDefinition } from "./agent-definition.ts";
+import type { EndpointDefinition } from "./model-reference.ts";
+import type { SecretReference } from "./secret.ts";
+
+export interface WebhookDefinition {
+  readonly kind: "webhook";
+  readonly name: string;
+  readonly url: string | SecretReference;
+  readonly headers: Readonly<Record<string, string | SecretReference>>;
+  readonly signingSecret: SecretReference | null;
+}
+export interface ConsoleDefinition {
+  readonly kind: "console";
+  readonly name: string;
+}
+export type NotifierDefinition = WebhookDefinition | ConsoleDefinition;
+
+export interface WebhookSpec {
+  readonly url: string | SecretReference;
+  /** Default "webhook". */
+  readonly name?: string;
+  readonly headers?: Readonly<Record<string, string | SecretReference>>;
+  /** Signs each body: header `x-longhaul-signature`. */
+  readonly signingSecret?: SecretReference;
+}
+
+/** Tells people by an HTTP POST (Slack-compatible JSON). */
+export function webhook(spec: WebhookSpec): WebhookDefinition {
+  return { kind: "webhook", name: spec.name ?? "webhook", url: spec.url, headers: spec.headers ?? {}, signingSecret: spec.signingSecret ?? null };
+}
+
+/** Tells people on the terminal of the running team. */
+export function consoleNotifier(): ConsoleDefinition {
+  return { kind: "console", name: "console" };
+}
+
+export interface TeamSpec {
+  readonly name: string;
+  readonly agents: readonly AgentDefinition[];
+  readonly flows?: readonly FlowDefinition[];
+  /** Who is told when something is wrong. Default: the console. */
+  readonly notify?: readonly NotifierDefinition[];
+  readonly endpoints?: readonly EndpointDefinition[];
+}
+
+/** Agents, flows and notifiers that are run and operated together. */
+export interface TeamDefinition {
+  readonly kind: "team";
+  readonly name: string;
+  readonly spec: TeamSpec;
+}
+
+export function defineTeam(spec: TeamSpec): TeamDefinition {
+  return { kind: "team", name: spec.name, spec };
+}

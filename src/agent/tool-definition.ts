@@ -1,0 +1,75 @@
+import type { Duration } from "../base/duration.ts";
+import type { Json } from "../base/json.ts";
+import type { InputOf, OutputOf, Schema } from "../base/schema.ts";
+import type { Effect, Reconciliation } from "../tool/tool.ts";
+import type { SecretReference } from "./secret.ts";
+
+export interface ToolExecuteOptions {
+  readonly signal: AbortSignal;
+  /** The same at every attempt of the same call: hand it to services that know idempotency keys. */
+  readonly idempotencyKey: string;
+}
+
+export interface ToolSpec<S extends Schema, Result> {
+  /** Letters, digits, `_` and `-`, at most 64: what providers accept. */
+  readonly name: string;
+  readonly description: string;
+  readonly inputSchema: S;
+  /** read: changes nothing. idempotent: repeating changes nothing more. once: must not happen twice. */
+  readonly effect: Effect;
+  /** Default 60 s. */
+  readonly timeout?: Duration;
+  readonly execute: (input: OutputOf<S>, options: ToolExecuteOptions) => Result | Promise<Result>;
+  /** For `once`: asked after a crash whether the interrupted call happened. Without it a human decides. */
+  readonly reconcile?: (input: OutputOf<S>, options: ToolExecuteOptions) => Promise<Reconciliation>;
+}
+
+export interface ToolDefinition<Input = unknown, Result = unknown> {
+  readonly kind: "tool";
+  readonly spec: ToolSpec<Schema, unknown>;
+  readonly "~input"?: Input;
+  readonly "~result"?: Result;
+}
+
+/** A function that a model may call. */
+export function defineTool<S extends Schema, Result>(spec: ToolSpec<S, Result>): ToolDefinition<InputOf<S>, Result> {
+  return { kind: "tool", spec: spec as unknown as ToolSpec<Schema, unknown> };
+}
+
+export interface McpReconcileOptions {
+  readonly input: Json;
+  /** Calls a `read` tool of the same server. */
+  readonly call: (toolName: string, input: Json) => Promise<Json>;
+  readonly signal: AbortSignal;
+}
+
+export type McpEffect = Effect | { readonly effect: Effect; readonly reconcile: (options: McpReconcileOptions) => Promise<Reconciliation> };
+
+interface McpCommon {
+  readonly name: string;
+  /** The effect of each tool. A tool that is not named here is `once`. */
+  readonly effects?: Readonly<Record<string, McpEffect>>;
+  /** Only these tools are shown to the model. Default: all. */
+  readonly allow?: readonly string[];
+  /** Default 10 s. */
+  readonly connectTimeout?: Duration;
+  /** Default 30 s. */
+  readonly requestTimeout?: Duration;
+}
+
+/** An MCP server over stdio (`command`) or streamable HTTP (`url`). */
+export type McpSpec = McpCommon &
+  (
+    | { readonly command: string; readonly args?: readonly string[]; readonly env?: Readonly<Record<string, string | SecretReference>>; readonly cwd?: string; readonly url?: never }
+    | { readonly url: string; readonly headers?: Readonly<Record<string, string | SecretReference>>; readonly command?: never }
+  );
+
+export interface McpDefinition {
+  readonly kind: "mcp";
+  readonly spec: McpSpec;
+}
+
+/** The tools of an MCP server. */
+export function mcp(spec: McpSpec): McpDefinition {
+  return { kind: "mcp", spec };
+}

@@ -1,0 +1,89 @@
+import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
+import { LonghaulError } from "../base/error.ts";
+
+export type SqlInput = string | number | null | Uint8Array;
+export type Row = Readonly<Record<string, unknown>>;
+
+/** "lhdb" in ASCII: marks a file as Longhaul's. */
+const applicationId = 0x6c_68_64_62;
+/** How long a connection waits for another one's lock, in milliseconds. */
+const busyTimeoutMs = 5_000;
+
+/** One connection with its prepared statements. Statements are prepared once and kept. */
+export class SqliteDatabase {
+  readonly path: string;
+  readonly #connection: DatabaseSync;
+  readonly #statements = new Map<string, StatementSync>();
+
+  private constructor(path: string, connection: DatabaseSync) {
+    this.path = path;
+    this.#connection = connection;
+  }
+
+  /**
+   * Opens or creates a data file: WAL, `synchronous=FULL`, incremental auto-vacuum. `":memory:"` for tests.
+   * @throws {STORE_VERSION} when the file is another application's.
+   */
+  static open(path: string): SqliteDatabase {
+    const connection = new DatabaseSync(path, { timeout: busyTimeoutMs });
+    const found = Number(connection.prepare("PRAGMA application_id").get()?.["application_id"] ?? 0);
+    if (found !== 0 && found !== applicationId) {
+      connection.close();
+      throw new LonghaulError("STORE_VERSION", `${path} is a data file of another application (id ${found}). Give another --data directory.`);
+    }
+    if (found === 0) connection.exec(`PRAGMA auto_vacuum = INCREMENTAL; PRAGMA application_id = ${applicationId};`);
+    connection.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;");
+    return new SqliteDatabase(path, connection);
+  }
+
+  /** A connection that can only read, for operators: it never blocks the writer. */
+  static openReadOnly(path: string): SqliteDatabase {
+    const connection = new DatabaseSync(path, { readOnly: true, timeout: busyTimeoutMs });
+    return new SqliteDatabase(path, connection);
+  }
+
+  exec(sql: string): void {
+    this.#connection.exec(sql);
+  }
+
+  run(sql: string, ...parameters: readonly SqlInput[]): { readonly changes: number; readonly lastId: number } {
+    const result = this.#prepare(sql).run(...(parameters as SQLInputValue[]));
+    return { changes: Number(result.changes), lastId: Number(result.lastInsertRowid) };
+  }
+
+  get(sql: string, ...parameters: readonly SqlInput[]): Row | undefined {
+    return this.#prepare(sql).get(...(parameters as SQLInputValue[]));
+  }
+
+  all(sql: string, ...parameters: readonly SqlInput[]): readonly Row[] {
+    return this.#prepare(sql).all(...(parameters as SQLInputValue[]));
+  }
+
+  /** Runs a statement that is not kept: for text that comes from a user. */
+  allOnce(sql: string, ...parameters: readonly SqlInput[]): readonly Row[] {
+    return this.#connection.prepare(sql).all(...(parameters as SQLInputValue[]));
+  }
+
+  /** Like `allOnce`, for a statement that changes rows. */
+  runOnce(sql: string, ...parameters: readonly SqlInput[]): { readonly changes: number } {
+    return { changes: Number(this.#connection.prepare(sql).run(...(parameters as SQLInputValue[])).changes) };
+  }
+
+  get inTransaction(): boolean {
+    return this.#connection.isTransaction;
+  }
+
+  close(): void {
+    this.#statements.clear();
+    if (this.#connection.isOpen) this.#connection.close();
+  }
+
+  #prepare(sql: string): StatementSync {
+    let statement = this.#statements.get(sql);
+    if (!statement) {
+      statement = this.#connection.prepare(sql);
+      this.#statements.set(sql, statement);
+    }
+    return statement;
+  }
+}
