@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // Old syntax on purpose, and nothing but this check before the program itself is loaded: see old-node.js.
-import { existsSync } from "fs";
+import { existsSync } from "node:fs";
 import { oldNodeMessage } from "./old-node.js";
 
 const program = new URL("../dist/cli/main.js", import.meta.url);
@@ -13,5 +13,5 @@ if (tooOld !== null) {
   console.error("longhaul is not built yet. Type: npm run build");
   process.exitCode = 1;
 } else {
-  import(program.href);
+  void import(program.href);
 }

@@ -16,7 +16,7 @@ export function build(): void {
   const { status } = spawnSync(process.execPath, [tsc, "-p", "tsconfig.build.json", "--outDir", distNext], { cwd: root, stdio: "inherit" });
   if (status !== 0) throw new Error(`The build failed: tsc exited with ${status}. Its messages stand above.`);
   writeFileSync(join(distNext, inputsFile), inputs);
-  rmSync(dist, { recursive: true, force: true });
+  removeBuild();
   renameSync(distNext, dist);
 }
 
@@ -25,6 +25,11 @@ export function buildIfNeeded(): void {
   const built = join(dist, inputsFile);
   if (existsSync(built) && readFileSync(built, "utf8") === computeInputs()) return;
   build();
+}
+
+/** Removes what was built, so that nothing runs a build older than its sources. */
+export function removeBuild(): void {
+  rmSync(dist, { recursive: true, force: true });
 }
 
 /** One line for each input of the build: path, size, time of the last change. */

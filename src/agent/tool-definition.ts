@@ -1,7 +1,7 @@
 import type { Duration } from "../base/duration.ts";
 import type { Json } from "../base/json.ts";
 import type { InputOf, OutputOf, Schema } from "../base/schema.ts";
-import type { Effect, Reconciliation } from "../tool/tool.ts";
+import type { Effect, Reconciliation, ToolResult } from "../tool/tool.ts";
 import type { SecretReference } from "./secret.ts";
 
 export interface ToolExecuteOptions {
@@ -37,13 +37,15 @@ export function defineTool<S extends Schema, Result>(spec: ToolSpec<S, Result>):
 }
 
 export interface McpReconcileOptions {
+  /** The input of the call whose outcome is unknown. */
   readonly input: Json;
-  /** Calls a `read` tool of the same server. */
-  readonly call: (toolName: string, input: Json) => Promise<Json>;
+  readonly idempotencyKey: string;
   readonly signal: AbortSignal;
+  /** Calls a `read` tool of the same server. @throws {MCP_UNAVAILABLE} when the server gives no answer. */
+  readonly call: (toolName: string, input: Json) => Promise<ToolResult>;
 }
 
-export type McpEffect = Effect | { readonly effect: Effect; readonly reconcile: (options: McpReconcileOptions) => Promise<Reconciliation> };
+export type McpEffect = Effect | { readonly effect: Effect; readonly reconcile: (options: McpReconcileOptions) => Promise<Reconciliation> | Reconciliation };
 
 interface McpCommon {
   readonly name: string;

@@ -10,8 +10,8 @@ export type Write =
   | { readonly type: "record"; readonly record: LogRecord }
   /** Fact: one message of a transcript. `id` is derived from parent and content; a prompt is known by its last message. */
   | { readonly type: "message"; readonly id: string; readonly parentId: string | null; readonly content: Json }
-  /** Guard: this key belongs to this task until `expiresAtMs`. @throws {TASK_KEY_TAKEN} with details.taskId when another task holds it. */
-  | { readonly type: "key.claim"; readonly key: string; readonly taskId: string; readonly expiresAtMs: number }
+  /** Guard: this key belongs to this task until `expiresAtMs`; a claim that has expired at `atMs` is taken over. @throws {TASK_KEY_TAKEN} with details.taskId when another task holds it. */
+  | { readonly type: "key.claim"; readonly key: string; readonly taskId: string; readonly atMs: number; readonly expiresAtMs: number }
   /** Settles a reservation with what was really spent. */
   | { readonly type: "money.settle"; readonly reservationId: string; readonly spentMicroUsd: number; readonly tokens: number }
   /** Closes an intent of the effect ledger with its result. */

@@ -107,7 +107,7 @@ function isTimerRead(node: SyntaxNode, parent: SyntaxNode | undefined): boolean 
   if (!timerFunctions.includes(String(node["name"])) || parent === undefined) return false;
   if (parent.type === "MemberExpression") return parent["object"] === node || parent["computed"] === true;
   if (parent["shorthand"] === true) return parent["value"] === node;
-  return parent["key"] !== node && parent.type !== "TSTypeQuery";
+  return parent["key"] !== node && parent.type !== "TSTypeQuery" && parent.type !== "ImportSpecifier";
 }
 
 function sqlReadsOf(node: SyntaxNode): readonly string[] {

@@ -31,7 +31,7 @@ const schemaPackages = ["zod", "@standard-schema/spec"];
 /** Every import that goes against the table of layers, ports and adapters. */
 export function findLayerProblems(edges: readonly Edge[]): readonly string[] {
   const adapters = listAdapters(edges);
-  const rules = [checkFolder, checkLayer, checkPort, checkAdapterImport, checkDoor, checkOutside];
+  const rules = [checkFolder, checkLayer, checkPort, checkAdapterImport, checkDoor, checkTestImport, checkOutside];
   const problems = edges.flatMap((edge) => {
     const problem = rules.map((rule) => rule(edge, adapters)).find((message) => message !== null);
     return problem === undefined ? [] : [`${edge.from}:${edge.line} imports ${edge.specifier}: ${problem}`];
@@ -52,7 +52,7 @@ function layerOf(folder: string): number {
 /** The folder of an adapter below its port, such as `src/engine/sqlite`; null for the files beside the port. */
 function adapterFolderOf(path: string): string | null {
   const parts = path.split("/");
-  return ports.includes(folderOf(path) ?? "") && parts.length > 3 ? parts.slice(0, 3).join("/") : null;
+  return ports.includes(folderOf(path) ?? "") && parts.length > 3 && !isTest(path) ? parts.slice(0, 3).join("/") : null;
 }
 
 function isPortFile(path: string): boolean {
@@ -111,6 +111,10 @@ function checkDoor({ from, to }: Edge): string | null {
   if (from.startsWith("src/") && to === "src/index.ts") return "nothing in src imports the public door";
   const target = to === null ? null : folderOf(to);
   return from === "src/index.ts" && target !== null && layerOf(target) > layerOf("runtime") ? `${target}/ has a door of its own` : null;
+}
+
+function checkTestImport({ from, to }: Edge): string | null {
+  return to !== null && from.startsWith("src/") && isTest(to) && !isTest(from) ? "published code does not import tests" : null;
 }
 
 function checkOutside({ from, to, specifier }: Edge): string | null {

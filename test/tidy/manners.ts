@@ -61,7 +61,7 @@ function bannedMember(object: string | null, member: string | null, path: string
   return isBlock && ["only", "skip", "todo", "fails"].includes(member) ? `has ${object}.${member}: every test runs, always` : null;
 }
 
-const kebabCase = /^[a-z0-9]+(-[a-z0-9]+)*(\.(test|test-d|testsuite|config))?\.[a-z]+$/;
+const kebabCase = /^[a-z0-9]+(-[a-z0-9]+)*(\.(test|test-d|testsuite|config|setup))?\.[a-z]+$/;
 
 /** Code files that are not named after the one concept that they hold. */
 export function findBadNames(sources: readonly Source[], doorPaths: readonly string[]): readonly string[] {

@@ -2,7 +2,7 @@ import type { Doors } from "./import-graph.ts";
 import type { Source, SourceText, SyntaxNode } from "./source.ts";
 import { isTest, isNode, nameOf, propertyName, stringValue, walk } from "./source.ts";
 
-export const errorTablePath = "src/base/error-code.ts";
+const errorTablePath = "src/base/error-code.ts";
 export const errorPagePath = "docs/reference/errors.md";
 export const doorPagePath = "docs/reference/api.md";
 
@@ -78,7 +78,7 @@ function checkConditions(door: string, target: unknown): readonly string[] {
 }
 
 /** The names that a module exports. */
-export function listExports({ program }: Source): readonly string[] {
+function listExports({ program }: Source): readonly string[] {
   return (program["body"] as readonly SyntaxNode[]).filter(({ type }) => type === "ExportNamedDeclaration").flatMap(exportedNames);
 }
 

@@ -14,7 +14,7 @@ export interface SyntaxNode {
   readonly [key: string]: unknown;
 }
 
-export interface Import {
+interface Import {
   readonly specifier: string;
   readonly line: number;
 }
@@ -78,8 +78,9 @@ export function propertyName(key: unknown, computed: unknown): string | null {
   return computed === true ? stringValue(key) : (nameOf(key) ?? stringValue(key));
 }
 
+/** Tests, contract suites, and what stands in a folder `fixture/` for them; none of it is published. */
 export function isTest(path: string): boolean {
-  return /\.(test|test-d|testsuite)\.ts$/.test(path) || path.startsWith("test/");
+  return /\.(test|test-d|testsuite)\.ts$|\/fixture\//.test(path) || path.startsWith("test/");
 }
 
 function createLineIndex(text: string): (offset: number) => number {

@@ -4,8 +4,8 @@ import type { SourceText } from "./source.ts";
 
 const root = join(import.meta.dirname, "..", "..");
 
-/** Folders that npm, the build, git or a running team wrote. */
-const written = ["node_modules", "dist", "dist-next", "coverage", ".git", ".longhaul"];
+/** What npm, the build, git or a running team wrote: folders (`dist/`) and endings (`*.log`) of .gitignore. */
+const ignored = [".git/", ...readFileSync(join(root, ".gitignore"), "utf8").trim().split("\n")];
 
 /** The folders whose code is held to the house's rules. */
 const codeFolders = /^(bin|src|test|examples|bench|scripts|templates)\//;
@@ -14,7 +14,8 @@ const codeFolders = /^(bin|src|test|examples|bench|scripts|templates)\//;
 export function readTree(folder = ""): readonly SourceText[] {
   return readdirSync(join(root, folder), { withFileTypes: true }).flatMap((entry) => {
     const path = folder === "" ? entry.name : `${folder}/${entry.name}`;
-    if (entry.isDirectory()) return written.includes(entry.name) ? [] : readTree(path);
+    if (ignored.includes(`${entry.name}/`) || ignored.some((ending) => ending.startsWith("*") && entry.name.endsWith(ending.slice(1)))) return [];
+    if (entry.isDirectory()) return readTree(path);
     return entry.isFile() ? readText(path) : [];
   });
 }

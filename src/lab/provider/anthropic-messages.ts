@@ -5,8 +5,8 @@ import { objectsOf, parseJsonOr, splitText, textOfContent, visibleHeaders } from
 import { invalidRequest } from "./provider-error.ts";
 import type { SettledPart, SettledReply } from "./settled-reply.ts";
 import type { StopReason } from "./simulated-reply.ts";
-import type { SimulatedMessage, SimulatedPart, SimulatedRequest, SimulatedResponseFormat, SimulatedToolChoice } from "./simulated-request.ts";
-import type { StreamEvent, WireFormat } from "./wire-format.ts";
+import { joinNeighbours, type SimulatedMessage, type SimulatedPart, type SimulatedRequest, type SimulatedResponseFormat, type SimulatedToolChoice } from "./simulated-request.ts";
+import type { StreamEvent, TypedEvent, WireFormat } from "./wire-format.ts";
 
 /** The Anthropic Messages API, `POST /v1/messages`. */
 export const anthropicMessages: WireFormat = {
@@ -31,7 +31,7 @@ function parseRequest(body: JsonObject, headers: Headers): SimulatedRequest {
     wire: "anthropic-messages",
     model: body["model"],
     system: parseSystem(body["system"], messages),
-    messages: messages.filter((message) => message.role !== "system").map(toMessage),
+    messages: joinNeighbours(messages.filter((message) => message.role !== "system").map(toMessage)),
     tools: tools.filter(isCustomTool).map((tool) => ({
       name: String(tool["name"]),
       description: typeof tool["description"] === "string" ? tool["description"] : null,
@@ -159,7 +159,7 @@ function renderEvents(request: SimulatedRequest, reply: SettledReply): readonly 
   ].map((data) => ({ name: data.type, data: JSON.stringify(data) }));
 }
 
-function renderBlockEvents(part: SettledPart, index: number): readonly { readonly type: string }[] {
+function renderBlockEvents(part: SettledPart, index: number): readonly TypedEvent[] {
   const empty = part.type === "text" ? { type: "text", text: "", citations: null } : { ...renderBlock(part), input: {} };
   const deltas =
     part.type === "text"

@@ -9,7 +9,7 @@ export interface SimulatedRequest {
   readonly model: string;
   /** Instructions: the system prompt, or all system and developer messages. */
   readonly system: string | null;
-  /** The conversation, oldest first. Tool results stand in user messages. */
+  /** The conversation, oldest first, user and assistant in turn. Tool results stand in user messages. */
   readonly messages: readonly SimulatedMessage[];
   readonly tools: readonly SimulatedTool[];
   readonly toolChoice: SimulatedToolChoice;
@@ -93,6 +93,17 @@ export function lastUserTextOf(request: SimulatedRequest): string {
 export function currentTurnOf(request: SimulatedRequest): readonly SimulatedMessage[] {
   const start = request.messages.findLastIndex((message) => message.role === "user" && message.parts.some((part) => part.type === "text"));
   return request.messages.slice(start + 1);
+}
+
+/** Makes one message of neighbours of one role: the form in which all wire formats give a conversation. */
+export function joinNeighbours(messages: readonly SimulatedMessage[]): readonly SimulatedMessage[] {
+  const joined: SimulatedMessage[] = [];
+  for (const message of messages) {
+    const last = joined.at(-1);
+    if (last?.role === message.role) joined[joined.length - 1] = { role: last.role, parts: [...last.parts, ...message.parts] };
+    else joined.push(message);
+  }
+  return joined;
 }
 
 function textOf(message: SimulatedMessage): string {

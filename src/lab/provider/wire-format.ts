@@ -12,12 +12,19 @@ export interface WireFormat {
   renderReply(request: SimulatedRequest, reply: SettledReply): JsonObject;
   /** The same reply as server-sent events, first to last. */
   renderEvents(request: SimulatedRequest, reply: SettledReply): readonly StreamEvent[];
+  /** Keeps what later requests may refer to by id; absent where an API keeps nothing. */
+  remember?(request: SimulatedRequest, reply: SettledReply): void;
 }
 
 export interface StreamEvent {
   /** Null where the provider's events have no name. */
   readonly name: string | null;
   readonly data: string;
+}
+
+/** An event whose name also stands in its data. */
+export interface TypedEvent extends JsonObject {
+  readonly type: string;
 }
 
 /** What all APIs of one provider share: credentials, errors, headers, keep-alives. */

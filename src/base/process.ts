@@ -1,0 +1,75 @@
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+
+/** This process among the others of its machine, as an argument. */
+export interface ProcessInfo {
+  readonly pid: number;
+  /** Tells two processes apart that had the same pid, in the system's own notation. */
+  readonly startTime: string;
+  /** Another text after each boot. */
+  readonly bootId: string;
+  /** True while the process of this pid and start time exists. One that has ended but was not collected by its parent counts as dead. */
+  isAlive(pid: number, startTime: string): boolean;
+  /** Ends a process at once. One that is gone already is no error. */
+  kill(pid: number): void;
+}
+
+/** The process that runs this code. Reads `/proc` on Linux and asks `ps` elsewhere. */
+export function systemProcess(): ProcessInfo {
+  return {
+    pid: process.pid,
+    startTime: startTimeOf(process.pid) ?? "unknown",
+    bootId: bootIdOfMachine(),
+    isAlive: (pid, startTime) => startTimeOf(pid) === startTime,
+    kill(pid) {
+      try {
+        process.kill(pid, "SIGKILL");
+      } catch (error) {
+        // Gone already, or another user's: whoever asks has fenced it before and loses nothing.
+        if (!isErrno(error, "ESRCH") && !isErrno(error, "EPERM")) throw error;
+      }
+    },
+  };
+}
+
+/** Start time of a live process, null when there is none. */
+function startTimeOf(pid: number): string | null {
+  if (process.platform !== "linux") return startTimeFromPs(pid);
+  try {
+    return startTimeFromStat(readFileSync(`/proc/${pid}/stat`, "utf8"));
+  } catch (error) {
+    if (isErrno(error, "ENOENT") || isErrno(error, "ESRCH")) return null;
+    throw error;
+  }
+}
+
+/** Field 22 of `/proc/<pid>/stat`, null for a zombie. The name in field 2 may hold spaces and brackets, so counting begins after its last bracket. */
+export function startTimeFromStat(stat: string): string | null {
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  const isDead = fields[0] === "Z" || fields[0] === "X";
+  return isDead ? null : (fields[19] ?? null);
+}
+
+function startTimeFromPs(pid: number): string | null {
+  try {
+    const [state = "", ...started] = execFileSync("ps", ["-o", "state=,lstart=", "-p", String(pid)], { encoding: "utf8" }).trim().split(/\s+/);
+    return state === "" || state.startsWith("Z") ? null : started.join(" ");
+  } catch {
+    // ps ends with 1 when no such process exists.
+    return null;
+  }
+}
+
+function bootIdOfMachine(): string {
+  try {
+    if (process.platform === "linux") return readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
+    return execFileSync("sysctl", ["-n", "kern.boottime"], { encoding: "utf8" }).trim();
+  } catch {
+    // Without a boot id, pid and start time still tell processes apart.
+    return "unknown";
+  }
+}
+
+function isErrno(error: unknown, code: string): boolean {
+  return error instanceof Error && "code" in error && error.code === code;
+}

@@ -1,0 +1,30 @@
+/** Every bound of the embedded engine. All are finite; each names what happens when it is passed. */
+export interface EngineLimits {
+  /** Steps of one run. Over it: dead(step-limit). */
+  readonly stepsPerRunMax: number;
+  /** Bytes of one stored value: a step's outcome, an input, an output, a signal's payload. Over it: PAYLOAD_TOO_LARGE. */
+  readonly valueBytesMax: number;
+  /** Signals of one run that no wait has taken yet. Over it: QUEUE_FULL. */
+  readonly signalsPerRunMax: number;
+  /** Queued tasks of an agent that is not loaded, which states no queueMax of its own. Over it: QUEUE_FULL. */
+  readonly queueUnknownAgentMax: number;
+  /** How long durable code may be busy with something other than ctx. Over it: dead(foreign-await) or waiting(code-mismatch). */
+  readonly foreignAwaitGraceMs: number;
+  /** Crashes of one task in all. Over it: dead(recovery-limit). Never reset. */
+  readonly recoveriesMax: number;
+  /** Crashes of one task with no step completed between them. Over it: dead(recovery-limit). */
+  readonly recoveriesWithoutProgressMax: number;
+  /** How long an idempotency key belongs to its task. */
+  readonly keyWindowMs: number;
+}
+
+export const defaultEngineLimits: EngineLimits = {
+  stepsPerRunMax: 10_000,
+  valueBytesMax: 2_000_000,
+  signalsPerRunMax: 1_000,
+  queueUnknownAgentMax: 10_000,
+  foreignAwaitGraceMs: 5_000,
+  recoveriesMax: 100,
+  recoveriesWithoutProgressMax: 10,
+  keyWindowMs: 400 * 86_400_000,
+};

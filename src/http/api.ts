@@ -1,0 +1,135 @@
+import { timingSafeEqual } from "node:crypto";
+import { type Context, Hono } from "hono";
+import { bodyLimit } from "hono/body-limit";
+import { z } from "zod";
+import type { Clock } from "../base/clock.ts";
+import { isLonghaulError, LonghaulError, messageOf } from "../base/error.ts";
+import { errorCodes, type ErrorCode } from "../base/error-code.ts";
+import { parseDuration } from "../base/duration.ts";
+import { hashOf, type Json } from "../base/json.ts";
+import type { Operations } from "../runtime/operations.ts";
+import { toTaskView } from "./task-view.ts";
+
+export interface ApiOptions {
+  readonly operations: Operations;
+  readonly clock: Clock;
+  /** Null where the transport itself is private: the Unix socket in the data directory. */
+  readonly token: string | null;
+  /** True while the team accepts work. */
+  readonly isReady: () => boolean;
+  /** "api" or "cli": recorded as the source of submitted tasks. */
+  readonly source: string;
+}
+
+/** A request body over this many bytes is refused (2 MB). */
+export const bodyBytesMax = 2_000_000;
+/** The longest that one request waits for a result, in milliseconds. */
+export const waitMsMax = 60_000;
+
+const submission = z.strictObject({ agent: z.string(), input: z.json().default(null), key: z.string().optional(), priority: z.number().optional() });
+const cancellation = z.strictObject({ reason: z.string().max(1000).default("canceled by an operator") });
+const signalBody = z.strictObject({ payload: z.json().default(null) });
+const approval = z.strictObject({ decision: z.enum(["happened", "retry", "fail"]), result: z.json().optional() });
+
+/** The HTTP interface of a team: `/api/v1/*` with a bearer token, `/livez` and `/readyz` without. */
+export function createApi(options: ApiOptions): Hono {
+  const { operations, token, source } = options;
+  const app = new Hono();
+  app.get("/livez", (context) => context.json({ ok: true }));
+  app.get("/readyz", (context) => (options.isReady() ? context.json({ ok: true }) : context.json({ ok: false }, 503)));
+  app.use("/api/*", async (context, next) => {
+    if (token !== null && !hasToken(context.req.header("authorization"), token)) {
+      return refuse(context, "HTTP_UNAUTHORIZED", 'The token is missing or wrong. Send "Authorization: Bearer <token>" with the content of the file "token" in the data directory.', 401);
+    }
+    return next();
+  });
+  app.use("/api/*", bodyLimit({ maxSize: bodyBytesMax, onError: (context) => refuse(context, "PAYLOAD_TOO_LARGE", `The body is over ${bodyBytesMax} bytes. Store it elsewhere and send a reference.`, 413) }));
+
+  app.post("/api/v1/tasks", async (context) => {
+    const { agent, input, key, priority } = await parseBody(context, submission);
+    const started = await operations.submit({ agent, input: input as Json, source, ...(key === undefined ? {} : { key }), ...(priority === undefined ? {} : { priority }) });
+    return context.json(started, started.created ? 201 : 200);
+  });
+  app.get("/api/v1/tasks/:id", (context) => getTask(context, options));
+  app.post("/api/v1/tasks/:id/cancel", async (context) => {
+    const { reason } = await parseBody(context, cancellation);
+    return context.json({ canceled: await operations.cancel(context.req.param("id"), reason) });
+  });
+  app.post("/api/v1/tasks/:id/restart", async (context) => context.json(toTaskView(await operations.restart(context.req.param("id")))));
+  app.post("/api/v1/runs/:id/signals/:name", async (context) => {
+    const { payload } = await parseBody(context, signalBody);
+    const { id, name } = context.req.param();
+    return context.json({ delivered: await operations.signal(id, name, payload as Json) });
+  });
+  app.post("/api/v1/runs/:id/approve", async (context) => {
+    const { decision, result } = await parseBody(context, approval);
+    return context.json({ answered: await operations.approve(context.req.param("id"), decision, (result ?? null) as Json) });
+  });
+  app.notFound((context) => refuse(context, "HTTP_NOT_FOUND", `There is no ${context.req.method} ${context.req.path}. See docs/reference/http.md.`, 404));
+  app.onError((error, context) => toErrorResponse(context, error));
+  return app;
+}
+
+async function getTask(context: Context, { operations, clock }: ApiOptions): Promise<Response> {
+  const id = context.req.param("id") ?? "";
+  const wait = context.req.query("wait");
+  if (wait !== undefined) {
+    const waitMs = Math.min(parseDuration(/^\d+$/.test(wait) ? Number(wait) : wait, "wait"), waitMsMax);
+    const controller = new AbortController();
+    const timer = clock.setTimer(waitMs, () => controller.abort());
+    const onGone = (): void => controller.abort();
+    context.req.raw.signal.addEventListener("abort", onGone, { once: true });
+    try {
+      await operations.result(id, controller.signal);
+    } catch (error) {
+      if (!controller.signal.aborted) throw error;
+    } finally {
+      timer.cancel();
+      context.req.raw.signal.removeEventListener("abort", onGone);
+    }
+  }
+  const task = await operations.task(id);
+  if (task === null) throw new LonghaulError("TASK_UNKNOWN", `There is no task ${id}. List tasks with \`longhaul ps --all\`.`);
+  return context.json(toTaskView(task));
+}
+
+/** @throws {OPTION_INVALID} */
+async function parseBody<T>(context: Context, schema: z.ZodType<T>): Promise<T> {
+  const text = await context.req.text();
+  let body: unknown;
+  try {
+    body = text === "" ? {} : JSON.parse(text);
+  } catch (error) {
+    throw new LonghaulError("OPTION_INVALID", `The body is not JSON: ${messageOf(error)}.`, { cause: error });
+  }
+  const checked = schema.safeParse(body);
+  if (checked.success) return checked.data;
+  throw new LonghaulError("OPTION_INVALID", `The body does not fit: ${checked.error.issues.map((issue) => `${issue.path.join(".") || "body"}: ${issue.message}`).join("; ")}.`);
+}
+
+function hasToken(header: string | undefined, token: string): boolean {
+  const sent = header?.startsWith("Bearer ") === true ? header.slice("Bearer ".length) : "";
+  // Hashes have one length, so that the comparison takes the same time whatever was sent.
+  return timingSafeEqual(Buffer.from(hashOf(sent)), Buffer.from(hashOf(token)));
+}
+
+const statusOf: Readonly<Partial<Record<ErrorCode, 400 | 404 | 409 | 413 | 429 | 503>>> = {
+  OPTION_INVALID: 400,
+  JSON_INVALID: 400,
+  AGENT_UNKNOWN: 404,
+  TASK_UNKNOWN: 404,
+  TASK_STATE: 409,
+  PAYLOAD_TOO_LARGE: 413,
+  QUEUE_FULL: 429,
+  ENGINE_CLOSED: 503,
+  ENGINE_FENCED: 503,
+};
+
+function toErrorResponse(context: Context, error: Error): Response {
+  if (isLonghaulError(error)) return context.json({ error: { code: error.code, message: error.message, remedy: errorCodes[error.code].remedy } }, statusOf[error.code] ?? 500);
+  return refuse(context, "HTTP_INTERNAL", messageOf(error), 500);
+}
+
+function refuse(context: Context, code: ErrorCode, message: string, status: 401 | 404 | 413 | 500): Response {
+  return context.json({ error: { code, message } }, status);
+}

@@ -1,0 +1,44 @@
+import type { Json } from "../base/json.ts";
+import type { Outcome, Task, TaskStatus } from "../record/task.ts";
+
+/** A task as applications see it. Instants are ISO-8601 in UTC. */
+export interface TaskView {
+  readonly id: string;
+  readonly agent: string;
+  readonly status: TaskStatus;
+  readonly waitingReason: string | null;
+  readonly key: string | null;
+  readonly runId: string | null;
+  readonly createdAt: string;
+  readonly startedAt: string | null;
+  readonly endedAt: string | null;
+  readonly input: Json;
+  /** Of a done task. */
+  readonly outcome: Outcome | null;
+  readonly output: Json;
+  readonly evidence: Json;
+  /** Why it is dead or canceled. */
+  readonly reason: string | null;
+  readonly message: string | null;
+}
+
+export function toTaskView(task: Task): TaskView {
+  const { end } = task;
+  return {
+    id: task.id,
+    agent: task.agent,
+    status: task.status,
+    waitingReason: task.waitingReason,
+    key: task.key,
+    runId: task.runId,
+    createdAt: new Date(task.createdAtMs).toISOString(),
+    startedAt: task.startedAtMs === null ? null : new Date(task.startedAtMs).toISOString(),
+    endedAt: task.endedAtMs === null ? null : new Date(task.endedAtMs).toISOString(),
+    input: task.input,
+    outcome: end?.status === "done" ? end.outcome : null,
+    output: end?.status === "done" ? end.output : null,
+    evidence: end !== null && end.status !== "canceled" ? end.evidence : null,
+    reason: end?.reason ?? null,
+    message: end?.status === "dead" ? end.failure.message : null,
+  };
+}

@@ -1,0 +1,84 @@
+import { breaksReply, type Fault } from "./fault.ts";
+import type { Receipt, ReceiptOutcome } from "./receipt.ts";
+import type { SimulatedUsage } from "./simulated-reply.ts";
+import type { Wire } from "./simulated-request.ts";
+
+interface Arrival {
+  readonly number: number;
+  readonly atMs: number;
+  readonly path: string;
+  readonly idempotencyKey: string | null;
+  readonly clientSignal: AbortSignal;
+  readonly onReceipt: (receipt: Receipt) => void;
+}
+
+/** One request on its way: what is known of it so far, and exactly one receipt at its end. */
+export class Exchange {
+  readonly #arrival: Arrival;
+  readonly #abort = new AbortController();
+  readonly #onClientGone = (): void => this.abort(this.#arrival.clientSignal.reason);
+  #wire: Wire | null = null;
+  #model: string | null = null;
+  #status: number | null = null;
+  #tokens = { inputTokens: 0, outputTokens: 0 };
+  #fault: Fault | null = null;
+  #isSettled = false;
+
+  constructor(arrival: Arrival) {
+    this.#arrival = arrival;
+    if (arrival.clientSignal.aborted) this.#onClientGone();
+    else arrival.clientSignal.addEventListener("abort", this.#onClientGone, { once: true });
+  }
+
+  get number(): number {
+    return this.#arrival.number;
+  }
+
+  /** Aborts when the client goes away or the simulator is closed. */
+  get signal(): AbortSignal {
+    return this.#abort.signal;
+  }
+
+  isFor(wire: Wire, model: string | null): void {
+    this.#wire = wire;
+    this.#model = model;
+  }
+
+  hasFault(fault: Fault | undefined): void {
+    this.#fault = fault ?? null;
+  }
+
+  isBilled({ inputTokens, outputTokens }: SimulatedUsage): void {
+    this.#tokens = { inputTokens, outputTokens };
+  }
+
+  hasStatus(status: number): void {
+    this.#status = status;
+  }
+
+  /** Ends the exchange from the client's side. What waits on `signal` rejects with `reason`. */
+  abort(reason: unknown): void {
+    this.settle("aborted");
+    this.#abort.abort(reason);
+  }
+
+  /** Writes the receipt; a second call has no effect. A fault that breaks the reply outweighs how it ended. */
+  settle(outcome: ReceiptOutcome): void {
+    if (this.#isSettled) return;
+    this.#isSettled = true;
+    const { number, atMs, path, idempotencyKey, clientSignal, onReceipt } = this.#arrival;
+    clientSignal.removeEventListener("abort", this.#onClientGone);
+    onReceipt({
+      number,
+      atMs,
+      path,
+      wire: this.#wire,
+      model: this.#model,
+      idempotencyKey,
+      status: this.#status,
+      ...this.#tokens,
+      fault: this.#fault?.kind ?? null,
+      outcome: this.#fault && breaksReply(this.#fault) ? "fault" : outcome,
+    });
+  }
+}

@@ -1,0 +1,236 @@
+import { type Clock, sleep } from "../../base/clock.ts";
+import { LonghaulError, messageOf } from "../../base/error.ts";
+import { hashOf, type JsonObject } from "../../base/json.ts";
+import { type Random, seededRandom } from "../../base/random.ts";
+import { defaultScript } from "./default-script.ts";
+import { Exchange } from "./exchange.ts";
+import { chooseFault, type Fault, type FaultFunction, type FaultPlan } from "./fault.ts";
+import { renderModel, renderModelList } from "./model-list.ts";
+import { ProviderError } from "./provider-error.ts";
+import { RateWindow } from "./rate-window.ts";
+import type { Receipt } from "./receipt.ts";
+import { type BodyStep, createBody, planStream, planWhole, untilAborted } from "./reply-body.ts";
+import { readJsonBody } from "./request-body.ts";
+import { createRouter, familyOf, type Route } from "./route.ts";
+import { estimateInputTokens, settleReply, type SettledReply } from "./settled-reply.ts";
+import type { Script } from "./simulated-reply.ts";
+import type { SimulatedRequest } from "./simulated-request.ts";
+import type { ProviderFamily, StreamEvent, WireFormat } from "./wire-format.ts";
+
+export interface ProviderSimulatorOptions {
+  readonly clock: Clock;
+  /** The simulated model. Default: `defaultScript`. */
+  readonly script?: Script;
+  /** The same seed and the same requests give the same answers, byte for byte. Default: 1. */
+  readonly seed?: number | string;
+  /** Replaces the chance made from `seed`. */
+  readonly random?: Random;
+  readonly faults?: FaultFunction | FaultPlan;
+  /** Called with each receipt as it is written. What it throws breaks the answer, so that no call goes uncounted. */
+  readonly onReceipt?: (receipt: Receipt) => void;
+  /** Receipts held in memory; older ones are forgotten. Default: 100,000. */
+  readonly receiptsMax?: number;
+}
+
+export interface ProviderSimulator {
+  /** Serves one request in process. Fits wherever a client takes a `fetch`. */
+  fetch(input: Request | URL | string, init?: RequestInit): Promise<Response>;
+  /** What became of the requests that have ended, in order of their end. */
+  receipts(): readonly Receipt[];
+  /** Breaks off what is under way and refuses what comes later. */
+  close(): void;
+}
+
+const receiptsMaxDefault = 100_000;
+
+/**
+ * Simulates the model providers: Anthropic Messages, OpenAI Responses and Chat Completions. Any key and any model name is accepted.
+ * @throws {OPTION_INVALID} for a fault plan whose ratio is not from 0 to 1, or that has no faults.
+ */
+export function createProviderSimulator(options: ProviderSimulatorOptions): ProviderSimulator {
+  assertFaultPlan(options.faults);
+  return new LiveProviderSimulator(options);
+}
+
+class LiveProviderSimulator implements ProviderSimulator {
+  readonly #options: ProviderSimulatorOptions;
+  readonly #script: Script;
+  readonly #random: Random;
+  readonly #route = createRouter();
+  readonly #rate = new RateWindow();
+  readonly #underWay = new Set<Exchange>();
+  readonly #receipts: Receipt[] = [];
+  #requestCount = 0;
+  #callCount = 0;
+  #isClosed = false;
+
+  constructor(options: ProviderSimulatorOptions) {
+    this.#options = options;
+    this.#script = options.script ?? defaultScript;
+    this.#random = options.random ?? seededRandom(options.seed ?? 1);
+  }
+
+  readonly fetch = async (input: Request | URL | string, init?: RequestInit): Promise<Response> => {
+    if (this.#isClosed) throw connectionRefused();
+    const request = new Request(input, init);
+    const exchange = this.#open(request);
+    try {
+      return await this.#serve(request, exchange);
+    } catch (error) {
+      exchange.signal.throwIfAborted();
+      return this.#refuse(request, exchange, toProviderError(error));
+    }
+  };
+
+  receipts(): readonly Receipt[] {
+    return [...this.#receipts];
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    for (const exchange of this.#underWay) exchange.abort(connectionRefused());
+  }
+
+  #open(request: Request): Exchange {
+    const exchange: Exchange = new Exchange({
+      number: ++this.#requestCount,
+      atMs: this.#options.clock.now(),
+      path: new URL(request.url).pathname,
+      idempotencyKey: request.headers.get("idempotency-key"),
+      clientSignal: request.signal,
+      onReceipt: (receipt) => {
+        this.#underWay.delete(exchange);
+        this.#write(receipt);
+      },
+    });
+    this.#underWay.add(exchange);
+    this.#rate.countRequest(this.#options.clock.now());
+    return exchange;
+  }
+
+  async #serve(request: Request, exchange: Exchange): Promise<Response> {
+    exchange.signal.throwIfAborted();
+    const route = this.#route(request);
+    route.family.assertCredentials(request.headers);
+    if (route.kind === "models") return this.#answerJson(exchange, route.family, modelsOf(route));
+
+    const { text, body } = await readJsonBody(request, route.family);
+    exchange.isFor(route.format.wire, typeof body["model"] === "string" ? body["model"] : null);
+    if (route.kind === "count-tokens") {
+      // Counting needs no output limit, the only difference between the two requests.
+      const counted = route.format.parseRequest({ max_tokens: 1, ...body }, request.headers);
+      return this.#answerJson(exchange, route.family, { input_tokens: estimateInputTokens(counted) });
+    }
+    const parsed = route.format.parseRequest(body, request.headers);
+    return this.#callModel(parsed, exchange, route.format, hashOf(text));
+  }
+
+  async #callModel(request: SimulatedRequest, exchange: Exchange, format: WireFormat, bodyHash: string): Promise<Response> {
+    const callNumber = ++this.#callCount;
+    const random = this.#random.split(`call-${callNumber}-${bodyHash}`);
+    const fault = chooseFault(this.#options.faults, request, { callNumber, random: random.split("fault") });
+    exchange.hasFault(fault);
+    if (fault?.kind === "status") return this.#answerFault(exchange, format.family, fault);
+    if (fault?.kind === "hang" && fault.afterEvents === undefined) return untilAborted(exchange.signal);
+    if (fault?.kind === "latency") await sleep(this.#options.clock, fault.ms, exchange.signal);
+
+    const scripted = fault?.kind === "empty" ? { parts: [] } : await this.#script(request, { random: random.split("script"), callNumber });
+    exchange.signal.throwIfAborted();
+    const reply = settleReply(request, scripted, { random: random.split("id"), createdAtMs: this.#options.clock.now() });
+    format.remember?.(request, reply);
+    exchange.isBilled(reply.usage);
+    this.#rate.countTokens(reply.usage.inputTokens + reply.usage.outputTokens);
+    return this.#answer(exchange, format.family, planReply(request, reply, format, fault), { isStream: request.stream });
+  }
+
+  #answerFault(exchange: Exchange, family: ProviderFamily, fault: Extract<Fault, { kind: "status" }>): Response {
+    const error = family.defaultError(fault.status, fault.reason);
+    const body = fault.body ?? family.renderError(error, requestIdOf(exchange));
+    const headers = { ...(fault.retryAfter !== undefined && { "retry-after": fault.retryAfter }), ...fault.headers };
+    return this.#answer(exchange, family, planWhole(JSON.stringify(body), undefined), { status: fault.status, headers });
+  }
+
+  #answerJson(exchange: Exchange, family: ProviderFamily, body: JsonObject): Response {
+    return this.#answer(exchange, family, planWhole(JSON.stringify(body), undefined));
+  }
+
+  #refuse(request: Request, exchange: Exchange, error: ProviderError): Response {
+    const family = familyOf(request);
+    const body = family.renderError(error, requestIdOf(exchange));
+    // Both official clients honour this header; a script that throws once will throw again.
+    const headers = { "x-should-retry": "false" };
+    return this.#answer(exchange, family, planWhole(JSON.stringify(body), undefined), { status: error.status, headers, outcome: "refused" });
+  }
+
+  #answer(exchange: Exchange, family: ProviderFamily, steps: readonly BodyStep[], options: AnswerOptions = {}): Response {
+    const { status = 200, isStream = false, outcome = "completed" } = options;
+    exchange.hasStatus(status);
+    const { clock } = this.#options;
+    const body = createBody(steps, {
+      clock,
+      signal: exchange.signal,
+      onEnd: (end) => exchange.settle(end === "whole" ? outcome : "fault"),
+      onCancel: (reason) => exchange.abort(reason),
+    });
+    const headers = {
+      "content-type": isStream ? "text/event-stream; charset=utf-8" : "application/json",
+      "cache-control": "no-cache",
+      "x-longhaul-simulated": "true",
+      ...family.renderHeaders(requestIdOf(exchange), this.#rate.limitAt(clock.now(), status === 429)),
+      ...options.headers,
+    };
+    return new Response(body, { status, headers });
+  }
+
+  #write(receipt: Receipt): void {
+    this.#receipts.push(receipt);
+    // Trimmed in lumps: taking one from the front of a long list for every request would cost more than the request.
+    const max = this.#options.receiptsMax ?? receiptsMaxDefault;
+    if (this.#receipts.length > max * 1.1) this.#receipts.splice(0, this.#receipts.length - max);
+    this.#options.onReceipt?.(receipt);
+  }
+}
+
+interface AnswerOptions {
+  readonly status?: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly isStream?: boolean;
+  /** Of an answer that came whole. */
+  readonly outcome?: "completed" | "refused";
+}
+
+function planReply(request: SimulatedRequest, reply: SettledReply, format: WireFormat, fault: Fault | undefined): readonly BodyStep[] {
+  if (!request.stream) return planWhole(JSON.stringify(format.renderReply(request, reply)), fault);
+  return planStream(format.renderEvents(request, reply).map(toEventText), fault, format.family.keepAliveText);
+}
+
+function toEventText({ name, data }: StreamEvent): string {
+  return `${name === null ? "" : `event: ${name}\n`}data: ${data}\n\n`;
+}
+
+function modelsOf(route: Extract<Route, { kind: "models" }>): JsonObject {
+  return route.modelId === null ? renderModelList(route.family) : renderModel(route.modelId, route.family);
+}
+
+function requestIdOf(exchange: Exchange): string {
+  return `req_sim_${exchange.number}`;
+}
+
+function toProviderError(error: unknown): ProviderError {
+  if (error instanceof ProviderError) return error;
+  return new ProviderError(500, `The script of the provider simulator failed: ${messageOf(error)}`, { type: "api_error" });
+}
+
+/** What `fetch` reports when nobody listens. */
+function connectionRefused(): TypeError {
+  const cause = new LonghaulError("SIMULATOR_CLOSED", "The provider simulator is closed. Create another one.");
+  return new TypeError("fetch failed", { cause });
+}
+
+function assertFaultPlan(plan: FaultFunction | FaultPlan | undefined): void {
+  if (plan === undefined || typeof plan === "function") return;
+  if (!(plan.ratio >= 0 && plan.ratio <= 1)) {
+    throw new LonghaulError("OPTION_INVALID", `faults.ratio is ${plan.ratio}. Use a share of the requests, from 0 to 1.`);
+  }
+  if (plan.among.length === 0) throw new LonghaulError("OPTION_INVALID", "faults.among is empty. Name at least one fault.");
+}

@@ -1,0 +1,161 @@
+import type { LanguageModelV4, LanguageModelV4CallOptions, LanguageModelV4GenerateResult, LanguageModelV4StreamPart, LanguageModelV4StreamResult } from "@ai-sdk/provider";
+import type { Clock } from "../base/clock.ts";
+import { LonghaulError } from "../base/error.ts";
+import { isJsonObject, type Json } from "../base/json.ts";
+import type { Usage } from "../record/usage.ts";
+import { type ChunkDeadline, startChunkDeadline } from "./chunk-deadline.ts";
+import { consumeStream } from "./consume-stream.ts";
+import { toModelError } from "./model-error.ts";
+import { defaultModelTimeouts, type ModelTimeouts } from "./model.ts";
+import { modelIdOf } from "./provider.ts";
+import { fromTaggedJson, toTaggedJson } from "./tagged-json.ts";
+import { toUsage } from "./usage.ts";
+
+/**
+ * Runs one call as a durable step: the first time it calls `body` and journals what that returns, later it returns what it journaled.
+ * `body` takes headers to add, such as an idempotency key that is the same at every attempt.
+ */
+export type RunModelStep = (call: LanguageModelV4CallOptions, body: (headers?: Readonly<Record<string, string>>) => Promise<Json>) => Promise<Json>;
+
+export interface DurableModelOptions {
+  readonly clock: Clock;
+  /** "provider/model" for messages. Default: by the SDK's own words. */
+  readonly id?: string;
+  readonly timeouts?: ModelTimeouts;
+  /** For calls that name no limit. Default 4,096. */
+  readonly outputTokensMax?: number;
+  /** Values that no error may contain. */
+  readonly secrets?: () => readonly string[];
+  /** Live text of a call that is really made, not durable. */
+  readonly onDelta?: (text: string) => void;
+}
+
+const formatVersion = 1;
+const outputTokensMaxDefault = 4096;
+
+/**
+ * An AI SDK model whose calls are durable steps, for code that was written for the AI SDK. A stream is consumed whole inside the step and replayed
+ * from what was journaled, the first time too, so that a replay sees the same parts. The bodies of request and response are not kept.
+ */
+export function durableLanguageModel(model: LanguageModelV4, runStep: RunModelStep, options: DurableModelOptions): LanguageModelV4 {
+  return {
+    specificationVersion: "v4",
+    provider: model.provider,
+    modelId: model.modelId,
+    get supportedUrls() {
+      return model.supportedUrls;
+    },
+    async doGenerate(call) {
+      const stored = await runStep(call, (headers) => generate(model, prepare(call, headers, options), options));
+      return readResult<LanguageModelV4GenerateResult>(stored, "generate");
+    },
+    async doStream(call) {
+      const stored = await runStep(call, (headers) => stream(model, prepare(call, headers, options), options));
+      const { parts, response } = readResult<StoredStream>(stored, "stream");
+      return { stream: ReadableStream.from(parts) as LanguageModelV4StreamResult["stream"], ...(response !== undefined && { response }) };
+    },
+  };
+}
+
+/** What a journaled call used and which model answered, for records and money. */
+export function readDurableUsage(stored: Json): { readonly usage: Usage; readonly responseModel: string | null; readonly finishReason: string } {
+  const kind = isJsonObject(stored) && stored["kind"] === "stream" ? "stream" : "generate";
+  if (kind === "generate") {
+    const { usage, response, finishReason } = readResult<LanguageModelV4GenerateResult>(stored, kind);
+    return { usage: toUsage(usage, () => 0, () => 0), responseModel: response?.modelId ?? null, finishReason: finishReason.unified };
+  }
+  const { parts } = readResult<StoredStream>(stored, kind);
+  const finish = parts.find((part) => part.type === "finish");
+  if (finish === undefined) throw new LonghaulError("JSON_INVALID", "A stored model answer has no last part. Restart the task.");
+  const metadata = parts.find((part) => part.type === "response-metadata" && part.modelId !== undefined);
+  const responseModel = metadata?.type === "response-metadata" ? (metadata.modelId ?? null) : null;
+  return { usage: toUsage(finish.usage, () => 0, () => 0), responseModel, finishReason: finish.finishReason.unified };
+}
+
+interface StoredStream {
+  readonly parts: readonly LanguageModelV4StreamPart[];
+  readonly response?: LanguageModelV4StreamResult["response"];
+}
+
+type Perform = (call: LanguageModelV4CallOptions, deadline: ChunkDeadline) => Promise<Json>;
+
+async function underLimits(model: LanguageModelV4, call: LanguageModelV4CallOptions, timeouts: ModelTimeouts, options: DurableModelOptions, perform: Perform): Promise<Json> {
+  const { clock, id = modelIdOf(model), secrets } = options;
+  const signal = call.abortSignal ?? new AbortController().signal;
+  signal.throwIfAborted();
+  const deadline = startChunkDeadline({ clock, timeouts, model: id, signal });
+  try {
+    return await perform({ ...call, abortSignal: deadline.signal }, deadline);
+  } catch (error) {
+    if (deadline.signal.aborted) throw deadline.signal.reason;
+    throw toModelError(error, { model: id, provider: id.split("/")[0] ?? id, nowMs: clock.now(), secrets: secrets?.() ?? [] });
+  } finally {
+    deadline.close();
+  }
+}
+
+function generate(model: LanguageModelV4, call: LanguageModelV4CallOptions, options: DurableModelOptions): Promise<Json> {
+  const { totalMs } = options.timeouts ?? defaultModelTimeouts;
+  // A whole answer has no pieces to wait for: only the limit of the whole call counts.
+  const timeouts = { firstChunkMs: totalMs, betweenChunksMs: totalMs, totalMs };
+  return underLimits(model, call, timeouts, options, async (limited, deadline) => {
+    const result = await deadline.race(Promise.resolve().then(() => model.doGenerate(limited)));
+    const { request: _, response, ...rest } = result;
+    return write("generate", { ...rest, ...(response !== undefined && { response: withoutBody(response) }) });
+  });
+}
+
+function stream(model: LanguageModelV4, call: LanguageModelV4CallOptions, options: DurableModelOptions): Promise<Json> {
+  return underLimits(model, call, options.timeouts ?? defaultModelTimeouts, options, async (limited, deadline) => {
+    const parts: LanguageModelV4StreamPart[] = [];
+    const { response } = await consumeStream(model, limited, deadline, (part) => {
+      addPart(parts, part);
+      if (part.type === "text-delta" && part.delta !== "") showDelta(options, part.delta);
+    });
+    return write("stream", { parts, ...(response !== undefined && { response: withoutBody(response) }) });
+  });
+}
+
+function prepare(call: LanguageModelV4CallOptions, headers: Readonly<Record<string, string>> | undefined, { outputTokensMax = outputTokensMaxDefault }: DurableModelOptions): LanguageModelV4CallOptions {
+  return { ...call, maxOutputTokens: call.maxOutputTokens ?? outputTokensMax, headers: { ...call.headers, ...headers } };
+}
+
+/** Pieces of one text become one piece: a journal entry per token would be mostly punctuation. Keep-alives are nothing to replay. */
+function addPart(parts: LanguageModelV4StreamPart[], part: LanguageModelV4StreamPart): void {
+  const last = parts.at(-1);
+  if (part.type === "ping") return;
+  if (isDelta(part) && last?.type === part.type && isDelta(last) && last.id === part.id && part.providerMetadata === undefined && last.providerMetadata === undefined) {
+    parts[parts.length - 1] = { ...last, delta: last.delta + part.delta };
+    return;
+  }
+  parts.push(part);
+}
+
+type DeltaPart = Extract<LanguageModelV4StreamPart, { readonly delta: string }>;
+
+function isDelta(part: LanguageModelV4StreamPart): part is DeltaPart {
+  return part.type === "text-delta" || part.type === "reasoning-delta" || part.type === "tool-input-delta";
+}
+
+function showDelta(options: DurableModelOptions, delta: string): void {
+  try {
+    options.onDelta?.(delta);
+  } catch {
+    // Live text is a side channel: who watches cannot break the call.
+  }
+}
+
+/** The body of a response repeats the content; that of a request the whole prompt. */
+function withoutBody<T extends object>(response: T): Omit<T, "body"> {
+  const { body: _, ...rest } = response as T & { readonly body?: unknown };
+  return rest;
+}
+
+function write(kind: "generate" | "stream", result: object): Json {
+  return { format: formatVersion, kind, result: toTaggedJson(result) };
+}
+
+function readResult<T>(stored: Json, kind: "generate" | "stream"): T {
+  if (isJsonObject(stored) && stored["format"] === formatVersion && stored["kind"] === kind) return fromTaggedJson(stored["result"] ?? null) as T;
+  throw new LonghaulError("JSON_INVALID", `A stored model answer is not a ${kind} of format ${formatVersion}. The code changed between generateText and streamText, or a newer version wrote it: restart the task.`);
+}

@@ -1,0 +1,94 @@
+import { type Clock, sleep } from "../base/clock.ts";
+import { isLonghaulError, type RetryAdvice } from "../base/error.ts";
+import type { Random } from "../base/random.ts";
+import { computeBackoffDelayMs } from "./backoff.ts";
+
+/** Retry in process. What outlasts it is retried durably by whoever called. */
+export const retryDefaults = {
+  /** Tries in all. */
+  attemptsMax: 3,
+  /** Base of the backoff after a transient failure. */
+  baseMs: 50,
+  /** Base of the backoff after a throttled or overloaded answer that did not say how long to wait. */
+  throttledBaseMs: 1000,
+  capMs: 20_000,
+  /** A stated wait above this is not slept through: the caller parks and frees its slot. */
+  parkAfterMs: 20_000,
+} as const;
+
+export interface RetryOptions {
+  /** The attempt that has just failed, from 1. */
+  readonly attempt: number;
+  readonly attemptsMax: number;
+  readonly advice: RetryAdvice;
+  readonly baseMs: number;
+  readonly capMs: number;
+  /** Default 20 s. */
+  readonly parkAfterMs?: number;
+  readonly random: Random;
+}
+
+export type RetryDecision =
+  | { readonly kind: "retry"; readonly delayMs: number }
+  | { readonly kind: "park"; readonly delayMs: number }
+  | { readonly kind: "give-up"; readonly why: "not-retryable" | "attempts-used" };
+
+/**
+ * What to do after a failed attempt. A stated wait is honoured exactly; one above `parkAfterMs` parks whatever the number of attempts, since
+ * parking uses none up.
+ */
+export function computeRetry(options: RetryOptions): RetryDecision {
+  const { attempt, attemptsMax, advice, baseMs, capMs, parkAfterMs = retryDefaults.parkAfterMs, random } = options;
+  if (advice === "never") return { kind: "give-up", why: "not-retryable" };
+  const statedMs = advice === "backoff" ? null : Math.max(advice.afterMs, 0);
+  if (statedMs !== null && statedMs > parkAfterMs) return { kind: "park", delayMs: statedMs };
+  if (attempt >= attemptsMax) return { kind: "give-up", why: "attempts-used" };
+  return { kind: "retry", delayMs: statedMs ?? computeBackoffDelayMs({ attempt, baseMs, capMs, random }) };
+}
+
+export interface WithRetryOptions {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly signal?: AbortSignal | undefined;
+  /** Default 3. */
+  readonly attemptsMax?: number | undefined;
+  /** Default: 1 s for an error whose code ends in _THROTTLED or _OVERLOADED, else 50 ms. */
+  readonly baseMs?: number | undefined;
+  /** Default 20 s. */
+  readonly capMs?: number | undefined;
+  /** Default 20 s. */
+  readonly parkAfterMs?: number | undefined;
+  /** Told before each wait. */
+  readonly onRetry?: ((retry: { readonly attempt: number; readonly delayMs: number; readonly error: unknown }) => void) | undefined;
+}
+
+/**
+ * Runs `body` until it succeeds or should not be tried again, then rejects with its last error, unchanged. A park is such a rejection too: the
+ * error's `retry.afterMs` is above `parkAfterMs` and says for how long. An error that gives no advice backs off.
+ * After an abort no attempt begins and no wait goes on; it rejects with the signal's reason. Honouring the signal inside `body` is the body's.
+ */
+export async function withRetry<T>(options: WithRetryOptions, body: (attempt: number) => Promise<T>): Promise<T> {
+  const { clock, random, signal, attemptsMax = retryDefaults.attemptsMax, capMs = retryDefaults.capMs, parkAfterMs = retryDefaults.parkAfterMs, onRetry } = options;
+  for (let attempt = 1; ; attempt++) {
+    signal?.throwIfAborted();
+    try {
+      return await body(attempt);
+    } catch (error) {
+      signal?.throwIfAborted();
+      const baseMs = options.baseMs ?? defaultBaseMs(error);
+      const decision = computeRetry({ attempt, attemptsMax, advice: adviceOf(error), baseMs, capMs, parkAfterMs, random });
+      if (decision.kind !== "retry") throw error;
+      onRetry?.({ attempt, delayMs: decision.delayMs, error });
+      await sleep(clock, decision.delayMs, signal);
+    }
+  }
+}
+
+function adviceOf(error: unknown): RetryAdvice {
+  return isLonghaulError(error) ? error.retry : "backoff";
+}
+
+function defaultBaseMs(error: unknown): number {
+  const isThrottled = isLonghaulError(error) && /_(THROTTLED|OVERLOADED)$/.test(error.code);
+  return isThrottled ? retryDefaults.throttledBaseMs : retryDefaults.baseMs;
+}

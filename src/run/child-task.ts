@@ -1,0 +1,91 @@
+import type { Callable, CallResult, SendOptions } from "../agent/context.ts";
+import { parseDuration } from "../base/duration.ts";
+import { LonghaulError } from "../base/error.ts";
+import { type JsonObject, type Json, toJson } from "../base/json.ts";
+import { fromFailure } from "../record/failure.ts";
+import type { NewTask, TaskEnd } from "../record/task.ts";
+import { recordWrite } from "./run-record.ts";
+import type { RunScope } from "./run-services.ts";
+import { depthMax, type Worker } from "./worker.ts";
+
+/** Children per run, counted in call order so that a replay counts the same. */
+const childrenOf = new WeakMap<RunScope, number>();
+
+/** Asks an agent and waits for its outcome. */
+export async function callWorker<Output>(scope: RunScope, callable: Callable, input: unknown, options: { readonly priority?: number }): Promise<CallResult<Output>> {
+  const callee = findWorker(scope, callable.name);
+  const { engine } = scope;
+  if (engine.task.depth + 1 > depthMax) throw new LonghaulError("DEPTH_LIMIT", `${scope.worker.name} calls ${callee.name} at depth ${engine.task.depth + 1}; the limit is ${depthMax}. Break the chain of calls.`);
+  countChild(scope);
+  const task = newTask(scope, callee, toJson(input, `The input of ctx.call(${callee.name})`), { priority: options.priority ?? engine.task.priority, key: null, delayMs: 0 });
+  const end = await engine.child({ kind: "child", name: callee.name }, task);
+  return toCallResult<Output>(callee.name, task.id, end);
+}
+
+/** Queues a task and goes on. */
+export async function sendTask(scope: RunScope, callable: Callable, input: unknown, options: SendOptions): Promise<{ readonly taskId: string }> {
+  const callee = findWorker(scope, callable.name);
+  countChild(scope);
+  const stored = toJson(input, `The input of ctx.send(${callee.name})`);
+  const delayMs = options.delay === undefined ? 0 : parseDuration(options.delay, `ctx.send(${callee.name}): delay`);
+  const value = await scope.engine.step({ kind: "code", name: `send/${callee.name}` }, ({ number, attempt, idempotencyKey }) => {
+    const task = newTask(scope, callee, stored, { priority: options.priority ?? 0, key: options.key ?? idempotencyKey, delayMs });
+    const record = recordWrite(scope, { step: number, n: 0, attempt }, { event_type: "handoff", result: "sent", data: { to: callee.name, taskId: task.id } });
+    return Promise.resolve({ outcome: { ok: true, value: { taskId: task.id } }, starts: [task], writes: [record] });
+  });
+  return value as { readonly taskId: string };
+}
+
+/** States a fact; the subscribers' tasks start in the same commit. */
+export async function publishEvent(scope: RunScope, event: string, data: JsonObject): Promise<{ readonly tasks: number }> {
+  const stored = toJson(data, `The data of ctx.publish("${event}")`) as JsonObject;
+  const value = await scope.engine.step({ kind: "code", name: `publish/${event}` }, async ({ number, attempt, idempotencyKey }) => {
+    const { tasks, receipts } = await scope.services.subscribers(event, stored, idempotencyKey);
+    const starts = tasks.map(({ agent, input, key, source }) => ({ ...newTask(scope, findWorker(scope, agent), input, { priority: 0, key, delayMs: 0 }), source }));
+    const record = recordWrite(scope, { step: number, n: 0, attempt }, { event_type: "handoff", result: "published", data: { event, tasks: starts.length } });
+    return { outcome: { ok: true, value: { tasks: starts.length } }, starts, writes: [record, ...receipts] };
+  });
+  return value as { readonly tasks: number };
+}
+
+function findWorker(scope: RunScope, name: string): Worker {
+  const worker = scope.services.workers.get(name);
+  if (worker) return worker;
+  throw new LonghaulError("AGENT_UNKNOWN", `${scope.worker.name} asked for "${name}", which is not in the team. It has: ${[...scope.services.workers.keys()].join(", ")}.`);
+}
+
+function countChild(scope: RunScope): void {
+  const count = (childrenOf.get(scope) ?? 0) + 1;
+  childrenOf.set(scope, count);
+  const { fanOutMax } = scope.worker.limits;
+  if (count > fanOutMax) {
+    throw new LonghaulError("FAN_OUT_LIMIT", `${scope.worker.name} started more than ${fanOutMax} tasks in one run. Send fewer at once, or raise limits.fanOutMax.`, { details: { deadReason: "fan-out" } });
+  }
+}
+
+function newTask(scope: RunScope, callee: Worker, input: Json, options: { readonly priority: number; readonly key: string | null; readonly delayMs: number }): NewTask {
+  const { engine, services } = scope;
+  const nowMs = services.clock.now();
+  return {
+    id: services.ids("t"),
+    agent: callee.name,
+    input,
+    key: options.key,
+    priority: options.priority,
+    notBeforeAtMs: nowMs + options.delayMs,
+    deadlineAtMs: nowMs + options.delayMs + callee.limits.deadlineMs,
+    depth: engine.task.depth + 1,
+    source: `run ${engine.runId}`,
+  };
+}
+
+function toCallResult<Output>(name: string, taskId: string, end: TaskEnd): CallResult<Output> {
+  switch (end.status) {
+    case "done":
+      return { taskId, outcome: end.outcome, output: end.output as Output, evidence: end.evidence };
+    case "dead":
+      throw new LonghaulError("TASK_DEAD", `${name} died (${end.reason}): ${end.failure.message}`, { cause: fromFailure(end.failure), details: { taskId, reason: end.reason, agent: name } });
+    case "canceled":
+      throw new LonghaulError("TASK_CANCELED", `${name} was canceled: ${end.reason}`, { details: { taskId, agent: name } });
+  }
+}

@@ -1,0 +1,150 @@
+import type { AgentSpec, Verdict } from "../agent/agent-definition.ts";
+import { LonghaulError } from "../base/error.ts";
+import { isJsonObject, type Json } from "../base/json.ts";
+import { type Schema, validate } from "../base/schema.ts";
+import type { Tool } from "../tool/tool.ts";
+import { defaultModelTimeouts, type FinishReason } from "../model/model.ts";
+import { type AssistantMessage, type Message, textOf, type ToolCallPart, toolCallsOf, type ToolResultPart } from "../record/message.ts";
+import type { DeadReason } from "../record/task.ts";
+import { finalAnswerSpec, finalAnswerTool, parseTextAnswer, unwrapFinalAnswer } from "./final-answer.ts";
+import { callModel, type ModelAnswer } from "./model-call.ts";
+import type { RunScope } from "./run-services.ts";
+import { callTool } from "./tool-call.ts";
+import { createTranscriptWriter } from "./transcript.ts";
+
+/** Ends a run as dead with this reason. */
+export function deadError(reason: DeadReason, message: string, evidence: Json = null): LonghaulError {
+  return new LonghaulError("TASK_DEAD", message, { details: { deadReason: reason, evidence } });
+}
+
+export interface LoopResult {
+  readonly output: unknown;
+  readonly transcript: readonly Message[];
+  readonly verdict: Verdict | null;
+}
+
+export type VerifyOutput = (output: unknown, transcript: readonly Message[], round: number) => Promise<Verdict | null>;
+
+/**
+ * The model's turn, then its tools', until it hands in an answer that satisfies the schema and `verify`, or a limit ends it.
+ * An answer that is empty, cut off or refused is never an output.
+ */
+export async function runModelLoop(scope: RunScope, input: unknown, verify: VerifyOutput): Promise<LoopResult> {
+  const { worker } = scope;
+  const loop = createLoop(scope, input);
+  let refusals = 0;
+  for (let turn = 1; turn <= worker.limits.turnsMax; turn++) {
+    const answer = await loop.ask(turn);
+    const calls = toolCallsOf(answer.message);
+    const results = await loop.callTools(turn, calls.filter((call) => call.toolName !== finalAnswerTool || worker.spec.output === undefined));
+    const handedIn = await readAnswer(scope, answer, calls);
+    if (handedIn.kind === "work") {
+      loop.push({ role: "tool", results });
+      continue;
+    }
+    const verdict = handedIn.kind === "output" ? await verify(handedIn.output, loop.transcript(), turn) : null;
+    if (handedIn.kind === "output" && (verdict === null || verdict.accepted)) return { output: handedIn.output, transcript: loop.transcript(), verdict };
+    const refusal = handedIn.kind === "refused" ? handedIn : toRefusal(verdict);
+    if (handedIn.kind === "refused" && handedIn.final) throw deadError(refusal.reason, refusal.feedback);
+    if (++refusals > worker.limits.verifyAttempts) throw deadError(refusal.reason, `${worker.name}: after ${refusals} answers: ${refusal.feedback}`, refusal.evidence);
+    loop.pushFeedback(calls, results, refusal.feedback);
+  }
+  throw deadError("turn-limit", `${worker.name} made ${worker.limits.turnsMax} model calls without an accepted answer. Raise limits.turnsMax, or look at the run with \`longhaul show\`.`);
+}
+
+interface TurnAnswer {
+  readonly message: AssistantMessage;
+  readonly finishReason: FinishReason;
+}
+
+function createLoop(scope: RunScope, input: unknown) {
+  const { services, worker, engine } = scope;
+  const spec = worker.spec as Extract<AgentSpec<Schema, Schema>, { instructions: unknown }>;
+  const instructions = typeof spec.instructions === "function" ? spec.instructions(input) : spec.instructions;
+  const conversation: Message[] = [{ role: "user", text: spec.prompt ? spec.prompt(input) : promptOf(input) }];
+  const store = createTranscriptWriter(services.redact);
+  const tools = (): Promise<readonly Tool[]> => services.toolsOf(worker.name, engine.signal);
+
+  return {
+    transcript: (): readonly Message[] => [...conversation],
+    push: (message: Message): void => void conversation.push(message),
+
+    async ask(turn: number): Promise<TurnAnswer> {
+      const value = await callModel(scope, {
+        name: `t${turn}/model`,
+        prepare: async (execution) => {
+          const model = await services.resolveModel(spec.model);
+          const offered = (await tools()).map(({ name, description, inputSchema }) => ({ name, description, inputSchema }));
+          const system: Message = { role: "system", text: instructions, tools: spec.output ? [...offered, finalAnswerSpec(spec.output)] : offered };
+          const session = await services.memory.open(worker.name, engine.task.id);
+          const messages = [system, ...session.window(conversation)];
+          const request = { messages, outputTokensMax: worker.limits.outputTokensMax };
+          return {
+            modelId: model.id,
+            simulated: model.simulated,
+            estimateMicroUsd: model.estimateMicroUsd(request),
+            perform: async (): Promise<ModelAnswer> => {
+              const done = await model.complete({
+                ...request,
+                idempotencyKey: execution.idempotencyKey,
+                timeouts: defaultModelTimeouts,
+                signal: execution.signal,
+                ...(spec.temperature === undefined ? {} : { temperature: spec.temperature }),
+                ...(spec.providerOptions === undefined ? {} : { providerOptions: spec.providerOptions }),
+              });
+              const stored = store([...messages, done.message]);
+              const data = { transcript: stored.headId, finishReason: done.finishReason, responseModel: done.responseModel, responseId: done.responseId };
+              return { value: { message: done.message as unknown as Json, finishReason: done.finishReason }, usage: done.usage, costMicroUsd: done.costMicroUsd, data, writes: stored.writes };
+            },
+          };
+        },
+      });
+      const answer = value as unknown as TurnAnswer;
+      conversation.push(answer.message);
+      return answer;
+    },
+
+    callTools: (turn: number, calls: readonly ToolCallPart[]): Promise<readonly ToolResultPart[]> =>
+      Promise.all(calls.map((call) => callTool(scope, `t${turn}/tool/${call.callId}`, call, tools))),
+
+    /** Every call gets a result, so that the conversation can go on: the answer's own call gets the refusal. */
+    pushFeedback(calls: readonly ToolCallPart[], results: readonly ToolResultPart[], feedback: string): void {
+      const finals = calls.filter((call) => !results.some((result) => result.callId === call.callId));
+      const refused = finals.map(({ callId, toolName }): ToolResultPart => ({ type: "tool-result", callId, toolName, isError: true, value: feedback }));
+      if (calls.length > 0) conversation.push({ role: "tool", results: [...results, ...refused] });
+      if (refused.length === 0) conversation.push({ role: "user", text: feedback });
+    },
+  };
+}
+
+type HandedIn =
+  | { readonly kind: "work" }
+  | { readonly kind: "output"; readonly output: unknown }
+  | { readonly kind: "refused"; readonly reason: DeadReason; readonly feedback: string; readonly evidence: Json; readonly final: boolean };
+
+/** What an answer is: more work, an output that satisfies the schema, or nothing that can be accepted. */
+async function readAnswer(scope: RunScope, answer: TurnAnswer, calls: readonly ToolCallPart[]): Promise<HandedIn> {
+  const { output } = scope.worker.spec;
+  const refuse = (reason: DeadReason, feedback: string, final = false): HandedIn => ({ kind: "refused", reason, feedback, evidence: { finishReason: answer.finishReason }, final });
+  if (answer.finishReason === "content-filter") return refuse("refused", `${scope.worker.name}: the provider refused to answer (content filter).`, true);
+  const final = output === undefined ? undefined : calls.find((call) => call.toolName === finalAnswerTool);
+  if (final === undefined && calls.length > 0) return { kind: "work" };
+  if (answer.finishReason === "length") return refuse("truncated", `Your answer was cut off at ${scope.worker.limits.outputTokensMax} tokens. Answer again, shorter.`);
+  const text = textOf(answer.message).trim();
+  if (final === undefined && text === "") return refuse("empty", "Your answer was empty. Answer the task.");
+  if (output === undefined) return { kind: "output", output: text };
+  const candidate = final === undefined ? parseTextAnswer(text) : unwrapFinalAnswer(output, final.input);
+  if (candidate === undefined) return refuse("invalid-output", `Hand in your answer by calling the tool ${finalAnswerTool}.`);
+  const checked = await validate(output, candidate);
+  return checked.ok ? { kind: "output", output: checked.value } : refuse("invalid-output", `Your answer does not fit the schema: ${checked.issues.join("; ")}. Mend it and call ${finalAnswerTool} again.`);
+}
+
+function toRefusal(verdict: Verdict | null): { readonly reason: DeadReason; readonly feedback: string; readonly evidence: Json } {
+  const reason = verdict?.accepted === false ? verdict.reason : "no reason";
+  return { reason: "rejected", feedback: `Your answer was rejected: ${reason}. Mend it and answer again.`, evidence: verdict?.evidence ?? null };
+}
+
+function promptOf(input: unknown): string {
+  if (typeof input === "string") return input;
+  return input === null || input === undefined || (isJsonObject(input) && Object.keys(input).length === 0) ? "Begin." : JSON.stringify(input, null, 2);
+}

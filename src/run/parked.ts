@@ -1,0 +1,28 @@
+import { isJsonObject, type Json } from "../base/json.ts";
+import type { WaitingReason } from "../record/task.ts";
+
+/** A step that could not go on now: its run waits and the step is made again. Kept in the journal as the step's value. */
+export interface Parked {
+  readonly parked: WaitingReason;
+  /** Null: only a signal ends the wait. */
+  readonly forMs: number | null;
+  readonly signal: string | null;
+}
+
+/** Waits between durable retries after the ones in process are used up: 1, 5, 25, 60 minutes, then 4 hours each. */
+const durableRetryMs = [60_000, 300_000, 1_500_000, 3_600_000, 14_400_000] as const;
+
+/** How long to wait before durable retry `round` (from 1). */
+export function computeDurableRetryMs(round: number): number {
+  return durableRetryMs[Math.min(round, durableRetryMs.length) - 1] ?? 14_400_000;
+}
+
+export function parkedToJson(parked: Parked): Json {
+  return { parked: parked.parked, forMs: parked.forMs, signal: parked.signal };
+}
+
+export function parseParked(value: Json): Parked | null {
+  if (!isJsonObject(value) || typeof value["parked"] !== "string") return null;
+  const { forMs, signal } = value;
+  return { parked: value["parked"] as WaitingReason, forMs: typeof forMs === "number" ? forMs : null, signal: typeof signal === "string" ? signal : null };
+}

@@ -1,0 +1,65 @@
+import type { LanguageModelV4 } from "@ai-sdk/provider";
+import type { Clock } from "../base/clock.ts";
+import type { Json, JsonObject } from "../base/json.ts";
+import type { Random } from "../base/random.ts";
+import type { ModelReference } from "../agent/model-reference.ts";
+import type { EngineContext } from "../engine/engine.ts";
+import type { Memory } from "../memory/memory.ts";
+import type { Model } from "../model/model.ts";
+import type { Message } from "../record/message.ts";
+import type { Usage } from "../record/usage.ts";
+import type { Write } from "../record/write.ts";
+import type { Store } from "../store/store.ts";
+import type { Tool } from "../tool/tool.ts";
+import type { Worker } from "./worker.ts";
+
+/** What the run loop needs from the composition root. Everything here may be used inside step bodies only, but for the pure parts. */
+export interface RunServices {
+  readonly team: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly ids: (prefix: string) => string;
+  readonly store: Pick<Store, "money" | "effects" | "write">;
+  readonly workers: ReadonlyMap<string, Worker>;
+  readonly memory: Memory;
+  readonly resolveModel: (reference: ModelReference) => Promise<Model>;
+  /** The tools of an agent, opening what must be opened. */
+  readonly toolsOf: (agent: string, signal: AbortSignal) => Promise<readonly Tool[]>;
+  /** An AI SDK model whose every call goes through `perform`. */
+  readonly durableModel: (reference: ModelReference, perform: (call: ForeignModelCall) => Promise<Json>) => LanguageModelV4;
+  /** The tasks that a published event starts, and the receipts of the triggers that saw it. */
+  readonly subscribers: (event: string, data: JsonObject, publishId: string) => Promise<Subscribers>;
+  /** Blanks out the values of secrets. */
+  readonly redact: <T extends Json>(value: T) => T;
+}
+
+export interface Subscribers {
+  readonly tasks: readonly { readonly agent: string; readonly input: Json; readonly key: string; readonly source: string }[];
+  readonly receipts: readonly Write[];
+}
+
+/** One call that an AI SDK function makes on a durable model. */
+export interface ForeignModelCall {
+  readonly modelId: string;
+  readonly simulated: boolean;
+  readonly messages: readonly Message[];
+  readonly estimateMicroUsd: number;
+  run(options: { readonly signal: AbortSignal; readonly idempotencyKey: string }): Promise<ForeignModelAnswer>;
+}
+
+export interface ForeignModelAnswer {
+  /** The provider's result in a form that survives JSON. */
+  readonly value: Json;
+  readonly message: Message;
+  readonly finishReason: string;
+  readonly usage: Usage;
+  readonly costMicroUsd: number | null;
+  readonly responseModel: string | null;
+}
+
+/** One run with what belongs to it. */
+export interface RunScope {
+  readonly services: RunServices;
+  readonly engine: EngineContext;
+  readonly worker: Worker;
+}

@@ -1,0 +1,74 @@
+import { parseDuration } from "../base/duration.ts";
+import type { AgentDefinition, AgentSpec, FlowDefinition } from "../agent/agent-definition.ts";
+import type { Schema } from "../base/schema.ts";
+
+export interface WorkerLimits {
+  readonly concurrency: number;
+  readonly queueMax: number;
+  readonly turnsMax: number;
+  readonly outputTokensMax: number;
+  readonly deadlineMs: number;
+  readonly fanOutMax: number;
+  readonly verifyAttempts: number;
+}
+
+export interface WorkerBudget {
+  readonly perTaskMicroUsd: number;
+  readonly perDayMicroUsd: number;
+}
+
+/** An agent or a flow with every default filled in. */
+export interface Worker {
+  readonly kind: "agent" | "flow";
+  readonly name: string;
+  readonly version: string;
+  readonly spec: AgentSpec<Schema, Schema>;
+  readonly limits: WorkerLimits;
+  readonly budget: WorkerBudget;
+  readonly progressWithinMs: number;
+}
+
+/** The defaults of DESIGN section 11 that this part owns; docs/reference/options.md lists them. */
+export const workerDefaults = {
+  agentConcurrency: 1,
+  flowConcurrency: 10,
+  queueMax: 10_000,
+  turnsMax: 25,
+  outputTokensMax: 4_096,
+  deadlineMs: 7 * 86_400_000,
+  fanOutMax: 50,
+  verifyAttempts: 2,
+  perTaskMicroUsd: 1_000_000,
+  perDayMicroUsd: 10_000_000,
+  progressWithinMs: 86_400_000,
+} as const;
+
+/** How deep tasks may call each other. */
+export const depthMax = 5;
+
+/** Fills in the defaults of a validated definition. */
+export function toWorker(definition: AgentDefinition | FlowDefinition, version: string): Worker {
+  const { kind, name } = definition;
+  const spec = definition.spec as AgentSpec<Schema, Schema>;
+  const { limits = {}, budget = {}, expect = {} } = spec;
+  return {
+    kind,
+    name,
+    version,
+    spec,
+    limits: {
+      concurrency: limits.concurrency ?? (kind === "flow" ? workerDefaults.flowConcurrency : workerDefaults.agentConcurrency),
+      queueMax: limits.queueMax ?? workerDefaults.queueMax,
+      turnsMax: limits.turnsMax ?? workerDefaults.turnsMax,
+      outputTokensMax: limits.outputTokensMax ?? workerDefaults.outputTokensMax,
+      deadlineMs: limits.deadline === undefined ? workerDefaults.deadlineMs : parseDuration(limits.deadline, `${name}: limits.deadline`),
+      fanOutMax: limits.fanOutMax ?? workerDefaults.fanOutMax,
+      verifyAttempts: spec.verifyAttempts ?? workerDefaults.verifyAttempts,
+    },
+    budget: {
+      perTaskMicroUsd: budget.perTask?.microUsd ?? workerDefaults.perTaskMicroUsd,
+      perDayMicroUsd: budget.perDay?.microUsd ?? workerDefaults.perDayMicroUsd,
+    },
+    progressWithinMs: expect.progressWithin === undefined ? workerDefaults.progressWithinMs : parseDuration(expect.progressWithin, `${name}: expect.progressWithin`),
+  };
+}

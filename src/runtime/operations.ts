@@ -1,0 +1,78 @@
+import type { Clock } from "../base/clock.ts";
+import { LonghaulError } from "../base/error.ts";
+import type { Json } from "../base/json.ts";
+import type { Engine, Started } from "../engine/engine.ts";
+import type { Task, TaskEnd } from "../record/task.ts";
+import type { Store } from "../store/store.ts";
+import type { Manifest } from "./manifest.ts";
+
+export interface SubmitRequest {
+  readonly agent: string;
+  readonly input: Json;
+  /** Idempotency key: within 400 days a task with this key starts once. */
+  readonly key?: string;
+  /** Higher first. Default 0. */
+  readonly priority?: number;
+  /** For people: who asked. */
+  readonly source: string;
+}
+
+export type EffectDecision = "happened" | "retry" | "fail";
+
+/** What people and applications may do to a team, running or not. */
+export interface Operations {
+  submit(request: SubmitRequest): Promise<Started>;
+  task(taskId: string): Promise<Task | null>;
+  result(taskId: string, signal?: AbortSignal): Promise<TaskEnd>;
+  cancel(taskId: string, reason: string): Promise<boolean>;
+  restart(taskId: string): Promise<Task>;
+  signal(runId: string, name: string, payload: Json): Promise<boolean>;
+  /** Decides an effect whose outcome is unknown. Returns how many waiting calls of the run it answered. @throws {TASK_STATE} when none waits. */
+  approve(runId: string, decision: EffectDecision, result?: Json): Promise<number>;
+}
+
+export interface OperationsOptions {
+  readonly engine: Engine;
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly ids: (prefix: string) => string;
+  readonly manifest: () => Manifest;
+}
+
+const keyLengthMax = 512;
+const priorityMax = 1_000_000;
+
+export function createOperations({ engine, store, clock, ids, manifest }: OperationsOptions): Operations {
+  return {
+    submit({ agent, input, key, priority = 0, source }) {
+      const worker = manifest().workers.find((candidate) => candidate.name === agent);
+      if (!worker) throw new LonghaulError("AGENT_UNKNOWN", `The team has no agent or flow "${agent}". It has: ${manifest().workers.map(({ name }) => name).join(", ")}.`);
+      if (key !== undefined && (key === "" || key.length > keyLengthMax)) throw new LonghaulError("OPTION_INVALID", `key has ${key.length} characters. Use 1 to ${keyLengthMax}.`);
+      if (!Number.isInteger(priority) || Math.abs(priority) > priorityMax) throw new LonghaulError("OPTION_INVALID", `priority is ${priority}. Use a whole number from -${priorityMax} to ${priorityMax}.`);
+      const nowMs = clock.now();
+      return engine.start({ id: ids("t"), agent, input, key: key ?? null, priority, notBeforeAtMs: nowMs, deadlineAtMs: nowMs + worker.deadlineMs, depth: 0, source });
+    },
+    task: (taskId) => engine.get(taskId),
+    result: (taskId, signal) => engine.result(taskId, signal),
+    cancel: (taskId, reason) => engine.cancel(taskId, reason),
+    restart: (taskId) => engine.restart(taskId),
+    signal: (runId, name, payload) => engine.signal(runId, name, payload, ids("s")),
+    async approve(runId, decision, result = null) {
+      const asked = await store.records.query({ runId, eventTypes: ["approval"], limit: 1000 });
+      const waiting = openSignals(asked.map(({ record }) => ({ result: record.result, signal: record.data["signal"] })));
+      if (waiting.length === 0) throw new LonghaulError("TASK_STATE", `Run ${runId} has no effect that waits for a decision. See \`longhaul show ${runId}\`.`);
+      const answers = await Promise.all(waiting.map((name) => engine.signal(runId, name, { decision, result }, `decision:${name}`)));
+      return answers.filter(Boolean).length;
+    },
+  };
+}
+
+function openSignals(records: readonly { readonly result: string | null; readonly signal: Json | undefined }[]): readonly string[] {
+  const open = new Set<string>();
+  for (const { result, signal } of records) {
+    if (typeof signal !== "string") continue;
+    if (result === "asked") open.add(signal);
+    else open.delete(signal);
+  }
+  return [...open];
+}

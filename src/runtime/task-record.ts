@@ -1,0 +1,41 @@
+import type { TaskChange } from "../engine/engine.ts";
+import { type RecordFields, toLogRecord } from "../record/log-record.ts";
+import type { Json, JsonObject } from "../base/json.ts";
+import type { Write } from "../record/write.ts";
+
+/** The records of a task's transition, written in the transition's own commit. */
+export function taskRecords(change: TaskChange, context: { readonly team: string; readonly versionOf: (agent: string) => string | null; readonly id: () => string; readonly redact: <T extends Json>(value: T) => T }): readonly Write[] {
+  const { task, atMs } = change;
+  const fields: RecordFields = {
+    event_type: "task",
+    agent_id: task.agent,
+    agent_version: context.versionOf(task.agent),
+    task_id: task.id,
+    run_id: task.runId,
+    result: resultOf(change),
+    reason: reasonOf(change),
+    duration_ms: task.endedAtMs === null ? null : task.endedAtMs - task.createdAtMs,
+    data: dataOf(change),
+  };
+  return [{ type: "record", record: context.redact(toLogRecord(context.id(), atMs, context.team, fields) as never) }];
+}
+
+function resultOf({ task }: TaskChange): string {
+  if (task.status === "waiting") return `waiting(${task.waitingReason ?? "unknown"})`;
+  if (task.end?.status === "done") return `done(${task.end.outcome})`;
+  if (task.end?.status === "dead") return `dead(${task.end.reason})`;
+  return task.status;
+}
+
+function reasonOf({ task, from }: TaskChange): string | null {
+  if (from === null) return `started by ${task.source}`;
+  if (task.end?.status === "dead") return task.end.failure.message;
+  return task.end?.status === "canceled" ? task.end.reason : null;
+}
+
+function dataOf({ task, from }: TaskChange): JsonObject {
+  if (from === null) return { input: task.input, key: task.key, source: task.source };
+  if (task.end?.status === "done") return { output: task.end.output, evidence: task.end.evidence };
+  if (task.end?.status === "dead") return { failure: task.end.failure as unknown as Json, evidence: task.end.evidence };
+  return { from };
+}

@@ -1,0 +1,81 @@
+import { existsSync } from "node:fs";
+import { LonghaulError, messageOf } from "../../base/error.ts";
+import type { Json } from "../../base/json.ts";
+import { type Row, SqliteDatabase } from "../../db/sqlite.ts";
+import type { MessageStore, MoneyLedger, ProgressStore, RecordStore, TriggerStore } from "../store.ts";
+import { selectMessages } from "./messages.ts";
+import { getMeta } from "./meta.ts";
+import { selectSpentMoney } from "./money.ts";
+import { listOutbox, type OutboxItem } from "./outbox.ts";
+import { allProgress } from "./progress.ts";
+import { runReadingQuery, type QueryResult } from "./reading-query.ts";
+import { queryRecords, selectUsageByAgent } from "./records.ts";
+import { storeMigrations } from "./schema.ts";
+import { allTriggerStates } from "./triggers.ts";
+
+/** What people ask of a data file, while a team works on it or after it has stopped. */
+export interface OperatorStore {
+  readonly records: RecordStore;
+  readonly messages: MessageStore;
+  readonly money: Pick<MoneyLedger, "spent">;
+  readonly progress: ProgressStore;
+  readonly triggers: TriggerStore;
+  readonly meta: { get(name: string): Promise<Json> };
+  readonly outbox: {
+    /** The last 1,000 notifications in every state, oldest first. */
+    list(): Promise<readonly OutboxItem[]>;
+  };
+  /**
+   * One reading statement of the operator's own. `rowsMax` is 1,000 by default, 1 to 100,000; what is beyond is left out and `truncated` says so.
+   * @throws {STORE_QUERY} naming the reason.
+   */
+  query(sql: string, options?: { readonly rowsMax?: number }): Promise<QueryResult>;
+  close(): void;
+}
+
+/**
+ * Opens a data file for reading only. It has a connection of its own: it works beside the process that writes and never makes it wait.
+ * @throws {STORE_NOT_FOUND} when there is no data. @throws {STORE_VERSION} when the file's format is another one than this version reads.
+ */
+export function openOperatorStore(path: string): OperatorStore {
+  const db = openExisting(path);
+  const read = async <T>(job: (db: SqliteDatabase) => T): Promise<T> => job(db);
+  return {
+    records: {
+      query: (filter) => read((tx) => queryRecords(tx, filter)),
+      usageByAgent: (window) => read((tx) => selectUsageByAgent(tx, window)),
+    },
+    messages: { transcript: (headId) => read((tx) => selectMessages(tx, headId)) },
+    money: { spent: (filter) => read((tx) => selectSpentMoney(tx, filter)) },
+    progress: { all: () => read(allProgress) },
+    triggers: { all: () => read(allTriggerStates) },
+    meta: { get: (name) => read((tx) => getMeta(tx, name)) },
+    outbox: { list: () => read(listOutbox) },
+    query: (sql, options) => read((tx) => runReadingQuery(tx, sql, options)),
+    close: () => db.close(),
+  };
+}
+
+function openExisting(path: string): SqliteDatabase {
+  if (!existsSync(path)) throw new LonghaulError("STORE_NOT_FOUND", `There is no data file ${path}. Start a team there first, or give another --data directory.`);
+  let db: SqliteDatabase | null = null;
+  try {
+    db = SqliteDatabase.openReadOnly(path);
+    assertReadable(path, db.allOnce("SELECT name FROM sqlite_schema WHERE name = 'lh_migration'").length === 0 ? [] : db.allOnce("SELECT name FROM lh_migration"));
+    return db;
+  } catch (error) {
+    db?.close();
+    if (error instanceof LonghaulError) throw error;
+    throw new LonghaulError("STORE_NOT_FOUND", `${path} cannot be read as a data file of longhaul: ${messageOf(error)}. Give the --data directory of a team.`, { cause: error });
+  }
+}
+
+function assertReadable(path: string, migrations: readonly Row[]): void {
+  const applied = migrations.map((row) => String(row["name"])).filter((name) => name.endsWith("-store"));
+  if (applied.length === 0) throw new LonghaulError("STORE_NOT_FOUND", `${path} holds no data of a team yet. Start a team there first, or give another --data directory.`);
+  const known = storeMigrations.map(({ name }) => name);
+  const newer = applied.filter((name) => !known.includes(name));
+  if (newer.length > 0) throw new LonghaulError("STORE_VERSION", `${path} was written by a newer version of longhaul (it has ${newer.join(", ")}). Read it with that version.`);
+  const missing = known.filter((name) => !applied.includes(name));
+  if (missing.length > 0) throw new LonghaulError("STORE_VERSION", `${path} was written by an older version of longhaul (it lacks ${missing.join(", ")}). Start the team once with this version.`);
+}

@@ -1,0 +1,203 @@
+import type * as Sdk from "@modelcontextprotocol/client";
+import type { Clock } from "../base/clock.ts";
+import { withDeadline } from "../base/deadline.ts";
+import { LonghaulError } from "../base/error.ts";
+import { isJsonObject, type Json, type JsonObject } from "../base/json.ts";
+import { reconcileFailed } from "./function-tool.ts";
+import { callFailure, isGone, isUnsent, type McpCallName } from "./mcp-call-failure.ts";
+import { McpConnection, probeTimeoutMs } from "./mcp-connection.ts";
+import { toToolResult } from "./mcp-content.ts";
+import { checkMcpSpec, defaultConnectTimeoutMs, defaultRequestTimeoutMs, effectOf, type McpReconcile, type McpSpec, reconcileOf } from "./mcp-spec.ts";
+import { thrownText } from "./result.ts";
+import type { Reconciliation, Tool, ToolCallOptions, ToolResult, ToolSource } from "./tool.ts";
+
+/** How long the list of tools is trusted when the server says nothing about changes. */
+const catalogAgeMsMax = 60_000;
+
+export interface McpSourceOptions {
+  readonly clock: Clock;
+  /** What a stdio server inherits, instead of the few variables of this process that are safe to hand on. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/**
+ * The tools of one MCP server, over stdio or streamable HTTP. Connects on first use and again after the server died.
+ * A call that reached the server is never sent again; one that it certainly did not read is sent once more on a fresh connection.
+ * @throws {OPTION_INVALID} when the spec is not usable.
+ */
+export function mcpSource(spec: McpSpec, options: McpSourceOptions): ToolSource {
+  checkMcpSpec(spec);
+  return new McpSource(spec, options);
+}
+
+interface Catalog {
+  readonly connection: McpConnection;
+  readonly tools: readonly Sdk.Tool[];
+  readonly atMs: number;
+}
+
+class McpSource implements ToolSource {
+  readonly name: string;
+  readonly #spec: McpSpec;
+  readonly #clock: Clock;
+  readonly #env: Readonly<Record<string, string>> | undefined;
+  readonly #connectTimeoutMs: number;
+  readonly #requestTimeoutMs: number;
+  readonly #end = new AbortController();
+  readonly #closings = new Set<Promise<void>>();
+  #opening: Promise<McpConnection> | null = null;
+  #connection: McpConnection | null = null;
+  #catalog: Catalog | null = null;
+
+  constructor(spec: McpSpec, { clock, env }: McpSourceOptions) {
+    this.name = spec.name;
+    this.#spec = spec;
+    this.#clock = clock;
+    this.#env = env;
+    this.#connectTimeoutMs = spec.connectTimeoutMs ?? defaultConnectTimeoutMs;
+    this.#requestTimeoutMs = spec.requestTimeoutMs ?? defaultRequestTimeoutMs;
+  }
+
+  /** @throws {MCP_UNAVAILABLE} {MCP_TOOL_UNKNOWN} {MCP_CLOSED} */
+  async tools(signal: AbortSignal): Promise<readonly Tool[]> {
+    const listed = await this.#list(signal);
+    this.#checkNames(listed);
+    const { allow } = this.#spec;
+    return listed.filter((tool) => allow === undefined || allow.includes(tool.name)).map((tool) => this.#toTool(tool));
+  }
+
+  /** Ends the session or the child, in bounded time; calls in flight end as `unavailable`. */
+  async close(): Promise<void> {
+    this.#end.abort(new LonghaulError("MCP_CLOSED", `MCP server ${this.name} was closed. Start the team again.`));
+    await this.#opening?.catch(() => undefined); // Whoever waits for it is told; nothing is left to close.
+    await this.#connection?.close();
+    while (this.#closings.size > 0) await Promise.all(this.#closings);
+  }
+
+  #toTool(tool: Sdk.Tool): Tool {
+    const reconcile = reconcileOf(this.#spec, tool.name);
+    const made: Tool = {
+      name: tool.name,
+      description: tool.description ?? tool.title ?? "",
+      inputSchema: tool.inputSchema as unknown as JsonObject,
+      effect: effectOf(this.#spec, tool.name),
+      timeoutMs: this.#connectTimeoutMs + this.#requestTimeoutMs,
+      call: (input, options) => this.#call(tool, input, options),
+    };
+    return reconcile === undefined ? made : { ...made, reconcile: (input, options) => this.#reconcile(tool, reconcile, input, options) };
+  }
+
+  async #call(tool: Sdk.Tool, input: Json, options: ToolCallOptions): Promise<ToolResult> {
+    const { signal } = options;
+    const name: McpCallName = { tool: tool.name, server: this.name };
+    const fields = input === null ? {} : input;
+    if (!isJsonObject(fields)) return { ok: false, kind: "invalid-input", message: `Tool ${tool.name} was not called: its input must be an object of named fields.` };
+    let connection: McpConnection | null = null;
+    try {
+      for (let attempt = 1; ; attempt++) {
+        connection = null;
+        connection = await this.#connected(signal);
+        try {
+          const answer = await connection.callTool(tool, fields, options.idempotencyKey, { signal, timeoutMs: this.#requestTimeoutMs });
+          return toToolResult(tool.name, answer);
+        } catch (error) {
+          if (attempt > 1 || signal.aborted || !isUnsent(connection, error)) throw error;
+          connection.fail(thrownText(error));
+        }
+      }
+    } catch (error) {
+      if (signal.aborted) return { ok: false, kind: "canceled", message: `The call of tool ${tool.name} was canceled: ${thrownText(signal.reason)}` };
+      return callFailure(name, connection, error);
+    }
+  }
+
+  async #reconcile(tool: Sdk.Tool, reconcile: McpReconcile, input: Json, options: ToolCallOptions): Promise<Reconciliation> {
+    const { idempotencyKey } = options;
+    const timeoutMs = this.#connectTimeoutMs + this.#requestTimeoutMs;
+    const onTimeout = (): Error => new Error(`it did not end within ${timeoutMs} ms`);
+    try {
+      return await withDeadline({ clock: this.#clock, timeoutMs, onTimeout, signal: options.signal }, async (signal) =>
+        reconcile({ input, idempotencyKey, signal, call: (toolName, question) => this.#ask(toolName, question, { ...options, signal }) }));
+    } catch (error) {
+      if (options.signal.aborted) throw error;
+      throw reconcileFailed(tool.name, thrownText(error), error);
+    }
+  }
+
+  async #ask(toolName: string, input: Json, options: ToolCallOptions): Promise<ToolResult> {
+    if (effectOf(this.#spec, toolName) !== "read") {
+      throw new LonghaulError("OPTION_INVALID", `A reconcile may call only tools whose effect is "read"; ${toolName} of MCP server ${this.name} is "${effectOf(this.#spec, toolName)}". Declare it in effects if it only reads.`);
+    }
+    const listed = await this.#list(options.signal);
+    const tool = listed.find((candidate) => candidate.name === toolName);
+    if (tool === undefined) throw this.#unknownTools([toolName], listed);
+    const result = await this.#call(tool, input, options);
+    if (!result.ok && (result.kind === "unavailable" || result.kind === "timeout" || result.kind === "canceled")) {
+      throw new LonghaulError("MCP_UNAVAILABLE", `MCP server ${this.name} gave no answer: ${result.message}`, { retry: "backoff" });
+    }
+    return result;
+  }
+
+  async #list(signal: AbortSignal): Promise<readonly Sdk.Tool[]> {
+    for (let attempt = 1; ; attempt++) {
+      const connection = await this.#connected(signal);
+      const held = this.#catalog;
+      if (held?.connection === connection && !connection.toolsChanged && this.#clock.monotonicMs() - held.atMs < catalogAgeMsMax) return held.tools;
+      connection.toolsChanged = false;
+      try {
+        const tools = await connection.listTools({ signal, timeoutMs: this.#requestTimeoutMs });
+        this.#catalog = { connection, tools, atMs: this.#clock.monotonicMs() };
+        return tools;
+      } catch (error) {
+        if (signal.aborted) throw error;
+        connection.toolsChanged = true;
+        if (attempt > 1 || !isGone(connection, error)) throw new LonghaulError("MCP_UNAVAILABLE", `MCP server ${this.name} did not list its tools: ${thrownText(error)}. Check that it runs.`, { retry: "backoff", cause: error });
+        // Listing changes nothing, so it may be asked again.
+        connection.fail(thrownText(error));
+      }
+    }
+  }
+
+  /** The live connection, or one that is opened now; concurrent callers share it. */
+  #connected(signal: AbortSignal): Promise<McpConnection> {
+    // The attempt and the sign of life bound themselves; this wait adds only the caller's own signal.
+    const onTimeout = (): Error => new LonghaulError("MCP_UNAVAILABLE", `MCP server ${this.name} did not connect in time. Check that it runs.`, { retry: "backoff" });
+    return withDeadline({ clock: this.#clock, timeoutMs: 3 * this.#connectTimeoutMs + probeTimeoutMs, onTimeout, signal }, async () => {
+      await this.#connection?.settled();
+      this.#end.signal.throwIfAborted();
+      if (this.#connection !== null && this.#connection.death === null) return this.#connection;
+      this.#opening ??= this.#open();
+      return this.#opening;
+    });
+  }
+
+  #open(): Promise<McpConnection> {
+    const track = (closing: Promise<void>): void => {
+      this.#closings.add(closing);
+      void closing.finally(() => this.#closings.delete(closing));
+    };
+    const opening = (async () => {
+      try {
+        const env = this.#env ?? (await import("@modelcontextprotocol/client/stdio")).getDefaultEnvironment();
+        this.#connection = await McpConnection.open({ spec: this.#spec, clock: this.#clock, env, signal: this.#end.signal, track });
+        return this.#connection;
+      } finally {
+        this.#opening = null;
+      }
+    })();
+    // Its callers may all have given up by the time it fails.
+    opening.catch(() => undefined);
+    return opening;
+  }
+
+  #checkNames(listed: readonly Sdk.Tool[]): void {
+    const named = [...(this.#spec.allow ?? []), ...Object.keys(this.#spec.effects ?? {})];
+    const missing = named.filter((name, index) => named.indexOf(name) === index && !listed.some((tool) => tool.name === name));
+    if (missing.length > 0) throw this.#unknownTools(missing, listed);
+  }
+
+  #unknownTools(missing: readonly string[], listed: readonly Sdk.Tool[]): LonghaulError {
+    const has = listed.length === 0 ? "It has no tools." : `It has: ${listed.map((tool) => tool.name).join(", ")}.`;
+    return new LonghaulError("MCP_TOOL_UNKNOWN", `MCP server ${this.name} has no tool ${missing.join(", ")}. ${has}`, { retry: "backoff", details: { server: this.name, missing } });
+  }
+}
