@@ -31,6 +31,7 @@ export interface EndpointSpec {
 
 /** A model endpoint by base URL: a local Ollama or vLLM, a gateway, the provider simulator. A name such as "anthropic" replaces that provider's own endpoint. */
 export function endpoint(spec: EndpointSpec): EndpointDefinition {
-  const { name, wire = "openai-compatible", baseUrl, apiKey = null, simulated = false, fetch = null } = spec;
-  return { kind: "endpoint", name, wire, baseUrl, apiKey, simulated, fetch };
+  const { wire = "openai-compatible", apiKey = null, simulated = false, fetch = null } = spec;
+  // What is not an option is kept, so that validateTeam can refuse it by name.
+  return { ...spec, kind: "endpoint", wire, apiKey, simulated, fetch };
 }

@@ -26,7 +26,8 @@ export interface WebhookSpec {
 
 /** Tells people by an HTTP POST (Slack-compatible JSON). */
 export function webhook(spec: WebhookSpec): WebhookDefinition {
-  return { kind: "webhook", name: spec.name ?? "webhook", url: spec.url, headers: spec.headers ?? {}, signingSecret: spec.signingSecret ?? null };
+  // What is not an option is kept, so that validateTeam can refuse it by name.
+  return { ...spec, kind: "webhook", name: spec.name ?? "webhook", headers: spec.headers ?? {}, signingSecret: spec.signingSecret ?? null };
 }
 
 /** Tells people on the terminal of the running team. */

@@ -53,6 +53,9 @@ export const errorCodes = {
   MODEL_CONTENT_FILTER: { cause: "A model provider's content policy refused the request.", remedy: "Change the input or the instructions." },
   MODEL_TIMEOUT: { cause: "A model call passed one of its time limits; the message names which.", remedy: "Raise that limit if the model is only slow." },
   MODEL_UNKNOWN: { cause: "A model call failed in a way that is not recognised.", remedy: "See the details; please report what the provider answered." },
+  WATCHDOG_BLIND: { cause: "The watchdog could not look at the agents, or could not pass on what it saw.", remedy: "See the cause; it looks again within a minute." },
+  NOTIFY_TIMEOUT: { cause: "A notifier took longer than its time limit.", remedy: "Check the receiver; the message is tried again." },
+  NOTIFIER_UNKNOWN: { cause: "A message waits for a notifier that the team no longer has.", remedy: "Add the notifier to the team again, or read the message in its record." },
 } as const satisfies Record<string, { readonly cause: string; readonly remedy: string }>;
 
 export type ErrorCode = keyof typeof errorCodes;

@@ -1,5 +1,5 @@
 import type { ErrorCode } from "./error-code.ts";
-import type { JsonObject } from "./json.ts";
+import type { JsonObject } from "./json-type.ts";
 
 /** What the caller may do about it: never try again, try again with backoff, or try again after a stated time. */
 export type RetryAdvice = "never" | "backoff" | { readonly afterMs: number };

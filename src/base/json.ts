@@ -1,10 +1,8 @@
 import { createHash } from "node:crypto";
 import { LonghaulError, messageOf } from "./error.ts";
+import type { Json, JsonObject } from "./json-type.ts";
 
-export type Json = string | number | boolean | null | readonly Json[] | JsonObject;
-export interface JsonObject {
-  readonly [key: string]: Json;
-}
+export type { Json, JsonObject } from "./json-type.ts";
 
 /**
  * Turns a value into plain JSON data, as `JSON.stringify` would, but refuses what would be lost: functions, symbols,

@@ -56,7 +56,7 @@ function earliest(conditions: readonly Condition[]): Condition | null {
 function findDown({ consecutiveDead, lastDeadReason }: AgentObservation, { consecutiveDeadMax }: AgentExpectation): readonly Condition[] {
   if (consecutiveDead < consecutiveDeadMax) return [];
   const last = lastDeadReason === null ? "" : `, the last one of ${lastDeadReason}`;
-  return [{ health: { state: "down" }, fromMs: Number.NEGATIVE_INFINITY, evidence: `${consecutiveDead} tasks in a row died${last}; ${consecutiveDeadMax} in a row are the limit.` }];
+  return [{ health: { state: "down" }, fromMs: Number.NEGATIVE_INFINITY, evidence: `${count(consecutiveDead, "task")} in a row died${last}; ${consecutiveDeadMax} in a row are the limit.` }];
 }
 
 function findMissed({ schedules, observedSinceMs }: AgentObservation, _expectation: AgentExpectation, nowMs: number): readonly Condition[] {

@@ -3,6 +3,12 @@ import { LonghaulError } from "../base/error.ts";
 import type { ChunkDeadline } from "./chunk-deadline.ts";
 import { isContent } from "./stream.ts";
 
+export interface StreamListener {
+  readonly onPart: (part: LanguageModelV4StreamPart) => void;
+  /** Live text. What it throws is dropped. */
+  readonly onDelta?: ((text: string) => void) | undefined;
+}
+
 /**
  * Calls `doStream` and gives every part to `onPart` until the last one. Whatever is not a whole answer is thrown: an error before or in the
  * stream, a stream that is cut, empty or interrupted, a limit that passes. Returns what came beside the stream.
@@ -11,7 +17,7 @@ export async function consumeStream(
   model: LanguageModelV4,
   call: LanguageModelV4CallOptions,
   deadline: ChunkDeadline,
-  onPart: (part: LanguageModelV4StreamPart) => void,
+  { onPart, onDelta }: StreamListener,
 ): Promise<Omit<LanguageModelV4StreamResult, "stream">> {
   // In a microtask of its own, so that a model that throws at once rejects as the others do.
   const answer = Promise.resolve().then(() => model.doStream(call));
@@ -31,12 +37,21 @@ export async function consumeStream(
       }
       if (part.type === "finish") assertWhole(part, model);
       onPart(part);
+      if (onDelta !== undefined && part.type === "text-delta" && part.delta !== "") showDelta(onDelta, part.delta);
       // What a provider may send after its last part is nothing to wait for.
       if (part.type === "finish") return rest;
     }
   } finally {
     // A provider that ignores the cancellation must not hold us.
     reader.cancel().catch(() => undefined);
+  }
+}
+
+function showDelta(onDelta: (text: string) => void, delta: string): void {
+  try {
+    onDelta(delta);
+  } catch {
+    // Live text is a side channel: who watches cannot break the call.
   }
 }
 

@@ -1,15 +1,24 @@
-import type { LanguageModelV4, LanguageModelV4CallOptions, LanguageModelV4GenerateResult, LanguageModelV4StreamPart, LanguageModelV4StreamResult } from "@ai-sdk/provider";
+import type {
+  LanguageModelV4,
+  LanguageModelV4CallOptions,
+  LanguageModelV4FinishReason,
+  LanguageModelV4GenerateResult,
+  LanguageModelV4StreamPart,
+  LanguageModelV4StreamResult,
+  LanguageModelV4Usage,
+} from "@ai-sdk/provider";
+import { assert } from "../base/assert.ts";
 import type { Clock } from "../base/clock.ts";
 import { LonghaulError } from "../base/error.ts";
 import { isJsonObject, type Json } from "../base/json.ts";
-import type { Usage } from "../record/usage.ts";
 import { type ChunkDeadline, startChunkDeadline } from "./chunk-deadline.ts";
 import { consumeStream } from "./consume-stream.ts";
 import { toModelError } from "./model-error.ts";
 import { defaultModelTimeouts, type ModelTimeouts } from "./model.ts";
 import { modelIdOf } from "./provider.ts";
+import { StreamCollector } from "./stream.ts";
 import { fromTaggedJson, toTaggedJson } from "./tagged-json.ts";
-import { toUsage } from "./usage.ts";
+import { type PricedUsage, toUsage } from "./usage.ts";
 
 /**
  * Runs one call as a durable step: the first time it calls `body` and journals what that returns, later it returns what it journaled.
@@ -52,24 +61,35 @@ export function durableLanguageModel(model: LanguageModelV4, runStep: RunModelSt
     async doStream(call) {
       const stored = await runStep(call, (headers) => stream(model, prepare(call, headers, options), options));
       const { parts, response } = readResult<StoredStream>(stored, "stream");
-      return { stream: ReadableStream.from(parts) as LanguageModelV4StreamResult["stream"], ...(response !== undefined && { response }) };
+      return { stream: ReadableStream.from<LanguageModelV4StreamPart>(parts), ...(response !== undefined && { response }) };
     },
   };
 }
 
 /** What a journaled call used and which model answered, for records and money. */
-export function readDurableUsage(stored: Json): { readonly usage: Usage; readonly responseModel: string | null; readonly finishReason: string } {
-  const kind = isJsonObject(stored) && stored["kind"] === "stream" ? "stream" : "generate";
-  if (kind === "generate") {
-    const { usage, response, finishReason } = readResult<LanguageModelV4GenerateResult>(stored, kind);
-    return { usage: toUsage(usage, () => 0, () => 0), responseModel: response?.modelId ?? null, finishReason: finishReason.unified };
-  }
-  const { parts } = readResult<StoredStream>(stored, kind);
-  const finish = parts.find((part) => part.type === "finish");
-  if (finish === undefined) throw new LonghaulError("JSON_INVALID", "A stored model answer has no last part. Restart the task.");
-  const metadata = parts.find((part) => part.type === "response-metadata" && part.modelId !== undefined);
-  const responseModel = metadata?.type === "response-metadata" ? (metadata.modelId ?? null) : null;
-  return { usage: toUsage(finish.usage, () => 0, () => 0), responseModel, finishReason: finish.finishReason.unified };
+export function readDurableUsage(stored: Json): { readonly usage: PricedUsage; readonly responseModel: string | null; readonly finishReason: string } {
+  const promptCharacters = isJsonObject(stored) && typeof stored["promptCharacters"] === "number" ? stored["promptCharacters"] : 0;
+  const { usage, finishReason, responseModel } = isJsonObject(stored) && stored["kind"] === "stream" ? endOfStream(stored) : endOfGenerate(stored);
+  return { usage: toUsage(usage, () => promptCharacters, () => JSON.stringify(stored).length), responseModel, finishReason: finishReason.unified };
+}
+
+interface CallEnd {
+  readonly usage: LanguageModelV4Usage;
+  readonly finishReason: LanguageModelV4FinishReason;
+  readonly responseModel: string | null;
+}
+
+function endOfGenerate(stored: Json): CallEnd {
+  const { usage, finishReason, response } = readResult<LanguageModelV4GenerateResult>(stored, "generate");
+  return { usage, finishReason, responseModel: response?.modelId ?? null };
+}
+
+function endOfStream(stored: Json): CallEnd {
+  const collector = new StreamCollector();
+  for (const part of readResult<StoredStream>(stored, "stream").parts) collector.add(part);
+  const { finish, responseModel } = collector.collect();
+  assert(finish !== null, "a stream was journaled without its last part");
+  return { usage: finish.usage, finishReason: finish.reason, responseModel };
 }
 
 interface StoredStream {
@@ -101,18 +121,15 @@ function generate(model: LanguageModelV4, call: LanguageModelV4CallOptions, opti
   return underLimits(model, call, timeouts, options, async (limited, deadline) => {
     const result = await deadline.race(Promise.resolve().then(() => model.doGenerate(limited)));
     const { request: _, response, ...rest } = result;
-    return write("generate", { ...rest, ...(response !== undefined && { response: withoutBody(response) }) });
+    return write("generate", { ...rest, ...(response !== undefined && { response: withoutBody(response) }) }, limited);
   });
 }
 
 function stream(model: LanguageModelV4, call: LanguageModelV4CallOptions, options: DurableModelOptions): Promise<Json> {
   return underLimits(model, call, options.timeouts ?? defaultModelTimeouts, options, async (limited, deadline) => {
     const parts: LanguageModelV4StreamPart[] = [];
-    const { response } = await consumeStream(model, limited, deadline, (part) => {
-      addPart(parts, part);
-      if (part.type === "text-delta" && part.delta !== "") showDelta(options, part.delta);
-    });
-    return write("stream", { parts, ...(response !== undefined && { response: withoutBody(response) }) });
+    const { response } = await consumeStream(model, limited, deadline, { onPart: (part) => addPart(parts, part), onDelta: options.onDelta });
+    return write("stream", { parts, ...(response !== undefined && { response: withoutBody(response) }) }, limited);
   });
 }
 
@@ -137,22 +154,15 @@ function isDelta(part: LanguageModelV4StreamPart): part is DeltaPart {
   return part.type === "text-delta" || part.type === "reasoning-delta" || part.type === "tool-input-delta";
 }
 
-function showDelta(options: DurableModelOptions, delta: string): void {
-  try {
-    options.onDelta?.(delta);
-  } catch {
-    // Live text is a side channel: who watches cannot break the call.
-  }
-}
-
 /** The body of a response repeats the content; that of a request the whole prompt. */
 function withoutBody<T extends object>(response: T): Omit<T, "body"> {
   const { body: _, ...rest } = response as T & { readonly body?: unknown };
   return rest;
 }
 
-function write(kind: "generate" | "stream", result: object): Json {
-  return { format: formatVersion, kind, result: toTaggedJson(result) };
+/** The length of the prompt stands in for the usage of a provider that reports none. */
+function write(kind: "generate" | "stream", result: object, call: LanguageModelV4CallOptions): Json {
+  return { format: formatVersion, kind, promptCharacters: JSON.stringify(call.prompt).length, result: toTaggedJson(result) };
 }
 
 function readResult<T>(stored: Json, kind: "generate" | "stream"): T {

@@ -1,4 +1,4 @@
-import type { LanguageModelV4, LanguageModelV4CallOptions, LanguageModelV4StreamPart, SharedV4ProviderOptions } from "@ai-sdk/provider";
+import type { LanguageModelV4, LanguageModelV4CallOptions, SharedV4ProviderOptions } from "@ai-sdk/provider";
 import type { Clock } from "../base/clock.ts";
 import { LonghaulError } from "../base/error.ts";
 import { isJsonObject, type JsonObject } from "../base/json.ts";
@@ -89,19 +89,8 @@ function mergeProviderOptions(defaults: JsonObject | undefined, given: JsonObjec
 
 async function collect(model: LanguageModelV4, call: LanguageModelV4CallOptions, deadline: ChunkDeadline, request: ModelRequest): Promise<CollectedStream> {
   const collector = new StreamCollector();
-  await consumeStream(model, call, deadline, (part: LanguageModelV4StreamPart) => {
-    collector.add(part);
-    if (part.type === "text-delta" && part.delta !== "") showDelta(request, part.delta);
-  });
+  await consumeStream(model, call, deadline, { onPart: (part) => collector.add(part), onDelta: request.onDelta });
   return collector.collect();
-}
-
-function showDelta(request: ModelRequest, delta: string): void {
-  try {
-    request.onDelta?.(delta);
-  } catch {
-    // Live text is a side channel: who watches cannot break the call.
-  }
 }
 
 function toCompletion(collected: CollectedStream, call: LanguageModelV4CallOptions, id: string, price: ModelPrice | null, nowMs: number): Completion {

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test } from "vitest";
+import { afterAll, afterEach, describe, expect, test } from "vitest";
 import { macrotask } from "../base/turn.ts";
 import { anySignal, type SourceFixture, stdioSource } from "./fixture/source.ts";
 import { callOptions, testTool } from "./tool.testsuite.ts";
@@ -33,13 +33,16 @@ async function untilGone(pid: number): Promise<void> {
   while (isAlive(pid)) await macrotask();
 }
 
+// One process for the whole contract: none of its tests ends it.
+const shared = stdioSource();
+afterAll(() => shared.source.close());
+
 testTool({
   name: "mcpSource over stdio",
   create: async () => {
-    const fixture = stdioSource();
-    const [echo, fails, hangs, huge] = await Promise.all(["echo", "fails", "hangs", "huge"].map((name) => fixture.tool(name)));
+    const [echo, fails, hangs, huge] = await Promise.all(["echo", "fails", "hangs", "huge"].map((name) => shared.tool(name)));
     if (!echo || !fails || !hangs || !huge) throw new Error("the fixture lacks tools");
-    return { clock: fixture.clock, echo, fails, hangs, huge, hangLimitMs: 30_000, close: () => fixture.source.close() };
+    return { clock: shared.clock, echo, fails, hangs, huge, hangLimitMs: 30_000, close: async () => undefined };
   },
 });
 

@@ -3,7 +3,8 @@ import { isNode, nameOf, propertyName, stringValue, walk } from "./source.ts";
 
 /** The one place that reads the machine's time, chance and timers. */
 const ambientHome = "src/base/";
-const environmentHomes = [ambientHome, "src/cli/", "test/e2e/"];
+/** Programs have an environment: the command line, and what tests start as processes of their own. */
+const environmentHomes = /^src\/cli\/|^test\/e2e\/|\/fixture\//;
 const sqlHomes = /^src\/(db|[^/]+\/(sqlite|postgres))\//;
 
 /** Members of globals, of the modules that hold the same objects, and of nothing else. */
@@ -36,7 +37,7 @@ export function findAmbientReads(sources: readonly Source[]): readonly string[] 
 
 function findInSource(source: Source): readonly string[] {
   const problems: string[] = [];
-  const mayReadEnvironment = environmentHomes.some((home) => source.path.startsWith(home));
+  const mayReadEnvironment = environmentHomes.test(source.path);
   walk(source.program, (node, [parent]) => {
     const names = [...readsOf(node, parent), ...(sqlHomes.test(source.path) ? sqlReadsOf(node) : [])];
     for (const name of names) {

@@ -20,9 +20,10 @@ async function readText(request: Request): Promise<string> {
   let text = "";
   for await (const chunk of request.body) {
     bytes += chunk.byteLength;
-    if (bytes > requestBytesMax) throw new ProviderError(413, "Request exceeds the maximum size", { type: "request_too_large" });
-    text += decoder.decode(chunk, { stream: true });
+    // What is over the limit is read and dropped: a client that is still sending would not hear the refusal.
+    if (bytes <= requestBytesMax) text += decoder.decode(chunk, { stream: true });
   }
+  if (bytes > requestBytesMax) throw new ProviderError(413, "Request exceeds the maximum size", { type: "request_too_large" });
   return text + decoder.decode();
 }
 

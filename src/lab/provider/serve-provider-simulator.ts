@@ -40,6 +40,7 @@ export async function serveProviderSimulator(options: ServeProviderSimulatorOpti
     port: boundPort,
     async close() {
       simulator.close();
+      if (!server.listening) return;
       const closed = once(server, "close");
       server.close();
       server.closeAllConnections();

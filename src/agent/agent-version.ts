@@ -1,0 +1,71 @@
+import { parseDuration } from "../base/duration.ts";
+import { canonicalJson, hashOf, type Json, type JsonObject, toJson } from "../base/json.ts";
+import { type Schema, toJsonSchema } from "../base/schema.ts";
+import type { AgentDefinition, FlowDefinition, LimitsSpec } from "./agent-definition.ts";
+import { sourceOf } from "./function-source.ts";
+import type { ModelReference } from "./model-reference.ts";
+import type { McpDefinition, McpEffect, ToolDefinition } from "./tool-definition.ts";
+
+const versionLength = 12;
+
+/**
+ * 12 hexadecimal digits over what shapes an agent's behaviour: model, instructions, tools, schemas, checks, limits, durable code. Equal definitions have equal
+ * versions in every process; names, descriptions for people, triggers, budgets and expectations do not count.
+ */
+export function computeAgentVersion({ kind, spec }: AgentDefinition | FlowDefinition): string {
+  const shape = {
+    kind,
+    model: spec.model === undefined ? null : modelId(spec.model),
+    instructions: textOrSource(spec.instructions),
+    prompt: textOrSource(spec.prompt),
+    tools: (spec.tools ?? []).map(describeTool),
+    input: describeSchema(spec.input),
+    output: describeSchema(spec.output),
+    verify: textOrSource(spec.verify),
+    verifyAttempts: spec.verifyAttempts ?? null,
+    temperature: spec.temperature ?? null,
+    providerOptions: spec.providerOptions ?? null,
+    limits: describeLimits(spec.limits),
+    run: textOrSource(spec.run),
+  };
+  return hashOf(canonicalJson(toJson(shape, "An agent's version"))).slice(0, versionLength);
+}
+
+function modelId(model: ModelReference): string {
+  return typeof model === "string" ? model : `${model.provider}/${model.modelId}`;
+}
+
+function textOrSource(value: string | object | undefined): string | null {
+  if (value === undefined) return null;
+  return typeof value === "string" ? value : sourceOf(value);
+}
+
+function describeSchema(schema: Schema | undefined): Json {
+  if (schema === undefined) return null;
+  try {
+    return toJsonSchema(schema) ?? schema["~standard"].vendor;
+  } catch {
+    // A schema that models are not shown need not have a JSON Schema: a date, a transformation.
+    return schema["~standard"].vendor;
+  }
+}
+
+function describeTool(tool: ToolDefinition | McpDefinition): JsonObject {
+  if (tool.kind === "mcp") {
+    const { name, effects = {}, allow = null, url = null } = tool.spec;
+    const server = tool.spec.command === undefined ? url : [tool.spec.command, ...(tool.spec.args ?? [])];
+    return { mcp: name, server, allow, effects: Object.fromEntries(Object.entries(effects).map(([toolName, effect]) => [toolName, effectOf(effect)])) };
+  }
+  const { name, description, inputSchema, effect, execute } = tool.spec;
+  return { name, description, effect, inputSchema: describeSchema(inputSchema), execute: sourceOf(execute) };
+}
+
+function effectOf(effect: McpEffect): string {
+  return typeof effect === "string" ? effect : effect.effect;
+}
+
+function describeLimits(limits: LimitsSpec | undefined): JsonObject {
+  if (limits === undefined) return {};
+  const { deadline, ...counts } = limits;
+  return deadline === undefined ? { ...counts } : { ...counts, deadlineMs: parseDuration(deadline, "limits.deadline") };
+}

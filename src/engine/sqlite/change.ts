@@ -1,0 +1,42 @@
+import type { SqliteDatabase } from "../../db/sqlite.ts";
+import type { CompletedStep } from "../../record/step.ts";
+import type { TaskEnd } from "../../record/task.ts";
+import type { Write } from "../../record/write.ts";
+import type { ObserveTask } from "../engine.ts";
+import type { ClaimedRun } from "./claimed-run.ts";
+import type { EngineLimits } from "./limits.ts";
+
+/** What a change brings about in memory, once it is on disk. */
+export interface Effects {
+  /** Runs that were given a slot. */
+  readonly claimed: ClaimedRun[];
+  /** Steps that were completed, for runs that are in memory. */
+  readonly completed: { readonly runId: string; readonly step: CompletedStep }[];
+  /** Runs that gave up their slot without having ended. */
+  readonly left: string[];
+  readonly ended: { readonly taskId: string; readonly runId: string | null; readonly end: TaskEnd }[];
+  /** True when a task came into the queue. */
+  queued: boolean;
+  /** The earliest instant at which something falls due that was not known before. */
+  dueAtMs: number;
+}
+
+/** One change of the data file in the making: everything that a commit job needs, and what it brings about. */
+export interface Change {
+  readonly db: SqliteDatabase;
+  /** The one instant of this change. */
+  readonly atMs: number;
+  readonly limits: EngineLimits;
+  readonly observe: ObserveTask;
+  readonly effects: Effects;
+  /** Writes beside the engine's own rows, in the same commit. @throws what a guard refuses with. */
+  write(writes: readonly Write[]): void;
+}
+
+export function noEffects(): Effects {
+  return { claimed: [], completed: [], left: [], ended: [], queued: false, dueAtMs: Number.POSITIVE_INFINITY };
+}
+
+export function noteDue(change: Change, atMs: number): void {
+  change.effects.dueAtMs = Math.min(change.effects.dueAtMs, atMs);
+}

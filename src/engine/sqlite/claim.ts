@@ -1,0 +1,26 @@
+import type { EngineAgent } from "../engine.ts";
+import type { Change } from "./change.ts";
+import { getRun, insertRun, keyOf, listSeed, listSteps } from "./journal.ts";
+import { listReady } from "./tasks.ts";
+import { moveTask } from "./transition.ts";
+import { listWaits } from "./waits.ts";
+
+/** Gives up to `slots` runs of an agent a slot. A task without a run gets one. */
+export function claimReady(change: Change, agent: EngineAgent, slots: number, newId: (prefix: string) => string): void {
+  for (const task of listReady(change.db, agent.name, change.atMs, slots)) {
+    const runId = task.runId ?? newId("r");
+    if (task.runId === null) insertRun(change.db, { id: runId, taskId: task.id, agentVersion: agent.version, startedAtMs: change.atMs });
+    const running = moveTask(change, task, { status: "running", runId, startedAtMs: task.startedAtMs ?? change.atMs });
+    const run = getRun(change.db, runId);
+    change.effects.claimed.push({
+      task: running,
+      runId,
+      agentVersion: agent.version,
+      startedAtMs: run?.startedAtMs ?? change.atMs,
+      recoveries: run?.recoveries ?? 0,
+      journal: listSteps(change.db, runId),
+      waits: new Map(listWaits(change.db, runId).map((wait) => [keyOf(wait), wait])),
+      seed: listSeed(change.db, task.id),
+    });
+  }
+}

@@ -1,0 +1,16 @@
+import type { CompletedStep, StepOutcome } from "../../record/step.ts";
+import type { StoredTask } from "./tasks.ts";
+import type { StoredWait } from "./waits.ts";
+
+/** A run with a slot, and all that the file holds of it. */
+export interface ClaimedRun {
+  readonly task: StoredTask;
+  readonly runId: string;
+  readonly agentVersion: string;
+  readonly startedAtMs: number;
+  /** Crashes that interrupted this run. */
+  readonly recoveries: number;
+  readonly journal: readonly CompletedStep[];
+  readonly waits: ReadonlyMap<string, StoredWait>;
+  readonly seed: ReadonlyMap<string, StepOutcome>;
+}

@@ -1,0 +1,98 @@
+import type { Json } from "../../base/json.ts";
+import type { Row, SqliteDatabase } from "../../db/sqlite.ts";
+import { outcomeToJson, parseOutcome, type CompletedStep, type StepIdentity, type StepKind, type StepOutcome } from "../../record/step.ts";
+import type { SeededStep } from "../engine.ts";
+
+/** Version of the journal's entries and of the order in which they are delivered. */
+const journalFormat = 1;
+
+/** A step that is about to be journaled: its place in the journal is not known yet. */
+export type EndedStep = Omit<CompletedStep, "seq">;
+
+export interface StoredRun {
+  readonly id: string;
+  readonly startedAtMs: number;
+  /** Crashes that interrupted this run. */
+  readonly recoveries: number;
+}
+
+/** What a step is found by in maps. */
+export function keyOf({ kind, name, occurrence }: StepIdentity): string {
+  return `${kind}/${name}/${occurrence}`;
+}
+
+export function insertRun(db: SqliteDatabase, run: { readonly id: string; readonly taskId: string; readonly agentVersion: string; readonly startedAtMs: number }): void {
+  db.run(
+    `INSERT INTO lh_run (id, task_id, number, agent_version, started_at_ms, recoveries, format)
+     SELECT ?, ?, 1 + count(*), ?, ?, 0, ? FROM lh_run WHERE task_id = ?`,
+    run.id, run.taskId, run.agentVersion, run.startedAtMs, journalFormat, run.taskId,
+  );
+}
+
+export function getRun(db: SqliteDatabase, runId: string): StoredRun | null {
+  const row = db.get("SELECT id, started_at_ms, recoveries FROM lh_run WHERE id = ?", runId);
+  return row === undefined ? null : { id: runId, startedAtMs: Number(row["started_at_ms"]), recoveries: Number(row["recoveries"]) };
+}
+
+export function countRecovery(db: SqliteDatabase, runId: string): void {
+  db.run("UPDATE lh_run SET recoveries = recoveries + 1 WHERE id = ?", runId);
+}
+
+/** Notes with which version the run could not go on. */
+export function markParked(db: SqliteDatabase, runId: string, version: string): void {
+  db.run("UPDATE lh_run SET parked_version = ? WHERE id = ?", version, runId);
+}
+
+/** Appends a completed step; null when the run holds one of this identity already. */
+export function appendStep(db: SqliteDatabase, runId: string, step: EndedStep): CompletedStep | null {
+  if (db.get("SELECT 1 FROM lh_journal WHERE run_id = ? AND kind = ? AND name = ? AND occurrence = ?", runId, step.kind, step.name, step.occurrence)) return null;
+  const outcome = JSON.stringify(outcomeToJson(step.outcome));
+  const seq = lastSeq(db, runId) + 1;
+  db.run(
+    `INSERT INTO lh_journal (run_id, seq, number, kind, name, occurrence, attempt, started_at_ms, completed_at_ms, outcome) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    runId, seq, step.number, step.kind, step.name, step.occurrence, step.attempt, step.startedAtMs, step.completedAtMs, outcome,
+  );
+  // What is delivered is what was stored: a live run and its replay see the same data.
+  return { ...step, seq, outcome: parseOutcome(JSON.parse(outcome) as Json) };
+}
+
+export function lastSeq(db: SqliteDatabase, runId: string): number {
+  return Number(db.get("SELECT max(seq) AS seq FROM lh_journal WHERE run_id = ?", runId)?.["seq"] ?? 0);
+}
+
+export function listSteps(db: SqliteDatabase, runId: string): readonly CompletedStep[] {
+  return db.all("SELECT * FROM lh_journal WHERE run_id = ? ORDER BY seq", runId).map((row) => stepFromRow(row));
+}
+
+/** Keeps the outcomes that the task's next run is served, in place of those it was to be served before. */
+export function replaceSeed(db: SqliteDatabase, taskId: string, seed: readonly SeededStep[]): void {
+  db.run("DELETE FROM lh_seed WHERE task_id = ?", taskId);
+  for (const { kind, name, occurrence, outcome } of seed) {
+    db.run("INSERT OR REPLACE INTO lh_seed (task_id, kind, name, occurrence, outcome) VALUES (?, ?, ?, ?, ?)", taskId, kind, name, occurrence, JSON.stringify(outcomeToJson(outcome)));
+  }
+}
+
+export function listSeed(db: SqliteDatabase, taskId: string): ReadonlyMap<string, StepOutcome> {
+  const rows = db.all("SELECT kind, name, occurrence, outcome FROM lh_seed WHERE task_id = ?", taskId);
+  return new Map(rows.map((row) => [keyOf(identityFromRow(row)), outcomeFromRow(row)]));
+}
+
+export function identityFromRow(row: Row): StepIdentity {
+  return { kind: row["kind"] as StepKind, name: String(row["name"]), occurrence: Number(row["occurrence"]) };
+}
+
+function stepFromRow(row: Row): CompletedStep {
+  return {
+    ...identityFromRow(row),
+    number: Number(row["number"]),
+    seq: Number(row["seq"]),
+    attempt: Number(row["attempt"]),
+    startedAtMs: Number(row["started_at_ms"]),
+    completedAtMs: Number(row["completed_at_ms"]),
+    outcome: outcomeFromRow(row),
+  };
+}
+
+function outcomeFromRow(row: Row): StepOutcome {
+  return parseOutcome(JSON.parse(String(row["outcome"])) as Json);
+}

@@ -1,0 +1,26 @@
+import type { StepIdentity } from "../../record/step.ts";
+import type { NewTask } from "../../record/task.ts";
+import type { StepBody, Transaction, WaitSpec } from "../engine.ts";
+import type { Json } from "../../base/json.ts";
+
+/** What durable code asked for. */
+export type Request =
+  | { readonly type: "step"; readonly body: StepBody }
+  | { readonly type: "transaction"; readonly body: (tx: Transaction) => Promise<Json> }
+  | { readonly type: "wait"; readonly spec: WaitSpec; readonly requestedAtMs: number }
+  | { readonly type: "child"; readonly task: NewTask };
+
+/**
+ * A step that durable code awaits.
+ * held: not begun, because the journal is still being replayed or the run is about to stop. busy: its body executes or its end is being committed.
+ * waiting: a durable wait is in the file. ended: its end is in the file and will be delivered, or never will because the run is not current.
+ */
+export interface Operation {
+  readonly identity: StepIdentity;
+  /** Place in call order, from 1. */
+  readonly number: number;
+  readonly request: Request;
+  readonly resolve: (value: Json) => void;
+  readonly reject: (error: Error) => void;
+  state: "held" | "busy" | "waiting" | "ended";
+}

@@ -1,0 +1,164 @@
+import { LonghaulError } from "../../base/error.ts";
+import type { Json } from "../../base/json.ts";
+import type { Clock } from "../../base/clock.ts";
+import { toFailure } from "../../record/failure.ts";
+import { describeStep, type StepOutcome } from "../../record/step.ts";
+import type { NewTask } from "../../record/task.ts";
+import type { StepBody, StepEnd, Transaction, WaitSpec } from "../engine.ts";
+import { noteDue, type Change } from "./change.ts";
+import type { EndedStep } from "./journal.ts";
+import type { EngineLimits } from "./limits.ts";
+import type { Operation } from "./operation.ts";
+import { boundedJson, startTask } from "./start-task.ts";
+import { clearRecoveriesWithoutProgress, getTask, getTaskOfRun, isRunning } from "./tasks.ts";
+import { runUserTransaction } from "./user-transaction.ts";
+import { completeStep } from "./transition.ts";
+import { insertWait, takeSignal, type StoredWait } from "./waits.ts";
+import { isFinal, type Writer } from "./writer.ts";
+
+/** What performing the steps of one run takes. */
+export interface PerformScope {
+  readonly writer: Writer;
+  readonly clock: Clock;
+  readonly limits: EngineLimits;
+  readonly queueMax: (agent: string) => number;
+  readonly taskId: string;
+  readonly runId: string;
+  /** 1, and one more for each crash that interrupted the run. */
+  readonly attempt: number;
+  readonly signal: AbortSignal;
+}
+
+/** `waiting`: a durable wait is in the file. `ended`: the step's end is in the file, or the run is not current any more. */
+export type Performed = "waiting" | "ended";
+
+/** Does what durable code asked for, up to and including the commit. */
+export async function perform(scope: PerformScope, operation: Operation, seeded: StepOutcome | undefined): Promise<Performed> {
+  const { request } = operation;
+  if (seeded !== undefined) return await performSeeded(scope, operation, seeded);
+  switch (request.type) {
+    case "step":
+      return await performStep(scope, operation, request.body);
+    case "transaction":
+      return await performTransaction(scope, operation, request.body);
+    case "wait":
+      return await performWait(scope, operation, request.spec, request.requestedAtMs);
+    case "child":
+      return await performChild(scope, operation, request.task);
+  }
+}
+
+/** A seeded outcome is journaled as attempt 0: nothing executed. */
+async function performSeeded(scope: PerformScope, operation: Operation, outcome: StepOutcome): Promise<Performed> {
+  const startedAtMs = scope.clock.now();
+  await scope.writer.persist((change) => commitEnd(scope, change, { ...operation, startedAtMs, attempt: 0 }, { outcome }));
+  return "ended";
+}
+
+async function performStep(scope: PerformScope, operation: Operation, body: StepBody): Promise<Performed> {
+  const { kind, name, occurrence } = operation.identity;
+  const begun = { ...operation, startedAtMs: scope.clock.now(), attempt: scope.attempt };
+  let end: StepEnd;
+  try {
+    end = await body({ number: operation.number, attempt: scope.attempt, idempotencyKey: `${scope.runId}/${kind}/${name}/${occurrence}`, signal: scope.signal });
+  } catch (error) {
+    end = failed(error);
+  }
+  const bounded = boundOutcome(end, operation, scope.limits);
+  try {
+    await scope.writer.persist((change) => commitEnd(scope, change, begun, bounded));
+  } catch (error) {
+    if (isFinal(error)) throw error;
+    // A guard refused what the step wanted to write: nothing of it is kept, and the refusal is the step's end.
+    await scope.writer.persist((change) => commitEnd(scope, change, begun, failed(error)));
+  }
+  return "ended";
+}
+
+async function performTransaction(scope: PerformScope, operation: Operation, body: (tx: Transaction) => Promise<Json>): Promise<Performed> {
+  const begun = { ...operation, startedAtMs: scope.clock.now(), attempt: scope.attempt };
+  const check = (value: Json): Json => boundedJson(value, `The result of ${describeStep(operation.identity)}`, scope.limits.valueBytesMax);
+  await scope.writer.persist(async (change) => {
+    if (!isRunning(change.db, scope.taskId, scope.runId)) return;
+    const outcome = await runUserTransaction(change.db, body, check);
+    commitEnd(scope, change, begun, { outcome });
+  });
+  return "ended";
+}
+
+async function performWait(scope: PerformScope, operation: Operation, spec: WaitSpec, requestedAtMs: number): Promise<Performed> {
+  const dueAtMs = spec.timeoutMs === undefined ? null : requestedAtMs + Math.max(0, Math.ceil(spec.timeoutMs));
+  return await scope.writer.persist((change) => {
+    if (!isRunning(change.db, scope.taskId, scope.runId)) return "ended";
+    const arrived = spec.signal === undefined ? null : takeSignal(change.db, scope.runId, spec.signal);
+    if (arrived !== null) {
+      commitEnd(scope, change, { ...operation, startedAtMs: change.atMs, attempt: 1 }, { outcome: { ok: true, value: { by: "signal", payload: arrived.payload } } });
+      return "ended";
+    }
+    insertWait(change.db, { ...waitOf(scope, operation, change), reason: spec.reason, dueAtMs, signal: spec.signal ?? null });
+    if (dueAtMs !== null) noteDue(change, dueAtMs);
+    return "waiting";
+  });
+}
+
+async function performChild(scope: PerformScope, operation: Operation, task: NewTask): Promise<Performed> {
+  const begun = { ...operation, startedAtMs: scope.clock.now(), attempt: 1 };
+  const begin = (change: Change): Performed => {
+    if (!isRunning(change.db, scope.taskId, scope.runId)) return "ended";
+    const { taskId } = startTask(change, task, { queueMax: scope.queueMax, parentRunId: scope.runId });
+    const end = getTask(change.db, taskId)?.end ?? null;
+    if (end !== null) {
+      commitEnd(scope, change, begun, { outcome: { ok: true, value: end as unknown as Json } });
+      return "ended";
+    }
+    refuseSelfWait(change, scope.runId, taskId);
+    insertWait(change.db, { ...waitOf(scope, operation, change), reason: "child", childTaskId: taskId });
+    return "waiting";
+  };
+  try {
+    return await scope.writer.persist(begin);
+  } catch (error) {
+    if (isFinal(error)) throw error;
+    await scope.writer.persist((change) => commitEnd(scope, change, begun, failed(error)));
+    return "ended";
+  }
+}
+
+/** A key may lead to a task that waits, over any number of calls, for the one that asks: then nobody would ever end. */
+function refuseSelfWait(change: Change, runId: string, childTaskId: string): void {
+  for (let ancestor = getTaskOfRun(change.db, runId); ancestor !== null; ancestor = ancestor.parentRunId === null ? null : getTaskOfRun(change.db, ancestor.parentRunId)) {
+    if (ancestor.id !== childTaskId) continue;
+    throw new LonghaulError("TASK_STATE", `This step would wait for task ${childTaskId}, which itself waits for this run. Use another idempotency key.`);
+  }
+}
+
+function waitOf(scope: PerformScope, operation: Operation, change: Change): StoredWait {
+  return { ...operation.identity, runId: scope.runId, number: operation.number, reason: "timer", sinceAtMs: change.atMs, dueAtMs: null, signal: null, childTaskId: null };
+}
+
+type BegunStep = Pick<Operation, "identity" | "number"> & Pick<EndedStep, "startedAtMs" | "attempt">;
+
+/** The one commit of a step's end. Does nothing when the task no longer executes this run: late results are never applied. */
+function commitEnd(scope: PerformScope, change: Change, begun: BegunStep, end: StepEnd): void {
+  if (!isRunning(change.db, scope.taskId, scope.runId)) return;
+  const { identity, number, startedAtMs, attempt } = begun;
+  const isNew = completeStep(change, scope.runId, { ...identity, number, startedAtMs, attempt, completedAtMs: change.atMs, outcome: end.outcome });
+  if (!isNew) return;
+  for (const task of end.starts ?? []) startTask(change, task, { queueMax: scope.queueMax });
+  change.write(end.writes ?? []);
+  clearRecoveriesWithoutProgress(change.db, scope.taskId);
+}
+
+/** What a step did happened, so its writes stay even if its value is too big to be kept. */
+function boundOutcome(end: StepEnd, operation: Operation, limits: EngineLimits): StepEnd {
+  if (!end.outcome.ok) return end;
+  try {
+    return { ...end, outcome: { ok: true, value: boundedJson(end.outcome.value, `The result of ${describeStep(operation.identity)}`, limits.valueBytesMax) } };
+  } catch (error) {
+    return { ...end, ...failed(error) };
+  }
+}
+
+function failed(error: unknown): StepEnd {
+  return { outcome: { ok: false, failure: toFailure(error) } };
+}

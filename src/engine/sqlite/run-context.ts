@@ -1,0 +1,88 @@
+import type { Json } from "../../base/json.ts";
+import { seededRandom, type Random } from "../../base/random.ts";
+import type { CompletedStep } from "../../record/step.ts";
+import type { NewTask, Task, TaskEnd } from "../../record/task.ts";
+import type { EngineContext, StepBody, StepSpec, Transaction, WaitEnd, WaitSpec } from "../engine.ts";
+import type { Operation, Request } from "./operation.ts";
+
+export interface RunContextOptions {
+  readonly task: Task;
+  readonly runId: string;
+  readonly startedAtMs: number;
+  readonly signal: AbortSignal;
+  /** Takes what durable code asks for, in call order. */
+  readonly onRequest: (operation: Operation) => void;
+}
+
+/**
+ * What durable code sees of the engine: it numbers the requests in call order and recognises each by kind, name and occurrence.
+ * Once fenced, whatever it is asked for never settles: code of an evicted run stays where it is until it is collected.
+ */
+export class RunContext implements EngineContext {
+  readonly task: Task;
+  readonly runId: string;
+  readonly signal: AbortSignal;
+  readonly #onRequest: (operation: Operation) => void;
+  readonly #random: Random;
+  readonly #occurrences = new Map<string, number>();
+  #nowMs: number;
+  #count = 0;
+  #isFenced = false;
+
+  constructor(options: RunContextOptions) {
+    this.task = options.task;
+    this.runId = options.runId;
+    this.signal = options.signal;
+    this.#nowMs = options.startedAtMs;
+    this.#random = seededRandom(options.runId);
+    this.#onRequest = options.onRequest;
+  }
+
+  now(): number {
+    return this.#nowMs;
+  }
+
+  random(): number {
+    return this.#random.next();
+  }
+
+  step(spec: StepSpec, body: StepBody): Promise<Json> {
+    return this.#request(spec, { type: "step", body });
+  }
+
+  transaction(spec: StepSpec, body: (tx: Transaction) => Promise<Json>): Promise<Json> {
+    return this.#request(spec, { type: "transaction", body });
+  }
+
+  async wait(spec: WaitSpec): Promise<WaitEnd> {
+    const end = await this.#request({ kind: "wait", name: spec.name }, { type: "wait", spec, requestedAtMs: this.#nowMs });
+    return end as unknown as WaitEnd;
+  }
+
+  async child(spec: StepSpec, task: NewTask): Promise<TaskEnd> {
+    return (await this.#request(spec, { type: "child", task })) as unknown as TaskEnd;
+  }
+
+  /** Time goes on with what is delivered, never back. */
+  noteDelivery(step: CompletedStep): void {
+    this.#nowMs = Math.max(this.#nowMs, step.completedAtMs);
+  }
+
+  fence(): void {
+    this.#isFenced = true;
+  }
+
+  #request(spec: StepSpec, request: Request): Promise<Json> {
+    const promise = new Promise<Json>((resolve, reject) => {
+      if (this.#isFenced) return;
+      const key = `${spec.kind}/${spec.name}`;
+      const occurrence = (this.#occurrences.get(key) ?? 0) + 1;
+      this.#occurrences.set(key, occurrence);
+      const identity = { kind: spec.kind, name: spec.name, occurrence };
+      this.#onRequest({ identity, number: ++this.#count, request, resolve, reject, state: "held" });
+    });
+    // A failure that durable code does not await, such as that of a race's loser, is journaled and must not end the process.
+    promise.catch(() => undefined);
+    return promise;
+  }
+}

@@ -1,0 +1,61 @@
+import { isLonghaulError, LonghaulError } from "../../base/error.ts";
+import { jsonBytes, toJson, type Json } from "../../base/json.ts";
+import type { NewTask } from "../../record/task.ts";
+import type { SeededStep, Started } from "../engine.ts";
+import { noteDue, type Change } from "./change.ts";
+import { replaceSeed } from "./journal.ts";
+import { countQueued, getTask, insertTask, toTask } from "./tasks.ts";
+
+export interface StartPlan {
+  readonly queueMax: (agent: string) => number;
+  readonly parentRunId?: string;
+  readonly seed?: readonly SeededStep[];
+}
+
+/**
+ * Starts a task in this change, or finds the one that has its id or holds its key.
+ * @throws {QUEUE_FULL, PAYLOAD_TOO_LARGE, JSON_INVALID}
+ */
+export function startTask(change: Change, task: NewTask, plan: StartPlan): Started {
+  if (getTask(change.db, task.id) !== null) return { taskId: task.id, created: false };
+  const holder = claimKey(change, task);
+  if (holder !== null) return { taskId: holder, created: false };
+  const queued = countQueued(change.db, task.agent);
+  const queueMax = plan.queueMax(task.agent);
+  if (queued >= queueMax) {
+    throw new LonghaulError("QUEUE_FULL", `The queue of agent "${task.agent}" is full: ${queued} of ${queueMax} tasks wait. Wait until it drains, or raise queueMax.`, {
+      retry: "backoff",
+      details: { agent: task.agent, queueMax },
+    });
+  }
+  const input = boundedJson(task.input, `The input of task ${task.id}`, change.limits.valueBytesMax);
+  const stored = insertTask(change.db, { ...task, input }, change.atMs, plan.parentRunId ?? null);
+  if (plan.seed !== undefined && plan.seed.length > 0) replaceSeed(change.db, task.id, plan.seed);
+  change.effects.queued = true;
+  noteDue(change, Math.min(task.deadlineAtMs, Math.max(task.notBeforeAtMs, change.atMs)));
+  change.write(change.observe({ task: toTask(stored), from: null, atMs: change.atMs }));
+  return { taskId: task.id, created: true };
+}
+
+/** Plain data of bounded size. @throws {JSON_INVALID, PAYLOAD_TOO_LARGE} */
+export function boundedJson(value: unknown, what: string, bytesMax: number): Json {
+  const json = toJson(value, what);
+  const bytes = jsonBytes(json);
+  if (bytes > bytesMax) {
+    throw new LonghaulError("PAYLOAD_TOO_LARGE", `${what} has ${bytes} bytes; at most ${bytesMax} are stored. Store it elsewhere and pass a reference.`, { details: { bytes, bytesMax } });
+  }
+  return json;
+}
+
+/** The id of the task that holds the key of this one, null when this one holds it now or has none. */
+function claimKey(change: Change, task: NewTask): string | null {
+  if (task.key === null) return null;
+  try {
+    change.write([{ type: "key.claim", key: task.key, taskId: task.id, atMs: change.atMs, expiresAtMs: change.atMs + change.limits.keyWindowMs }]);
+    return null;
+  } catch (error) {
+    const holder = isLonghaulError(error) && error.code === "TASK_KEY_TAKEN" ? error.details["taskId"] : undefined;
+    if (typeof holder === "string") return holder;
+    throw error;
+  }
+}

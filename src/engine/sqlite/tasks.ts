@@ -1,0 +1,154 @@
+import type { Json } from "../../base/json.ts";
+import type { Row, SqliteDatabase } from "../../db/sqlite.ts";
+import type { NewTask, Task, TaskEnd, TaskStatus, WaitingReason } from "../../record/task.ts";
+import type { TaskFilter } from "../engine.ts";
+
+/** A task with what only the engine knows of it. */
+export interface StoredTask extends Task {
+  readonly recoveriesWithoutProgress: number;
+}
+
+const listDefault = 100;
+const listMax = 10_000;
+
+export function getTask(db: SqliteDatabase, id: string): StoredTask | null {
+  const row = db.get("SELECT * FROM lh_task WHERE id = ?", id);
+  return row === undefined ? null : taskFromRow(row);
+}
+
+/** The task that this run belongs to, null when it has another run by now. */
+export function getTaskOfRun(db: SqliteDatabase, runId: string): StoredTask | null {
+  const row = db.get("SELECT lh_task.* FROM lh_run JOIN lh_task ON lh_task.id = lh_run.task_id WHERE lh_run.id = ? AND lh_task.run_id = lh_run.id", runId);
+  return row === undefined ? null : taskFromRow(row);
+}
+
+export function insertTask(db: SqliteDatabase, task: NewTask, createdAtMs: number, parentRunId: string | null): StoredTask {
+  db.run(
+    `INSERT INTO lh_task (id, agent, input, key, priority, not_before_at_ms, deadline_at_ms, depth, source, status, created_at_ms, parent_run_id, recoveries,
+       recoveries_without_progress) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'queued', ?, ?, 0, 0)`,
+    task.id, task.agent, JSON.stringify(task.input), task.key, task.priority, task.notBeforeAtMs, task.deadlineAtMs, task.depth, task.source, createdAtMs, parentRunId,
+  );
+  return {
+    id: task.id, agent: task.agent, input: task.input, key: task.key, priority: task.priority, notBeforeAtMs: task.notBeforeAtMs, deadlineAtMs: task.deadlineAtMs,
+    depth: task.depth, source: task.source, status: "queued", waitingReason: null, createdAtMs, startedAtMs: null, endedAtMs: null, runId: null, parentRunId,
+    recoveries: 0, recoveriesWithoutProgress: 0, end: null,
+  };
+}
+
+/** Writes what can change of a task. */
+export function saveTask(db: SqliteDatabase, task: StoredTask): void {
+  db.run(
+    `UPDATE lh_task SET status = ?, waiting_reason = ?, deadline_at_ms = ?, started_at_ms = ?, ended_at_ms = ?, run_id = ?, parent_run_id = ?, recoveries = ?,
+       recoveries_without_progress = ?, end = ? WHERE id = ?`,
+    task.status, task.waitingReason, task.deadlineAtMs, task.startedAtMs, task.endedAtMs, task.runId, task.parentRunId, task.recoveries,
+    task.recoveriesWithoutProgress, task.end === null ? null : JSON.stringify(task.end), task.id,
+  );
+}
+
+export function clearRecoveriesWithoutProgress(db: SqliteDatabase, taskId: string): void {
+  db.run("UPDATE lh_task SET recoveries_without_progress = 0 WHERE id = ? AND recoveries_without_progress > 0", taskId);
+}
+
+/** True while the task executes this run. */
+export function isRunning(db: SqliteDatabase, taskId: string, runId: string): boolean {
+  return db.get("SELECT 1 FROM lh_task WHERE id = ? AND run_id = ? AND status = 'running'", taskId, runId) !== undefined;
+}
+
+export function listTasks(db: SqliteDatabase, filter: TaskFilter): readonly Task[] {
+  const statuses = filter.statuses ?? [];
+  const conditions = [
+    ...(filter.agent === undefined ? [] : ["agent = ?"]),
+    ...(filter.statuses === undefined ? [] : [`status IN (${statuses.map(() => "?").join(", ")})`]),
+  ];
+  const where = conditions.length === 0 ? "" : `WHERE ${conditions.join(" AND ")}`;
+  const limit = Math.max(0, Math.min(filter.limit ?? listDefault, listMax));
+  const rows = db.all(`SELECT * FROM lh_task ${where} ORDER BY created_at_ms DESC, rowid DESC LIMIT ?`, ...(filter.agent === undefined ? [] : [filter.agent]), ...statuses, limit);
+  return rows.map((row) => toTask(taskFromRow(row)));
+}
+
+/** Tasks of an agent that were queued and have no run yet. */
+export function countQueued(db: SqliteDatabase, agent: string): number {
+  return Number(db.get("SELECT count(*) AS n FROM lh_task WHERE agent = ? AND status = 'queued' AND run_id IS NULL", agent)?.["n"] ?? 0);
+}
+
+/** What this agent does next: runs that can go on before new ones, then by priority, then by age. */
+export function listReady(db: SqliteDatabase, agent: string, atMs: number, limit: number): readonly StoredTask[] {
+  const rows = db.all(
+    `SELECT * FROM lh_task WHERE agent = ? AND status = 'queued' AND not_before_at_ms <= ?
+     ORDER BY (run_id IS NOT NULL) DESC, priority DESC, created_at_ms, rowid LIMIT ?`,
+    agent, atMs, limit,
+  );
+  return rows.map((row) => taskFromRow(row));
+}
+
+/** Unfinished tasks whose deadline has come. */
+export function listOverdue(db: SqliteDatabase, atMs: number, limit: number): readonly StoredTask[] {
+  return db.all("SELECT * FROM lh_task WHERE ended_at_ms IS NULL AND deadline_at_ms <= ? ORDER BY deadline_at_ms, rowid LIMIT ?", atMs, limit).map((row) => taskFromRow(row));
+}
+
+/** Tasks that were executing when the last owner of the file went away. */
+export function listInterrupted(db: SqliteDatabase, limit: number): readonly StoredTask[] {
+  return db.all("SELECT * FROM lh_task WHERE status = 'running' ORDER BY created_at_ms, rowid LIMIT ?", limit).map((row) => taskFromRow(row));
+}
+
+/** Runs of this agent that another version than `version` could not go on with. */
+export function listParkedByOtherVersion(db: SqliteDatabase, agent: string, version: string): readonly StoredTask[] {
+  const rows = db.all(
+    `SELECT lh_task.* FROM lh_task JOIN lh_run ON lh_run.id = lh_task.run_id
+     WHERE lh_task.status = 'waiting' AND lh_task.waiting_reason = 'code-mismatch' AND lh_task.agent = ? AND lh_run.parked_version <> ?`,
+    agent, version,
+  );
+  return rows.map((row) => taskFromRow(row));
+}
+
+/** Unfinished tasks that a run called. */
+export function listChildren(db: SqliteDatabase, runId: string): readonly StoredTask[] {
+  return db.all("SELECT * FROM lh_task WHERE parent_run_id = ? AND ended_at_ms IS NULL ORDER BY rowid", runId).map((row) => taskFromRow(row));
+}
+
+/** The next instant at which a queued task may start or an unfinished one is overdue. */
+export function nextTaskInstantMs(db: SqliteDatabase, afterMs: number): number | null {
+  const start = db.get("SELECT min(not_before_at_ms) AS at FROM lh_task WHERE status = 'queued' AND not_before_at_ms > ?", afterMs)?.["at"];
+  const deadline = db.get("SELECT min(deadline_at_ms) AS at FROM lh_task WHERE ended_at_ms IS NULL")?.["at"];
+  const instants = [start, deadline].filter((at) => typeof at === "number");
+  return instants.length === 0 ? null : Math.min(...instants);
+}
+
+/** The task as the port shows it. */
+export function toTask(stored: StoredTask): Task {
+  const { recoveriesWithoutProgress: _, ...task } = stored;
+  return task;
+}
+
+function taskFromRow(row: Row): StoredTask {
+  const end = textOrNull(row["end"]);
+  return {
+    id: String(row["id"]),
+    agent: String(row["agent"]),
+    input: JSON.parse(String(row["input"])) as Json,
+    key: textOrNull(row["key"]),
+    priority: Number(row["priority"]),
+    notBeforeAtMs: Number(row["not_before_at_ms"]),
+    deadlineAtMs: Number(row["deadline_at_ms"]),
+    depth: Number(row["depth"]),
+    source: String(row["source"]),
+    status: row["status"] as TaskStatus,
+    waitingReason: textOrNull(row["waiting_reason"]) as WaitingReason | null,
+    createdAtMs: Number(row["created_at_ms"]),
+    startedAtMs: numberOrNull(row["started_at_ms"]),
+    endedAtMs: numberOrNull(row["ended_at_ms"]),
+    runId: textOrNull(row["run_id"]),
+    parentRunId: textOrNull(row["parent_run_id"]),
+    recoveries: Number(row["recoveries"]),
+    recoveriesWithoutProgress: Number(row["recoveries_without_progress"]),
+    end: end === null ? null : (JSON.parse(end) as TaskEnd),
+  };
+}
+
+function textOrNull(value: unknown): string | null {
+  return typeof value === "string" ? value : null;
+}
+
+function numberOrNull(value: unknown): number | null {
+  return typeof value === "number" ? value : null;
+}

@@ -1,0 +1,57 @@
+import { assert } from "../../base/assert.ts";
+import type { Failure } from "../../record/failure.ts";
+import { isLegalTransition, type TaskEnd } from "../../record/task.ts";
+import type { StepOutcome } from "../../record/step.ts";
+import type { Change } from "./change.ts";
+import { noteDue } from "./change.ts";
+import { appendStep, type EndedStep } from "./journal.ts";
+import { getTaskOfRun, listChildren, saveTask, toTask, type StoredTask } from "./tasks.ts";
+import { deleteWait, forgetWaits, listWaitsForTask, type StoredWait } from "./waits.ts";
+
+export type TaskFields = Partial<Omit<StoredTask, "id" | "status">> & Pick<StoredTask, "status">;
+
+/** Brings a task from one status to another and tells the observer, in the same commit. */
+export function moveTask(change: Change, task: StoredTask, fields: TaskFields, failure?: Failure): StoredTask {
+  assert(isLegalTransition(task.status, fields.status), `task ${task.id} cannot go from ${task.status} to ${fields.status}`);
+  const moved: StoredTask = { ...task, waitingReason: null, ...fields };
+  saveTask(change.db, moved);
+  if (moved.status === "queued") {
+    change.effects.queued = true;
+    noteDue(change, Math.min(moved.deadlineAtMs, Math.max(moved.notBeforeAtMs, change.atMs)));
+  }
+  change.write(change.observe({ task: toTask(moved), from: task.status, atMs: change.atMs, ...(failure === undefined ? {} : { failure }) }));
+  return moved;
+}
+
+/** Journals the end of a step. False when the run holds an end of this step already. */
+export function completeStep(change: Change, runId: string, step: EndedStep): boolean {
+  const completed = appendStep(change.db, runId, step);
+  if (completed !== null) change.effects.completed.push({ runId, step: completed });
+  return completed !== null;
+}
+
+/** Ends a wait: its run is delivered the outcome, or is queued to go on when it left memory. */
+export function completeWait(change: Change, wait: StoredWait, outcome: StepOutcome): void {
+  const { kind, name, occurrence, number, sinceAtMs } = wait;
+  deleteWait(change.db, wait);
+  completeStep(change, wait.runId, { kind, name, occurrence, number, attempt: 1, startedAtMs: sinceAtMs, completedAtMs: change.atMs, outcome });
+  const task = getTaskOfRun(change.db, wait.runId);
+  const isSuspended = task?.status === "waiting" && task.waitingReason !== "code-mismatch";
+  if (task !== null && isSuspended) moveTask(change, task, { status: "queued" });
+}
+
+/** Ends a task. Who waits for it is told in the same commit; tasks that it called and that have not ended are canceled. */
+export function endTask(change: Change, task: StoredTask, end: TaskEnd): void {
+  const ended = moveTask(change, task, { status: end.status, end, endedAtMs: change.atMs });
+  change.effects.ended.push({ taskId: ended.id, runId: ended.runId, end });
+  if (ended.runId !== null) abandonRun(change, ended.runId, `The task that called this one is ${end.status}.`);
+  for (const wait of listWaitsForTask(change.db, ended.id)) completeWait(change, wait, { ok: true, value: end as unknown as EndAsJson });
+}
+
+type EndAsJson = Extract<StepOutcome, { readonly ok: true }>["value"];
+
+/** What a run that will not go on leaves behind: its waits are forgotten, its children canceled. */
+export function abandonRun(change: Change, runId: string, reason: string): void {
+  forgetWaits(change.db, runId);
+  for (const child of listChildren(change.db, runId)) endTask(change, child, { status: "canceled", reason });
+}

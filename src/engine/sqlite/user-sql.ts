@@ -1,0 +1,25 @@
+import { LonghaulError } from "../../base/error.ts";
+
+const allowedStatements = ["SELECT", "INSERT", "UPDATE", "DELETE", "REPLACE", "WITH", "VALUES", "CREATE", "DROP", "ALTER"];
+
+/** Quoted texts, quoted names and comments: nothing in them is a keyword. */
+const quoted = /'(?:[^']|'')*'|"(?:[^"]|"")*"|`[^`]*`|\[[^\]]*\]|--[^\n]*|\/\*[\s\S]*?(?:\*\/|$)/g;
+
+/**
+ * Refuses SQL that could reach Longhaul's own tables, or end the transaction that it runs in together with the work of others.
+ * @throws {TRANSACTION_SQL}
+ */
+export function checkUserSql(sql: string): void {
+  // SQLite takes a quoted text for a name where a name is expected, so quotes protect nothing here.
+  if (/(?<![a-z0-9_])lh_/i.test(sql)) refuse(sql, "it names something that begins with lh_, which is Longhaul's own. Pass such a text as a parameter");
+  const bare = sql.replace(quoted, " ").trim().replace(/[;\s]+$/, "");
+  const [first = ""] = /^[a-z]+/i.exec(bare) ?? [];
+  if (!allowedStatements.includes(first.toUpperCase())) refuse(sql, `a statement may begin with ${allowedStatements.join(", ")}`);
+  if (bare.includes(";") && !/^CREATE\s+(TEMP\s+|TEMPORARY\s+)?TRIGGER\b/i.test(bare)) refuse(sql, "it holds more than one statement. Make one call for each");
+  if (/\bROLLBACK\b/i.test(bare)) refuse(sql, "it would roll back the work of others. Use ABORT, or throw in the function");
+}
+
+function refuse(sql: string, reason: string): never {
+  const head = sql.length > 200 ? `${sql.slice(0, 200)}…` : sql;
+  throw new LonghaulError("TRANSACTION_SQL", `A transaction's SQL was refused (${head}): ${reason}.`);
+}

@@ -1,0 +1,84 @@
+import type { Json } from "../../base/json.ts";
+import type { Row, SqliteDatabase } from "../../db/sqlite.ts";
+import type { StepIdentity } from "../../record/step.ts";
+import type { WaitingReason } from "../../record/task.ts";
+import { identityFromRow } from "./journal.ts";
+
+/** What a run waits for: an instant, a signal, or the end of another task. */
+export interface StoredWait extends StepIdentity {
+  readonly runId: string;
+  readonly number: number;
+  readonly reason: WaitingReason;
+  readonly sinceAtMs: number;
+  readonly dueAtMs: number | null;
+  readonly signal: string | null;
+  readonly childTaskId: string | null;
+}
+
+export function insertWait(db: SqliteDatabase, wait: StoredWait): void {
+  db.run(
+    `INSERT INTO lh_wait (run_id, number, kind, name, occurrence, reason, since_at_ms, due_at_ms, signal, child_task_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    wait.runId, wait.number, wait.kind, wait.name, wait.occurrence, wait.reason, wait.sinceAtMs, wait.dueAtMs, wait.signal, wait.childTaskId,
+  );
+}
+
+export function deleteWait(db: SqliteDatabase, wait: StoredWait): void {
+  db.run("DELETE FROM lh_wait WHERE run_id = ? AND kind = ? AND name = ? AND occurrence = ?", wait.runId, wait.kind, wait.name, wait.occurrence);
+}
+
+export function listWaits(db: SqliteDatabase, runId: string): readonly StoredWait[] {
+  return db.all("SELECT * FROM lh_wait WHERE run_id = ? ORDER BY number", runId).map((row) => waitFromRow(row));
+}
+
+export function listDueWaits(db: SqliteDatabase, atMs: number, limit: number): readonly StoredWait[] {
+  return db.all("SELECT * FROM lh_wait WHERE due_at_ms <= ? ORDER BY due_at_ms, rowid LIMIT ?", atMs, limit).map((row) => waitFromRow(row));
+}
+
+/** Who waits for the end of this task. */
+export function listWaitsForTask(db: SqliteDatabase, taskId: string): readonly StoredWait[] {
+  return db.all("SELECT * FROM lh_wait WHERE child_task_id = ? ORDER BY rowid", taskId).map((row) => waitFromRow(row));
+}
+
+export function nextWaitInstantMs(db: SqliteDatabase): number | null {
+  const at = db.get("SELECT min(due_at_ms) AS at FROM lh_wait WHERE due_at_ms IS NOT NULL")?.["at"];
+  return typeof at === "number" ? at : null;
+}
+
+/** A run that has ended waits for nothing and takes no signal. */
+export function forgetWaits(db: SqliteDatabase, runId: string): void {
+  db.run("DELETE FROM lh_wait WHERE run_id = ?", runId);
+  db.run("DELETE FROM lh_signal WHERE run_id = ?", runId);
+}
+
+export function hasSignal(db: SqliteDatabase, runId: string, id: string): boolean {
+  return db.get("SELECT 1 FROM lh_signal WHERE run_id = ? AND id = ?", runId, id) !== undefined;
+}
+
+export function countSignals(db: SqliteDatabase, runId: string): number {
+  return Number(db.get("SELECT count(*) AS n FROM lh_signal WHERE run_id = ? AND consumed = 0", runId)?.["n"] ?? 0);
+}
+
+export function insertSignal(db: SqliteDatabase, signal: { readonly runId: string; readonly id: string; readonly name: string; readonly payload: Json; readonly consumed: boolean }): void {
+  db.run("INSERT INTO lh_signal (run_id, id, name, payload, consumed) VALUES (?, ?, ?, ?, ?)", signal.runId, signal.id, signal.name, JSON.stringify(signal.payload), signal.consumed ? 1 : 0);
+}
+
+/** The oldest signal of this name that no wait has taken, null when there is none. It is taken. */
+export function takeSignal(db: SqliteDatabase, runId: string, name: string): { readonly payload: Json } | null {
+  const row = db.get("SELECT id, payload FROM lh_signal WHERE run_id = ? AND name = ? AND consumed = 0 ORDER BY rowid LIMIT 1", runId, name);
+  if (row === undefined) return null;
+  db.run("UPDATE lh_signal SET consumed = 1, payload = 'null' WHERE run_id = ? AND id = ?", runId, String(row["id"]));
+  return { payload: JSON.parse(String(row["payload"])) as Json };
+}
+
+function waitFromRow(row: Row): StoredWait {
+  return {
+    ...identityFromRow(row),
+    runId: String(row["run_id"]),
+    number: Number(row["number"]),
+    reason: row["reason"] as WaitingReason,
+    sinceAtMs: Number(row["since_at_ms"]),
+    dueAtMs: typeof row["due_at_ms"] === "number" ? row["due_at_ms"] : null,
+    signal: typeof row["signal"] === "string" ? row["signal"] : null,
+    childTaskId: typeof row["child_task_id"] === "string" ? row["child_task_id"] : null,
+  };
+}

@@ -1,0 +1,109 @@
+import { sleep, type Clock } from "../../base/clock.ts";
+import { isLonghaulError } from "../../base/error.ts";
+import type { GroupCommit } from "../../db/group-commit.ts";
+import type { SqliteDatabase } from "../../db/sqlite.ts";
+import type { Write } from "../../record/write.ts";
+import type { ObserveTask } from "../engine.ts";
+import { noEffects, type Change, type Effects } from "./change.ts";
+import type { EngineLimits } from "./limits.ts";
+
+export interface WriterOptions {
+  readonly db: SqliteDatabase;
+  readonly commit: GroupCommit;
+  readonly clock: Clock;
+  readonly limits: EngineLimits;
+  readonly apply: (db: SqliteDatabase, writes: readonly Write[]) => void;
+  readonly observe: ObserveTask;
+  /** Takes the effects of a change in the order of commits, in the turn in which it is known to be on disk. */
+  readonly onCommitted: (effects: Effects) => void;
+  /** Another process owns the file: nothing can be written any more. */
+  readonly onFenced: (error: Error) => void;
+}
+
+type Work<T> = (change: Change) => T | Promise<T>;
+
+/** Between two tries of a commit that the file itself refused (disk full, locked). */
+const retryDelayMs = 1_000;
+
+/** Makes changes to the data file, each one job of the group commit. */
+export class Writer {
+  readonly #options: WriterOptions;
+  #pending = 0;
+
+  constructor(options: WriterOptions) {
+    this.#options = options;
+  }
+
+  get isIdle(): boolean {
+    return this.#pending === 0 && this.#options.commit.isIdle;
+  }
+
+  /** One try. Rejects with what the work threw, or with what refused the commit. */
+  async write<T>(work: Work<T>): Promise<T> {
+    return await this.#attempt(work, () => undefined);
+  }
+
+  /**
+   * Tries until the file takes it: a full disk or a lock delays the work and loses nothing.
+   * Rejects with what the work itself threw, and with ENGINE_FENCED and ENGINE_CLOSED.
+   */
+  async persist<T>(work: Work<T>): Promise<T> {
+    for (;;) {
+      let isOwnRefusal = false;
+      try {
+        return await this.#attempt(work, () => (isOwnRefusal = true));
+      } catch (error) {
+        if (isOwnRefusal || isFinal(error)) throw error;
+        await sleep(this.#options.clock, retryDelayMs);
+      }
+    }
+  }
+
+  /** Reads what is committed: at once, or after the transaction that is open. */
+  async read<T>(query: (db: SqliteDatabase) => T): Promise<T> {
+    const { db, commit } = this.#options;
+    return db.inTransaction ? await commit.submit(query) : query(db);
+  }
+
+  #attempt<T>(work: Work<T>, onRefusal: () => void): Promise<T> {
+    const effects = noEffects();
+    this.#pending++;
+    return this.#options.commit
+      .submit(async (db) => {
+        try {
+          return await work(this.#changeOf(db, effects));
+        } catch (error) {
+          if (db.inTransaction) onRefusal();
+          throw error;
+        }
+      })
+      .then(
+        (value) => {
+          this.#pending--;
+          this.#options.onCommitted(effects);
+          return value;
+        },
+        (error: unknown) => {
+          this.#pending--;
+          if (isLonghaulError(error) && error.code === "ENGINE_FENCED") this.#options.onFenced(error);
+          throw error;
+        },
+      );
+  }
+
+  #changeOf(db: SqliteDatabase, effects: Effects): Change {
+    const { clock, limits, observe, apply } = this.#options;
+    return {
+      db, limits, observe, effects,
+      atMs: clock.now(),
+      write: (writes) => {
+        if (writes.length > 0) apply(db, writes);
+      },
+    };
+  }
+}
+
+/** True for a refusal that no later try changes. */
+export function isFinal(error: unknown): boolean {
+  return isLonghaulError(error) && (error.code === "ENGINE_FENCED" || error.code === "ENGINE_CLOSED");
+}

@@ -1,0 +1,39 @@
+import type { TeamDefinition } from "../agent/team-definition.ts";
+import type { Clock } from "../base/clock.ts";
+import type { Random } from "../base/random.ts";
+import type { DrainReport, RecoveryReport } from "../engine/engine.ts";
+import type { HealthVerdict } from "../record/health.ts";
+import type { LogRecord } from "../record/log-record.ts";
+import type { Model } from "../model/model.ts";
+import type { ModelReference } from "../agent/model-reference.ts";
+import type { Operations } from "./operations.ts";
+
+export interface LiveTeamOptions {
+  /** As it was imported: it is validated here. */
+  readonly team: unknown;
+  /** Null: in memory, gone at close. For tests. */
+  readonly dataDirectory: string | null;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly environment: (name: string) => string | undefined;
+  /** Where the console notifier writes a line. */
+  readonly print: (line: string) => void;
+  /** Every record, after it is on disk. */
+  readonly onRecord?: (record: LogRecord) => void;
+  /** Called once when another process took over the data directory: this one has stopped working. */
+  readonly onFenced?: () => void;
+  /** Answers instead of the provider, for references that it knows. For tests. */
+  readonly modelFor?: (reference: ModelReference) => Model | null;
+}
+
+/** A team that is open. `start` makes it work; `drain`, then `close`, ends it and loses nothing. */
+export interface LiveTeam {
+  readonly team: TeamDefinition;
+  readonly operations: Operations;
+  start(): Promise<RecoveryReport>;
+  isReady(): boolean;
+  health(): Promise<readonly HealthVerdict[]>;
+  /** Takes no new work, lets steps finish for at most `timeoutMs`, leaves the rest to be resumed. */
+  drain(timeoutMs: number): Promise<DrainReport>;
+  close(): Promise<void>;
+}
