@@ -50,7 +50,9 @@ class LiveWatchdog implements Watchdog {
   readonly #options: WatchdogOptions;
   readonly #closing = new AbortController();
   #timer: Timer | null = null;
-  #judging: Promise<void> | null = null;
+  /** The judgement under way, or the last one. */
+  #judgement: Promise<void> = Promise.resolve();
+  #isJudging = false;
   #hasChanged = false;
   #blind: LonghaulError | null = null;
   /** Monotonic, so that a clock that is set back cannot silence it. */
@@ -67,13 +69,13 @@ class LiveWatchdog implements Watchdog {
 
   changed(): void {
     this.#hasChanged = true;
-    if (this.#judging === null) this.#arm(0);
+    if (!this.#isJudging) this.#arm(0);
   }
 
   async close(): Promise<void> {
     this.#timer?.cancel();
     this.#closing.abort(new LonghaulError("ENGINE_CLOSED", "The watchdog was closed. Start the team again."));
-    await this.#judging;
+    await this.#judgement;
   }
 
   /** Sets the one timer, no earlier than a second after the last judgement. */
@@ -82,14 +84,12 @@ class LiveWatchdog implements Watchdog {
     if (this.#closing.signal.aborted) return;
     const earliestMs = this.#lastJudgedMs + judgeIntervalMsMin - this.#options.clock.monotonicMs();
     this.#timer = this.#options.clock.setTimer(Math.max(delayMs, earliestMs, 0), () => {
-      this.#timer = null;
-      this.#judging = this.#judge().finally(() => {
-        this.#judging = null;
-      });
+      this.#judgement = this.#judge();
     });
   }
 
   async #judge(): Promise<void> {
+    this.#isJudging = true;
     this.#hasChanged = false;
     this.#lastJudgedMs = this.#options.clock.monotonicMs();
     let delayMs: number | null;
@@ -101,6 +101,7 @@ class LiveWatchdog implements Watchdog {
       await this.#tellBlind(error);
       delayMs = judgeIntervalMsMax;
     }
+    this.#isJudging = false;
     if (this.#hasChanged) this.#arm(0);
     else if (delayMs !== null) this.#arm(delayMs);
   }

@@ -105,10 +105,10 @@ export interface FlowDefinition<Input = unknown, Output = unknown> extends Calla
 
 /** An agent: a model with instructions and tools, or plain durable code in `run`. */
 export function defineAgent<In extends Schema = Schema, Out extends Schema = Schema>(spec: AgentSpec<In, Out>): AgentDefinition<InputOf<In>, OutputOf<Out>> {
-  return { kind: "agent", name: spec.name, spec: spec as unknown as AgentSpec<Schema, Schema> };
+  return { kind: "agent", name: spec.name, spec };
 }
 
 /** A flow: durable code that calls agents. */
 export function defineFlow<In extends Schema = Schema, Out extends Schema = Schema>(spec: FlowSpec<In, Out>): FlowDefinition<InputOf<In>, OutputOf<Out>> {
-  return { kind: "flow", name: spec.name, spec: spec as unknown as FlowSpec<Schema, Schema> };
+  return { kind: "flow", name: spec.name, spec };
 }

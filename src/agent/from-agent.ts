@@ -42,7 +42,7 @@ export function fromAgent<In extends Schema, Out extends Schema = Schema<string>
   const { agent, prompt, ...rest } = spec;
   const run = async (ctx: RunContext, input: OutputOf<In>): Promise<InputOf<Out>> => {
     const result = await agent(ctx).generate({ prompt: prompt(input), abortSignal: ctx.signal });
-    return answerOf(spec.name, result, spec.output !== undefined) as InputOf<Out>;
+    return answerOf(spec.name, result, spec.output !== undefined);
   };
   const source = `fromAgent(${sourceOf(agent)}, ${sourceOf(prompt)})`;
   return defineAgent<In, Out>({ ...rest, run: withSource(run, source) });

@@ -15,6 +15,8 @@ export interface EndpointDefinition {
   readonly apiKey: SecretReference | null;
   /** True when nobody real answers: every record and page then says so. */
   readonly simulated: boolean;
+  /** Prices the calls as those of this listed model, "anthropic/claude-haiku-4-5", simulated or not. */
+  readonly priceAs: string | null;
   /** Handles requests in this process instead of the network: the provider simulator's. */
   readonly fetch: ((request: Request) => Promise<Response>) | null;
 }
@@ -26,12 +28,14 @@ export interface EndpointSpec {
   readonly baseUrl: string;
   readonly apiKey?: SecretReference;
   readonly simulated?: boolean;
+  /** Prices the calls as those of this listed model. Default: its own listed price; nothing when simulated. */
+  readonly priceAs?: string;
   readonly fetch?: (request: Request) => Promise<Response>;
 }
 
 /** A model endpoint by base URL: a local Ollama or vLLM, a gateway, the provider simulator. A name such as "anthropic" replaces that provider's own endpoint. */
 export function endpoint(spec: EndpointSpec): EndpointDefinition {
-  const { wire = "openai-compatible", apiKey = null, simulated = false, fetch = null } = spec;
+  const { wire = "openai-compatible", apiKey = null, simulated = false, priceAs = null, fetch = null } = spec;
   // What is not an option is kept, so that validateTeam can refuse it by name.
-  return { ...spec, kind: "endpoint", wire, apiKey, simulated, fetch };
+  return { ...spec, kind: "endpoint", wire, apiKey, simulated, priceAs, fetch };
 }

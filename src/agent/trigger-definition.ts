@@ -79,7 +79,7 @@ export interface OnOptions<S extends Schema, Input> {
 export function on<Input = UncheckedEvent, S extends Schema = Schema<unknown, UncheckedEvent>>(event: string, options: OnOptions<S, Input> = {}): EventTrigger<Input> {
   // What is not an option is kept, so that validateTeam can refuse it by name.
   const { schema = null, input = null, ...others } = options;
-  return { ...others, kind: "on", event, schema, input: input as EventTrigger<Input>["input"] };
+  return { ...others, kind: "on", event, schema, input };
 }
 
 export interface PollOptions<Item, Input> {
@@ -92,5 +92,5 @@ export interface PollOptions<Item, Input> {
 
 /** Asks the outside every interval, and starts one task for each item that it has not seen. */
 export function poll<Item, Input>(interval: Duration, options: PollOptions<Item, Input>): PollTrigger<Input> {
-  return { ...options, kind: "poll", every: interval, key: options.key as PollTrigger<Input>["key"], input: options.input as PollTrigger<Input>["input"] };
+  return { ...options, kind: "poll", every: interval };
 }

@@ -16,5 +16,10 @@ export function validateEndpoint(report: Report, endpoint: Fields): void {
   checkUrl(report, "baseUrl", endpoint["baseUrl"]);
   if (endpoint["apiKey"] !== null) checkSecret(report, "apiKey", endpoint["apiKey"]);
   checkBoolean(report, "simulated", endpoint["simulated"]);
+  if (endpoint["priceAs"] !== null) checkPricedModel(report, endpoint["priceAs"]);
   if (endpoint["fetch"] !== null) checkFunction(report, "fetch", endpoint["fetch"]);
+}
+
+function checkPricedModel(report: Report, value: unknown): void {
+  if (typeof value !== "string" || !/^[^/\s]+\/\S+$/.test(value)) report("priceAs", value, 'Use the "provider/model" whose price counts, such as "anthropic/claude-haiku-4-5".');
 }

@@ -1,6 +1,6 @@
 import { parseDuration } from "../base/duration.ts";
 import { messageOf } from "../base/error.ts";
-import { formatUsd, type Money } from "../base/money.ts";
+import { formatUsd } from "../base/money.ts";
 import { isJsonObject, toJson, type JsonObject } from "../base/json.ts";
 import { isSchema, type Schema, toJsonSchema } from "../base/schema.ts";
 import { checkOptionNames, optionNames } from "./option-names.ts";
@@ -10,6 +10,8 @@ import { isSecretReference } from "./secret.ts";
 export type Fields = Readonly<Record<string, unknown>>;
 
 const namePattern = /^[a-z][a-z0-9_-]{0,63}$/;
+/** A million dollars. */
+const microUsdMax = 1_000_000_000_000;
 const durationRange = { minMs: 1, maxMs: 3_650 * 86_400_000, text: 'Use milliseconds above 0 or a text such as "30s", "5m", "2h", "7d".' };
 
 /** The value as an object whose fields can be checked; null (after a report) for anything else. */
@@ -83,10 +85,10 @@ function durationMs(value: unknown, field: string): number | null {
 /** The amount of a sum of money; null when there is none or (after a report) when it is not one. */
 export function checkMoney(report: Report, field: string, value: unknown): number | null {
   if (value === undefined) return null;
-  const microUsd = isJsonObject(value) ? (value as unknown as Money).microUsd : null;
-  if (Number.isInteger(microUsd) && (microUsd as number) > 0 && (microUsd as number) <= 1_000_000_000_000) return microUsd as number;
+  const microUsd = isJsonObject(value) ? value["microUsd"] : null;
+  if (typeof microUsd === "number" && Number.isInteger(microUsd) && microUsd > 0 && microUsd <= microUsdMax) return microUsd;
   const example = typeof value === "number" && value > 0 ? `usd(${value})` : "usd(5)";
-  report(field, value, `Use an amount of dollars such as ${example}, above ${formatUsd(0)} and at most ${formatUsd(1_000_000_000_000)}.`);
+  report(field, value, `Use an amount of dollars such as ${example}, above ${formatUsd(0)} and at most ${formatUsd(microUsdMax)}.`);
   return null;
 }
 

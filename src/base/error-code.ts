@@ -10,6 +10,7 @@ export const errorCodes = {
   ENGINE_OWNED: { cause: "A live process owns this data directory.", remedy: "Stop it, or give this one another --data directory." },
   ENGINE_CLOSED: { cause: "The engine was closed or is draining.", remedy: "Start it again." },
   ENGINE_STEP_LIMIT: { cause: "A run took more steps than its limit.", remedy: "Split the work into child tasks." },
+  ENGINE_RECOVERY_LIMIT: { cause: "A task was executing in too many crashes.", remedy: "Find what kills the process, then restart the task." },
   TASK_UNKNOWN: { cause: "No task or run has this id.", remedy: "List tasks with `longhaul ps --all`." },
   TASK_STATE: { cause: "The task is in a state that does not allow this.", remedy: "See its state with `longhaul show`." },
   TASK_DEAD: { cause: "A task that was called died.", remedy: "See its reason with `longhaul show`." },
@@ -33,6 +34,7 @@ export const errorCodes = {
   HTTP_INTERNAL: { cause: "A request failed for a reason that is not the caller's.", remedy: "See the message, and the team's own output." },
   SECRET_MISSING: { cause: "A secret is neither in the environment nor in its file.", remedy: "Set the variable, or mount the file, that the message names." },
   TRANSACTION_AWAIT: { cause: "A transaction awaited something other than its tx.", remedy: "Do the other work in ctx.step, before the transaction." },
+  TRANSACTION_SQL: { cause: "A transaction's SQL was refused.", remedy: "Name only your own tables, one statement a call; see the message." },
   STORE_VERSION: { cause: "The data file was written by a newer version.", remedy: "Upgrade longhaul, or use another --data directory." },
   STORE_NOT_FOUND: { cause: "There is no data in this directory.", remedy: "Start a team there first, or give --data." },
   STORE_QUERY: { cause: "A query was refused.", remedy: "Only reading statements are allowed; see the message." },
@@ -40,6 +42,7 @@ export const errorCodes = {
   MCP_UNAVAILABLE: { cause: "An MCP server could not be started, reached or asked.", remedy: "Check its command, its address and what it wrote to stderr." },
   MCP_TOOL_UNKNOWN: { cause: "`allow` or `effects` names a tool that the MCP server does not have.", remedy: "Use one of the names that the message lists." },
   MCP_CLOSED: { cause: "An MCP server was used after the team closed it.", remedy: "Start the team again." },
+  TRIGGER_TIMEOUT: { cause: "`if`, `input`, `key` or `poll` of a trigger took longer than 60 s.", remedy: "Do less in it, or move the work into the task." },
   NOTIFY_FAILED: { cause: "A message to people was not accepted by its receiver.", remedy: "Check the receiver; the message is tried again." },
   SIMULATOR_CLOSED: { cause: "A request came to a provider simulator that was closed.", remedy: "Create another simulator." },
   SIMULATOR_LISTEN: { cause: "The provider simulator cannot listen on its host and port.", remedy: "Use a free port (0 picks one) on 127.0.0.1, ::1 or localhost." },
@@ -56,6 +59,9 @@ export const errorCodes = {
   WATCHDOG_BLIND: { cause: "The watchdog could not look at the agents, or could not pass on what it saw.", remedy: "See the cause; it looks again within a minute." },
   NOTIFY_TIMEOUT: { cause: "A notifier took longer than its time limit.", remedy: "Check the receiver; the message is tried again." },
   NOTIFIER_UNKNOWN: { cause: "A message waits for a notifier that the team no longer has.", remedy: "Add the notifier to the team again, or read the message in its record." },
+  CLI_USAGE: { cause: "The command line has an unknown command or option, or a value that does not fit.", remedy: "See `longhaul --help`, or `longhaul <command> --help`." },
+  TEAM_NOT_LOADED: { cause: "The file of a team cannot be found or imported, or exports no team.", remedy: "Give the path of a file that exports defineTeam({...}) as default or as `team`." },
+  INIT_FILES_EXIST: { cause: "`longhaul init` would overwrite files.", remedy: "Use another folder, or move the files that the message names." },
 } as const satisfies Record<string, { readonly cause: string; readonly remedy: string }>;
 
 export type ErrorCode = keyof typeof errorCodes;

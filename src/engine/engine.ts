@@ -1,4 +1,5 @@
 import type { Json } from "../base/json.ts";
+import type { Failure } from "../record/failure.ts";
 import type { CompletedStep, StepKind, StepOutcome } from "../record/step.ts";
 import type { NewTask, Task, TaskEnd, TaskStatus, WaitingReason } from "../record/task.ts";
 import type { Write } from "../record/write.ts";
@@ -160,5 +161,7 @@ export interface TaskChange {
   readonly task: Task;
   readonly from: TaskStatus | null;
   readonly atMs: number;
+  /** Why, where the task did not end by it: ENGINE_CODE_MISMATCH of a run that was parked. */
+  readonly failure?: Failure;
 }
 export type ObserveTask = (change: TaskChange) => readonly Write[];

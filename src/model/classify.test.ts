@@ -70,3 +70,11 @@ test.each([
 ] as const)("%s is classified without a status", (_, thrown, code) => {
   expect(classify(toModelFailure(thrown), nowMs)).toEqual({ code, retry: code === "MODEL_AUTH" || code === "MODEL_BILLING" ? "never" : "backoff" });
 });
+
+test("reset headers, which every answer carries, count for a throttled call only", () => {
+  const responseHeaders = { "x-ratelimit-remaining-requests": "99", "x-ratelimit-reset-requests": "60s" };
+  const retryOf = (statusCode: number) => classify(toModelFailure(Object.assign(new Error("x"), { statusCode, responseHeaders })), nowMs).retry;
+
+  expect(retryOf(429)).toEqual({ afterMs: 60_000 });
+  for (const status of [200, 500, 503, 529]) expect(retryOf(status)).toBe("backoff");
+});

@@ -1,5 +1,5 @@
 import type { Classification, ModelErrorCode, ModelFailure } from "./model-failure.ts";
-import { parseRetryAfterMs } from "./retry-after.ts";
+import { parseLimitResetMs, parseRetryAfterMs } from "./retry-after.ts";
 
 interface Rule {
   readonly code: ModelErrorCode;
@@ -43,7 +43,8 @@ export function classify(failure: ModelFailure, nowMs: number): Classification {
   const words = `${failure.message}\n${failure.body}`.toLowerCase();
   const code = rules.find((rule) => rule.when(failure, words))?.code ?? "MODEL_UNKNOWN";
   if (isFinal(code)) return { code, retry: "never" };
-  const afterMs = parseRetryAfterMs(failure.headers, `${failure.message}\n${failure.body}`, nowMs);
+  const statedMs = parseRetryAfterMs(failure.headers, nowMs);
+  const afterMs = statedMs === null && code === "MODEL_THROTTLED" ? parseLimitResetMs(failure.headers, `${failure.message}\n${failure.body}`, nowMs) : statedMs;
   return { code, retry: afterMs === null ? "backoff" : { afterMs } };
 }
 

@@ -14,6 +14,8 @@ import { isJsonObject, type Json } from "../base/json.ts";
 import { type ChunkDeadline, startChunkDeadline } from "./chunk-deadline.ts";
 import { consumeStream } from "./consume-stream.ts";
 import { toModelError } from "./model-error.ts";
+import type { AssistantMessage } from "../record/message.ts";
+import { fromContent } from "./from-prompt.ts";
 import { defaultModelTimeouts, type ModelTimeouts } from "./model.ts";
 import { modelIdOf } from "./provider.ts";
 import { StreamCollector } from "./stream.ts";
@@ -66,30 +68,38 @@ export function durableLanguageModel(model: LanguageModelV4, runStep: RunModelSt
   };
 }
 
-/** What a journaled call used and which model answered, for records and money. */
-export function readDurableUsage(stored: Json): { readonly usage: PricedUsage; readonly responseModel: string | null; readonly finishReason: string } {
+export interface DurableAnswer {
+  readonly usage: PricedUsage;
+  readonly message: AssistantMessage;
+  readonly responseModel: string | null;
+  readonly finishReason: string;
+}
+
+/** What a journaled call said and used and which model answered, for records and money. */
+export function readDurableAnswer(stored: Json): DurableAnswer {
   const promptCharacters = isJsonObject(stored) && typeof stored["promptCharacters"] === "number" ? stored["promptCharacters"] : 0;
-  const { usage, finishReason, responseModel } = isJsonObject(stored) && stored["kind"] === "stream" ? endOfStream(stored) : endOfGenerate(stored);
-  return { usage: toUsage(usage, () => promptCharacters, () => JSON.stringify(stored).length), responseModel, finishReason: finishReason.unified };
+  const { usage, message, finishReason, responseModel } = isJsonObject(stored) && stored["kind"] === "stream" ? endOfStream(stored) : endOfGenerate(stored);
+  return { usage: toUsage(usage, () => promptCharacters, () => JSON.stringify(stored).length), message, responseModel, finishReason: finishReason.unified };
 }
 
 interface CallEnd {
+  readonly message: AssistantMessage;
   readonly usage: LanguageModelV4Usage;
   readonly finishReason: LanguageModelV4FinishReason;
   readonly responseModel: string | null;
 }
 
 function endOfGenerate(stored: Json): CallEnd {
-  const { usage, finishReason, response } = readResult<LanguageModelV4GenerateResult>(stored, "generate");
-  return { usage, finishReason, responseModel: response?.modelId ?? null };
+  const { content, usage, finishReason, response } = readResult<LanguageModelV4GenerateResult>(stored, "generate");
+  return { message: fromContent(content), usage, finishReason, responseModel: response?.modelId ?? null };
 }
 
 function endOfStream(stored: Json): CallEnd {
   const collector = new StreamCollector();
   for (const part of readResult<StoredStream>(stored, "stream").parts) collector.add(part);
-  const { finish, responseModel } = collector.collect();
+  const { finish, message, responseModel } = collector.collect();
   assert(finish !== null, "a stream was journaled without its last part");
-  return { usage: finish.usage, finishReason: finish.reason, responseModel };
+  return { message, usage: finish.usage, finishReason: finish.reason, responseModel };
 }
 
 interface StoredStream {

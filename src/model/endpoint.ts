@@ -11,8 +11,8 @@ export interface ModelEndpoint {
   readonly baseUrl: string;
   /** Default: the provider's own for "anthropic" and "openai", else "openai-compatible". */
   readonly wire?: Wire | undefined;
-  /** Default: the provider's variable for "anthropic" and "openai", else none is sent. */
-  readonly apiKey?: string | undefined;
+  /** A function is asked again for every request. Default: the provider's variable for "anthropic" and "openai", else none is sent. */
+  readonly apiKey?: string | (() => string | undefined) | undefined;
   readonly headers?: Readonly<Record<string, string>> | undefined;
   /** True when nobody real answers: no key is needed, nothing is charged. */
   readonly simulated?: boolean | undefined;

@@ -23,7 +23,7 @@ export function toModelError(thrown: unknown, context: ModelErrorContext): Longh
   const failure = toModelFailure(thrown);
   const { code, retry } = classify(failure, context.nowMs);
   const { secrets = [] } = context;
-  const said = redactSecrets(failure.message, secrets).slice(0, excerptLengthMax);
+  const said = redactSecrets(failure.message, secrets).slice(0, excerptLengthMax).trim().replace(/[.\s]+$/, "");
   const status = failure.status === null ? "" : failure.status === 200 ? " after the answer had begun" : ` with status ${failure.status}`;
   return new LonghaulError(code, `${context.model} failed${status}: ${said || "no message"}. ${remedies[code]}`, {
     retry,
@@ -82,13 +82,14 @@ function kindsOf(value: unknown): readonly string[] {
 
 function networkCodeOf(thrown: unknown): string | null {
   let current: unknown = thrown;
+  let fetchFailed = false;
   for (let depth = 0; depth < causeDepthMax && current instanceof Error; depth++) {
     const code: unknown = asObject(current)["code"];
     if (typeof code === "string" && networkCodes.test(code)) return code;
-    if (current.name === "TypeError" && /^(fetch failed|terminated|failed to fetch)$/i.test(current.message)) return "FETCH_FAILED";
+    if (current.name === "TypeError" && /^(fetch failed|terminated|failed to fetch)$/i.test(current.message)) fetchFailed = true;
     current = current.cause;
   }
-  return null;
+  return fetchFailed ? "FETCH_FAILED" : null;
 }
 
 const networkCodes = /^(E(CONN\w+|PIPE|TIMEDOUT|HOSTUNREACH|NETUNREACH|NETDOWN|NOTFOUND|AI_AGAIN|PROTO)|UND_ERR_\w+|ERR_(TLS|SSL|STREAM|HTTP2)_\w+|CERT_\w+|(DEPTH_ZERO_)?SELF_SIGNED_CERT\w*)$/;

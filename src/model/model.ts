@@ -13,6 +13,8 @@ export interface Model {
   complete(request: ModelRequest): Promise<Completion>;
   /** An upper bound of the cost of this request, in millionths of a dollar; 0 when the price is unknown or nothing is charged. */
   estimateMicroUsd(request: Pick<ModelRequest, "messages" | "outputTokensMax">): number;
+  /** What this usage costs; null when the price is unknown. */
+  costMicroUsd(usage: Usage): number | null;
 }
 
 export interface ModelRequest {

@@ -52,7 +52,8 @@ function withoutVersion(model: string): string {
 
 function namesInFull(match: MatchLogic, wanted: string): boolean {
   if ("or" in match) return match.or.some((part) => namesInFull(part, wanted));
-  if ("equals" in match) return match.equals.toLowerCase() === wanted.toLowerCase();
+  if ("equals" in match) return withoutVersion(match.equals) === withoutVersion(wanted);
+  if ("starts_with" in match) return withoutVersion(match.starts_with) === withoutVersion(wanted);
   if ("regex" in match) return match.regex.startsWith("^") && match.regex.endsWith("$") && new RegExp(match.regex, "i").test(wanted);
   return false;
 }

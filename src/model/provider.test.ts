@@ -7,7 +7,7 @@ import type { Message } from "../record/message.ts";
 import { fixedPrice } from "./model-price.ts";
 import { modelRequest, type ModelScenario, testModel } from "./model.testsuite.ts";
 import { languageModel } from "./provider.ts";
-import { finishPart, partsOf, textParts, usageOf } from "./_v4-parts.ts";
+import { finishPart, partsOf, textParts, usageOf } from "./v4-parts.testsuite.ts";
 
 testModel({ name: "AI SDK mock", create: (scenario, clock) => ({ model: languageModel(mockOf(scenario), { clock }) }) });
 testModel({

@@ -41,6 +41,7 @@ export function languageModel(model: LanguageModelV4, options: LanguageModelOpti
     simulated,
     estimateMicroUsd: ({ messages, outputTokensMax }) =>
       price === null ? 0 : price.upperBoundMicroUsd(inputTokensMax(messages), outputTokensMax, clock.now()),
+    costMicroUsd: (usage) => price?.costMicroUsd(usage, clock.now()) ?? null,
     async complete(request) {
       request.signal.throwIfAborted();
       const deadline = startChunkDeadline({ clock, timeouts: request.timeouts, model: id, signal: request.signal });

@@ -81,7 +81,8 @@ function toRoute(reference: string, { secret, endpoints = {} }: ModelRegistryOpt
   if (provider === "" || model === "" || baseUrl === undefined) throw unknownReference(reference, provider, Object.keys(endpoints));
   assertBaseUrl(baseUrl, provider);
   const key = (): string | null => {
-    const value = filled(endpoint?.apiKey) ?? (known && filled(secret(known.keyVariable)));
+    const own = typeof endpoint?.apiKey === "function" ? endpoint.apiKey() : endpoint?.apiKey;
+    const value = filled(own) ?? (known && filled(secret(known.keyVariable)));
     if (value !== undefined) return value;
     if (known && endpoint?.simulated !== true) throw missingKey(reference, known.keyVariable);
     return endpoint?.simulated === true ? "simulated" : null;

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { parseRetryAfterMs, parseWaitMs } from "./retry-after.ts";
+import { parseLimitResetMs, parseRetryAfterMs, parseWaitMs } from "./retry-after.ts";
 
 const nowMs = Date.UTC(2026, 0, 15, 10, 0, 0);
 
@@ -26,7 +26,7 @@ test.each([
 
 test.each([
   ["milliseconds before seconds", { "retry-after-ms": "1500", "retry-after": "9" }, "", 1500],
-  ["retry-after before reset headers", { "retry-after": "9", "x-ratelimit-reset-requests": "1s" }, "", 9000],
+  ["retry-after before reset headers", { "retry-after": "9", "x-ratelimit-reset-requests": "1s" }, "Please try again in 2s", 9000],
   [
     "the limit that is exhausted",
     { "x-ratelimit-remaining-requests": "99", "x-ratelimit-reset-requests": "1s", "x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "6m0s" },
@@ -50,5 +50,5 @@ test.each([
   ["nothing stated", { "content-type": "application/json" }, "Slow down", null],
   ["nonsense", { "retry-after": "later" }, "", null],
 ] as const)("%s", (_, headers: Readonly<Record<string, string>>, text, expected) => {
-  expect(parseRetryAfterMs(headers, text, nowMs)).toBe(expected);
+  expect(parseRetryAfterMs(headers, nowMs) ?? parseLimitResetMs(headers, text, nowMs)).toBe(expected);
 });

@@ -5,15 +5,22 @@ const afterMsMax = 32 * unitMs.d;
 type Headers = Readonly<Record<string, string>>;
 
 /**
- * How long a provider asks to be left alone, from its headers (names in lower case) and, failing these, from its words; null when it does not say.
- * Understands `retry-after-ms`, `retry-after` and rate-limit reset headers, as seconds, HTTP date, RFC 3339, epoch or "6m0s".
+ * How long a provider asks to be left alone, by `retry-after-ms` or `retry-after` (header names in lower case); null when it does not say.
+ * Understands seconds, an HTTP date, RFC 3339, an epoch and "6m0s".
  */
-export function parseRetryAfterMs(headers: Headers, text: string, nowMs: number): number | null {
+export function parseRetryAfterMs(headers: Headers, nowMs: number): number | null {
   const milliseconds = headers["retry-after-ms"];
   if (milliseconds !== undefined && milliseconds.trim() !== "" && Number.isFinite(Number(milliseconds))) return bounded(Number(milliseconds));
   const retryAfter = headers["retry-after"];
-  const stated = retryAfter === undefined ? null : parseWaitMs(retryAfter, nowMs);
-  return stated ?? resetMs(headers, nowMs) ?? wordsMs(text, nowMs);
+  return retryAfter === undefined ? null : parseWaitMs(retryAfter, nowMs);
+}
+
+/**
+ * When a rate limit is open again, by the reset headers and, failing these, by the provider's words. Only for a call that was throttled: every
+ * answer carries these headers.
+ */
+export function parseLimitResetMs(headers: Headers, text: string, nowMs: number): number | null {
+  return resetMs(headers, nowMs) ?? wordsMs(text, nowMs);
 }
 
 /** A wait in any of the notations that providers use; null when it is none of them. */

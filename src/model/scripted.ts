@@ -56,6 +56,7 @@ export function scriptedModel(script: Script, options: ScriptedOptions = {}): Sc
     simulated: true,
     calls,
     estimateMicroUsd: ({ messages, outputTokensMax }) => price.upperBoundMicroUsd(inputTokensMax(messages), outputTokensMax, clock?.now() ?? 0),
+    costMicroUsd: (usage) => price.costMicroUsd(usage, clock?.now() ?? 0),
     async complete(request) {
       request.signal.throwIfAborted();
       const callNumber = calls.push(request);

@@ -3,7 +3,7 @@ import { MockLanguageModelV4 } from "ai/test";
 import { expect, test } from "vitest";
 import { VirtualClock } from "../base/virtual-clock.ts";
 import { textOf } from "../record/message.ts";
-import { finishPart, textParts } from "./_v4-parts.ts";
+import { finishPart, textParts } from "./v4-parts.testsuite.ts";
 import { modelRequest } from "./model.testsuite.ts";
 import { languageModel } from "./provider.ts";
 

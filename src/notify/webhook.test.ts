@@ -14,7 +14,7 @@ interface Received {
 interface Receiver {
   readonly url: string;
   readonly received: Received[];
-  close(): Promise<void>;
+  close: () => Promise<void>;
 }
 
 const { signal } = new AbortController();

@@ -81,7 +81,7 @@ function retryAdvice(response: Response, clock: Clock): RetryAdvice {
 function remedyOf(status: number): string {
   if (status >= 300 && status < 400) return "Redirects are not followed: use the final url.";
   if (status === 401 || status === 403 || status === 404 || status === 410) return "Check the url, the headers and that the webhook still exists.";
-  return status === 429 ? "It asks for fewer messages." : "See the receiver's own log.";
+  return status === 429 ? "It asks for fewer messages: check how many are sent." : "Check the receiver's own log.";
 }
 
 async function answerOf(response: Response): Promise<string> {

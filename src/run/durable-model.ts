@@ -7,11 +7,12 @@ import { createTranscriptWriter } from "./transcript.ts";
 /** `ctx.model(id)`: an AI SDK model whose calls are durable steps, priced, budgeted and recorded like an agent's own. */
 export function createDurableModel(scope: RunScope, reference: ModelReference): LanguageModelV4 {
   const store = createTranscriptWriter(scope.services.redact);
-  return scope.services.durableModel(reference, (call) =>
+  return scope.services.durableModel(reference, (prepare) =>
     callModel(scope, {
       name: "call",
-      prepare: ({ signal, idempotencyKey }) =>
-        Promise.resolve({
+      prepare: async ({ signal, idempotencyKey }) => {
+        const call = await prepare();
+        return {
           modelId: call.modelId,
           simulated: call.simulated,
           estimateMicroUsd: call.estimateMicroUsd,
@@ -21,7 +22,8 @@ export function createDurableModel(scope: RunScope, reference: ModelReference): 
             const data = { transcript: stored.headId, finishReason: answer.finishReason, responseModel: answer.responseModel };
             return { value: answer.value, usage: answer.usage, costMicroUsd: answer.costMicroUsd, data, writes: stored.writes };
           },
-        }),
+        };
+      },
     }),
   );
 }

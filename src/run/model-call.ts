@@ -109,7 +109,7 @@ function parkForBudget(scope: RunScope, place: RecordPlace, call: PreparedCall, 
     event_type: "budget",
     result: "refused",
     simulated: call.simulated,
-    reason: `${worker.name}: this call can cost ${formatUsd(call.estimateMicroUsd)}; ${formatUsd(answer.usedMicroUsd)} of ${what} ${formatUsd(answer.limitMicroUsd)} are used. ${forMs === null ? `Raise ${what} and restart the task.` : "It goes on when the UTC day ends."}`,
+    reason: `${worker.name}: this call can cost ${formatUsd(call.estimateMicroUsd)}; ${formatUsd(answer.usedMicroUsd)} of ${what} ${formatUsd(answer.limitMicroUsd)} are used. ${forMs === null ? `Raise ${what} and start the team again.` : "It goes on when the UTC day ends."}`,
     data: { limit: answer.limit, limitMicroUsd: answer.limitMicroUsd, usedMicroUsd: answer.usedMicroUsd, estimateMicroUsd: call.estimateMicroUsd },
   });
   return { outcome: { ok: true, value: parkedToJson({ parked: "budget", forMs, signal: budgetSignal }) }, writes: [record] };

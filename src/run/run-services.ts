@@ -26,7 +26,7 @@ export interface RunServices {
   /** The tools of an agent, opening what must be opened. */
   readonly toolsOf: (agent: string, signal: AbortSignal) => Promise<readonly Tool[]>;
   /** An AI SDK model whose every call goes through `perform`. */
-  readonly durableModel: (reference: ModelReference, perform: (call: ForeignModelCall) => Promise<Json>) => LanguageModelV4;
+  readonly durableModel: (reference: ModelReference, perform: (prepare: () => Promise<ForeignModelCall>) => Promise<Json>) => LanguageModelV4;
   /** The tasks that a published event starts, and the receipts of the triggers that saw it. */
   readonly subscribers: (event: string, data: JsonObject, publishId: string) => Promise<Subscribers>;
   /** Blanks out the values of secrets. */

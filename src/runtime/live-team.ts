@@ -1,30 +1,15 @@
 import type { TeamDefinition } from "../agent/team-definition.ts";
-import type { Clock } from "../base/clock.ts";
-import type { Random } from "../base/random.ts";
+import { assertTeam } from "../agent/validate-team.ts";
 import type { DrainReport, RecoveryReport } from "../engine/engine.ts";
+import { computeHealth } from "../judge/health.ts";
 import type { HealthVerdict } from "../record/health.ts";
-import type { LogRecord } from "../record/log-record.ts";
-import type { Model } from "../model/model.ts";
-import type { ModelReference } from "../agent/model-reference.ts";
-import type { Operations } from "./operations.ts";
+import type { LiveTeamOptions } from "./live-team-options.ts";
+import { observeTeam } from "./observe-team.ts";
+import { createOperations, type Operations } from "./operations.ts";
+import { type Running, startParts } from "./start-parts.ts";
+import { openParts, teamRecord } from "./team-parts.ts";
 
-export interface LiveTeamOptions {
-  /** As it was imported: it is validated here. */
-  readonly team: unknown;
-  /** Null: in memory, gone at close. For tests. */
-  readonly dataDirectory: string | null;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly environment: (name: string) => string | undefined;
-  /** Where the console notifier writes a line. */
-  readonly print: (line: string) => void;
-  /** Every record, after it is on disk. */
-  readonly onRecord?: (record: LogRecord) => void;
-  /** Called once when another process took over the data directory: this one has stopped working. */
-  readonly onFenced?: () => void;
-  /** Answers instead of the provider, for references that it knows. For tests. */
-  readonly modelFor?: (reference: ModelReference) => Model | null;
-}
+export type { LiveTeamOptions } from "./live-team-options.ts";
 
 /** A team that is open. `start` makes it work; `drain`, then `close`, ends it and loses nothing. */
 export interface LiveTeam {
@@ -36,4 +21,44 @@ export interface LiveTeam {
   /** Takes no new work, lets steps finish for at most `timeoutMs`, leaves the rest to be resumed. */
   drain(timeoutMs: number): Promise<DrainReport>;
   close(): Promise<void>;
+}
+
+/**
+ * Opens a team: validates it, takes the data directory over, wires every part. Nothing runs before `start`.
+ * @throws {TEAM_INVALID} {ENGINE_OWNED} {STORE_VERSION} {SECRET_MISSING}
+ */
+export async function openLiveTeam(options: LiveTeamOptions): Promise<LiveTeam> {
+  const definition = assertTeam(options.team);
+  const parts = await openParts(definition, options);
+  const { data, clock } = parts;
+  let running: Running | null = null;
+  let isDraining = false;
+  return {
+    team: definition,
+    operations: createOperations({ engine: data.engine, store: data.store, clock, ids: parts.ids, manifest: () => parts.manifest }),
+    async start() {
+      const begun = await startParts(parts);
+      running = begun.running;
+      return begun.report;
+    },
+    isReady: () => running !== null && !isDraining,
+    async health() {
+      const nowMs = clock.now();
+      const agents = await observeTeam({ tasks: data.engine, store: data.store }, parts.manifest, nowMs);
+      return agents.map(({ observation, expectation }) => computeHealth(observation, expectation, nowMs));
+    },
+    async drain(timeoutMs) {
+      isDraining = true;
+      await running?.scheduler.close();
+      return data.engine.drain(timeoutMs);
+    },
+    async close() {
+      isDraining = true;
+      await running?.close();
+      await parts.tools.close();
+      if (running !== null) await parts.write([teamRecord(parts, { event_type: "stop", result: "stopped" })]);
+      await parts.tail.settled();
+      await data.close();
+    },
+  };
 }

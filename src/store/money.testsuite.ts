@@ -7,9 +7,15 @@ const dayEndsAtMs = Date.UTC(2026, 0, 16);
 
 /** The part of the store's contract that is about money. */
 export function testMoney(current: () => Store): void {
-  describe("within the limits", () => testLimits(current));
-  describe("of what was billed", () => testSpent(current));
-  describe("of what was lost or given back", () => testLost(current));
+  describe("within the limits", () => {
+    testLimits(current);
+  });
+  describe("of what was billed", () => {
+    testSpent(current);
+  });
+  describe("of what was lost or given back", () => {
+    testLost(current);
+  });
 }
 
 export function reservation(id: string, fields: Partial<Reservation> = {}): Reservation {

@@ -27,14 +27,30 @@ export function testStore({ create, destroy }: StoreSuiteOptions): void {
     await destroy(store);
   });
   const current = (): Store => store;
-  describe("S1 a write is idempotent by its id", () => testIdempotence(current));
-  describe("S2 a key belongs to one task until it expires", () => testKeys(current));
-  describe("S3 reserved plus spent never passes a limit", () => testMoney(current));
-  describe("S4 an intent is made once", () => testEffects(current));
-  describe("S5 records come back in order", () => testRecords(current));
-  describe("S6 an outbox entry is delivered or visibly failed", () => testOutbox(current));
-  describe("progress", () => testProgress(current));
-  describe("transcripts, triggers and named values", () => testValues(current));
+  describe("S1 a write is idempotent by its id", () => {
+    testIdempotence(current);
+  });
+  describe("S2 a key belongs to one task until it expires", () => {
+    testKeys(current);
+  });
+  describe("S3 reserved plus spent never passes a limit", () => {
+    testMoney(current);
+  });
+  describe("S4 an intent is made once", () => {
+    testEffects(current);
+  });
+  describe("S5 records come back in order", () => {
+    testRecords(current);
+  });
+  describe("S6 an outbox entry is delivered or visibly failed", () => {
+    testOutbox(current);
+  });
+  describe("progress", () => {
+    testProgress(current);
+  });
+  describe("transcripts, triggers and named values", () => {
+    testValues(current);
+  });
 }
 
 function recordWrite(id: string, fields: Partial<RecordFields> = {}, atMs = startAtMs): Write & { readonly record: LogRecord } {

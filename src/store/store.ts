@@ -115,6 +115,8 @@ export interface AgentProgress {
   readonly count: number;
   readonly lastAtMs: number | null;
   readonly lastOutputHash: string | null;
+  /** The id of the write that last moved the counter. */
+  readonly lastId: string | null;
 }
 
 export interface ProgressStore {

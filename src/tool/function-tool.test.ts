@@ -51,7 +51,7 @@ describe("functionTool", () => {
   test("tells the code that its time is up", async () => {
     const signals: AbortSignal[] = [];
     const tool = toolOf((_, { signal }) => new Promise<never>(() => void signals.push(signal)), { timeoutMs: 100 });
-    const pending = tool.call(null, callOptions());
+    const pending = tool.call({}, callOptions());
     await clock.advance(100);
 
     expect(await pending).toMatchObject({ kind: "timeout" });
@@ -64,7 +64,7 @@ describe("functionTool", () => {
     ["a bigint", 1n], ["a nested bigint", { a: [1n] }], ["a cycle", cycle], ["a function", () => 1], ["a nested function", { f: () => 1 }], ["a symbol", Symbol("s")], ["NaN", Number.NaN],
     ["a toJSON that throws", { toJSON() { throw new Error("no"); } }],
   ])("%s is a not-json result that names the tool", async (_, value) => {
-    expect(await toolOf(() => value).call(null, callOptions())).toEqual({ ok: false, kind: "not-json", message: expect.stringMatching(/tool lookup.*Return plain data/s) });
+    expect(await toolOf(() => value).call({}, callOptions())).toEqual({ ok: false, kind: "not-json", message: expect.stringMatching(/tool lookup.*Return plain data/s) });
   });
 
   test.each([
@@ -79,12 +79,12 @@ describe("functionTool", () => {
     const throwing = toolOf(() => { throw thrown as Error; });
     const rejecting = toolOf(() => Promise.reject(thrown as Error));
 
-    expect(await throwing.call(null, callOptions())).toEqual({ ok: false, kind: "failed", message: expect.stringContaining(text) });
-    expect(await rejecting.call(null, callOptions())).toEqual({ ok: false, kind: "failed", message: expect.stringContaining(text) });
+    expect(await throwing.call({}, callOptions())).toEqual({ ok: false, kind: "failed", message: expect.stringContaining(text) });
+    expect(await rejecting.call({}, callOptions())).toEqual({ ok: false, kind: "failed", message: expect.stringContaining(text) });
   });
 
   test("a megabyte of error text is cut", async () => {
-    const result = await toolOf(() => { throw new Error("x".repeat(1_000_000)); }).call(null, callOptions());
+    const result = await toolOf(() => { throw new Error("x".repeat(1_000_000)); }).call({}, callOptions());
 
     expect(result.ok ? 0 : result.message.length).toBeLessThan(11_000);
   });
@@ -110,7 +110,7 @@ describe("reconcile of a function tool", () => {
   test("is absent unless declared, and answers when it is", async () => {
     const happened: Reconciliation = { happened: true, value: { id: 7 } };
 
-    expect(toolOf(() => 1).reconcile).toBeUndefined();
+    expect("reconcile" in toolOf(() => 1)).toBe(false);
     expect(await toolOf(() => 1, { reconcile: () => happened }).reconcile?.({}, callOptions())).toEqual(happened);
   });
 
@@ -119,9 +119,9 @@ describe("reconcile of a function tool", () => {
     const hanging = toolOf(() => 1, { reconcile: () => new Promise<never>(() => undefined), timeoutMs: 50 });
 
     await expect(throwing.reconcile?.({}, callOptions())).rejects.toMatchObject({ code: "TOOL_RECONCILE_FAILED", message: expect.stringContaining("no route") });
-    const pending = expect(hanging.reconcile?.({}, callOptions())).rejects.toMatchObject({ code: "TOOL_RECONCILE_FAILED" });
+    const pending = hanging.reconcile?.({}, callOptions()).catch((error: unknown) => error);
     await clock.advance(50);
-    await pending;
+    expect(await pending).toMatchObject({ code: "TOOL_RECONCILE_FAILED" });
   });
 
   test("an input that was never valid did not happen", async () => {

@@ -27,7 +27,10 @@ export function isGone(connection: McpConnection, error: unknown): boolean {
   return !(error instanceof sdk.SdkError) || isConnectionCode(error.code);
 }
 
-/** The result for a call that has no answer. `connection` is null when none could be had. */
+/**
+ * The result for a call that has no answer. `connection` is null when none could be had.
+ * `unavailable` and `timeout` mean that the call may have taken effect. One that certainly did not is `failed`: nobody has to look whether it happened.
+ */
 export function callFailure({ tool, server }: McpCallName, connection: McpConnection | null, error: unknown): ToolResult {
   const result = (kind: ToolErrorKind, what: string): ToolResult => ({ ok: false, kind, message: `Tool ${tool} of MCP server ${server}: ${what}` });
   const why = thrownText(error);
@@ -35,16 +38,16 @@ export function callFailure({ tool, server }: McpCallName, connection: McpConnec
   if (error instanceof ConnectionLost) {
     return error.tooLarge ? tooLarge(tool, "of an unknown size: it was not read to its end") : result("unavailable", `the server went away while it ran: ${why}. ${outcomeUnknown}`);
   }
-  if (connection === null || isLonghaulError(error)) return result("unavailable", `it was not called. ${why}`);
+  if (connection === null || isLonghaulError(error)) return result("failed", `it was not called. ${why}`);
   const { sdk } = connection;
   if (error instanceof sdk.ProtocolError) return error.code === invalidParamsCode ? result("invalid-input", `the server refused its input. ${why}`) : result("failed", why);
   if (error instanceof sdk.SdkHttpError) {
     if (isSessionLost(connection, error.status)) connection.fail(`it answered HTTP ${error.status} to a call`);
-    return result("unavailable", `the server answered HTTP ${error.status}. ${error.status < 500 ? "It refused the call." : outcomeUnknown} ${why}`);
+    return error.status < 500 ? result("failed", `it was not called: the server refused it with HTTP ${error.status}. ${why}`) : result("unavailable", `the server answered HTTP ${error.status}. ${outcomeUnknown} ${why}`);
   }
   if (error instanceof sdk.SdkError && !isConnectionCode(error.code)) return result("failed", `its answer cannot be used: ${why}. The call itself may have taken effect.`);
   connection.suspect();
-  return result("unavailable", networkCode(error) === null ? `the connection broke: ${why}. ${outcomeUnknown}` : `it was not called: ${why}.`);
+  return networkCode(error) === null ? result("unavailable", `the connection broke: ${why}. ${outcomeUnknown}`) : result("failed", `it was not called: ${why}.`);
 }
 
 /** 404 says that a session is forgotten; servers of the first generation say it with 400. */

@@ -63,13 +63,29 @@ for (const era of ["session", "stateless"] as const) {
       expect(second.counts.get("hangs")).toBeUndefined();
     });
 
-    test("that is down makes a call unavailable and says that it was not called; once up, the same tool works", async () => {
+    test("that lives on when the connection is cut in mid-call is never sent the call again", async () => {
+      const server = await serverOf({ era });
+      const fixture = sourceOf(server.url);
+      const [hangs, echo] = [await fixture.tool("hangs"), await fixture.tool("echo")];
+      const pending = hangs.call({}, callOptions());
+      await until(() => server.counts.get("hangs") === 1);
+
+      server.cut();
+      await settle();
+      await fixture.clock.advance(30_000);
+
+      expect(await pending).toMatchObject({ ok: false, kind: expect.stringMatching(/^(timeout|unavailable)$/), message: expect.stringContaining("unknown") });
+      expect(await echo.call({ text: "on" }, callOptions())).toEqual({ ok: true, value: "on" });
+      expect(server.counts.get("hangs")).toBe(1);
+    });
+
+    test("that is down fails a call and says that it was not called; once up, the same tool works", async () => {
       const first = await serverOf({ era });
       const echo = await sourceOf(first.url).tool("echo");
       await first.kill();
       await settle();
 
-      expect(await echo.call({ text: "x" }, callOptions())).toEqual({ ok: false, kind: "unavailable", message: expect.stringMatching(/it was not called.*ECONNREFUSED/) });
+      expect(await echo.call({ text: "x" }, callOptions())).toEqual({ ok: false, kind: "failed", message: expect.stringMatching(/it was not called.*ECONNREFUSED/) });
       await serverOf({ era, port: first.port });
       expect(await echo.call({ text: "on" }, callOptions())).toEqual({ ok: true, value: "on" });
     });
@@ -101,7 +117,7 @@ for (const era of ["session", "stateless"] as const) {
       expect(new Set(seen)).toEqual(new Set(["k"]));
     });
 
-    test.each([503, 429])("that answers a call with HTTP %i makes it unavailable, and the session lives on", async (status) => {
+    test.each([[503, "unavailable"], [429, "failed"]])("that answers a call with HTTP %i makes it %s, and the session lives on", async (status, kind) => {
       let refused = false;
       const server = await serverOf({ era, refuse: (request) => (refused && request.method === "POST" ? status : null) });
       const echo = await sourceOf(server.url).tool("echo");
@@ -109,7 +125,7 @@ for (const era of ["session", "stateless"] as const) {
       const result = await echo.call({ text: "x" }, callOptions());
       refused = false;
 
-      expect(result).toEqual({ ok: false, kind: "unavailable", message: expect.stringContaining(`HTTP ${status}`) });
+      expect(result).toEqual({ ok: false, kind, message: expect.stringContaining(`HTTP ${status}`) });
       expect(await echo.call({ text: "on" }, callOptions())).toEqual({ ok: true, value: "on" });
     });
 
@@ -139,13 +155,13 @@ describe("sessions over HTTP", () => {
     expect(server.counts.get("process")).toBe(1);
   });
 
-  test("one that is refused with 400 makes the call unavailable, and the following call has a new one", async () => {
+  test("one that is refused with 400 fails the call, and the following call has a new one", async () => {
     let forgotten = "";
     const server = await serverOf({ era: "session", refuse: (request) => (request.headers["mcp-session-id"] === forgotten ? 400 : null) });
     const echo = await sourceOf(server.url).tool("echo");
     forgotten = String(server.requests.at(-1)?.split(" ")[1]);
 
-    expect(await echo.call({ text: "x" }, callOptions())).toMatchObject({ ok: false, kind: "unavailable" });
+    expect(await echo.call({ text: "x" }, callOptions())).toMatchObject({ ok: false, kind: "failed", message: expect.stringContaining("not called") });
     expect(await echo.call({ text: "on" }, callOptions())).toEqual({ ok: true, value: "on" });
   });
 
@@ -176,9 +192,9 @@ describe("sessions over HTTP", () => {
     const server = await serverOf({ era: "session" });
     server.stall();
     const fixture = sourceOf(server.url);
-    const failing = expect(fixture.source.tools(anySignal)).rejects.toMatchObject({ code: "MCP_UNAVAILABLE", message: expect.stringContaining("within 10 s") });
+    const failing = fixture.source.tools(anySignal).catch((error: unknown) => error);
     await fixture.clock.advance(10_000);
 
-    await failing;
+    expect(await failing).toMatchObject({ code: "MCP_UNAVAILABLE", message: expect.stringContaining("within 10 s") });
   });
 });

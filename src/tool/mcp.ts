@@ -36,6 +36,12 @@ interface Catalog {
   readonly atMs: number;
 }
 
+/** What a call came to, and whether the server itself said so. */
+interface Exchange {
+  readonly result: ToolResult;
+  readonly answered: boolean;
+}
+
 class McpSource implements ToolSource {
   readonly name: string;
   readonly #spec: McpSpec;
@@ -88,10 +94,14 @@ class McpSource implements ToolSource {
   }
 
   async #call(tool: Sdk.Tool, input: Json, options: ToolCallOptions): Promise<ToolResult> {
+    return (await this.#exchange(tool, input, options)).result;
+  }
+
+  async #exchange(tool: Sdk.Tool, input: Json, options: ToolCallOptions): Promise<Exchange> {
     const { signal } = options;
     const name: McpCallName = { tool: tool.name, server: this.name };
     const fields = input === null ? {} : input;
-    if (!isJsonObject(fields)) return { ok: false, kind: "invalid-input", message: `Tool ${tool.name} was not called: its input must be an object of named fields.` };
+    if (!isJsonObject(fields)) return { answered: false, result: { ok: false, kind: "invalid-input", message: `Tool ${tool.name} was not called: its input must be an object of named fields.` } };
     let connection: McpConnection | null = null;
     try {
       for (let attempt = 1; ; attempt++) {
@@ -99,15 +109,15 @@ class McpSource implements ToolSource {
         connection = await this.#connected(signal);
         try {
           const answer = await connection.callTool(tool, fields, options.idempotencyKey, { signal, timeoutMs: this.#requestTimeoutMs });
-          return toToolResult(tool.name, answer);
+          return { answered: true, result: toToolResult(tool.name, answer) };
         } catch (error) {
           if (attempt > 1 || signal.aborted || !isUnsent(connection, error)) throw error;
           connection.fail(thrownText(error));
         }
       }
     } catch (error) {
-      if (signal.aborted) return { ok: false, kind: "canceled", message: `The call of tool ${tool.name} was canceled: ${thrownText(signal.reason)}` };
-      return callFailure(name, connection, error);
+      if (signal.aborted) return { answered: false, result: { ok: false, kind: "canceled", message: `The call of tool ${tool.name} was canceled: ${thrownText(signal.reason)}` } };
+      return { answered: connection !== null && error instanceof connection.sdk.ProtocolError, result: callFailure(name, connection, error) };
     }
   }
 
@@ -131,8 +141,8 @@ class McpSource implements ToolSource {
     const listed = await this.#list(options.signal);
     const tool = listed.find((candidate) => candidate.name === toolName);
     if (tool === undefined) throw this.#unknownTools([toolName], listed);
-    const result = await this.#call(tool, input, options);
-    if (!result.ok && (result.kind === "unavailable" || result.kind === "timeout" || result.kind === "canceled")) {
+    const { result, answered } = await this.#exchange(tool, input, options);
+    if (!answered && !result.ok) {
       throw new LonghaulError("MCP_UNAVAILABLE", `MCP server ${this.name} gave no answer: ${result.message}`, { retry: "backoff" });
     }
     return result;

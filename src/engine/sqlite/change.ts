@@ -13,7 +13,7 @@ export interface Effects {
   /** Steps that were completed, for runs that are in memory. */
   readonly completed: { readonly runId: string; readonly step: CompletedStep }[];
   /** Runs that gave up their slot without having ended. */
-  readonly left: string[];
+  readonly left: { readonly runId: string; readonly how: "suspended" | "parked" | "released" }[];
   readonly ended: { readonly taskId: string; readonly runId: string | null; readonly end: TaskEnd }[];
   /** True when a task came into the queue. */
   queued: boolean;

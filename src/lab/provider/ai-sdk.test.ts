@@ -7,7 +7,7 @@ import { z } from "zod";
 import { systemClock } from "../../base/clock.ts";
 import { defaultScript } from "./default-script.ts";
 import { createProviderSimulator, type ProviderSimulatorOptions } from "./provider-simulator.ts";
-import { serveForTest, type ServedForTest } from "./serve-for-test.testsuite.ts";
+import { collect, serveForTest, type ServedForTest } from "./serve-for-test.testsuite.ts";
 import { replyText, replyToolCalls, type Script } from "./simulated-reply.ts";
 import { toolResultsOf } from "./simulated-request.ts";
 
@@ -62,7 +62,7 @@ describe.each(cases)("the AI SDK with $title", ({ create, access }) => {
   test("generates text and counts tokens", async () => {
     const to = await access({ script: ({ system, model }) => replyText(`${model} was told: ${system}`) });
 
-    const { text, usage, finishReason } = await generateText({ model: create(to, "sim-model"), instructions: "Be brief.", prompt: "Hello", maxRetries: 0 });
+    const { text, usage, finishReason } = await generateText({ model: create(to, "sim-model"), instructions: "Be brief.", prompt: "Hello", maxRetries: 0, maxOutputTokens: 500 });
 
     expect(text).toBe("sim-model was told: Be brief.");
     expect(finishReason).toBe("stop");
@@ -74,8 +74,8 @@ describe.each(cases)("the AI SDK with $title", ({ create, access }) => {
     const sentence = "A streamed sentence, long enough to need several events. ".repeat(3) + "Naïve café 🎈.";
     const to = await access({ script: () => replyText(sentence) });
 
-    const result = streamText({ model: create(to, "sim-model"), prompt: "Hello", maxRetries: 0 });
-    const pieces = await Array.fromAsync(result.textStream);
+    const result = streamText({ model: create(to, "sim-model"), prompt: "Hello", maxRetries: 0, maxOutputTokens: 500 });
+    const pieces = await collect(result.textStream);
 
     expect(pieces.join("")).toBe(sentence);
     expect(pieces.length).toBeGreaterThan(3);
@@ -101,14 +101,14 @@ describe.each(cases)("the AI SDK with $title", ({ create, access }) => {
   });
 
   test("gets a typed object, with tools and without", async () => {
-    const schema = z.object({ title: z.string(), level: z.enum(["low", "high"]), pages: z.array(z.url()).min(2), score: z.number().min(0).max(1) });
+    const schema = z.object({ title: z.string(), level: z.enum(["low", "high"]), pages: z.array(z.url()), score: z.number().min(0).max(1) });
     const to = await access({ script: defaultScript });
     const call = { model: create(to, "claude-sonnet-5-5"), output: Output.object({ schema }), prompt: "Describe it.", maxRetries: 0, maxOutputTokens: 500 };
 
     const plain = await generateText(call);
     const withTools = await generateText({ ...call, tools: { add }, stopWhen: isStepCount(4) });
 
-    expect(schema.parse(plain.output)).toMatchObject({ title: "simulated title", pages: ["https://simulated.example/", "https://simulated.example/"] });
+    expect(schema.parse(plain.output)).toMatchObject({ title: "simulated title", pages: ["https://simulated.example/"] });
     expect(schema.parse(withTools.output)).toBeDefined();
     expect(withTools.steps).toHaveLength(2);
   });
@@ -116,7 +116,7 @@ describe.each(cases)("the AI SDK with $title", ({ create, access }) => {
   test("sees a provider's error with its status and advice", async () => {
     const to = await access({ faults: () => ({ kind: "status", status: 429, retryAfter: "7" }) });
 
-    const error: unknown = await generateText({ model: create(to, "sim-model"), prompt: "Hello", maxRetries: 0 }).catch((thrown: unknown) => thrown);
+    const error: unknown = await generateText({ model: create(to, "sim-model"), prompt: "Hello", maxRetries: 0, maxOutputTokens: 500 }).catch((thrown: unknown) => thrown);
 
     expect(APICallError.isInstance(error) && [error.statusCode, error.isRetryable, error.responseHeaders?.["retry-after"]]).toEqual([429, true, "7"]);
   });
@@ -126,20 +126,19 @@ test("an AI SDK model without native structured output gets its object through t
   const { url } = await serveForTest();
   const model = createAnthropic({ apiKey: "k", baseURL: `${url}/v1` })("claude-3-haiku-20240307");
 
-  const { output } = await generateText({ model, output: Output.object({ schema: z.object({ name: z.string() }) }), prompt: "Who?", maxRetries: 0 });
+  const { output } = await generateText({ model, output: Output.object({ schema: z.object({ name: z.string() }) }), prompt: "Who?", maxRetries: 0, maxOutputTokens: 500 });
 
   expect(output).toEqual({ name: "simulated name" });
 });
 
 test("the Responses API finds what an earlier answer stored, by item and by response", async () => {
-  const { url } = await serveForTest({ script: (request) => replyText(`I see ${request.messages.length} messages`) });
+  const { url } = await serveForTest({ script: ({ messages, body }) => replyText(`I see ${messages.length} messages${JSON.stringify(body).includes("item_reference") ? ", one by reference" : ""}`) });
   const model = createOpenAI({ apiKey: "k", baseURL: `${url}/v1` })("gpt-4o");
 
   const first = await generateText({ model, prompt: "One", maxRetries: 0 });
-  const byItem = await generateText({ model, messages: [{ role: "user", content: "One" }, ...first.response.messages, { role: "user", content: "Two" }], maxRetries: 0 });
+  const byItem = await generateText({ model, messages: [{ role: "user", content: "One" }, ...first.finalStep.response.messages, { role: "user", content: "Two" }], maxRetries: 0 });
   const previousResponseId = String(first.finalStep.providerMetadata?.["openai"]?.["responseId"]);
   const byResponse = await generateText({ model, prompt: "Two", providerOptions: { openai: { previousResponseId } }, maxRetries: 0 });
 
-  expect(JSON.stringify(byItem.finalStep.request.body)).toContain("item_reference");
-  expect([byItem.text, byResponse.text]).toEqual(["I see 3 messages", "I see 3 messages"]);
+  expect([byItem.text, byResponse.text]).toEqual(["I see 3 messages, one by reference", "I see 3 messages"]);
 });

@@ -93,20 +93,15 @@ function parseBlocks(content: Json, place: string): readonly JsonObject[] {
   });
 }
 
+const textFields: Readonly<Record<string, readonly string[]>> = { text: ["text"], tool_use: ["id", "name"], tool_result: ["tool_use_id"] };
+
 function assertBlock(block: JsonObject, place: string): void {
-  switch (block["type"]) {
-    case "text":
-      if (typeof block["text"] !== "string") throw invalidRequest(`${place}.text: Field required`);
-      if (block["text"] === "") throw invalidRequest("messages: text content blocks must be non-empty");
-      return;
-    case "tool_use":
-      if (typeof block["id"] !== "string") throw invalidRequest(`${place}.tool_use.id: Field required`);
-      if (typeof block["name"] !== "string") throw invalidRequest(`${place}.tool_use.name: Field required`);
-      if (!isJsonObject(block["input"])) throw invalidRequest(`${place}.tool_use.input: Input should be a valid dictionary`);
-      return;
-    case "tool_result":
-      if (typeof block["tool_use_id"] !== "string") throw invalidRequest(`${place}.tool_result.tool_use_id: Field required`);
+  const type = String(block["type"]);
+  for (const field of textFields[type] ?? []) {
+    if (typeof block[field] !== "string") throw invalidRequest(`${place}.${type}.${field}: Field required`);
   }
+  if (type === "text" && block["text"] === "") throw invalidRequest("messages: text content blocks must be non-empty");
+  if (type === "tool_use" && !isJsonObject(block["input"])) throw invalidRequest(`${place}.tool_use.input: Input should be a valid dictionary`);
 }
 
 function assertAnswered(calls: readonly string[], next: AnthropicMessage | undefined, index: number): void {

@@ -1,4 +1,4 @@
-import { type Clock, sleep } from "../../base/clock.ts";
+import { type Clock, sleep, systemClock } from "../../base/clock.ts";
 import { LonghaulError, messageOf } from "../../base/error.ts";
 import { hashOf, type JsonObject } from "../../base/json.ts";
 import { type Random, seededRandom } from "../../base/random.ts";
@@ -18,7 +18,8 @@ import type { SimulatedRequest } from "./simulated-request.ts";
 import type { ProviderFamily, StreamEvent, WireFormat } from "./wire-format.ts";
 
 export interface ProviderSimulatorOptions {
-  readonly clock: Clock;
+  /** Default: the machine's clock. */
+  readonly clock?: Clock;
   /** The simulated model. Default: `defaultScript`. */
   readonly script?: Script;
   /** The same seed and the same requests give the same answers, byte for byte. Default: 1. */
@@ -34,7 +35,7 @@ export interface ProviderSimulatorOptions {
 
 export interface ProviderSimulator {
   /** Serves one request in process. Fits wherever a client takes a `fetch`. */
-  fetch(input: Request | URL | string, init?: RequestInit): Promise<Response>;
+  readonly fetch: (input: Request | URL | string, init?: RequestInit) => Promise<Response>;
   /** What became of the requests that have ended, in order of their end. */
   receipts(): readonly Receipt[];
   /** Breaks off what is under way and refuses what comes later. */
@@ -47,13 +48,14 @@ const receiptsMaxDefault = 100_000;
  * Simulates the model providers: Anthropic Messages, OpenAI Responses and Chat Completions. Any key and any model name is accepted.
  * @throws {OPTION_INVALID} for a fault plan whose ratio is not from 0 to 1, or that has no faults.
  */
-export function createProviderSimulator(options: ProviderSimulatorOptions): ProviderSimulator {
+export function createProviderSimulator(options: ProviderSimulatorOptions = {}): ProviderSimulator {
   assertFaultPlan(options.faults);
   return new LiveProviderSimulator(options);
 }
 
 class LiveProviderSimulator implements ProviderSimulator {
   readonly #options: ProviderSimulatorOptions;
+  readonly #clock: Clock;
   readonly #script: Script;
   readonly #random: Random;
   readonly #route = createRouter();
@@ -66,6 +68,7 @@ class LiveProviderSimulator implements ProviderSimulator {
 
   constructor(options: ProviderSimulatorOptions) {
     this.#options = options;
+    this.#clock = options.clock ?? systemClock;
     this.#script = options.script ?? defaultScript;
     this.#random = options.random ?? seededRandom(options.seed ?? 1);
   }
@@ -94,7 +97,7 @@ class LiveProviderSimulator implements ProviderSimulator {
   #open(request: Request): Exchange {
     const exchange: Exchange = new Exchange({
       number: ++this.#requestCount,
-      atMs: this.#options.clock.now(),
+      atMs: this.#clock.now(),
       path: new URL(request.url).pathname,
       idempotencyKey: request.headers.get("idempotency-key"),
       clientSignal: request.signal,
@@ -104,7 +107,7 @@ class LiveProviderSimulator implements ProviderSimulator {
       },
     });
     this.#underWay.add(exchange);
-    this.#rate.countRequest(this.#options.clock.now());
+    this.#rate.countRequest(this.#clock.now());
     return exchange;
   }
 
@@ -132,11 +135,11 @@ class LiveProviderSimulator implements ProviderSimulator {
     exchange.hasFault(fault);
     if (fault?.kind === "status") return this.#answerFault(exchange, format.family, fault);
     if (fault?.kind === "hang" && fault.afterEvents === undefined) return untilAborted(exchange.signal);
-    if (fault?.kind === "latency") await sleep(this.#options.clock, fault.ms, exchange.signal);
+    if (fault?.kind === "latency") await sleep(this.#clock, fault.ms, exchange.signal);
 
     const scripted = fault?.kind === "empty" ? { parts: [] } : await this.#script(request, { random: random.split("script"), callNumber });
     exchange.signal.throwIfAborted();
-    const reply = settleReply(request, scripted, { random: random.split("id"), createdAtMs: this.#options.clock.now() });
+    const reply = settleReply(request, scripted, { random: random.split("id"), createdAtMs: this.#clock.now() });
     format.remember?.(request, reply);
     exchange.isBilled(reply.usage);
     this.#rate.countTokens(reply.usage.inputTokens + reply.usage.outputTokens);
@@ -165,7 +168,7 @@ class LiveProviderSimulator implements ProviderSimulator {
   #answer(exchange: Exchange, family: ProviderFamily, steps: readonly BodyStep[], options: AnswerOptions = {}): Response {
     const { status = 200, isStream = false, outcome = "completed" } = options;
     exchange.hasStatus(status);
-    const { clock } = this.#options;
+    const clock = this.#clock;
     const body = createBody(steps, {
       clock,
       signal: exchange.signal,

@@ -34,10 +34,12 @@ export function createRouter(): (request: Request) => Route {
   };
 }
 
-/** The provider that a client takes us for, where the path does not say. */
+/** The provider that a client takes us for: by the path, or where both have that path, by the header that only one of them knows. */
 export function familyOf(request: Request): ProviderFamily {
-  const isAnthropic = request.headers.has("anthropic-version") || /\/messages(?:\/|$)/.test(new URL(request.url).pathname);
-  return isAnthropic ? anthropicFamily : openAiFamily;
+  const { pathname } = new URL(request.url);
+  if (/\/messages(?:\/|$)/.test(pathname)) return anthropicFamily;
+  if (/\/(?:responses|chat\/completions)(?:\/|$)/.test(pathname)) return openAiFamily;
+  return request.headers.get("anthropic-version") ? anthropicFamily : openAiFamily;
 }
 
 function unknownPath(request: Request, path: string): ProviderError {

@@ -84,16 +84,18 @@ function synthesizeString(schema: JsonObject, name: string): string {
   return text.padEnd(min, ".").slice(0, max);
 }
 
+/** 1 where the schema sets no bounds: it lies within most of those that are stated elsewhere, as in a description. */
 function synthesizeNumber(schema: JsonObject, random: Random): number {
   const low = numberOf(schema["minimum"]) ?? above(numberOf(schema["exclusiveMinimum"]));
   const high = numberOf(schema["maximum"]) ?? below(numberOf(schema["exclusiveMaximum"]));
-  const min = low ?? Math.min(0, high ?? 0);
-  const max = Math.min(high ?? min + 100, min + 100);
+  const min = low ?? Math.min(1, high ?? 1);
+  const max = Math.min(high ?? min, min + 100);
   const step = numberOf(schema["multipleOf"]);
   if (step !== undefined && step > 0) return Math.ceil(min / step) * step;
   // A range without a whole number in it, such as 0.2 to 0.8, is met by its middle.
   const first = Math.ceil(min);
-  return first <= max ? integerBetween(random, first, Math.floor(max)) : (min + max) / 2;
+  if (first <= max) return integerBetween(random, first, Math.floor(max));
+  return high === undefined ? first : (min + max) / 2;
 }
 
 function above(limit: number | undefined): number | undefined {

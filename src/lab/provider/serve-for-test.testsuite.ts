@@ -16,3 +16,10 @@ export async function serveForTest(options: Omit<ProviderSimulatorOptions, "cloc
   onTestFinished(() => server.close());
   return { simulator, url: server.url };
 }
+
+/** Everything that a stream or a paged list gives. */
+export async function collect<Item>(items: AsyncIterable<Item>): Promise<readonly Item[]> {
+  const all: Item[] = [];
+  for await (const item of items) all.push(item);
+  return all;
+}

@@ -68,7 +68,7 @@ async function exchange(simulator: ProviderSimulator, incoming: IncomingMessage,
   });
   try {
     const response = await simulator.fetch(toRequest(incoming, clientGone.signal));
-    await send(response, outgoing, clientGone.signal);
+    await send(response, outgoing);
   } catch {
     // A cut, a closed simulator or a client that left: all three end in a broken connection, and the receipt says which.
     outgoing.destroy();
@@ -86,12 +86,17 @@ function toRequest(incoming: IncomingMessage, signal: AbortSignal): Request {
   return new Request(url, { method, headers, signal, body: Readable.toWeb(incoming) as ReadableStream<Uint8Array>, duplex: "half" });
 }
 
-async function send(response: Response, outgoing: ServerResponse, clientGone: AbortSignal): Promise<void> {
+async function send(response: Response, outgoing: ServerResponse): Promise<void> {
   outgoing.writeHead(response.status, Object.fromEntries(response.headers));
   // So that a stream that has nothing to say yet is seen to be open.
   outgoing.flushHeaders();
-  for await (const chunk of response.body ?? []) {
-    if (!outgoing.write(chunk)) await once(outgoing, "drain", { signal: clientGone });
-  }
+  for await (const chunk of response.body ?? []) await write(outgoing, chunk);
   outgoing.end();
+}
+
+/** Resolves when the chunk has left for the client: a cut that follows does not take it along. */
+function write(outgoing: ServerResponse, chunk: Uint8Array): Promise<void> {
+  return new Promise((resolve, reject) => {
+    outgoing.write(chunk, (error) => (error ? reject(error) : resolve()));
+  });
 }

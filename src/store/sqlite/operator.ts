@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { LonghaulError, messageOf } from "../../base/error.ts";
 import type { Json } from "../../base/json.ts";
-import { type Row, SqliteDatabase } from "../../db/sqlite.ts";
+import { SqliteDatabase } from "../../db/sqlite.ts";
 import type { MessageStore, MoneyLedger, ProgressStore, RecordStore, TriggerStore } from "../store.ts";
 import { selectMessages } from "./messages.ts";
 import { getMeta } from "./meta.ts";
@@ -61,7 +61,9 @@ function openExisting(path: string): SqliteDatabase {
   let db: SqliteDatabase | null = null;
   try {
     db = SqliteDatabase.openReadOnly(path);
-    assertReadable(path, db.allOnce("SELECT name FROM sqlite_schema WHERE name = 'lh_migration'").length === 0 ? [] : db.allOnce("SELECT name FROM lh_migration"));
+    const isMigrated = db.allOnce("SELECT 1 FROM sqlite_schema WHERE name = 'lh_migration'").length > 0;
+    const applied = isMigrated ? db.allOnce("SELECT name FROM lh_migration").map((row) => String(row["name"])) : [];
+    assertReadable(path, applied, storeMigrations.map(({ name }) => name));
     return db;
   } catch (error) {
     db?.close();
@@ -70,12 +72,12 @@ function openExisting(path: string): SqliteDatabase {
   }
 }
 
-function assertReadable(path: string, migrations: readonly Row[]): void {
-  const applied = migrations.map((row) => String(row["name"])).filter((name) => name.endsWith("-store"));
-  if (applied.length === 0) throw new LonghaulError("STORE_NOT_FOUND", `${path} holds no data of a team yet. Start a team there first, or give another --data directory.`);
-  const known = storeMigrations.map(({ name }) => name);
-  const newer = applied.filter((name) => !known.includes(name));
+/** Compares the store's migrations that a file holds with those that this version reads; the engine's own are not looked at. */
+export function assertReadable(path: string, applied: readonly string[], known: readonly string[]): void {
+  const ours = applied.filter((name) => name.endsWith("-store"));
+  if (ours.length === 0) throw new LonghaulError("STORE_NOT_FOUND", `${path} holds no data of a team yet. Start a team there first, or give another --data directory.`);
+  const newer = ours.filter((name) => !known.includes(name));
   if (newer.length > 0) throw new LonghaulError("STORE_VERSION", `${path} was written by a newer version of longhaul (it has ${newer.join(", ")}). Read it with that version.`);
-  const missing = known.filter((name) => !applied.includes(name));
+  const missing = known.filter((name) => !ours.includes(name));
   if (missing.length > 0) throw new LonghaulError("STORE_VERSION", `${path} was written by an older version of longhaul (it lacks ${missing.join(", ")}). Start the team once with this version.`);
 }

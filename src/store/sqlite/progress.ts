@@ -8,17 +8,18 @@ type ProgressWrite = Extract<Write, { readonly type: "progress" }>;
 const insertMark = `INSERT INTO lh_progress_mark (id, agent, at_ms, what, counted)
   VALUES (?1, ?2, ?3, ?4, ?5 IS NULL OR ?5 IS NOT (SELECT last_output_hash FROM lh_progress WHERE agent = ?2))
   ON CONFLICT (id) DO NOTHING RETURNING counted`;
-const moveCounter = `INSERT INTO lh_progress (agent, count, last_at_ms, last_output_hash) VALUES (?, 1, ?, ?)
+const moveCounter = `INSERT INTO lh_progress (agent, count, last_at_ms, last_output_hash, last_id) VALUES (?, 1, ?, ?, ?)
   ON CONFLICT (agent) DO UPDATE SET
     count = count + 1,
     last_at_ms = max(last_at_ms, excluded.last_at_ms),
-    last_output_hash = coalesce(excluded.last_output_hash, last_output_hash)`;
-const selectAll = "SELECT agent, count, last_at_ms, last_output_hash FROM lh_progress ORDER BY agent";
+    last_output_hash = coalesce(excluded.last_output_hash, last_output_hash),
+    last_id = excluded.last_id`;
+const selectAll = "SELECT agent, count, last_at_ms, last_output_hash, last_id FROM lh_progress ORDER BY agent";
 
 /** Moves the agent's counter by one, once per id and not for the same output twice in a row. */
 export function recordProgress(db: SqliteDatabase, { id, agent, atMs, what, outputHash }: ProgressWrite): void {
   const mark = db.get(insertMark, id, agent, atMs, what, outputHash);
-  if (mark?.["counted"] === 1) db.run(moveCounter, agent, atMs, outputHash);
+  if (mark?.["counted"] === 1) db.run(moveCounter, agent, atMs, outputHash, id);
 }
 
 export function allProgress(db: SqliteDatabase): readonly AgentProgress[] {
@@ -31,5 +32,6 @@ function toProgress(row: Row): AgentProgress {
     count: Number(row["count"]),
     lastAtMs: row["last_at_ms"] as number | null,
     lastOutputHash: row["last_output_hash"] as string | null,
+    lastId: row["last_id"] as string | null,
   };
 }

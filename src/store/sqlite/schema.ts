@@ -105,7 +105,8 @@ CREATE TABLE lh_progress (
   agent TEXT NOT NULL PRIMARY KEY,
   count INTEGER NOT NULL,
   last_at_ms INTEGER,
-  last_output_hash TEXT
+  last_output_hash TEXT,
+  last_id TEXT
 ) STRICT, WITHOUT ROWID;
 -- Every progress write that was seen, whether it counted or not.
 CREATE TABLE lh_progress_mark (

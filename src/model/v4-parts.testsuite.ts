@@ -9,7 +9,7 @@ export function usageOf(input: number, output: number, cacheRead = 0, cacheWrite
   };
 }
 
-export function finishPart(unified: LanguageModelV4FinishReason["unified"], usage = usageOf(20, 5), raw: string | undefined = undefined): LanguageModelV4StreamPart {
+export function finishPart(unified: LanguageModelV4FinishReason["unified"], usage = usageOf(20, 5), raw?: string): LanguageModelV4StreamPart {
   return { type: "finish", finishReason: { unified, raw }, usage };
 }
 

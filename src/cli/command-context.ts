@@ -1,0 +1,16 @@
+import type { Clock } from "../base/clock.ts";
+import type { Random } from "../base/random.ts";
+import type { Output } from "./output.ts";
+
+/** What every command is given. Commands return the exit code of the process. */
+export interface CommandContext {
+  readonly output: Output;
+  /** As it was given: a path relative to the working directory, or absolute. */
+  readonly data: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly environment: (name: string) => string | undefined;
+}
+
+/** 0: done. 1: refused or failed. 2: wrong usage. */
+export type ExitCode = number;

@@ -1,0 +1,33 @@
+import { errorCodes } from "../base/error-code.ts";
+import { isLonghaulError, LonghaulError, messageOf } from "../base/error.ts";
+import { printable } from "./printable.ts";
+
+export interface FailureReport {
+  readonly exitCode: 1 | 2;
+  /** For people. */
+  readonly lines: readonly string[];
+  /** For programs. */
+  readonly json: { readonly error: { readonly code: string; readonly message: string; readonly remedy: string; readonly stack?: string } };
+}
+
+/** The command line cannot be understood: exit code 2. @throws {CLI_USAGE} */
+export function usageError(message: string, cause?: unknown): LonghaulError {
+  return new LonghaulError("CLI_USAGE", message, cause === undefined ? {} : { cause });
+}
+
+const bugRemedy = "This is a bug of longhaul. Please report it with the lines above.";
+
+/** How a command's failure is told: a coded error with what to type next, a bug with its stack. */
+export function toFailureReport(error: unknown): FailureReport {
+  if (!isLonghaulError(error)) {
+    const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    return { exitCode: 1, lines: [printable(stack), bugRemedy], json: { error: { code: "BUG", message: messageOf(error), remedy: bugRemedy, stack } } };
+  }
+  const { remedy } = errorCodes[error.code];
+  const hints = error.code === "CLI_USAGE" ? [] : [`  Next: ${remedy}`];
+  return {
+    exitCode: error.code === "CLI_USAGE" ? 2 : 1,
+    lines: [printable(`${error.message} [${error.code}]`), ...hints],
+    json: { error: { code: error.code, message: error.message, remedy } },
+  };
+}

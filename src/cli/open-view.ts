@@ -1,0 +1,31 @@
+import { isLonghaulError, LonghaulError } from "../base/error.ts";
+import { dataDirectory } from "../runtime/data-directory.ts";
+import { openOperatorView, type OperatorView } from "../runtime/operator-view.ts";
+import type { CommandContext } from "./command-context.ts";
+
+/**
+ * Runs a reading command on the data directory, whether its team runs or not.
+ * @throws {STORE_NOT_FOUND} saying what to type, when no team ever ran there.
+ */
+export async function withView<T>({ data }: Pick<CommandContext, "data">, body: (view: OperatorView) => Promise<T>): Promise<T> {
+  const view = open(data);
+  try {
+    return await body(view);
+  } finally {
+    view.close();
+  }
+}
+
+function open(data: string): OperatorView {
+  try {
+    return openOperatorView(data);
+  } catch (error) {
+    if (isLonghaulError(error) && error.code === "STORE_NOT_FOUND") throw noTeamEver(data, error);
+    throw error;
+  }
+}
+
+/** No team ever ran on this data directory. */
+export function noTeamEver(data: string, cause?: unknown): LonghaulError {
+  return new LonghaulError("STORE_NOT_FOUND", `No team has run with the data directory ${dataDirectory(data).path} yet. Type: longhaul start team.ts, or give the directory of another team with --data <dir>.`, cause === undefined ? {} : { cause });
+}

@@ -1,0 +1,57 @@
+import { styleText } from "node:util";
+import type { Json } from "../base/json-type.ts";
+
+type Style = Parameters<typeof styleText>[0];
+
+/** What a command writes to: people's lines, or under `--json` nothing but JSON on standard output. */
+export interface Output {
+  readonly isJson: boolean;
+  /** Width of the terminal; null where standard output is none. */
+  readonly columns: number | null;
+  /** Lines for people; nothing under `--json`. */
+  say(...lines: readonly string[]): void;
+  /** One JSON document or JSON line; nothing without `--json`. */
+  data(value: unknown): void;
+  /** Lines for people on standard error, also under `--json`. */
+  warn(...lines: readonly string[]): void;
+  /** Colours, where the terminal shows them and NO_COLOR does not forbid them. */
+  style(style: Style, text: string): string;
+}
+
+/** A stream that is written to, as far as this part needs it. */
+export interface OutputStream {
+  write(text: string): unknown;
+  readonly isTTY?: boolean;
+  readonly columns?: number;
+}
+
+export interface OutputOptions {
+  readonly stdout: OutputStream;
+  readonly stderr: OutputStream;
+  readonly isJson: boolean;
+  readonly hasColors: boolean;
+}
+
+export function createOutput({ stdout, stderr, isJson, hasColors }: OutputOptions): Output {
+  return {
+    isJson,
+    get columns() {
+      return stdout.isTTY === true ? (stdout.columns ?? 80) : null;
+    },
+    say(...lines) {
+      if (!isJson) for (const line of lines) stdout.write(`${line}\n`);
+    },
+    data(value) {
+      if (isJson) stdout.write(`${JSON.stringify(value)}\n`);
+    },
+    warn(...lines) {
+      for (const line of lines) stderr.write(`${line}\n`);
+    },
+    style: (style, text) => (hasColors ? styleText(style, text, { validateStream: false }) : text),
+  };
+}
+
+/** Indented JSON for people. */
+export function prettyJson(value: Json): string {
+  return JSON.stringify(value, null, 2);
+}

@@ -1,0 +1,55 @@
+import { request } from "node:http";
+import { errorCodes, type ErrorCode } from "../base/error-code.ts";
+import { LonghaulError, messageOf } from "../base/error.ts";
+import { isJsonObject, type Json } from "../base/json.ts";
+
+export interface SocketRequest {
+  readonly socketPath: string;
+  readonly method: "GET" | "POST";
+  readonly path: string;
+  readonly body?: Json;
+}
+
+/**
+ * One request over the control socket of a running team; null when nobody listens there.
+ * @throws what the team refused with, under its own code. @throws {CLIENT_UNREACHABLE} when the connection broke after it was made.
+ */
+export function askOverSocket({ socketPath, method, path, body }: SocketRequest): Promise<Json | null> {
+  return new Promise((resolve, reject) => {
+    const outgoing = request({ socketPath, method, path, headers: { "content-type": "application/json" } }, (response) => {
+      let text = "";
+      response.setEncoding("utf8");
+      response.on("data", (chunk: string) => {
+        text += chunk;
+      });
+      response.on("error", (error) => reject(brokenOff(error)));
+      response.on("end", () => settle(response.statusCode ?? 0, text, resolve, reject));
+    });
+    outgoing.on("error", (error: NodeJS.ErrnoException) => {
+      if (error.code === "ENOENT" || error.code === "ECONNREFUSED") resolve(null);
+      else reject(brokenOff(error));
+    });
+    outgoing.end(body === undefined ? undefined : JSON.stringify(body));
+  });
+}
+
+function settle(status: number, text: string, resolve: (answer: Json) => void, reject: (error: Error) => void): void {
+  try {
+    const answer = JSON.parse(text) as Json;
+    if (status < 300) resolve(answer);
+    else reject(toError(answer, status));
+  } catch (error) {
+    reject(brokenOff(error));
+  }
+}
+
+function toError(answer: Json, status: number): LonghaulError {
+  const error = isJsonObject(answer) && isJsonObject(answer["error"]) ? answer["error"] : {};
+  const { code, message } = error;
+  const known = typeof code === "string" && Object.hasOwn(errorCodes, code) ? (code as ErrorCode) : "CLIENT_REFUSED";
+  return new LonghaulError(known, typeof message === "string" ? message : `The team answered with HTTP ${status}.`);
+}
+
+function brokenOff(cause: unknown): LonghaulError {
+  return new LonghaulError("CLIENT_UNREACHABLE", `The running team broke the connection off: ${messageOf(cause)}. See with \`longhaul ps\` what came of it, then try again.`, { retry: "backoff", cause });
+}

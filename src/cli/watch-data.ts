@@ -1,0 +1,38 @@
+import { watch } from "node:fs";
+import type { Clock, Timer } from "../base/clock.ts";
+
+export interface DataWatch {
+  close(): void;
+}
+
+/** Writes come in bursts; one look at the data answers a whole burst. */
+const settleMs = 50;
+/** Where the file system tells nothing, as some network mounts do, this is how late news may be. */
+const fallbackMs = 5_000;
+
+/** Calls `onChange` soon after the data file was written, which the file system tells, and every few seconds in any case. */
+export function watchData(directory: string, clock: Clock, onChange: () => void): DataWatch {
+  let settle: Timer | null = null;
+  let fallback: Timer | null = null;
+  const look = (): void => {
+    settle = null;
+    fallback?.cancel();
+    fallback = clock.setTimer(fallbackMs, look);
+    onChange();
+  };
+  const watcher = watch(directory, (_event, file) => {
+    // The shared-memory file changes when somebody reads.
+    if (file === null || file.endsWith("-shm")) return;
+    settle ??= clock.setTimer(settleMs, look);
+  });
+  // The fallback goes on: following slowly beats ending.
+  watcher.on("error", () => watcher.close());
+  fallback = clock.setTimer(fallbackMs, look);
+  return {
+    close() {
+      watcher.close();
+      settle?.cancel();
+      fallback?.cancel();
+    },
+  };
+}

@@ -1,0 +1,104 @@
+import { expect } from "vitest";
+import { macrotask } from "../base/turn.ts";
+import type { VirtualClock } from "../base/virtual-clock.ts";
+import type { Json } from "../base/json.ts";
+import type { NewTask, TaskEnd } from "../record/task.ts";
+import type { Write } from "../record/write.ts";
+import type { Engine, EngineAgent, EngineContext, Execute, StepEnd, TaskChange } from "./engine.ts";
+
+/** One engine on one set of data, as a contract suite needs it. */
+export interface EngineFixture {
+  readonly engine: Engine;
+  readonly clock: VirtualClock;
+  /** What the observer was told by this engine, in order. */
+  readonly changes: readonly TaskChange[];
+  /** Ids of the progress writes that were applied to these data by any engine. */
+  applied(): readonly string[];
+}
+
+/** How a contract suite gets engines of one adapter. */
+export interface EngineSuite {
+  create(): Promise<EngineFixture>;
+  /** Abandons the engine as `kill -9` would, and opens another one on the same data. */
+  crash(fixture: EngineFixture): Promise<EngineFixture>;
+  /** Closes the engine, which drains it, and opens another one on the same data. */
+  reopen(fixture: EngineFixture): Promise<EngineFixture>;
+  destroy(): Promise<void>;
+}
+
+export const agentA: EngineAgent = { name: "a", version: "1", concurrency: 100, queueMax: 1_000 };
+
+let taskCount = 0;
+
+export function newTask(fixture: EngineFixture, fields: Partial<NewTask> = {}): NewTask {
+  const nowMs = fixture.clock.now();
+  return { id: `t_${++taskCount}`, agent: "a", input: null, key: null, priority: 0, notBeforeAtMs: nowMs, deadlineAtMs: nowMs + 7 * 86_400_000, depth: 0, source: "test", ...fields };
+}
+
+export function done(output: Json): { readonly end: TaskEnd } {
+  return { end: { status: "done", outcome: "unverified", output, evidence: null, reason: null } };
+}
+
+export function value(output: Json, writes: readonly Write[] = []): StepEnd {
+  return { outcome: { ok: true, value: output }, writes };
+}
+
+export function progress(id: string): Write {
+  return { type: "progress", id, agent: "a", atMs: 0, what: "test", outputHash: null };
+}
+
+/** A step of plain code that returns what `body` returns. */
+export function code(ctx: EngineContext, name: string, body: () => Json | Promise<Json>): Promise<Json> {
+  return ctx.step({ kind: "code", name }, async () => value(await body()));
+}
+
+/** Lets turns of the event loop pass until the condition holds. */
+export async function until(condition: () => boolean, what: string): Promise<void> {
+  for (let turn = 0; turn < 20_000; turn++) {
+    if (condition()) return;
+    await macrotask();
+  }
+  throw new Error(`It did not come to this: ${what}`);
+}
+
+export async function quiet({ engine }: EngineFixture): Promise<void> {
+  await until(() => engine.isQuiet(), "the engine is quiet");
+}
+
+/** Moves time, letting the engine do all it can at each instant. */
+export async function advance(fixture: EngineFixture, ms: number): Promise<void> {
+  await fixture.clock.advance(ms, () => quiet(fixture));
+}
+
+/** Runs one task to its end, moving time as far as it takes. */
+export async function runToEnd(fixture: EngineFixture, taskId: string): Promise<TaskEnd> {
+  let end: TaskEnd | undefined;
+  void fixture.engine.result(taskId).then((ended) => (end = ended));
+  for (let instant = 0; instant < 1_000 && end === undefined; instant++) {
+    await quiet(fixture);
+    if (end === undefined) await fixture.clock.advanceToNext(() => quiet(fixture));
+  }
+  expect(end, `task ${taskId} ends`).toBeDefined();
+  return end as TaskEnd;
+}
+
+/** Starts one task on a running engine and returns its output. */
+export async function outputOf(fixture: EngineFixture, execute: Execute, fields: Partial<NewTask> = {}): Promise<Json> {
+  await fixture.engine.run([agentA], execute);
+  const { taskId } = await fixture.engine.start(newTask(fixture, fields));
+  const end = await runToEnd(fixture, taskId);
+  expect(end, JSON.stringify(end)).toMatchObject({ status: "done" });
+  return end.status === "done" ? end.output : null;
+}
+
+/** A promise and the means to settle it: holds a step's body until the test lets go. */
+export interface Gate {
+  readonly opened: Promise<void>;
+  open(): void;
+}
+
+export function createGate(): Gate {
+  let open = (): void => undefined;
+  const opened = new Promise<void>((resolve) => (open = resolve));
+  return { opened, open };
+}

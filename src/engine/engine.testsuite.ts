@@ -1,0 +1,23 @@
+import { afterAll, describe } from "vitest";
+import type { EngineSuite } from "./engine-fixture.testsuite.ts";
+import { testChildren } from "./engine-children.testsuite.ts";
+import { testOperation } from "./engine-operation.testsuite.ts";
+import { testRecovery } from "./engine-recovery.testsuite.ts";
+import { testReplay } from "./engine-replay.testsuite.ts";
+import { testStart } from "./engine-start.testsuite.ts";
+import { testSteps } from "./engine-steps.testsuite.ts";
+import { testWaits } from "./engine-waits.testsuite.ts";
+
+/** The contract of every engine: its invariants E1 to E12, each named by the tests that defend it. */
+export function testEngine(suite: EngineSuite): void {
+  describe("engine", () => {
+    afterAll(() => suite.destroy());
+    testStart(suite);
+    testSteps(suite);
+    testReplay(suite);
+    testWaits(suite);
+    testChildren(suite);
+    testRecovery(suite);
+    testOperation(suite);
+  });
+}

@@ -1,0 +1,98 @@
+import { assert } from "../../base/assert.ts";
+import type { Clock } from "../../base/clock.ts";
+import type { EngineAgent } from "../engine.ts";
+import { claimReady } from "./claim.ts";
+import { isFinal, type Writer } from "./writer.ts";
+
+export interface DispatcherOptions {
+  readonly clock: Clock;
+  readonly writer: Writer;
+  readonly newId: (prefix: string) => string;
+  /** Told of a bug that keeps tasks from their slots; it is tried again. */
+  readonly onFault: (error: unknown) => void;
+}
+
+/** Between two tries after a fault. */
+const retryDelayMs = 1_000;
+
+/** Gives runs their slots. Tasks of agents that are not loaded stay queued: another version may know them. */
+export class Dispatcher {
+  readonly #options: DispatcherOptions;
+  readonly #agents = new Map<string, EngineAgent>();
+  readonly #taken = new Map<string, number>();
+  #isRunning = false;
+  #isDirty = false;
+  #isStopped = true;
+
+  constructor(options: DispatcherOptions) {
+    this.#options = options;
+  }
+
+  /** True when no run that is ready has a slot to go to. */
+  get isIdle(): boolean {
+    return !this.#isRunning;
+  }
+
+  start(agents: readonly EngineAgent[]): void {
+    for (const agent of agents) this.#agents.set(agent.name, agent);
+    this.#isStopped = false;
+    this.poke();
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+  }
+
+  agent(name: string): EngineAgent | undefined {
+    return this.#agents.get(name);
+  }
+
+  take(agent: string): void {
+    this.#taken.set(agent, (this.#taken.get(agent) ?? 0) + 1);
+  }
+
+  release(agent: string): void {
+    const taken = this.#taken.get(agent) ?? 0;
+    assert(taken > 0, `a slot of ${agent} was given back twice`);
+    this.#taken.set(agent, taken - 1);
+    this.poke();
+  }
+
+  /** Something came into a queue, fell due, or freed a slot. */
+  poke(): void {
+    this.#isDirty = true;
+    if (this.#isRunning || this.#isStopped) return;
+    this.#isRunning = true;
+    void this.#run();
+  }
+
+  async #run(): Promise<void> {
+    try {
+      while (this.#isDirty && !this.#isStopped) {
+        this.#isDirty = false;
+        await this.#dispatch();
+      }
+    } catch (error) {
+      if (isFinal(error)) this.#isStopped = true;
+      else this.#options.onFault(error);
+      if (!this.#isStopped) this.#options.clock.setTimer(retryDelayMs, () => this.poke());
+    } finally {
+      this.#isRunning = false;
+    }
+  }
+
+  async #dispatch(): Promise<void> {
+    const { writer, newId } = this.#options;
+    const isFree = (agent: EngineAgent): boolean => this.#freeSlots(agent) > 0;
+    if (![...this.#agents.values()].some(isFree)) return;
+    await writer.persist((change) => {
+      for (const agent of this.#agents.values()) {
+        if (isFree(agent)) claimReady(change, agent, this.#freeSlots(agent), newId);
+      }
+    });
+  }
+
+  #freeSlots(agent: EngineAgent): number {
+    return agent.concurrency - (this.#taken.get(agent.name) ?? 0);
+  }
+}

@@ -1,0 +1,114 @@
+import { assert } from "../../base/assert.ts";
+import type { Clock } from "../../base/clock.ts";
+import { LonghaulError } from "../../base/error.ts";
+import type { CompletedStep } from "../../record/step.ts";
+import type { DrainReport, Execute } from "../engine.ts";
+import type { Effects } from "./change.ts";
+import type { ClaimedRun } from "./claimed-run.ts";
+import type { Dispatcher } from "./dispatcher.ts";
+import type { EngineLimits } from "./limits.ts";
+import { RunExecution } from "./run-execution.ts";
+import { isFinal, type Writer } from "./writer.ts";
+
+export interface LiveRunsOptions {
+  readonly writer: Writer;
+  readonly clock: Clock;
+  readonly limits: EngineLimits;
+  readonly dispatcher: Dispatcher;
+  readonly queueMax: (agent: string) => number;
+  readonly onFault: (error: unknown) => void;
+}
+
+type How = Effects["left"][number]["how"];
+
+/** The runs that are in memory, each with a slot. */
+export class LiveRuns {
+  readonly #options: LiveRunsOptions;
+  readonly #runs = new Map<string, RunExecution>();
+  #execute: Execute | null = null;
+  #isDraining = false;
+  #released = 0;
+  #emptied: (() => void)[] = [];
+
+  constructor(options: LiveRunsOptions) {
+    this.#options = options;
+  }
+
+  set execute(execute: Execute) {
+    this.#execute = execute;
+  }
+
+  get queueMax(): (agent: string) => number {
+    return this.#options.queueMax;
+  }
+
+  get isAtRest(): boolean {
+    return [...this.#runs.values()].every((run) => run.isAtRest);
+  }
+
+  launch(claimed: ClaimedRun): void {
+    const { writer, clock, limits, queueMax, dispatcher, onFault } = this.#options;
+    assert(this.#execute !== null, "a run was claimed before the engine ran");
+    const run = new RunExecution({
+      claimed, writer, clock, limits, queueMax,
+      execute: this.#execute,
+      onLost: (error) => {
+        this.#remove(claimed.runId);
+        if (!isFinal(error)) onFault(error);
+      },
+    });
+    this.#runs.set(claimed.runId, run);
+    dispatcher.take(run.agent);
+    run.start();
+    if (this.#isDraining) run.drain();
+  }
+
+  complete(runId: string, step: CompletedStep): void {
+    this.#runs.get(runId)?.addCompletion(step);
+  }
+
+  leave(runId: string, how: How): void {
+    if (how === "released") this.#released++;
+    this.#runs.get(runId)?.detach();
+    this.#remove(runId);
+  }
+
+  end(runId: string, reason: Error): void {
+    this.#runs.get(runId)?.stop(reason);
+    this.#remove(runId);
+  }
+
+  /** The file is another process's: nothing here will be written. */
+  abandon(reason: Error): void {
+    for (const [runId, run] of this.#runs) {
+      run.stop(reason);
+      this.#remove(runId);
+    }
+  }
+
+  /** Resolves when no run is in memory. Those that still execute after `timeoutMs` are released as they are. */
+  async drain(clock: Clock, timeoutMs: number): Promise<DrainReport> {
+    this.#isDraining = true;
+    const interrupt = (): void => {
+      const reason = new LonghaulError("ENGINE_CLOSED", `The engine stops, and the drain's ${timeoutMs} ms are over. The step is attempted again at the next start.`);
+      for (const run of this.#runs.values()) run.interrupt(reason);
+    };
+    for (const run of this.#runs.values()) run.drain();
+    if (this.#runs.size > 0) {
+      const timer = timeoutMs > 0 ? clock.setTimer(timeoutMs, interrupt) : null;
+      const emptied = new Promise<void>((resolve) => this.#emptied.push(resolve));
+      if (timer === null) interrupt();
+      await emptied;
+      timer?.cancel();
+    }
+    return { interrupted: this.#released };
+  }
+
+  #remove(runId: string): void {
+    const run = this.#runs.get(runId);
+    if (run === undefined) return;
+    this.#runs.delete(runId);
+    this.#options.dispatcher.release(run.agent);
+    if (this.#runs.size === 0) for (const wake of this.#emptied.splice(0)) wake();
+  }
+}

@@ -1,0 +1,270 @@
+import type { Clock, Timer } from "../../base/clock.ts";
+import { LonghaulError } from "../../base/error.ts";
+import { fromFailure } from "../../record/failure.ts";
+import type { CompletedStep } from "../../record/step.ts";
+import type { Execute, RunEnd } from "../engine.ts";
+import type { ClaimedRun } from "./claimed-run.ts";
+import { keyOf } from "./journal.ts";
+import type { EngineLimits } from "./limits.ts";
+import type { Operation } from "./operation.ts";
+import { perform, type PerformScope } from "./perform.ts";
+import { Pump } from "./pump.ts";
+import { RunContext } from "./run-context.ts";
+import { codeMismatch, foreignAwait, type StuckRun } from "./stuck-run.ts";
+import { endRun, failRun, parkRun, releaseRun, suspendRun } from "./run-exits.ts";
+import { toTask } from "./tasks.ts";
+import { isFinal, type Writer } from "./writer.ts";
+
+export interface RunExecutionOptions {
+  readonly claimed: ClaimedRun;
+  readonly execute: Execute;
+  readonly writer: Writer;
+  readonly clock: Clock;
+  readonly limits: EngineLimits;
+  readonly queueMax: (agent: string) => number;
+  /** The run cannot be kept in memory: the file is lost, or a bug keeps it from any exit. It is recovered at the next start. */
+  readonly onLost: (error: unknown) => void;
+}
+
+type Settled = { readonly ok: true; readonly end: RunEnd } | { readonly ok: false; readonly error: unknown };
+
+/**
+ * One run in memory, from its slot to its end, its suspension or its release.
+ *
+ * R1 what the journal held when the run was loaded is delivered before anything new begins: code that no longer matches is found before it acts;
+ * R2 each exit (end, suspend, park, release) is one commit; afterwards the context is fenced and what still executes is never applied;
+ * R3 a run is suspended when no body executes and every promise it awaits is a durable wait in the file;
+ * R4 code that awaits neither ctx nor anything that ends within the grace is named and stopped.
+ */
+export class RunExecution {
+  readonly #options: RunExecutionOptions;
+  readonly #context: RunContext;
+  readonly #scope: PerformScope;
+  readonly #abort = new AbortController();
+  readonly #operations = new Map<string, Operation>();
+  readonly #pump: Pump;
+  readonly #replayedSeq: number;
+  #busy = 0;
+  #settled: Settled | null = null;
+  #grace: Timer | null = null;
+  #isDraining = false;
+  #isLeaving = false;
+  #isStopped = false;
+  #hasHeld = false;
+  #hasFailed = false;
+  #isInterrupted = false;
+
+  constructor(options: RunExecutionOptions) {
+    const { claimed, writer, clock, limits, queueMax } = options;
+    this.#options = options;
+    this.#context = new RunContext({
+      task: toTask(claimed.task),
+      runId: claimed.runId,
+      startedAtMs: claimed.startedAtMs,
+      signal: this.#abort.signal,
+      onRequest: (operation) => this.#accept(operation),
+    });
+    this.#scope = { writer, clock, limits, queueMax, taskId: claimed.task.id, runId: claimed.runId, attempt: 1 + claimed.recoveries, signal: this.#abort.signal };
+    this.#pump = new Pump({ turn: () => this.#turn(), deliver: (step) => this.#deliver(step), rest: () => this.#rest() });
+    this.#replayedSeq = claimed.journal.at(-1)?.seq ?? 0;
+    for (const step of claimed.journal) this.#pump.add(step);
+  }
+
+  get agent(): string {
+    return this.#options.claimed.task.agent;
+  }
+
+  /** True when nothing happens until a body, a timer or somebody else does something. */
+  get isAtRest(): boolean {
+    return this.#isStopped || (this.#busy === 0 && !this.#isLeaving && !this.#pump.isActive);
+  }
+
+  /** Calls durable code from its first line. */
+  start(): void {
+    const body = async (): Promise<RunEnd> => await this.#options.execute(this.#context);
+    body().then(
+      (end) => this.#settle({ ok: true, end }),
+      (error: unknown) => this.#settle({ ok: false, error }),
+    );
+    this.#pump.poke();
+  }
+
+  addCompletion(step: CompletedStep): void {
+    if (!this.#isStopped) this.#pump.add(step);
+  }
+
+  /** No new step begins; when those that execute are committed, the run is released. */
+  drain(): void {
+    this.#isDraining = true;
+    this.#pump.poke();
+  }
+
+  /** Time is up for what executes: its run is released as it is. */
+  interrupt(reason: Error): void {
+    if (this.#isStopped) return;
+    this.#isInterrupted = true;
+    this.#abort.abort(reason);
+    this.#context.fence();
+    void this.#release();
+  }
+
+  /** The run is over in the file. What still executes is told so and is never applied. */
+  stop(reason: Error): void {
+    this.detach();
+    this.#abort.abort(reason);
+  }
+
+  /** The run left its slot: durable code stays where it is, and nothing in it hears of that. */
+  detach(): void {
+    this.#isStopped = true;
+    this.#grace?.cancel();
+    this.#context.fence();
+  }
+
+  #settle(settled: Settled): void {
+    this.#settled = settled;
+    this.#pump.poke();
+  }
+
+  #accept(operation: Operation): void {
+    if (this.#isStopped) return;
+    if (operation.number > this.#options.limits.stepsPerRunMax) {
+      this.#overflow();
+      return;
+    }
+    this.#operations.set(keyOf(operation.identity), operation);
+    if (this.#isHolding()) this.#hasHeld = true;
+    else this.#begin(operation);
+    this.#pump.poke();
+  }
+
+  #isHolding(): boolean {
+    return this.#isDraining || this.#isLeaving || this.#pump.deliveredSeq < this.#replayedSeq;
+  }
+
+  #begin(operation: Operation): void {
+    const key = keyOf(operation.identity);
+    if (this.#options.claimed.waits.has(key)) {
+      operation.state = "waiting";
+      return;
+    }
+    operation.state = "busy";
+    this.#busy++;
+    perform(this.#scope, operation, this.#options.claimed.seed.get(key)).then(
+      (performed) => {
+        operation.state = performed;
+        this.#busy--;
+        this.#pump.poke();
+      },
+      (error: unknown) => {
+        this.#busy--;
+        this.#fail(error);
+      },
+    );
+  }
+
+  #turn(): boolean {
+    if (this.#isStopped) return false;
+    this.#grace?.cancel();
+    this.#grace = null;
+    if (this.#settled !== null) {
+      if (!this.#isLeaving) void this.#finish(this.#settled);
+      return true;
+    }
+    if (this.#hasHeld && !this.#isHolding()) {
+      this.#hasHeld = false;
+      for (const operation of this.#operations.values()) if (operation.state === "held") this.#begin(operation);
+    }
+    return true;
+  }
+
+  #deliver(step: CompletedStep): boolean {
+    if (this.#settled !== null || this.#isLeaving) return false;
+    const key = keyOf(step);
+    const operation = this.#operations.get(key);
+    if (operation === undefined) return false;
+    this.#operations.delete(key);
+    this.#context.noteDelivery(step);
+    if (step.outcome.ok) operation.resolve(step.outcome.value);
+    else operation.reject(fromFailure(step.outcome.failure));
+    return true;
+  }
+
+  /** Durable code does not go on by itself: it waits for a body, for something durable, or for something that is none of our business. */
+  #rest(): void {
+    if (this.#isStopped || this.#isLeaving || this.#settled !== null || this.#busy > 0) return;
+    const pending = [...this.#operations.values()];
+    const isWaiting = pending.length > 0 && pending.every((operation) => operation.state === "waiting");
+    if (isWaiting && this.#pump.isEmpty) void this.#suspend(pending);
+    else if (this.#isDraining) void this.#release();
+    else if (!this.#pump.isEmpty || pending.length === 0) this.#grace = this.#options.clock.setTimer(this.#options.limits.foreignAwaitGraceMs, () => this.#endGrace());
+  }
+
+  #endGrace(): void {
+    this.#grace = null;
+    if (this.#isStopped || this.#isLeaving || this.#settled !== null || this.#busy > 0) return;
+    if (this.#operations.size === 0) void this.#leave((writer) => failRun(writer, this.#scope, "foreign-await", foreignAwait(this.#stuck())));
+    else void this.#park();
+  }
+
+  async #suspend(pending: readonly Operation[]): Promise<void> {
+    const first = pending.toSorted((a, b) => a.number - b.number)[0];
+    const { request } = first ?? {};
+    const reason = request?.type === "wait" ? request.spec.reason : "child";
+    await this.#leave((writer) => suspendRun(writer, this.#scope, reason, this.#pump.deliveredSeq));
+  }
+
+  async #release(): Promise<void> {
+    await this.#leave((writer) => releaseRun(writer, this.#scope));
+  }
+
+  async #park(): Promise<void> {
+    await this.#leave((writer) => parkRun(writer, this.#scope, this.#options.claimed.agentVersion, codeMismatch(this.#stuck())));
+  }
+
+  async #finish(settled: Settled): Promise<void> {
+    const isUnexpected = this.#pump.undelivered.some((step) => !this.#operations.has(keyOf(step)));
+    if (isUnexpected) await this.#park();
+    else if (settled.ok) await this.#leave((writer) => endRun(writer, this.#scope, settled.end));
+    else await this.#leave((writer) => failRun(writer, this.#scope, "failed", settled.error));
+  }
+
+  #overflow(): void {
+    const { stepsPerRunMax } = this.#options.limits;
+    const message = `Run ${this.#scope.runId} asked for more than ${stepsPerRunMax} steps. Split the work into child tasks.`;
+    this.#context.fence();
+    void this.#leave((writer) => failRun(writer, this.#scope, "step-limit", new LonghaulError("ENGINE_STEP_LIMIT", message, { details: { stepsPerRunMax } })));
+  }
+
+  /** Takes one exit. When the file refuses it because something was journaled meanwhile, the run goes on. */
+  async #leave(exit: (writer: Writer) => Promise<boolean>): Promise<void> {
+    if (this.#isLeaving) return;
+    this.#isLeaving = true;
+    try {
+      const hasLeft = await exit(this.#options.writer);
+      this.#isLeaving = false;
+      if (hasLeft) return;
+      if (this.#isInterrupted) await this.#release();
+      else this.#pump.poke();
+    } catch (error) {
+      this.#isLeaving = false;
+      this.#fail(error);
+    }
+  }
+
+  /** The engine itself could not go on with this run. */
+  #fail(error: unknown): void {
+    if (this.#isStopped) return;
+    if (isFinal(error) || this.#hasFailed) {
+      this.stop(error as Error);
+      this.#options.onLost(error);
+      return;
+    }
+    this.#hasFailed = true;
+    this.#settle({ ok: false, error });
+  }
+
+  #stuck(): StuckRun {
+    return { taskId: this.#scope.taskId, runId: this.#scope.runId, expected: this.#pump.undelivered.find((step) => !this.#operations.has(keyOf(step))), pending: [...this.#operations.values()] };
+  }
+}

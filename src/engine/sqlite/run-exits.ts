@@ -1,0 +1,94 @@
+import { isLonghaulError } from "../../base/error.ts";
+import { toFailure, type Failure } from "../../record/failure.ts";
+import type { DeadReason, TaskEnd, WaitingReason } from "../../record/task.ts";
+import type { RunEnd } from "../engine.ts";
+import type { Change } from "./change.ts";
+import { lastSeq, markParked } from "./journal.ts";
+import { boundedJson } from "./start-task.ts";
+import { getTask, type StoredTask } from "./tasks.ts";
+import { endTask, moveTask } from "./transition.ts";
+import { isFinal, type Writer } from "./writer.ts";
+
+export interface RunIds {
+  readonly taskId: string;
+  readonly runId: string;
+}
+
+/** The ways in which a run leaves memory. Each is one commit that resolves to true, or to false when the run has to go on instead. */
+
+/** The run waits. Refused while something is journaled that was not delivered. */
+export async function suspendRun(writer: Writer, ids: RunIds, reason: WaitingReason, deliveredSeq: number): Promise<boolean> {
+  return await writer.persist((change) => {
+    const task = currentTask(change, ids);
+    if (task === null) return true;
+    if (lastSeq(change.db, ids.runId) > deliveredSeq) return false;
+    moveTask(change, task, { status: "waiting", waitingReason: reason });
+    change.effects.left.push({ runId: ids.runId, how: "suspended" });
+    return true;
+  });
+}
+
+/** The code does not fit the journal: the task waits for a decision, or for another version. */
+export async function parkRun(writer: Writer, ids: RunIds, version: string, error: Error): Promise<boolean> {
+  return await writer.persist((change) => {
+    const task = currentTask(change, ids);
+    if (task === null) return true;
+    markParked(change.db, ids.runId, version);
+    moveTask(change, task, { status: "waiting", waitingReason: "code-mismatch" }, toFailure(error));
+    change.effects.left.push({ runId: ids.runId, how: "parked" });
+    return true;
+  });
+}
+
+/** The engine stops: the run goes on later, and nothing is counted against it. */
+export async function releaseRun(writer: Writer, ids: RunIds): Promise<boolean> {
+  return await writer.persist((change) => {
+    const task = currentTask(change, ids);
+    if (task === null) return true;
+    moveTask(change, task, { status: "queued" });
+    change.effects.left.push({ runId: ids.runId, how: "released" });
+    return true;
+  });
+}
+
+/** Durable code returned. When a guard refuses what it wants to write, or its output cannot be stored, the task is dead with that failure. */
+export async function endRun(writer: Writer, ids: RunIds, { end, writes = [] }: RunEnd): Promise<boolean> {
+  try {
+    return await writer.persist((change) => {
+      const task = currentTask(change, ids);
+      if (task === null) return true;
+      endTask(change, task, boundedEnd(end, ids, change.limits.valueBytesMax));
+      change.write(writes);
+      return true;
+    });
+  } catch (error) {
+    if (isFinal(error)) throw error;
+    const isOutput = isLonghaulError(error) && (error.code === "PAYLOAD_TOO_LARGE" || error.code === "JSON_INVALID");
+    return await failRun(writer, ids, isOutput ? "invalid-output" : "failed", error);
+  }
+}
+
+/** Durable code threw, or has to be stopped. An error whose details name a `deadReason` decides it. */
+export async function failRun(writer: Writer, ids: RunIds, reason: DeadReason, error: unknown): Promise<boolean> {
+  const failure = toFailure(error);
+  return await writer.persist((change) => {
+    const task = currentTask(change, ids);
+    if (task !== null) endTask(change, task, { status: "dead", reason: deadReasonOf(failure) ?? reason, failure, evidence: null });
+    return true;
+  });
+}
+
+function deadReasonOf({ details }: Failure): DeadReason | null {
+  const named = details["deadReason"];
+  return typeof named === "string" ? (named as DeadReason) : null;
+}
+
+function boundedEnd(end: TaskEnd, ids: RunIds, bytesMax: number): TaskEnd {
+  return end.status === "done" ? { ...end, output: boundedJson(end.output, `The output of task ${ids.taskId}`, bytesMax) } : end;
+}
+
+/** The task while it executes this run; null when something else decided meanwhile. */
+function currentTask(change: Change, { taskId, runId }: RunIds): StoredTask | null {
+  const task = getTask(change.db, taskId);
+  return task !== null && task.status === "running" && task.runId === runId ? task : null;
+}

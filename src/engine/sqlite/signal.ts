@@ -1,0 +1,37 @@
+import { LonghaulError } from "../../base/error.ts";
+import type { Json } from "../../base/json.ts";
+import type { Change } from "./change.ts";
+import { boundedJson } from "./start-task.ts";
+import { getTaskOfRun } from "./tasks.ts";
+import { completeWait } from "./transition.ts";
+import { countSignals, hasSignal, insertSignal, listWaits } from "./waits.ts";
+
+export interface Signal {
+  readonly runId: string;
+  readonly name: string;
+  readonly payload: Json;
+  readonly id: string;
+}
+
+/**
+ * Answers the first wait for this signal, or keeps it until one asks. Each id counts once. False when the run is not current or has ended.
+ * @throws {QUEUE_FULL} when too many signals wait for the run.
+ */
+export function acceptSignal(change: Change, { runId, name, payload, id }: Signal): boolean {
+  const task = getTaskOfRun(change.db, runId);
+  if (task === null || task.endedAtMs !== null) return false;
+  if (hasSignal(change.db, runId, id)) return true;
+  const stored = boundedJson(payload, `The payload of signal ${name}`, change.limits.valueBytesMax);
+  const wait = listWaits(change.db, runId).find((candidate) => candidate.signal === name);
+  if (wait !== undefined) {
+    insertSignal(change.db, { runId, id, name, payload: null, consumed: true });
+    completeWait(change, wait, { ok: true, value: { by: "signal", payload: stored } });
+    return true;
+  }
+  const { signalsPerRunMax } = change.limits;
+  if (countSignals(change.db, runId) >= signalsPerRunMax) {
+    throw new LonghaulError("QUEUE_FULL", `Run ${runId} has ${signalsPerRunMax} signals that it did not take yet; "${name}" was refused. Send it when the run waits for it.`, { retry: "backoff" });
+  }
+  insertSignal(change.db, { runId, id, name, payload: stored, consumed: false });
+  return true;
+}

@@ -1,0 +1,214 @@
+import type { Clock } from "../../base/clock.ts";
+import { isLonghaulError, LonghaulError } from "../../base/error.ts";
+import type { Json } from "../../base/json.ts";
+import { onNextTurn } from "../../base/turn.ts";
+import type { GroupCommit } from "../../db/group-commit.ts";
+import type { SqliteDatabase } from "../../db/sqlite.ts";
+import type { CompletedStep } from "../../record/step.ts";
+import type { NewTask, Task, TaskEnd } from "../../record/task.ts";
+import type { Write } from "../../record/write.ts";
+import type { DrainReport, Engine, EngineAgent, Execute, ObserveTask, RecoveryReport, SeededStep, Started, StartOptions, TaskFilter } from "../engine.ts";
+import { Alarm } from "./alarm.ts";
+import type { Effects } from "./change.ts";
+import { Dispatcher } from "./dispatcher.ts";
+import { listSteps } from "./journal.ts";
+import { defaultEngineLimits, type EngineLimits } from "./limits.ts";
+import { LiveRuns } from "./live-runs.ts";
+import { cancelTask, restartTask } from "./operator.ts";
+import type { Ownership } from "./owner.ts";
+import { recover } from "./recovery.ts";
+import { acceptSignal } from "./signal.ts";
+import { startTask } from "./start-task.ts";
+import { getTask, listTasks, toTask } from "./tasks.ts";
+import { TaskWaiters } from "./task-waiters.ts";
+import { isFinal, Writer } from "./writer.ts";
+
+export interface SqliteEngineOptions {
+  readonly db: SqliteDatabase;
+  /** The only writer of `db`. Its guard is `ownership.guard`. */
+  readonly commit: GroupCommit;
+  readonly clock: Clock;
+  readonly ids: (prefix: string) => string;
+  /** Applies writes to the store's tables inside the open transaction. */
+  readonly apply: (db: SqliteDatabase, writes: readonly Write[]) => void;
+  readonly observe: ObserveTask;
+  /** Renewed while the engine is open and given back by `close`. Without it nobody else may open the file. */
+  readonly ownership?: Ownership;
+  /** Called once when another process has taken the file over; the engine has stopped executing. */
+  readonly onFenced?: (error: Error) => void;
+  /** Told of a bug of ours or of `observe`. Default: it ends the process as an uncaught exception. */
+  readonly onFault?: (error: unknown) => void;
+  readonly limits?: Partial<EngineLimits>;
+}
+
+/** The durable engine in one process and one SQLite file. */
+export function createSqliteEngine(options: SqliteEngineOptions): Engine {
+  return new SqliteEngine(options);
+}
+
+/**
+ * Wires the parts: Writer makes changes, Dispatcher gives slots, Alarm ends what is due, LiveRuns holds what is in memory.
+ * What a change brings about in memory happens in `#onCommitted`, in the order of commits, and nowhere else.
+ */
+class SqliteEngine implements Engine {
+  readonly #options: SqliteEngineOptions;
+  readonly #writer: Writer;
+  readonly #dispatcher: Dispatcher;
+  readonly #alarm: Alarm;
+  readonly #live: LiveRuns;
+  readonly #waiters = new TaskWaiters();
+  #state: "open" | "draining" | "closed" = "open";
+  #fenced: Error | null = null;
+  #draining: Promise<DrainReport> | null = null;
+
+  constructor(options: SqliteEngineOptions) {
+    this.#options = options;
+    const { db, commit, clock, apply, observe, ids, onFault = endProcess } = options;
+    const limits = { ...defaultEngineLimits, ...options.limits };
+    this.#writer = new Writer({
+      db, commit, clock, limits, apply, observe,
+      onCommitted: (effects) => this.#onCommitted(effects),
+      onFenced: (error) => this.#fence(error),
+    });
+    this.#dispatcher = new Dispatcher({ clock, writer: this.#writer, newId: ids, onFault });
+    this.#alarm = new Alarm({ clock, writer: this.#writer, onDue: () => this.#dispatcher.poke(), onFault });
+    this.#live = new LiveRuns({ writer: this.#writer, clock, limits, onFault, dispatcher: this.#dispatcher, queueMax: (agent) => this.#dispatcher.agent(agent)?.queueMax ?? limits.queueUnknownAgentMax });
+    options.ownership?.keep(commit, (error) => this.#fence(error));
+  }
+
+  async run(agents: readonly EngineAgent[], execute: Execute): Promise<RecoveryReport> {
+    this.#assertOpen();
+    const report = await recover(this.#writer, agents);
+    this.#live.execute = execute;
+    this.#alarm.start();
+    this.#dispatcher.start(agents);
+    return report;
+  }
+
+  async start(task: NewTask, options: StartOptions = {}): Promise<Started> {
+    this.#assertOpen();
+    if (this.#state === "draining") throw new LonghaulError("ENGINE_CLOSED", `Task ${task.id} was not started: the engine is draining. Start it again.`, { retry: "backoff" });
+    return await this.#writer.write((change) => {
+      const started = startTask(change, task, { queueMax: this.#live.queueMax, ...(options.seed === undefined ? {} : { seed: options.seed }) });
+      if (started.created) change.write(options.writes ?? []);
+      return started;
+    });
+  }
+
+  async get(taskId: string): Promise<Task | null> {
+    return await this.#writer.read((db) => {
+      const task = getTask(db, taskId);
+      return task === null ? null : toTask(task);
+    });
+  }
+
+  async list(filter: TaskFilter): Promise<readonly Task[]> {
+    return await this.#writer.read((db) => listTasks(db, filter));
+  }
+
+  async steps(runId: string): Promise<readonly CompletedStep[]> {
+    return await this.#writer.read((db) => listSteps(db, runId));
+  }
+
+  async result(taskId: string, signal?: AbortSignal): Promise<TaskEnd> {
+    this.#assertOpen();
+    const ended = this.#waiters.wait(taskId, signal);
+    ended.catch(() => undefined); // Awaited below, after the read; a refusal that comes first is not lost.
+    const task = await this.get(taskId);
+    if (task === null) this.#waiters.refuse(taskId, new LonghaulError("TASK_UNKNOWN", `No task has the id ${taskId}. List tasks with \`longhaul ps --all\`.`));
+    else if (task.end !== null) this.#waiters.wake(taskId, task.end);
+    return await ended;
+  }
+
+  async signal(runId: string, name: string, payload: Json, id: string): Promise<boolean> {
+    this.#assertOpen();
+    return await this.#writer.write((change) => acceptSignal(change, { runId, name, payload, id }));
+  }
+
+  async cancel(taskId: string, reason: string): Promise<boolean> {
+    this.#assertOpen();
+    return await this.#writer.write((change) => cancelTask(change, taskId, reason));
+  }
+
+  async restart(taskId: string, seed: readonly SeededStep[] = []): Promise<Task> {
+    this.#assertOpen();
+    return await this.#writer.write((change) => restartTask(change, taskId, seed));
+  }
+
+  drain(timeoutMs: number): Promise<DrainReport> {
+    this.#draining ??= this.#drain(timeoutMs);
+    return this.#draining;
+  }
+
+  isQuiet(): boolean {
+    return this.#writer.isIdle && this.#dispatcher.isIdle && !this.#alarm.isFiring && this.#live.isAtRest;
+  }
+
+  async close(): Promise<void> {
+    if (this.#state === "closed") return;
+    await this.drain(0);
+    this.#state = "closed";
+    this.#waiters.refuseAll(new LonghaulError("ENGINE_CLOSED", "The engine was closed. Start it again to wait for the result."));
+    try {
+      await this.#options.ownership?.release(this.#options.commit);
+    } catch (error) {
+      // A file that another process owns, or that is closed already, is not ours to give back.
+      if (!isFinal(error)) throw error;
+    }
+  }
+
+  async #drain(timeoutMs: number): Promise<DrainReport> {
+    this.#state = "draining";
+    this.#dispatcher.stop();
+    this.#alarm.stop();
+    const { clock } = this.#options;
+    try {
+      // What was submitted before may still bring a run into memory.
+      await this.#writer.persist(() => undefined);
+    } catch (error) {
+      if (!isFinal(error)) throw error;
+      return { interrupted: 0 };
+    }
+    return await this.#live.drain(clock, timeoutMs);
+  }
+
+  #onCommitted(effects: Effects): void {
+    for (const { runId, how } of effects.left) this.#live.leave(runId, how);
+    for (const { taskId, runId, end } of effects.ended) {
+      if (runId !== null) this.#live.end(runId, reasonOfEnd(taskId, end));
+      this.#waiters.wake(taskId, end);
+    }
+    for (const claimed of effects.claimed) this.#live.launch(claimed);
+    for (const { runId, step } of effects.completed) this.#live.complete(runId, step);
+    if (effects.queued) this.#dispatcher.poke();
+    this.#alarm.note(effects.dueAtMs);
+  }
+
+  #fence(error: Error): void {
+    if (this.#fenced !== null) return;
+    this.#fenced = error;
+    this.#dispatcher.stop();
+    this.#alarm.stop();
+    this.#live.abandon(error);
+    this.#waiters.refuseAll(error);
+    this.#options.onFenced?.(error);
+  }
+
+  #assertOpen(): void {
+    if (this.#fenced !== null) throw this.#fenced;
+    if (this.#state === "closed") throw new LonghaulError("ENGINE_CLOSED", "The engine was closed. Start it again.");
+  }
+}
+
+/** What a run that still executes is told when its task has ended. */
+function reasonOfEnd(taskId: string, end: TaskEnd): Error {
+  if (end.status === "canceled") return new LonghaulError("TASK_CANCELED", `Task ${taskId} was canceled: ${end.reason}`);
+  if (end.status === "dead" && end.reason === "deadline") return new LonghaulError("TASK_DEADLINE", end.failure.message);
+  return new LonghaulError("TASK_STATE", `Task ${taskId} is ${end.status}; what a step does after that is dropped.`);
+}
+
+function endProcess(error: unknown): void {
+  onNextTurn(() => {
+    throw isLonghaulError(error) || error instanceof Error ? error : new Error(String(error));
+  });
+}

@@ -1,0 +1,23 @@
+import type { ModelReference } from "../agent/model-reference.ts";
+import type { Clock } from "../base/clock.ts";
+import type { Random } from "../base/random.ts";
+import type { Model } from "../model/model.ts";
+import type { LogRecord } from "../record/log-record.ts";
+
+export interface LiveTeamOptions {
+  /** As it was imported: it is validated here. */
+  readonly team: unknown;
+  /** Null: in memory, gone at close. For tests. */
+  readonly dataDirectory: string | null;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly environment: (name: string) => string | undefined;
+  /** Where the console notifier writes a line. */
+  readonly print: (line: string) => void;
+  /** Every record, after it is on disk. */
+  readonly onRecord?: (record: LogRecord) => void;
+  /** Called once when another process took over the data directory: this one has stopped working. */
+  readonly onFenced?: () => void;
+  /** Answers instead of the provider, for references that it knows. For tests. */
+  readonly modelFor?: (reference: ModelReference) => Model | null;
+}

@@ -1,0 +1,82 @@
+import type { LanguageModelV4, LanguageModelV4CallOptions } from "@ai-sdk/provider";
+import type { EndpointDefinition, ModelReference } from "../agent/model-reference.ts";
+import type { Clock } from "../base/clock.ts";
+import type { Json } from "../base/json.ts";
+import { durableLanguageModel, readDurableAnswer, type RunModelStep } from "../model/durable-language-model.ts";
+import type { ModelEndpoint } from "../model/endpoint.ts";
+import { fromPrompt } from "../model/from-prompt.ts";
+import type { Model } from "../model/model.ts";
+import { modelIdOf } from "../model/provider.ts";
+import { createModelRegistry, type ModelRegistry } from "../model/registry.ts";
+import type { ForeignModelCall } from "../run/run-services.ts";
+import type { Secrets } from "./secrets.ts";
+
+export interface ModelServices {
+  resolveModel(reference: ModelReference): Promise<Model>;
+  durableModel(reference: ModelReference, perform: (prepare: () => Promise<ForeignModelCall>) => Promise<Json>): LanguageModelV4;
+}
+
+export interface ModelServicesOptions {
+  readonly clock: Clock;
+  readonly secrets: Secrets;
+  readonly endpoints: readonly EndpointDefinition[];
+  readonly modelFor: (reference: ModelReference) => Model | null;
+}
+
+/** Models by reference, for agents and for `ctx.model`. */
+export function createModelServices({ clock, secrets, endpoints, modelFor }: ModelServicesOptions): ModelServices {
+  const registry = createModelRegistry({ clock, secret: secrets.variable, endpoints: Object.fromEntries(endpoints.map((definition) => [definition.name, toEndpoint(definition, secrets)])) });
+  const resolveModel = async (reference: ModelReference): Promise<Model> => modelFor(reference) ?? registry.resolve(reference);
+  return {
+    resolveModel,
+    durableModel(reference, perform) {
+      const id = typeof reference === "string" ? reference : modelIdOf(reference);
+      const runStep: RunModelStep = (call, body) =>
+        perform(async () => {
+          const model = await resolveModel(reference);
+          const messages = fromPrompt(call);
+          return {
+            modelId: id,
+            simulated: model.simulated,
+            messages,
+            estimateMicroUsd: model.estimateMicroUsd({ messages, outputTokensMax: call.maxOutputTokens ?? outputTokensMaxDefault }),
+            run: async ({ idempotencyKey }) => {
+              const value = await body({ "idempotency-key": idempotencyKey });
+              const { usage, responseModel, finishReason, message } = readDurableAnswer(value);
+              return { value, message, finishReason, usage, costMicroUsd: model.costMicroUsd(usage), responseModel };
+            },
+          };
+        });
+      return durableLanguageModel(lazyModel(reference, registry), runStep, { clock, id, outputTokensMax: outputTokensMaxDefault });
+    },
+  };
+}
+
+const outputTokensMaxDefault = 4_096;
+
+function toEndpoint(definition: EndpointDefinition, secrets: Secrets): ModelEndpoint {
+  const { wire, baseUrl, apiKey, simulated, priceAs, fetch } = definition;
+  return {
+    wire,
+    baseUrl,
+    simulated,
+    ...(apiKey === null ? {} : { apiKey: secrets.value(apiKey) }),
+    ...(priceAs === null ? {} : { priceAs }),
+    ...(fetch === null ? {} : { fetch }),
+  };
+}
+
+/** The AI SDK wants a model at once; its provider's library is loaded at the first call. */
+function lazyModel(reference: ModelReference, registry: ModelRegistry): LanguageModelV4 {
+  if (typeof reference !== "string") return reference;
+  const slash = reference.indexOf("/");
+  const real = (): Promise<LanguageModelV4> => registry.resolveLanguageModel(reference);
+  return {
+    specificationVersion: "v4",
+    provider: reference.slice(0, slash),
+    modelId: reference.slice(slash + 1),
+    supportedUrls: {},
+    doGenerate: async (call: LanguageModelV4CallOptions) => (await real()).doGenerate(call),
+    doStream: async (call: LanguageModelV4CallOptions) => (await real()).doStream(call),
+  };
+}

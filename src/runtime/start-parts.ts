@@ -1,0 +1,107 @@
+import { createOutboxSender, type OutboxSender } from "../act/outbox.ts";
+import { createWatchdog, type Watchdog } from "../act/watchdog.ts";
+import { messageOf } from "../base/error.ts";
+import type { Json } from "../base/json.ts";
+import type { RecoveryReport } from "../engine/engine.ts";
+import { isEnded } from "../record/task.ts";
+import { executeTask } from "../run/execute-task.ts";
+import { createScheduler, type Scheduler } from "../trigger/scheduler.ts";
+import { type Alerting, createAlerting } from "./alerting.ts";
+import { manifestName } from "./manifest.ts";
+import { observeTeam } from "./observe-team.ts";
+import { type TeamParts, teamRecord } from "./team-parts.ts";
+
+/** What goes on by itself while a team runs. */
+export interface Running {
+  readonly scheduler: Scheduler;
+  close(): Promise<void>;
+}
+
+/** Recovers, then begins to run tasks, to fire triggers, to judge and to tell. */
+export async function startParts(parts: TeamParts): Promise<{ readonly running: Running; readonly report: RecoveryReport }> {
+  const { data, workers, services, manifest, write } = parts;
+  await data.store.meta.set(manifestName, manifest as unknown as Json);
+  await write([teamRecord(parts, { event_type: "start", result: "started", data: { agents: [...workers.keys()] } })]);
+  const agents = [...workers.values()].map(({ name, version, limits }) => ({ name, version, concurrency: limits.concurrency, queueMax: limits.queueMax }));
+  const report = await data.engine.run(agents, (context) => executeTask(services, context));
+  await wakeForBudget(parts);
+  const { sender, alerting } = await startTelling(parts);
+  const watchdog = startWatchdog(parts, alerting);
+  const scheduler = await startScheduler(parts);
+  return {
+    report,
+    running: {
+      scheduler,
+      async close() {
+        parts.onCommit.listener = null;
+        await scheduler.close();
+        await watchdog.close();
+        await sender.close();
+      },
+    },
+  };
+}
+
+/** Budgets may have been raised since these runs stopped for want of one. */
+async function wakeForBudget({ data, ids }: TeamParts): Promise<void> {
+  const waiting = await data.engine.list({ statuses: ["waiting"], limit: 10_000 });
+  const short = waiting.filter((task) => task.waitingReason === "budget" && task.runId !== null);
+  await Promise.all(short.map((task) => data.engine.signal(task.runId ?? "", "budget", null, ids("s"))));
+}
+
+async function startTelling(parts: TeamParts): Promise<{ readonly sender: OutboxSender; readonly alerting: Alerting }> {
+  const { data, clock, ids, name, notifiers, options, write } = parts;
+  let sender: OutboxSender | null = null;
+  const alerting = await createAlerting({ team: name, clock, ids, store: data.store, notifiers: notifiers.keys(), onQueued: () => sender?.wake() });
+  sender = createOutboxSender({
+    clock,
+    random: options.random.split("outbox"),
+    outbox: data.store.outbox,
+    notifiers,
+    onRecord: (fields) => reportFailure(parts, write([teamRecord(parts, fields)])),
+    enqueue: (notification, exceptNotifier) => alerting.enqueue(notification, exceptNotifier),
+  });
+  return { sender, alerting };
+}
+
+function startWatchdog(parts: TeamParts, alerting: Alerting): Watchdog {
+  const { data, clock, manifest } = parts;
+  const watchdog = createWatchdog({
+    clock,
+    observe: () => observeTeam({ tasks: data.engine, store: data.store }, manifest, clock.now()),
+    onVerdict: (verdicts) => alerting.judged(verdicts),
+    onBlind: (error) => alerting.judged([], error.message),
+  });
+  parts.onCommit.listener = () => watchdog.changed();
+  return watchdog;
+}
+
+async function startScheduler(parts: TeamParts): Promise<Scheduler> {
+  const { data, clock, ids, name, options, registrations, workers, write } = parts;
+  const scheduler = createScheduler({
+    clock,
+    random: options.random.split("scheduler"),
+    team: name,
+    registrations,
+    states: await data.store.triggers.all(),
+    taskId: () => ids("t"),
+    start: ({ task, writes }) => {
+      const nowMs = clock.now();
+      const deadlineMs = workers.get(task.agent)?.limits.deadlineMs ?? 0;
+      return data.engine.start({ ...task, priority: 0, notBeforeAtMs: nowMs, deadlineAtMs: nowMs + deadlineMs, depth: 0 }, { writes });
+    },
+    write,
+    taskIsOpen: async (taskId) => {
+      const task = await data.engine.get(taskId);
+      return task !== null && !isEnded(task.status);
+    },
+    onError: (error, triggerId) => reportFailure(parts, write([teamRecord(parts, { event_type: "error", result: "error", reason: `trigger ${triggerId}: ${messageOf(error)}` })])),
+  });
+  await scheduler.open();
+  return scheduler;
+}
+
+/** A record that cannot be written is at least said. */
+function reportFailure({ options }: TeamParts, written: Promise<void>): void {
+  written.catch((error: unknown) => options.print(`A record could not be written: ${messageOf(error)}`));
+}

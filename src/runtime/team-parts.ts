@@ -1,0 +1,108 @@
+import type { AgentDefinition, FlowDefinition } from "../agent/agent-definition.ts";
+import { computeAgentVersion } from "../agent/agent-version.ts";
+import type { NotifierDefinition, TeamDefinition } from "../agent/team-definition.ts";
+import type { Clock } from "../base/clock.ts";
+import { createIds } from "../base/id.ts";
+import type { Notifier } from "../notify/notify.ts";
+import { consoleNotifier } from "../notify/console.ts";
+import { webhookNotifier } from "../notify/webhook.ts";
+import { runMemory } from "../memory/run-memory.ts";
+import { type RecordFields, toLogRecord } from "../record/log-record.ts";
+import type { Write } from "../record/write.ts";
+import type { RunServices } from "../run/run-services.ts";
+import { toWorker, type Worker } from "../run/worker.ts";
+import { listRegistrations, type Registration } from "../trigger/registration.ts";
+import { createSubscriptions } from "../trigger/subscriptions.ts";
+import { computePeriodMs } from "../trigger/next-firing.ts";
+import { dataDirectory } from "./data-directory.ts";
+import type { LiveTeamOptions } from "./live-team-options.ts";
+import { type Manifest, toManifest } from "./manifest.ts";
+import { createModelServices } from "./model-services.ts";
+import { type OpenData, openData } from "./open-data.ts";
+import { createRecordTail, type RecordTail } from "./record-tail.ts";
+import { createSecrets, type Secrets } from "./secrets.ts";
+import { taskRecords } from "./task-record.ts";
+import { createToolSet, type ToolSet } from "./tool-set.ts";
+
+/** Every part of an open team. */
+export interface TeamParts {
+  readonly options: LiveTeamOptions;
+  readonly name: string;
+  readonly clock: Clock;
+  readonly ids: (prefix: string) => string;
+  readonly workers: ReadonlyMap<string, Worker>;
+  readonly registrations: readonly Registration[];
+  readonly manifest: Manifest;
+  readonly data: OpenData;
+  readonly tools: ToolSet;
+  readonly services: RunServices;
+  readonly notifiers: ReadonlyMap<string, Notifier>;
+  readonly tail: RecordTail;
+  readonly write: (writes: readonly Write[]) => Promise<void>;
+  /** Told after each commit; the watchdog listens. */
+  readonly onCommit: { listener: (() => void) | null };
+}
+
+/** Opens the data and wires the parts; nothing executes yet. */
+export async function openParts(definition: TeamDefinition, options: LiveTeamOptions): Promise<TeamParts> {
+  const { clock, random } = options;
+  const { name, spec } = definition;
+  const definitions: readonly (AgentDefinition | FlowDefinition)[] = [...spec.agents, ...(spec.flows ?? [])];
+  const workers = new Map(definitions.map((worker) => [worker.name, toWorker(worker, computeAgentVersion(worker))]));
+  const secrets = createSecrets(options.environment);
+  // Before the data is taken over, so that a missing secret leaves nothing half open.
+  const notifiers = createNotifiers(spec.notify ?? [{ kind: "console", name: "console" }], secrets, options);
+  const models = createModelServices({ clock, secrets, endpoints: spec.endpoints ?? [], modelFor: options.modelFor ?? (() => null) });
+  const ids = createIds(clock, random.split("ids"));
+  const onCommit: TeamParts["onCommit"] = { listener: null };
+  let tail: RecordTail | null = null;
+  const data = openData({
+    file: options.dataDirectory === null ? null : dataDirectory(options.dataDirectory).database,
+    clock,
+    ids,
+    observe: (change) => taskRecords(change, { team: name, versionOf: (agent) => workers.get(agent)?.version ?? null, id: () => ids("e"), redact: secrets.redact }),
+    onCommit: () => {
+      tail?.changed();
+      onCommit.listener?.();
+    },
+    onFenced: () => options.onFenced?.(),
+  });
+  tail = await createRecordTail(data.store.records, options.onRecord ?? (() => undefined));
+  const registrations = listRegistrations(definitions);
+  const subscriptions = createSubscriptions({ clock, team: name, taskId: () => ids("t"), registrations });
+  const tools = createToolSet(workers, { clock, secrets });
+  const services: RunServices = {
+    team: name, clock, random: random.split("run"), ids, store: data.store, workers, memory: runMemory, redact: secrets.redact,
+    resolveModel: models.resolveModel,
+    durableModel: models.durableModel,
+    toolsOf: tools.toolsOf,
+    subscribers: subscriptions.tasksFor,
+  };
+  return {
+    options, name, clock, ids, workers, registrations, data, tools, services, notifiers, tail, onCommit,
+    manifest: toManifest(name, clock.now(), workers.values(), (agent) => describeTriggers(registrations, agent, clock.now())),
+    write: data.store.write,
+  };
+}
+
+function describeTriggers(registrations: readonly Registration[], agent: string, nowMs: number): Manifest["workers"][number]["triggers"] {
+  return registrations
+    .filter((registration) => registration.agent === agent)
+    .map(({ triggerId, trigger }) => ({ triggerId, intervalMs: trigger.kind === "on" ? null : computePeriodMs(trigger, nowMs) }));
+}
+
+function createNotifiers(definitions: readonly NotifierDefinition[], secrets: Secrets, { clock, print }: LiveTeamOptions): ReadonlyMap<string, Notifier> {
+  return new Map(
+    definitions.map((definition) => {
+      if (definition.kind === "console") return [definition.name, consoleNotifier({ write: print })];
+      const { name, url, headers, signingSecret } = definition;
+      const spec = { name, url: secrets.value(url), headers: secrets.values(headers), ...(signingSecret === null ? {} : { secret: secrets.value(signingSecret) }) };
+      return [name, webhookNotifier(spec, { clock })];
+    }),
+  );
+}
+
+/** A record that belongs to the team and to no run. */
+export function teamRecord({ ids, clock, name }: Pick<TeamParts, "ids" | "clock" | "name">, fields: RecordFields): Write {
+  return { type: "record", record: toLogRecord(ids("e"), clock.now(), name, fields) };
+}
