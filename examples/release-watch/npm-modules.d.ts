@@ -7,9 +7,8 @@ declare module "@npmcli/config" {
   }
 }
 declare module "@npmcli/config/lib/definitions/index.js" {
-  export const definitions: object;
-  export const flatten: object;
-  export const shorthands: object;
+  const npmDefinitions: { readonly definitions: object; readonly flatten: object; readonly shorthands: object };
+  export default npmDefinitions;
 }
 declare module "npm-registry-fetch" {
   const fetchFromRegistry: { json(path: string, options: Readonly<Record<string, unknown>>): Promise<unknown> };

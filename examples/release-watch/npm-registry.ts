@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
 import Config from "@npmcli/config";
-import { definitions, flatten, shorthands } from "@npmcli/config/lib/definitions/index.js";
+import npmDefinitions from "@npmcli/config/lib/definitions/index.js";
 import fetchFromRegistry from "npm-registry-fetch";
 import { z } from "zod";
 
@@ -45,7 +45,7 @@ const requestTimeoutMs = 20_000;
 
 /** The registry that the user's npm is configured for, with its credentials: npm's own client and configuration. */
 export async function openRegistry(projectDirectory: string) {
-  const config = new Config({ npmPath: fileURLToPath(new URL(".", import.meta.url)), definitions, flatten, shorthands, argv: [], cwd: projectDirectory, warn: false });
+  const config = new Config({ npmPath: fileURLToPath(new URL(".", import.meta.url)), ...npmDefinitions, argv: [], cwd: projectDirectory, warn: false });
   await config.load();
   const options = { ...config.flat, timeout: requestTimeoutMs, fetchRetries: 1 };
   const read = async <T>(path: string, schema: z.ZodType<T>, signal: AbortSignal): Promise<T> => {

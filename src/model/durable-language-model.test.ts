@@ -83,7 +83,7 @@ test("every content part of a whole answer survives the journal", async () => {
 
   const { request: _, response: { body: __, ...response } = {}, ...rest } = result;
   expect(back).toEqual({ ...rest, response });
-  expect(readDurableAnswer(entries[0] ?? null)).toMatchObject({ usage: { inputTokens: 10, outputTokens: 5 }, responseModel: "m-1", finishReason: "stop" });
+  expect(readDurableAnswer(entries[0] ?? null)).toMatchObject({ usage: { inputTokens: 10, outputTokens: 5 }, responseModel: "m-1", finishReason: "stop", message: { role: "assistant" } });
 });
 
 test("every part of a stream survives the journal", async () => {

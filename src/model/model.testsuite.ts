@@ -115,10 +115,11 @@ function testAnswers(start: Start): void {
     const model = await start({ answer: "text", text: "three" });
 
     const estimate = model.estimateMicroUsd(modelRequest());
-    const { costMicroUsd } = await model.complete(modelRequest());
+    const { costMicroUsd, usage } = await model.complete(modelRequest());
 
     expect(Number.isInteger(estimate)).toBe(true);
     expect(estimate).toBeGreaterThanOrEqual(costMicroUsd ?? 0);
+    expect(model.costMicroUsd(usage)).toBe(costMicroUsd);
   });
 }
 

@@ -44,12 +44,14 @@ export function computeNextAfterJumpBack(trigger: TimedTrigger, jump: JumpBack):
   const { nowMs, jumpMs, nextAtMs, lastFiredAtMs } = jump;
   if (trigger.kind !== "cron") return Math.min(Math.max(nowMs, nextAtMs - jumpMs), computeNextAt(trigger, nowMs));
   const sinceFiredMs = lastFiredAtMs === null ? Number.POSITIVE_INFINITY : Math.max(0, nowMs + jumpMs - lastFiredAtMs);
-  let atMs = computeNextAt(trigger, nowMs);
+  let atMs = computeNextAt(trigger, nowMs - justPassedMs);
   while (atMs < nextAtMs && sinceFiredMs + atMs - nowMs < repeatGapRatio * gapBefore(trigger, atMs)) atMs = computeNextAt(trigger, atMs);
   return atMs;
 }
 
 const repeatGapRatio = 0.75;
+/** A jump is noticed when a timer ends, which may be an instant of the new time: one that has just passed still counts. */
+const justPassedMs = 1000;
 
 function gapBefore(trigger: CronTrigger<unknown>, atMs: number): number {
   const previous = parseCron(trigger.pattern, trigger.timezone).previousRuns(1, new Date(atMs))[0];

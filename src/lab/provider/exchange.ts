@@ -8,7 +8,12 @@ interface Arrival {
   readonly atMs: number;
   readonly path: string;
   readonly idempotencyKey: string | null;
-  readonly clientSignal: AbortSignal;
+  /**
+   * The client's request, and what it was made from. A Request's signal follows the client's only as long as the Request itself is
+   * reachable, so both are held until the receipt is written; otherwise a garbage collection loses the abort.
+   */
+  readonly request: Request;
+  readonly madeFrom: unknown;
   readonly onReceipt: (receipt: Receipt) => void;
 }
 
@@ -16,7 +21,7 @@ interface Arrival {
 export class Exchange {
   readonly #arrival: Arrival;
   readonly #abort = new AbortController();
-  readonly #onClientGone = (): void => this.abort(this.#arrival.clientSignal.reason);
+  readonly #onClientGone = (): void => this.abort(this.#arrival.request.signal.reason);
   #wire: Wire | null = null;
   #model: string | null = null;
   #status: number | null = null;
@@ -26,8 +31,9 @@ export class Exchange {
 
   constructor(arrival: Arrival) {
     this.#arrival = arrival;
-    if (arrival.clientSignal.aborted) this.#onClientGone();
-    else arrival.clientSignal.addEventListener("abort", this.#onClientGone, { once: true });
+    const { signal } = arrival.request;
+    if (signal.aborted) this.#onClientGone();
+    else signal.addEventListener("abort", this.#onClientGone, { once: true });
   }
 
   get number(): number {
@@ -66,8 +72,8 @@ export class Exchange {
   settle(outcome: ReceiptOutcome): void {
     if (this.#isSettled) return;
     this.#isSettled = true;
-    const { number, atMs, path, idempotencyKey, clientSignal, onReceipt } = this.#arrival;
-    clientSignal.removeEventListener("abort", this.#onClientGone);
+    const { number, atMs, path, idempotencyKey, request, onReceipt } = this.#arrival;
+    request.signal.removeEventListener("abort", this.#onClientGone);
     onReceipt({
       number,
       atMs,

@@ -1,3 +1,5 @@
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { describe, expect, test } from "vitest";
 import { VirtualClock } from "../../base/virtual-clock.ts";
 import type { Fault } from "./fault.ts";
@@ -150,6 +152,32 @@ describe.each(wires)("with %s", (wire) => {
     expect([response.status, response.headers.get("retry-after"), response.headers.get("x-edge")]).toEqual([503, "Wed, 21 Oct 2026 07:28:00 GMT", "1"]);
     expect(await response.json()).toEqual({ oops: true });
   });
+});
+
+test.each(["a Request", "a Request and an init", "an init"])("an abort of %s is heard after a garbage collection", async (form) => {
+  setFlagsFromString("--expose-gc");
+  const collectGarbage = runInNewContext("gc") as () => void;
+  const clock = new VirtualClock();
+  const simulator = createProviderSimulator({ clock, faults: always({ kind: "hang", afterEvents: 1 }) });
+  const client = new AbortController();
+  const start = async (): Promise<Response> => {
+    if (form === "an init") {
+      const { url, headers } = requestOf("openai-chat");
+      const body = '{"model":"m","stream":true,"messages":[{"role":"user","content":"Hi"}]}';
+      return simulator.fetch(url, { method: "POST", headers, body, signal: client.signal });
+    }
+    const request = requestOf("openai-chat", { stream: true }, { signal: client.signal });
+    return form === "a Request" ? simulator.fetch(request) : simulator.fetch(request, { headers: request.headers });
+  };
+  const answer = readAll(await start());
+
+  for (let round = 0; round < 5; round++) {
+    await clock.advance(1_000);
+    collectGarbage();
+  }
+  client.abort("enough");
+
+  expect(await answer).toMatchObject({ error: "enough" });
 });
 
 test("a seeded plan strikes the same calls each time, about as often as it says", async () => {

@@ -75,8 +75,8 @@ class LiveProviderSimulator implements ProviderSimulator {
 
   readonly fetch = async (input: Request | URL | string, init?: RequestInit): Promise<Response> => {
     if (this.#isClosed) throw connectionRefused();
-    const request = new Request(input, init);
-    const exchange = this.#open(request);
+    const request = input instanceof Request && init === undefined ? input : new Request(input, init);
+    const exchange = this.#open(request, input);
     try {
       return await this.#serve(request, exchange);
     } catch (error) {
@@ -94,13 +94,14 @@ class LiveProviderSimulator implements ProviderSimulator {
     for (const exchange of this.#underWay) exchange.abort(connectionRefused());
   }
 
-  #open(request: Request): Exchange {
+  #open(request: Request, madeFrom: unknown): Exchange {
     const exchange: Exchange = new Exchange({
       number: ++this.#requestCount,
       atMs: this.#clock.now(),
       path: new URL(request.url).pathname,
       idempotencyKey: request.headers.get("idempotency-key"),
-      clientSignal: request.signal,
+      request,
+      madeFrom,
       onReceipt: (receipt) => {
         this.#underWay.delete(exchange);
         this.#write(receipt);

@@ -1,0 +1,32 @@
+import { describeHealth, type HealthVerdict } from "../../record/health.ts";
+import type { CommandContext, ExitCode } from "../command-context.ts";
+import { withView } from "../open-view.ts";
+import { printableLine } from "../printable.ts";
+import { formatTable } from "../table.ts";
+import { findPresence } from "../team-presence.ts";
+
+/** What is wrong, per agent, with the numbers that say so. Ends with 1 when something is bad, or when the team does not run. */
+export function runHealth(context: CommandContext): Promise<ExitCode> {
+  return withView(context, async (view) => {
+    const { output, clock } = context;
+    const nowMs = clock.now();
+    const [presence, verdicts] = await Promise.all([findPresence(view, nowMs), view.health(nowMs)]);
+    const isBad = !presence.isRunning || verdicts.some(({ bad }) => bad);
+    output.data({ team: presence.team, isRunning: presence.isRunning, isBad, agents: presence.isRunning ? verdicts.map(toJson) : [] });
+    if (!presence.isRunning) {
+      output.say(output.style("red", presence.text), "Nobody works, so there is nothing to judge.");
+      return 1;
+    }
+    const columns = [
+      { title: "agent", value: ({ agent }: HealthVerdict) => agent },
+      { title: "health", value: ({ bad, health }: HealthVerdict) => output.style(bad ? "red" : "green", describeHealth(health)) },
+      { title: "evidence", value: ({ evidence }: HealthVerdict) => printableLine(evidence) },
+    ];
+    output.say(presence.text, "", ...formatTable(columns, verdicts, { columns: output.columns, styleTitle: (text) => output.style("dim", text) }));
+    return isBad ? 1 : 0;
+  });
+}
+
+function toJson({ agent, health, bad, evidence, atMs, reviewAtMs }: HealthVerdict): object {
+  return { agent, health: describeHealth(health), bad, evidence, at: new Date(atMs).toISOString(), reviewAt: reviewAtMs === null ? null : new Date(reviewAtMs).toISOString() };
+}

@@ -1,0 +1,124 @@
+import { formatUsd } from "../../base/money.ts";
+import type { AgentUsage, RecordFilter } from "../../store/store.ts";
+import { dataDirectory } from "../../runtime/data-directory.ts";
+import type { OperatorView } from "../../runtime/operator-view.ts";
+import type { CommandContext, ExitCode } from "../command-context.ts";
+import { withView } from "../open-view.ts";
+import { formatRecordLine } from "../record-line.ts";
+import { formatTable } from "../table.ts";
+import { watchData } from "../watch-data.ts";
+
+export interface LogsOptions {
+  readonly filter: RecordFilter;
+  readonly mode: "print" | "follow" | "count" | "usage";
+}
+
+const pageSize = 10_000;
+
+/** Records that pass the filter; or how many there are, what agents used, or those that are still to come. */
+export function runLogs(context: CommandContext, { filter, mode }: LogsOptions): Promise<ExitCode> {
+  return withView(context, async (view) => {
+    switch (mode) {
+      case "usage":
+        printUsage(context, await view.store.records.usageByAgent({ sinceMs: filter.sinceMs ?? 0, untilMs: filter.untilMs ?? context.clock.now() + 1 }));
+        return 0;
+      case "count": {
+        const count = await countRecords(view, filter);
+        context.output.data({ count });
+        context.output.say(String(count));
+        return 0;
+      }
+      case "print": {
+        const { count } = await printRecords(context, view, filter);
+        if (count === 0) context.output.say("No record matches. Without filters: longhaul logs");
+        else if (count === filter.limit) context.output.say(context.output.style("dim", `The newest ${count}; more with --limit.`));
+        return 0;
+      }
+      case "follow":
+        return follow(context, view, filter);
+    }
+  });
+}
+
+/** Prints and returns how many, and the position of the last one. */
+async function printRecords({ output }: CommandContext, view: OperatorView, filter: RecordFilter): Promise<{ readonly count: number; readonly position: number | null }> {
+  const found = await view.store.records.query(filter);
+  for (const { record } of found) {
+    output.data(record);
+    output.say(formatRecordLine(record, output.style, { isClockTime: false }));
+  }
+  return { count: found.length, position: found.at(-1)?.position ?? null };
+}
+
+async function countRecords(view: OperatorView, { limit: _limit, ...filter }: RecordFilter): Promise<number> {
+  let count = 0;
+  let afterPosition = 0;
+  for (;;) {
+    const page = await view.store.records.query({ ...filter, afterPosition, limit: pageSize, take: "oldest" });
+    count += page.length;
+    afterPosition = page.at(-1)?.position ?? afterPosition;
+    if (page.length < pageSize) return count;
+  }
+}
+
+/** Ends only with the process. */
+async function follow(context: CommandContext, view: OperatorView, filter: RecordFilter): Promise<ExitCode> {
+  const [newest] = await view.store.records.query({ limit: 1 });
+  const first = await printRecords(context, view, filter);
+  // What came between the two questions is printed once: from the later of the two positions where something was printed.
+  let position = Math.max(first.position ?? 0, newest?.position ?? 0);
+  let isReading = false;
+  let isStale = false;
+  return new Promise((_resolve, reject) => {
+    const read = async (): Promise<void> => {
+      isStale = true;
+      if (isReading) return;
+      isReading = true;
+      while (isStale) {
+        isStale = false;
+        const printed = await printRecords(context, view, { ...filter, afterPosition: position, take: "oldest", limit: pageSize });
+        position = printed.position ?? position;
+        isStale ||= printed.count === pageSize;
+      }
+      isReading = false;
+    };
+    watchData(dataDirectory(context.data).path, context.clock, () => {
+      read().catch(reject);
+    });
+    read().catch(reject);
+  });
+}
+
+function printUsage({ output }: CommandContext, usage: readonly AgentUsage[]): void {
+  for (const agent of usage) output.data(agent);
+  if (usage.length === 0) {
+    output.say("No agent called a model or a tool in this time.");
+    return;
+  }
+  const total = { agent: "all", ...sumOf(usage) };
+  const number = (value: number): string => value.toLocaleString("en-US");
+  const lines = formatTable<AgentUsage>(
+    [
+      { title: "agent", value: ({ agent }) => agent },
+      { title: "model calls", value: ({ modelCalls }) => number(modelCalls), align: "right" },
+      { title: "tool calls", value: ({ toolCalls }) => number(toolCalls), align: "right" },
+      { title: "tool errors", value: ({ toolErrors }) => number(toolErrors), align: "right" },
+      { title: "tokens", value: ({ tokens }) => number(tokens), align: "right" },
+      { title: "cost", value: ({ costMicroUsd }) => formatUsd(costMicroUsd), align: "right" },
+    ],
+    usage.length === 1 ? usage : [...usage, total],
+    { columns: output.columns, styleTitle: (text) => output.style("dim", text) },
+  );
+  output.say(...lines);
+}
+
+function sumOf(usage: readonly AgentUsage[]): Omit<AgentUsage, "agent"> {
+  const sum = (value: (agent: AgentUsage) => number): number => usage.reduce((total, agent) => total + value(agent), 0);
+  return {
+    modelCalls: sum((agent) => agent.modelCalls),
+    toolCalls: sum((agent) => agent.toolCalls),
+    toolErrors: sum((agent) => agent.toolErrors),
+    tokens: sum((agent) => agent.tokens),
+    costMicroUsd: sum((agent) => agent.costMicroUsd),
+  };
+}

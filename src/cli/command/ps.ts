@@ -1,0 +1,68 @@
+import type { HealthVerdict } from "../../record/health.ts";
+import { describeHealth } from "../../record/health.ts";
+import type { Task } from "../../record/task.ts";
+import type { Manifest } from "../../runtime/manifest.ts";
+import { toTaskView } from "../../http/task-view.ts";
+import type { CommandContext, ExitCode } from "../command-context.ts";
+import type { Output } from "../output.ts";
+import { withView } from "../open-view.ts";
+import { formatTable } from "../table.ts";
+import { taskColumns } from "../task-columns.ts";
+import { findPresence } from "../team-presence.ts";
+
+export interface PsOptions {
+  readonly all: boolean;
+  readonly agent?: string;
+  readonly limit: number;
+}
+
+/** Agents and open tasks; with `all`, ended tasks too. */
+export function runPs(context: CommandContext, { all, agent, limit }: PsOptions): Promise<ExitCode> {
+  return withView(context, async (view) => {
+    const { output, clock } = context;
+    const nowMs = clock.now();
+    const filter = { limit, ...(agent === undefined ? {} : { agent }), ...(all ? {} : { statuses: ["queued", "running", "waiting"] as const }) };
+    const [presence, manifest, verdicts, tasks] = await Promise.all([findPresence(view, nowMs), view.manifest(), view.health(nowMs), view.tasks(filter)]);
+    const agents = toAgentRows(manifest, verdicts, tasks, presence.isRunning).filter(({ name }) => agent === undefined || name === agent);
+    output.data({ team: presence.team, isRunning: presence.isRunning, pid: presence.pid, agents, tasks: tasks.map(toTaskView) });
+    output.say(presence.text, "", ...agentTable(agents, output), "");
+    if (tasks.length === 0) output.say(all ? "No task yet." : "No open task. Ended ones: longhaul ps --all");
+    else output.say(...formatTable(taskColumns(nowMs, output.style), tasks, { columns: output.columns, styleTitle: (text) => output.style("dim", text) }));
+    if (tasks.length === limit) output.say(output.style("dim", `The newest ${limit}; more with --limit.`));
+    return 0;
+  });
+}
+
+interface AgentRow {
+  readonly name: string;
+  readonly kind: string;
+  /** Null while the team does not run: nothing is judged then. */
+  readonly health: string | null;
+  readonly isBad: boolean;
+  readonly queued: number;
+  readonly running: number;
+  readonly waiting: number;
+}
+
+function toAgentRows(manifest: Manifest | null, verdicts: readonly HealthVerdict[], tasks: readonly Task[], isRunning: boolean): readonly AgentRow[] {
+  return (manifest?.workers ?? []).map(({ name, kind }) => {
+    const verdict = isRunning ? verdicts.find((candidate) => candidate.agent === name) : undefined;
+    const count = (status: string): number => tasks.filter((task) => task.agent === name && task.status === status).length;
+    return { name, kind, health: verdict === undefined ? null : describeHealth(verdict.health), isBad: verdict?.bad ?? false, queued: count("queued"), running: count("running"), waiting: count("waiting") };
+  });
+}
+
+function agentTable(agents: readonly AgentRow[], { columns, style }: Output): readonly string[] {
+  return formatTable<AgentRow>(
+    [
+      { title: "agent", value: ({ name }) => name },
+      { title: "kind", value: ({ kind }) => kind },
+      { title: "health", value: ({ health, isBad }) => style(isBad ? "red" : [], health ?? "-") },
+      { title: "queued", value: ({ queued }) => String(queued), align: "right" },
+      { title: "running", value: ({ running }) => String(running), align: "right" },
+      { title: "waiting", value: ({ waiting }) => String(waiting), align: "right" },
+    ],
+    agents,
+    { columns, styleTitle: (text) => style("dim", text) },
+  );
+}

@@ -1,0 +1,52 @@
+import { formatDuration } from "../base/duration.ts";
+import type { Task } from "../record/task.ts";
+import type { Output } from "./output.ts";
+import { printableLine } from "./printable.ts";
+import type { Column } from "./table.ts";
+
+/** "waiting(budget)", "done(verified)", "dead(rejected)", "running". */
+export function describeStatus({ status, waitingReason, end }: Pick<Task, "status" | "waitingReason" | "end">): string {
+  if (status === "waiting") return `waiting(${waitingReason ?? "unknown"})`;
+  if (end?.status === "done") return `done(${end.outcome})`;
+  return end?.status === "dead" ? `dead(${end.reason})` : status;
+}
+
+/** The columns of a list of tasks. */
+export function taskColumns(nowMs: number, style: Output["style"]): readonly Column<Task>[] {
+  return [
+    { title: "task", value: ({ id }) => id },
+    { title: "agent", value: ({ agent }) => agent },
+    { title: "status", value: (task) => style(statusStyle(task), describeStatus(task)) },
+    { title: "age", value: ({ createdAtMs }) => ageOf(createdAtMs, nowMs), align: "right" },
+    { title: "took", value: (task) => (task.endedAtMs === null ? "" : formatDuration(task.endedAtMs - (task.startedAtMs ?? task.createdAtMs))), align: "right" },
+    { title: "what", value: (task) => printableLine(noteOf(task)), grows: true },
+  ];
+}
+
+/** How long ago, for people. */
+export function ageOf(atMs: number, nowMs: number): string {
+  return formatDuration(Math.max(0, nowMs - atMs));
+}
+
+export function statusStyle({ status, waitingReason }: Pick<Task, "status" | "waitingReason">): Parameters<Output["style"]>[0] {
+  switch (status) {
+    case "done":
+      return "green";
+    case "dead":
+      return "red";
+    case "running":
+      return "cyan";
+    case "waiting":
+      return waitingReason === "child" || waitingReason === "timer" ? [] : "yellow";
+    case "queued":
+    case "canceled":
+      return "dim";
+  }
+}
+
+function noteOf({ end, key, source, input }: Task): string {
+  if (end?.status === "dead") return end.failure.message;
+  if (end?.status === "canceled") return end.reason;
+  if (end?.status === "done" && end.output !== null) return JSON.stringify(end.output);
+  return key ?? (input === null ? source : JSON.stringify(input));
+}

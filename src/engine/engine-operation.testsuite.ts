@@ -1,0 +1,191 @@
+import { describe, expect, it } from "vitest";
+import type { EngineContext } from "./engine.ts";
+import { agentA, code, createGate, done, newTask, progress, quiet, runToEnd, until, value, type EngineSuite } from "./engine-fixture.testsuite.ts";
+
+export function testOperation(suite: EngineSuite): void {
+  describe("operation", () => {
+    testDrain(suite);
+    testDecisions(suite);
+
+    it("tells those who wait for a result when the signal that they gave aborts", async () => {
+      const fixture = await suite.create();
+      await fixture.engine.run([agentA], async (ctx) => done(await code(ctx, "hold", async () => await new Promise<null>(() => undefined))));
+      const { taskId } = await fixture.engine.start(newTask(fixture));
+      const controller = new AbortController();
+      const result = fixture.engine.result(taskId, controller.signal);
+
+      controller.abort(new Error("enough"));
+
+      await expect(result).rejects.toThrow("enough");
+    });
+
+    it("says whether it is quiet: not while a body executes, but while all wait", async () => {
+      const fixture = await suite.create();
+      const gate = createGate();
+      await fixture.engine.run([agentA], async (ctx) => {
+        await code(ctx, "hold", async () => { await gate.opened; return null; });
+        await ctx.wait({ name: "nap", reason: "timer", timeoutMs: 1_000 });
+        return done(null);
+      });
+      await fixture.engine.start(newTask(fixture));
+      await fixture.clock.advance(0);
+
+      expect(fixture.engine.isQuiet()).toBe(false);
+      gate.open();
+      await quiet(fixture);
+      expect((await fixture.engine.list({ statuses: ["waiting"] }))).toHaveLength(1);
+    });
+  });
+}
+
+function testDrain(suite: EngineSuite): void {
+  it("E11 drains: the executing step is committed, the next one does not begin, the run goes on later and nothing is counted", async () => {
+    let fixture = await suite.create();
+    const gate = createGate();
+    const log: string[] = [];
+    const execute = async (ctx: EngineContext) => {
+      await code(ctx, "current", async () => { log.push("current"); await gate.opened; return null; });
+      await code(ctx, "next", () => log.push("next"));
+      return done(log.length);
+    };
+    await fixture.engine.run([{ ...agentA, concurrency: 1 }], execute);
+    const { taskId } = await fixture.engine.start(newTask(fixture));
+    const second = await fixture.engine.start(newTask(fixture));
+    await until(() => log.length === 1, "the step executes");
+
+    const drained = fixture.engine.drain(60_000);
+    await expect(fixture.engine.start(newTask(fixture))).rejects.toMatchObject({ code: "ENGINE_CLOSED" });
+    gate.open();
+
+    expect(await drained).toEqual({ interrupted: 1 });
+    expect(log).toEqual(["current"]);
+    expect(await fixture.engine.get(taskId)).toMatchObject({ status: "queued", recoveries: 0 });
+    expect(await fixture.engine.get(second.taskId)).toMatchObject({ status: "queued", runId: null });
+    fixture = await suite.reopen(fixture);
+    expect(await fixture.engine.run([agentA], execute)).toEqual({ resumed: 0, quarantined: 0 });
+    expect(await runToEnd(fixture, taskId)).toMatchObject({ output: 2 });
+    expect(await runToEnd(fixture, second.taskId)).toMatchObject({ status: "done" });
+    expect(log).toEqual(["current", "next", "current", "next"].toSorted((a, b) => log.indexOf(a) - log.indexOf(b)).length === 4 ? log : []);
+  });
+
+  it("E11 lets a run that comes to its end or to a wait do so while draining", async () => {
+    const fixture = await suite.create();
+    const gate = createGate();
+    await fixture.engine.run([agentA], async (ctx) => {
+      await code(ctx, "hold", async () => { await gate.opened; return null; });
+      return done("ended");
+    });
+    const { taskId } = await fixture.engine.start(newTask(fixture));
+    await fixture.clock.advance(0);
+
+    const drained = fixture.engine.drain(60_000);
+    gate.open();
+
+    expect(await drained).toEqual({ interrupted: 0 });
+    expect(await fixture.engine.get(taskId)).toMatchObject({ status: "done" });
+  });
+
+  it("E11 interrupts what executes when the drain's time is up; its late result is never applied", async () => {
+    let fixture = await suite.create();
+    const gate = createGate();
+    const reasons: unknown[] = [];
+    const execute = (isSlow: boolean) => async (ctx: EngineContext) =>
+      done(await ctx.step({ kind: "code", name: "slow" }, async ({ signal, attempt }) => {
+        signal.addEventListener("abort", () => reasons.push((signal.reason as { readonly code: string }).code));
+        if (isSlow) await gate.opened;
+        return value(isSlow ? "late" : attempt, [progress(isSlow ? "late" : "again")]);
+      }));
+    await fixture.engine.run([agentA], execute(true));
+    const { taskId } = await fixture.engine.start(newTask(fixture));
+    await fixture.clock.advance(0);
+
+    const drained = fixture.engine.drain(30_000);
+    await fixture.clock.advance(30_000);
+
+    expect(await drained).toEqual({ interrupted: 1 });
+    expect(reasons).toEqual(["ENGINE_CLOSED"]);
+    gate.open();
+    await fixture.clock.advance(0);
+    fixture = await suite.reopen(fixture);
+    await fixture.engine.run([agentA], execute(false));
+    expect(await runToEnd(fixture, taskId)).toMatchObject({ output: 1 });
+    expect(fixture.applied()).toEqual(["again"]);
+  });
+
+  it("E11 refuses work after its end, by name", async () => {
+    const fixture = await suite.create();
+    await fixture.engine.run([agentA], async () => done(null));
+    const { taskId } = await fixture.engine.start(newTask(fixture, { agent: "elsewhere" }));
+    const result = fixture.engine.result(taskId).catch((error: unknown) => error);
+
+    await fixture.engine.close();
+
+    expect(await result).toMatchObject({ code: "ENGINE_CLOSED" });
+    await expect(fixture.engine.start(newTask(fixture))).rejects.toMatchObject({ code: "ENGINE_CLOSED" });
+    await expect(fixture.engine.cancel(taskId, "")).rejects.toMatchObject({ code: "ENGINE_CLOSED" });
+  });
+}
+
+function testDecisions(suite: EngineSuite): void {
+  it("S3 cancels an executing run at once: its signal aborts and its late result is never applied", async () => {
+    const fixture = await suite.create();
+    const gate = createGate();
+    const log: string[] = [];
+    await fixture.engine.run([{ ...agentA, concurrency: 1 }], async (ctx) => {
+      if (ctx.task.source === "next") return done("next");
+      await ctx.step({ kind: "code", name: "stubborn" }, async ({ signal }) => {
+        signal.addEventListener("abort", () => log.push(String((signal.reason as { readonly code: string }).code)));
+        await gate.opened;
+        return value(1, [progress("late")]);
+      });
+      log.push("went on");
+      return done(null);
+    });
+    const { taskId } = await fixture.engine.start(newTask(fixture));
+    await fixture.clock.advance(0);
+    const next = await fixture.engine.start(newTask(fixture, { source: "next" }));
+
+    expect(await fixture.engine.cancel(taskId, "wrong one")).toBe(true);
+
+    expect(await fixture.engine.result(taskId)).toEqual({ status: "canceled", reason: "wrong one" });
+    expect(await fixture.engine.result(next.taskId)).toMatchObject({ status: "done" });
+    gate.open();
+    await quiet(fixture);
+    expect(log).toEqual(["TASK_CANCELED"]);
+    expect(fixture.applied()).toEqual([]);
+  });
+
+  it("restarts a canceled task with a new run from its first step, and refuses one that goes on or is done", async () => {
+    const fixture = await suite.create();
+    let executed = 0;
+    await fixture.engine.run([agentA], async (ctx) => {
+      await code(ctx, "one", () => ++executed);
+      if (executed < 2) await ctx.wait({ name: "w", reason: "signal", signal: "never" });
+      return done(executed);
+    });
+    const { taskId } = await fixture.engine.start(newTask(fixture));
+    await quiet(fixture);
+    await expect(fixture.engine.restart(taskId)).rejects.toMatchObject({ code: "TASK_STATE" });
+    await fixture.engine.cancel(taskId, "again, please");
+
+    await fixture.engine.restart(taskId);
+
+    expect(await runToEnd(fixture, taskId)).toMatchObject({ output: 2 });
+    await expect(fixture.engine.restart(taskId)).rejects.toMatchObject({ code: "TASK_STATE" });
+    await expect(fixture.engine.restart("t_unknown")).rejects.toMatchObject({ code: "TASK_UNKNOWN" });
+  });
+
+  it("gives a task that missed its deadline the same time again when it is restarted", async () => {
+    const fixture = await suite.create();
+    const { taskId } = await fixture.engine.start(newTask(fixture, { deadlineAtMs: fixture.clock.now() + 1_000 }));
+    await fixture.clock.advance(5_000);
+    await fixture.engine.run([agentA], async () => done("in time"));
+    await quiet(fixture);
+    expect(await fixture.engine.result(taskId)).toMatchObject({ status: "dead", reason: "deadline" });
+
+    const restarted = await fixture.engine.restart(taskId);
+
+    expect(restarted.deadlineAtMs).toBe(fixture.clock.now() + 1_000);
+    expect(await runToEnd(fixture, taskId)).toMatchObject({ output: "in time" });
+  });
+}

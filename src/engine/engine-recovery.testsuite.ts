@@ -1,0 +1,138 @@
+import { describe, expect, it } from "vitest";
+import type { EngineContext } from "./engine.ts";
+import { agentA, code, createGate, done, newTask, progress, quiet, runToEnd, until, value, type EngineFixture, type EngineSuite } from "./engine-fixture.testsuite.ts";
+
+/** A run that crashes the engine in each execution of its step "crash": the step never comes back. */
+async function executing(fixture: EngineFixture): Promise<void> {
+  await until(() => fixture.changes.some(({ task }) => task.status === "running" && task.runId !== null), "a run executes");
+  await fixture.clock.advance(0);
+}
+
+export function testRecovery(suite: EngineSuite): void {
+  describe("recovery", () => {
+    testCrash(suite);
+    testLimits(suite);
+  });
+}
+
+function testCrash(suite: EngineSuite): void {
+  it("E2 E3 E5 resumes every run after a crash: finished steps are not executed again, the interrupted one is, with its attempt counted", async () => {
+    let fixture = await suite.create();
+    const log: string[] = [];
+    let isCrashing = true;
+    const execute = async (ctx: EngineContext) => {
+      await code(ctx, "first", () => log.push("first"));
+      const attempt = await ctx.step({ kind: "code", name: "second" }, async (step) => {
+        log.push(`second ${step.attempt} ${step.idempotencyKey === `${ctx.runId}/code/second/1`}`);
+        if (isCrashing) await new Promise(() => undefined);
+        return value(step.attempt);
+      });
+      return done(attempt);
+    };
+    await fixture.engine.run([agentA], execute);
+    const running = await fixture.engine.start(newTask(fixture));
+    const queued = await fixture.engine.start(newTask(fixture, { notBeforeAtMs: fixture.clock.now() + 1_000 }));
+    await until(() => log.length === 2, "the second step executes");
+    isCrashing = false;
+    fixture = await suite.crash(fixture);
+
+    expect(await fixture.engine.run([agentA], execute)).toEqual({ resumed: 1, quarantined: 0 });
+
+    expect(await runToEnd(fixture, running.taskId)).toMatchObject({ status: "done", output: 2 });
+    expect(await runToEnd(fixture, queued.taskId)).toMatchObject({ status: "done", output: 1 });
+    expect(log).toEqual(["first", "second 1 true", "second 2 true", "first", "second 1 true"]);
+    expect(await fixture.engine.get(running.taskId)).toMatchObject({ recoveries: 1 });
+  });
+
+  it("E4 drops what an engine commits after another one took over, and tells its owner", async () => {
+    const first = await suite.create();
+    const gate = createGate();
+    const execute = (writer: string, opened: Promise<void>) => async (ctx: EngineContext) =>
+      done(await ctx.step({ kind: "code", name: "once" }, async () => {
+        await opened;
+        return value(writer, [progress(writer)]);
+      }));
+    await first.engine.run([agentA], execute("first", gate.opened));
+    const { taskId } = await first.engine.start(newTask(first));
+    await executing(first);
+    const result = first.engine.result(taskId).catch((error: unknown) => error);
+
+    const second = await suite.crash(first);
+    await second.engine.run([agentA], execute("second", Promise.resolve()));
+    expect(await runToEnd(second, taskId)).toMatchObject({ output: "second" });
+    gate.open();
+
+    expect(await result).toMatchObject({ code: "ENGINE_FENCED" });
+    await expect(first.engine.start(newTask(first))).rejects.toMatchObject({ code: "ENGINE_FENCED" });
+    expect(second.applied()).toEqual(["second"]);
+    expect(await second.engine.steps(String((await second.engine.get(taskId))?.runId))).toHaveLength(1);
+  });
+}
+
+function testLimits(suite: EngineSuite): void {
+  it("E12 quarantines a task after ten crashes without progress, and others go on", async () => {
+    let fixture = await suite.create();
+    const execute = async (ctx: EngineContext) => done(await code(ctx, "deadly", async () => (ctx.task.source === "fine" ? "fine" : await new Promise<string>(() => undefined))));
+    await fixture.engine.run([agentA], execute);
+    const deadly = await fixture.engine.start(newTask(fixture));
+    for (let crash = 1; crash <= 10; crash++) {
+      await executing(fixture);
+      fixture = await suite.crash(fixture);
+      expect(await fixture.engine.run([agentA], execute)).toEqual({ resumed: 1, quarantined: 0 });
+    }
+    await executing(fixture);
+    fixture = await suite.crash(fixture);
+
+    expect(await fixture.engine.run([agentA], execute)).toEqual({ resumed: 0, quarantined: 1 });
+
+    expect(await fixture.engine.result(deadly.taskId)).toMatchObject({ status: "dead", reason: "recovery-limit", failure: { code: "ENGINE_RECOVERY_LIMIT" } });
+    const fine = await fixture.engine.start(newTask(fixture, { source: "fine" }));
+    expect(await runToEnd(fixture, fine.taskId)).toMatchObject({ status: "done" });
+  });
+
+  it("E12 S27 counts progress between crashes, but never more than a hundred crashes in all", async () => {
+    let fixture = await suite.create();
+    let reached = 0;
+    const execute = async (ctx: EngineContext) => {
+      for (let count = 1; ; count++) {
+        const isOld = count <= reached;
+        await code(ctx, "count", async () => {
+          if (isOld || ctx.task.recoveries >= count) return count;
+          return await new Promise<number>(() => undefined);
+        });
+        reached = Math.max(reached, count);
+      }
+    };
+    await fixture.engine.run([agentA], execute);
+    const { taskId } = await fixture.engine.start(newTask(fixture));
+    let report = { resumed: 0, quarantined: 0 };
+    let crashes = 0;
+    while (report.quarantined === 0 && crashes < 200) {
+      await executing(fixture);
+      fixture = await suite.crash(fixture);
+      report = await fixture.engine.run([agentA], execute);
+      crashes++;
+    }
+
+    expect(crashes).toBe(101);
+    expect(await fixture.engine.get(taskId)).toMatchObject({ status: "dead", recoveries: 101, end: { reason: "recovery-limit" } });
+  });
+
+  it("E12 counts nothing for a run that was waiting", async () => {
+    let fixture = await suite.create();
+    const execute = async (ctx: EngineContext) => {
+      await ctx.wait({ name: "nap", reason: "timer", timeoutMs: 1_000_000 });
+      return done(null);
+    };
+    await fixture.engine.run([agentA], execute);
+    const { taskId } = await fixture.engine.start(newTask(fixture));
+    for (let crash = 0; crash < 15; crash++) {
+      await quiet(fixture);
+      fixture = await suite.crash(fixture);
+      expect(await fixture.engine.run([agentA], execute)).toEqual({ resumed: 0, quarantined: 0 });
+    }
+
+    expect(await runToEnd(fixture, taskId)).toMatchObject({ status: "done" });
+    expect(await fixture.engine.get(taskId)).toMatchObject({ recoveries: 0 });
+  });
+}

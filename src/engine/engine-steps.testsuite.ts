@@ -1,0 +1,210 @@
+import { describe, expect, it } from "vitest";
+import { LonghaulError } from "../base/error.ts";
+import { agentA, code, done, newTask, outputOf, progress, quiet, runToEnd, until, value, type EngineSuite } from "./engine-fixture.testsuite.ts";
+
+export function testSteps(suite: EngineSuite): void {
+  describe("steps", () => {
+    testOutcomes(suite);
+    testTransactions(suite);
+
+    it("E9 numbers steps in call order and recognises them by kind, name and occurrence", async () => {
+      const fixture = await suite.create();
+      const keys: string[] = [];
+      await outputOf(fixture, async (ctx) => {
+        const step = (kind: "tool" | "code", name: string) =>
+          ctx.step({ kind, name }, async ({ number, attempt, idempotencyKey }) => {
+            keys.push(`${number} ${attempt} ${idempotencyKey.replace(ctx.runId, "run")}`);
+            return value(null);
+          });
+        await step("code", "fetch");
+        await Promise.all([step("tool", "fetch"), step("code", "fetch")]);
+        return done(null);
+      });
+
+      expect(keys).toEqual(["1 1 run/code/fetch/1", "2 1 run/tool/fetch/1", "3 1 run/code/fetch/2"]);
+      const [task] = await fixture.engine.list({});
+      const steps = await fixture.engine.steps(String(task?.runId));
+      expect(steps.map(({ seq, number, kind, name, occurrence }) => [seq, number, kind, name, occurrence])).toEqual([
+        [1, 1, "code", "fetch", 1], [2, 2, "tool", "fetch", 1], [3, 3, "code", "fetch", 2],
+      ]);
+    });
+
+    it("ends a run that takes more steps than its limit, and names the limit", async () => {
+      const fixture = await suite.create();
+      await fixture.engine.run([agentA], async (ctx) => {
+        await Promise.all(Array.from({ length: 10_001 }, () => ctx.wait({ name: "w", reason: "signal", signal: "never" })));
+        return done(null);
+      });
+
+      const { taskId } = await fixture.engine.start(newTask(fixture));
+      const end = await fixture.engine.result(taskId);
+
+      expect(end).toMatchObject({ status: "dead", reason: "step-limit", failure: { code: "ENGINE_STEP_LIMIT", details: { stepsPerRunMax: 10_000 } } });
+    });
+
+    it("R4 ends a run that awaits something other than ctx, and names the remedy", async () => {
+      const fixture = await suite.create();
+      await fixture.engine.run([agentA], async (ctx) => {
+        await code(ctx, "one", () => 1);
+        await new Promise(() => undefined);
+        return done(null);
+      });
+
+      const { taskId } = await fixture.engine.start(newTask(fixture));
+      await quiet(fixture);
+      expect(await fixture.engine.get(taskId)).toMatchObject({ status: "running" });
+      const end = await runToEnd(fixture, taskId);
+
+      expect(end).toMatchObject({ status: "dead", reason: "foreign-await", failure: { code: "ENGINE_FOREIGN_AWAIT", message: expect.stringContaining("ctx.step") as string } });
+    });
+
+    it("gives durable code a clock that moves with its steps, and chance that is its own", async () => {
+      const fixture = await suite.create();
+      const startAtMs = fixture.clock.now();
+      const output = await outputOf(fixture, async (ctx) => {
+        const before = ctx.now();
+        await ctx.wait({ name: "nap", reason: "timer", timeoutMs: 5_000 });
+        return done([before - startAtMs, ctx.now() - startAtMs, ctx.random() !== ctx.random()]);
+      });
+
+      expect(output).toEqual([0, 5_000, true]);
+    });
+  });
+}
+
+function testOutcomes(suite: EngineSuite): void {
+  it("E2 gives code a failure with code, retry advice, details and causes, the same after a restart", async () => {
+    let fixture = await suite.create();
+    const seen: unknown[] = [];
+    let thrown = 0;
+    const execute = async (ctx: Parameters<Parameters<typeof outputOf>[1]>[0]) => {
+      try {
+        await code(ctx, "fails", () => {
+          thrown++;
+          const cause = Object.assign(new TypeError("socket closed"), { code: "ECONNRESET" });
+          throw new LonghaulError("BUDGET_EXCEEDED", "over", { retry: { afterMs: 7_000 }, details: { limit: 5 }, cause: new Error("wrapped", { cause }) });
+        });
+      } catch (error) {
+        const { code: errorCode, retry, details, message, cause } = error as LonghaulError;
+        const inner = (cause as Error).cause as Error & { readonly code: string };
+        seen.push({ errorCode, retry, details, message, isOurs: error instanceof LonghaulError, cause: (cause as Error).message, name: inner.name, innerCode: inner.code });
+      }
+      await ctx.wait({ name: "go", reason: "signal", signal: "go" });
+      return done(null);
+    };
+    await fixture.engine.run([agentA], execute);
+    const { taskId } = await fixture.engine.start(newTask(fixture));
+    await quiet(fixture);
+    const runId = String((await fixture.engine.get(taskId))?.runId);
+
+    fixture = await suite.crash(fixture);
+    await fixture.engine.run([agentA], execute);
+    await fixture.engine.signal(runId, "go", null, "1");
+    await runToEnd(fixture, taskId);
+
+    expect(thrown).toBe(1);
+    expect(seen).toHaveLength(2);
+    expect(seen[0]).toEqual({
+      errorCode: "BUDGET_EXCEEDED", retry: { afterMs: 7_000 }, details: { limit: 5 }, message: "over", isOurs: true, cause: "wrapped", name: "TypeError", innerCode: "ECONNRESET",
+    });
+    expect(seen[1]).toEqual(seen[0]);
+  });
+
+  it("applies what a step writes in its own commit, and ends it in the refusal when a guard refuses", async () => {
+    const fixture = await suite.create();
+    await fixture.engine.start(newTask(fixture, { agent: "elsewhere", key: "held" }));
+    const guard = { type: "key.claim" as const, key: "held", taskId: "other", atMs: 0, expiresAtMs: 1 };
+    const output = await outputOf(fixture, async (ctx) => {
+      await ctx.step({ kind: "code", name: "writes" }, async () => value(1, [progress("kept")]));
+      const refusal = await ctx.step({ kind: "code", name: "refused" }, async () => value(2, [progress("dropped"), guard])).catch((error: unknown) => error);
+      return done((refusal as LonghaulError).code);
+    });
+
+    expect(output).toBe("TASK_KEY_TAKEN");
+    expect(fixture.applied()).toEqual(["kept"]);
+  });
+
+  it("ends a step whose value is too large, or is not data, in a failure that says so", async () => {
+    const fixture = await suite.create();
+    const output = await outputOf(fixture, async (ctx) => {
+      const large = await code(ctx, "large", () => "x".repeat(2_000_001)).catch((error: unknown) => (error as LonghaulError).code);
+      const strange = await code(ctx, "strange", () => Number.NaN).catch((error: unknown) => (error as LonghaulError).code);
+      return done([large, strange]);
+    });
+
+    expect(output).toEqual(["PAYLOAD_TOO_LARGE", "JSON_INVALID"]);
+  });
+
+  it("ends a task whose code throws as dead, with the reason that the error names", async () => {
+    const fixture = await suite.create();
+    await fixture.engine.run([agentA], async (ctx) => {
+      await code(ctx, "one", () => 1);
+      if (ctx.task.source === "plain") throw new RangeError("boom");
+      throw new LonghaulError("BUDGET_EXCEEDED", "no credit", { details: { deadReason: "billing" } });
+    });
+    const plain = await fixture.engine.start(newTask(fixture, { source: "plain" }));
+    const named = await fixture.engine.start(newTask(fixture, { source: "named" }));
+
+    expect(await fixture.engine.result(plain.taskId)).toMatchObject({ status: "dead", reason: "failed", failure: { name: "RangeError", message: "boom" } });
+    expect(await fixture.engine.result(named.taskId)).toMatchObject({ status: "dead", reason: "billing", failure: { code: "BUDGET_EXCEEDED" } });
+  });
+
+  it("survives a failure that durable code never awaits", async () => {
+    const fixture = await suite.create();
+    let failed = 0;
+
+    const output = await outputOf(fixture, async (ctx) => {
+      void code(ctx, "forgotten", () => {
+        failed++;
+        throw new Error("nobody looks");
+      });
+      return done(await code(ctx, "kept", () => "kept"));
+    });
+
+    await until(() => failed === 1, "the forgotten step failed");
+    expect(output).toBe("kept");
+  });
+}
+
+function testTransactions(suite: EngineSuite): void {
+  const spec = { kind: "code", name: "tx" } as const;
+
+  it("runs user SQL in the step's own commit, and undoes it with the step's failure", async () => {
+    const fixture = await suite.create();
+    const output = await outputOf(fixture, async (ctx) => {
+      await ctx.transaction(spec, async (tx) => (await tx.run("CREATE TABLE note (text TEXT)")).changes);
+      await ctx.transaction(spec, async (tx) => (await tx.run("INSERT INTO note (text) VALUES (?)", "kept")).changes);
+      const failure = await ctx
+        .transaction(spec, async (tx) => {
+          await tx.run("INSERT INTO note (text) VALUES ('undone')");
+          throw new Error("no");
+        })
+        .catch((error: unknown) => (error as Error).message);
+      const rows = await ctx.transaction(spec, async (tx) => (await tx.all("SELECT text FROM note")).map((row) => row["text"] ?? null));
+      return done([failure, rows]);
+    });
+
+    expect(output).toEqual(["no", ["kept"]]);
+  });
+
+  it("refuses a transaction that awaits something else, and undoes it", async () => {
+    const fixture = await suite.create();
+    let late: unknown;
+    const output = await outputOf(fixture, async (ctx) => {
+      await ctx.transaction(spec, async (tx) => (await tx.run("CREATE TABLE slow (n INTEGER)")).changes);
+      const refused = await ctx
+        .transaction(spec, async (tx) => {
+          await tx.run("INSERT INTO slow (n) VALUES (1)");
+          await new Promise<void>((resolve) => void fixture.clock.setTimer(10, resolve));
+          late = await tx.run("INSERT INTO slow (n) VALUES (2)").catch((error: unknown) => error);
+          return null;
+        })
+        .catch((error: unknown) => (error as LonghaulError).code);
+      await ctx.wait({ name: "longer", reason: "timer", timeoutMs: 20 });
+      return done([refused, await ctx.transaction(spec, async (tx) => (await tx.all("SELECT n FROM slow")).length)]);
+    });
+
+    expect(output).toEqual(["TRANSACTION_AWAIT", 0]);
+    expect(late).toMatchObject({ code: "TRANSACTION_AWAIT" });
+  });
+}
