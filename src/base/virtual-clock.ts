@@ -36,6 +36,11 @@ export class VirtualClock implements Clock {
     return { cancel: () => void this.#entries.delete(entry) };
   }
 
+  /** How many timers were set so far: a sign of activity. */
+  get timersSet(): number {
+    return this.#order;
+  }
+
   /** Instants of the timers that are set, earliest first. */
   get pendingAtMs(): readonly number[] {
     return [...this.#entries].map((entry) => entry.atMs).toSorted((a, b) => a - b);

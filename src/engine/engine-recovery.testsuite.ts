@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { EngineContext } from "./engine.ts";
 import { agentA, code, createGate, done, newTask, progress, quiet, runToEnd, until, value, type EngineFixture, type EngineSuite } from "./engine-fixture.testsuite.ts";
 
-/** A run that crashes the engine in each execution of its step "crash": the step never comes back. */
+/** Waits until a run executes and had time to come to its step. */
 async function executing(fixture: EngineFixture): Promise<void> {
   await until(() => fixture.changes.some(({ task }) => task.status === "running" && task.runId !== null), "a run executes");
   await fixture.clock.advance(0);
@@ -93,11 +93,13 @@ function testLimits(suite: EngineSuite): void {
   it("E12 S27 counts progress between crashes, but never more than a hundred crashes in all", async () => {
     let fixture = await suite.create();
     let reached = 0;
+    let hangingIn = -1;
     const execute = async (ctx: EngineContext) => {
       for (let count = 1; ; count++) {
         const isOld = count <= reached;
         await code(ctx, "count", async () => {
           if (isOld || ctx.task.recoveries >= count) return count;
+          hangingIn = ctx.task.recoveries;
           return await new Promise<number>(() => undefined);
         });
         reached = Math.max(reached, count);
@@ -108,7 +110,8 @@ function testLimits(suite: EngineSuite): void {
     let report = { resumed: 0, quarantined: 0 };
     let crashes = 0;
     while (report.quarantined === 0 && crashes < 200) {
-      await executing(fixture);
+      const before = crashes;
+      await until(() => hangingIn === before, "the next step hangs");
       fixture = await suite.crash(fixture);
       report = await fixture.engine.run([agentA], execute);
       crashes++;

@@ -48,7 +48,7 @@ export function testWaits(suite: EngineSuite): void {
 
     it("holds a thousand waiting runs without a slot and with one timer", async () => {
       const fixture = await suite.create();
-      await fixture.engine.run([{ ...agentA, concurrency: 2, queueMax: 2_000 }], async (ctx) => {
+      await fixture.engine.run([{ ...agentA, concurrency: 50, queueMax: 2_000 }], async (ctx) => {
         await ctx.wait({ name: "nap", reason: "timer", timeoutMs: hourMs });
         return done(null);
       });

@@ -1,5 +1,4 @@
 import { describe, expect, onTestFinished, test } from "vitest";
-import { LonghaulError } from "../base/error.ts";
 import type { Json } from "../base/json.ts";
 import { VirtualClock } from "../base/virtual-clock.ts";
 import { type Message, textOf, toolCallsOf } from "../record/message.ts";
@@ -151,7 +150,7 @@ function testFailures(start: Start, clock: VirtualClock): void {
   test("an abort ends the call at once with its own reason", async () => {
     const model = await start({ answer: "hang" });
     const controller = new AbortController();
-    const reason = new LonghaulError("TASK_CANCELED", "Canceled by the test.");
+    const reason = new Error("Canceled by the test.");
     const failing = failureOf(model.complete(modelRequest({ signal: controller.signal })));
 
     await clock.advance(10);

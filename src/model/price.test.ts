@@ -14,6 +14,7 @@ test("the price is that of the model, with and without a date in its name", asyn
   expect(await cost("anthropic/claude-opus-5-5", { inputTokens: 1_000_000 })).toBe(4_000_000);
   expect(await cost("anthropic/claude-opus-4-1-20250805", { outputTokens: 1000 })).toBe(75_000);
   expect(await cost("anthropic/claude-sonnet-4-20250514", { inputTokens: 1000 })).toBe(3000);
+  expect(await cost("anthropic/claude-3.5-haiku", { outputTokens: 1000 })).toBe(4000);
   expect(await cost("openai/gpt-5.2-2025-12-11", { inputTokens: 1_000_000, outputTokens: 1_000_000 })).toBe(15_750_000);
 });
 

@@ -47,6 +47,12 @@ test("ids that come again belong to their own turn", () => {
   ]);
 });
 
+test("a call does not take the result of a later call with its id, nor one that is taken", () => {
+  expect(shape([{ role: "assistant", parts: [call("c")] }, { role: "assistant", parts: [call("c")] }, { role: "tool", results: [result("c")] }])).toBe("a(c) t(c!) a(c) t(c)");
+  expect(shape([{ role: "assistant", parts: [call("c"), call("c")] }, { role: "tool", results: [result("c"), result("c")] }])).toBe("a(c,c) t(c,c)");
+  expect(shape([{ role: "assistant", parts: [call("c"), call("c")] }, { role: "tool", results: [result("c")] }])).toBe("a(c,c) t(c,c!)");
+});
+
 test("error results carry the flag and say it in words", () => {
   const outputs = (value: ToolResultPart["value"]) => toPrompt([{ role: "assistant", parts: [call("c")] }, { role: "tool", results: [result("c", value, true)] }])[1];
 

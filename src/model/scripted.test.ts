@@ -61,3 +61,11 @@ test("the same call uses and costs the same", async () => {
   expect(second.usage).toEqual(first.usage);
   expect(first.costMicroUsd).toBe(first.usage.inputTokens * 2 + first.usage.outputTokens * 10);
 });
+
+test("a call that was given up before it began is not recorded", async () => {
+  const model = scriptedModel("never");
+
+  await expect(model.complete(modelRequest({ signal: AbortSignal.abort(new Error("gave up")) }))).rejects.toThrow("gave up");
+
+  expect(model.calls).toEqual([]);
+});

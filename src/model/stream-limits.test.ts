@@ -3,6 +3,7 @@ import { MockLanguageModelV4 } from "ai/test";
 import { expect, test } from "vitest";
 import { VirtualClock } from "../base/virtual-clock.ts";
 import { textOf } from "../record/message.ts";
+import { startChunkDeadline } from "./chunk-deadline.ts";
 import { finishPart, textParts } from "./v4-parts.testsuite.ts";
 import { modelRequest } from "./model.testsuite.ts";
 import { languageModel } from "./provider.ts";
@@ -66,6 +67,16 @@ test("each piece of content gives the next one as long again", async () => {
   await clock.advance(1);
 
   expect(outcome.value).toMatchObject({ details: { limit: "totalMs" } });
+});
+
+test("limits that start after the caller gave up end at once", async () => {
+  const clock = new VirtualClock();
+  const reason = new Error("gave up");
+
+  const deadline = startChunkDeadline({ clock, timeouts, model: "m", signal: AbortSignal.abort(reason) });
+
+  await expect(deadline.race(new Promise(() => undefined))).rejects.toBe(reason);
+  expect(clock.pendingAtMs).toEqual([]);
 });
 
 test("silence in the middle is told from silence at the beginning", async () => {

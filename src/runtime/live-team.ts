@@ -1,8 +1,9 @@
 import type { TeamDefinition } from "../agent/team-definition.ts";
 import { assertTeam } from "../agent/validate-team.ts";
-import type { DrainReport, RecoveryReport } from "../engine/engine.ts";
+import type { DrainReport, Engine, RecoveryReport } from "../engine/engine.ts";
 import { computeHealth } from "../judge/health.ts";
 import type { HealthVerdict } from "../record/health.ts";
+import type { MessageStore, RecordStore } from "../store/store.ts";
 import type { LiveTeamOptions } from "./live-team-options.ts";
 import { observeTeam } from "./observe-team.ts";
 import { createOperations, type Operations } from "./operations.ts";
@@ -15,8 +16,14 @@ export type { LiveTeamOptions } from "./live-team-options.ts";
 export interface LiveTeam {
   readonly team: TeamDefinition;
   readonly operations: Operations;
+  /** What there is to read. */
+  readonly records: RecordStore;
+  readonly messages: MessageStore;
+  readonly tasks: Pick<Engine, "list" | "steps">;
   start(): Promise<RecoveryReport>;
   isReady(): boolean;
+  /** True when no step executes and nothing waits to be committed. */
+  isQuiet(): boolean;
   health(): Promise<readonly HealthVerdict[]>;
   /** Takes no new work, lets steps finish for at most `timeoutMs`, leaves the rest to be resumed. */
   drain(timeoutMs: number): Promise<DrainReport>;
@@ -36,6 +43,10 @@ export async function openLiveTeam(options: LiveTeamOptions): Promise<LiveTeam> 
   return {
     team: definition,
     operations: createOperations({ engine: data.engine, store: data.store, clock, ids: parts.ids, manifest: () => parts.manifest }),
+    records: data.store.records,
+    messages: data.store.messages,
+    tasks: data.engine,
+    isQuiet: () => data.engine.isQuiet(),
     async start() {
       const begun = await startParts(parts);
       running = begun.running;

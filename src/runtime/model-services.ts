@@ -2,6 +2,7 @@ import type { LanguageModelV4, LanguageModelV4CallOptions } from "@ai-sdk/provid
 import type { EndpointDefinition, ModelReference } from "../agent/model-reference.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Json } from "../base/json.ts";
+import { asLanguageModel } from "../model/as-language-model.ts";
 import { durableLanguageModel, readDurableAnswer, type RunModelStep } from "../model/durable-language-model.ts";
 import type { ModelEndpoint } from "../model/endpoint.ts";
 import { fromPrompt } from "../model/from-prompt.ts";
@@ -47,7 +48,7 @@ export function createModelServices({ clock, secrets, endpoints, modelFor }: Mod
             },
           };
         });
-      return durableLanguageModel(lazyModel(reference, registry), runStep, { clock, id, outputTokensMax: outputTokensMaxDefault });
+      return durableLanguageModel(lazyModel(reference, modelFor, registry), runStep, { clock, id, outputTokensMax: outputTokensMaxDefault });
     },
   };
 }
@@ -67,7 +68,9 @@ function toEndpoint(definition: EndpointDefinition, secrets: Secrets): ModelEndp
 }
 
 /** The AI SDK wants a model at once; its provider's library is loaded at the first call. */
-function lazyModel(reference: ModelReference, registry: ModelRegistry): LanguageModelV4 {
+function lazyModel(reference: ModelReference, modelFor: ModelServicesOptions["modelFor"], registry: ModelRegistry): LanguageModelV4 {
+  const replaced = modelFor(reference);
+  if (replaced !== null) return asLanguageModel(replaced);
   if (typeof reference !== "string") return reference;
   const slash = reference.indexOf("/");
   const real = (): Promise<LanguageModelV4> => registry.resolveLanguageModel(reference);

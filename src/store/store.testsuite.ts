@@ -299,7 +299,13 @@ function testProgress(current: () => Store): void {
     }
 
     expect(counts).toEqual([1, 2, 2, 3, 3, 4, 5, 6]);
-    expect(await current().progress.all()).toEqual([{ agent: "research", count: 6, lastAtMs: startAtMs + 7, lastOutputHash: "h1" }]);
+    expect(await current().progress.all()).toEqual([{ agent: "research", count: 6, lastAtMs: startAtMs + 7, lastOutputHash: "h1", lastId: "p7" }]);
+  });
+
+  it("keeps the id of the last work that counted, not of the one that did not", async () => {
+    await current().write([progressWrite("p1", "h1"), progressWrite("p2", "h1", startAtMs + 1)]);
+
+    expect(await current().progress.all()).toMatchObject([{ count: 1, lastAtMs: startAtMs, lastId: "p1" }]);
   });
 }
 

@@ -14,7 +14,7 @@ import { createScheduler, type Scheduler } from "./scheduler.ts";
 
 /** An agent of durable code that does nothing, with these triggers. */
 export function agentWith(name: string, ...triggers: readonly Trigger[]): ReturnType<typeof defineAgent> {
-  return defineAgent({ name, run: async () => null, triggers: triggers as never });
+  return defineAgent({ name, run: async () => null, triggers });
 }
 
 /** A team around a scheduler: it outlives the scheduler as a database outlives a process. */

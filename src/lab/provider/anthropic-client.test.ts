@@ -1,5 +1,7 @@
 import Anthropic, { AuthenticationError, BadRequestError, InternalServerError, NotFoundError, OverloadedError, PaymentRequiredError, PermissionDeniedError, RateLimitError } from "@anthropic-ai/sdk";
 import { expect, test } from "vitest";
+import { VirtualClock } from "../../base/virtual-clock.ts";
+import { createProviderSimulator } from "./provider-simulator.ts";
 import { collect, serveForTest } from "./serve-for-test.testsuite.ts";
 import { replyText, replyToolCall, type Script } from "./simulated-reply.ts";
 import { toolResultsOf } from "./simulated-request.ts";
@@ -130,4 +132,14 @@ test("an account out of money answers 429 with an error code of its own", async 
   const client = await connect();
 
   await expect(client.messages.create({ ...hello, model: "sim-quota" })).rejects.toMatchObject({ status: 429, errorCode: "enforced_spend_limit_reached" });
+});
+
+test("the official client works in process, without a socket", async () => {
+  const simulator = createProviderSimulator({ clock: new VirtualClock(), script: () => replyText("Hi there.") });
+  const client = new Anthropic({ apiKey: "k", baseURL: "http://simulated.example", maxRetries: 0, fetch: simulator.fetch });
+
+  const events = await collect(await client.messages.create({ ...hello, stream: true }));
+
+  expect(JSON.stringify(events)).toContain("Hi there.");
+  expect(simulator.receipts()).toMatchObject([{ outcome: "completed" }]);
 });

@@ -1,5 +1,7 @@
 import OpenAI, { AuthenticationError, BadRequestError, InternalServerError, NotFoundError, PermissionDeniedError, RateLimitError } from "openai";
 import { expect, test } from "vitest";
+import { VirtualClock } from "../../base/virtual-clock.ts";
+import { createProviderSimulator } from "./provider-simulator.ts";
 import { collect, serveForTest } from "./serve-for-test.testsuite.ts";
 import { replyRefusal, replyText, replyToolCall, type Script } from "./simulated-reply.ts";
 import { toolResultsOf } from "./simulated-request.ts";
@@ -133,4 +135,14 @@ test("an account out of money answers 429 insufficient_quota", async () => {
   const client = await connect();
 
   await expect(client.chat.completions.create({ ...chat, model: "sim-quota" })).rejects.toMatchObject({ status: 429, code: "insufficient_quota", type: "insufficient_quota" });
+});
+
+test("the official client works in process, without a socket", async () => {
+  const simulator = createProviderSimulator({ clock: new VirtualClock(), script: () => replyText("Hi there.") });
+  const client = new OpenAI({ apiKey: "k", baseURL: "http://simulated.example/v1", maxRetries: 0, fetch: simulator.fetch });
+
+  const events = await collect(await client.responses.create({ model: "gpt-5.2", input: "Hello", stream: true }));
+
+  expect(JSON.stringify(events)).toContain("Hi there.");
+  expect(simulator.receipts()).toMatchObject([{ outcome: "completed" }]);
 });

@@ -1,0 +1,132 @@
+import { formatDuration } from "../../base/duration.ts";
+import { LonghaulError } from "../../base/error.ts";
+import type { Json } from "../../base/json.ts";
+import { formatUsd } from "../../base/money.ts";
+import { toTaskView } from "../../http/task-view.ts";
+import { outcomeToJson } from "../../record/step.ts";
+import type { Task } from "../../record/task.ts";
+import type { OperatorView } from "../../runtime/operator-view.ts";
+import type { CommandContext, ExitCode } from "../command-context.ts";
+import { withView } from "../open-view.ts";
+import { printable, printableLine } from "../printable.ts";
+import { createEnvironmentRedactor } from "../redact-environment.ts";
+import { mainRecordOf, type StepRow, stepColumns, toStepRows } from "../step-row.ts";
+import { formatTable } from "../table.ts";
+import { describeStatus, statusStyle } from "../task-columns.ts";
+import { formatTranscript, textOfValue } from "../transcript-text.ts";
+
+export interface ShowOptions {
+  readonly step?: number;
+}
+
+type Redact = <T extends Json>(value: T) => T;
+
+/** A task with the steps of its run; with `step`, everything of one step. @throws {TASK_UNKNOWN} */
+export function runShow(context: CommandContext, id: string, { step }: ShowOptions): Promise<ExitCode> {
+  return withView(context, async (view) => {
+    const redact = createEnvironmentRedactor(process.env);
+    const { task, runId } = await find(view, id);
+    const rows = runId === null ? [] : await readRows(view, runId);
+    if (step === undefined) await showTask(context, view, redact(task as unknown as Json) as unknown as Task, runId, redactRows(rows, redact));
+    else await showStep(context, view, task, redactRows([findStep(rows, step, runId ?? task.id)], redact));
+    return 0;
+  });
+}
+
+async function find(view: OperatorView, id: string): Promise<{ readonly task: Task; readonly runId: string | null }> {
+  const task = await view.task(id);
+  if (task !== null) return { task, runId: task.runId };
+  const ofRun = await view.taskOfRun(id);
+  if (ofRun !== null) return { task: ofRun, runId: id };
+  throw new LonghaulError("TASK_UNKNOWN", `There is no task or run ${JSON.stringify(id)}.`);
+}
+
+async function readRows(view: OperatorView, runId: string): Promise<readonly StepRow[]> {
+  const [steps, records] = await Promise.all([view.steps(runId), view.store.records.query({ runId, limit: 10_000 })]);
+  return toStepRows(steps, records.map(({ record }) => record));
+}
+
+function redactRows(rows: readonly StepRow[], redact: Redact): readonly StepRow[] {
+  return redact(rows as unknown as Json) as unknown as readonly StepRow[];
+}
+
+function findStep(rows: readonly StepRow[], number: number, id: string): StepRow {
+  const row = rows.find((candidate) => candidate.step.number === number);
+  if (row !== undefined) return row;
+  const known = rows.length === 0 ? "It has no completed step yet" : `It has ${rows.map((candidate) => candidate.step.number).join(", ")}`;
+  throw new LonghaulError("OPTION_INVALID", `${id} has no completed step ${number}. ${known}. See them with \`longhaul show ${id}\`.`);
+}
+
+async function showTask({ output }: CommandContext, view: OperatorView, task: Task, runId: string | null, rows: readonly StepRow[]): Promise<void> {
+  const money = await view.store.money.spent({ taskId: task.id });
+  output.data({ task: toTaskView(task), runId, tokens: money.tokens, costMicroUsd: money.spentMicroUsd, steps: rows.map(toStepJson) });
+  if (output.isJson) return;
+  const { end } = task;
+  const line = (name: string, text: string): void => output.say(`${output.style("dim", name.padEnd(9))}${text}`);
+  line("task", `${task.id}  ${task.agent}  ${output.style(statusStyle(task), describeStatus(task))}`);
+  if (runId !== null) line("run", runId);
+  line("from", printableLine(`${task.source}${task.key === null ? "" : `, key ${task.key}`}`));
+  line("when", `${new Date(task.createdAtMs).toISOString()}${task.endedAtMs === null ? "" : `, took ${formatDuration(task.endedAtMs - (task.startedAtMs ?? task.createdAtMs))}`}`);
+  if (money.tokens > 0) line("spent", `${money.tokens.toLocaleString("en-US")} tokens, ${formatUsd(money.spentMicroUsd)}`);
+  line("input", printableLine(JSON.stringify(task.input)));
+  if (end?.status === "done") line("output", printable(textOfValue(end.output)));
+  if (end?.status === "done" && end.evidence !== null) line("evidence", printableLine(JSON.stringify(end.evidence)));
+  if (end?.status === "dead") line("reason", printable(`${end.reason}: ${end.failure.message}`));
+  if (end?.status === "canceled") line("reason", printable(end.reason));
+  if (rows.length === 0) return;
+  output.say("", ...formatTable(stepColumns(output.style), rows, { columns: output.columns, styleTitle: (text) => output.style("dim", text) }));
+  output.say("", output.style("dim", `Everything of one step: longhaul show ${task.id} --step ${rows.at(-1)?.step.number ?? 1}`));
+}
+
+async function showStep({ output }: CommandContext, view: OperatorView, task: Task, [row]: readonly StepRow[]): Promise<void> {
+  if (row === undefined) return;
+  const record = mainRecordOf(row);
+  const transcript = record?.data["transcript"];
+  const messages = typeof transcript === "string" ? await view.store.messages.transcript(transcript) : [];
+  output.data({ taskId: task.id, agent: task.agent, ...toStepJson(row), messages, records: row.records });
+  if (output.isJson) return;
+  const { step } = row;
+  const title = `step ${step.number}: ${step.kind} ${step.name} of ${task.agent} (${task.id})`;
+  output.say(output.style("bold", title), `${new Date(step.startedAtMs).toISOString()}, took ${formatDuration(step.completedAtMs - step.startedAtMs)}, attempt ${step.attempt}`);
+  if (record !== undefined) output.say(...measuresOf(row));
+  output.say("");
+  if (messages.length > 0) output.say(...formatTranscript(messages, output.style));
+  if (record?.tool_args !== undefined && record.tool_args !== null) output.say(output.style("bold", "── arguments"), printable(textOfValue(record.tool_args)), "");
+  if (messages.length === 0) output.say(output.style("bold", step.outcome.ok ? "── result" : "── failure"), printable(textOfValue(resultOf(row))));
+}
+
+function measuresOf(row: StepRow): readonly string[] {
+  const record = mainRecordOf(row);
+  if (record === undefined) return [];
+  const { model, usage, finishReason, responseModel } = record.data;
+  return [
+    ...(typeof model === "string" ? [`model ${model}${typeof responseModel === "string" && responseModel !== "" ? ` (answered: ${responseModel})` : ""}${record.simulated ? ", simulated" : ""}`] : []),
+    ...(record.cost_micro_usd === null && record.tokens_used === null ? [] : [`${(record.tokens_used ?? 0).toLocaleString("en-US")} tokens, ${record.cost_micro_usd === null ? "cost unknown" : formatUsd(record.cost_micro_usd)}`]),
+    ...(usage === undefined ? [] : [`usage ${JSON.stringify(usage)}`]),
+    ...(typeof finishReason === "string" ? [`finished: ${finishReason}`] : []),
+    ...(record.result === null ? [] : [`result: ${record.result}${record.reason === null ? "" : `: ${printableLine(record.reason)}`}`]),
+    ...row.records.filter(({ event_type }) => event_type === "retry").map(({ reason }) => `tried again: ${printableLine(reason ?? "")}`),
+  ];
+}
+
+function resultOf({ step }: StepRow): Json {
+  return step.outcome.ok ? step.outcome.value : ((outcomeToJson(step.outcome) as { readonly failure: Json }).failure ?? null);
+}
+
+function toStepJson(row: StepRow): object {
+  const { step } = row;
+  const record = mainRecordOf(row);
+  return {
+    step: step.number,
+    kind: step.kind,
+    name: step.name,
+    occurrence: step.occurrence,
+    attempt: step.attempt,
+    startedAt: new Date(step.startedAtMs).toISOString(),
+    durationMs: step.completedAtMs - step.startedAtMs,
+    tool: record?.tool_name ?? null,
+    tokens: record?.tokens_used ?? null,
+    costMicroUsd: record?.cost_micro_usd ?? null,
+    outcome: outcomeToJson(step.outcome),
+  };
+}

@@ -1,0 +1,45 @@
+import type { Json } from "../../base/json.ts";
+import type { TaskView } from "../../http/task-view.ts";
+import type { CommandContext, ExitCode } from "../command-context.ts";
+import { createControl } from "../control.ts";
+import { printable } from "../printable.ts";
+import { textOfValue } from "../transcript-text.ts";
+import { withView } from "../open-view.ts";
+import { findPresence } from "../team-presence.ts";
+import { LonghaulError } from "../../base/error.ts";
+
+export interface TaskOptions {
+  readonly input: Json;
+  readonly key?: string;
+  readonly priority?: number;
+  readonly wait: boolean;
+}
+
+/** Gives an agent a task, or finds the one that holds the key; with `wait`, ends with the task. */
+export async function runTask(context: CommandContext, agent: string, { input, key, priority, wait }: TaskOptions): Promise<ExitCode> {
+  const { output } = context;
+  const isRunning = await withView(context, async (view) => (await findPresence(view, context.clock.now())).isRunning);
+  if (wait && !isRunning) throw new LonghaulError("CLIENT_UNREACHABLE", "No team runs that would work on the task, so --wait would never end. Leave it out to queue the task, or type: longhaul start team.ts");
+  const control = createControl(context);
+  const started = await control.submit({ agent, input, ...(key === undefined ? {} : { key }), ...(priority === undefined ? {} : { priority }) });
+  if (!wait) {
+    output.data(started);
+    output.say(`${started.taskId} ${started.created ? "is queued" : "holds this key already"}.${isRunning ? "" : " The team does not run: it begins when it starts."}`);
+    output.say(output.style("dim", `See it with: longhaul show ${started.taskId}`));
+    return 0;
+  }
+  const task = await control.result(started.taskId);
+  output.data(task);
+  printEnd(context, task);
+  return task.status === "done" ? 0 : 1;
+}
+
+function printEnd({ output }: CommandContext, task: TaskView): void {
+  if (task.status === "done") {
+    output.warn(output.style("dim", `${task.id} is done(${task.outcome ?? "unverified"}).`));
+    output.say(printable(textOfValue(task.output)));
+    return;
+  }
+  if (output.isJson) return;
+  output.warn(`${task.id} is ${task.status}${task.reason === null ? "" : ` (${task.reason})`}: ${printable(task.message ?? "")}`.trimEnd(), `  Next: longhaul show ${task.id}`);
+}

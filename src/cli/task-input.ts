@@ -1,0 +1,32 @@
+import { readFileSync } from "node:fs";
+import { messageOf } from "../base/error.ts";
+import type { Json } from "../base/json.ts";
+import { usageError } from "./failure-report.ts";
+
+/**
+ * The JSON that was given as an argument: itself, `@file`, or `-` for standard input. Nothing: null.
+ * @throws {CLI_USAGE}
+ */
+export function readJsonArgument(argument: string | undefined, what: string, readInput: () => string = () => readFileSync(0, "utf8")): Json {
+  if (argument === undefined) return null;
+  if (argument === "-") return parse(readInput(), `${what} on standard input`);
+  if (!argument.startsWith("@")) return parse(argument, what);
+  const file = argument.slice(1);
+  try {
+    return parse(readFileSync(file, "utf8"), `${what} in ${file}`);
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") throw usageError(`${what}: there is no file ${file}.`, error);
+    throw error;
+  }
+}
+
+const shownLengthMax = 80;
+
+function parse(text: string, what: string): Json {
+  try {
+    return JSON.parse(text) as Json;
+  } catch (error) {
+    const shown = text.length > shownLengthMax ? `${text.slice(0, shownLengthMax)}…` : text;
+    throw usageError(`${what} is not JSON: ${shown.trim()}\n(${messageOf(error)}) Quote it for the shell, as in '{"company":"Acme"}', or give @file or - for standard input.`, error);
+  }
+}
