@@ -8,7 +8,7 @@ import { defineTool, type ToolDefinition } from "./tool-definition.ts";
 import { cron, every, on, poll } from "./trigger-definition.ts";
 
 /** Compiles only when both types are the same. The compiler runs these tests; nothing here is executed. */
-function same<A, B>(_: (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false): void {}
+declare function same<A, B>(isSame: (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false): void;
 
 const company = z.object({ company: z.string() });
 const summary = z.object({ summary: z.string(), sources: z.array(z.string()) });
@@ -31,7 +31,6 @@ const research = defineAgent({
   triggers: [
     every("15m", { input: () => ({ company: "Acme" }) }),
     cron("0 9 * * *", { input: async ({ dueAtMs }) => ({ company: String(dueAtMs) }) }),
-    on("lead.found"),
     on("lead.found", { input: (event) => ({ company: event["company"] as string }) }),
     on("lead.found", { schema: z.object({ name: z.string() }), input: ({ name }) => ({ company: name }) }),
     poll("5m", { poll: async () => ({ items: [{ id: 7 }] }), key: ({ id }) => String(id), input: ({ id }) => ({ company: id.toFixed() }) }),
@@ -41,7 +40,7 @@ same<typeof research, AgentDefinition<Company, Summary>>(true);
 
 // A transforming schema takes its input type and gives its output type.
 const parsed = defineAgent({ name: "parsed", input: z.object({ at: z.string().transform(Number) }), run: async (_, { at }) => at.toFixed() });
-same<typeof parsed, AgentDefinition<{ at: string }, unknown>>(true);
+same<typeof parsed, AgentDefinition<{ at: string }>>(true);
 
 // A trigger that cannot satisfy the input does not compile.
 defineAgent({
@@ -108,7 +107,7 @@ const caller = defineFlow({
     return null;
   },
 });
-same<typeof caller, FlowDefinition<unknown, unknown>>(true);
+same<typeof caller, FlowDefinition>(true);
 
 // A pipeline goes from the first input to the last output, and its stages fit.
 const shorten = defineAgent({ name: "shorten", input: summary, output: z.string(), run: async (_, { summary }) => summary.slice(0, 10) });

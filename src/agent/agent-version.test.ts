@@ -10,7 +10,7 @@ import { every } from "./trigger-definition.ts";
 
 const tool = { name: "look", description: "Look", inputSchema: z.object({ at: z.string() }), effect: "read", execute: () => 1 } as const;
 const base = { name: "a", model: "openai/gpt-5", instructions: "Work.", tools: [defineTool(tool)], output: z.object({ text: z.string() }), limits: { turnsMax: 5 } } as const;
-const versionWith = (changes: object): string => computeAgentVersion(defineAgent({ ...base, ...changes } as never));
+const versionWith = (changes: object): string => computeAgentVersion(defineAgent({ ...base, ...changes }));
 const work = (name: string, run: () => Promise<unknown>): AgentDefinition => defineAgent({ name, run });
 
 describe("computeAgentVersion", () => {

@@ -10,7 +10,7 @@ import { validateTeam } from "./validate-team.ts";
 
 const remedyFor = (agent: object, team: object = {}): readonly string[] => {
   const agents = [defineAgent({ name: "a", model: "openai/gpt-5", instructions: "Work.", ...agent } as never)];
-  return validateTeam(defineTeam({ name: "team", agents, ...team } as never)).map(({ field, value, remedy }) => `${field} (${value}): ${remedy}`);
+  return validateTeam(defineTeam({ name: "team", agents, ...team })).map(({ field, value, remedy }) => `${field} (${value}): ${remedy}`);
 };
 const notBuilt = "It is not built yet in this version; remove it.";
 const tool = { name: "t", description: "T", inputSchema: z.object({}), effect: "read", execute: () => 1 } as const;

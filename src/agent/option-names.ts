@@ -30,7 +30,7 @@ export const optionNames = {
   cron: { kind: true, pattern: true, timezone: true, if: true, input: true } satisfies Names<CronTrigger<unknown>>,
   on: { kind: true, event: true, schema: true, input: true } satisfies Names<EventTrigger<unknown>>,
   poll: { kind: true, every: true, poll: true, key: true, input: true } satisfies Names<PollTrigger<unknown>>,
-  endpoint: { kind: true, name: true, wire: true, baseUrl: true, apiKey: true, simulated: true, fetch: true, priceAs: true } satisfies Names<EndpointDefinition>,
+  endpoint: { kind: true, name: true, wire: true, baseUrl: true, apiKey: true, simulated: true, fetch: true, priceAs: true, prices: true } satisfies Names<EndpointDefinition>,
   webhook: { kind: true, name: true, url: true, headers: true, signingSecret: true } satisfies Names<WebhookDefinition>,
   console: { kind: true, name: true } satisfies Names<ConsoleDefinition>,
   secret: { kind: true, name: true, file: true } satisfies Names<SecretReference>,

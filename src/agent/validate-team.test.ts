@@ -41,16 +41,16 @@ const worker = { name: "worker", run: async () => 1 };
 
 /** A sound team in which some options are replaced. What is wrong by type is the point of these tests. */
 function teamWith(changes: { readonly agent?: object; readonly code?: object; readonly flow?: object; readonly team?: object }): unknown {
-  const agents = [defineAgent({ ...research, ...changes.agent } as never), defineAgent({ ...worker, ...changes.code } as never)];
-  const flows = [defineFlow({ name: "flow", run: async () => 1, ...changes.flow } as never)];
+  const agents = [defineAgent({ ...research, ...changes.agent } as never), defineAgent({ ...worker, ...changes.code })];
+  const flows = [defineFlow({ name: "flow", run: async () => 1, ...changes.flow })];
   const endpoints = [endpoint({ name: "ollama", baseUrl: "http://127.0.0.1:11434/v1", apiKey: secret("OLLAMA_KEY"), priceAs: "openai/gpt-5" })];
   const notify = [webhook({ url: "https://hooks.example.com/x", headers: { a: "b" }, signingSecret: secret("HOOK") }), webhook({ name: "pager", url: secret("PAGER_URL") }), consoleNotifier()];
-  return defineTeam({ name: "prospecting", agents, flows, endpoints, notify, ...changes.team } as never);
+  return defineTeam({ name: "prospecting", agents, flows, endpoints, notify, ...changes.team });
 }
 
 const problemsOf = (...changes: Parameters<typeof teamWith>): readonly string[] => validateTeam(teamWith(...changes)).map(({ where, field, value }) => `${where}: ${field} = ${value}`);
-const toolWith = (changes: object): object => ({ agent: { tools: [defineTool({ ...lookup.spec, ...changes } as never)] } });
-const mcpWith = (changes: object): object => ({ agent: { tools: [mcp({ ...web.spec, ...changes } as never)] } });
+const toolWith = (changes: object): object => ({ agent: { tools: [defineTool({ ...lookup.spec, ...changes })] } });
+const mcpWith = (changes: object): object => ({ agent: { tools: [mcp({ ...web.spec, ...changes })] } });
 const triggerWith = (trigger: object): object => ({ agent: { triggers: [trigger] } });
 
 describe("validateTeam", () => {
@@ -94,7 +94,9 @@ describe("validateTeam", () => {
   ])("refuses %s", (_, changes, expected) => {
     expect(problemsOf(changes)).toEqual([expected]);
   });
+});
 
+describe("validateTeam, of tools", () => {
   it.each<readonly [string, object, string]>([
     ["a tool of the AI SDK", { agent: { tools: [{ description: "x", execute: () => 1 }] } }, 'agent research: tools[0] = {"description":"x"}'],
     ["a tool's name", toolWith({ name: "crm lookup" }), 'agent research, tool crm lookup: name = "crm lookup"'],
@@ -118,7 +120,9 @@ describe("validateTeam", () => {
   ])("refuses %s", (_, changes, expected) => {
     expect(problemsOf(changes)).toEqual([expected]);
   });
+});
 
+describe("validateTeam, of triggers", () => {
   it.each<readonly [string, object, string]>([
     ["an interval below a second", triggerWith(every("500ms", { input: () => ({ company: "" }) })), 'triggers[0].every = "500ms"'],
     ["an interval that is none", triggerWith(poll("x" as "1m", { poll: async () => ({ items: [] }), key: String, input: () => 1 })), 'triggers[0].every = "x"'],
@@ -134,7 +138,9 @@ describe("validateTeam", () => {
   ])("refuses %s", (_, changes, expected) => {
     expect(problemsOf(changes)).toEqual([`agent research: ${expected}`]);
   });
+});
 
+describe("validateTeam, of endpoints and notifiers", () => {
   it.each<readonly [string, object, string]>([
     ["an endpoint's address", { endpoints: [endpoint({ name: "x", baseUrl: "localhost:11434" })] }, 'endpoint x: baseUrl = "localhost:11434"'],
     ["an endpoint's key in plain text, without showing it", { endpoints: [endpoint({ name: "x", baseUrl: "http://x", apiKey: "sk-123" as never })] }, 'endpoint x: apiKey = "(a string)"'],
@@ -162,7 +168,7 @@ describe("assertTeam", () => {
 
   it("throws one error that lists every problem, a line each", () => {
     const team = teamWith({ agent: { name: "research", limits: { turnsMax: 0 }, budget: { perDay: 5 } }, flow: { verify: 1 }, team: { notify: [webhook({ url: "x" })] } });
-    expect(() => assertTeam(team)).toThrowError(
+    expect(() => assertTeam(team)).toThrow(
       expect.objectContaining({
         code: "TEAM_INVALID",
         message: [

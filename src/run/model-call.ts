@@ -115,6 +115,8 @@ function parkForBudget(scope: RunScope, place: RecordPlace, call: PreparedCall, 
   return { outcome: { ok: true, value: parkedToJson({ parked: "budget", forMs, signal: budgetSignal }) }, writes: [record] };
 }
 
+const unpriced = "No price is known for this model: budgets do not count the call. Declare one with endpoint({ prices }).";
+
 function settle(reservation: Reservation, done: ModelAnswer): Write {
   return { type: "money.settle", reservationId: reservation.id, spentMicroUsd: done.costMicroUsd ?? 0, tokens: totalTokens(done.usage) };
 }
@@ -127,6 +129,7 @@ function successRecord(scope: RunScope, place: RecordPlace, call: PreparedCall, 
     tokens_used: totalTokens(done.usage),
     cost_micro_usd: done.costMicroUsd,
     simulated: call.simulated,
+    reason: done.costMicroUsd === null ? unpriced : null,
     data: { model: call.modelId, usage: { ...done.usage }, ...done.data },
   });
 }

@@ -7,6 +7,7 @@ import { durableLanguageModel, readDurableAnswer, type RunModelStep } from "../m
 import type { ModelEndpoint } from "../model/endpoint.ts";
 import { fromPrompt } from "../model/from-prompt.ts";
 import type { Model } from "../model/model.ts";
+import { fixedPrice } from "../model/model-price.ts";
 import { modelIdOf } from "../model/provider.ts";
 import { createModelRegistry, type ModelRegistry } from "../model/registry.ts";
 import type { ForeignModelCall } from "../run/run-services.ts";
@@ -56,12 +57,13 @@ export function createModelServices({ clock, secrets, endpoints, modelFor }: Mod
 const outputTokensMaxDefault = 4_096;
 
 function toEndpoint(definition: EndpointDefinition, secrets: Secrets): ModelEndpoint {
-  const { wire, baseUrl, apiKey, simulated, priceAs, fetch } = definition;
+  const { wire, baseUrl, apiKey, simulated, priceAs, prices, fetch } = definition;
   return {
-    wire,
     baseUrl,
     simulated,
-    ...(apiKey === null ? {} : { apiKey: secrets.value(apiKey) }),
+    prices: Object.fromEntries(Object.entries(prices).map(([model, price]) => [model, fixedPrice(price)])),
+    ...(wire === null ? {} : { wire }),
+    ...(apiKey === null ? {} : { apiKey: () => secrets.value(apiKey) }),
     ...(priceAs === null ? {} : { priceAs }),
     ...(fetch === null ? {} : { fetch }),
   };

@@ -6,9 +6,9 @@ import type { ReceiptResult } from "../record/receipt.ts";
 import { firePoll } from "./fire-poll.ts";
 import { fireSchedule } from "./fire-schedule.ts";
 import { type DueFiring, type FiringEnd, type FiringPorts, toStateWrite } from "./firing.ts";
-import { computeCatchUpDelays, computeNextAfter, computeNextAfterJumpBack, computePeriodMs } from "./next-firing.ts";
+import { computeCatchUpDelays, computeNextAfter, computePeriodMs } from "./next-firing.ts";
 import type { Registration, TimedTrigger } from "./registration.ts";
-import { adoptState, type TriggerState } from "./trigger-state.ts";
+import { adoptState, toStateAfterJumpBack, type TriggerState } from "./trigger-state.ts";
 
 export interface SchedulerOptions extends Omit<FiringPorts, "signal"> {
   readonly random: Random;
@@ -223,9 +223,7 @@ class TriggerScheduler implements Scheduler {
   }
 
   #afterJumpBack({ registration, state }: Entry, jumpMs: number): TriggerState {
-    const nowMs = this.#options.clock.now();
-    const nextAtMs = computeNextAfterJumpBack(registration.trigger, { nowMs, jumpMs, nextAtMs: state.nextAtMs, lastFiredAtMs: state.lastFiredAtMs });
-    return nextAtMs === state.nextAtMs ? state : { ...state, nextAtMs, turn: state.turn + 1 };
+    return toStateAfterJumpBack(registration.trigger, state, { nowMs: this.#options.clock.now(), jumpMs });
   }
 
   /** Gives each missed firing, and each firing at start, its turn. */

@@ -25,12 +25,18 @@ export function adoptState(trigger: TimedTrigger, stored: JsonObject | undefined
   const jumpMs = lastFiredAtMs === null ? 0 : Math.max(0, lastFiredAtMs - nowMs);
   const mayBeTooLate = lastFiredAtMs === null || jumpMs > 0 || trigger.kind !== "cron";
   if (!mayBeTooLate || state.nextAtMs <= nowMs) return state;
-  const nextAtMs = computeNextAfterJumpBack(trigger, { nowMs, jumpMs, nextAtMs: state.nextAtMs, lastFiredAtMs });
-  return nextAtMs === state.nextAtMs ? state : { ...state, nextAtMs, turn: state.turn + 1 };
+  return toStateAfterJumpBack(trigger, state, { nowMs, jumpMs });
+}
+
+/** The state by the new time. The last firing is moved too, so that a second jump still knows how long ago it was. */
+export function toStateAfterJumpBack(trigger: TimedTrigger, state: TriggerState, { nowMs, jumpMs }: { readonly nowMs: number; readonly jumpMs: number }): TriggerState {
+  const nextAtMs = computeNextAfterJumpBack(trigger, { nowMs, jumpMs, nextAtMs: state.nextAtMs, lastFiredAtMs: state.lastFiredAtMs });
+  const lastFiredAtMs = state.lastFiredAtMs === null ? null : state.lastFiredAtMs - jumpMs;
+  return { ...state, nextAtMs, lastFiredAtMs, turn: nextAtMs === state.nextAtMs ? state.turn : state.turn + 1 };
 }
 
 /** Reads a stored state; null when there is none, or none that can be read. */
-export function parseTriggerState(stored: JsonObject | undefined): TriggerState | null {
+function parseTriggerState(stored: JsonObject | undefined): TriggerState | null {
   const nextAtMs = numberOf(stored?.["nextAtMs"]);
   if (stored === undefined || nextAtMs === null) return null;
   const { lastTaskId, cursor } = stored;

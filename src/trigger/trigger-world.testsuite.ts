@@ -32,10 +32,14 @@ export class TriggerWorld {
   beforeStart: (request: StartRequest) => void = () => undefined;
   /** Runs between a start's commit and its answer: throwing here is a crash that the scheduler does not survive. */
   afterStart: (request: StartRequest) => void = () => undefined;
+  readonly startedAtMs: number;
   readonly #keys = new Map<string, string>();
+  /** When each record was written, by the virtual clock, which does not jump. */
+  readonly #writtenAtMs = new Map<string, number>();
   #ids = 0;
 
   constructor(startAtMs = Date.UTC(2026, 0, 5)) {
+    this.startedAtMs = startAtMs;
     this.time = new VirtualClock(startAtMs);
     this.clock = { now: () => this.time.now() + this.skewMs, monotonicMs: () => this.time.monotonicMs(), setTimer: (delayMs, run) => this.time.setTimer(delayMs, run) };
   }
@@ -58,13 +62,18 @@ export class TriggerWorld {
     return scheduler;
   }
 
-  /** Receipts of a trigger as "result at minutes since the world began", or of all. */
+  /** Receipts of a trigger, or of all. */
   receipts(triggerId?: string): readonly LogRecord[] {
     return this.records.filter(({ event_type, data }) => event_type === "trigger" && (triggerId === undefined || data["triggerId"] === triggerId));
   }
 
   results(triggerId?: string): readonly (string | null)[] {
     return this.receipts(triggerId).map(({ result }) => result);
+  }
+
+  /** When a trigger's receipts were written, by the time that really passed. */
+  receiptInstants(triggerId: string): readonly number[] {
+    return this.receipts(triggerId).map(({ id }) => this.#writtenAtMs.get(id) ?? 0);
   }
 
   #start(request: StartRequest): Started {
@@ -81,7 +90,10 @@ export class TriggerWorld {
   #write(writes: readonly Write[]): void {
     for (const write of writes) {
       if (write.type === "trigger.state") this.states.set(write.triggerId, write.state);
-      else if (write.type === "record" && !this.records.some(({ id }) => id === write.record.id)) this.records.push(write.record);
+      else if (write.type === "record" && !this.#writtenAtMs.has(write.record.id)) {
+        this.records.push(write.record);
+        this.#writtenAtMs.set(write.record.id, this.time.now());
+      }
     }
   }
 }

@@ -3,7 +3,7 @@ import { withDeadline } from "../base/deadline.ts";
 import { LonghaulError, messageOf } from "../base/error.ts";
 
 /** `if`, `input`, `key` and `poll` of a trigger may take this long. */
-export const userCodeTimeoutMs = 60_000;
+const userCodeTimeoutMs = 60_000;
 const reasonLengthMax = 200;
 
 export type UserCodeEnd<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: unknown };

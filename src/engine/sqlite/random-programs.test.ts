@@ -113,7 +113,7 @@ async function tell(fixture: EngineFixture): Promise<string> {
 describe("random programs", () => {
   afterAll(() => suite.destroy());
 
-  it.each(Array.from({ length: 300 }, (_, index) => index + 1))("E2 E3 E5 E8 program %i ends as it does uninterrupted, wherever the engine is killed", { timeout: 60_000 }, async (seed) => {
+  it.each(Array.from({ length: 24 }, (_, index) => index + 1))("E2 E3 E5 E8 program %i ends as it does uninterrupted, wherever the engine is killed", { timeout: 60_000 }, async (seed) => {
     const random = seededRandom(`program ${seed}`);
     const program: Program = { type: "sequence", parts: [randomProgram(random, 3, "p"), randomProgram(random, 3, "q"), randomProgram(random, 2, "r")] };
     const chance = random.split("crashes");
@@ -121,7 +121,6 @@ describe("random programs", () => {
     const plain = await story(program, () => null);
     const crashed = await story(program, () => (chance.next() < 0.25 ? integerBetween(chance, 0, 60) : null));
 
-    console.log("STAT", crashed.crashCount, plain.text.split("\n").length, plain.text.length);
     expect(crashed.text, `SEED=${seed} after ${crashed.crashCount} crashes`).toBe(plain.text);
   });
 });

@@ -51,6 +51,7 @@ describe("the views", () => {
     ]);
     await store.meta.set("manifest", ["research"]);
     await store.outbox.delivered("o1", 2);
+    await store.outbox.failed("o1", { atMs: 3, error: "told twice", nextAtMs: 9 });
     await store.outbox.failed("o2", { atMs: 3, error: "refused", nextAtMs: null });
     const operator = openOperatorStore(path);
 

@@ -80,12 +80,15 @@ describe.each(["memory", "file", "file with one connection"] as const)("SqliteSt
   it("finishes what was asked before close and refuses what comes later", async () => {
     const { store, db } = open(kind);
 
-    const asked = store.write([recordWrite("x1")]);
-    const closing = store.close();
+    let isWritten = false;
+    const asked = store.write([recordWrite("x1")]).then(() => {
+      isWritten = true;
+    });
+    const closing = store.close().then(() => isWritten);
 
     await expect(store.write([recordWrite("x2")])).rejects.toMatchObject({ code: "ENGINE_CLOSED" });
     await expect(store.records.query({})).rejects.toMatchObject({ code: "ENGINE_CLOSED" });
-    await closing;
+    expect(await closing).toBe(true);
     await asked;
     expect(db.all("SELECT id FROM lh_record").map((row) => row["id"])).toEqual(["x1"]);
   });

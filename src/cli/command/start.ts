@@ -1,0 +1,182 @@
+import type { LogRecord } from "../../record/log-record.ts";
+import { messageOf } from "../../base/error.ts";
+import { formatDuration } from "../../base/duration.ts";
+import type { DrainReport, RecoveryReport } from "../../engine/engine.ts";
+import { dataDirectory, prepareDataDirectory } from "../../runtime/data-directory.ts";
+import { type LiveTeam, openLiveTeam } from "../../runtime/live-team.ts";
+import { openOperatorView } from "../../runtime/operator-view.ts";
+import { captureWrites } from "../capture-writes.ts";
+import type { CommandContext, ExitCode } from "../command-context.ts";
+import { createLivePresenter } from "../live-presenter.ts";
+import { loadTeam } from "../load-team.ts";
+import { createOutput } from "../output.ts";
+import { createPlainPresenter } from "../plain-presenter.ts";
+import type { Presenter } from "../presenter.ts";
+import { StatusBoard } from "../status-board.ts";
+import { listenForStop, type StopSignal } from "../stop-signal.ts";
+import { openTeamServers, type TeamServers } from "../team-servers.ts";
+
+export interface StartOptions {
+  /** Null: the default, or any free one when that is taken. */
+  readonly port: number | null;
+  readonly drainMs: number;
+  readonly isPlain: boolean;
+}
+
+/** Runs a team until Ctrl-C. Ends with 0 when it was asked to stop, with 1 when another process took the data directory over. */
+export async function runStart(given: CommandContext, file: string, options: StartOptions): Promise<ExitCode> {
+  const { context, release } = keepJsonClean(given);
+  const definition = await loadTeam(file);
+  const held: LogRecord[] = [];
+  let presenter: Presenter | null = null;
+  let onFenced: () => void = () => undefined;
+  const fenced = new Promise<"fenced">((resolve) => {
+    onFenced = () => resolve("fenced");
+  });
+  const directory = dataDirectory(context.data);
+  const token = prepareDataDirectory(directory, () => newToken(context));
+  const team = await openLiveTeam({
+    team: definition,
+    dataDirectory: directory.path,
+    clock: context.clock,
+    random: context.random,
+    environment: context.environment,
+    print: (line) => presenter?.line(line),
+    onRecord: (record) => {
+      if (presenter === null) held.push(record);
+      else presenter.record(record);
+    },
+    onFenced,
+  });
+  const stop = listenForStop(() => presenter?.close());
+  const releaseFailures = reportFailures((text) => presenter?.line(text), () => presenter?.close());
+  let servers: TeamServers | null = null;
+  try {
+    presenter = await createPresenter(context, team, options);
+    for (const record of held) presenter.record(record);
+    servers = await openTeamServers({ team, directory, token, port: options.port, clock: context.clock });
+    const report = await team.start();
+    presenter.started({ team: team.team.name, agents: namesOf(team), dataDirectory: directory.path, url: servers.url, resumed: report.resumed });
+    sayQuarantined(presenter, report);
+    const stopped = await untilStopped({ presenter, team, stop, fenced, drainMs: options.drainMs });
+    await servers.close();
+    servers = null;
+    await closeTeam(team, stopped);
+    presenter.stopped(stopped.text, stopped.details);
+    return stopped.exitCode;
+  } catch (error) {
+    await servers?.close();
+    await closeTeam(team, { isFenced: true });
+    throw error;
+  } finally {
+    presenter?.close();
+    stop.release();
+    releaseFailures();
+    release();
+  }
+}
+
+interface Stopping {
+  readonly presenter: Presenter;
+  readonly team: LiveTeam;
+  readonly stop: StopSignal;
+  readonly fenced: Promise<"fenced">;
+  readonly drainMs: number;
+}
+
+interface Stopped {
+  readonly exitCode: ExitCode;
+  readonly isFenced: boolean;
+  readonly text: string;
+  readonly details: object;
+}
+
+async function untilStopped({ presenter, team, stop, fenced, drainMs }: Stopping): Promise<Stopped> {
+  const why = await Promise.race([stop.asked, fenced]);
+  if (why === "fenced") {
+    return { exitCode: 1, isFenced: true, text: "Another process took over this data directory and goes on with the work. This one has stopped. [ENGINE_FENCED]", details: { reason: "fenced" } };
+  }
+  presenter.draining(`Stopping: steps that are under way may finish, for at most ${formatDuration(drainMs)}. Ctrl-C again stops at once.`);
+  const report = await team.drain(drainMs);
+  return { exitCode: 0, isFenced: false, text: describeDrain(report), details: { ...report } };
+}
+
+/** A team that was fenced, or failed to start, may refuse its last write; what led to that is what is told. */
+async function closeTeam(team: LiveTeam, { isFenced }: Pick<Stopped, "isFenced">): Promise<void> {
+  try {
+    await team.close();
+  } catch (error) {
+    if (!isFenced) throw error;
+  }
+}
+
+function describeDrain({ interrupted }: DrainReport): string {
+  if (interrupted === 0) return "Stopped. Nothing was interrupted; what is queued or waits goes on at the next start.";
+  return `Stopped. ${interrupted} ${interrupted === 1 ? "run was" : "runs were"} interrupted and ${interrupted === 1 ? "resumes" : "resume"} at the next start.`;
+}
+
+function sayQuarantined(presenter: Presenter, { quarantined }: RecoveryReport): void {
+  if (quarantined > 0) presenter.line(`${quarantined} ${quarantined === 1 ? "task was" : "tasks were"} interrupted too often and will not be tried again. See: longhaul runs --status dead`);
+}
+
+async function createPresenter(context: CommandContext, team: LiveTeam, { isPlain }: StartOptions): Promise<Presenter> {
+  const { output, clock } = context;
+  if (output.isJson || isPlain || output.columns === null) return createPlainPresenter(output);
+  return createLivePresenter({ stdout: process.stdout, stderr: process.stderr, clock, style: output.style, board: await createBoard(context, namesOf(team)) });
+}
+
+/** The board begins with what is on disk; records keep it up to date. */
+async function createBoard({ data, clock }: CommandContext, agents: readonly string[]): Promise<StatusBoard> {
+  const view = openOperatorView(data);
+  try {
+    const nowMs = clock.now();
+    const dayMs = 86_400_000;
+    const [openTasks, usage] = await Promise.all([
+      view.tasks({ statuses: ["queued", "running", "waiting"], limit: 10_000 }),
+      view.store.records.usageByAgent({ sinceMs: nowMs - (nowMs % dayMs), untilMs: nowMs + 1 }),
+    ]);
+    const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
+    return new StatusBoard({ agents, openTasks, tokensToday: sum(usage.map(({ tokens }) => tokens)), costMicroUsdToday: sum(usage.map(({ costMicroUsd }) => costMicroUsd)), nowMs });
+  } finally {
+    view.close();
+  }
+}
+
+function namesOf({ team }: LiveTeam): readonly string[] {
+  return [...team.spec.agents, ...(team.spec.flows ?? [])].map(({ name }) => name);
+}
+
+function newToken({ random }: CommandContext): string {
+  return Array.from({ length: 32 }, () => Math.floor(random.next() * 256).toString(16).padStart(2, "0")).join("");
+}
+
+/** Under `--json`, what the team's own code prints goes to standard error. */
+function keepJsonClean(context: CommandContext): { readonly context: CommandContext; readonly release: () => void } {
+  if (!context.output.isJson) return { context, release: () => undefined };
+  const capture = captureWrites(process.stdout, (text) => process.stderr.write(text));
+  const output = createOutput({ stdout: { write: capture.write }, stderr: process.stderr, isJson: true, hasColors: false });
+  return { context: { ...context, output }, release: capture.release };
+}
+
+/**
+ * What user code throws outside of runs. A promise that nobody awaited is told and the team goes on; an exception that nobody caught leaves the process in a
+ * state that nobody knows: it ends, and its runs resume at the next start.
+ */
+function reportFailures(say: (text: string) => void, giveBack: () => void): () => void {
+  const onRejection = (reason: unknown): void => say(`A promise outside of any run was rejected and nobody handled it. The team goes on.\n${stackOf(reason)}`);
+  const onException = (error: unknown): void => {
+    giveBack();
+    process.stderr.write(`An exception outside of any run was not caught, so this process ends. Its runs resume at the next start.\n${stackOf(error)}\n`);
+    process.exit(1);
+  };
+  process.on("unhandledRejection", onRejection);
+  process.on("uncaughtException", onException);
+  return () => {
+    process.off("unhandledRejection", onRejection);
+    process.off("uncaughtException", onException);
+  };
+}
+
+function stackOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : messageOf(error);
+}

@@ -1,0 +1,57 @@
+import { rmSync, writeFileSync } from "node:fs";
+import type { Clock } from "../base/clock.ts";
+import { isLonghaulError } from "../base/error.ts";
+import { createApi } from "../http/api.ts";
+import { type RunningServer, serveOnPort, serveOnSocket } from "../http/server.ts";
+import type { DataDirectory } from "../runtime/data-directory.ts";
+import type { LiveTeam } from "../runtime/live-team.ts";
+
+export const defaultPort = 7117;
+
+export interface TeamServersOptions {
+  readonly team: Pick<LiveTeam, "operations" | "isReady">;
+  readonly directory: DataDirectory;
+  readonly token: string;
+  /** Null: the default port, or any free one when that is taken. */
+  readonly port: number | null;
+  readonly clock: Clock;
+}
+
+export interface TeamServers {
+  readonly url: string;
+  close(): Promise<void>;
+}
+
+/**
+ * Serves a team on loopback, on the control socket of its data directory, and says in `endpoint.json` where.
+ * @throws {OPTION_INVALID} when the port that was asked for is taken.
+ */
+export async function openTeamServers({ team, directory, token, port, clock }: TeamServersOptions): Promise<TeamServers> {
+  const common = { operations: team.operations, clock, isReady: team.isReady };
+  const socket = await serveOnSocket(createApi({ ...common, token: null, source: "cli" }), directory.socket);
+  let server: RunningServer;
+  try {
+    server = await servePort(createApi({ ...common, token, source: "api" }), port);
+  } catch (error) {
+    await socket.close();
+    throw error;
+  }
+  writeFileSync(directory.endpoint, `${JSON.stringify({ url: server.address })}\n`);
+  return {
+    url: server.address,
+    async close() {
+      rmSync(directory.endpoint, { force: true });
+      await Promise.all([server.close(), socket.close()]);
+    },
+  };
+}
+
+async function servePort(app: ReturnType<typeof createApi>, port: number | null): Promise<RunningServer> {
+  if (port !== null) return serveOnPort(app, { port });
+  try {
+    return await serveOnPort(app, { port: defaultPort });
+  } catch (error) {
+    if (!isLonghaulError(error)) throw error;
+    return serveOnPort(app, { port: 0 });
+  }
+}
