@@ -9,7 +9,7 @@ const releaseFacts = defineTool({
   description: "What the npm registry says of a release: date, size, and what changed in dependencies, engines, licence, maintainers and deprecation since the previous version.",
   inputSchema: release,
   effect: "read",
-  timeout: "45s",
+  timeout: settings.toolTimeout,
   execute: async ({ package: name, version, previousVersion }, { signal }) => (await openRegistry(settings.projectDirectory)).facts(name, version, previousVersion, signal),
 });
 
@@ -24,8 +24,9 @@ Cite at least one field of what release_facts returned, with its value copied ex
   input: release,
   output: assessment,
   verify: ({ input, output, transcript, accept, reject }) => {
-    const facts = transcript.flatMap((message) => (message.role === "tool" ? message.results : [])).find((result) => result.toolName === "release_facts" && !result.isError)?.value;
-    if (facts === undefined) return reject("you did not call release_facts, or it failed");
+    const results = transcript.flatMap((message) => (message.role === "tool" ? message.results : [])).filter((result) => result.toolName === "release_facts");
+    const facts = results.find((result) => !result.isError)?.value;
+    if (facts === undefined) return reject(results.length === 0 ? "you did not call release_facts" : `release_facts failed: ${String(results.at(-1)?.value)}`);
     if (output.package !== input.package || output.version !== input.version) return reject(`the assessment must be of ${input.package} ${input.version}`);
     const known = new Map(Object.entries(facts as Readonly<Record<string, unknown>>).map(([field, value]) => [field, typeof value === "string" ? value : JSON.stringify(value)]));
     const wrong = output.citations.filter(({ field, value }) => known.get(field) !== value);

@@ -3,6 +3,7 @@ import Config from "@npmcli/config";
 import npmDefinitions from "@npmcli/config/lib/definitions/index.js";
 import fetchFromRegistry from "npm-registry-fetch";
 import { z } from "zod";
+import { settings } from "./settings.ts";
 
 /** What the registry says of one release. Only what it said: null where it said nothing. */
 export interface ReleaseFacts {
@@ -40,14 +41,11 @@ const times = z.looseObject({ time: names.optional() });
 
 type Manifest = z.infer<typeof manifest>;
 
-/** How long one answer of the registry may take, in milliseconds. */
-const requestTimeoutMs = 20_000;
-
 /** The registry that the user's npm is configured for, with its credentials: npm's own client and configuration. */
 export async function openRegistry(projectDirectory: string) {
   const config = new Config({ npmPath: fileURLToPath(new URL(".", import.meta.url)), ...npmDefinitions, argv: [], cwd: projectDirectory, warn: false });
   await config.load();
-  const options = { ...config.flat, timeout: requestTimeoutMs, fetchRetries: 1 };
+  const options = { ...config.flat, timeout: settings.registryTimeoutMs, fetchRetries: 1 };
   const read = async <T>(path: string, schema: z.ZodType<T>, signal: AbortSignal): Promise<T> => {
     const answer: unknown = await fetchFromRegistry.json(path, { ...options, signal });
     const checked = schema.safeParse(answer);

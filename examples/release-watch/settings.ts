@@ -12,8 +12,14 @@ export const settings = {
   projectDirectory: dirname(packageFile),
   /** Where digests are written; the file server may write nowhere else. */
   digestDirectory: realpathSync(digestDirectory),
+  /** How often the registry is asked for news. */
   interval: (process.env["RELEASE_WATCH_INTERVAL"] ?? "15m") as `${number}m`,
-  /** How long without accepted work until an agent is called hollow. */
+  /** How long without accepted work until an agent is named: hollow, stalled, stuck-waiting. */
   progressWithin: (process.env["RELEASE_WATCH_PROGRESS_WITHIN"] ?? "24h") as `${number}h`,
+  /** How long release_facts may take, all its questions to the registry together. */
+  toolTimeout: (process.env["RELEASE_WATCH_TOOL_TIMEOUT"] ?? "45s") as `${number}s`,
+  /** How long one answer of the registry may take. */
+  registryTimeoutMs: Number(process.env["RELEASE_WATCH_REGISTRY_TIMEOUT_MS"] ?? 20_000),
+  /** Who is told when something is wrong, besides the terminal. */
   webhookUrl: process.env["RELEASE_WATCH_WEBHOOK"] ?? null,
 } as const;

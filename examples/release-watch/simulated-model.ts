@@ -14,7 +14,8 @@ function playAnalyst(request: SimulatedRequest) {
   const input = JSON.parse(lastUserTextOf(request)) as { readonly package: string; readonly version: string };
   const result = toolResultsOf(request).find((candidate) => candidate.name === "release_facts");
   if (result === undefined) return replyToolCall("release_facts", input);
-  if (result.isError) return replyText(`release_facts failed: ${result.text}`);
+  // Nothing to cite, so nothing that could be accepted: it says what it got, and the verdict tells the reader of the digest.
+  if (result.isError) return replyToolCall("final_answer", { ...input, risk: "high", summary: "There are no facts to assess.", citations: [{ field: "error", value: result.text }] });
   return replyToolCall("final_answer", assess(JSON.parse(result.text) as ReleaseFacts));
 }
 

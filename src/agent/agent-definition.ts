@@ -8,8 +8,10 @@ import type { ModelReference } from "./model-reference.ts";
 import type { McpDefinition, ToolDefinition } from "./tool-definition.ts";
 import type { Trigger } from "./trigger-definition.ts";
 
+/** What `verify` says of an output. */
 export type Verdict = { readonly accepted: true; readonly evidence: Json } | { readonly accepted: false; readonly reason: string; readonly evidence: Json };
 
+/** What `verify` is given. */
 export interface VerifyOptions<Input, Output> {
   readonly input: Input;
   readonly output: Output;
@@ -88,7 +90,9 @@ interface CodeWork<In extends Schema, Out extends Schema> {
   readonly providerOptions?: never;
 }
 
+/** What `defineAgent` takes: a model with instructions, or durable code in `run`. */
 export type AgentSpec<In extends Schema, Out extends Schema> = WorkerSpec<In, Out> & (ModelWork<In> | CodeWork<In, Out>);
+/** What `defineFlow` takes. */
 export type FlowSpec<In extends Schema, Out extends Schema> = WorkerSpec<In, Out> & CodeWork<In, Out>;
 
 /** A worker with a name and a way to act. Data: it never executes by itself. */

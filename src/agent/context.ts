@@ -14,6 +14,7 @@ export interface Callable<Input = unknown, Output = unknown> {
   readonly "~output"?: Output;
 }
 
+/** What `ctx.call` returns. */
 export interface CallResult<Output> {
   readonly taskId: string;
   /** How much the output is worth. */
@@ -23,6 +24,7 @@ export interface CallResult<Output> {
   readonly evidence: unknown;
 }
 
+/** Options of `ctx.send`. */
 export interface SendOptions {
   /** Idempotency key: within 400 days a task with this key starts once. Default: this step of this run. */
   readonly key?: string;
@@ -32,6 +34,7 @@ export interface SendOptions {
   readonly delay?: Duration;
 }
 
+/** Options of `ctx.step`. */
 export interface StepOptions {
   /** Default 10 min. */
   readonly timeout?: Duration;
@@ -39,17 +42,20 @@ export interface StepOptions {
   readonly attempts?: number;
 }
 
+/** What the body of `ctx.step` is given. */
 export interface StepScope {
   readonly signal: AbortSignal;
   /** The same at every attempt. */
   readonly idempotencyKey: string;
 }
 
+/** Options of `ctx.waitFor`. */
 export interface WaitOptions {
   /** Gives up after this long: `timedOut` is true. Default: the task's deadline. */
   readonly timeout?: Duration;
 }
 
+/** What `ctx.waitFor` returns. */
 export type SignalResult = { readonly timedOut: true } | { readonly timedOut: false; readonly payload: unknown };
 
 /** SQL on tables of your own, in the step's transaction. Await nothing else inside. Names beginning with `lh_` are Longhaul's. */

@@ -13,6 +13,7 @@ export interface ConsoleDefinition {
   readonly kind: "console";
   readonly name: string;
 }
+/** A way to tell people, made by `webhook` or `consoleNotifier`. */
 export type NotifierDefinition = WebhookDefinition | ConsoleDefinition;
 
 export interface WebhookSpec {
@@ -35,6 +36,7 @@ export function consoleNotifier(): ConsoleDefinition {
   return { kind: "console", name: "console" };
 }
 
+/** What `defineTeam` takes. */
 export interface TeamSpec {
   readonly name: string;
   readonly agents: readonly AgentDefinition[];
@@ -51,6 +53,7 @@ export interface TeamDefinition {
   readonly spec: TeamSpec;
 }
 
+/** A team: what is run and operated together. */
 export function defineTeam(spec: TeamSpec): TeamDefinition {
   return { kind: "team", name: spec.name, spec };
 }

@@ -10,6 +10,7 @@ export interface ToolExecuteOptions {
   readonly idempotencyKey: string;
 }
 
+/** What `defineTool` takes. */
 export interface ToolSpec<S extends Schema, Result> {
   /** Letters, digits, `_` and `-`, at most 64: what providers accept. */
   readonly name: string;
@@ -24,6 +25,7 @@ export interface ToolSpec<S extends Schema, Result> {
   readonly reconcile?: (input: OutputOf<S>, options: ToolExecuteOptions) => Promise<Reconciliation>;
 }
 
+/** A tool as data, made by `defineTool`. */
 export interface ToolDefinition<Input = unknown, Result = unknown> {
   readonly kind: "tool";
   readonly spec: ToolSpec<Schema, unknown>;
@@ -66,6 +68,7 @@ export type McpSpec = McpCommon &
     | { readonly url: string; readonly headers?: Readonly<Record<string, string | SecretReference>>; readonly command?: never }
   );
 
+/** An MCP server as a team names it, made by `mcp`. */
 export interface McpDefinition {
   readonly kind: "mcp";
   readonly spec: McpSpec;

@@ -23,7 +23,6 @@ export const errorCodes = {
   QUEUE_FULL: { cause: "An agent's queue is at its limit.", remedy: "Wait until it drains, or raise queueMax." },
   FAN_OUT_LIMIT: { cause: "A run started more children than its limit.", remedy: "Send fewer at once." },
   DEPTH_LIMIT: { cause: "Tasks call each other deeper than the limit.", remedy: "Break the chain of calls." },
-  BUDGET_EXCEEDED: { cause: "A call would pass a budget.", remedy: "Raise the budget, or wait for the next day." },
   STEP_TIMEOUT: { cause: "A step took longer than its timeout.", remedy: "Raise its timeout, or make the step smaller." },
   TOOL_FAILED: { cause: "A tool that durable code called ended in an error.", remedy: "See the tool_call record with `longhaul logs`." },
   TOOL_TIMEOUT: { cause: "A tool took longer than its timeout.", remedy: "Raise its timeout, or make the tool faster." },
@@ -64,4 +63,5 @@ export const errorCodes = {
   INIT_FILES_EXIST: { cause: "`longhaul init` would overwrite files.", remedy: "Use another folder, or move the files that the message names." },
 } as const satisfies Record<string, { readonly cause: string; readonly remedy: string }>;
 
+/** A code of the table in docs/reference/errors.md. */
 export type ErrorCode = keyof typeof errorCodes;

@@ -65,6 +65,8 @@ export class GroupCommit {
     while (this.#queue.length > 0) {
       const group = this.#queue.splice(0, groupSizeMax);
       await this.#commitGroup(group);
+      // Callers that submit again at once must not keep timers and sockets waiting.
+      if (this.#queue.length > 0) await macrotask();
     }
     this.#flushing = false;
     for (const wake of this.#idleWaiters.splice(0)) wake();

@@ -46,6 +46,17 @@ describe("open", () => {
     again.close();
   });
 
+  it("refuses a database that holds another application's tables under no name", () => {
+    const foreign = new DatabaseSync(path);
+    foreign.exec("CREATE TABLE theirs (a)");
+    foreign.close();
+
+    expect(() => SqliteDatabase.open(path)).toThrow(/another application/);
+    const again = new DatabaseSync(path);
+    expect(again.prepare("PRAGMA journal_mode").get()).toEqual({ journal_mode: "delete" });
+    again.close();
+  });
+
   it("refuses the file of another application and does not touch it", () => {
     const foreign = new DatabaseSync(path);
     foreign.exec("PRAGMA application_id = 7; CREATE TABLE theirs (a)");

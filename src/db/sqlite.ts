@@ -27,7 +27,8 @@ export class SqliteDatabase {
   static open(path: string): SqliteDatabase {
     const connection = new DatabaseSync(path, { timeout: busyTimeoutMs });
     const found = Number(connection.prepare("PRAGMA application_id").get()?.["application_id"] ?? 0);
-    if (found !== 0 && found !== applicationId) {
+    const isForeign = found === 0 ? connection.prepare("SELECT 1 FROM sqlite_schema LIMIT 1").get() !== undefined : found !== applicationId;
+    if (isForeign) {
       connection.close();
       throw new LonghaulError("STORE_VERSION", `${path} is a data file of another application (id ${found}). Give another --data directory.`);
     }

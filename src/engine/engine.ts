@@ -32,9 +32,12 @@ export interface Engine {
   result(taskId: string, signal?: AbortSignal): Promise<TaskEnd>;
   /** Answers one named wait of a run, now or when it gets there. Idempotent by `id`. False when the run has ended or does not exist. */
   signal(runId: string, name: string, payload: Json, id: string): Promise<boolean>;
-  /** Ends a task and its children. True when it was canceled by this call, false when it had ended. @throws {TASK_UNKNOWN} */
+  /** Ends a task and its children; what executes is aborted and its result dropped. True when it was canceled by this call, false when it had ended. @throws {TASK_UNKNOWN} */
   cancel(taskId: string, reason: string): Promise<boolean>;
-  /** Queues an ended task again with a new run that begins at step 1, or after the steps in `seed`. @throws {TASK_UNKNOWN, TASK_STATE} */
+  /**
+   * Queues a dead, canceled or parked (code-mismatch) task again with a new run that begins at step 1, or after the steps in `seed`. A deadline that has
+   * passed is set anew, as far away as it was at first. @throws {TASK_UNKNOWN, TASK_STATE}
+   */
   restart(taskId: string, seed?: readonly SeededStep[]): Promise<Task>;
   /** Takes no new task, lets executing steps finish until `timeoutMs` has passed, leaves the rest to be resumed. */
   drain(timeoutMs: number): Promise<DrainReport>;
@@ -73,7 +76,10 @@ export interface EngineContext {
   /** User SQL in the step's own transaction. `body` may await only `tx`. */
   transaction(spec: StepSpec, body: (tx: Transaction) => Promise<Json>): Promise<Json>;
   wait(spec: WaitSpec): Promise<WaitEnd>;
-  /** Starts a task and waits for its end. Never rejects for the child's failure: the end is the value. */
+  /**
+   * Starts a task and waits for its end. Never rejects for the child's failure: the end is the value. A key that another task holds leads to that task's end.
+   * A child that has not ended when its parent ends is canceled. @throws {QUEUE_FULL, TASK_STATE} when the child would wait for this run.
+   */
   child(spec: StepSpec, task: NewTask): Promise<TaskEnd>;
 }
 
@@ -126,6 +132,7 @@ export interface StartOptions {
   readonly seed?: readonly SeededStep[];
 }
 
+/** An outcome that is served instead of executing; it is journaled as attempt 0. */
 export interface SeededStep {
   readonly kind: StepKind;
   readonly name: string;

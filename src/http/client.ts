@@ -11,6 +11,7 @@ export { isLonghaulError, LonghaulError } from "../base/error.ts";
 /** Where the team is: its data directory on this machine, or its address and token. */
 export type ClientOptions = { readonly dataDirectory: string } | { readonly url: string; readonly token: string };
 
+/** Options of `client.submit`. */
 export interface SubmitOptions {
   /** Idempotency key: within 400 days a task with this key starts once. */
   readonly key?: string;
@@ -18,6 +19,7 @@ export interface SubmitOptions {
   readonly priority?: number;
 }
 
+/** A connection to a running team, made by `createClient`. */
 export interface Client {
   /** Starts a task, or finds the one that holds the key. */
   submit(agent: string, input: unknown, options?: SubmitOptions): Promise<{ readonly taskId: string; readonly created: boolean }>;

@@ -20,6 +20,7 @@ export type ScriptedAnswer =
   | { readonly hang: true }
   | { readonly message: AssistantMessage; readonly finishReason?: FinishReason; readonly usage?: Usage };
 
+/** A tool call in a scripted answer. */
 export interface ScriptedToolCall {
   readonly toolName: string;
   readonly input: Json;
@@ -39,6 +40,7 @@ export interface ScriptedOptions {
   readonly price?: ModelPrice;
 }
 
+/** A model that answers by a script and keeps what it was asked. */
 export interface ScriptedModel extends Model {
   /** Every request so far, in order of the calls. */
   readonly calls: readonly ModelRequest[];

@@ -136,7 +136,7 @@ describe("withRetry", () => {
     const controller = new AbortController();
     const during = withRetry({ clock: new VirtualClock(), random: longest, signal: controller.signal }, async () => {
       controller.abort(reason);
-      throw failing("backoff");
+      throw failing("never");
     });
 
     expect(await before.settled).toEqual({ error: reason });

@@ -87,7 +87,7 @@ async function modelStep(scope: RunScope, execution: StepExecution, plan: ModelC
 function toReservation(scope: RunScope, execution: StepExecution, amountMicroUsd: number): Reservation {
   const { engine, worker, services } = scope;
   return {
-    id: `${execution.idempotencyKey}/${execution.attempt}`,
+    id: services.ids("m"),
     stepKey: execution.idempotencyKey,
     agent: worker.name,
     taskId: engine.task.id,

@@ -70,7 +70,7 @@ export interface MessageStore {
 }
 
 export interface Reservation {
-  /** `<run>/<step>/<attempt>`. */
+  /** Of this attempt alone. */
   readonly id: string;
   readonly stepKey: string;
   readonly agent: string;

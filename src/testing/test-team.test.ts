@@ -1,6 +1,9 @@
 import { expect, test } from "vitest";
 import { z } from "zod";
-import { defineAgent, defineFlow, defineTeam, defineTool, every } from "../index.ts";
+import { defineAgent, defineFlow } from "../agent/agent-definition.ts";
+import { defineTeam } from "../agent/team-definition.ts";
+import { defineTool } from "../agent/tool-definition.ts";
+import { every } from "../agent/trigger-definition.ts";
 import { scriptedModel } from "../model/scripted.ts";
 import { testTeam } from "./test-team.ts";
 

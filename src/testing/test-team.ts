@@ -17,6 +17,7 @@ import { isEnded, type Task, type TaskEnd } from "../record/task.ts";
 import { openLiveTeam } from "../runtime/live-team.ts";
 import type { RecordFilter } from "../store/store.ts";
 
+/** Options of `testTeam`. */
 export interface TestTeamOptions {
   /** The model that answers every reference, or one by reference. A reference without a model is refused: nothing real is called. */
   readonly models?: Model | Readonly<Record<string, Model>>;

@@ -29,6 +29,7 @@ export type ToolResult =
 
 export type ToolErrorKind = "invalid-input" | "failed" | "timeout" | "too-large" | "not-json" | "unavailable" | "canceled";
 
+/** Whether an interrupted call happened, and with what result. */
 export type Reconciliation = { readonly happened: true; readonly value: Json } | { readonly happened: false } | { readonly happened: "unknown" };
 
 /** Opens on first use, may be asked again after its server died. */

@@ -4,18 +4,22 @@ import { isTest, nameOf, propertyName, walk } from "./source.ts";
 /** Written so that no pattern matches the line that it stands on. */
 const bannedTexts: readonly (readonly [RegExp, string])[] = [
   [/\b(TOD[O]|FIXM[E]|XX[X])\b/, "a note to finish it later; finish it or write an issue"],
-  [/@ts-(ignor[e]|nochec[k]|expect-erro[r])/, "silences the compiler"],
+  [/@ts-(ignor[e]|nochec[k])/, "silences the compiler"],
   [/\b(es|ox)lint-disabl[e]/, "silences the linter"],
   [/(?<![\w.@~$-])\/(wor[k]|far[m]|tm[p]|roo[t])(?![\w.-])/, "a path of one machine"],
   [/(?<![\w.@~$-])\/(hom[e]|User[s])\/\w/, "a path of one machine"],
   [/\bregistr[y]\.(npm|yarn)|\bnpmmirro[r]\b|\/\.librar[y]\b/, "a host or tool of one place"],
 ];
 
+/** In a type test the expected error is the assertion; anywhere else it silences the compiler. */
+const expectedError: readonly [RegExp, string] = [/@ts-expect-erro[r]/, "silences the compiler"];
+
 /** Texts that do not belong into the tree, whatever kind of file they stand in. */
 export function findBannedTexts(texts: readonly SourceText[]): readonly string[] {
   return texts.flatMap(({ path, text }) =>
     text.split("\n").flatMap((line, index) => {
-      const found = bannedTexts.find(([pattern]) => pattern.test(line));
+      const banned = path.endsWith(".test-d.ts") ? bannedTexts : [...bannedTexts, expectedError];
+      const found = banned.find(([pattern]) => pattern.test(line));
       return found === undefined ? [] : [`${path}:${index + 1} has ${found[1]}: ${line.trim().slice(0, 120)}`];
     }),
   );
@@ -61,7 +65,7 @@ function bannedMember(object: string | null, member: string | null, path: string
   return isBlock && ["only", "skip", "todo", "fails"].includes(member) ? `has ${object}.${member}: every test runs, always` : null;
 }
 
-const kebabCase = /^[a-z0-9]+(-[a-z0-9]+)*(\.(test|test-d|testsuite|config|setup))?\.[a-z]+$/;
+const kebabCase = /^[a-z0-9]+(-[a-z0-9]+)*(\.(test|test-d|testsuite|config|setup|d))?\.[a-z]+$/;
 
 /** Code files that are not named after the one concept that they hold. */
 export function findBadNames(sources: readonly Source[], doorPaths: readonly string[]): readonly string[] {

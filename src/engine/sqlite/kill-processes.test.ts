@@ -74,8 +74,8 @@ function world(): readonly string[] {
 
 describe("processes that are killed", { timeout: 60_000 }, () => {
   it("E2 E3 E5 E6 goes on after kill -9 in a step and in a wait; no completed step executes again", async () => {
-    const options = ["--step-ms", "60", "--wait-ms", "900", "--steps", "4"];
-    const first = startTeam(...options);
+    const options = ["--wait-ms", "1500", "--steps", "4"];
+    const first = startTeam(...options, "--hang-in", "2");
     await first.said(/^begin 2$/);
     await kill(first);
     const second = startTeam(...options);
@@ -110,8 +110,8 @@ describe("processes that are killed", { timeout: 60_000 }, () => {
   });
 
   it("O3 O4 E4 a process that was stopped for longer than its lease is taken over, and cannot commit when it wakes", async () => {
-    const options = ["--steps", "1", "--step-ms", "300", "--lease-ms", "600", "--never-kill"];
-    const stopped = startTeam(...options);
+    const options = ["--steps", "1", "--lease-ms", "600", "--never-kill"];
+    const stopped = startTeam(...options, "--step-ms", "2000");
     await stopped.said(/^begin 1$/);
     stopped.process.kill("SIGSTOP");
     const heir = startTeam(...options);
@@ -127,8 +127,8 @@ describe("processes that are killed", { timeout: 60_000 }, () => {
   });
 
   it("O3 kills a process that hangs before it goes on with its work", async () => {
-    const options = ["--steps", "1", "--step-ms", "300", "--lease-ms", "600"];
-    const stopped = startTeam(...options);
+    const options = ["--steps", "1", "--lease-ms", "600"];
+    const stopped = startTeam(...options, "--hang-in", "1");
     await stopped.said(/^begin 1$/);
     stopped.process.kill("SIGSTOP");
 
@@ -139,9 +139,9 @@ describe("processes that are killed", { timeout: 60_000 }, () => {
   });
 
   it("O2 refuses a second process while the first one works", async () => {
-    const first = startTeam("--steps", "1", "--step-ms", "900", "--lease-ms", "3000");
+    const first = startTeam("--steps", "1", "--step-ms", "2000", "--lease-ms", "6000");
     await first.said(/^begin 1$/);
-    const second = startTeam("--steps", "1", "--lease-ms", "3000");
+    const second = startTeam("--steps", "1", "--lease-ms", "6000");
 
     expect(await second.said(/^owned by another$/)).toBe("owned by another");
     expect(await first.said(/^ended/)).toContain('"status":"done"');

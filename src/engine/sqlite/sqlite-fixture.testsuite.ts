@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { expect } from "vitest";
 import { LonghaulError } from "../../base/error.ts";
 import { createIds } from "../../base/id.ts";
 import type { ProcessInfo } from "../../base/process.ts";
@@ -96,13 +97,29 @@ export function sqliteSuite(limits: Partial<EngineLimits> = {}): EngineSuite & {
       return open(pathOf(fixture), fixture.clock);
     },
     async destroy() {
-      for (const { commit, db } of opened.splice(0)) {
-        await commit.close();
-        db.close();
-      }
+      const fixtures = opened.splice(0);
+      for (const { commit } of fixtures) await commit.close();
+      for (const { db } of fixtures) assertConsistent(db);
+      for (const { db } of fixtures) db.close();
       rmSync(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** What must hold in every file at every instant. Each query finds what breaks it. */
+const inconsistencies: Readonly<Record<string, string>> = {
+  "a run waits for a task that has ended": "SELECT lh_wait.* FROM lh_wait JOIN lh_task ON lh_task.id = child_task_id WHERE lh_task.ended_at_ms IS NOT NULL",
+  "a task waits for nothing": `SELECT id FROM lh_task WHERE status = 'waiting' AND waiting_reason <> 'code-mismatch'
+    AND NOT EXISTS (SELECT 1 FROM lh_wait WHERE lh_wait.run_id = lh_task.run_id)`,
+  "a wait belongs to no unfinished run": `SELECT run_id FROM lh_wait WHERE NOT EXISTS
+    (SELECT 1 FROM lh_task WHERE lh_task.run_id = lh_wait.run_id AND status IN ('queued', 'running', 'waiting'))`,
+  "a journal has gaps": "SELECT run_id FROM lh_journal GROUP BY run_id HAVING min(seq) <> 1 OR max(seq) <> count(*)",
+  "a step is both completed and awaited": "SELECT run_id FROM lh_wait JOIN lh_journal USING (run_id, kind, name, occurrence)",
+  "a task's end and its status disagree": "SELECT id FROM lh_task WHERE (status IN ('done', 'dead', 'canceled')) <> (end IS NOT NULL) OR (end IS NULL) <> (ended_at_ms IS NULL)",
+};
+
+function assertConsistent(db: SqliteDatabase): void {
+  for (const [what, query] of Object.entries(inconsistencies)) expect(db.all(query), what).toEqual([]);
 }
 
 const processWhoseRivalsAreDead: ProcessInfo = { pid: 1, startTime: "1", bootId: "boot", isAlive: () => false, kill: () => undefined };

@@ -23,6 +23,7 @@ const { values: options } = parseArgs({
     log: { type: "string", default: "" },
     steps: { type: "string", default: "6" },
     "step-ms": { type: "string", default: "20" },
+    "hang-in": { type: "string", default: "" },
     "wait-ms": { type: "string", default: "0" },
     "lease-ms": { type: "string", default: "15000" },
     "never-kill": { type: "boolean", default: false },
@@ -92,7 +93,7 @@ async function work(ctx: EngineContext): Promise<RunEnd> {
       await ctx.step({ kind: "code", name: `s${step}` }, async () => {
         appendFileSync(options.log, `begin ${step}\n`);
         say(`begin ${step}`);
-        await sleep(systemClock, stepMs);
+        await sleep(systemClock, options["hang-in"] === `${step}` ? 600_000 : stepMs);
         appendFileSync(options.log, `end ${step}\n`);
         return { outcome: { ok: true, value: process.pid } };
       }),

@@ -5,6 +5,7 @@ import type { SqliteDatabase } from "../../db/sqlite.ts";
 import { toFailure } from "../../record/failure.ts";
 import type { StepOutcome } from "../../record/step.ts";
 import type { SqlValue, Transaction } from "../engine.ts";
+import { isFileFailure } from "./file-failure.ts";
 import { checkUserSql } from "./user-sql.ts";
 
 const late = Symbol("late");
@@ -27,8 +28,8 @@ export async function runUserTransaction(db: SqliteDatabase, body: (tx: Transact
     db.exec("RELEASE user_sql");
     return { ok: true, value: stored };
   } catch (error) {
-    // Without a transaction the file itself failed, and the commit as a whole is tried again.
-    if (!db.inTransaction) throw error;
+    // When the file itself failed, the commit as a whole is tried again.
+    if (!db.inTransaction || isFileFailure(error)) throw error;
     db.exec("ROLLBACK TO user_sql; RELEASE user_sql");
     return { ok: false, failure: toFailure(error) };
   } finally {

@@ -4,6 +4,7 @@ import type { GroupCommit } from "../../db/group-commit.ts";
 import type { SqliteDatabase } from "../../db/sqlite.ts";
 import type { Write } from "../../record/write.ts";
 import type { ObserveTask } from "../engine.ts";
+import { isFileFailure } from "./file-failure.ts";
 import { noEffects, type Change, type Effects } from "./change.ts";
 import type { EngineLimits } from "./limits.ts";
 
@@ -73,7 +74,7 @@ export class Writer {
         try {
           return await work(this.#changeOf(db, effects));
         } catch (error) {
-          if (db.inTransaction) onRefusal();
+          if (db.inTransaction && !isFileFailure(error)) onRefusal();
           throw error;
         }
       })

@@ -17,6 +17,7 @@ import type { Script } from "./simulated-reply.ts";
 import type { SimulatedRequest } from "./simulated-request.ts";
 import type { ProviderFamily, StreamEvent, WireFormat } from "./wire-format.ts";
 
+/** Options of `createProviderSimulator`. */
 export interface ProviderSimulatorOptions {
   /** Default: the machine's clock. */
   readonly clock?: Clock;
@@ -33,6 +34,7 @@ export interface ProviderSimulatorOptions {
   readonly receiptsMax?: number;
 }
 
+/** Model providers, simulated: a request handler and what it served. */
 export interface ProviderSimulator {
   /** Serves one request in process. Fits wherever a client takes a `fetch`. */
   readonly fetch: (input: Request | URL | string, init?: RequestInit) => Promise<Response>;

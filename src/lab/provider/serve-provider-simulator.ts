@@ -4,6 +4,7 @@ import { Readable } from "node:stream";
 import { LonghaulError, messageOf } from "../../base/error.ts";
 import type { ProviderSimulator } from "./provider-simulator.ts";
 
+/** Options of `serveProviderSimulator`. */
 export interface ServeProviderSimulatorOptions {
   readonly simulator: ProviderSimulator;
   /** Default: 0, any free port. */
@@ -12,6 +13,7 @@ export interface ServeProviderSimulatorOptions {
   readonly host?: string;
 }
 
+/** A simulator that listens on loopback. */
 export interface ProviderSimulatorServer {
   /** As in `http://127.0.0.1:4010`; clients that want a base URL with `/v1` append it. */
   readonly url: string;

@@ -10,6 +10,7 @@ export interface SimulatedReply {
   readonly usage?: Partial<SimulatedUsage>;
 }
 
+/** One part of a scripted answer. */
 export type ReplyPart =
   | { readonly type: "text"; readonly text: string }
   | {
@@ -20,8 +21,10 @@ export type ReplyPart =
       readonly argumentsText?: string;
     };
 
+/** Why a simulated answer ends. */
 export type StopReason = "stop" | "tool-calls" | "length" | "content-filter";
 
+/** Tokens that a simulated answer reports. */
 export interface SimulatedUsage {
   /** All input tokens, those read from the cache included. */
   readonly inputTokens: number;
@@ -31,6 +34,7 @@ export interface SimulatedUsage {
   readonly reasoningTokens: number;
 }
 
+/** What a script is given beside the request. */
 export interface ScriptContext {
   /** Reproducible chance: depends on the seed, the call number and the request only. */
   readonly random: Random;

@@ -23,11 +23,13 @@ export interface SimulatedRequest {
   readonly body: JsonObject;
 }
 
+/** One message of the conversation. */
 export interface SimulatedMessage {
   readonly role: "user" | "assistant";
   readonly parts: readonly SimulatedPart[];
 }
 
+/** One part of a message. */
 export type SimulatedPart =
   | { readonly type: "text"; readonly text: string }
   | SimulatedToolCall
@@ -35,6 +37,7 @@ export type SimulatedPart =
   /** Anything that the simulator passes over: images, files, reasoning. */
   | { readonly type: "other"; readonly kind: string };
 
+/** A tool call that the model made earlier. */
 export interface SimulatedToolCall {
   readonly type: "tool-call";
   readonly id: string;
@@ -43,6 +46,7 @@ export interface SimulatedToolCall {
   readonly input: Json;
 }
 
+/** The result of an earlier tool call. */
 export interface SimulatedToolResult {
   readonly type: "tool-result";
   readonly id: string;
@@ -50,16 +54,19 @@ export interface SimulatedToolResult {
   readonly isError: boolean;
 }
 
+/** A tool that the request offers. */
 export interface SimulatedTool {
   readonly name: string;
   readonly description: string | null;
   readonly inputSchema: JsonObject;
 }
 
+/** Whether and which tool must be called. */
 export type SimulatedToolChoice =
   | { readonly type: "auto" | "none" | "required" }
   | { readonly type: "tool"; readonly name: string };
 
+/** The form that the answer must have. */
 export interface SimulatedResponseFormat {
   readonly type: "json";
   /** Null where the client asked for any JSON object. */

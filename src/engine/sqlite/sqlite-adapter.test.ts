@@ -1,0 +1,121 @@
+import { afterAll, describe, expect, it } from "vitest";
+import type { EngineContext } from "../engine.ts";
+import { advance, agentA, code, createGate, done, newTask, quiet, runToEnd, until, value } from "../engine-fixture.testsuite.ts";
+import { sqliteSuite, type SqliteFixture } from "./sqlite-fixture.testsuite.ts";
+
+const suite = sqliteSuite();
+afterAll(() => suite.destroy());
+
+function pageCount({ db }: SqliteFixture): number {
+  return Number(db.get("PRAGMA page_count")?.["page_count"]);
+}
+
+describe("the embedded engine", () => {
+  it("E6 delays a step's commit while the disk is full, and executes nothing twice", async () => {
+    const fixture = await suite.create();
+    let executed = 0;
+    await fixture.engine.run([agentA], async (ctx) => {
+      const text = await code(ctx, "large", () => {
+        executed++;
+        fixture.db.exec(`PRAGMA max_page_count = ${pageCount(fixture) + 2}`);
+        return "x".repeat(500_000);
+      });
+      return done(String(text).length);
+    });
+    const { taskId } = await fixture.engine.start(newTask(fixture));
+    await until(() => executed === 1, "the step executes");
+    await fixture.clock.advance(30_000);
+    expect(await fixture.engine.get(taskId)).toMatchObject({ status: "running" });
+    expect(fixture.engine.isQuiet()).toBe(false);
+
+    fixture.db.exec("PRAGMA max_page_count = 1000000");
+
+    expect(await runToEnd(fixture, taskId)).toMatchObject({ status: "done", output: 500_000 });
+    expect(executed).toBe(1);
+  });
+
+  it("shows nothing of a transaction that is still open to those who read", async () => {
+    const fixture = await suite.create();
+    let seen: Promise<readonly unknown[]> = Promise.resolve([]);
+    await fixture.engine.run([agentA], async (ctx) => {
+      await ctx.transaction({ kind: "code", name: "tx" }, async (tx) => {
+        await tx.run("CREATE TABLE mine (n INTEGER)");
+        seen = fixture.engine.steps(ctx.runId);
+        return null;
+      });
+      return done(null);
+    });
+    const { taskId } = await fixture.engine.start(newTask(fixture));
+    await runToEnd(fixture, taskId);
+
+    // The read waited for the transaction, and so it sees the step completed.
+    expect(await seen).toHaveLength(1);
+  });
+
+  it("keeps the work of others when one transaction fails in the same commit", async () => {
+    const fixture = await suite.create();
+    const gate = createGate();
+    await fixture.engine.run([agentA], async (ctx) => {
+      await code(ctx, "hold", async () => { await gate.opened; return null; });
+      return done(
+        await ctx.transaction({ kind: "code", name: "tx" }, async (tx) => {
+          await tx.run("CREATE TABLE IF NOT EXISTS shared (n INTEGER PRIMARY KEY)");
+          await tx.run("INSERT INTO shared (n) VALUES (?)", Number(ctx.task.input));
+          return (await tx.all("SELECT count(*) AS n FROM shared"))[0]?.["n"] ?? null;
+        }),
+      );
+    });
+    const tasks = await Promise.all([1, 2, 2, 3].map((input) => fixture.engine.start(newTask(fixture, { input }))));
+    await until(() => fixture.changes.filter(({ task }) => task.status === "running").length === 4, "all execute");
+    gate.open();
+
+    const ends = await Promise.all(tasks.map(({ taskId }) => fixture.engine.result(taskId)));
+
+    expect(ends.map((end) => end.status)).toEqual(["done", "done", "dead", "done"]);
+  });
+
+  it("ends more waits than one commit takes when they fall due together", async () => {
+    const fixture = await suite.create();
+    await fixture.engine.run([{ ...agentA, concurrency: 1_000 }], async (ctx) => {
+      await ctx.wait({ name: "nap", reason: "timer", timeoutMs: 60_000 });
+      return done(null);
+    });
+    await Promise.all(Array.from({ length: 450 }, () => fixture.engine.start(newTask(fixture))));
+    await advance(fixture, 60_000);
+
+    expect(await fixture.engine.list({ statuses: ["done"], limit: 1_000 })).toHaveLength(450);
+  });
+
+  it("notices a wall clock that was set, within an hour", async () => {
+    const fixture = await suite.create();
+    await fixture.engine.run([agentA], async (ctx) => {
+      await ctx.wait({ name: "nap", reason: "timer", timeoutMs: 30 * 86_400_000 });
+      return done(null);
+    });
+    await fixture.engine.start(newTask(fixture, { deadlineAtMs: Number.MAX_SAFE_INTEGER }));
+    await quiet(fixture);
+
+    expect(fixture.clock.pendingAtMs).toEqual([fixture.clock.now() + 3_600_000]);
+  });
+
+  it("tells of a bug in what is wired to it, and goes on when that is mended", async () => {
+    const fixture = await suite.create();
+    let isBroken = true;
+    await fixture.engine.run([agentA], async (ctx: EngineContext) => {
+      await ctx.step({ kind: "code", name: "one" }, async () => value(null));
+      return done(null);
+    });
+    const push = fixture.changes as unknown as { push: (change: { readonly task: { readonly status: string } }) => number };
+    const original = push.push;
+    push.push = function pushOrFail(change) {
+      if (isBroken && change.task.status === "running") throw new Error("observer is broken");
+      return original.call(this, change);
+    };
+    const { taskId } = await fixture.engine.start(newTask(fixture));
+    await advance(fixture, 3_000);
+
+    expect(fixture.faults).toMatchObject([{ message: "observer is broken" }, {}, {}, {}]);
+    isBroken = false;
+    expect(await runToEnd(fixture, taskId)).toMatchObject({ status: "done" });
+  });
+});
