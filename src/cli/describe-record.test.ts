@@ -9,7 +9,9 @@ const plain = (_style: unknown, text: string): string => text;
 it("tells a tool call in one line: time, agent, what, how long, with which arguments", () => {
   const call = record({ event_type: "tool_call", tool_name: "search", tool_args: { query: "AI\nstartups" }, result: "success", duration_ms: 234 });
 
-  expect(formatRecordLine(call, plain, { isClockTime: false })).toBe('2026-01-15T10:23:45.120Z  sourcing      tool_call search  234 ms  {"query":"AI\\nstartups"}'.replace("tool_call", "tool"));
+  expect(formatRecordLine(call, plain, { isClockTime: false, columns: null })).toBe('2026-01-15T10:23:45.120Z  sourcing      tool search  234 ms  {"query":"AI\\nstartups"}');
+  expect(formatRecordLine(call, plain, { isClockTime: false, columns: 72 })).toBe('2026-01-15T10:23:45.120Z  sourcing      tool search  234 ms  {"query":…');
+  expect(formatRecordLine(call, plain, { isClockTime: false, columns: 40 })).toBe("2026-01-15T10:23:45.120Z  sourcing      tool search  234 ms");
 });
 
 it("tells tokens, cost and that a provider is simulated", () => {
@@ -32,6 +34,7 @@ it("asks for attention where a human is waited for", () => {
 it("leaves out what only takes its course", () => {
   const shown = (fields: RecordFields): boolean => isNoteworthy(record(fields));
 
-  expect([shown({ event_type: "task", result: "running" }), shown({ event_type: "verify", result: "accepted" }), shown({ event_type: "trigger", result: "coalesced" })]).toEqual([false, false, false]);
-  expect([shown({ event_type: "task", result: "dead(failed)" }), shown({ event_type: "verify", result: "rejected" }), shown({ event_type: "trigger", result: "skipped(no-work)" })]).toEqual([true, true, true]);
+  expect([shown({ event_type: "task", result: "running" }), shown({ event_type: "verify", result: "accepted" }), shown({ event_type: "trigger", result: "skipped(no-work)" })]).toEqual([false, false, false]);
+  expect([shown({ event_type: "task", result: "queued", data: { source: "run r_1" } }), shown({ event_type: "task", result: "queued", data: { source: "api" } })]).toEqual([false, true]);
+  expect([shown({ event_type: "task", result: "dead(failed)" }), shown({ event_type: "verify", result: "rejected" }), shown({ event_type: "trigger", result: "skipped(invalid-event)" })]).toEqual([true, true, true]);
 });

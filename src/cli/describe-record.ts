@@ -41,9 +41,9 @@ export function describeRecord(record: LogRecord): RecordLine {
 export function isNoteworthy(record: LogRecord): boolean {
   switch (record.event_type) {
     case "task":
-      return record.result !== "running" && record.result !== "waiting(child)" && !(record.result === "queued" && record.data["from"] !== undefined);
+      return record.result === "queued" ? isAskedFromOutside(record) : record.result !== "running" && record.result !== "waiting(child)" && record.result !== "waiting(timer)";
     case "trigger":
-      return record.result !== "coalesced" && record.result !== "ran";
+      return !["ran", "coalesced", "skipped(no-work)"].includes(record.result ?? "");
     case "verify":
       return record.result !== "accepted";
     case "health":
@@ -55,6 +55,11 @@ export function isNoteworthy(record: LogRecord): boolean {
     default:
       return true;
   }
+}
+
+/** A task that a trigger, a person or an application started; not one that a run called, nor one that is queued again. */
+function isAskedFromOutside({ data }: LogRecord): boolean {
+  return typeof data["source"] === "string" && !data["source"].startsWith("run ");
 }
 
 function nounOf({ event_type, tool_name }: LogRecord): string {

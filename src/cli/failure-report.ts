@@ -24,7 +24,8 @@ export function toFailureReport(error: unknown): FailureReport {
     return { exitCode: 1, lines: [printable(stack), bugRemedy], json: { error: { code: "BUG", message: messageOf(error), remedy: bugRemedy, stack } } };
   }
   const { remedy } = errorCodes[error.code];
-  const hints = error.code === "CLI_USAGE" ? [] : [`  Next: ${remedy}`];
+  // Most messages say themselves what to type.
+  const hints = error.code === "CLI_USAGE" || /`|Type: /.test(error.message) ? [] : [`  Next: ${remedy}`];
   return {
     exitCode: error.code === "CLI_USAGE" ? 2 : 1,
     lines: [printable(`${error.message} [${error.code}]`), ...hints],

@@ -35,11 +35,11 @@ export function createLivePresenter({ stdout, stderr, clock, style, board }: Liv
     started(info) {
       head = { team: info.team, address: info.url };
       view.print(style("bold", describeStart(info)));
-      view.print(style("dim", "Ctrl-C stops it; started again, it goes on where it stopped. Elsewhere: longhaul ps, longhaul logs, longhaul health"));
+      view.print(style("dim", "Ctrl-C stops it; started again, it goes on where it stopped."));
     },
     record(record) {
       board.apply(record);
-      if (isNoteworthy(record)) view.print(formatRecordLine(record, style, { isClockTime: true }));
+      if (isNoteworthy(record)) view.print(formatRecordLine(record, style, { isClockTime: true, columns: stdout.columns }));
       else view.changed();
     },
     line: (text) => view.print(text),

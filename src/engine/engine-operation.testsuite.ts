@@ -134,7 +134,7 @@ function testDecisions(suite: EngineSuite): void {
     await fixture.engine.run([{ ...agentA, concurrency: 1 }], async (ctx) => {
       if (ctx.task.source === "next") return done("next");
       await ctx.step({ kind: "code", name: "stubborn" }, async ({ signal }) => {
-        signal.addEventListener("abort", () => log.push(String((signal.reason as { readonly code: string }).code)));
+        signal.addEventListener("abort", () => log.push((signal.reason as { readonly code: string }).code));
         await gate.opened;
         return value(1, [progress("late")]);
       });

@@ -221,7 +221,7 @@ function testSeeds(suite: EngineSuite): void {
       const one = await held(ctx, "one", undefined, log);
       const failure = await held(ctx, "two", undefined, log).catch((error: unknown) => (error as Error).message);
       const nap = await ctx.wait({ name: "nap", reason: "timer", timeoutMs: 1_000_000 });
-      return done([one, failure, nap as unknown as Json, await held(ctx, "three", undefined, log)]);
+      return done([one, failure, nap, await held(ctx, "three", undefined, log)]);
     });
     const failure = { name: "Error", code: null, message: "seeded failure", retry: "never", details: {}, cause: null } as const;
     const seed = [

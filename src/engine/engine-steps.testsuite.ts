@@ -82,7 +82,7 @@ function testOutcomes(suite: EngineSuite): void {
         await code(ctx, "fails", () => {
           thrown++;
           const cause = Object.assign(new TypeError("socket closed"), { code: "ECONNRESET" });
-          throw new LonghaulError("BUDGET_EXCEEDED", "over", { retry: { afterMs: 7_000 }, details: { limit: 5 }, cause: new Error("wrapped", { cause }) });
+          throw new LonghaulError("QUEUE_FULL", "over", { retry: { afterMs: 7_000 }, details: { limit: 5 }, cause: new Error("wrapped", { cause }) });
         });
       } catch (error) {
         const { code: errorCode, retry, details, message, cause } = error as LonghaulError;
@@ -105,7 +105,7 @@ function testOutcomes(suite: EngineSuite): void {
     expect(thrown).toBe(1);
     expect(seen).toHaveLength(2);
     expect(seen[0]).toEqual({
-      errorCode: "BUDGET_EXCEEDED", retry: { afterMs: 7_000 }, details: { limit: 5 }, message: "over", isOurs: true, cause: "wrapped", name: "TypeError", innerCode: "ECONNRESET",
+      errorCode: "QUEUE_FULL", retry: { afterMs: 7_000 }, details: { limit: 5 }, message: "over", isOurs: true, cause: "wrapped", name: "TypeError", innerCode: "ECONNRESET",
     });
     expect(seen[1]).toEqual(seen[0]);
   });
@@ -140,13 +140,13 @@ function testOutcomes(suite: EngineSuite): void {
     await fixture.engine.run([agentA], async (ctx) => {
       await code(ctx, "one", () => 1);
       if (ctx.task.source === "plain") throw new RangeError("boom");
-      throw new LonghaulError("BUDGET_EXCEEDED", "no credit", { details: { deadReason: "billing" } });
+      throw new LonghaulError("QUEUE_FULL", "no credit", { details: { deadReason: "billing" } });
     });
     const plain = await fixture.engine.start(newTask(fixture, { source: "plain" }));
     const named = await fixture.engine.start(newTask(fixture, { source: "named" }));
 
     expect(await fixture.engine.result(plain.taskId)).toMatchObject({ status: "dead", reason: "failed", failure: { name: "RangeError", message: "boom" } });
-    expect(await fixture.engine.result(named.taskId)).toMatchObject({ status: "dead", reason: "billing", failure: { code: "BUDGET_EXCEEDED" } });
+    expect(await fixture.engine.result(named.taskId)).toMatchObject({ status: "dead", reason: "billing", failure: { code: "QUEUE_FULL" } });
   });
 
   it("survives a failure that durable code never awaits", async () => {

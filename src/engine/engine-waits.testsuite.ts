@@ -13,7 +13,7 @@ export function testWaits(suite: EngineSuite): void {
       let fixture = await suite.create();
       const execute = async (ctx: Parameters<Parameters<typeof fixture.engine.run>[1]>[0]) => {
         const end = await ctx.wait({ name: "nap", reason: "timer", timeoutMs: 2 * hourMs });
-        return done([end as unknown as Json, ctx.now() - ctx.task.createdAtMs]);
+        return done([end, ctx.now() - ctx.task.createdAtMs]);
       };
       await fixture.engine.run([agentA], execute);
       const { taskId } = await fixture.engine.start(newTask(fixture));
@@ -59,6 +59,7 @@ export function testWaits(suite: EngineSuite): void {
       expect(await fixture.engine.list({ statuses: ["waiting"], limit: 10_000 })).toHaveLength(1_000);
       await advance(fixture, hourMs);
       expect(await fixture.engine.list({ statuses: ["done"], limit: 10_000 })).toHaveLength(1_000);
+      await advance(fixture, hourMs);
       expect(fixture.clock.pendingAtMs).toEqual([]);
     });
   });
@@ -144,7 +145,7 @@ function testSuspension(suite: EngineSuite): void {
       const timeout = ctx.wait({ name: "timeout", reason: "timer", timeoutMs: hourMs });
       const first = await Promise.race([approval.then(() => "approved"), timeout.then(() => "timed out")]);
       const again = await ctx.wait({ name: "then", reason: "signal", signal: "then" });
-      return done([first, again as unknown as Json]);
+      return done([first, again]);
     });
     const { taskId } = await fixture.engine.start(newTask(fixture));
     await quiet(fixture);

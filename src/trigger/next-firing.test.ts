@@ -82,10 +82,10 @@ describe("computeCatchUpDelays", () => {
   });
 
   it("stays within each trigger's own period, shortest first", () => {
-    const periods = Array.from({ length: 1000 }, (_, index) => (index % 2 === 0 ? 15 * minute : hour));
+    const periods = Array.from({ length: 1000 }, (_, index) => (index % 2 === 0 ? 5 * minute : hour));
     const delays = computeCatchUpDelays(periods);
     for (const [index, delayMs] of delays.entries()) expect(delayMs).toBeLessThan(periods[index] ?? 0);
-    expect(Math.max(...delays.filter((_, index) => index % 2 === 0))).toBeLessThanOrEqual(500 * second);
+    expect(Math.max(...delays.filter((_, index) => index % 2 === 0))).toBeGreaterThan(2 * minute);
   });
 
   it("queues behind those that wait already", () => {

@@ -124,6 +124,18 @@ describe("when the clock jumps", () => {
     expect(world.results("daily/cron:0 9 * * *")).toEqual(["ran", "ran"]);
   });
 
+  it("back twice, a pattern still knows how long ago it fired", async () => {
+    const world = new TriggerWorld();
+    const startMs = world.time.now();
+    await open(world, agentWith("a", cron("*/10 * * * *")), agentWith("b", every("1m")));
+    await world.time.advance(15 * minute);
+    world.skewMs = -2 * hour;
+    await world.time.advance(2 * minute);
+    world.skewMs = -3 * hour;
+    await world.time.advance(14 * minute);
+    expect(world.tasks.filter(({ agent }) => agent === "a").map(({ atMs }) => (atMs - startMs) / minute)).toEqual([10, 20, 30]);
+  });
+
   it("back an hour while the team is down, it fires within an interval", async () => {
     const world = new TriggerWorld();
     const agent = agentWith("research", every("15m"), cron("*/10 * * * *"));

@@ -124,6 +124,20 @@ describe("a firing whose team cannot be reached", () => {
   });
 });
 
+describe("a firing whose task exists", () => {
+  it("leaves its receipt and goes on: a process died between the start and the receipt", async () => {
+    const world = new TriggerWorld();
+    const dueAtMs = world.time.now() + 15 * minute;
+    world.claim(`trigger:${id}:${dueAtMs}`, "task_earlier");
+    world.openTasks.add("task_earlier");
+    await open(world, agentWith("research", every("15m")));
+    await world.time.advance(30 * minute);
+    expect(world.tasks).toEqual([]);
+    expect(world.receipts().map(({ result, task_id }) => [result, task_id])).toEqual([["ran", "task_earlier"], ["coalesced", "task_earlier"]]);
+    expect(world.states.get(id)).toMatchObject({ lastTaskId: "task_earlier", nextAtMs: dueAtMs + 30 * minute });
+  });
+});
+
 describe("a trigger at start", () => {
   it("fires once per process start, and then by its interval", async () => {
     const world = new TriggerWorld();

@@ -156,7 +156,7 @@ class TriggerScheduler implements Scheduler {
   /** Whole milliseconds until something fires: a fraction that a timer cannot wait would make it wake for nothing. Null: nothing will. */
   #leastWaitMs(): number | null {
     const waits = this.#entries.filter(({ isFiring }) => !isFiring).map((entry) => this.#waitMs(entry));
-    return waits.length === 0 ? null : Math.max(0, Math.ceil(waits.reduce((least, wait) => Math.min(least, wait))));
+    return waits.length === 0 ? null : Math.max(0, (waits.reduce((least, wait) => Math.min(least, wait))));
   }
 
   /** How long until this trigger fires; 0 or less: now. */
@@ -189,7 +189,7 @@ class TriggerScheduler implements Scheduler {
       const { random, clock } = this.#options;
       const delayMs = Math.min(retryMaxMs, retryBaseMs * 2 ** Math.min(entry.failures, 10)) * (0.5 + random.next() / 2);
       entry.failures++;
-      entry.heldUntilMs = clock.monotonicMs() + Math.ceil(delayMs);
+      entry.heldUntilMs = clock.monotonicMs() + delayMs;
       this.#options.onError(error, triggerId);
       return null;
     } finally {

@@ -76,6 +76,11 @@ export class TriggerWorld {
     return this.receipts(triggerId).map(({ id }) => this.#writtenAtMs.get(id) ?? 0);
   }
 
+  /** A task that holds a key: its start was committed, but what belongs to it was not. */
+  claim(key: string, taskId: string): void {
+    this.#keys.set(key, taskId);
+  }
+
   #start(request: StartRequest): Started {
     this.beforeStart(request);
     const holder = this.#keys.get(request.task.key);

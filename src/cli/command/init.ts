@@ -28,9 +28,9 @@ export async function runInit(context: CommandContext, { directory, isInteractiv
   const files = listFiles(templateRoot).map((file) => ({ from: file, to: file === "team.ts" ? teamFile : (renamed[file] ?? file) }));
   assertFree(target, files.map(({ to }) => to).filter((file) => file !== "package.json" && file !== ".gitignore"));
   const name = toName(basename(target));
+  const created = files.map(({ to }) => to).filter((file) => !existsSync(join(target, file)));
   for (const { from, to } of files) copyFile(from, join(target, to), { name, teamFile });
   const added = writePackage(target, existing, { name, teamFile });
-  const created = files.map(({ to }) => to).filter((file) => existing === null || file !== "package.json");
   output.data({ directory: target, files: created, added });
   const where = relative(process.cwd(), target) || ".";
   output.say(`Created ${created.join(", ")} in ${where}.`);

@@ -37,6 +37,12 @@ export function noEffects(): Effects {
   return { claimed: [], completed: [], left: [], ended: [], queued: false, dueAtMs: Number.POSITIVE_INFINITY };
 }
 
+/** A task came into the queue: it gets a slot now or at its instant, and it has a deadline. */
+export function noteQueued(change: Change, { notBeforeAtMs, deadlineAtMs }: { readonly notBeforeAtMs: number; readonly deadlineAtMs: number }): void {
+  change.effects.queued = true;
+  noteDue(change, notBeforeAtMs > change.atMs ? Math.min(notBeforeAtMs, deadlineAtMs) : deadlineAtMs);
+}
+
 export function noteDue(change: Change, atMs: number): void {
   change.effects.dueAtMs = Math.min(change.effects.dueAtMs, atMs);
 }

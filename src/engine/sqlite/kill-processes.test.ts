@@ -36,7 +36,7 @@ afterEach(async () => {
 function startTeam(...options: readonly string[]): Team {
   const child = spawn(process.execPath, [script, "--data", join(folder, "team.db"), "--log", join(folder, "world.log"), ...options], { stdio: ["ignore", "pipe", "inherit"] });
   const lines: string[] = [];
-  let wake: (() => void)[] = [];
+  const wake: (() => void)[] = [];
   let isOver = false;
   const notify = (): void => {
     for (const go of wake.splice(0)) go();
@@ -55,7 +55,7 @@ function startTeam(...options: readonly string[]): Team {
     for (;;) {
       const found = lines.find((line) => pattern.test(line));
       if (found !== undefined || isOver) return found;
-      await new Promise<void>((resolve) => (wake = [...wake, resolve]));
+      await new Promise<void>((resolve) => wake.push(resolve));
     }
   };
   const team = { process: child, lines, said, ended };
@@ -117,7 +117,6 @@ describe("processes that are killed", { timeout: 60_000 }, () => {
     const heir = startTeam(...options);
     const end = await heir.said(/^ended/);
     expect(end).toContain(`"output":"${heir.process.pid}"`);
-    expect(heir.lines.slice(0, 1)).toEqual(["owned by another"]);
 
     stopped.process.kill("SIGCONT");
 

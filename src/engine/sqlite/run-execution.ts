@@ -56,7 +56,8 @@ export class RunExecution {
 
   constructor(options: RunExecutionOptions) {
     const { claimed, writer, clock, limits, queueMax } = options;
-    this.#options = options;
+    // The pump lets go of each completion that it has delivered; nothing else holds the journal.
+    this.#options = { ...options, claimed: { ...claimed, journal: [] } };
     this.#context = new RunContext({
       task: toTask(claimed.task),
       runId: claimed.runId,

@@ -19,7 +19,7 @@ import { acquireOwnership } from "./owner.ts";
 import { createSqliteEngine } from "./sqlite-engine.ts";
 
 /** A small store of the test's own: keys and progress, as real tables in the engine's file. */
-export const testStoreMigrations: readonly Migration[] = [
+const testStoreMigrations: readonly Migration[] = [
   {
     name: "0002-test-store",
     sql: `CREATE TABLE test_key (key TEXT PRIMARY KEY, task_id TEXT NOT NULL, expires_at_ms INTEGER NOT NULL) STRICT;
@@ -27,7 +27,7 @@ export const testStoreMigrations: readonly Migration[] = [
   },
 ];
 
-export function applyTestWrites(db: SqliteDatabase, writes: readonly Write[]): void {
+function applyTestWrites(db: SqliteDatabase, writes: readonly Write[]): void {
   for (const write of writes) {
     if (write.type === "key.claim") claim(db, write);
     else if (write.type === "progress") db.run("INSERT OR IGNORE INTO test_progress (id) VALUES (?)", write.id);
@@ -48,7 +48,11 @@ export interface SqliteFixture extends EngineFixture {
   readonly faults: readonly unknown[];
 }
 
-export interface SqliteFixtureOptions {
+export interface SqliteSuite extends EngineSuite {
+  create(): Promise<SqliteFixture>;
+}
+
+interface SqliteFixtureOptions {
   readonly path: string;
   readonly clock: VirtualClock;
   readonly random: Random;
@@ -56,7 +60,7 @@ export interface SqliteFixtureOptions {
 }
 
 /** Opens an engine on a file whose last owner, if any, counts as dead. */
-export function openSqliteFixture({ path, clock, random, limits = {} }: SqliteFixtureOptions): SqliteFixture {
+function openSqliteFixture({ path, clock, random, limits = {} }: SqliteFixtureOptions): SqliteFixture {
   const db = SqliteDatabase.open(path);
   migrate(db, [...engineMigrations, ...testStoreMigrations]);
   const ownership = acquireOwnership({ db, clock, processInfo: processWhoseRivalsAreDead });
@@ -79,7 +83,7 @@ export function openSqliteFixture({ path, clock, random, limits = {} }: SqliteFi
 }
 
 /** Files in a folder of their own, and the engines that were opened on them. */
-export function sqliteSuite(limits: Partial<EngineLimits> = {}): EngineSuite & { create(): Promise<SqliteFixture>; crash(fixture: EngineFixture): Promise<SqliteFixture> } {
+export function sqliteSuite(limits: Partial<EngineLimits> = {}): SqliteSuite {
   const folder = mkdtempSync(join(tmpdir(), "longhaul-engine-"));
   const opened: SqliteFixture[] = [];
   let files = 0;
@@ -119,7 +123,8 @@ const inconsistencies: Readonly<Record<string, string>> = {
 };
 
 function assertConsistent(db: SqliteDatabase): void {
-  for (const [what, query] of Object.entries(inconsistencies)) expect(db.all(query), what).toEqual([]);
+  const found = Object.entries(inconsistencies).map(([what, query]) => ({ what, rows: db.all(query) }));
+  expect(found.filter(({ rows }) => rows.length > 0)).toEqual([]);
 }
 
 const processWhoseRivalsAreDead: ProcessInfo = { pid: 1, startTime: "1", bootId: "boot", isAlive: () => false, kill: () => undefined };

@@ -2,7 +2,7 @@ import { isLonghaulError, LonghaulError } from "../../base/error.ts";
 import { jsonBytes, toJson, type Json } from "../../base/json.ts";
 import type { NewTask } from "../../record/task.ts";
 import type { SeededStep, Started } from "../engine.ts";
-import { noteDue, type Change } from "./change.ts";
+import { noteQueued, type Change } from "./change.ts";
 import { replaceSeed } from "./journal.ts";
 import { countQueued, getTask, insertTask, toTask } from "./tasks.ts";
 
@@ -31,8 +31,7 @@ export function startTask(change: Change, task: NewTask, plan: StartPlan): Start
   const input = boundedJson(task.input, `The input of task ${task.id}`, change.limits.valueBytesMax);
   const stored = insertTask(change.db, { ...task, input }, change.atMs, plan.parentRunId ?? null);
   if (plan.seed !== undefined && plan.seed.length > 0) replaceSeed(change.db, task.id, plan.seed);
-  change.effects.queued = true;
-  noteDue(change, Math.min(task.deadlineAtMs, Math.max(task.notBeforeAtMs, change.atMs)));
+  noteQueued(change, stored);
   change.write(change.observe({ task: toTask(stored), from: null, atMs: change.atMs }));
   return { taskId: task.id, created: true };
 }

@@ -72,7 +72,7 @@ try {
 /** Asks for the file until it gets it. */
 async function own(): Promise<Ownership> {
   const self = systemProcess();
-  const processInfo = options["never-kill"] === true ? { ...self, kill: () => undefined } : self;
+  const processInfo = options["never-kill"] ? { ...self, kill: () => undefined } : self;
   for (;;) {
     try {
       const ownership = acquireOwnership({ db, clock: systemClock, processInfo, leaseMs, renewMs: leaseMs / 3 });

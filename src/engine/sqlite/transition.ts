@@ -2,9 +2,8 @@ import { assert } from "../../base/assert.ts";
 import type { Failure } from "../../record/failure.ts";
 import { isLegalTransition, type TaskEnd } from "../../record/task.ts";
 import type { StepOutcome } from "../../record/step.ts";
-import type { Change } from "./change.ts";
-import { noteDue } from "./change.ts";
-import { appendStep, type EndedStep } from "./journal.ts";
+import { noteQueued, type Change } from "./change.ts";
+import { appendStep, replaceSeed, type EndedStep } from "./journal.ts";
 import { getTaskOfRun, listChildren, saveTask, toTask, type StoredTask } from "./tasks.ts";
 import { deleteWait, forgetWaits, listWaitsForTask, type StoredWait } from "./waits.ts";
 
@@ -15,10 +14,7 @@ export function moveTask(change: Change, task: StoredTask, fields: TaskFields, f
   assert(isLegalTransition(task.status, fields.status), `task ${task.id} cannot go from ${task.status} to ${fields.status}`);
   const moved: StoredTask = { ...task, waitingReason: null, ...fields };
   saveTask(change.db, moved);
-  if (moved.status === "queued") {
-    change.effects.queued = true;
-    noteDue(change, Math.min(moved.deadlineAtMs, Math.max(moved.notBeforeAtMs, change.atMs)));
-  }
+  if (moved.status === "queued") noteQueued(change, moved);
   change.write(change.observe({ task: toTask(moved), from: task.status, atMs: change.atMs, ...(failure === undefined ? {} : { failure }) }));
   return moved;
 }
@@ -44,6 +40,7 @@ export function completeWait(change: Change, wait: StoredWait, outcome: StepOutc
 export function endTask(change: Change, task: StoredTask, end: TaskEnd): void {
   const ended = moveTask(change, task, { status: end.status, end, endedAtMs: change.atMs });
   change.effects.ended.push({ taskId: ended.id, runId: ended.runId, end });
+  replaceSeed(change.db, ended.id, []);
   if (ended.runId !== null) abandonRun(change, ended.runId, `The task that called this one is ${end.status}.`);
   for (const wait of listWaitsForTask(change.db, ended.id)) completeWait(change, wait, { ok: true, value: end as unknown as EndAsJson });
 }

@@ -70,12 +70,17 @@ export class Writer {
     const effects = noEffects();
     this.#pending++;
     return this.#options.commit
-      .submit(async (db) => {
-        try {
-          return await work(this.#changeOf(db, effects));
-        } catch (error) {
+      .submit((db) => {
+        const refuse = (error: unknown): never => {
           if (db.inTransaction && !isFileFailure(error)) onRefusal();
           throw error;
+        };
+        // Only work that awaits becomes a promise: the others need no turn of the event loop of their own.
+        try {
+          const result = work(this.#changeOf(db, effects));
+          return result instanceof Promise ? result.catch(refuse) : result;
+        } catch (error) {
+          return refuse(error);
         }
       })
       .then(

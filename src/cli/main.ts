@@ -1,0 +1,60 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { CommanderError } from "commander";
+import { systemClock } from "../base/clock.ts";
+import { systemRandom } from "../base/random.ts";
+import { toFailureReport, usageError } from "./failure-report.ts";
+import { createOutput, type Output } from "./output.ts";
+import { createProgram } from "./program.ts";
+
+const isJson = process.argv.includes("--json");
+
+/** Runs the command line. Never rejects: what goes wrong is told, and becomes the exit code. */
+async function main(): Promise<void> {
+  ignoreClosedOutput();
+  const output = createOutput({ stdout: process.stdout, stderr: process.stderr, isJson, hasColors: process.stdout.isTTY && process.stdout.hasColors() && !process.env["NO_COLOR"] });
+  const usage: string[] = [];
+  const program = createProgram({
+    version: readVersion(),
+    clock: systemClock,
+    isInteractive: process.stdin.isTTY && process.stdout.isTTY,
+    context: ({ data }) => ({ output, data, clock: systemClock, random: systemRandom, environment: (name) => process.env[name] }),
+    onExitCode: (exitCode) => {
+      process.exitCode = exitCode;
+    },
+  });
+  const configure = { writeErr: (text: string) => void usage.push(text), outputError: (text: string) => void usage.push(text) };
+  for (const command of [program, ...program.commands]) command.configureOutput(configure).exitOverride();
+  try {
+    await program.parseAsync();
+  } catch (error) {
+    report(output, error, usage.join(""));
+  }
+}
+
+function report(output: Output, error: unknown, usage: string): void {
+  if (error instanceof CommanderError && error.exitCode === 0) return;
+  const isUsage = error instanceof CommanderError;
+  const { exitCode, lines, json } = toFailureReport(isUsage ? usageError(usage.replace(/^error: /, "").trim() || error.message) : error);
+  process.exitCode = exitCode;
+  if (output.isJson) output.warn(JSON.stringify(json));
+  else if (isUsage) output.warn(usage.trim(), ...(error.code === "commander.help" ? [] : ["See: longhaul --help"]));
+  else output.warn(`${output.style("red", "error:")} ${lines[0] ?? ""}`, ...lines.slice(1));
+}
+
+/** `longhaul logs | head` closes the pipe before the end, and a terminal may go away: there is nobody to tell. A running team goes on unseen. */
+function ignoreClosedOutput(): void {
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on("error", (error: NodeJS.ErrnoException) => {
+      if (error.code !== "EPIPE" && error.code !== "EIO") throw error;
+      if (!process.argv.includes("start")) process.exit();
+    });
+  }
+}
+
+function readVersion(): string {
+  const manifest = JSON.parse(readFileSync(join(import.meta.dirname, "..", "..", "package.json"), "utf8")) as { readonly version: string };
+  return manifest.version;
+}
+
+await main();

@@ -1,0 +1,77 @@
+import { type Command, Option } from "commander";
+import { durationValue, wholeNumber } from "./option-values.ts";
+import type { Action } from "./program.ts";
+
+interface StartFlags {
+  readonly port?: number;
+  readonly drain: number;
+  readonly plain?: boolean;
+}
+
+const collect = (value: string, earlier: readonly string[]): readonly string[] => [...earlier, value];
+const portMax = 65_535;
+
+/** Commands that create and run teams: `init`, `dev`, `start`, `fake-provider`. */
+export function addTeamCommands(program: Command, action: Action, { isInteractive }: { readonly isInteractive: boolean }): void {
+  program
+    .command("init")
+    .summary("create a small project that runs")
+    .description("Creates a project with a two-agent team that runs, also without a key. Overwrites nothing.")
+    .argument("[dir]", "the folder; default: this one, or asked for on a terminal")
+    .action(
+      action(async (context, directory: string | undefined) => {
+        const { runInit } = await import("./command/init.ts");
+        return runInit(context, { directory: directory ?? null, isInteractive: isInteractive && !context.output.isJson });
+      }),
+    );
+  const dev = program
+    .command("dev")
+    .summary("run a team, beginning anew when its code changes")
+    .description("Runs a team like start, in a process of its own, and begins anew when code in the team file's folder changes.");
+  addStartOptions(dev, "2s").action(
+    action(async (context, file: string, flags: StartFlags) => {
+      const { runDev } = await import("./command/dev.ts");
+      return runDev(context, file, toStartOptions(flags));
+    }),
+  );
+  const start = program
+    .command("start")
+    .summary("run a team until Ctrl-C")
+    .description("Runs a team until Ctrl-C, which lets steps finish and loses nothing. Started again, it goes on where it stopped.");
+  addStartOptions(start, "20s").action(
+    action(async (context, file: string, flags: StartFlags) => {
+      const { runStart } = await import("./command/start.ts");
+      return runStart(context, file, toStartOptions(flags));
+    }),
+  );
+  addFakeProvider(program, action);
+}
+
+function addStartOptions(command: Command, drain: string): Command {
+  return command
+    .argument("<team.ts>", "the file that exports the team")
+    .option("--port <n>", "port of the HTTP interface on 127.0.0.1; default: 7117, or any free one when that is taken", wholeNumber(0, portMax))
+    .addOption(new Option("--drain <duration>", "how long steps may finish after Ctrl-C").argParser(durationValue).default(durationValue(drain), drain))
+    .option("--plain", "print plain lines instead of a live view");
+}
+
+function toStartOptions({ port, drain, plain }: StartFlags) {
+  return { port: port ?? null, drainMs: drain, isPlain: plain === true };
+}
+
+function addFakeProvider(program: Command, action: Action): void {
+  program
+    .command("fake-provider")
+    .summary("serve simulated model providers over HTTP")
+    .description("Serves simulated Anthropic and OpenAI interfaces on 127.0.0.1 until Ctrl-C.")
+    .option("--port <n>", "port; 0 takes any free one", wholeNumber(0, portMax), 0)
+    .option("--seed <text>", "the same seed and requests give the same answers", "1")
+    .option("--latency <duration>", "every answer comes so much later", durationValue)
+    .option("--fault <fault>", "a status from 400 to 599, hang, cut, empty or quota; with a share of the requests: 529:0.1. May be repeated", collect, [])
+    .action(
+      action(async (context, flags: { readonly port: number; readonly seed: string; readonly latency?: number; readonly fault: readonly string[] }) => {
+        const { runFakeProvider } = await import("./command/fake-provider.ts");
+        return runFakeProvider(context, { port: flags.port, seed: flags.seed, latencyMs: flags.latency ?? 0, faults: flags.fault });
+      }),
+    );
+}

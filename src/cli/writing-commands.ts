@@ -1,0 +1,79 @@
+import { type Command, Option } from "commander";
+import { usageError } from "./failure-report.ts";
+import { wholeNumber } from "./option-values.ts";
+import type { Action } from "./program.ts";
+import { readJsonArgument } from "./task-input.ts";
+
+const priorityMax = 1_000_000;
+
+/** Commands that change what a team does, whether it runs or not: `task`, `cancel`, `restart`, `approve`. */
+export function addWritingCommands(program: Command, action: Action): void {
+  program
+    .command("task")
+    .summary("give an agent a task")
+    .description("Queues a task for an agent or a flow.")
+    .argument("<agent>", "name of the agent or flow")
+    .argument("[input]", "JSON, @file, or - for standard input; default: null")
+    .option("--key <key>", "idempotency key: a task with this key starts once within 400 days")
+    .option("--priority <n>", "higher first", wholeNumber(-priorityMax, priorityMax))
+    .option("--wait", "wait for its end and print its output; ends with 1 unless it is done")
+    .action(
+      action(async (context, agent: string, input: string | undefined, flags: { readonly key?: string; readonly priority?: number; readonly wait?: boolean }) => {
+        const { runTask } = await import("./command/task.ts");
+        return runTask(context, agent, { ...flags, input: readJsonArgument(input, "The input"), wait: flags.wait === true });
+      }),
+    );
+  program
+    .command("cancel")
+    .summary("end a task and what it called")
+    .description("Ends a task and the tasks that it called.")
+    .argument("<task>", "id of the task")
+    .option("--reason <text>", "why, for those who look later", "canceled by an operator")
+    .action(
+      action(async (context, taskId: string, flags: { readonly reason: string }) => {
+        const { runCancel } = await import("./command/cancel.ts");
+        return runCancel(context, taskId, flags);
+      }),
+    );
+  program
+    .command("restart")
+    .summary("run an ended task again from its first step")
+    .description("Queues a task that has ended again; its new run begins at the first step.")
+    .argument("<task>", "id of the task")
+    .action(
+      action(async (context, taskId: string) => {
+        const { runRestart } = await import("./command/restart.ts");
+        return runRestart(context, taskId);
+      }),
+    );
+  addApprove(program, action);
+}
+
+interface ApproveFlags {
+  /** True without a value. */
+  readonly happened?: string | true;
+  readonly retry?: boolean;
+  readonly fail?: boolean;
+}
+
+function addApprove(program: Command, action: Action): void {
+  program
+    .command("approve")
+    .summary("decide a call of which nobody knows whether it happened")
+    .description("Decides a call that must not happen twice and was interrupted. Without a run: lists what waits.")
+    .argument("[run]", "id of the run")
+    .addOption(new Option("--happened [json]", "it happened; what it returned, if you know").conflicts(["retry", "fail"]))
+    .addOption(new Option("--retry", "it did not happen: make it again").conflicts(["happened", "fail"]))
+    .addOption(new Option("--fail", "give it up: it counts as failed").conflicts(["happened", "retry"]))
+    .action(
+      action(async (context, runId: string | undefined, flags: ApproveFlags) => {
+        const { listApprovals, runApprove } = await import("./command/approve.ts");
+        const decision = flags.happened !== undefined ? "happened" : flags.retry === true ? "retry" : flags.fail === true ? "fail" : null;
+        if (runId === undefined && decision === null) return listApprovals(context);
+        if (runId === undefined) throw usageError("approve needs the id of a run. See what waits with: longhaul approve");
+        if (decision === null) throw usageError(`approve ${runId} needs your word: --happened [json], --retry or --fail. See the call with: longhaul approve`);
+        const result = typeof flags.happened === "string" ? readJsonArgument(flags.happened, "--happened") : null;
+        return runApprove(context, runId, { decision, result });
+      }),
+    );
+}
