@@ -31,7 +31,9 @@ const research = defineAgent({
   triggers: [
     every("15m", { input: () => ({ company: "Acme" }) }),
     cron("0 9 * * *", { input: async ({ dueAtMs }) => ({ company: String(dueAtMs) }) }),
-    on("lead.found", { input: (event) => ({ company: event["company"] as string }) }),
+    on("lead.found"),
+    on("lead.found", { input: (event) => ({ company: event.company }) }),
+    on("lead.found", { schema: company }),
     on("lead.found", { schema: z.object({ name: z.string() }), input: ({ name }) => ({ company: name }) }),
     poll("5m", { poll: async () => ({ items: [{ id: 7 }] }), key: ({ id }) => String(id), input: ({ id }) => ({ company: id.toFixed() }) }),
   ],

@@ -65,8 +65,8 @@ export function cron<Input = undefined>(pattern: string, options: CronOptions<In
   return { kind: "cron", pattern, timezone, ...guarded };
 }
 
-/** An event without a schema: its fields are typed as `JSON.parse` types its result, and are checked by the agent's input schema when the task is made. */
-export type UncheckedEvent = Readonly<Record<string, ReturnType<typeof JSON.parse>>>;
+/** An event without a schema: typed as `JSON.parse` types its result, and checked by the agent's input schema when the task runs. */
+export type UncheckedEvent = ReturnType<typeof JSON.parse>;
 
 export interface OnOptions<S extends Schema, Input> {
   /** What the event looks like. An event that does not match leaves the receipt `skipped(invalid-event)`. */
@@ -76,7 +76,7 @@ export interface OnOptions<S extends Schema, Input> {
 }
 
 /** Fires for every published event of this name; events are never coalesced. */
-export function on<Input = UncheckedEvent, S extends Schema = Schema<unknown, UncheckedEvent>>(event: string, options: OnOptions<S, Input> = {}): EventTrigger<Input> {
+export function on<S extends Schema = Schema<unknown, UncheckedEvent>, Input = OutputOf<S>>(event: string, options: OnOptions<S, Input> = {}): EventTrigger<Input> {
   // What is not an option is kept, so that validateTeam can refuse it by name.
   const { schema = null, input = null, ...others } = options;
   return { ...others, kind: "on", event, schema, input };

@@ -34,6 +34,7 @@ export const errorCodes = {
   SECRET_MISSING: { cause: "A secret is neither in the environment nor in its file.", remedy: "Set the variable, or mount the file, that the message names." },
   TRANSACTION_AWAIT: { cause: "A transaction awaited something other than its tx.", remedy: "Do the other work in ctx.step, before the transaction." },
   TRANSACTION_SQL: { cause: "A transaction's SQL was refused.", remedy: "Name only your own tables, one statement a call; see the message." },
+  BUDGET_EXCEEDED: { cause: "A call would pass a budget.", remedy: "Raise the budget, or wait for the next day." },
   STORE_VERSION: { cause: "The data file was written by a newer version.", remedy: "Upgrade longhaul, or use another --data directory." },
   STORE_NOT_FOUND: { cause: "There is no data in this directory.", remedy: "Start a team there first, or give --data." },
   STORE_QUERY: { cause: "A query was refused.", remedy: "Only reading statements are allowed; see the message." },

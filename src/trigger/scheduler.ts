@@ -156,7 +156,7 @@ class TriggerScheduler implements Scheduler {
   /** Whole milliseconds until something fires: a fraction that a timer cannot wait would make it wake for nothing. Null: nothing will. */
   #leastWaitMs(): number | null {
     const waits = this.#entries.filter(({ isFiring }) => !isFiring).map((entry) => this.#waitMs(entry));
-    return waits.length === 0 ? null : Math.max(0, (waits.reduce((least, wait) => Math.min(least, wait))));
+    return waits.length === 0 ? null : Math.max(0, Math.ceil(waits.reduce((least, wait) => Math.min(least, wait))));
   }
 
   /** How long until this trigger fires; 0 or less: now. */
