@@ -121,6 +121,21 @@ function testLimits(suite: EngineSuite): void {
     expect(await fixture.engine.get(taskId)).toMatchObject({ status: "dead", recoveries: 101, end: { reason: "recovery-limit" } });
   });
 
+  it("E12 counts a crash once, though the engine dies again right after its recovery", async () => {
+    let fixture = await suite.create();
+    const execute = async (ctx: EngineContext) => done(await code(ctx, "hangs", async () => await new Promise<null>(() => undefined)));
+    await fixture.engine.run([agentA], execute);
+    const { taskId } = await fixture.engine.start(newTask(fixture));
+    await executing(fixture);
+    fixture = await suite.crash(fixture);
+    expect(await fixture.engine.run([], execute)).toEqual({ resumed: 1, quarantined: 0 });
+    fixture = await suite.crash(fixture);
+
+    expect(await fixture.engine.run([], execute)).toEqual({ resumed: 0, quarantined: 0 });
+
+    expect(await fixture.engine.get(taskId)).toMatchObject({ status: "queued", recoveries: 1 });
+  });
+
   it("E12 counts nothing for a run that was waiting", async () => {
     let fixture = await suite.create();
     const execute = async (ctx: EngineContext) => {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Json } from "../base/json.ts";
+import { macrotask } from "../base/turn.ts";
 import { advance, agentA, code, createGate, done, newTask, quiet, runToEnd, until, type EngineSuite } from "./engine-fixture.testsuite.ts";
 
 const hourMs = 3_600_000;
@@ -186,6 +187,25 @@ function testSignals(suite: EngineSuite): void {
     expect(await runToEnd(fixture, taskId)).toMatchObject({ output: ["first", "second", "none"] });
     expect(await fixture.engine.signal(runId, "s", "too late", "4")).toBe(false);
     expect(await fixture.engine.signal("r_unknown", "s", null, "5")).toBe(false);
+  });
+
+  it("R2 loses no signal, in whichever turn of a suspension it comes", async () => {
+    const fixture = await suite.create();
+    await fixture.engine.run([agentA], async (ctx) => {
+      const end = await ctx.wait({ name: "w", reason: "signal", signal: "s" });
+      return done(end.by);
+    });
+    for (let turns = 0; turns < 25; turns++) {
+      const task = newTask(fixture);
+      await fixture.engine.start(task);
+      await until(() => fixture.changes.some((change) => change.task.id === task.id && change.task.status === "running"), "the run executes");
+      const runId = String((await fixture.engine.get(task.id))?.runId);
+      for (let turn = 0; turn < turns; turn++) await macrotask();
+      await fixture.engine.signal(runId, "s", null, "1");
+      await quiet(fixture);
+
+      expect({ turns, status: (await fixture.engine.get(task.id))?.status }).toEqual({ turns, status: "done" });
+    }
   });
 
   it("counts a signal that answered a wait once, though it is sent again", async () => {
