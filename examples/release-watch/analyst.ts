@@ -34,6 +34,6 @@ Cite at least one field of what release_facts returned, with its value copied ex
     return accept({ cited: output.citations.map(({ field }) => field) });
   },
   limits: { concurrency: 4, turnsMax: 8, outputTokensMax: 1_500 },
-  budget: { perTask: usd(0.05), perDay: usd(0.4) },
+  budget: { perTask: usd(settings.dollarsPerDay / 10), perDay: usd(settings.dollarsPerDay * 0.7) },
   expect: { progressWithin: settings.progressWithin },
 });

@@ -76,7 +76,7 @@ function toFacts(name: string, now: Manifest, before: Manifest | null, published
   const dependencies = now.dependencies ?? {};
   const previous = before?.dependencies ?? (before === null ? dependencies : {});
   const people = (release: Manifest | null): readonly string[] => (release?.maintainers ?? []).map((person) => person.name);
-  const comparePeople = before !== null && now.maintainers != null && before.maintainers != null;
+  const comparePeople = Boolean(now.maintainers && before?.maintainers);
   return {
     package: name,
     version: now.version,

@@ -1,5 +1,6 @@
 import { type EndpointDefinition, endpoint, type ModelReference } from "longhaul";
 import { createProviderSimulator } from "longhaul/simulator";
+import { settings } from "./settings.ts";
 import { simulatedModel } from "./simulated-model.ts";
 
 export interface Provider {
@@ -10,8 +11,7 @@ export interface Provider {
   readonly notice: string;
 }
 
-/** What this example may spend in a day, in dollars: 0.40 by the analyst and 0.10 by the editor. */
-const capText = "$0.50 a day";
+const capText = `$${settings.dollarsPerDay.toFixed(2)} a day`;
 
 /** A real provider when there is a key, else the provider simulator. */
 export const provider: Provider = chooseProvider(process.env);

@@ -6,7 +6,8 @@ import { join } from "node:path";
 import { z } from "zod";
 
 // An npm registry that was recorded: recorded/*.json holds two releases each of nine packages, in the registry's words, trimmed to the fields that this
-// example reads. @longhaul-recorded/tiny-table is made up: it shows a change of maintainers, which names people that the others need not name here.
+// example reads; sizes and maintainers are left out, and the notice on request is npm's. @longhaul-recorded/tiny-table is made up: it shows a change of
+// maintainers without naming anybody.
 
 const recordedVersion = z.object({
   version: z.string(),
@@ -118,8 +119,9 @@ function answer(response: ServerResponse, question: Question, wanted: string | n
   return found === undefined ? send(response, 404, `version not found: ${wanted}`) : send(response, 200, toManifest(name, found));
 }
 
-function toManifest(name: string, { publishedAt: _, ...manifest }: RecordedVersion): object {
-  return { name, ...manifest };
+/** A registry says when a release was published in its packument only. */
+function toManifest(name: string, { version, license, deprecated, engines, dependencies, maintainers, dist }: RecordedVersion): object {
+  return { name, version, license, deprecated, engines, dependencies, maintainers, dist };
 }
 
 function misbehaveOnce(response: ServerResponse, how: Misbehaviour): void {

@@ -20,6 +20,8 @@ export const settings = {
   toolTimeout: (process.env["RELEASE_WATCH_TOOL_TIMEOUT"] ?? "45s") as `${number}s`,
   /** How long one answer of the registry may take. */
   registryTimeoutMs: Number(process.env["RELEASE_WATCH_REGISTRY_TIMEOUT_MS"] ?? 20_000),
+  /** What the team may spend in a day, in dollars: seven tenths by the analyst, the rest by the editor. */
+  dollarsPerDay: Number(process.env["RELEASE_WATCH_DOLLARS_PER_DAY"] ?? 0.5),
   /** Who is told when something is wrong, besides the terminal. */
   webhookUrl: process.env["RELEASE_WATCH_WEBHOOK"] ?? null,
 } as const;

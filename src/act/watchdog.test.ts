@@ -14,7 +14,7 @@ function agent(changes: Partial<WatchedAgent["observation"]> = {}): WatchedAgent
   return {
     expectation: { ...expectationDefaults, progressWithinMs: hour },
     observation: {
-      agent: "research", observedSinceMs: startMs, queued: 0, oldestQueuedAtMs: null, running: [], waiting: [], paused: false, lastProgressAtMs: null,
+      agent: "research", observedSinceMs: startMs, progressSinceMs: startMs, queued: 0, oldestQueuedAtMs: null, running: [], waiting: [], paused: false, lastProgressAtMs: null,
       progressCount: 0, doneSinceProgress: 0, deadSinceProgress: 0, firstEndSinceProgressAtMs: null, lastEndedAtMs: null, consecutiveDead: 0,
       lastDeadReason: null, schedules: [], slotsFree: 1, ...changes,
     },
@@ -98,14 +98,27 @@ describe("a watchdog", () => {
     expect(world.told).toEqual(["idle", "missed"]);
   });
 
-  it("judges every minute while work is open, and while an agent is bad", async () => {
-    const open = watch([agent({ waiting: [{ taskId: "t_1", reason: "timer", sinceMs: startMs }] })]);
+  it("judges every minute while work is queued or runs, and while an agent is bad", async () => {
+    const running = watch([agent({ running: [{ taskId: "t_1", startedAtMs: startMs, lastActivityAtMs: startMs }] })]);
+    const queued = watch([agent({ queued: 1, oldestQueuedAtMs: startMs, slotsFree: 0 })]);
     const bad = watch([agent({ consecutiveDead: 3 })]);
-    await open.clock.advance(3 * minute);
-    await bad.clock.advance(2 * minute);
+    for (const { clock, world } of [running, queued, bad]) {
+      await clock.advance(3 * minute);
 
-    expect(open.world.looksAtMs).toEqual([0, minute, 2 * minute, 3 * minute]);
-    expect(bad.world.looksAtMs).toEqual([0, minute, 2 * minute]);
+      expect(world.looksAtMs).toEqual([0, minute, 2 * minute, 3 * minute]);
+    }
+  });
+
+  it("lets what waits for a timer wait, and judges another wait when it has become too long", async () => {
+    const timer = watch([agent({ waiting: [{ taskId: "t_1", reason: "timer", sinceMs: startMs }] })]);
+    const human = watch([agent({ waiting: [{ taskId: "t_1", reason: "human", sinceMs: startMs }] })]);
+    await timer.clock.advance(72 * hour);
+    await human.clock.advance(hour + 1);
+
+    expect(timer.world.looksAtMs).toEqual([0]);
+    expect(timer.clock.pendingAtMs).toEqual([]);
+    expect(human.world.looksAtMs).toEqual([0, hour + 1]);
+    expect(human.world.told).toEqual(["waiting(human)", "stuck-waiting(human)"]);
   });
 
   it("names a hollow agent the moment its interval is over", async () => {

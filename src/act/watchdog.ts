@@ -9,8 +9,8 @@ import type { HealthVerdict } from "../record/health.ts";
  * Judges the agents when something changed and when a verdict can change by itself. It has its own timer and needs nothing of the scheduler,
  * so that it notices when that one is dead.
  *  W1 at most one judgement a second, however often something changed, and never two at once;
- *  W2 a judgement at the earliest review of a verdict, and at least every 60 s while work is open, an agent is bad or it could not judge;
- *  W3 no timer while nothing is open, scheduled or bad;
+ *  W2 a judgement at the earliest review of a verdict, and at least every 60 s while work is queued or runs, an agent is bad or it could not judge;
+ *  W3 no timer while nothing is queued, runs, is scheduled or bad: what waits is judged when its wait becomes too long, and not before;
  *  W4 what keeps it from judging is itself told: an `observe` or `onVerdict` that throws, or hangs for 30 s.
  */
 
@@ -114,7 +114,7 @@ class LiveWatchdog implements Watchdog {
     const verdicts = watched.map(({ observation, expectation }) => computeHealth(observation, expectation, nowMs));
     await this.#within("Passing on the verdicts", async (signal) => onVerdict(verdicts, signal));
     const reviews = verdicts.flatMap(({ reviewAtMs }) => (reviewAtMs === null ? [] : [reviewAtMs - clock.now()]));
-    if (verdicts.some(({ bad }) => bad) || watched.some(isOpen)) reviews.push(judgeIntervalMsMax);
+    if (verdicts.some(({ bad }) => bad) || watched.some(isBusy)) reviews.push(judgeIntervalMsMax);
     return reviews.length === 0 ? null : Math.min(...reviews);
   }
 
@@ -135,6 +135,6 @@ class LiveWatchdog implements Watchdog {
   }
 }
 
-function isOpen({ observation }: WatchedAgent): boolean {
-  return observation.queued + observation.running.length + observation.waiting.length > 0;
+function isBusy({ observation }: WatchedAgent): boolean {
+  return observation.queued + observation.running.length > 0;
 }

@@ -3,10 +3,8 @@ import type { OutputStream } from "./output.ts";
 export interface Capture {
   /** Writes as before. */
   readonly write: (text: string) => void;
-  release(): void;
+  readonly release: () => void;
 }
-
-type Write = NodeJS.WriteStream["write"];
 
 /**
  * Takes over what others write to a stream: the team's own `console.log` would tear a status block apart, or put a line that is no JSON among JSON lines.
@@ -19,7 +17,7 @@ export function captureWrites(stream: NodeJS.WriteStream & OutputStream, onText:
     callback?.();
     return true;
   };
-  stream.write = takeOver as Write;
+  stream.write = takeOver;
   return {
     write: (text) => void original.call(stream, text),
     release() {

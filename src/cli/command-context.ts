@@ -14,3 +14,6 @@ export interface CommandContext {
 
 /** 0: done. 1: refused or failed. 2: wrong usage. */
 export type ExitCode = number;
+
+/** Makes the body of a command one for commander. Bodies import their command's file only when they run, so that the program starts fast. */
+export type Action = <Arguments extends readonly unknown[]>(body: (context: CommandContext, ...args: Arguments) => Promise<ExitCode>) => (...given: readonly unknown[]) => Promise<void>;

@@ -87,6 +87,7 @@ const attentionResults = /^(waiting\((human|unknown-effect|budget|rate-limit|ret
 function toneOf({ event_type, result }: LogRecord): Tone {
   const text = result ?? "";
   if (event_type === "error" || badResults.test(text)) return "bad";
+  if (event_type === "alert" && text === "delivered") return "quiet";
   if (event_type === "alert" || attentionResults.test(text)) return "attention";
   if (event_type === "task") return text.startsWith("done") ? "good" : "quiet";
   return event_type === "trigger" || event_type === "park" || event_type === "start" || event_type === "stop" ? "quiet" : "plain";

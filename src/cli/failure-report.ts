@@ -24,11 +24,12 @@ export function toFailureReport(error: unknown): FailureReport {
     return { exitCode: 1, lines: [printable(stack), bugRemedy], json: { error: { code: "BUG", message: messageOf(error), remedy: bugRemedy, stack } } };
   }
   const { remedy } = errorCodes[error.code];
-  // Most messages say themselves what to type.
-  const hints = error.code === "CLI_USAGE" || /`|Type: /.test(error.message) ? [] : [`  Next: ${remedy}`];
+  const [first = "", ...rest] = printable(error.message).split("\n");
+  // Messages end with what to do; a command to type is added where they name none.
+  const hints = error.code !== "CLI_USAGE" && remedy.includes("`") && !/`|Type: /.test(error.message) ? [`  Next: ${remedy}`] : [];
   return {
     exitCode: error.code === "CLI_USAGE" ? 2 : 1,
-    lines: [printable(`${error.message} [${error.code}]`), ...hints],
+    lines: [`${first} [${error.code}]`, ...rest, ...hints],
     json: { error: { code: error.code, message: error.message, remedy } },
   };
 }

@@ -3,7 +3,7 @@ import type { Fault, FaultFunction } from "../lab/provider/index.ts";
 import { usageError } from "./failure-report.ts";
 
 /** What `--fault` takes, besides any status from 400 to 599. */
-export const faultNames = ["hang", "cut", "empty", "quota"] as const;
+const faultNames = ["hang", "cut", "empty", "quota"] as const;
 
 export interface FaultOptions {
   /** As typed: "529", "hang", "429:0.2". */

@@ -19,8 +19,8 @@ function createScreen(size: { columns: number; rows: number }) {
     },
     write(text: string): void {
       writes.push(text);
-      const plain = text.replaceAll("\u001B[?2026h", "").replaceAll("\u001B[?2026l", "");
-      const up = /^\u001B\[(\d+)A\r\u001B\[J/.exec(plain);
+      const plain = text.replaceAll("\u001B[?2026h", "").replaceAll("\u001B[?2026l", "").replaceAll("\u001B", "ESC");
+      const up = /^ESC\[(\d+)A\rESC\[J/.exec(plain);
       if (up !== null) lines = [...lines.slice(0, lines.length - 1 - Number(up[1])), ""];
       lines = [...lines.slice(0, -1), ...((lines.at(-1) ?? "") + plain.slice(up?.[0].length ?? 0)).split("\n")];
     },

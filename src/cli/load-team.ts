@@ -31,11 +31,12 @@ async function importFile(path: string): Promise<Readonly<Record<string, unknown
 
 const placeLinesMax = 8;
 
-/** Where in the user's own files it happened: the source line of a syntax error, the frames of a thrown one, without Node's own. */
+/** Where in the user's own files it happened: the source line of a syntax error, or the frames of a thrown one down to where Node took over. */
 function placeOf(error: unknown): string {
   const lines = error instanceof Error ? (error.stack ?? "").split("\n") : [];
   const isFrame = (line: string): boolean => /^\s+at /.test(line);
   const source = lines.slice(0, lines.findIndex((line) => /^\w*Error\b/.test(line))).filter((line) => !isFrame(line));
-  const frames = lines.filter((line) => isFrame(line) && !/\(node:|at node:|\/longhaul\/(dist|src)\/cli\//.test(line));
-  return [...source, ...frames].slice(0, placeLinesMax).join("\n");
+  const frames = lines.filter(isFrame);
+  const taken = frames.findIndex((line) => line.includes("node:"));
+  return [...source, ...(taken === -1 ? frames : frames.slice(0, taken))].slice(0, placeLinesMax).join("\n");
 }

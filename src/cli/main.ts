@@ -11,7 +11,6 @@ const isJson = process.argv.includes("--json");
 
 /** Runs the command line. Never rejects: what goes wrong is told, and becomes the exit code. */
 async function main(): Promise<void> {
-  ignoreClosedOutput();
   const output = createOutput({ stdout: process.stdout, stderr: process.stderr, isJson, hasColors: process.stdout.isTTY && process.stdout.hasColors() && !process.env["NO_COLOR"] });
   const usage: string[] = [];
   const program = createProgram({
@@ -25,29 +24,36 @@ async function main(): Promise<void> {
   });
   const configure = { writeErr: (text: string) => void usage.push(text), outputError: (text: string) => void usage.push(text) };
   for (const command of [program, ...program.commands]) command.configureOutput(configure).exitOverride();
+  const command = process.argv.slice(2).find((argument) => program.commands.some((candidate) => candidate.name() === argument));
+  ignoreClosedOutput(command === "start");
   try {
     await program.parseAsync();
   } catch (error) {
-    report(output, error, usage.join(""));
+    report(output, error, { text: usage.join(""), help: command === undefined ? "longhaul --help" : `longhaul ${command} --help` });
   }
 }
 
-function report(output: Output, error: unknown, usage: string): void {
+function report(output: Output, error: unknown, usage: { readonly text: string; readonly help: string }): void {
   if (error instanceof CommanderError && error.exitCode === 0) return;
   const isUsage = error instanceof CommanderError;
-  const { exitCode, lines, json } = toFailureReport(isUsage ? usageError(usage.replace(/^error: /, "").trim() || error.message) : error);
+  const { exitCode, lines, json } = toFailureReport(isUsage ? usageError(usage.text.replace(/^error: /, "").trim() || error.message) : error);
   process.exitCode = exitCode;
   if (output.isJson) output.warn(JSON.stringify(json));
-  else if (isUsage) output.warn(usage.trim(), ...(error.code === "commander.help" ? [] : ["See: longhaul --help"]));
+  else if (isUsage) output.warn(usage.text.trim(), ...(error.code === "commander.help" ? [] : [`See: ${usage.help}`]));
   else output.warn(`${output.style("red", "error:")} ${lines[0] ?? ""}`, ...lines.slice(1));
 }
 
+/** Ends the process when everything is written, also when the team's own code left timers behind. */
+function exit(): void {
+  process.stdout.write("", () => process.stderr.write("", () => process.exit()));
+}
+
 /** `longhaul logs | head` closes the pipe before the end, and a terminal may go away: there is nobody to tell. A running team goes on unseen. */
-function ignoreClosedOutput(): void {
+function ignoreClosedOutput(goesOn: boolean): void {
   for (const stream of [process.stdout, process.stderr]) {
     stream.on("error", (error: NodeJS.ErrnoException) => {
       if (error.code !== "EPIPE" && error.code !== "EIO") throw error;
-      if (!process.argv.includes("start")) process.exit();
+      if (!goesOn) process.exit();
     });
   }
 }
@@ -58,3 +64,4 @@ function readVersion(): string {
 }
 
 await main();
+exit();

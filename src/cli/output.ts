@@ -15,7 +15,7 @@ export interface Output {
   /** Lines for people on standard error, also under `--json`. */
   warn(...lines: readonly string[]): void;
   /** Colours, where the terminal shows them and NO_COLOR does not forbid them. */
-  style(style: Style, text: string): string;
+  readonly style: (style: Style, text: string) => string;
 }
 
 /** A stream that is written to, as far as this part needs it. */

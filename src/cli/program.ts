@@ -1,6 +1,6 @@
 import { Command, Option } from "commander";
 import type { Clock } from "../base/clock.ts";
-import type { CommandContext, ExitCode } from "./command-context.ts";
+import type { Action, CommandContext, ExitCode } from "./command-context.ts";
 import { addTeamCommands } from "./team-commands.ts";
 import { addReadingCommands } from "./reading-commands.ts";
 import { addWritingCommands } from "./writing-commands.ts";
@@ -17,9 +17,6 @@ export interface ProgramOptions {
   readonly context: (options: GlobalOptions) => CommandContext;
   readonly onExitCode: (exitCode: ExitCode) => void;
 }
-
-/** Runs the body of a command, which its file brings along only now, so that the program starts fast. */
-export type Action = <Arguments extends readonly unknown[]>(body: (context: CommandContext, ...args: Arguments) => Promise<ExitCode>) => (...given: readonly unknown[]) => Promise<void>;
 
 /** Everything that can be typed. Each command's own file is imported when it runs. */
 export function createProgram({ version, clock, isInteractive, context, onExitCode }: ProgramOptions): Command {

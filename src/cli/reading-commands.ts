@@ -2,8 +2,8 @@ import { type Command, Option } from "commander";
 import type { Clock } from "../base/clock.ts";
 import type { EventType } from "../record/log-record.ts";
 import type { TaskStatus } from "../record/task.ts";
+import type { Action } from "./command-context.ts";
 import { durationValue, eventTypesValue, instantValue, taskStatuses, wholeNumber } from "./option-values.ts";
-import type { Action } from "./program.ts";
 
 const listMax = 10_000;
 

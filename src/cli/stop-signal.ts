@@ -1,33 +1,65 @@
+import type { Clock, Timer } from "../base/clock.ts";
+import { listenToKeyboard } from "./keyboard.ts";
+
 /** How the process is asked to end. */
 export interface StopSignal {
-  /** Resolves at the first Ctrl-C, SIGTERM or hang-up. */
+  /** Resolves at the first Ctrl-C, SIGTERM or hang-up, or when the `npm` that started this process is gone. */
   readonly asked: Promise<NodeJS.Signals>;
   release(): void;
 }
 
+export interface StopOptions {
+  readonly clock: Clock;
+  /** Called before the process ends at the second wish. */
+  readonly onSecond?: () => void;
+  /** False where a child has the keyboard. Default true. */
+  readonly hasKeyboard?: boolean;
+}
+
 const stopSignals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+/** `npm` passes on the Ctrl-C that the terminal has already sent: what follows so soon is the same wish. */
+const sameWishMs = 400;
 /** What a shell reports of a program that was ended by Ctrl-C. */
 const interruptedExitCode = 130;
+const parentCheckMs = 1_000;
 
 /** Listens for the wish to end. The second one ends the process at once, with 130. */
-export function listenForStop(onSecond: () => void = () => undefined): StopSignal {
+export function listenForStop({ clock, onSecond = () => undefined, hasKeyboard = true }: StopOptions): StopSignal {
   let handle: (signal: NodeJS.Signals) => void = () => undefined;
   const asked = new Promise<NodeJS.Signals>((resolve) => {
-    let isAsked = false;
+    let askedMs: number | null = null;
     handle = (signal) => {
-      if (isAsked) {
+      if (askedMs === null) {
+        askedMs = clock.monotonicMs();
+        resolve(signal);
+      } else if (clock.monotonicMs() - askedMs > sameWishMs) {
         onSecond();
         process.exit(interruptedExitCode);
       }
-      isAsked = true;
-      resolve(signal);
     };
   });
   for (const signal of stopSignals) process.on(signal, handle);
+  const keyboard = hasKeyboard ? listenToKeyboard(() => handle("SIGINT")) : null;
+  const stopWatching = watchParent(clock, () => handle("SIGTERM"));
   return {
     asked,
     release() {
       for (const signal of stopSignals) process.off(signal, handle);
+      keyboard?.release();
+      stopWatching();
     },
   };
+}
+
+/** `npm` passes signals to its shell, and the shell ends without passing them on: this process would stay behind, unseen. */
+function watchParent(clock: Clock, onGone: () => void): () => void {
+  if (process.env["npm_command"] === undefined) return () => undefined;
+  const parent = process.ppid;
+  let timer: Timer | null = null;
+  const check = (): void => {
+    timer = process.ppid === parent ? clock.setTimer(parentCheckMs, check) : null;
+    if (timer === null) onGone();
+  };
+  timer = clock.setTimer(parentCheckMs, check);
+  return () => timer?.cancel();
 }

@@ -1,6 +1,6 @@
 import { type Command, Option } from "commander";
+import type { Action } from "./command-context.ts";
 import { durationValue, wholeNumber } from "./option-values.ts";
-import type { Action } from "./program.ts";
 
 interface StartFlags {
   readonly port?: number;

@@ -15,6 +15,6 @@ export async function findPresence(view: OperatorView, nowMs: number): Promise<T
   const [manifest, owner] = await Promise.all([view.manifest(), view.owner()]);
   const team = manifest?.team ?? "The team";
   if (owner?.alive === true) return { team, isRunning: true, pid: owner.pid, text: `${team} runs (pid ${owner.pid}).` };
-  const how = owner === null ? "was stopped" : `ended without saying so ${formatDuration(Math.max(0, nowMs - owner.renewedAtMs))} ago or less`;
+  const how = owner === null ? "was stopped" : `ended without saying so, less than ${formatDuration(Math.max(1000, nowMs - owner.renewedAtMs))} ago`;
   return { team, isRunning: false, pid: null, text: `${team} does not run: it ${how}. Its work goes on with \`longhaul start\`.` };
 }

@@ -6,7 +6,8 @@ import { type RunningServer, serveOnPort, serveOnSocket } from "../http/server.t
 import type { DataDirectory } from "../runtime/data-directory.ts";
 import type { LiveTeam } from "../runtime/live-team.ts";
 
-export const defaultPort = 7117;
+/** Free on most machines. */
+const defaultPort = 7117;
 
 export interface TeamServersOptions {
   readonly team: Pick<LiveTeam, "operations" | "isReady">;

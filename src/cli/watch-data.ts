@@ -1,4 +1,4 @@
-import { watch } from "node:fs";
+import { type FSWatcher, watch } from "node:fs";
 import type { Clock, Timer } from "../base/clock.ts";
 
 export interface DataWatch {
@@ -20,19 +20,27 @@ export function watchData(directory: string, clock: Clock, onChange: () => void)
     fallback = clock.setTimer(fallbackMs, look);
     onChange();
   };
-  const watcher = watch(directory, (_event, file) => {
+  const watcher = tryWatch(directory, (file) => {
     // The shared-memory file changes when somebody reads.
-    if (file === null || file.endsWith("-shm")) return;
-    settle ??= clock.setTimer(settleMs, look);
+    if (file !== null && !file.endsWith("-shm")) settle ??= clock.setTimer(settleMs, look);
   });
-  // The fallback goes on: following slowly beats ending.
-  watcher.on("error", () => watcher.close());
   fallback = clock.setTimer(fallbackMs, look);
   return {
     close() {
-      watcher.close();
+      watcher?.close();
       settle?.cancel();
       fallback?.cancel();
     },
   };
+}
+
+/** Null where the system has no watch left to give: the fallback follows slowly, which beats ending. */
+function tryWatch(directory: string, onFile: (file: string | null) => void): FSWatcher | null {
+  try {
+    const watcher = watch(directory, (_event, file) => onFile(file));
+    watcher.on("error", () => watcher.close());
+    return watcher;
+  } catch {
+    return null;
+  }
 }

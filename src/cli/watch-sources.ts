@@ -46,13 +46,8 @@ export function watchSources({ directory, dataDirectory, clock }: SourceWatchOpt
   const add = (folder: string): void => {
     for (const path of listFolders(folder, resolve(dataDirectory))) {
       if (watchers.has(path) || watchers.size >= directoriesMax) continue;
-      const watcher = watch(path, (_event, name) => onEvent(path, name));
-      // A folder that is removed ends its watch.
-      watcher.on("error", () => {
-        watcher.close();
-        watchers.delete(path);
-      });
-      watchers.set(path, watcher);
+      const watcher = tryWatch(path, (name) => onEvent(path, name), () => watchers.delete(path));
+      if (watcher !== null) watchers.set(path, watcher);
     }
   };
   add(resolve(directory));
@@ -67,6 +62,21 @@ export function watchSources({ directory, dataDirectory, clock }: SourceWatchOpt
       for (const watcher of watchers.values()) watcher.close();
     },
   };
+}
+
+/** A folder that is removed, now or later, ends its watch. @throws when the system has no watch left to give. */
+function tryWatch(path: string, onFile: (name: string | null) => void, onGone: () => void): FSWatcher | null {
+  try {
+    const watcher = watch(path, (_event, name) => onFile(name));
+    watcher.on("error", () => {
+      watcher.close();
+      onGone();
+    });
+    return watcher;
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return null;
+    throw error;
+  }
 }
 
 /** The folder and those below it. */

@@ -1,7 +1,7 @@
 import { type Command, Option } from "commander";
+import type { Action } from "./command-context.ts";
 import { usageError } from "./failure-report.ts";
 import { wholeNumber } from "./option-values.ts";
-import type { Action } from "./program.ts";
 import { readJsonArgument } from "./task-input.ts";
 
 const priorityMax = 1_000_000;

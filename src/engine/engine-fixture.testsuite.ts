@@ -13,6 +13,8 @@ export interface EngineFixture {
   readonly changes: readonly TaskChange[];
   /** Ids of the progress writes that were applied to these data by any engine. */
   applied(): readonly string[];
+  /** Ids of the tasks that left their slot, as the store was told by any engine, in order. */
+  left(): readonly string[];
 }
 
 /** How a contract suite gets engines of one adapter. */

@@ -19,6 +19,28 @@ export function testOperation(suite: EngineSuite): void {
       await expect(result).rejects.toThrow("enough");
     });
 
+    it("tells the store in the same commit that a task leaves its slot: at its end, its wait, its cancellation and after a crash", async () => {
+      let fixture = await suite.create();
+      const never = createGate();
+      const execute = async (ctx: EngineContext) => {
+        if (ctx.task.source === "nap") await ctx.wait({ name: "nap", reason: "signal", signal: "go" });
+        if (ctx.task.source === "hold") await code(ctx, "hold", async () => { await never.opened; return null; });
+        return done(null);
+      };
+      await fixture.engine.run([agentA], execute);
+      const [plain, nap, canceled, crashed] = await Promise.all(["plain", "nap", "hold", "hold"].map((source) => fixture.engine.start(newTask(fixture, { source }))));
+      await until(() => fixture.left().length === 2, "two have left");
+      expect(fixture.left()).toEqual([plain?.taskId, nap?.taskId]);
+
+      await fixture.engine.cancel(canceled?.taskId ?? "", "enough");
+      expect(fixture.left().at(-1)).toBe(canceled?.taskId);
+
+      fixture = await suite.crash(fixture);
+      expect(fixture.left()).toHaveLength(3);
+      await fixture.engine.run([agentA], execute);
+      expect(fixture.left().slice(3)).toEqual([crashed?.taskId]);
+    });
+
     it("says whether it is quiet: not while a body executes, but while all wait", async () => {
       const fixture = await suite.create();
       const gate = createGate();

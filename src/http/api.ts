@@ -47,7 +47,7 @@ export function createApi(options: ApiOptions): Hono {
 
   app.post("/api/v1/tasks", async (context) => {
     const { agent, input, key, priority } = await parseBody(context, submission);
-    const started = await operations.submit({ agent, input: input as Json, source, ...(key === undefined ? {} : { key }), ...(priority === undefined ? {} : { priority }) });
+    const started = await operations.submit({ agent, input, source, ...(key === undefined ? {} : { key }), ...(priority === undefined ? {} : { priority }) });
     return context.json(started, started.created ? 201 : 200);
   });
   app.get("/api/v1/tasks/:id", (context) => getTask(context, options));
@@ -131,5 +131,5 @@ function toErrorResponse(context: Context, error: Error): Response {
 }
 
 function refuse(context: Context, code: ErrorCode, message: string, status: 401 | 404 | 413 | 500): Response {
-  return context.json({ error: { code, message } }, status);
+  return context.json({ error: { code, message, remedy: errorCodes[code].remedy } }, status);
 }

@@ -39,7 +39,7 @@ export function createClient(options: ClientOptions): Client {
   const request = async (method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<Json> => {
     const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
     const response = await send(`${url}${path}`, { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }), ...(signal === undefined ? {} : { signal }) });
-    const answer = (await response.json()) as Json;
+    const answer = await readJson(response);
     if (!response.ok) throw toError(answer, response.status);
     return answer;
   };
@@ -70,6 +70,16 @@ async function send(url: string, init: RequestInit): Promise<Response> {
   } catch (error) {
     if (init.signal?.aborted) throw error;
     throw new LonghaulError("CLIENT_UNREACHABLE", `Nobody answers at ${url}: ${messageOf(error)}. Start the team with \`longhaul start\`.`, { retry: "backoff", cause: error });
+  }
+}
+
+/** Something between here and the team may answer in its place, with a page for people. */
+async function readJson(response: Response): Promise<Json> {
+  const text = await response.text();
+  try {
+    return JSON.parse(text) as Json;
+  } catch (error) {
+    throw new LonghaulError("CLIENT_REFUSED", `${response.url} answered HTTP ${response.status} with something else than JSON: ${text.slice(0, 200)}. Check that a team listens there.`, { cause: error, details: { status: response.status } });
   }
 }
 

@@ -1,4 +1,4 @@
-import { chmodSync, rmSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { createAdaptorServer, type ServerType } from "@hono/node-server";
 import type { Hono } from "hono";
 import { LonghaulError, messageOf } from "../base/error.ts";
@@ -26,8 +26,7 @@ export async function serveOnPort(app: Hono, { host = "127.0.0.1", port }: { rea
 export async function serveOnSocket(app: Hono, path: string): Promise<RunningServer> {
   rmSync(path, { force: true });
   const server = createAdaptorServer({ fetch: app.fetch });
-  await listen(server, () => server.listen(path), `The socket ${path}`);
-  chmodSync(path, 0o600);
+  await listen(server, () => listenPrivately(server, path), `The socket ${path}`);
   return {
     address: path,
     close: async () => {
@@ -35,6 +34,16 @@ export async function serveOnSocket(app: Hono, path: string): Promise<RunningSer
       rmSync(path, { force: true });
     },
   };
+}
+
+/** The file is made with the mask of this moment, so that nobody else can connect before its mode is set. */
+function listenPrivately(server: ServerType, path: string): void {
+  const mask = process.umask(0o177);
+  try {
+    server.listen(path);
+  } finally {
+    process.umask(mask);
+  }
 }
 
 function listen(server: ServerType, begin: () => void, what: string): Promise<void> {

@@ -10,7 +10,7 @@ const t0 = Date.UTC(2026, 0, 1);
 const expectation: AgentExpectation = { ...expectationDefaults, progressWithinMs: 2 * hour };
 
 const idle: AgentObservation = {
-  agent: "research", observedSinceMs: t0, queued: 0, oldestQueuedAtMs: null, running: [], waiting: [], paused: false, lastProgressAtMs: null,
+  agent: "research", observedSinceMs: t0, progressSinceMs: t0, queued: 0, oldestQueuedAtMs: null, running: [], waiting: [], paused: false, lastProgressAtMs: null,
   progressCount: 0, doneSinceProgress: 0, deadSinceProgress: 0, firstEndSinceProgressAtMs: null, lastEndedAtMs: null, consecutiveDead: 0,
   lastDeadReason: null, schedules: [], slotsFree: 1,
 };
@@ -141,7 +141,7 @@ describe("stalled", () => {
   });
 
   it("counts from the beginning of the work, not from a progress of long ago", () => {
-    const quiet = { observedSinceMs: t0 - 100 * hour, lastProgressAtMs: t0 - 50 * hour };
+    const quiet = { observedSinceMs: t0 - 100 * hour, progressSinceMs: t0 - 100 * hour, lastProgressAtMs: t0 - 50 * hour };
 
     expect(around({ ...quiet, running: [runningSince(0, 2 * hour)] }, 2 * hour)).toEqual(["working", "stalled"]);
     expect(around({ ...quiet, queued: 1, oldestQueuedAtMs: t0 - hour, slotsFree: 0 }, hour)).toEqual(["working", "stalled"]);

@@ -106,13 +106,13 @@ function findFruitless(observation: AgentObservation, { progressWithinMs }: Agen
  * the first task after a quiet night does not make an agent hollow. Under a pause only what ended before it counts.
  */
 function findHollow(observation: AgentObservation, { progressWithinMs }: AgentExpectation, nowMs: number): readonly Condition[] {
-  const { doneSinceProgress, firstEndSinceProgressAtMs, lastEndedAtMs, lastProgressAtMs, observedSinceMs, paused } = observation;
+  const { doneSinceProgress, firstEndSinceProgressAtMs, lastEndedAtMs, lastProgressAtMs, progressSinceMs, paused } = observation;
   if (doneSinceProgress === 0) return [];
   const baseMs = progressBaseMs(observation);
   const firstEndMs = firstEndSinceProgressAtMs ?? baseMs;
   const fromMs = (firstEndMs - baseMs > progressWithinMs ? firstEndMs : baseMs) + progressWithinMs + 1;
   if (paused && (lastEndedAtMs ?? baseMs) < fromMs) return [];
-  const since = lastProgressAtMs === null ? `the start ${formatDuration(nowMs - observedSinceMs)} ago, without progress` : `the last progress ${formatDuration(nowMs - lastProgressAtMs)} ago`;
+  const since = lastProgressAtMs === null ? `the start ${formatDuration(nowMs - progressSinceMs)} ago, without progress` : `the last progress ${formatDuration(nowMs - lastProgressAtMs)} ago`;
   const evidence = `${count(doneSinceProgress, "run")} succeeded since ${since}; progress is expected within ${formatDuration(progressWithinMs)}.`;
   return [{ health: { state: "hollow" }, fromMs, evidence }];
 }
@@ -143,8 +143,8 @@ function longestWait(waiting: readonly WaitingTask[]): WaitingTask | null {
 }
 
 /** Where the time without progress begins: downtime before this start does not count. */
-function progressBaseMs({ lastProgressAtMs, observedSinceMs }: AgentObservation): number {
-  return Math.max(lastProgressAtMs ?? observedSinceMs, observedSinceMs);
+function progressBaseMs({ lastProgressAtMs, progressSinceMs }: AgentObservation): number {
+  return Math.max(lastProgressAtMs ?? progressSinceMs, progressSinceMs);
 }
 
 function count(number: number, noun: string): string {

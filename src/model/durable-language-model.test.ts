@@ -19,7 +19,7 @@ function journal(): { readonly entries: Json[]; readonly open: () => RunModelSte
         const index = position++;
         // What is journaled is text: nothing but JSON survives.
         const known = entries[index];
-        const stored = known ?? (JSON.parse(JSON.stringify(await body({ "idempotency-key": `step-${index}` }))) as Json);
+        const stored = known ?? (JSON.parse(JSON.stringify(await body({ headers: { "idempotency-key": `step-${index}` } }))) as Json);
         entries[index] = stored;
         return stored;
       };

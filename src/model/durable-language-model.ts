@@ -24,9 +24,16 @@ import { type PricedUsage, toUsage } from "./usage.ts";
 
 /**
  * Runs one call as a durable step: the first time it calls `body` and journals what that returns, later it returns what it journaled.
- * `body` takes headers to add, such as an idempotency key that is the same at every attempt.
  */
-export type RunModelStep = (call: LanguageModelV4CallOptions, body: (headers?: Readonly<Record<string, string>>) => Promise<Json>) => Promise<Json>;
+export type RunModelStep = (call: LanguageModelV4CallOptions, body: (additions?: StepAdditions) => Promise<Json>) => Promise<Json>;
+
+/** What the step adds to a call. */
+export interface StepAdditions {
+  /** Such as an idempotency key that is the same at every attempt. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Aborts when the step is given up, whatever signal the call has. */
+  readonly signal?: AbortSignal;
+}
 
 export interface DurableModelOptions {
   readonly clock: Clock;
@@ -57,11 +64,11 @@ export function durableLanguageModel(model: LanguageModelV4, runStep: RunModelSt
       return model.supportedUrls;
     },
     async doGenerate(call) {
-      const stored = await runStep(call, (headers) => generate(model, prepare(call, headers, options), options));
+      const stored = await runStep(call, (additions) => generate(model, prepare(call, additions, options), options));
       return readResult<LanguageModelV4GenerateResult>(stored, "generate");
     },
     async doStream(call) {
-      const stored = await runStep(call, (headers) => stream(model, prepare(call, headers, options), options));
+      const stored = await runStep(call, (additions) => stream(model, prepare(call, additions, options), options));
       const { parts, response } = readResult<StoredStream>(stored, "stream");
       return { stream: ReadableStream.from<LanguageModelV4StreamPart>(parts), ...(response !== undefined && { response }) };
     },
@@ -143,8 +150,9 @@ function stream(model: LanguageModelV4, call: LanguageModelV4CallOptions, option
   });
 }
 
-function prepare(call: LanguageModelV4CallOptions, headers: Readonly<Record<string, string>> | undefined, { outputTokensMax = outputTokensMaxDefault }: DurableModelOptions): LanguageModelV4CallOptions {
-  return { ...call, maxOutputTokens: call.maxOutputTokens ?? outputTokensMax, headers: { ...call.headers, ...headers } };
+function prepare(call: LanguageModelV4CallOptions, { headers, signal }: StepAdditions = {}, { outputTokensMax = outputTokensMaxDefault }: DurableModelOptions): LanguageModelV4CallOptions {
+  const signals = [call.abortSignal, signal].filter((given) => given !== undefined);
+  return { ...call, maxOutputTokens: call.maxOutputTokens ?? outputTokensMax, headers: { ...call.headers, ...headers }, ...(signals.length > 0 && { abortSignal: AbortSignal.any(signals) }) };
 }
 
 /** Pieces of one text become one piece: a journal entry per token would be mostly punctuation. Keep-alives are nothing to replay. */

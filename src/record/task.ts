@@ -4,6 +4,8 @@ import type { Failure } from "./failure.ts";
 /** `queued → running ⇄ waiting(reason) → done | dead | canceled`. */
 export type TaskStatus = "queued" | "running" | "waiting" | "done" | "dead" | "canceled";
 
+export const taskStatuses: readonly TaskStatus[] = ["queued", "running", "waiting", "done", "dead", "canceled"];
+
 export type WaitingReason =
   | "timer" | "human" | "signal" | "child" | "retry" | "breaker" | "rate-limit" | "budget" | "concurrency" | "dependency" | "paused"
   | "code-mismatch" | "unknown-effect";

@@ -14,6 +14,8 @@ export type Write =
   | { readonly type: "key.claim"; readonly key: string; readonly taskId: string; readonly atMs: number; readonly expiresAtMs: number }
   /** Settles a reservation with what was really spent. */
   | { readonly type: "money.settle"; readonly reservationId: string; readonly spentMicroUsd: number; readonly tokens: number }
+  /** Fact: the task executes no step any more, for now or for good. What its steps had set aside and did not settle is lost: nobody knows whether it was billed. */
+  | { readonly type: "task.left"; readonly taskId: string }
   /** Closes an intent of the effect ledger with its result. */
   | { readonly type: "effect.complete"; readonly key: string; readonly result: Json }
   /** Fact: accepted work. Moves the agent's progress counter once per `id`. */

@@ -1,23 +1,22 @@
 import type { Callable, CallResult, SendOptions } from "../agent/context.ts";
 import { parseDuration } from "../base/duration.ts";
 import { LonghaulError } from "../base/error.ts";
-import { type JsonObject, type Json, toJson } from "../base/json.ts";
+import { hashOf, type JsonObject, type Json, toJson } from "../base/json.ts";
 import { fromFailure } from "../record/failure.ts";
 import type { NewTask, TaskEnd } from "../record/task.ts";
 import { recordWrite } from "./run-record.ts";
 import type { RunScope } from "./run-services.ts";
 import { depthMax, type Worker } from "./worker.ts";
 
-/** Children per run, counted in call order so that a replay counts the same. */
-const childrenOf = new WeakMap<RunScope, number>();
-
 /** Asks an agent and waits for its outcome. */
 export async function callWorker<Output>(scope: RunScope, callable: Callable, input: unknown, options: { readonly priority?: number }): Promise<CallResult<Output>> {
-  const callee = findWorker(scope, callable.name);
   const { engine } = scope;
-  if (engine.task.depth + 1 > depthMax) throw new LonghaulError("DEPTH_LIMIT", `${scope.worker.name} calls ${callee.name} at depth ${engine.task.depth + 1}; the limit is ${depthMax}. Break the chain of calls.`);
-  countChild(scope);
-  const task = newTask(scope, callee, toJson(input, `The input of ctx.call(${callee.name})`), { priority: options.priority ?? engine.task.priority, key: null, delayMs: 0 });
+  const callee = findWorker(scope, callable.name);
+  const stored = toJson(input, `The input of ctx.call(${callee.name})`);
+  countChild(scope, callee);
+  // The id comes from the run and the place of the call: a replay names the task that the first execution started.
+  const id = `t_${hashOf(`${engine.runId}/child/${scope.counts.children}`)}`;
+  const task = { ...newTask(scope, callee, stored, { priority: options.priority ?? engine.task.priority, key: null, delayMs: 0 }), id };
   const end = await engine.child({ kind: "child", name: callee.name }, task);
   return toCallResult<Output>(callee.name, task.id, end);
 }
@@ -25,7 +24,7 @@ export async function callWorker<Output>(scope: RunScope, callable: Callable, in
 /** Queues a task and goes on. */
 export async function sendTask(scope: RunScope, callable: Callable, input: unknown, options: SendOptions): Promise<{ readonly taskId: string }> {
   const callee = findWorker(scope, callable.name);
-  countChild(scope);
+  countChild(scope, callee);
   const stored = toJson(input, `The input of ctx.send(${callee.name})`);
   const delayMs = options.delay === undefined ? 0 : parseDuration(options.delay, `ctx.send(${callee.name}): delay`);
   const value = await scope.engine.step({ kind: "code", name: `send/${callee.name}` }, ({ number, attempt, idempotencyKey }) => {
@@ -41,7 +40,7 @@ export async function publishEvent(scope: RunScope, event: string, data: JsonObj
   const stored = toJson(data, `The data of ctx.publish("${event}")`) as JsonObject;
   const value = await scope.engine.step({ kind: "code", name: `publish/${event}` }, async ({ number, attempt, idempotencyKey }) => {
     const { tasks, receipts } = await scope.services.subscribers(event, stored, idempotencyKey);
-    const starts = tasks.map(({ agent, input, key, source }) => ({ ...newTask(scope, findWorker(scope, agent), input, { priority: 0, key, delayMs: 0 }), source }));
+    const starts = tasks.map(({ id, agent, input, key, source }) => ({ ...newTask(scope, findSubscriber(scope, agent), input, { priority: 0, key, delayMs: 0 }), id, source }));
     const record = recordWrite(scope, { step: number, n: 0, attempt }, { event_type: "handoff", result: "published", data: { event, tasks: starts.length } });
     return { outcome: { ok: true, value: { tasks: starts.length } }, starts, writes: [record, ...receipts] };
   });
@@ -54,13 +53,21 @@ function findWorker(scope: RunScope, name: string): Worker {
   throw new LonghaulError("AGENT_UNKNOWN", `${scope.worker.name} asked for "${name}", which is not in the team. It has: ${[...scope.services.workers.keys()].join(", ")}.`);
 }
 
-function countChild(scope: RunScope): void {
-  const count = (childrenOf.get(scope) ?? 0) + 1;
-  childrenOf.set(scope, count);
+function findSubscriber(scope: RunScope, name: string): Worker {
+  const worker = findWorker(scope, name);
+  assertDepth(scope, worker);
+  return worker;
+}
+
+function countChild(scope: RunScope, callee: Worker): void {
+  assertDepth(scope, callee);
   const { fanOutMax } = scope.worker.limits;
-  if (count > fanOutMax) {
-    throw new LonghaulError("FAN_OUT_LIMIT", `${scope.worker.name} started more than ${fanOutMax} tasks in one run. Send fewer at once, or raise limits.fanOutMax.`, { details: { deadReason: "fan-out" } });
-  }
+  if (++scope.counts.children > fanOutMax) throw new LonghaulError("FAN_OUT_LIMIT", `${scope.worker.name} started more than ${fanOutMax} tasks in one run. Send fewer at once, or raise limits.fanOutMax.`);
+}
+
+function assertDepth({ engine, worker }: RunScope, callee: Worker): void {
+  const depth = engine.task.depth + 1;
+  if (depth > depthMax) throw new LonghaulError("DEPTH_LIMIT", `${worker.name} starts ${callee.name} at depth ${depth}; the limit is ${depthMax}. Break the chain of tasks that start each other.`);
 }
 
 function newTask(scope: RunScope, callee: Worker, input: Json, options: { readonly priority: number; readonly key: string | null; readonly delayMs: number }): NewTask {

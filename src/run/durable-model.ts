@@ -1,14 +1,18 @@
 import type { LanguageModelV4 } from "@ai-sdk/provider";
 import type { ModelReference } from "../agent/model-reference.ts";
+import type { Json } from "../base/json.ts";
+import { deadError } from "./dead-error.ts";
 import { callModel } from "./model-call.ts";
-import type { RunScope } from "./run-services.ts";
+import type { ForeignModelCall, RunScope } from "./run-services.ts";
 import { createTranscriptWriter } from "./transcript.ts";
 
 /** `ctx.model(id)`: an AI SDK model whose calls are durable steps, priced, budgeted and recorded like an agent's own. */
 export function createDurableModel(scope: RunScope, reference: ModelReference): LanguageModelV4 {
-  const store = createTranscriptWriter(scope.services.redact);
-  return scope.services.durableModel(reference, (prepare) =>
-    callModel(scope, {
+  const store = createTranscriptWriter();
+  const { name, limits } = scope.worker;
+  const perform = async (prepare: () => Promise<ForeignModelCall>): Promise<Json> => {
+    if (++scope.counts.modelCalls > limits.turnsMax) throw deadError("turn-limit", `${name} asked for more than ${limits.turnsMax} model calls in one task. Raise limits.turnsMax, or look at the run with \`longhaul show\`.`);
+    return callModel(scope, {
       name: "call",
       prepare: async ({ signal, idempotencyKey }) => {
         const call = await prepare();
@@ -24,6 +28,7 @@ export function createDurableModel(scope: RunScope, reference: ModelReference): 
           },
         };
       },
-    }),
-  );
+    });
+  };
+  return scope.services.durableModel(reference, { outputTokensMax: limits.outputTokensMax, perform });
 }

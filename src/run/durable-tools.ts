@@ -1,8 +1,9 @@
-import { LonghaulError, messageOf } from "../base/error.ts";
-import { type Json, jsonBytes, toJson } from "../base/json.ts";
+import { z } from "zod";
+import { LonghaulError } from "../base/error.ts";
+import { toJson } from "../base/json.ts";
 import type { ToolCallPart } from "../record/message.ts";
-import { defaultToolTimeoutMs, type Effect, type Tool, toolResultBytesMax } from "../tool/tool.ts";
-import { withDeadline } from "../base/deadline.ts";
+import { functionTool } from "../tool/function-tool.ts";
+import type { Effect } from "../tool/tool.ts";
 import type { RunScope } from "./run-services.ts";
 import { callTool } from "./tool-call.ts";
 
@@ -22,35 +23,24 @@ export function createDurableTools<Tools extends Readonly<Record<string, object>
   return durable as Tools;
 }
 
-function durableExecute(scope: RunScope, toolName: string, execute: ForeignExecute, effect: Effect): ForeignExecute {
+function durableExecute(scope: RunScope, name: string, execute: ForeignExecute, effect: Effect): ForeignExecute {
   return async (input, foreign) => {
-    const call: ToolCallPart = { type: "tool-call", callId: foreign.toolCallId, toolName, input: toJson(input, `The input of ${toolName}`) };
-    const adapted = foreignTool(scope, toolName, execute, effect, foreign);
-    const result = await callTool(scope, `tool/${foreign.toolCallId}`, call, () => Promise.resolve([adapted]));
+    const call: ToolCallPart = { type: "tool-call", callId: foreign.toolCallId, toolName: name, input: toJson(input, `The input of ${name}`) };
+    // The AI SDK has validated the input, which need not survive JSON: it is handed on as it came.
+    const tool = functionTool(
+      { name, description: "", inputSchema: z.unknown(), effect, execute: async (_, { signal }) => lastOf(await execute(input, { ...foreign, abortSignal: signal })) },
+      { clock: scope.services.clock },
+    );
+    const result = await callTool(scope, `tool/${foreign.toolCallId}`, call, () => Promise.resolve([tool]));
     if (result.isError) throw new LonghaulError("TOOL_FAILED", String(result.value));
     return result.value;
   };
 }
 
-function foreignTool(scope: RunScope, name: string, execute: ForeignExecute, effect: Effect, foreign: ForeignExecuteOptions): Tool {
-  return {
-    name,
-    description: "",
-    inputSchema: {},
-    effect,
-    timeoutMs: defaultToolTimeoutMs,
-    async call(input: Json, { signal }) {
-      const onTimeout = (): Error => new LonghaulError("TOOL_TIMEOUT", `${name} took longer than ${defaultToolTimeoutMs} ms.`);
-      try {
-        const value = await withDeadline({ clock: scope.services.clock, timeoutMs: defaultToolTimeoutMs, onTimeout, signal }, async (abortSignal) => execute(input, { ...foreign, abortSignal }));
-        const stored = toJson(value, `What ${name} returned`);
-        const bytes = jsonBytes(stored);
-        if (bytes > toolResultBytesMax) return { ok: false, kind: "too-large", message: `${name} returned ${bytes} bytes; the limit is ${toolResultBytesMax}. Return less, or a reference.` };
-        return { ok: true, value: stored };
-      } catch (error) {
-        if (signal.aborted) return { ok: false, kind: "canceled", message: messageOf(signal.reason) };
-        return { ok: false, kind: error instanceof LonghaulError && error.code === "TOOL_TIMEOUT" ? "timeout" : "failed", message: messageOf(error) };
-      }
-    },
-  };
+/** A tool may yield preliminary results; the last one is its result. */
+async function lastOf(returned: unknown): Promise<unknown> {
+  if (typeof returned !== "object" || returned === null || !(Symbol.asyncIterator in returned)) return returned;
+  let last: unknown;
+  for await (const value of returned as AsyncIterable<unknown>) last = value;
+  return last;
 }

@@ -1,22 +1,22 @@
 import type { Verdict } from "../agent/agent-definition.ts";
-import { canonicalJson, hashOf, isJsonObject, type Json, toJson } from "../base/json.ts";
+import { canonicalJson, hashOf, isJsonObject, toJson } from "../base/json.ts";
 import { type Schema, validate } from "../base/schema.ts";
 import { LonghaulError } from "../base/error.ts";
 import type { EngineContext, RunEnd } from "../engine/engine.ts";
-import { toFailure } from "../record/failure.ts";
 import type { Message } from "../record/message.ts";
-import type { DeadReason, TaskEnd } from "../record/task.ts";
+import type { TaskEnd } from "../record/task.ts";
 import type { Write } from "../record/write.ts";
+import { deadEnd, deadError } from "./dead-error.ts";
+import { runModelLoop } from "./model-loop.ts";
 import { createRunContext } from "./run-context.ts";
-import { deadError, runModelLoop } from "./model-loop.ts";
-import { recordWrite } from "./run-record.ts";
 import type { RunScope, RunServices } from "./run-services.ts";
+import { runUserStep } from "./user-step.ts";
 
 /** Runs one task from its input to its end. Called again from the top at every resumption. */
 export async function executeTask(services: RunServices, engine: EngineContext): Promise<RunEnd> {
   const worker = services.workers.get(engine.task.agent);
   if (!worker) throw deadError("unknown-agent", `The team has no agent or flow "${engine.task.agent}". It has: ${[...services.workers.keys()].join(", ")}.`);
-  const scope: RunScope = { services, engine, worker };
+  const scope: RunScope = { services, engine, worker, counts: { children: 0, modelCalls: 0 } };
   try {
     const input = await parseInput(scope);
     const done = worker.spec.run ? await runCode(scope, input) : await runModelLoop(scope, input, (output, transcript) => verifyOutput(scope, input, output, transcript));
@@ -31,7 +31,7 @@ async function parseInput(scope: RunScope): Promise<unknown> {
   if (schema === undefined) return scope.engine.task.input;
   const checked = await validate(schema, scope.engine.task.input);
   if (checked.ok) return checked.value;
-  throw new LonghaulError("TASK_INPUT_INVALID", `The input of ${scope.worker.name} does not fit its schema: ${checked.issues.join("; ")}.`, { details: { deadReason: "invalid-input" } });
+  throw new LonghaulError("TASK_INPUT_INVALID", `The input of ${scope.worker.name} does not fit its schema: ${checked.issues.join("; ")}.`);
 }
 
 async function runCode(scope: RunScope, input: unknown): Promise<{ readonly output: unknown; readonly verdict: Verdict | null }> {
@@ -46,33 +46,45 @@ async function runCode(scope: RunScope, input: unknown): Promise<{ readonly outp
 async function parseOutput(schema: Schema, value: unknown, name: string): Promise<unknown> {
   const checked = await validate(schema, value);
   if (checked.ok) return checked.value;
-  throw new LonghaulError("TASK_OUTPUT_INVALID", `The output of ${name} does not fit its schema: ${checked.issues.join("; ")}.`, { details: { deadReason: "invalid-output" } });
+  throw new LonghaulError("TASK_OUTPUT_INVALID", `The output of ${name} does not fit its schema: ${checked.issues.join("; ")}.`);
 }
 
 /** `verify` as its own step; null when none is declared. */
 async function verifyOutput(scope: RunScope, input: unknown, output: unknown, transcript: readonly Message[]): Promise<Verdict | null> {
-  const { verify } = scope.worker.spec;
+  const { clock } = scope.services;
+  const { name, spec } = scope.worker;
+  const { verify } = spec;
   if (!verify) return null;
-  const value = await scope.engine.step({ kind: "verify", name: "verify" }, async (execution) => {
-    const startedMs = scope.services.clock.monotonicMs();
-    const verdict = await verify({
-      input,
-      output,
-      transcript,
-      signal: execution.signal,
-      accept: (evidence = null) => ({ accepted: true, evidence }),
-      reject: (reason, evidence = null) => ({ accepted: false, reason, evidence }),
-    });
-    const record = recordWrite(scope, { step: execution.number, n: 0, attempt: execution.attempt }, {
-      event_type: "verify",
-      result: verdict.accepted ? "accepted" : "rejected",
-      reason: verdict.accepted ? null : verdict.reason,
-      duration_ms: Math.round(scope.services.clock.monotonicMs() - startedMs),
-      data: { evidence: toJson(verdict.evidence, "verify's evidence") },
-    });
-    return { outcome: { ok: true, value: toJson(verdict, `${scope.worker.name}: what verify returned`) }, writes: [record] };
-  });
+  const value = await scope.engine.step({ kind: "verify", name: "verify" }, (execution) =>
+    runUserStep(scope, execution, { what: `${name}: verify` }, async (signal) => {
+      const startedMs = clock.monotonicMs();
+      const verdict = parseVerdict(name, await verify({
+        input,
+        output,
+        transcript,
+        signal,
+        accept: (evidence = null) => ({ accepted: true, evidence }),
+        reject: (reason, evidence = null) => ({ accepted: false, reason, evidence }),
+      }));
+      return {
+        value: toJson(verdict, `${name}: what verify returned`),
+        record: {
+          event_type: "verify",
+          result: verdict.accepted ? "accepted" : "rejected",
+          reason: verdict.accepted ? null : verdict.reason,
+          duration_ms: Math.round(clock.monotonicMs() - startedMs),
+          data: { evidence: toJson(verdict.evidence, `${name}: the evidence of verify`) },
+        },
+      };
+    }),
+  );
   return value as unknown as Verdict;
+}
+
+/** JavaScript callers may return anything. */
+function parseVerdict(name: string, returned: unknown): Verdict {
+  if (isJsonObject(returned) && (returned["accepted"] === true || (returned["accepted"] === false && typeof returned["reason"] === "string"))) return returned as unknown as Verdict;
+  throw new LonghaulError("TASK_OUTPUT_INVALID", `verify of ${name} returned ${JSON.stringify(returned)}. Return accept(evidence) or reject(reason, evidence).`);
 }
 
 function endOf(scope: RunScope, output: unknown, verdict: Verdict | null): RunEnd {
@@ -89,12 +101,4 @@ function endOf(scope: RunScope, output: unknown, verdict: Verdict | null): RunEn
     outputHash: verdict === null ? hashOf(canonicalJson(stored)) : null,
   };
   return { end, writes: [progress] };
-}
-
-/** The end of a run whose code threw. */
-function deadEnd(error: unknown): RunEnd {
-  const failure = toFailure(error);
-  const reason = failure.details["deadReason"];
-  const evidence: Json = failure.details["evidence"] ?? null;
-  return { end: { status: "dead", reason: typeof reason === "string" ? (reason as DeadReason) : "failed", failure, evidence: isJsonObject(evidence) ? evidence : evidence } };
 }

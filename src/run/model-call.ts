@@ -1,14 +1,14 @@
 import { isLonghaulError, messageOf } from "../base/error.ts";
 import type { Json, JsonObject } from "../base/json.ts";
 import type { StepEnd, StepExecution } from "../engine/engine.ts";
-import { formatUsd } from "../base/money.ts";
+import { retryDefaults, withRetry } from "../policy/retry.ts";
 import { toFailure } from "../record/failure.ts";
 import { totalTokens, type Usage } from "../record/usage.ts";
 import type { Write } from "../record/write.ts";
-import type { Reservation, ReserveAnswer } from "../store/store.ts";
-import { withRetry } from "../policy/retry.ts";
+import type { Reservation } from "../store/store.ts";
+import { isUnbilled, reserveForCall, settleWrite } from "./model-money.ts";
 import { computeDurableRetryMs, type Parked, parkedToJson, parseParked } from "./parked.ts";
-import { type RecordPlace, recordWrite } from "./run-record.ts";
+import { createRetryLog, placeOf, type RecordPlace, recordWrite } from "./run-record.ts";
 import type { RunScope } from "./run-services.ts";
 
 /** What one model call came to, whichever way it was made. */
@@ -39,10 +39,13 @@ export interface PreparedCall {
  * (budget, rate limit, an outage) parks the run instead of burning attempts.
  */
 export async function callModel(scope: RunScope, plan: ModelCallPlan): Promise<Json> {
-  for (let round = 1; ; round++) {
+  for (let failures = 0; ; ) {
+    const round = failures + 1;
     const value = await scope.engine.step({ kind: "model", name: plan.name }, (execution) => modelStep(scope, execution, plan, round));
     const parked = parseParked(value);
     if (parked === null) return value;
+    // Waiting for a budget or a rate limit is nobody's failure: only outages make the next wait longer.
+    if (parked.parked === "retry") failures++;
     await scope.engine.wait({
       name: `${plan.name}/parked`,
       reason: parked.parked,
@@ -52,103 +55,93 @@ export async function callModel(scope: RunScope, plan: ModelCallPlan): Promise<J
   }
 }
 
-async function modelStep(scope: RunScope, execution: StepExecution, plan: ModelCallPlan, round: number): Promise<StepEnd> {
-  const { services } = scope;
-  const place: RecordPlace = { step: execution.number, n: 0, attempt: execution.attempt };
-  const call = await plan.prepare(execution);
-  const reservation = toReservation(scope, execution, call.estimateMicroUsd);
-  const answer = await services.store.money.reserve(reservation);
-  if (!answer.ok) return parkForBudget(scope, place, call, answer);
+/** What the last try got to. */
+interface LastTry {
+  call: PreparedCall | null;
+  reservation: Reservation | null;
+}
 
-  const startedMs = services.clock.monotonicMs();
-  const retries: Write[] = [];
+async function modelStep(scope: RunScope, execution: StepExecution, plan: ModelCallPlan, round: number): Promise<StepEnd> {
+  const { clock, random } = scope.services;
+  const { signal } = execution;
+  const place = placeOf(execution);
+  const retries = createRetryLog(scope, place);
+  const last: LastTry = { call: null, reservation: null };
+  const startedMs = clock.monotonicMs();
   try {
-    const done = await withRetry(
-      {
-        clock: services.clock,
-        random: services.random,
-        signal: execution.signal,
-        onRetry: ({ attempt, delayMs, error }) => {
-          retries.push(recordWrite(scope, { ...place, n: retries.length + 1 }, { event_type: "retry", result: "retry", reason: String(error instanceof Error ? error.message : error), data: { attempt, delayMs } }));
-        },
-      },
-      call.perform,
-    );
-    return { outcome: { ok: true, value: done.value }, writes: [successRecord(scope, place, call, done, services.clock.monotonicMs() - startedMs), settle(reservation, done), ...done.writes, ...retries] };
+    const done = await withRetry({ clock, random, signal, onRetry: retries.onRetry }, () => tryCall(scope, execution, plan, last));
+    const writes = [...settled(last, done.costMicroUsd ?? 0, totalTokens(done.usage)), ...done.writes, ...retries.writes];
+    return { outcome: { ok: true, value: done.value }, writes: [successRecord(scope, place, last.call, done, clock.monotonicMs() - startedMs), ...writes] };
   } catch (error) {
-    if (execution.signal.aborted) throw error;
-    await services.store.money.release(reservation.id);
-    const record = failureRecord(scope, place, call, error, services.clock.monotonicMs() - startedMs);
-    const parked = toParked(error, round);
-    return { outcome: parked === null ? { ok: false, failure: toFailure(error) } : { ok: true, value: parkedToJson(parked) }, writes: [record, ...retries] };
+    if (signal.aborted) throw error;
+    const parked = toParked(error, round, clock.now());
+    const record = parked?.parked === "budget" ? budgetRecord(scope, place, last.call, error) : failureRecord(scope, place, last.call, error, clock.monotonicMs() - startedMs);
+    const writes = [record, ...settled(last, last.reservation?.amountMicroUsd ?? 0, 0), ...retries.writes];
+    return { outcome: parked === null ? { ok: false, failure: toFailure(error) } : { ok: true, value: parkedToJson(parked) }, writes };
   }
 }
 
-function toReservation(scope: RunScope, execution: StepExecution, amountMicroUsd: number): Reservation {
-  const { engine, worker, services } = scope;
-  return {
-    id: services.ids("m"),
-    stepKey: execution.idempotencyKey,
-    agent: worker.name,
-    taskId: engine.task.id,
-    atMs: services.clock.now(),
-    amountMicroUsd,
-    perTaskMicroUsd: worker.budget.perTaskMicroUsd,
-    perDayMicroUsd: worker.budget.perDayMicroUsd,
-  };
+async function tryCall(scope: RunScope, execution: StepExecution, plan: ModelCallPlan, last: LastTry): Promise<ModelAnswer> {
+  last.reservation = null;
+  const call = await plan.prepare(execution);
+  last.call = call;
+  const reservation = await reserveForCall(scope, execution, call.estimateMicroUsd);
+  last.reservation = reservation;
+  try {
+    return await call.perform();
+  } catch (error) {
+    if (!execution.signal.aborted && isUnbilled(error)) {
+      await scope.services.store.money.release(reservation.id);
+      last.reservation = null;
+    }
+    throw error;
+  }
 }
 
-/** The signal that wakes a run which waits for a budget. */
-const budgetSignal = "budget";
-
-function parkForBudget(scope: RunScope, place: RecordPlace, call: PreparedCall, answer: Extract<ReserveAnswer, { ok: false }>): StepEnd {
-  const { worker, services } = scope;
-  const forMs = answer.resetsAtMs === null ? null : Math.max(1, answer.resetsAtMs - services.clock.now());
-  const what = answer.limit === "task" ? "budget.perTask" : "budget.perDay";
-  const record = recordWrite(scope, place, {
-    event_type: "budget",
-    result: "refused",
-    simulated: call.simulated,
-    reason: `${worker.name}: this call can cost ${formatUsd(call.estimateMicroUsd)}; ${formatUsd(answer.usedMicroUsd)} of ${what} ${formatUsd(answer.limitMicroUsd)} are used. ${forMs === null ? `Raise ${what} and start the team again.` : "It goes on when the UTC day ends."}`,
-    data: { limit: answer.limit, limitMicroUsd: answer.limitMicroUsd, usedMicroUsd: answer.usedMicroUsd, estimateMicroUsd: call.estimateMicroUsd },
-  });
-  return { outcome: { ok: true, value: parkedToJson({ parked: "budget", forMs, signal: budgetSignal }) }, writes: [record] };
+function settled({ reservation }: LastTry, spentMicroUsd: number, tokens: number): readonly Write[] {
+  return reservation === null ? [] : [settleWrite(reservation, spentMicroUsd, tokens)];
 }
 
-const unpriced = "No price is known for this model: budgets do not count the call. Declare one with endpoint({ prices }).";
-
-function settle(reservation: Reservation, done: ModelAnswer): Write {
-  return { type: "money.settle", reservationId: reservation.id, spentMicroUsd: done.costMicroUsd ?? 0, tokens: totalTokens(done.usage) };
-}
-
-function successRecord(scope: RunScope, place: RecordPlace, call: PreparedCall, done: ModelAnswer, durationMs: number): Write {
+function successRecord(scope: RunScope, place: RecordPlace, call: PreparedCall | null, done: ModelAnswer, durationMs: number): Write {
   return recordWrite(scope, place, {
     event_type: "model_call",
     result: "success",
     duration_ms: Math.round(durationMs),
     tokens_used: totalTokens(done.usage),
     cost_micro_usd: done.costMicroUsd,
-    simulated: call.simulated,
-    reason: done.costMicroUsd === null ? unpriced : null,
-    data: { model: call.modelId, usage: { ...done.usage }, ...done.data },
+    simulated: call?.simulated ?? false,
+    data: { model: call?.modelId ?? null, usage: { ...done.usage }, ...done.data },
   });
 }
 
-function failureRecord(scope: RunScope, place: RecordPlace, call: PreparedCall, error: unknown, durationMs: number): Write {
+function failureRecord(scope: RunScope, place: RecordPlace, call: PreparedCall | null, error: unknown, durationMs: number): Write {
   return recordWrite(scope, place, {
     event_type: "model_call",
     result: "error",
     duration_ms: Math.round(durationMs),
-    simulated: call.simulated,
+    simulated: call?.simulated ?? false,
     reason: messageOf(error),
-    data: { model: call.modelId, code: isLonghaulError(error) ? error.code : null },
+    data: { model: call?.modelId ?? null, code: isLonghaulError(error) ? error.code : null },
   });
 }
 
-/** Whether a failed call waits for better times, and how long; null when trying again cannot help. */
-function toParked(error: unknown, round: number): Parked | null {
+function budgetRecord(scope: RunScope, place: RecordPlace, call: PreparedCall | null, error: unknown): Write {
+  const data = isLonghaulError(error) ? error.details : {};
+  return recordWrite(scope, place, { event_type: "budget", result: "refused", simulated: call?.simulated ?? false, reason: messageOf(error), data });
+}
+
+/** The signal that wakes a run which waits for a budget. */
+const budgetSignal = "budget";
+
+/** What a failed call waits for and how long; null when trying again cannot help. */
+function toParked(error: unknown, round: number, nowMs: number): Parked | null {
+  if (isLonghaulError(error) && error.code === "BUDGET_EXCEEDED") {
+    const { resetsAtMs } = error.details;
+    return { parked: "budget", forMs: typeof resetsAtMs === "number" ? Math.max(1, resetsAtMs - nowMs) : null, signal: budgetSignal, effectKey: null };
+  }
   const advice = isLonghaulError(error) ? error.retry : "backoff";
   if (advice === "never") return null;
-  if (advice === "backoff") return { parked: "retry", forMs: computeDurableRetryMs(round), signal: null };
-  return { parked: "rate-limit", forMs: advice.afterMs, signal: null };
+  const statedMs = advice === "backoff" ? 0 : advice.afterMs;
+  if (statedMs > retryDefaults.parkAfterMs) return { parked: "rate-limit", forMs: statedMs, signal: null, effectKey: null };
+  return { parked: "retry", forMs: computeDurableRetryMs(round), signal: null, effectKey: null };
 }

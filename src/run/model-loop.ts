@@ -1,21 +1,16 @@
 import type { AgentSpec, Verdict } from "../agent/agent-definition.ts";
-import { LonghaulError } from "../base/error.ts";
 import { isJsonObject, type Json } from "../base/json.ts";
 import { type Schema, validate } from "../base/schema.ts";
 import type { Tool } from "../tool/tool.ts";
 import { defaultModelTimeouts, type FinishReason } from "../model/model.ts";
 import { type AssistantMessage, type Message, textOf, type ToolCallPart, toolCallsOf, type ToolResultPart } from "../record/message.ts";
 import type { DeadReason } from "../record/task.ts";
+import { deadError } from "./dead-error.ts";
 import { finalAnswerSpec, finalAnswerTool, parseTextAnswer, unwrapFinalAnswer } from "./final-answer.ts";
 import { callModel, type ModelAnswer } from "./model-call.ts";
 import type { RunScope } from "./run-services.ts";
 import { callTool } from "./tool-call.ts";
 import { createTranscriptWriter } from "./transcript.ts";
-
-/** Ends a run as dead with this reason. */
-export function deadError(reason: DeadReason, message: string, evidence: Json = null): LonghaulError {
-  return new LonghaulError("TASK_DEAD", message, { details: { deadReason: reason, evidence } });
-}
 
 export interface LoopResult {
   readonly output: unknown;
@@ -23,7 +18,7 @@ export interface LoopResult {
   readonly verdict: Verdict | null;
 }
 
-export type VerifyOutput = (output: unknown, transcript: readonly Message[], round: number) => Promise<Verdict | null>;
+export type VerifyOutput = (output: unknown, transcript: readonly Message[]) => Promise<Verdict | null>;
 
 /**
  * The model's turn, then its tools', until it hands in an answer that satisfies the schema and `verify`, or a limit ends it.
@@ -36,18 +31,17 @@ export async function runModelLoop(scope: RunScope, input: unknown, verify: Veri
   for (let turn = 1; turn <= worker.limits.turnsMax; turn++) {
     const answer = await loop.ask(turn);
     const calls = toolCallsOf(answer.message);
-    const results = await loop.callTools(turn, calls.filter((call) => call.toolName !== finalAnswerTool || worker.spec.output === undefined));
     const handedIn = await readAnswer(scope, answer, calls);
     if (handedIn.kind === "work") {
-      loop.push({ role: "tool", results });
+      await loop.work(turn, calls);
       continue;
     }
-    const verdict = handedIn.kind === "output" ? await verify(handedIn.output, loop.transcript(), turn) : null;
+    const verdict = handedIn.kind === "output" ? await verify(handedIn.output, loop.transcript()) : null;
     if (handedIn.kind === "output" && (verdict === null || verdict.accepted)) return { output: handedIn.output, transcript: loop.transcript(), verdict };
     const refusal = handedIn.kind === "refused" ? handedIn : toRefusal(verdict);
     if (handedIn.kind === "refused" && handedIn.final) throw deadError(refusal.reason, refusal.feedback);
     if (++refusals > worker.limits.verifyAttempts) throw deadError(refusal.reason, `${worker.name}: after ${refusals} answers: ${refusal.feedback}`, refusal.evidence);
-    loop.pushFeedback(calls, results, refusal.feedback);
+    loop.refuse(calls, refusal.feedback);
   }
   throw deadError("turn-limit", `${worker.name} made ${worker.limits.turnsMax} model calls without an accepted answer. Raise limits.turnsMax, or look at the run with \`longhaul show\`.`);
 }
@@ -62,12 +56,11 @@ function createLoop(scope: RunScope, input: unknown) {
   const spec = worker.spec as Extract<AgentSpec<Schema, Schema>, { instructions: unknown }>;
   const instructions = typeof spec.instructions === "function" ? spec.instructions(input) : spec.instructions;
   const conversation: Message[] = [{ role: "user", text: spec.prompt ? spec.prompt(input) : promptOf(input) }];
-  const store = createTranscriptWriter(services.redact);
+  const store = createTranscriptWriter();
   const tools = (): Promise<readonly Tool[]> => services.toolsOf(worker.name, engine.signal);
 
   return {
     transcript: (): readonly Message[] => [...conversation],
-    push: (message: Message): void => void conversation.push(message),
 
     async ask(turn: number): Promise<TurnAnswer> {
       const value = await callModel(scope, {
@@ -104,17 +97,26 @@ function createLoop(scope: RunScope, input: unknown) {
       return answer;
     },
 
-    callTools: (turn: number, calls: readonly ToolCallPart[]): Promise<readonly ToolResultPart[]> =>
-      Promise.all(calls.map((call) => callTool(scope, `t${turn}/tool/${call.callId}`, call, tools))),
+    /** Makes the calls, all at once; their results come in the order of the calls. An answer among them is put off: it was given before the results were known. */
+    async work(turn: number, calls: readonly ToolCallPart[]): Promise<void> {
+      const early = `Read the results of your other calls first, then call ${finalAnswerTool} alone.`;
+      const results = await Promise.all(calls.map(async (call) => (isFinalAnswer(scope, call) ? refusedCall(call, early) : callTool(scope, `t${turn}/tool/${call.callId}`, call, tools))));
+      conversation.push({ role: "tool", results });
+    },
 
-    /** Every call gets a result, so that the conversation can go on: the answer's own call gets the refusal. */
-    pushFeedback(calls: readonly ToolCallPart[], results: readonly ToolResultPart[], feedback: string): void {
-      const finals = calls.filter((call) => !results.some((result) => result.callId === call.callId));
-      const refused = finals.map(({ callId, toolName }): ToolResultPart => ({ type: "tool-result", callId, toolName, isError: true, value: feedback }));
-      if (calls.length > 0) conversation.push({ role: "tool", results: [...results, ...refused] });
-      if (refused.length === 0) conversation.push({ role: "user", text: feedback });
+    /** Every call gets a result, so that the conversation can go on. */
+    refuse(calls: readonly ToolCallPart[], feedback: string): void {
+      conversation.push(calls.length > 0 ? { role: "tool", results: calls.map((call) => refusedCall(call, feedback)) } : { role: "user", text: feedback });
     },
   };
+}
+
+function isFinalAnswer({ worker }: RunScope, { toolName }: ToolCallPart): boolean {
+  return toolName === finalAnswerTool && worker.spec.output !== undefined;
+}
+
+function refusedCall({ callId, toolName }: ToolCallPart, feedback: string): ToolResultPart {
+  return { type: "tool-result", callId, toolName, isError: true, value: feedback };
 }
 
 type HandedIn =
@@ -127,9 +129,10 @@ async function readAnswer(scope: RunScope, answer: TurnAnswer, calls: readonly T
   const { output } = scope.worker.spec;
   const refuse = (reason: DeadReason, feedback: string, final = false): HandedIn => ({ kind: "refused", reason, feedback, evidence: { finishReason: answer.finishReason }, final });
   if (answer.finishReason === "content-filter") return refuse("refused", `${scope.worker.name}: the provider refused to answer (content filter).`, true);
-  const final = output === undefined ? undefined : calls.find((call) => call.toolName === finalAnswerTool);
-  if (final === undefined && calls.length > 0) return { kind: "work" };
+  // What was cut off is not acted on: the input of its last call may be half of what was meant.
   if (answer.finishReason === "length") return refuse("truncated", `Your answer was cut off at ${scope.worker.limits.outputTokensMax} tokens. Answer again, shorter.`);
+  const final = calls.find((call) => isFinalAnswer(scope, call));
+  if (calls.some((call) => !isFinalAnswer(scope, call))) return { kind: "work" };
   const text = textOf(answer.message).trim();
   if (final === undefined && text === "") return refuse("empty", "Your answer was empty. Answer the task.");
   if (output === undefined) return { kind: "output", output: text };

@@ -7,6 +7,8 @@ export interface Parked {
   /** Null: only a signal ends the wait. */
   readonly forMs: number | null;
   readonly signal: string | null;
+  /** Of an unknown effect: its key in the ledger, which stays the same when the call is made again. */
+  readonly effectKey: string | null;
 }
 
 /** Waits between durable retries after the ones in process are used up: 1, 5, 25, 60 minutes, then 4 hours each. */
@@ -17,12 +19,17 @@ export function computeDurableRetryMs(round: number): number {
   return durableRetryMs[Math.min(round, durableRetryMs.length) - 1] ?? 14_400_000;
 }
 
-export function parkedToJson(parked: Parked): Json {
-  return { parked: parked.parked, forMs: parked.forMs, signal: parked.signal };
+export function parkedToJson({ parked, forMs, signal, effectKey }: Parked): Json {
+  return { parked, forMs, signal, effectKey };
 }
 
 export function parseParked(value: Json): Parked | null {
   if (!isJsonObject(value) || typeof value["parked"] !== "string") return null;
-  const { forMs, signal } = value;
-  return { parked: value["parked"] as WaitingReason, forMs: typeof forMs === "number" ? forMs : null, signal: typeof signal === "string" ? signal : null };
+  const { forMs, signal, effectKey } = value;
+  return {
+    parked: value["parked"] as WaitingReason,
+    forMs: typeof forMs === "number" ? forMs : null,
+    signal: typeof signal === "string" ? signal : null,
+    effectKey: typeof effectKey === "string" ? effectKey : null,
+  };
 }

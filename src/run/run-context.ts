@@ -1,17 +1,13 @@
-import type { RunContext, SignalResult } from "../agent/context.ts";
-import { withDeadline } from "../base/deadline.ts";
+import type { RunContext, SignalResult, StepOptions } from "../agent/context.ts";
 import { parseDuration } from "../base/duration.ts";
 import { LonghaulError } from "../base/error.ts";
 import { type Json, toJson } from "../base/json.ts";
-import { withRetry } from "../policy/retry.ts";
 import { callWorker, publishEvent, sendTask } from "./child-task.ts";
 import { createDurableModel } from "./durable-model.ts";
 import { createDurableTools } from "./durable-tools.ts";
-import { recordWrite } from "./run-record.ts";
+import { placeOf, recordWrite } from "./run-record.ts";
 import type { RunScope } from "./run-services.ts";
-
-const defaultStepTimeoutMs = 600_000;
-const defaultStepAttempts = 3;
+import { runUserStep } from "./user-step.ts";
 
 /** The `ctx` of durable code. */
 export function createRunContext(scope: RunScope): RunContext {
@@ -39,30 +35,25 @@ export function createRunContext(scope: RunScope): RunContext {
     model: (reference) => createDurableModel(scope, reference),
     tools: (tools, options = {}) => createDurableTools(scope, tools, options.effects ?? {}),
     note: async (text, data = {}) => {
-      await engine.step({ kind: "code", name: "note" }, ({ number, attempt }) =>
+      await engine.step({ kind: "code", name: "note" }, (execution) =>
         Promise.resolve({
           outcome: { ok: true, value: null },
-          writes: [recordWrite(scope, { step: number, n: 0, attempt }, { event_type: "decision", reason: text, data })],
+          writes: [recordWrite(scope, placeOf(execution), { event_type: "decision", reason: text, data })],
         }),
       );
     },
   };
 }
 
-async function codeStep<T>(scope: RunScope, name: string, body: Parameters<RunContext["step"]>[1], options: { readonly timeout?: unknown; readonly attempts?: number }): Promise<T> {
-  const { clock, random } = scope.services;
-  const timeoutMs = options.timeout === undefined ? defaultStepTimeoutMs : parseDuration(options.timeout, `ctx.step("${name}"): timeout`);
-  const attemptsMax = options.attempts ?? defaultStepAttempts;
-  if (!Number.isInteger(attemptsMax) || attemptsMax < 1 || attemptsMax > 100) {
-    throw new LonghaulError("OPTION_INVALID", `ctx.step("${name}"): attempts is ${attemptsMax}. Use a whole number from 1 to 100.`);
+async function codeStep<T>(scope: RunScope, name: string, body: Parameters<RunContext["step"]>[1], { timeout, attempts }: StepOptions): Promise<T> {
+  const what = `ctx.step("${name}")`;
+  if (attempts !== undefined && (!Number.isInteger(attempts) || attempts < 1 || attempts > 100)) {
+    throw new LonghaulError("OPTION_INVALID", `${what}: attempts is ${attempts}. Use a whole number from 1 to 100.`);
   }
-  const value = await scope.engine.step({ kind: "code", name }, async ({ signal, idempotencyKey }) => {
-    const onTimeout = (): Error => new LonghaulError("STEP_TIMEOUT", `ctx.step("${name}") took longer than ${timeoutMs} ms. Raise its timeout, or make it smaller.`, { retry: "backoff" });
-    const returned = await withRetry({ clock, random, signal, attemptsMax }, () =>
-      withDeadline({ clock, timeoutMs, onTimeout, signal }, async (stepSignal) => body({ signal: stepSignal, idempotencyKey })),
-    );
-    return { outcome: { ok: true, value: toJson(returned, `What ctx.step("${name}") returned`) } };
-  });
+  const plan = { what, ...(timeout === undefined ? {} : { timeoutMs: parseDuration(timeout, `${what}: timeout`) }), ...(attempts === undefined ? {} : { attemptsMax: attempts }) };
+  const value = await scope.engine.step({ kind: "code", name }, (execution) =>
+    runUserStep(scope, execution, plan, async (signal) => ({ value: toJson(await body({ signal, idempotencyKey: execution.idempotencyKey }), `What ${what} returned`) })),
+  );
   return value as T;
 }
 

@@ -1,3 +1,4 @@
+import { isLonghaulError, messageOf } from "../base/error.ts";
 import { toLogRecord, type RecordFields } from "../record/log-record.ts";
 import type { Write } from "../record/write.ts";
 import type { RunScope } from "./run-services.ts";
@@ -22,5 +23,27 @@ export function recordWrite(scope: RunScope, place: RecordPlace, fields: RecordF
     attempt: place.attempt,
     ...fields,
   });
-  return { type: "record", record: services.redact(record as never) };
+  return { type: "record", record };
+}
+
+/** The first record of a step. */
+export function placeOf({ number, attempt }: { readonly number: number; readonly attempt: number }): RecordPlace {
+  return { step: number, n: 0, attempt };
+}
+
+/** Collects a record of each retry of a step, behind the step's own record. */
+export interface RetryLog {
+  readonly writes: readonly Write[];
+  readonly onRetry: (retry: { readonly attempt: number; readonly delayMs: number; readonly error: unknown }) => void;
+}
+
+export function createRetryLog(scope: RunScope, place: RecordPlace): RetryLog {
+  const writes: Write[] = [];
+  return {
+    writes,
+    onRetry({ attempt, delayMs, error }) {
+      const data = { attempt, delayMs, code: isLonghaulError(error) ? error.code : null };
+      writes.push(recordWrite(scope, { ...place, n: place.n + writes.length + 1 }, { event_type: "retry", result: "retry", reason: messageOf(error), data }));
+    },
+  };
 }

@@ -26,15 +26,22 @@ export interface RunServices {
   /** The tools of an agent, opening what must be opened. */
   readonly toolsOf: (agent: string, signal: AbortSignal) => Promise<readonly Tool[]>;
   /** An AI SDK model whose every call goes through `perform`. */
-  readonly durableModel: (reference: ModelReference, perform: (prepare: () => Promise<ForeignModelCall>) => Promise<Json>) => LanguageModelV4;
+  readonly durableModel: (reference: ModelReference, options: DurableModelPlan) => LanguageModelV4;
   /** The tasks that a published event starts, and the receipts of the triggers that saw it. */
   readonly subscribers: (event: string, data: JsonObject, publishId: string) => Promise<Subscribers>;
-  /** Blanks out the values of secrets. */
-  readonly redact: <T extends Json>(value: T) => T;
+  /** Blanks out the values of secrets, so that no model is told them. */
+  readonly hideSecrets: <T extends Json>(value: T) => T;
+}
+
+export interface DurableModelPlan {
+  /** Of calls that name no limit. */
+  readonly outputTokensMax: number;
+  /** Makes one call as a durable step. */
+  readonly perform: (prepare: () => Promise<ForeignModelCall>) => Promise<Json>;
 }
 
 export interface Subscribers {
-  readonly tasks: readonly { readonly agent: string; readonly input: Json; readonly key: string; readonly source: string }[];
+  readonly tasks: readonly { readonly id: string; readonly agent: string; readonly input: Json; readonly key: string; readonly source: string }[];
   readonly receipts: readonly Write[];
 }
 
@@ -62,4 +69,6 @@ export interface RunScope {
   readonly services: RunServices;
   readonly engine: EngineContext;
   readonly worker: Worker;
+  /** What durable code asked for so far, in call order, so that a replay counts the same. */
+  readonly counts: { children: number; modelCalls: number };
 }

@@ -2,10 +2,9 @@ import { LonghaulError, messageOf } from "../base/error.ts";
 import { isJsonObject, type Json, type JsonObject } from "../base/json.ts";
 import type { StepExecution, StepEnd } from "../engine/engine.ts";
 import type { ToolCallPart, ToolResultPart } from "../record/message.ts";
-import type { Write } from "../record/write.ts";
 import type { Tool, ToolCallOptions, ToolResult } from "../tool/tool.ts";
 import { type Parked, parkedToJson, parseParked } from "./parked.ts";
-import { recordWrite } from "./run-record.ts";
+import { placeOf, recordWrite } from "./run-record.ts";
 import type { RunScope } from "./run-services.ts";
 
 /**
@@ -14,53 +13,67 @@ import type { RunScope } from "./run-services.ts";
  * Invariants:
  *  T1 the intent of a `once` call is on disk before the call;
  *  T2 a `once` call whose outcome is unknown is never made again without its reconcile or a human's word;
- *  T3 a tool's failure is a result that the model reads, never a crash of the run.
+ *  T3 a tool's failure is a result that the model reads, never a crash of the run;
+ *  T4 what a tool returned holds no secret of the team when the model, the journal or a record gets it.
  */
 export async function callTool(scope: RunScope, name: string, call: ToolCallPart, tools: () => Promise<readonly Tool[]>): Promise<ToolResultPart> {
-  for (;;) {
-    const value = await scope.engine.step({ kind: "tool", name }, (execution) => toolStep(scope, execution, call, tools));
+  for (let effectKey: string | null = null; ; ) {
+    const key: string | null = effectKey;
+    const value = await scope.engine.step({ kind: "tool", name }, (execution) => toolStep(scope, { execution, key: key ?? execution.idempotencyKey, call }, tools));
     const parked = parseParked(value);
     if (parked === null) return toResultPart(call, value);
+    effectKey = parked.effectKey;
     const settled = await waitForDecision(scope, name, parked);
     if (settled !== null) return toResultPart(call, settled);
   }
 }
 
-async function toolStep(scope: RunScope, execution: StepExecution, call: ToolCallPart, tools: () => Promise<readonly Tool[]>): Promise<StepEnd> {
-  const tool = (await tools()).find((candidate) => candidate.name === call.toolName);
-  if (!tool) {
-    const known = (await tools()).map((candidate) => candidate.name).join(", ");
-    return finish(scope, execution, call, { ok: false, kind: "invalid-input", message: `There is no tool "${call.toolName}". Use one of: ${known}.` }, 0, []);
-  }
-  const startedMs = scope.services.clock.monotonicMs();
-  const options: ToolCallOptions = { signal: execution.signal, idempotencyKey: execution.idempotencyKey, taskId: scope.engine.task.id, runId: scope.engine.runId };
-  if (tool.effect !== "once") {
-    const result = await tool.call(call.input, options);
-    throwIfCanceled(result, execution);
-    return finish(scope, execution, call, result, scope.services.clock.monotonicMs() - startedMs, []);
-  }
-  return onceStep(scope, execution, call, tool, options, startedMs);
+/** One attempt of one call. */
+interface Attempt {
+  readonly execution: StepExecution;
+  /** The same at every attempt, also when a human has it made again. */
+  readonly key: string;
+  readonly call: ToolCallPart;
 }
 
-async function onceStep(scope: RunScope, execution: StepExecution, call: ToolCallPart, tool: Tool, options: ToolCallOptions, startedMs: number): Promise<StepEnd> {
-  const { effects } = scope.services.store;
-  const effect = { key: execution.idempotencyKey, toolName: tool.name, taskId: options.taskId, runId: options.runId, atMs: scope.services.clock.now() };
-  const done = (result: ToolResult): StepEnd =>
-    finish(scope, execution, call, result, scope.services.clock.monotonicMs() - startedMs, [{ type: "effect.complete", key: effect.key, result: resultToJson(result) }]);
+async function toolStep(scope: RunScope, attempt: Attempt, open: () => Promise<readonly Tool[]>): Promise<StepEnd> {
+  const { execution, key, call } = attempt;
+  const startedMs = scope.services.clock.monotonicMs();
+  const found = await findTool(call.toolName, open, execution.signal);
+  if ("ok" in found) return finish(scope, attempt, found, startedMs);
+  const options: ToolCallOptions = { signal: execution.signal, idempotencyKey: key, taskId: scope.engine.task.id, runId: scope.engine.runId };
+  if (found.effect === "once") return onceStep(scope, attempt, found, options, startedMs);
+  const result = await found.call(call.input, options);
+  throwIfCanceled(result, execution);
+  return finish(scope, attempt, result, startedMs);
+}
 
-  const intent = await effects.intend(effect);
-  if (intent.state === "completed") return done(parseResult(intent.result));
+async function findTool(name: string, open: () => Promise<readonly Tool[]>, signal: AbortSignal): Promise<Tool | Extract<ToolResult, { ok: false }>> {
+  try {
+    const tools = await open();
+    return tools.find((tool) => tool.name === name) ?? { ok: false, kind: "invalid-input", message: `There is no tool "${name}". Use one of: ${tools.map((tool) => tool.name).join(", ")}.` };
+  } catch (error) {
+    if (signal.aborted) throw error;
+    return { ok: false, kind: "unavailable", message: messageOf(error) };
+  }
+}
+
+async function onceStep(scope: RunScope, attempt: Attempt, tool: Tool, options: ToolCallOptions, startedMs: number): Promise<StepEnd> {
+  const { execution, key, call } = attempt;
+  const { clock, store } = scope.services;
+  const intent = await store.effects.intend({ key, toolName: tool.name, taskId: options.taskId, runId: options.runId, atMs: clock.now() });
+  if (intent.state === "completed") return finish(scope, attempt, parseResult(intent.result), startedMs, key);
   if (intent.state === "unknown") {
     const earlier = await reconcile(tool, call.input, options);
-    if (earlier === null) return park(scope, execution, call, "an earlier attempt was interrupted");
-    if (earlier.happened) return done(earlier.result);
+    if (earlier === null) return park(scope, attempt, "an earlier attempt was interrupted");
+    if (earlier.happened) return finish(scope, attempt, earlier.result, startedMs, key);
   }
   const result = await tool.call(call.input, options);
   throwIfCanceled(result, execution);
-  if (!isUncertain(result)) return done(result);
+  if (!isUncertain(result, tool)) return finish(scope, attempt, result, startedMs, key);
   const looked = await reconcile(tool, call.input, options);
-  if (looked === null) return park(scope, execution, call, result.message);
-  return done(looked.happened ? looked.result : result);
+  if (looked === null) return park(scope, attempt, result.message);
+  return finish(scope, attempt, looked.happened ? looked.result : result, startedMs, key);
 }
 
 type Known = { readonly happened: true; readonly result: ToolResult } | { readonly happened: false } | null;
@@ -78,72 +91,75 @@ async function reconcile(tool: Tool, input: Json, options: ToolCallOptions): Pro
   }
 }
 
-/** A call that was cut off may have happened. */
-function isUncertain(result: ToolResult): result is Extract<ToolResult, { ok: false }> {
-  return !result.ok && (result.kind === "timeout" || result.kind === "unavailable");
+/** A call that was cut off may have happened. Of one that failed, a tool that can look it up is asked; without that its word counts. */
+function isUncertain(result: ToolResult, tool: Tool): result is Extract<ToolResult, { ok: false }> {
+  return !result.ok && (result.kind === "timeout" || result.kind === "unavailable" || (result.kind === "failed" && "reconcile" in tool));
 }
 
 function throwIfCanceled(result: ToolResult, execution: StepExecution): void {
   if (!result.ok && result.kind === "canceled") throw execution.signal.reason instanceof Error ? execution.signal.reason : new LonghaulError("TASK_CANCELED", result.message);
 }
 
-function park(scope: RunScope, execution: StepExecution, call: ToolCallPart, why: string): StepEnd {
+function park(scope: RunScope, { execution, key, call }: Attempt, why: string): StepEnd {
   const signal = `effect:${execution.idempotencyKey}`;
-  const parked: Parked = { parked: "unknown-effect", forMs: null, signal };
-  const write = recordWrite(scope, { step: execution.number, n: 0, attempt: execution.attempt }, {
+  const parked: Parked = { parked: "unknown-effect", forMs: null, signal, effectKey: key };
+  const write = recordWrite(scope, placeOf(execution), {
     event_type: "approval",
     tool_name: call.toolName,
     tool_args: toArguments(call.input),
     result: "asked",
     reason: `It is not known whether this call happened: ${why}. Look, then: longhaul approve ${scope.engine.runId} --happened | --retry | --fail`,
-    data: { signal, key: execution.idempotencyKey },
+    data: { signal, key },
   });
   return { outcome: { ok: true, value: parkedToJson(parked) }, writes: [write] };
 }
 
-/** Waits for a human's word; null means that the call is to be made again. */
-async function waitForDecision(scope: RunScope, name: string, parked: Parked): Promise<Json> {
-  const signal = parked.signal ?? "";
-  const end = await scope.engine.wait({ name: `${name}/decision`, reason: parked.parked, signal });
-  const payload = end.by === "signal" && isJsonObject(end.payload) ? end.payload : {};
-  await scope.engine.step({ kind: "code", name: `${name}/decided` }, ({ number, attempt }) =>
-    Promise.resolve({
-      outcome: { ok: true, value: null },
-      writes: [recordWrite(scope, { step: number, n: 0, attempt }, { event_type: "approval", result: "answered", reason: String(payload["decision"] ?? "retry"), data: { signal } })],
-    }),
-  );
-  switch (payload["decision"]) {
-    case "happened":
-      return resultToJson({ ok: true, value: payload["result"] ?? "The call happened; its result was lost." });
-    case "fail":
-      return resultToJson({ ok: false, kind: "failed", message: "The call was given up by an operator." });
-    default:
-      return null;
+/** Waits for a human's word; null means that the call is to be made again. Anything else that comes is not taken for one. */
+async function waitForDecision(scope: RunScope, name: string, { parked: reason, signal, effectKey }: Parked): Promise<Json> {
+  for (;;) {
+    const end = await scope.engine.wait({ name: `${name}/decision`, reason, signal: signal ?? "" });
+    const payload = end.by === "signal" && isJsonObject(end.payload) ? end.payload : {};
+    const { decision } = payload;
+    if (decision !== "happened" && decision !== "retry" && decision !== "fail") continue;
+    const known = decision === "retry" ? null : resultToJson(decidedResult(decision, payload["result"]));
+    await scope.engine.step({ kind: "code", name: `${name}/decided` }, async (execution) => {
+      const answered = recordWrite(scope, placeOf(execution), { event_type: "approval", result: "answered", reason: decision, data: { signal } });
+      if (known === null) await scope.services.store.effects.withdraw(effectKey ?? "");
+      return { outcome: { ok: true, value: null }, writes: known === null ? [answered] : [answered, { type: "effect.complete", key: effectKey ?? "", result: known }] };
+    });
+    return known;
   }
 }
 
-function finish(scope: RunScope, execution: StepExecution, call: ToolCallPart, result: ToolResult, durationMs: number, writes: readonly Write[]): StepEnd {
-  const record = recordWrite(scope, { step: execution.number, n: 0, attempt: execution.attempt }, {
+function decidedResult(decision: "happened" | "fail", result: Json | undefined): ToolResult {
+  if (decision === "happened") return { ok: true, value: result ?? "The call happened; its result was lost." };
+  return { ok: false, kind: "failed", message: "The call was given up by an operator." };
+}
+
+/** The end of a call that has a result. With `effectKey` it closes the intent. */
+function finish(scope: RunScope, { execution, call }: Attempt, raw: ToolResult, startedMs: number, effectKey?: string): StepEnd {
+  const result = scope.services.hideSecrets(resultToJson(raw));
+  const record = recordWrite(scope, placeOf(execution), {
     event_type: "tool_call",
     tool_name: call.toolName,
     tool_args: toArguments(call.input),
-    result: result.ok ? "success" : "error",
-    duration_ms: Math.round(durationMs),
-    reason: result.ok ? null : `${result.kind}: ${result.message}`,
+    result: raw.ok ? "success" : "error",
+    duration_ms: Math.round(scope.services.clock.monotonicMs() - startedMs),
+    reason: raw.ok ? null : `${raw.kind}: ${raw.message}`,
     data: { callId: call.callId },
   });
-  return { outcome: { ok: true, value: resultToJson(result) }, writes: [record, ...writes] };
+  return { outcome: { ok: true, value: result }, writes: effectKey === undefined ? [record] : [record, { type: "effect.complete", key: effectKey, result }] };
 }
 
 function toArguments(input: Json): JsonObject {
   return isJsonObject(input) ? input : { input };
 }
 
-export function resultToJson(result: ToolResult): Json {
+function resultToJson(result: ToolResult): Json {
   return result.ok ? { ok: true, value: result.value } : { ok: false, kind: result.kind, message: result.message };
 }
 
-export function parseResult(stored: Json): ToolResult {
+function parseResult(stored: Json): ToolResult {
   const fields = isJsonObject(stored) ? stored : {};
   if (fields["ok"] === true) return { ok: true, value: fields["value"] ?? null };
   return { ok: false, kind: "failed", message: typeof fields["message"] === "string" ? fields["message"] : messageOf(stored) };

@@ -13,13 +13,13 @@ export interface StoredTranscript {
  * Stores transcripts as message deltas: a message's id is derived from its parent and its content, so that a prompt that grows by two messages stores two.
  * One writer per run remembers what it has stored; a replayed run stores again under the same ids.
  */
-export function createTranscriptWriter(redact: <T extends Json>(value: T) => T): (messages: readonly Message[]) => StoredTranscript {
+export function createTranscriptWriter(): (messages: readonly Message[]) => StoredTranscript {
   const stored = new Set<string>();
   return (messages) => {
     const writes: Write[] = [];
     let parentId: string | null = null;
     for (const message of messages) {
-      const content = redact(message as unknown as Json);
+      const content = message as unknown as Json;
       const id: string = hashOf(`${parentId ?? ""}\n${canonicalJson(content)}`);
       if (!stored.has(id)) writes.push({ type: "message", id, parentId, content });
       stored.add(id);

@@ -25,6 +25,7 @@ export interface Alerting {
 }
 
 const stateName = "alerts";
+
 /** How long delivery is tried before it is given up and escalated. */
 const deliverForMs = 86_400_000;
 
@@ -44,11 +45,11 @@ export async function createAlerting(options: AlertingOptions): Promise<Alerting
     async judged(verdicts, blind) {
       const nowMs = clock.now();
       const changed = verdicts.filter((verdict) => known.get(verdict.agent) !== describeHealth(verdict.health));
-      for (const verdict of changed) known.set(verdict.agent, describeHealth(verdict.health));
       const alerts = computeAlerts(state, verdicts, nowMs, blind === undefined ? {} : { blind });
       const notifications = alerts.notifications.map((draft) => ({ ...draft, id: ids("n"), team }));
       const writes = [...changed.map((verdict) => healthRecord(team, ids("v"), nowMs, verdict)), ...notifications.flatMap((notification) => toOutbox(notification))];
       if (writes.length > 0) await store.write(writes);
+      for (const verdict of changed) known.set(verdict.agent, describeHealth(verdict.health));
       if (alerts.next !== state) {
         state = alerts.next;
         await store.meta.set(stateName, state as unknown as Json);

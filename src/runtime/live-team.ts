@@ -66,6 +66,8 @@ export async function openLiveTeam(options: LiveTeamOptions): Promise<LiveTeam> 
     async close() {
       isDraining = true;
       await running?.close();
+      // Steps that still execute end before the tools that they use are taken from them.
+      await data.engine.drain(0);
       await parts.tools.close();
       if (running !== null) await parts.write([teamRecord(parts, { event_type: "stop", result: "stopped" })]);
       await parts.tail.settled();

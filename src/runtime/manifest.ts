@@ -16,6 +16,8 @@ export interface ManifestWorker {
   readonly queueMax: number;
   readonly concurrency: number;
   readonly progressWithinMs: number;
+  /** From when on progress is expected at the earliest. */
+  readonly progressSinceMs: number;
   readonly triggers: readonly ManifestTrigger[];
 }
 
@@ -27,7 +29,23 @@ export interface ManifestTrigger {
 
 export const manifestName = "manifest";
 
-export function toManifest(team: string, startedAtMs: number, workers: Iterable<Worker>, triggersOf: (agent: string) => readonly ManifestTrigger[]): Manifest {
+export interface ManifestOptions {
+  readonly team: string;
+  readonly startedAtMs: number;
+  readonly workers: Iterable<Worker>;
+  readonly triggersOf: (agent: string) => readonly ManifestTrigger[];
+  /** Of the last start on the same data, with the last sign of life since. */
+  readonly previous: { readonly manifest: Manifest; readonly lastSeenAtMs: number } | null;
+}
+
+/** A team that was down for no more than this part of an interval goes on in the same one: restarts must not hide that nothing is accomplished. */
+const downtimeRatioMax = 0.1;
+
+export function toManifest({ team, startedAtMs, workers, triggersOf, previous }: ManifestOptions): Manifest {
+  const progressSinceMs = ({ name, progressWithinMs }: Worker): number => {
+    const isGap = previous === null || startedAtMs - previous.lastSeenAtMs > progressWithinMs * downtimeRatioMax;
+    return (isGap ? undefined : previous.manifest.workers.find((worker) => worker.name === name)?.progressSinceMs) ?? startedAtMs;
+  };
   return {
     team,
     startedAtMs,
@@ -39,6 +57,7 @@ export function toManifest(team: string, startedAtMs: number, workers: Iterable<
       queueMax: worker.limits.queueMax,
       concurrency: worker.limits.concurrency,
       progressWithinMs: worker.progressWithinMs,
+      progressSinceMs: progressSinceMs(worker),
       triggers: triggersOf(worker.name),
     })),
   };

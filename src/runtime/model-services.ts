@@ -1,7 +1,6 @@
 import type { LanguageModelV4, LanguageModelV4CallOptions } from "@ai-sdk/provider";
 import type { EndpointDefinition, ModelReference } from "../agent/model-reference.ts";
 import type { Clock } from "../base/clock.ts";
-import type { Json } from "../base/json.ts";
 import { asLanguageModel } from "../model/as-language-model.ts";
 import { durableLanguageModel, readDurableAnswer, type RunModelStep } from "../model/durable-language-model.ts";
 import type { ModelEndpoint } from "../model/endpoint.ts";
@@ -10,12 +9,12 @@ import type { Model } from "../model/model.ts";
 import { fixedPrice } from "../model/model-price.ts";
 import { modelIdOf } from "../model/provider.ts";
 import { createModelRegistry, type ModelRegistry } from "../model/registry.ts";
-import type { ForeignModelCall } from "../run/run-services.ts";
+import type { DurableModelPlan } from "../run/run-services.ts";
 import type { Secrets } from "./secrets.ts";
 
 export interface ModelServices {
-  resolveModel(reference: ModelReference): Promise<Model>;
-  durableModel(reference: ModelReference, perform: (prepare: () => Promise<ForeignModelCall>) => Promise<Json>): LanguageModelV4;
+  readonly resolveModel: (reference: ModelReference) => Promise<Model>;
+  readonly durableModel: (reference: ModelReference, plan: DurableModelPlan) => LanguageModelV4;
 }
 
 export interface ModelServicesOptions {
@@ -31,7 +30,7 @@ export function createModelServices({ clock, secrets, endpoints, modelFor }: Mod
   const resolveModel = async (reference: ModelReference): Promise<Model> => modelFor(reference) ?? registry.resolve(reference);
   return {
     resolveModel,
-    durableModel(reference, perform) {
+    durableModel(reference, { outputTokensMax, perform }) {
       const id = typeof reference === "string" ? reference : modelIdOf(reference);
       const runStep: RunModelStep = (call, body) =>
         perform(async () => {
@@ -41,20 +40,18 @@ export function createModelServices({ clock, secrets, endpoints, modelFor }: Mod
             modelId: id,
             simulated: model.simulated,
             messages,
-            estimateMicroUsd: model.estimateMicroUsd({ messages, outputTokensMax: call.maxOutputTokens ?? outputTokensMaxDefault }),
-            run: async ({ idempotencyKey }) => {
-              const value = await body({ "idempotency-key": idempotencyKey });
+            estimateMicroUsd: model.estimateMicroUsd({ messages, outputTokensMax: call.maxOutputTokens ?? outputTokensMax }),
+            run: async ({ signal, idempotencyKey }) => {
+              const value = await body({ headers: { "idempotency-key": idempotencyKey }, signal });
               const { usage, responseModel, finishReason, message } = readDurableAnswer(value);
               return { value, message, finishReason, usage, costMicroUsd: model.costMicroUsd(usage), responseModel };
             },
           };
         });
-      return durableLanguageModel(lazyModel(reference, modelFor, registry), runStep, { clock, id, outputTokensMax: outputTokensMaxDefault });
+      return durableLanguageModel(lazyModel(reference, modelFor, registry), runStep, { clock, id, outputTokensMax });
     },
   };
 }
-
-const outputTokensMaxDefault = 4_096;
 
 function toEndpoint(definition: EndpointDefinition, secrets: Secrets): ModelEndpoint {
   const { wire, baseUrl, apiKey, simulated, priceAs, prices, fetch } = definition;

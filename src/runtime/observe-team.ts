@@ -40,13 +40,14 @@ async function observeWorker(source: ObservationSource, manifest: Manifest, work
   const queued = open.filter((task) => task.status === "queued" && task.notBeforeAtMs <= nowMs);
   const running = open.filter((task) => task.status === "running");
   const lastProgressAtMs = progress?.lastAtMs ?? null;
-  const since = ended.filter((task) => isAfterProgress(task, progress));
+  const since = endedSinceProgress(ended, progress);
   const newestFirst = ended.toSorted((a, b) => (b.endedAtMs ?? 0) - (a.endedAtMs ?? 0));
   const lastDone = newestFirst.findIndex((task) => task.status === "done");
   const lastDead = newestFirst.find((task) => task.end?.status === "dead")?.end;
   return {
     agent: worker.name,
     observedSinceMs: manifest.startedAtMs,
+    progressSinceMs: worker.progressSinceMs,
     queued: queued.length,
     oldestQueuedAtMs: minimum(queued.map((task) => Math.max(task.createdAtMs, task.notBeforeAtMs))),
     running: await Promise.all(running.map(async (task) => ({ taskId: task.id, startedAtMs: task.startedAtMs ?? task.createdAtMs, lastActivityAtMs: await lastActivityAtMs(source, task) }))),
@@ -65,10 +66,12 @@ async function observeWorker(source: ObservationSource, manifest: Manifest, work
   };
 }
 
-/** The task that moved the counter ended a moment after it did; it does not count as one that moved nothing. */
-function isAfterProgress(task: Task, progress: AgentProgress | null): boolean {
-  if (progress === null || progress.lastAtMs === null) return true;
-  return (task.endedAtMs ?? 0) >= progress.lastAtMs && progress.lastId !== `${task.id}/${task.runId ?? ""}`;
+/** What ended after the task that last moved the counter. Ends are compared with its end, not with its progress: tasks that ran at the same time moved it too. */
+function endedSinceProgress(ended: readonly Task[], progress: AgentProgress | null): readonly Task[] {
+  if (progress === null || progress.lastAtMs === null) return ended;
+  const mover = ended.find((task) => progress.lastId === `${task.id}/${task.runId ?? ""}`);
+  const sinceMs = mover?.endedAtMs ?? progress.lastAtMs;
+  return ended.filter((task) => (task.endedAtMs ?? 0) > sinceMs);
 }
 
 function schedulesOf(worker: ManifestWorker, states: Awaited<ReturnType<Store["triggers"]["all"]>>): readonly ScheduleObservation[] {

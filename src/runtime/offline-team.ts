@@ -29,7 +29,8 @@ export async function openOfflineTeam({ dataDirectory, clock, random }: { readon
     file: directory.database,
     clock,
     ids,
-    observe: (change) => taskRecords(change, { team, versionOf: () => null, id: () => ids("e"), redact }),
+    observe: (change) => taskRecords(change, { team, versionOf: () => null, id: () => ids("e") }),
+    redact,
     onCommit: () => undefined,
     onFenced: () => undefined,
   });

@@ -1,4 +1,7 @@
+import { closeSync, mkdirSync, openSync } from "node:fs";
+import { dirname } from "node:path";
 import type { Clock } from "../base/clock.ts";
+import type { Json } from "../base/json.ts";
 import { systemProcess } from "../base/process.ts";
 import { GroupCommit } from "../db/group-commit.ts";
 import { migrate } from "../db/migration.ts";
@@ -10,6 +13,7 @@ import { createSqliteEngine } from "../engine/sqlite/sqlite-engine.ts";
 import type { Store } from "../store/store.ts";
 import { storeMigrations } from "../store/sqlite/schema.ts";
 import { createSqliteStore } from "../store/sqlite/sqlite-store.ts";
+import { redactWrites } from "./redact-writes.ts";
 
 export interface OpenDataOptions {
   /** The SQLite file; null: in memory. */
@@ -17,6 +21,8 @@ export interface OpenDataOptions {
   readonly clock: Clock;
   readonly ids: (prefix: string) => string;
   readonly observe: ObserveTask;
+  /** Blanks out secrets in records, transcripts and notifications. */
+  readonly redact: <T extends Json>(value: T) => T;
   /** Something was committed. */
   readonly onCommit: () => void;
   readonly onFenced: () => void;
@@ -37,12 +43,15 @@ export const dataMigrations = [...engineMigrations, ...storeMigrations];
  * @throws {ENGINE_OWNED} when a live process owns it. @throws {STORE_VERSION} when a newer version wrote it.
  */
 export function openData(options: OpenDataOptions): OpenData {
-  const { file, clock, ids, observe, onCommit, onFenced } = options;
+  const { file, clock, ids, observe, redact, onCommit, onFenced } = options;
+  if (file !== null) createPrivateFile(file);
   const db = SqliteDatabase.open(file ?? ":memory:");
   let ownership: Ownership | undefined;
   try {
-    migrate(db, dataMigrations);
+    // Whoever is refused has not changed the owner's tables: only a file that nobody ever owned is brought up to date before it is taken.
+    if (!isOwnable(db)) migrate(db, dataMigrations);
     ownership = file === null ? undefined : acquireOwnership({ db, clock, processInfo: systemProcess() });
+    migrate(db, dataMigrations);
   } catch (error) {
     db.close();
     throw error;
@@ -50,12 +59,18 @@ export function openData(options: OpenDataOptions): OpenData {
   const commit = new GroupCommit({ db, ...(ownership === undefined ? {} : { guard: ownership.guard }) });
   const readDb = file === null ? undefined : SqliteDatabase.openReadOnly(file);
   const sqliteStore = createSqliteStore({ db, commit, ...(readDb === undefined ? {} : { readDb }) });
-  const store = announcing(sqliteStore, onCommit);
+  const store: Store = {
+    ...sqliteStore,
+    async write(writes) {
+      await sqliteStore.write(redactWrites(writes, redact));
+      onCommit();
+    },
+  };
   const engine = createSqliteEngine({
     db, commit, clock, ids, observe, onFenced,
     ...(ownership === undefined ? {} : { ownership }),
     apply(connection, writes) {
-      sqliteStore.apply(connection, writes);
+      sqliteStore.apply(connection, redactWrites(writes, redact));
       onCommit();
     },
   });
@@ -72,13 +87,12 @@ export function openData(options: OpenDataOptions): OpenData {
   };
 }
 
-/** The store, telling of each of its own commits. */
-function announcing(store: Store, onCommit: () => void): Store {
-  return {
-    ...store,
-    async write(writes) {
-      await store.write(writes);
-      onCommit();
-    },
-  };
+/** The data file holds what tasks were given and returned: it is its owner's, whatever the mask of the process says. */
+function createPrivateFile(file: string): void {
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  closeSync(openSync(file, "a", 0o600));
+}
+
+function isOwnable(db: SqliteDatabase): boolean {
+  return db.get("SELECT 1 FROM sqlite_schema WHERE name = 'lh_owner'") !== undefined;
 }

@@ -11,8 +11,8 @@ export interface RecordTail {
 
 const batchMax = 1_000;
 
-/** Hands on every record that is appended from now on, once, in order, after it is on disk. Reads only after a commit. */
-export async function createRecordTail(records: RecordStore, onRecord: (record: LogRecord) => void): Promise<RecordTail> {
+/** Hands on every record that is appended from now on, once, in order, after it is on disk. Reads only after a commit. A listener that throws misses that record only. */
+export async function createRecordTail(records: RecordStore, onRecord: (record: LogRecord) => void, onError: (error: unknown) => void): Promise<RecordTail> {
   const [last] = await records.query({ limit: 1 });
   let position = last?.position ?? 0;
   let reading: Promise<void> | null = null;
@@ -24,15 +24,24 @@ export async function createRecordTail(records: RecordStore, onRecord: (record: 
       const batch = await records.query({ afterPosition: position, take: "oldest", limit: batchMax });
       for (const stored of batch) {
         position = stored.position;
-        onRecord(stored.record);
+        tell(stored.record);
       }
       if (batch.length === batchMax) isStale = true;
     }
   };
+  const tell = (record: LogRecord): void => {
+    try {
+      onRecord(record);
+    } catch (error) {
+      onError(error);
+    }
+  };
   const begin = (): Promise<void> =>
-    read().finally(() => {
-      reading = null;
-    });
+    read()
+      .catch(onError)
+      .finally(() => {
+        reading = null;
+      });
   return {
     changed() {
       isStale = true;

@@ -5,13 +5,21 @@ import { isJsonObject, type Json } from "../base/json.ts";
 
 export interface Secrets {
   /** The value of an environment variable that holds a credential; it is blanked out of records from then on. */
-  variable(name: string): string | undefined;
+  readonly variable: (name: string) => string | undefined;
   /** @throws {SECRET_MISSING} */
   value(reference: string | SecretReference): string;
   values(references: Readonly<Record<string, string | SecretReference>>): Readonly<Record<string, string>>;
   /** The same data without the values of secrets that were used. */
-  redact<T extends Json>(value: T): T;
+  readonly hide: <T extends Json>(value: T) => T;
+  /** Besides, without what looks like a credential: for what is written down or shown. */
+  readonly redact: <T extends Json>(value: T) => T;
 }
+
+/**
+ * What is guaranteed: the value of a secret that was looked up here (`secret("NAME")`, a provider's key) does not stand in records, transcripts,
+ * notifications and results of tools. Values under 6 characters are not recognised. What durable code itself returns, and the inputs and outputs of
+ * tasks, stay as they are, since a replay must see the same; they are in the data file, which only its owner can read.
+ */
 
 /** Shorter values would blank out ordinary words. */
 const redactLengthMin = 6;
@@ -21,7 +29,7 @@ const credentialPattern = /\b(?:sk-[A-Za-z0-9_-]{16,}|gh[pousr]_[A-Za-z0-9]{20,}
 export function createSecrets(environment: (name: string) => string | undefined): Secrets {
   const known = new Map<string, string>();
   const remember = (name: string, value: string): string => {
-    if (value.length >= redactLengthMin) known.set(value, `[secret ${name}]`);
+    if (value.length >= redactLengthMin) for (const form of formsOf(value)) known.set(form, `[secret ${name}]`);
     return value;
   };
   const value = (reference: string | SecretReference): string => {
@@ -33,11 +41,13 @@ export function createSecrets(environment: (name: string) => string | undefined)
     }
     return remember(name, found);
   };
-  const redactText = (text: string): string => {
+  const hideText = (text: string): string => {
     let clean = text;
-    for (const [secret, label] of known) if (clean.includes(secret)) clean = clean.replaceAll(secret, label);
-    return clean.replace(credentialPattern, "[secret]");
+    // The longest first: one secret may hold another.
+    for (const [secret, label] of [...known].toSorted(([a], [b]) => b.length - a.length)) clean = clean.replaceAll(secret, label);
+    return clean;
   };
+  const redactText = (text: string): string => hideText(text).replace(credentialPattern, "[secret]");
   return {
     variable: (name) => {
       const found = environment(name);
@@ -45,14 +55,20 @@ export function createSecrets(environment: (name: string) => string | undefined)
     },
     value,
     values: (references) => Object.fromEntries(Object.entries(references).map(([name, reference]) => [name, value(reference)])),
-    redact: <T extends Json>(data: T): T => redactJson(data, redactText) as T,
+    hide: <T extends Json>(data: T): T => (known.size === 0 ? data : (mapTexts(data, hideText) as T)),
+    redact: <T extends Json>(data: T): T => mapTexts(data, redactText) as T,
   };
 }
 
-function redactJson(value: Json, redactText: (text: string) => string): Json {
-  if (typeof value === "string") return redactText(value);
-  if (Array.isArray(value)) return value.map((item: Json) => redactJson(item, redactText));
-  if (isJsonObject(value)) return Object.fromEntries(Object.entries(value).map(([key, item]) => [redactText(key), redactJson(item, redactText)]));
+/** A secret as it is, inside a JSON text, and inside a URL. */
+function formsOf(secret: string): readonly string[] {
+  return [secret, JSON.stringify(secret).slice(1, -1), encodeURIComponent(secret)];
+}
+
+function mapTexts(value: Json, map: (text: string) => string): Json {
+  if (typeof value === "string") return map(value);
+  if (Array.isArray(value)) return value.map((item: Json) => mapTexts(item, map));
+  if (isJsonObject(value)) return Object.fromEntries(Object.entries(value).map(([key, item]) => [map(key), mapTexts(item, map)]));
   return value;
 }
 

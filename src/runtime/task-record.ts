@@ -4,7 +4,7 @@ import type { Json, JsonObject } from "../base/json.ts";
 import type { Write } from "../record/write.ts";
 
 /** The records of a task's transition, written in the transition's own commit. */
-export function taskRecords(change: TaskChange, context: { readonly team: string; readonly versionOf: (agent: string) => string | null; readonly id: () => string; readonly redact: <T extends Json>(value: T) => T }): readonly Write[] {
+export function taskRecords(change: TaskChange, context: { readonly team: string; readonly versionOf: (agent: string) => string | null; readonly id: () => string }): readonly Write[] {
   const { task, atMs } = change;
   const fields: RecordFields = {
     event_type: "task",
@@ -17,7 +17,7 @@ export function taskRecords(change: TaskChange, context: { readonly team: string
     duration_ms: task.endedAtMs === null ? null : task.endedAtMs - task.createdAtMs,
     data: dataOf(change),
   };
-  return [{ type: "record", record: context.redact(toLogRecord(context.id(), atMs, context.team, fields) as never) }];
+  return [{ type: "record", record: toLogRecord(context.id(), atMs, context.team, fields) }];
 }
 
 function resultOf({ task }: TaskChange): string {

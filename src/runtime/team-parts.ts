@@ -2,6 +2,7 @@ import type { AgentDefinition, FlowDefinition } from "../agent/agent-definition.
 import { computeAgentVersion } from "../agent/agent-version.ts";
 import type { NotifierDefinition, TeamDefinition } from "../agent/team-definition.ts";
 import type { Clock } from "../base/clock.ts";
+import { messageOf } from "../base/error.ts";
 import { createIds } from "../base/id.ts";
 import type { Notifier } from "../notify/notify.ts";
 import { consoleNotifier } from "../notify/console.ts";
@@ -16,7 +17,7 @@ import { createSubscriptions } from "../trigger/subscriptions.ts";
 import { computePeriodMs } from "../trigger/next-firing.ts";
 import { dataDirectory } from "./data-directory.ts";
 import type { LiveTeamOptions } from "./live-team-options.ts";
-import { type Manifest, toManifest } from "./manifest.ts";
+import { type Manifest, type ManifestOptions, manifestName, parseManifest, toManifest } from "./manifest.ts";
 import { createModelServices } from "./model-services.ts";
 import { type OpenData, openData } from "./open-data.ts";
 import { createRecordTail, type RecordTail } from "./record-tail.ts";
@@ -51,6 +52,7 @@ export async function openParts(definition: TeamDefinition, options: LiveTeamOpt
   const workers = new Map(definitions.map((worker) => [worker.name, toWorker(worker, computeAgentVersion(worker))]));
   const secrets = createSecrets(options.environment);
   // Before the data is taken over, so that a missing secret leaves nothing half open.
+  const tools = createToolSet(workers, { clock, secrets });
   const notifiers = createNotifiers(spec.notify ?? [{ kind: "console", name: "console" }], secrets, options);
   const models = createModelServices({ clock, secrets, endpoints: spec.endpoints ?? [], modelFor: options.modelFor ?? (() => null) });
   const ids = createIds(clock, random.split("ids"));
@@ -60,29 +62,41 @@ export async function openParts(definition: TeamDefinition, options: LiveTeamOpt
     file: options.dataDirectory === null ? null : dataDirectory(options.dataDirectory).database,
     clock,
     ids,
-    observe: (change) => taskRecords(change, { team: name, versionOf: (agent) => workers.get(agent)?.version ?? null, id: () => ids("e"), redact: secrets.redact }),
+    observe: (change) => taskRecords(change, { team: name, versionOf: (agent) => workers.get(agent)?.version ?? null, id: () => ids("e") }),
+    redact: secrets.redact,
     onCommit: () => {
       tail?.changed();
       onCommit.listener?.();
     },
     onFenced: () => options.onFenced?.(),
   });
-  tail = await createRecordTail(data.store.records, options.onRecord ?? (() => undefined));
+  tail = await createRecordTail(data.store.records, options.onRecord ?? (() => undefined), (error) => options.print(`A record could not be shown: ${messageOf(error)}`));
   const registrations = listRegistrations(definitions);
   const subscriptions = createSubscriptions({ clock, team: name, taskId: () => ids("t"), registrations });
-  const tools = createToolSet(workers, { clock, secrets });
   const services: RunServices = {
-    team: name, clock, random: random.split("run"), ids, store: data.store, workers, memory: runMemory, redact: secrets.redact,
+    team: name, clock, random: random.split("run"), ids, store: data.store, workers, memory: runMemory, hideSecrets: secrets.hide,
     resolveModel: models.resolveModel,
     durableModel: models.durableModel,
     toolsOf: tools.toolsOf,
-    subscribers: subscriptions.tasksFor,
+    subscribers: (event, eventData, publishId) => subscriptions.tasksFor(event, eventData, publishId),
   };
   return {
     options, name, clock, ids, workers, registrations, data, tools, services, notifiers, tail, onCommit,
-    manifest: toManifest(name, clock.now(), workers.values(), (agent) => describeTriggers(registrations, agent, clock.now())),
-    write: data.store.write,
+    manifest: toManifest({
+      team: name,
+      startedAtMs: clock.now(),
+      workers: workers.values(),
+      triggersOf: (agent) => describeTriggers(registrations, agent, clock.now()),
+      previous: await readPrevious(data),
+    }),
+    write: (writes) => data.store.write(writes),
   };
+}
+
+async function readPrevious({ store }: OpenData): Promise<ManifestOptions["previous"]> {
+  const manifest = parseManifest(await store.meta.get(manifestName));
+  const [last] = await store.records.query({ limit: 1 });
+  return manifest === null ? null : { manifest, lastSeenAtMs: last === undefined ? manifest.startedAtMs : Date.parse(last.record.timestamp) };
 }
 
 function describeTriggers(registrations: readonly Registration[], agent: string, nowMs: number): Manifest["workers"][number]["triggers"] {

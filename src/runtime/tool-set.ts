@@ -10,36 +10,41 @@ import type { Secrets } from "./secrets.ts";
 
 export interface ToolSet {
   /** The tools of an agent; opens MCP servers on first use and again after they died. */
-  toolsOf(agent: string, signal: AbortSignal): Promise<readonly Tool[]>;
+  readonly toolsOf: (agent: string, signal: AbortSignal) => Promise<readonly Tool[]>;
   close(): Promise<void>;
 }
 
-/** The tools of every agent. Agents that share an MCP definition share its connection. */
+/**
+ * The tools of every agent. Agents that share an MCP definition share its connection.
+ * @throws {SECRET_MISSING} for a secret of any MCP server, also of one that is opened later.
+ */
 export function createToolSet(workers: ReadonlyMap<string, Worker>, { clock, secrets }: { readonly clock: Clock; readonly secrets: Secrets }): ToolSet {
+  const definitions = new Set([...workers.values()].flatMap(({ spec }) => spec.tools ?? []));
   const sources = new Map<McpDefinition, ToolSource>();
   const functions = new Map<ToolDefinition, Tool>();
-
-  const sourceOf = (definition: McpDefinition): ToolSource => {
-    const known = sources.get(definition) ?? mcpSource(toSourceSpec(definition.spec, secrets), { clock });
-    sources.set(definition, known);
-    return known;
-  };
-  const functionOf = (definition: ToolDefinition): Tool => {
-    const { timeout, ...spec } = definition.spec;
-    const known = functions.get(definition) ?? functionTool({ ...spec, ...(timeout === undefined ? {} : { timeoutMs: parseDuration(timeout, `tool ${spec.name}: timeout`) }) }, { clock });
-    functions.set(definition, known);
-    return known;
+  for (const definition of definitions) {
+    if (definition.kind === "mcp") sources.set(definition, mcpSource(toSourceSpec(definition.spec, secrets), { clock }));
+    else functions.set(definition, toTool(definition, clock));
+  }
+  const open = async (definition: McpDefinition | ToolDefinition, signal: AbortSignal): Promise<readonly Tool[]> => {
+    if (definition.kind === "mcp") return (await sources.get(definition)?.tools(signal)) ?? [];
+    const tool = functions.get(definition);
+    return tool === undefined ? [] : [tool];
   };
   return {
     async toolsOf(agent, signal) {
-      const definitions = workers.get(agent)?.spec.tools ?? [];
-      const lists = await Promise.all(definitions.map(async (definition) => (definition.kind === "mcp" ? sourceOf(definition).tools(signal) : [functionOf(definition)])));
+      const lists = await Promise.all((workers.get(agent)?.spec.tools ?? []).map((definition) => open(definition, signal)));
       return lists.flat();
     },
     close: async () => {
       await Promise.all([...sources.values()].map((source) => source.close()));
     },
   };
+}
+
+function toTool(definition: ToolDefinition, clock: Clock): Tool {
+  const { timeout, ...spec } = definition.spec;
+  return functionTool({ ...spec, ...(timeout === undefined ? {} : { timeoutMs: parseDuration(timeout, `tool ${spec.name}: timeout`) }) }, { clock });
 }
 
 function toSourceSpec(spec: McpSpec, secrets: Secrets): McpSourceSpec {

@@ -45,6 +45,10 @@ function testLimits(current: () => Store): void {
     expect(await current().money.reserve(reservation("m5", { taskId: "t5", amountMicroUsd: 301, agent: "other" }))).toEqual({ ok: true });
   });
 
+  it("promises no day on which a call would be allowed that alone passes the day's limit", async () => {
+    expect(await current().money.reserve(reservation("m1", { amountMicroUsd: 501, perDayMicroUsd: 500 }))).toMatchObject({ ok: false, limit: "day", resetsAtMs: null });
+  });
+
   it("never overshoots when 50 calls reserve at once", async () => {
     const answers = await Promise.all(Array.from({ length: 50 }, (_, index) => current().money.reserve(reservation(`m${index}`, { taskId: `t${index}` }))));
 
@@ -105,6 +109,19 @@ function testLost(current: () => Store): void {
     await current().write([settleWrite("a1", 30)]);
 
     expect(await current().money.spent({})).toMatchObject({ spentMicroUsd: 30, reservedMicroUsd: 100 });
+  });
+
+  it("loses what a task had set aside when it leaves its slot, and nothing of others", async () => {
+    await current().money.reserve(reservation("m1", { amountMicroUsd: 100 }));
+    await current().money.reserve(reservation("m2", { amountMicroUsd: 200 }));
+    await current().money.reserve(reservation("m3", { amountMicroUsd: 50, taskId: "t2" }));
+    await current().write([settleWrite("m1", 10)]);
+
+    await current().write([{ type: "task.left", taskId: "t1" }]);
+    await current().write([{ type: "task.left", taskId: "t1" }]);
+
+    expect(await current().money.spent({ taskId: "t1" })).toMatchObject({ spentMicroUsd: 210, reservedMicroUsd: 0 });
+    expect(await current().money.spent({ taskId: "t2" })).toMatchObject({ spentMicroUsd: 0, reservedMicroUsd: 50 });
   });
 
   it("frees what is released, and lets the same call reserve again", async () => {

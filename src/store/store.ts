@@ -84,12 +84,16 @@ export interface Reservation {
 
 export type ReserveAnswer =
   | { readonly ok: true }
-  | { readonly ok: false; readonly limit: "task" | "day"; readonly limitMicroUsd: number; readonly usedMicroUsd: number; readonly resetsAtMs: number | null };
+  | {
+      readonly ok: false; readonly limit: "task" | "day"; readonly limitMicroUsd: number; readonly usedMicroUsd: number;
+      /** When the limit allows it again; null: only a higher limit does. */
+      readonly resetsAtMs: number | null;
+    };
 
 export interface MoneyLedger {
   /**
-   * Sets the amount aside, or says which limit refuses it. Open reservations of earlier attempts of the same step are closed as lost, at their full amount:
-   * nobody knows whether they were billed. Days are UTC days.
+   * Sets the amount aside, or says which limit refuses it. Open reservations of earlier attempts of the same step, and of a task that has left its slot, are
+   * closed as lost, at their full amount: nobody knows whether they were billed. Days are UTC days.
    */
   reserve(reservation: Reservation): Promise<ReserveAnswer>;
   /** Gives an unused reservation back: the call was certainly not billed. */

@@ -1,11 +1,11 @@
 /** Says what happens, and keeps what was expected for the table at the end. */
 export interface Narrator {
-  step(title: string): void;
-  say(...lines: readonly string[]): void;
+  readonly step: (title: string) => void;
+  readonly say: (...lines: readonly string[]) => void;
   /** A figure of the run and whether it is what the demo promises. */
-  expect(what: string, figure: string | number, isAsPromised: boolean): void;
+  readonly expect: (what: string, figure: string | number, isAsPromised: boolean) => void;
   /** Prints the table; true when every figure is as promised. */
-  conclude(): boolean;
+  readonly conclude: () => boolean;
 }
 
 interface Expectation {

@@ -44,6 +44,7 @@ export async function setStage(): Promise<Stage> {
   const dependencies = Object.fromEntries(readRecording().map(({ name, versions }) => [name, `^${versions[0]?.version ?? "0.0.0"}`]));
   const folder = createTeamFolder({ folder: path, registryUrl: registry.url, simulatorUrl: provider.url, dependencies });
   const processes: TeamProcess[] = [];
+  let isCleared = false;
   return {
     folder, registry, receiver, model,
     simulatorUrl: provider.url,
@@ -51,11 +52,13 @@ export async function setStage(): Promise<Stage> {
     query: (sql) => askTeam(folder, ["sql", sql, "--rows", "100000"]),
     ask: (...command) => askTeam(folder, command),
     start(environment) {
+      if (isCleared) throw new Error("The stage is cleared; nothing starts on it any more.");
       const started = startTeam(folder, { RELEASE_WATCH_WEBHOOK: receiver.url, ...environment });
       processes.push(started);
       return started;
     },
     async clear() {
+      isCleared = true;
       for (const started of processes) if (!started.hasEnded()) started.signal("SIGKILL");
       await Promise.all(processes.map(({ ended }) => ended));
       await Promise.all([provider.close(), registry.close()]);

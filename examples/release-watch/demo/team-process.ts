@@ -48,9 +48,10 @@ export function createTeamFolder({ folder, registryUrl, simulatorUrl, dependenci
   };
 }
 
-/** The digests by file name, and whatever else lies beside them. */
+/** The digests by file name. */
 export function readDigests({ digestDirectory }: TeamFolder): ReadonlyMap<string, string> {
-  return new Map(readdirSync(digestDirectory).toSorted().map((file) => [file, readFileSync(join(digestDirectory, file), "utf8")]));
+  const files = readdirSync(digestDirectory).filter((file) => file.endsWith(".md"));
+  return new Map(files.toSorted().map((file) => [file, readFileSync(join(digestDirectory, file), "utf8")]));
 }
 
 /** A running `longhaul start`. */

@@ -7,8 +7,8 @@ import type { StartOptions } from "./start.ts";
 
 /** How much longer than its drain a child may take before it is ended. */
 const graceMs = 5_000;
-/** What `start` ends with when the command line is wrong: trying again would not help. */
-const usageExitCode = 2;
+/** What `start` ends with when it was asked to stop, at once, or when the command line is wrong: then beginning again is not wanted. */
+const finalExitCodes: readonly ExitCode[] = [0, 130, 2];
 
 /** Runs a team in a process of its own and begins anew when its code changes. A team that ended by an error waits for the next change. */
 export async function runDev(context: CommandContext, file: string, options: StartOptions): Promise<ExitCode> {
@@ -17,7 +17,7 @@ export async function runDev(context: CommandContext, file: string, options: Sta
   const where = relative(process.cwd(), directory) || ".";
   const sources = watchSources({ directory, dataDirectory: context.data, clock: context.clock });
   let child: Child | null = null;
-  const stop = listenForStop(() => child?.kill());
+  const stop = listenForStop({ clock: context.clock, onSecond: () => child?.kill(), hasKeyboard: false });
   const asked = stop.asked.then((signal) => ({ by: "stop" as const, signal }));
   const nextChange = (): Promise<{ readonly by: "change"; readonly name: string }> => sources.next().then((name) => ({ by: "change", name }));
   try {
@@ -28,7 +28,7 @@ export async function runDev(context: CommandContext, file: string, options: Sta
       if (first.by === "stop") return await child.stop(context, options.drainMs, first.signal);
       if (first.by === "change") await child.stop(context, options.drainMs, null);
       else {
-        if (first.code === 0 || first.code === usageExitCode) return first.code;
+        if (finalExitCodes.includes(first.code)) return first.code;
         output.warn(output.style("yellow", `The team ended with ${first.code}. It begins again when code in ${where} changes; Ctrl-C ends this.`));
         const next = await Promise.race([asked, change]);
         if (next.by === "stop") return 0;

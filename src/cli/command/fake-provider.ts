@@ -37,7 +37,7 @@ export async function runFakeProvider(context: CommandContext, { port, seed, lat
     `    -d '{"model":"sim","messages":[{"role":"user","content":"hello"}]}'`,
     "",
   );
-  const stop = listenForStop();
+  const stop = listenForStop({ clock });
   await stop.asked;
   stop.release();
   await server.close();

@@ -33,16 +33,18 @@ export async function runInit(context: CommandContext, { directory, isInteractiv
   const added = writePackage(target, existing, { name, teamFile });
   output.data({ directory: target, files: created, added });
   const where = relative(process.cwd(), target) || ".";
-  output.say(`Created ${created.join(", ")} in ${where}.`);
+  output.say(`Created ${created.join(", ")} in ${where === "." ? "this folder" : where}.`);
   if (added.length > 0) output.say(`Added to package.json: ${added.join(", ")}.`);
-  output.say("", "Next:", ...(where === "." ? [] : [`  cd ${where}`]), "  npm install", `  npx longhaul start ${teamFile}`);
+  output.say("", "Next:", ...(where === "." ? [] : [`  cd ${/\s/.test(where) ? JSON.stringify(where) : where}`]), "  npm install", `  npx longhaul start ${teamFile}`);
   return 0;
 }
 
 async function askDirectory(): Promise<string | null> {
   const { intro, isCancel, text } = await import("@clack/prompts");
   intro("A new team");
-  const answer = await text({ message: "In which folder?", initialValue: "my-team", validate: (value) => (value === undefined || value.trim() === "" ? "Give a folder." : undefined) });
+  // Where npm has installed something, the project is already there.
+  const proposed = existsSync("package.json") ? "." : templateName;
+  const answer = await text({ message: "In which folder?", placeholder: proposed, defaultValue: proposed });
   return isCancel(answer) ? null : answer.trim();
 }
 

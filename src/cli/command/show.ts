@@ -1,8 +1,9 @@
 import { formatDuration } from "../../base/duration.ts";
 import { LonghaulError } from "../../base/error.ts";
-import type { Json } from "../../base/json.ts";
+import { isJsonObject, type Json } from "../../base/json.ts";
 import { formatUsd } from "../../base/money.ts";
 import { toTaskView } from "../../http/task-view.ts";
+import type { EventType } from "../../record/log-record.ts";
 import { outcomeToJson } from "../../record/step.ts";
 import type { Task } from "../../record/task.ts";
 import type { OperatorView } from "../../runtime/operator-view.ts";
@@ -73,9 +74,19 @@ async function showTask({ output }: CommandContext, view: OperatorView, task: Ta
   if (end?.status === "done" && end.evidence !== null) line("evidence", printableLine(JSON.stringify(end.evidence)));
   if (end?.status === "dead") line("reason", printable(`${end.reason}: ${end.failure.message}`));
   if (end?.status === "canceled") line("reason", printable(end.reason));
+  if (task.status === "waiting") line("waits", await describeWait(view, task));
   if (rows.length === 0) return;
   output.say("", ...formatTable(stepColumns(output.style), rows, { columns: output.columns, styleTitle: (text) => output.style("dim", text) }));
   output.say("", output.style("dim", `Everything of one step: longhaul show ${task.id} --step ${rows.at(-1)?.step.number ?? 1}`));
+}
+
+const waitTellers: readonly EventType[] = ["approval", "budget", "park", "model_call", "retry"];
+
+/** What a waiting task waits for, in the words of the record that says most of it. */
+async function describeWait(view: OperatorView, task: Task): Promise<string> {
+  const told = await view.store.records.query({ taskId: task.id, eventTypes: waitTellers, limit: 100 });
+  const reason = told.findLast(({ record }) => record.reason !== null)?.record.reason ?? null;
+  return printableLine(`${task.waitingReason ?? "unknown"}${reason === null || ["timer", "signal", "child"].includes(task.waitingReason ?? "") ? "" : `: ${reason}`}`);
 }
 
 async function showStep({ output }: CommandContext, view: OperatorView, task: Task, [row]: readonly StepRow[]): Promise<void> {
@@ -109,8 +120,11 @@ function measuresOf(row: StepRow): readonly string[] {
   ];
 }
 
+/** A tool's journal entry wraps what it returned. */
 function resultOf({ step }: StepRow): Json {
-  return step.outcome.ok ? step.outcome.value : ((outcomeToJson(step.outcome) as { readonly failure: Json }).failure ?? null);
+  const { outcome, kind } = step;
+  if (outcome.ok && kind === "tool" && isJsonObject(outcome.value) && outcome.value["ok"] === true) return outcome.value["value"] ?? null;
+  return outcome.ok ? outcome.value : ((outcomeToJson(outcome) as { readonly failure: Json }).failure ?? null);
 }
 
 function toStepJson(row: StepRow): object {

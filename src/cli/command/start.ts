@@ -48,7 +48,7 @@ export async function runStart(given: CommandContext, file: string, options: Sta
     },
     onFenced,
   });
-  const stop = listenForStop(() => presenter?.close());
+  const stop = listenForStop({ clock: context.clock, onSecond: () => presenter?.close() });
   const releaseFailures = reportFailures((text) => presenter?.line(text), () => presenter?.close());
   let servers: TeamServers | null = null;
   try {

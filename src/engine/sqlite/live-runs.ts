@@ -1,5 +1,5 @@
 import { assert } from "../../base/assert.ts";
-import type { Clock } from "../../base/clock.ts";
+import type { Clock, Timer } from "../../base/clock.ts";
 import { LonghaulError } from "../../base/error.ts";
 import type { CompletedStep } from "../../record/step.ts";
 import type { DrainReport, Execute } from "../engine.ts";
@@ -20,6 +20,9 @@ export interface LiveRunsOptions {
 }
 
 type How = Effects["left"][number]["how"];
+
+/** How long the file may take to note that a run was interrupted. */
+const releaseMsMax = 5_000;
 
 /** The runs that are in memory, each with a slot. */
 export class LiveRuns {
@@ -59,8 +62,8 @@ export class LiveRuns {
     });
     this.#runs.set(claimed.runId, run);
     dispatcher.take(run.agent);
-    run.start();
     if (this.#isDraining) run.drain();
+    run.start();
   }
 
   complete(runId: string, step: CompletedStep): void {
@@ -78,7 +81,7 @@ export class LiveRuns {
     this.#remove(runId);
   }
 
-  /** The file is another process's: nothing here will be written. */
+  /** Nothing here will be written any more: the file is another process's, or takes nothing. */
   abandon(reason: Error): void {
     for (const [runId, run] of this.#runs) {
       run.stop(reason);
@@ -86,20 +89,27 @@ export class LiveRuns {
     }
   }
 
-  /** Resolves when no run is in memory. Those that still execute after `timeoutMs` are released as they are. */
+  /**
+   * Resolves when no run is in memory. Those that still execute after `timeoutMs` are released as they are. When the file does not take that
+   * within 5 s (a full disk), they are left as a crash would leave them.
+   */
   async drain(clock: Clock, timeoutMs: number): Promise<DrainReport> {
     this.#isDraining = true;
+    const reason = new LonghaulError("ENGINE_CLOSED", `The engine stops, and the drain's ${timeoutMs} ms are over. The step is attempted again at the next start.`);
+    let timer: Timer;
     const interrupt = (): void => {
-      const reason = new LonghaulError("ENGINE_CLOSED", `The engine stops, and the drain's ${timeoutMs} ms are over. The step is attempted again at the next start.`);
+      timer = clock.setTimer(releaseMsMax, () => {
+        this.#released += this.#runs.size;
+        this.abandon(reason);
+      });
       for (const run of this.#runs.values()) run.interrupt(reason);
     };
     for (const run of this.#runs.values()) run.drain();
     if (this.#runs.size > 0) {
-      const timer = timeoutMs > 0 ? clock.setTimer(timeoutMs, interrupt) : null;
       const emptied = new Promise<void>((resolve) => this.#emptied.push(resolve));
-      if (timer === null) interrupt();
-      await emptied;
-      timer?.cancel();
+      if (timeoutMs > 0) timer = clock.setTimer(timeoutMs, interrupt);
+      else interrupt();
+      await emptied.finally(() => timer.cancel());
     }
     return { interrupted: this.#released };
   }

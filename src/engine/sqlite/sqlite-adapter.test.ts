@@ -35,6 +35,28 @@ describe("the embedded engine", () => {
     expect(executed).toBe(1);
   });
 
+  it("E11 stops in time while the file takes no writes, and leaves what executes as a crash would", async () => {
+    const fixture = await suite.create();
+    const execute = async (ctx: EngineContext) => done(await code(ctx, "hold", async () => await new Promise<null>(() => undefined)));
+    await fixture.engine.run([agentA], execute);
+    const { taskId } = await fixture.engine.start(newTask(fixture));
+    await until(() => fixture.changes.some(({ task }) => task.status === "running"), "it executes");
+    fixture.db.exec("PRAGMA query_only = ON");
+    let isClosed = false;
+    let report: unknown = null;
+    void fixture.engine.drain(1_000).then((drained) => (report = drained));
+    void fixture.engine.close().then(() => (isClosed = true));
+
+    await fixture.clock.advance(1_000 + 5_000);
+
+    expect(report).toEqual({ interrupted: 1 });
+    expect(isClosed).toBe(true);
+    fixture.db.exec("PRAGMA query_only = OFF");
+    const next = await suite.crash(fixture);
+    await next.engine.run([agentA], async () => done("again"));
+    expect(await runToEnd(next as SqliteFixture, taskId)).toMatchObject({ status: "done", output: "again" });
+  });
+
   it("shows nothing of a transaction that is still open to those who read", async () => {
     const fixture = await suite.create();
     let seen: Promise<readonly unknown[]> = Promise.resolve([]);

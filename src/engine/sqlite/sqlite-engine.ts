@@ -11,6 +11,7 @@ import type { DrainReport, Engine, EngineAgent, Execute, ObserveTask, RecoveryRe
 import { Alarm } from "./alarm.ts";
 import type { Effects } from "./change.ts";
 import { Dispatcher } from "./dispatcher.ts";
+import { isFileFailure } from "./file-failure.ts";
 import { listSteps } from "./journal.ts";
 import { defaultEngineLimits, type EngineLimits } from "./limits.ts";
 import { LiveRuns } from "./live-runs.ts";
@@ -152,8 +153,8 @@ class SqliteEngine implements Engine {
     try {
       await this.#options.ownership?.release(this.#options.commit);
     } catch (error) {
-      // A file that another process owns, or that is closed already, is not ours to give back.
-      if (!isFinal(error)) throw error;
+      // A file that another process owns, or that is closed already, is not ours to give back. One that takes nothing keeps our name: the next owner finds us gone.
+      if (!isFinal(error) && !isFileFailure(error)) throw error;
     }
   }
 
@@ -164,10 +165,10 @@ class SqliteEngine implements Engine {
     const { clock } = this.#options;
     try {
       // What was submitted before may still bring a run into memory.
-      await this.#writer.persist(() => undefined);
+      await this.#writer.write(() => undefined);
     } catch (error) {
-      if (!isFinal(error)) throw error;
-      return { interrupted: 0 };
+      if (isFinal(error)) return { interrupted: 0 };
+      if (!isFileFailure(error)) throw error;
     }
     return await this.#live.drain(clock, timeoutMs);
   }

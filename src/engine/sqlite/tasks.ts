@@ -1,6 +1,6 @@
 import type { Json } from "../../base/json.ts";
 import type { Row, SqliteDatabase } from "../../db/sqlite.ts";
-import type { NewTask, Task, TaskEnd, TaskStatus, WaitingReason } from "../../record/task.ts";
+import { taskStatuses, type NewTask, type Task, type TaskEnd, type TaskStatus, type WaitingReason } from "../../record/task.ts";
 import type { TaskFilter } from "../engine.ts";
 
 /** A task with what only the engine knows of it. */
@@ -54,21 +54,22 @@ export function isRunning(db: SqliteDatabase, taskId: string, runId: string): bo
   return db.get("SELECT 1 FROM lh_task WHERE id = ? AND run_id = ? AND status = 'running'", taskId, runId) !== undefined;
 }
 
-export function listTasks(db: SqliteDatabase, filter: TaskFilter): readonly Task[] {
-  const statuses = filter.statuses ?? [];
-  const conditions = [
-    ...(filter.agent === undefined ? [] : ["agent = ?"]),
-    ...(filter.statuses === undefined ? [] : [`status IN (${statuses.map(() => "?").join(", ")})`]),
-  ];
-  const where = conditions.length === 0 ? "" : `WHERE ${conditions.join(" AND ")}`;
-  const limit = Math.max(0, Math.min(filter.limit ?? listDefault, listMax));
-  const rows = db.all(`SELECT * FROM lh_task ${where} ORDER BY created_at_ms DESC, rowid DESC LIMIT ?`, ...(filter.agent === undefined ? [] : [filter.agent]), ...statuses, limit);
+/** Each status is a walk of an index from its newest end, so that a list costs what it returns, however many tasks there are. */
+export function listTasks(db: SqliteDatabase, { statuses = taskStatuses, agent, limit = listDefault }: TaskFilter): readonly Task[] {
+  const limitOfAll = Math.max(0, Math.min(limit, listMax));
+  const ofAgent = agent === undefined ? "" : "agent = ? AND ";
+  const newest = statuses.map(() => `SELECT * FROM (SELECT rowid AS place FROM lh_task WHERE ${ofAgent}status = ? ORDER BY created_at_ms DESC, rowid DESC LIMIT ?)`);
+  if (newest.length === 0) return [];
+  const rows = db.all(
+    `SELECT * FROM lh_task WHERE rowid IN (${newest.join(" UNION ALL ")}) ORDER BY created_at_ms DESC, rowid DESC LIMIT ?`,
+    ...statuses.flatMap((status) => (agent === undefined ? [status, limitOfAll] : [agent, status, limitOfAll])), limitOfAll,
+  );
   return rows.map((row) => toTask(taskFromRow(row)));
 }
 
 /** Tasks of an agent that were queued and have no run yet. */
 export function countQueued(db: SqliteDatabase, agent: string): number {
-  return Number(db.get("SELECT count(*) AS n FROM lh_task WHERE agent = ? AND status = 'queued' AND run_id IS NULL", agent)?.["n"] ?? 0);
+  return Number(db.get("SELECT count(*) AS n FROM lh_task WHERE agent = ? AND status = 'queued' AND (run_id IS NOT NULL) = 0", agent)?.["n"] ?? 0);
 }
 
 /** What this agent does next: runs that can go on before new ones, then by priority, then by age. */
@@ -108,7 +109,7 @@ export function listChildren(db: SqliteDatabase, runId: string): readonly Stored
 
 /** The next instant at which a queued task may start or an unfinished one is overdue. */
 export function nextTaskInstantMs(db: SqliteDatabase, afterMs: number): number | null {
-  const start = db.get("SELECT min(not_before_at_ms) AS at FROM lh_task WHERE status = 'queued' AND not_before_at_ms > ?", afterMs)?.["at"];
+  const start = db.get("SELECT not_before_at_ms AS at FROM lh_task WHERE status = 'queued' AND not_before_at_ms > ? ORDER BY not_before_at_ms LIMIT 1", afterMs)?.["at"];
   const deadline = db.get("SELECT min(deadline_at_ms) AS at FROM lh_task WHERE ended_at_ms IS NULL")?.["at"];
   const instants = [start, deadline].filter((at) => typeof at === "number");
   return instants.length === 0 ? null : Math.min(...instants);

@@ -9,11 +9,12 @@ import { deleteWait, forgetWaits, listWaitsForTask, type StoredWait } from "./wa
 
 export type TaskFields = Partial<Omit<StoredTask, "id" | "status">> & Pick<StoredTask, "status">;
 
-/** Brings a task from one status to another and tells the observer, in the same commit. */
+/** Brings a task from one status to another and tells the observer, and the store when it leaves its slot, in the same commit. */
 export function moveTask(change: Change, task: StoredTask, fields: TaskFields, failure?: Failure): StoredTask {
   assert(isLegalTransition(task.status, fields.status), `task ${task.id} cannot go from ${task.status} to ${fields.status}`);
   const moved: StoredTask = { ...task, waitingReason: null, ...fields };
   saveTask(change.db, moved);
+  if (task.status === "running") change.write([{ type: "task.left", taskId: task.id }]);
   if (moved.status === "queued") noteQueued(change, moved);
   change.write(change.observe({ task: toTask(moved), from: task.status, atMs: change.atMs, ...(failure === undefined ? {} : { failure }) }));
   return moved;

@@ -4,7 +4,7 @@ import type { Write } from "../../record/write.ts";
 import type { MoneyLedger, Reservation, ReserveAnswer } from "../store.ts";
 
 /*
- * A reservation is open, then settled (billed as told), lost (superseded: nobody knows, so its whole amount counts) or released (certainly not billed).
+ * A reservation is open, then settled (billed as told), lost (superseded, or its run was left: nobody knows, so its whole amount counts) or released (certainly not billed).
  * What is learned later wins over `lost`: a settlement or a release still closes it. A settlement is final.
  */
 type Settlement = Extract<Write, { readonly type: "money.settle" }>;
@@ -22,6 +22,7 @@ const insertReservation = `INSERT INTO lh_reservation (id, step_key, agent, task
 const deleteReleased = "DELETE FROM lh_reservation WHERE id = ? AND state = 'released'";
 const settle = "UPDATE lh_reservation SET state = 'settled', counted_micro_usd = ?2, tokens = ?3 WHERE id = ?1 AND state <> 'settled'";
 const release = "UPDATE lh_reservation SET state = 'released', counted_micro_usd = 0 WHERE id = ? AND state IN ('open', 'lost')";
+const loseOpen = "UPDATE lh_reservation SET state = 'lost' WHERE task_id = ? AND state = 'open'";
 const selectSpent = `SELECT
     coalesce(sum(CASE WHEN state <> 'open' THEN counted_micro_usd END), 0) AS spent,
     coalesce(sum(CASE WHEN state = 'open' THEN counted_micro_usd END), 0) AS reserved,
@@ -54,7 +55,7 @@ function findRefusal(db: SqliteDatabase, { agent, taskId, atMs, amountMicroUsd, 
   const day = dayOf(atMs);
   const dayMicroUsd = totalOf(db, selectDayTotal, agent, day);
   if (dayMicroUsd + amountMicroUsd > perDayMicroUsd) {
-    return { ok: false, limit: "day", limitMicroUsd: perDayMicroUsd, usedMicroUsd: dayMicroUsd, resetsAtMs: (day + 1) * dayMs };
+    return { ok: false, limit: "day", limitMicroUsd: perDayMicroUsd, usedMicroUsd: dayMicroUsd, resetsAtMs: amountMicroUsd > perDayMicroUsd ? null : (day + 1) * dayMs };
   }
   return null;
 }
@@ -69,6 +70,11 @@ export function settleMoney(db: SqliteDatabase, { reservationId, spentMicroUsd, 
 export function releaseMoney(db: SqliteDatabase, reservationId: string): void {
   assertReserved(db, reservationId);
   db.run(release, reservationId);
+}
+
+/** Closes what a task has set aside and will not settle: its run ended, or was interrupted, during the call. */
+export function loseMoneyOfTask(db: SqliteDatabase, taskId: string): void {
+  db.run(loseOpen, taskId);
 }
 
 /** What is settled or lost counts as spent, what is open as reserved. `sinceMs` is inclusive and means when the money was reserved. */

@@ -7,7 +7,7 @@ import { completeEffect, intendEffect, withdrawEffect } from "./effects.ts";
 import { claimKey } from "./keys.ts";
 import { insertMessageOnce, selectMessages } from "./messages.ts";
 import { getMeta, setMeta } from "./meta.ts";
-import { releaseMoney, reserveMoney, selectSpentMoney, settleMoney } from "./money.ts";
+import { loseMoneyOfTask, releaseMoney, reserveMoney, selectSpentMoney, settleMoney } from "./money.ts";
 import { markEntryDelivered, markEntryFailed, queueNotification, selectDueEntries, selectNextOutboxAtMs } from "./outbox.ts";
 import { allProgress, recordProgress } from "./progress.ts";
 import { appendRecord, queryRecords, selectUsageByAgent } from "./records.ts";
@@ -106,6 +106,8 @@ function applyWrite(db: SqliteDatabase, write: Write): void {
       return claimKey(db, write);
     case "money.settle":
       return settleMoney(db, write);
+    case "task.left":
+      return loseMoneyOfTask(db, write.taskId);
     case "effect.complete":
       return completeEffect(db, write.key, write.result);
     case "progress":

@@ -1,0 +1,137 @@
+import { defineAgent, defineTeam, defineTool, every } from "longhaul";
+import { describe, expect, it } from "vitest";
+import { z } from "zod";
+import { optionNames } from "../../src/agent/option-names.ts";
+import { validateTeam } from "../../src/agent/validate-team.ts";
+import { parseDuration } from "../../src/base/duration.ts";
+import { formatUsd } from "../../src/base/money.ts";
+import { defaultEngineLimits } from "../../src/engine/sqlite/limits.ts";
+import { defaultModelTimeouts } from "../../src/model/model.ts";
+import { retryDefaults } from "../../src/policy/retry.ts";
+import { depthMax, workerDefaults } from "../../src/run/worker.ts";
+import { defaultConnectTimeoutMs, defaultRequestTimeoutMs } from "../../src/tool/mcp-spec.ts";
+import { defaultToolTimeoutMs, toolResultBytesMax } from "../../src/tool/tool.ts";
+import { codeOf, readText, sectionOf, tableRows } from "./markdown.ts";
+
+const page = readText("docs/reference/options.md");
+
+const headings: Readonly<Record<keyof typeof optionNames, string>> = {
+  team: "## defineTeam",
+  agent: "## defineAgent and defineFlow",
+  limits: "## limits",
+  budget: "## budget",
+  expect: "## expect",
+  tool: "## defineTool",
+  mcp: "## mcp",
+  mcpEffect: "### effects of an mcp tool",
+  every: "## every",
+  cron: "## cron",
+  on: "## on",
+  poll: "## poll",
+  endpoint: "## endpoint",
+  webhook: "## webhook",
+  console: "## consoleNotifier",
+  secret: "## secret",
+};
+
+interface Row {
+  readonly option: string;
+  readonly type: string;
+  readonly default: string;
+  readonly meaning: string;
+}
+
+function rowsOf(heading: string): readonly Row[] {
+  return tableRows(sectionOf(page, heading)).map(([option, type = "", standard = "", meaning = ""]) => ({ option: codeOf(option), type, default: standard, meaning }));
+}
+
+function defaultOf(kind: keyof typeof optionNames, option: string): string | undefined {
+  return rowsOf(headings[kind]).find((row) => row.option === option)?.default;
+}
+
+/** "7d", "10m", "5s". */
+function compact(ms: number): string {
+  const unit = (["d", "h", "m", "s"] as const).find((candidate) => ms % parseDuration(`1${candidate}`, "unit") === 0) ?? "ms";
+  return `${ms / parseDuration(`1${unit}`, "unit")}${unit}`;
+}
+
+describe("docs/reference/options.md", () => {
+  it.each(Object.entries(optionNames))("lists the options of %s and no others", (kind, names) => {
+    const listed = rowsOf(headings[kind as keyof typeof optionNames]).map(({ option }) => option);
+
+    expect(listed.toSorted()).toEqual(Object.keys(names).filter((name) => name !== "kind").toSorted());
+  });
+
+  it("states the defaults of a worker, every one of them", () => {
+    const { agentConcurrency, flowConcurrency, deadlineMs, perTaskMicroUsd, perDayMicroUsd, progressWithinMs, verifyAttempts, ...counts } = workerDefaults;
+
+    expect(defaultOf("limits", "concurrency")).toBe(`${agentConcurrency} for an agent, ${flowConcurrency} for a flow`);
+    expect(defaultOf("limits", "deadline")).toBe(compact(deadlineMs));
+    expect(defaultOf("budget", "perTask")).toBe(formatUsd(perTaskMicroUsd));
+    expect(defaultOf("budget", "perDay")).toBe(formatUsd(perDayMicroUsd));
+    expect(defaultOf("expect", "progressWithin")).toBe(compact(progressWithinMs));
+    expect(defaultOf("agent", "verifyAttempts")).toBe(String(verifyAttempts));
+    for (const [name, value] of Object.entries(counts)) expect(defaultOf("limits", name), name).toBe(String(value));
+  });
+
+  it("states the defaults of tools", () => {
+    expect(defaultOf("tool", "timeout")).toBe(compact(defaultToolTimeoutMs));
+    expect(defaultOf("mcp", "connectTimeout")).toBe(compact(defaultConnectTimeoutMs));
+    expect(defaultOf("mcp", "requestTimeout")).toBe(compact(defaultRequestTimeoutMs));
+    expect(rowsOf("## ctx").find(({ option }) => option === "step.attempts")?.default).toBe(String(retryDefaults.attemptsMax));
+  });
+
+  it("states what is limited without an option", () => {
+    const { firstChunkMs, betweenChunksMs, totalMs } = defaultModelTimeouts;
+    const limits = defaultEngineLimits;
+
+    expect(tableRows(sectionOf(page, "## Limits without an option")).map(([, limit]) => limit)).toEqual([
+      `${depthMax} deep`,
+      String(limits.stepsPerRunMax),
+      `${limits.valueBytesMax} bytes`,
+      `${toolResultBytesMax} bytes`,
+      String(limits.signalsPerRunMax),
+      `${limits.recoveriesWithoutProgressMax}, ${limits.recoveriesMax}`,
+      compact(limits.foreignAwaitGraceMs),
+      compact(limits.keyWindowMs),
+      `${compact(firstChunkMs)}, ${compact(betweenChunksMs)}, ${compact(totalMs)}`,
+    ]);
+  });
+});
+
+const problemsOf = (options: object): number => validateTeam(defineTeam({ name: "t", agents: [defineAgent({ name: "a", model: "anthropic/m", instructions: "x", ...options })] })).length;
+const tool = (timeout: number) => defineTool({ name: "t", description: "d", inputSchema: z.object({}), effect: "read", timeout, execute: () => null });
+
+/** How a value of an option gets into a definition. */
+const setters: Readonly<Record<string, (value: number) => object>> = {
+  ...Object.fromEntries(Object.keys(optionNames.limits).map((name) => [name, (value: number) => ({ limits: { [name]: value } })])),
+  progressWithin: (value) => ({ expect: { progressWithin: value } }),
+  verifyAttempts: (value) => ({ verifyAttempts: value }),
+  temperature: (value) => ({ temperature: value }),
+  timeout: (value) => ({ tools: [tool(value)] }),
+  every: (value) => ({ triggers: [every(value)] }),
+};
+
+describe("a range on the page", () => {
+  const ranged = (["limits", "expect", "agent", "tool", "every"] as const).flatMap((kind) =>
+    rowsOf(headings[kind]).flatMap(({ option, meaning }) => {
+      const [, min, max] = /^(\d+\w*) to (\d+\w*)\b/.exec(meaning) ?? /^(up to) (\d+[smhd])$/.exec(meaning) ?? [];
+      return min === undefined || max === undefined ? [] : [[option, min === "up to" ? 1 : toNumber(min), toNumber(max)] as const];
+    }),
+  );
+
+  it("is found for every number with bounds", () => {
+    expect(ranged.map(([option]) => option).toSorted()).toEqual(Object.keys(setters).toSorted());
+  });
+
+  it.each(ranged)("of %s is the one that is checked: %d to %d", (option, min, max) => {
+    const set = setters[option] ?? (() => ({}));
+
+    expect([min, max].map((value) => problemsOf(set(value)))).toEqual([0, 0]);
+    expect([min - 1, max + 1].map((value) => problemsOf(set(value)))).toEqual([1, 1]);
+  });
+});
+
+function toNumber(text: string): number {
+  return /^\d+$/.test(text) ? Number(text) : parseDuration(text, "A bound");
+}

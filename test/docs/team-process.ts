@@ -1,0 +1,69 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+
+const root = join(import.meta.dirname, "..", "..");
+const fromSource = ["--conditions=longhaul-source"];
+
+/** A program that runs. */
+export interface RunningProgram {
+  /** What it wrote to its output. */
+  readonly lines: readonly string[];
+  /** Resolves with the first line that contains `text`. Rejects when the program ends before. */
+  said(text: string): Promise<string>;
+  /** Its exit code, or the signal that ended it. */
+  readonly ended: Promise<number | NodeJS.Signals>;
+  signal(signal: NodeJS.Signals): void;
+}
+
+/** Runs a TypeScript file of this repository, from source, with these variables as its whole environment. */
+export function runFile(file: string, args: readonly string[] = [], environment: Readonly<Record<string, string>> = {}): RunningProgram {
+  const child = spawn(process.execPath, [...fromSource, file, ...args], { cwd: root, env: environment, stdio: ["ignore", "pipe", "pipe"] });
+  const lines: string[] = [];
+  const errors: string[] = [];
+  const listeners = new Set<() => void>();
+  const tell = (): void => {
+    for (const listener of listeners) listener();
+  };
+  createInterface({ input: child.stdout }).on("line", (line) => {
+    lines.push(line);
+    tell();
+  });
+  createInterface({ input: child.stderr }).on("line", (line) => void errors.push(line));
+  let hasEnded = false;
+  const ended = once(child, "close").then(([code, signal]) => {
+    hasEnded = true;
+    tell();
+    return (code ?? signal) as number | NodeJS.Signals;
+  });
+  return {
+    lines,
+    ended,
+    said: (text) =>
+      new Promise((resolve, reject) => {
+        const look = (): void => {
+          const line = lines.find((candidate) => candidate.includes(text));
+          if (line === undefined && !hasEnded) return;
+          listeners.delete(look);
+          if (line === undefined) reject(new Error(`${file} ended without saying "${text}". It said:\n${[...lines.slice(-20), ...errors.slice(-20)].join("\n")}`));
+          else resolve(line);
+        };
+        listeners.add(look);
+        look();
+      }),
+    signal: (signal) => void child.kill(signal),
+  };
+}
+
+/** `longhaul <args>`. */
+export function runLonghaul(args: readonly string[], environment: Readonly<Record<string, string>> = {}): RunningProgram {
+  return runFile("src/cli/main.ts", args, environment);
+}
+
+/** `longhaul start`, once it is there to be asked. */
+export async function startTeam(file: string, dataDirectory: string, environment: Readonly<Record<string, string>> = {}): Promise<RunningProgram> {
+  const team = runLonghaul(["start", file, "--data", dataDirectory, "--port", "0", "--json"], environment);
+  await team.said('"event":"started"');
+  return team;
+}

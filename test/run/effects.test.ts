@@ -1,0 +1,179 @@
+import { defineAgent, defineTeam, defineTool } from "longhaul";
+import { scriptedModel } from "longhaul/testing";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { z } from "zod";
+import type { Reconciliation } from "../../src/tool/tool.ts";
+import { SqliteDatabase } from "../../src/db/sqlite.ts";
+import { type DiskTeam, openDiskTeam, temporaryDirectory } from "../fixture/disk-team.ts";
+
+/** What the outside saw of a tool. */
+interface Mailer {
+  readonly keys: string[];
+  readonly reconciled: string[];
+  /** How often a call hangs before calls go through. */
+  hangs: number;
+}
+
+const hanging = (signal: AbortSignal): Promise<never> => new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason as Error), { once: true }));
+
+function mailingTeam(mailer: Mailer, changes: { readonly reconcile?: () => Promise<Reconciliation>; readonly effect?: "once" | "idempotent" } = {}) {
+  const { reconcile, effect = "once" } = changes;
+  const send = defineTool({
+    name: "send", description: "Send a mail", inputSchema: z.object({ to: z.string() }), effect, timeout: "10s",
+    execute: ({ to }, { idempotencyKey, signal }) => {
+      mailer.keys.push(idempotencyKey);
+      return mailer.hangs-- > 0 ? hanging(signal) : { sentTo: to };
+    },
+    ...(reconcile === undefined ? {} : {
+      reconcile: (_: unknown, { idempotencyKey }: { readonly idempotencyKey: string }) => {
+        mailer.reconciled.push(idempotencyKey);
+        return reconcile();
+      },
+    }),
+  });
+  return defineTeam({ name: "t", agents: [defineAgent({ name: "clerk", model: "anthropic/test", instructions: "Mail.", tools: [send] })] });
+}
+
+/** Calls `send`, then repeats what the tool answered. */
+const model = () =>
+  scriptedModel(({ messages }) => {
+    const last = messages.at(-1);
+    if (last?.role === "tool") return JSON.stringify(last.results[0]?.value);
+    return { toolCalls: [{ toolName: "send", input: { to: "ann" }, callId: "c1" }] };
+  });
+
+let directory: ReturnType<typeof temporaryDirectory>;
+let mailer: Mailer;
+let teams: DiskTeam[];
+beforeEach(() => {
+  directory = temporaryDirectory();
+  mailer = { keys: [], reconciled: [], hangs: 1 };
+  teams = [];
+});
+afterEach(async () => {
+  for (const team of teams) await team.close();
+  directory.remove();
+});
+
+async function start(team: ReturnType<typeof mailingTeam>): Promise<{ readonly team: DiskTeam; readonly taskId: string }> {
+  const opened = await openDiskTeam(team, { directory: `${directory.path}/team`, model: model() });
+  teams.push(opened);
+  const taskId = await opened.submit("clerk", null);
+  await opened.settle();
+  return { team: opened, taskId };
+}
+
+/** A team whose process dies in the middle of the call, and the team after it. */
+async function crashInCall(definition: ReturnType<typeof mailingTeam>): Promise<{ readonly team: DiskTeam; readonly taskId: string; readonly runId: string }> {
+  const { team: before, taskId } = await start(definition);
+  expect(mailer.keys).toHaveLength(1);
+  const team = await before.afterCrash();
+  teams.push(team);
+  await team.settle();
+  return { team, taskId, runId: (await team.task(taskId)).runId ?? "" };
+}
+
+test("the intent of a once call is on disk before the call is made", async () => {
+  const { team } = await start(mailingTeam(mailer));
+
+  const db = SqliteDatabase.openReadOnly(`${directory.path}/team/longhaul.db`);
+  const intents = db.all("SELECT key, state, tool_name FROM lh_effect");
+  db.close();
+
+  expect(intents).toEqual([{ key: mailer.keys[0], state: "intended", tool_name: "send" }]);
+  expect(await team.records({ eventTypes: ["tool_call"] })).toEqual([]);
+});
+
+test("an idempotent call that a crash interrupted is made again under the same key", async () => {
+  const { team, taskId } = await crashInCall(mailingTeam(mailer, { effect: "idempotent" }));
+
+  expect(await team.result(taskId)).toMatchObject({ status: "done", output: '{"sentTo":"ann"}' });
+  expect(mailer.keys).toHaveLength(2);
+  expect(new Set(mailer.keys).size).toBe(1);
+});
+
+test("after a crash the tool's word that the call happened is its result, and the call is not made again", async () => {
+  const { team, taskId } = await crashInCall(mailingTeam(mailer, { reconcile: async () => ({ happened: true, value: { sentTo: "ann", found: true } }) }));
+
+  expect(await team.result(taskId)).toMatchObject({ status: "done", output: '{"sentTo":"ann","found":true}' });
+  expect(mailer.keys).toHaveLength(1);
+  expect(mailer.reconciled).toEqual(mailer.keys);
+});
+
+test("after a crash the tool's word that the call did not happen makes it again, under the same key", async () => {
+  const { team, taskId } = await crashInCall(mailingTeam(mailer, { reconcile: async () => ({ happened: false }) }));
+
+  expect(await team.result(taskId)).toMatchObject({ status: "done", output: '{"sentTo":"ann"}' });
+  expect(mailer.keys).toHaveLength(2);
+  expect(new Set(mailer.keys).size).toBe(1);
+});
+
+test.each([
+  ["no reconcile", undefined],
+  ["a reconcile that does not know", async () => ({ happened: "unknown" }) as const],
+  ["a reconcile that fails", () => Promise.reject(new Error("the mail server is down"))],
+])("after a crash a once call with %s waits for a human and is never made blindly", async (_, reconcile) => {
+  const { team, taskId, runId } = await crashInCall(mailingTeam(mailer, reconcile === undefined ? {} : { reconcile }));
+  await team.clock.advance(3_600_000, team.settle);
+
+  expect(await team.task(taskId)).toMatchObject({ status: "waiting", waitingReason: "unknown-effect" });
+  expect(mailer.keys).toHaveLength(1);
+  const [asked] = await team.records({ eventTypes: ["approval"] });
+  expect(asked).toMatchObject({ result: "asked", tool_name: "send", tool_args: { to: "ann" }, reason: expect.stringContaining(`longhaul approve ${runId} --happened | --retry | --fail`) });
+});
+
+test("a human says that it happened, and what came of it", async () => {
+  const { team, taskId, runId } = await crashInCall(mailingTeam(mailer));
+
+  expect(await team.live.operations.approve(runId, "happened", { sentTo: "ann", by: "human" })).toBe(1);
+
+  expect(await team.result(taskId)).toMatchObject({ status: "done", output: '{"sentTo":"ann","by":"human"}' });
+  expect(mailer.keys).toHaveLength(1);
+  expect((await team.records({ eventTypes: ["approval"] })).map(({ result, reason }) => [result, reason?.slice(0, 8)])).toEqual([["asked", "It is no"], ["answered", "happened"]]);
+  await expect(team.live.operations.approve(runId, "retry")).rejects.toMatchObject({ code: "TASK_STATE" });
+});
+
+test("a human gives it up, and the model is told so", async () => {
+  const { team, taskId, runId } = await crashInCall(mailingTeam(mailer));
+
+  await team.live.operations.approve(runId, "fail");
+
+  expect(await team.result(taskId)).toMatchObject({ status: "done", output: '"The call was given up by an operator."' });
+  expect(mailer.keys).toHaveLength(1);
+});
+
+test("a human has it made again: under the same key, and a second unknown outcome asks again", async () => {
+  mailer.hangs = 2;
+  const { team, taskId, runId } = await crashInCall(mailingTeam(mailer));
+
+  await team.live.operations.approve(runId, "retry");
+  await team.clock.advance(11_000, team.settle);
+  expect(await team.task(taskId), "the second call ran into its timeout").toMatchObject({ status: "waiting", waitingReason: "unknown-effect" });
+  expect(await team.live.operations.approve(runId, "retry")).toBe(1);
+
+  expect(await team.result(taskId)).toMatchObject({ status: "done", output: '{"sentTo":"ann"}' });
+  expect(mailer.keys).toHaveLength(3);
+  expect(new Set(mailer.keys).size).toBe(1);
+});
+
+test("a signal that is no decision does not make the call again", async () => {
+  const { team, taskId, runId } = await crashInCall(mailingTeam(mailer));
+  const [asked] = await team.records({ eventTypes: ["approval"] });
+
+  await team.live.operations.signal(runId, String(asked?.data["signal"]), { decision: "maybe" });
+  await team.settle();
+  expect(mailer.keys).toHaveLength(1);
+  expect(await team.task(taskId)).toMatchObject({ status: "waiting", waitingReason: "unknown-effect" });
+
+  await team.live.operations.approve(runId, "fail");
+  expect(await team.result(taskId)).toMatchObject({ status: "done" });
+});
+
+test("a once call that runs into its timeout may have happened: a human decides", async () => {
+  const { team, taskId } = await start(mailingTeam(mailer));
+  await team.clock.advance(11_000, team.settle);
+
+  expect(await team.task(taskId)).toMatchObject({ status: "waiting", waitingReason: "unknown-effect" });
+  const [asked] = await team.records({ eventTypes: ["approval"] });
+  expect(asked?.reason).toContain("Tool send did not end within its timeoutMs of 10 s");
+});
