@@ -41,14 +41,16 @@ async function ask(...command: readonly string[]): Promise<readonly unknown[]> {
 }
 
 describe("the numbered examples", () => {
-  it("are these, short, and use the doors of the package", () => {
+  it("are these, each with a test", () => {
     expect(numbered).toEqual(["01-first-team.ts", "02-durable-flow.ts", "03-tools-and-effects.ts", "04-test-your-team.test.ts", "05-submit-from-an-app.ts"]);
-    for (const name of numbered) {
-      const text = readText(`examples/${name}`);
-      expect(text.trimEnd().split("\n").length, name).toBeLessThan(linesMax);
-      expect(text, name).toMatch(/from "longhaul/);
-      expect(text, name).not.toMatch(/from "\./);
-    }
+  });
+
+  it.each(numbered)("%s is short and uses the doors of the package", (name) => {
+    const text = readText(`examples/${name}`);
+
+    expect(text.trimEnd().split("\n").length).toBeLessThan(linesMax);
+    expect(text).toMatch(/from "longhaul/);
+    expect(text).not.toMatch(/from "\./);
   });
 
   it("has the program of the README, line by line", () => {

@@ -33,6 +33,15 @@ describe("computeAlerts", () => {
     expect(tell([[0, "idle"], [hour, "idle"]])).toEqual({ state: noAlerts, told: [], titles: [] });
   });
 
+  it("gives back the very state that it was given while there is nothing new to keep, so that nobody writes it again", () => {
+    const { next } = computeAlerts(noAlerts, [verdict("hollow")], t0);
+
+    expect(computeAlerts(noAlerts, [verdict("idle")], t0).next).toBe(noAlerts);
+    expect(computeAlerts(next, [verdict("hollow")], t0 + minute).next).toBe(next);
+    expect(computeAlerts(next, [], t0 + minute, { blind: "slow disk" }).next).not.toBe(next);
+    expect(computeAlerts(next, [verdict("down")], t0 + minute).next).not.toBe(next);
+  });
+
   it("tells of a bad agent at once: what is wrong, the evidence, and what to type next", () => {
     expect(tell([[0, "hollow"]]).told).toEqual([
       {

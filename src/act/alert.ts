@@ -1,5 +1,5 @@
 import { formatDuration } from "../base/duration.ts";
-import { isJsonObject, type Json, type JsonObject } from "../base/json.ts";
+import { canonicalJson, isJsonObject, type Json, type JsonObject } from "../base/json.ts";
 import { describeHealth, type HealthState, type HealthVerdict } from "../record/health.ts";
 import type { Notification } from "../record/notification.ts";
 
@@ -34,6 +34,7 @@ export interface AlertOptions {
 }
 
 export interface Alerts {
+  /** The very state that was given when there is nothing new to keep. */
   readonly next: AlertState;
   readonly notifications: readonly NotificationDraft[];
 }
@@ -73,14 +74,18 @@ export function computeAlerts(previous: AlertState, verdicts: readonly HealthVer
     return next;
   };
   const watchdog = settle(previous.watchdog, watchdogFinding(blind));
-  if (blind !== null) return { next: { ...previous, watchdog }, notifications };
+  if (blind !== null) return { next: keepOrReplace(previous, { ...previous, watchdog }), notifications };
   const watched = new Set(verdicts.map(({ agent }) => agent));
   const gone = Object.keys(previous.agents).filter((agent) => !watched.has(agent));
   const findings = [...verdicts.map(agentFinding), ...gone.map(goneFinding)];
   const settled = findings.map((finding) => [finding.subject, settle(alertOf(previous, finding.subject), finding)] as const);
   // What says no more than silence is forgotten, so that the state stays as small as the trouble.
   const agents = Object.fromEntries(settled.filter(([agent, alert]) => watched.has(agent) && !isForgettable(alert, nowMs)));
-  return { next: { ...previous, agents, watchdog }, notifications };
+  return { next: keepOrReplace(previous, { ...previous, agents, watchdog }), notifications };
+}
+
+function keepOrReplace(previous: AlertState, next: AlertState): AlertState {
+  return canonicalJson(next as unknown as Json) === canonicalJson(previous as unknown as Json) ? previous : next;
 }
 
 interface Settled {

@@ -121,6 +121,20 @@ describe("a watchdog", () => {
     expect(human.world.told).toEqual(["waiting(human)", "stuck-waiting(human)"]);
   });
 
+  it("notices within an hour that the machine slept through the instant of a review", async () => {
+    const time = new VirtualClock();
+    let sleptMs = 0;
+    const clock = { now: () => time.now() + sleptMs, monotonicMs: () => time.monotonicMs(), setTimer: time.setTimer.bind(time) };
+    const schedule = { triggerId: "research/every:1d", nextAtMs: startMs + 24 * hour, intervalMs: hour, lastReceiptAtMs: null };
+    const { world } = watch([agent({ schedules: [schedule] })], { clock });
+    await time.advance(minute);
+    sleptMs = 30 * hour;
+
+    await time.advance(hour);
+
+    expect(world.told.slice(0, 2)).toEqual(["idle", "missed"]);
+  });
+
   it("names a hollow agent the moment its interval is over", async () => {
     const { clock, world } = watch([agent({ doneSinceProgress: 3, firstEndSinceProgressAtMs: startMs + second })]);
 

@@ -1,4 +1,4 @@
-import type { Clock, Timer } from "../base/clock.ts";
+import { setWallTimer, type Clock, type Timer } from "../base/clock.ts";
 import { withDeadline } from "../base/deadline.ts";
 import { LonghaulError, messageOf } from "../base/error.ts";
 import { computeHealth } from "../judge/health.ts";
@@ -83,7 +83,7 @@ class LiveWatchdog implements Watchdog {
     this.#timer?.cancel();
     if (this.#closing.signal.aborted) return;
     const earliestMs = this.#lastJudgedMs + judgeIntervalMsMin - this.#options.clock.monotonicMs();
-    this.#timer = this.#options.clock.setTimer(Math.max(delayMs, earliestMs, 0), () => {
+    this.#timer = setWallTimer(this.#options.clock, Math.max(delayMs, earliestMs, 0), () => {
       this.#judgement = this.#judge();
     });
   }

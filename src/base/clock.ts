@@ -33,6 +33,25 @@ export const systemClock: Clock = {
   },
 };
 
+/** A wall clock that was set forward, or a machine that slept, is noticed within this time. */
+const wallCheckMs = 3_600_000;
+
+/**
+ * Calls `run` once: after `delayMs`, or when the wall clock says that so much time has passed, whichever comes first. For what is due at an instant:
+ * timers stand still while a machine sleeps and know nothing of a clock that is set forward. A clock that is set back delays nothing.
+ */
+export function setWallTimer(clock: Clock, delayMs: number, run: () => void): Timer {
+  const dueAtMs = clock.now() + delayMs;
+  const dueMonotonicMs = clock.monotonicMs() + delayMs;
+  let timer: Timer;
+  const arm = (): void => {
+    const remainingMs = Math.min(dueAtMs - clock.now(), dueMonotonicMs - clock.monotonicMs());
+    timer = clock.setTimer(Math.min(Math.max(remainingMs, 0), wallCheckMs), remainingMs > wallCheckMs ? arm : run);
+  };
+  arm();
+  return { cancel: () => timer.cancel() };
+}
+
 /** Resolves after `delayMs`, or rejects with the signal's reason as soon as it aborts. */
 export function sleep(clock: Clock, delayMs: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {

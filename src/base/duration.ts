@@ -7,15 +7,15 @@ const unitMs = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as con
 const pattern = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/;
 
 /**
- * Milliseconds of a duration. Finite, above 0 and at most 10 years.
+ * Whole milliseconds of a duration, from 1 to 10 years.
  * @throws {OPTION_INVALID} naming `option`.
  */
 export function parseDuration(value: unknown, option: string): number {
-  const ms = typeof value === "number" ? value : durationTextMs(value);
-  if (ms === undefined || !Number.isFinite(ms) || ms <= 0 || ms > 3_650 * unitMs.d) {
+  const ms = Math.round((typeof value === "number" ? value : durationTextMs(value)) ?? Number.NaN);
+  if (!Number.isFinite(ms) || ms <= 0 || ms > 3_650 * unitMs.d) {
     throw new LonghaulError("OPTION_INVALID", `${option} is ${JSON.stringify(value)}, which is not a duration. Use milliseconds above 0 or a text such as "30s", "5m", "2h", "7d".`);
   }
-  return Math.round(ms);
+  return ms;
 }
 
 function durationTextMs(value: unknown): number | undefined {

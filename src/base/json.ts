@@ -5,8 +5,8 @@ import type { Json, JsonObject } from "./json-type.ts";
 export type { Json, JsonObject } from "./json-type.ts";
 
 /**
- * Turns a value into plain JSON data, as `JSON.stringify` would, but refuses what would be lost: functions, symbols,
- * bigints, cycles and numbers that are not finite. `undefined` becomes null.
+ * Turns a value into plain JSON data, as `JSON.stringify` would, but refuses what would be lost: functions, symbols, bigints, cycles, numbers that are
+ * not finite, and objects that would come out empty, such as a Map, an Error or a promise that was not awaited. `undefined` becomes null.
  * @throws {JSON_INVALID} naming `what` and the path of the value.
  */
 export function toJson(value: unknown, what: string): Json {
@@ -16,6 +16,7 @@ export function toJson(value: unknown, what: string): Json {
     const text = JSON.stringify(value, function check(this: unknown, key: string, item: unknown) {
       if (typeof item === "function" || typeof item === "symbol" || typeof item === "bigint") path.push(`${key}: a ${typeof item}`);
       else if (typeof item === "number" && !Number.isFinite(item)) path.push(`${key}: ${item}`);
+      else if (comesOutEmpty(item)) path.push(`${key}: a ${item.constructor.name}`);
       return typeof item === "bigint" ? null : item;
     });
     if (path.length === 0) return JSON.parse(text) as Json;
@@ -23,6 +24,14 @@ export function toJson(value: unknown, what: string): Json {
     throw new LonghaulError("JSON_INVALID", `${what} cannot be stored: ${messageOf(error)}. Return plain data.`, { cause: error });
   }
   throw new LonghaulError("JSON_INVALID", `${what} cannot be stored as JSON (${path.join(", ")}). Return plain data.`);
+}
+
+/** True for an object of a class, built in or not, of which JSON sees nothing. */
+function comesOutEmpty(item: unknown): item is object {
+  if (typeof item !== "object" || item === null || Array.isArray(item) || Object.keys(item).length > 0) return false;
+  const prototype: unknown = Object.getPrototypeOf(item);
+  // A plain object's prototype is the end of its chain, in whichever realm it was made.
+  return prototype !== null && Object.getPrototypeOf(prototype) !== null;
 }
 
 /** JSON text with sorted keys: equal data gives equal text. */

@@ -48,6 +48,9 @@ export function isNoteworthy(record: LogRecord): boolean {
       return record.result !== "accepted";
     case "health":
       return record.data["bad"] === true;
+    // The program says itself that it starts and stops.
+    case "start":
+    case "stop":
     case "run":
     case "progress":
     case "memory":

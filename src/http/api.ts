@@ -43,7 +43,7 @@ export function createApi(options: ApiOptions): Hono {
     }
     return next();
   });
-  app.use("/api/*", bodyLimit({ maxSize: bodyBytesMax, onError: (context) => refuse(context, "PAYLOAD_TOO_LARGE", `The body is over ${bodyBytesMax} bytes. Store it elsewhere and send a reference.`, 413) }));
+  app.use("/api/*", bodyLimit({ maxSize: bodyBytesMax, onError: refuseBody }));
 
   app.post("/api/v1/tasks", async (context) => {
     const { agent, input, key, priority } = await parseBody(context, submission);
@@ -128,6 +128,12 @@ const statusOf: Readonly<Partial<Record<ErrorCode, 400 | 404 | 409 | 413 | 429 |
 function toErrorResponse(context: Context, error: Error): Response {
   if (isLonghaulError(error)) return context.json({ error: { code: error.code, message: error.message, remedy: errorCodes[error.code].remedy } }, statusOf[error.code] ?? 500);
   return refuse(context, "HTTP_INTERNAL", messageOf(error), 500);
+}
+
+/** The rest of the body is not read, so that the connection cannot serve another request. */
+function refuseBody(context: Context): Response {
+  context.header("connection", "close");
+  return refuse(context, "PAYLOAD_TOO_LARGE", `The body is over ${bodyBytesMax} bytes. Store it elsewhere and send a reference.`, 413);
 }
 
 function refuse(context: Context, code: ErrorCode, message: string, status: 401 | 404 | 413 | 500): Response {

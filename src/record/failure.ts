@@ -1,3 +1,4 @@
+import { types } from "node:util";
 import { isLonghaulError, LonghaulError, type RetryAdvice } from "../base/error.ts";
 import { errorCodes, type ErrorCode } from "../base/error-code.ts";
 import { isJsonObject, type Json, type JsonObject } from "../base/json.ts";
@@ -19,7 +20,7 @@ const messageLengthMax = 10_000;
 
 /** Anything that was thrown, as data. */
 export function toFailure(thrown: unknown, depth = 0): Failure {
-  if (!(thrown instanceof Error)) {
+  if (!isError(thrown)) {
     return { name: "Error", code: null, message: cut(describe(thrown)), retry: "backoff", details: {}, cause: null };
   }
   const cause = thrown.cause === undefined || depth >= causeDepthMax ? null : toFailure(thrown.cause, depth + 1);
@@ -56,6 +57,11 @@ export function parseFailure(value: Json): Failure {
     details: isJsonObject(stored["details"]) ? stored["details"] : {},
     cause: isJsonObject(stored["cause"]) ? parseFailure(stored["cause"]) : null,
   };
+}
+
+/** Also one that was made in another realm, as by a test runner that gives each file its own. */
+function isError(thrown: unknown): thrown is Error {
+  return thrown instanceof Error || types.isNativeError(thrown);
 }
 
 function isErrorCode(code: string | null): code is ErrorCode {

@@ -159,6 +159,16 @@ describe("when the clock jumps", () => {
     expect(world.tasks.map(({ agent, atMs }) => [agent, (atMs - startMs) / minute])).toEqual([["a", 15], ["b", 15], ["a", 30]]);
   });
 
+  it("forward over the night, as after a sleep of the machine, a daily pattern is made up for within an hour", async () => {
+    const world = new TriggerWorld();
+    const startMs = world.time.now();
+    await open(world, agentWith("daily", cron("0 22 * * *", { timezone: "UTC" })));
+    await world.time.advance(90 * minute);
+    world.skewMs = 30 * hour;
+    await world.time.advance(2 * hour);
+    expect(world.tasks.map(({ atMs }) => (atMs - startMs) / hour)).toEqual([2]);
+  });
+
   it("by what a time service corrects, nothing changes", async () => {
     const world = new TriggerWorld();
     await open(world, agentWith("daily", cron("0 9 * * *")), agentWith("items", poll("5m", { poll: async () => ({ items: [] }), key: String, input: () => undefined })));

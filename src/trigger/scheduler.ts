@@ -1,4 +1,4 @@
-import type { Timer } from "../base/clock.ts";
+import { setWallTimer, type Timer } from "../base/clock.ts";
 import { LonghaulError } from "../base/error.ts";
 import type { JsonObject } from "../base/json.ts";
 import type { Random } from "../base/random.ts";
@@ -130,7 +130,7 @@ class TriggerScheduler implements Scheduler {
   }
 
   #wakeIn(delayMs: number): void {
-    this.#timer = this.#options.clock.setTimer(delayMs, () => void this.#round());
+    this.#timer = setWallTimer(this.#options.clock, delayMs, () => void this.#round());
   }
 
   /** The rounds go on whatever happens: a scheduler that stopped silently would be the worst failure of all. */

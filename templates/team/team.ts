@@ -8,7 +8,7 @@ import { simulatedWriter } from "./simulated-writer.ts";
 const inbox = join(import.meta.dirname, "inbox");
 const outbox = join(import.meta.dirname, "outbox");
 
-const model = process.env["ANTHROPIC_API_KEY"] ? "anthropic/claude-haiku-5-5" : process.env["OPENAI_API_KEY"] ? "openai/gpt-5.2" : "simulated/writer";
+const model = process.env["ANTHROPIC_API_KEY"] ? "anthropic/claude-haiku-4-5" : process.env["OPENAI_API_KEY"] ? "openai/gpt-5.2" : "simulated/writer";
 console.log(
   model === "simulated/writer"
     ? "No ANTHROPIC_API_KEY or OPENAI_API_KEY: a simulated model answers, and what it writes says so."

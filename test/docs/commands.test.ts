@@ -32,7 +32,7 @@ describe("docs/reference/cli.md", () => {
   it("has a section for each command and no other", () => {
     const sections = [...page.matchAll(/^## `longhaul ([a-z-]+)/gm)].map(([, name]) => name);
 
-    expect(sections.toSorted()).toEqual(commands.toSorted());
+    expect(new Set(sections)).toEqual(new Set(commands));
   });
 
   it.each(commands)("says of %s what the program says", (name) => {

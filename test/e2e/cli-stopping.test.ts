@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { expect, it, onTestFinished } from "vitest";
 import { sleep, systemClock } from "../../src/base/clock.ts";
-import { longhaul, type RunningProcess, startTeam, temporaryFolder } from "./fixture/longhaul.ts";
+import { longhaul, type RunningProcess, startLonghaul, startTeam, teamFile, temporaryFolder } from "./fixture/longhaul.ts";
 
 const json = (text: string): Record<string, unknown> => JSON.parse(text) as Record<string, unknown>;
 
@@ -46,6 +46,17 @@ it("takes signals that follow at once for the same one, as npm passes them on", 
   for (let count = 0; count < 3; count++) team.child.kill("SIGINT");
 
   expect(await team.ended).toBe(0);
+});
+
+it("stops when the shell of npm that started it is gone, instead of staying behind unseen", async () => {
+  const { path } = newFolder();
+  const team = startLonghaul(["start", teamFile, "--data", path, "--json", "--port", "0"], { asNpmScript: true });
+  await team.line((line) => line.includes('"event":"started"'));
+
+  team.child.kill("SIGKILL");
+  await team.ended;
+
+  expect(json(team.stdoutLines.at(-1) ?? "{}")).toEqual({ event: "stopped", interrupted: 0 });
 });
 
 it("ends at once at the second signal", async () => {

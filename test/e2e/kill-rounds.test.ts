@@ -65,7 +65,9 @@ it(`loses nothing and pays nothing twice in ${rounds} rounds of kill -9 (KILL_SE
 
 it("loses nothing when SIGTERM drains it in mid-scan", async () => {
   const releases = await beginScan();
-  await sleep(systemClock, scanMs / 3);
+  // The first analyses are under way, and more packages than analysts wait.
+  const calls = team.receipts().length;
+  await waitUntil("the first answer to an analyst", scanTimeoutMs, () => team.receipts().length > calls);
   const ending = await end("SIGTERM", "drain", 0);
   const analyses = [...ending.journal.tasks.values()].filter(({ agent, status }) => agent === "analyst" && status !== "done");
   expect(analyses.length, "analyses that were still to be done").toBeGreaterThan(0);

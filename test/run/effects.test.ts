@@ -114,7 +114,7 @@ test.each([
   ["a reconcile that fails", () => Promise.reject(new Error("the mail server is down"))],
 ])("after a crash a once call with %s waits for a human and is never made blindly", async (_, reconcile) => {
   const { team, taskId, runId } = await crashInCall(mailingTeam(mailer, reconcile === undefined ? {} : { reconcile }));
-  await team.clock.advance(3_600_000, team.settle);
+  await team.advance(3_600_000);
 
   expect(await team.task(taskId)).toMatchObject({ status: "waiting", waitingReason: "unknown-effect" });
   expect(mailer.keys).toHaveLength(1);
@@ -147,7 +147,7 @@ test("a human has it made again: under the same key, and a second unknown outcom
   const { team, taskId, runId } = await crashInCall(mailingTeam(mailer));
 
   await team.live.operations.approve(runId, "retry");
-  await team.clock.advance(11_000, team.settle);
+  await team.advance(11_000);
   expect(await team.task(taskId), "the second call ran into its timeout").toMatchObject({ status: "waiting", waitingReason: "unknown-effect" });
   expect(await team.live.operations.approve(runId, "retry")).toBe(1);
 
@@ -171,7 +171,7 @@ test("a signal that is no decision does not make the call again", async () => {
 
 test("a once call that runs into its timeout may have happened: a human decides", async () => {
   const { team, taskId } = await start(mailingTeam(mailer));
-  await team.clock.advance(11_000, team.settle);
+  await team.advance(11_000);
 
   expect(await team.task(taskId)).toMatchObject({ status: "waiting", waitingReason: "unknown-effect" });
   const [asked] = await team.records({ eventTypes: ["approval"] });

@@ -37,7 +37,7 @@ test.each(["call", "send", "publish"] as const)("tasks that start each other by 
 
   const tasks = await team.tasks({ agent: "recursive" });
   expect(tasks).toHaveLength(6);
-  expect(tasks.map(({ depth }) => depth).toSorted()).toEqual([0, 1, 2, 3, 4, 5]);
+  expect(new Set(tasks.map(({ depth }) => depth))).toEqual(new Set([0, 1, 2, 3, 4, 5]));
   const deepest = tasks.find(({ depth }) => depth === 5);
   expect(deepest).toMatchObject({ status: "dead", end: { failure: { code: "DEPTH_LIMIT", message: expect.stringContaining("at depth 6; the limit is 5") } } });
   await team.close();

@@ -21,7 +21,7 @@ const boom = defineTool({ name: "boom", description: "Fails", inputSchema: z.obj
 
 async function open(script: Script, changes: object = {}) {
   const model = scriptedModel(script);
-  const agent = defineAgent({ name: "writer", model: "anthropic/test", instructions: "Write.", tools: [slow, boom], ...changes }) as AgentDefinition;
+  const agent: AgentDefinition = defineAgent({ name: "writer", model: "anthropic/test", instructions: "Write.", tools: [slow, boom], ...changes });
   const team = await testTeam(defineTeam({ name: "t", agents: [agent] }), { models: model });
   return { model, team, run: async () => team.result(await team.submit("writer", null)) };
 }

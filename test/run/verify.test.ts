@@ -3,8 +3,8 @@ import { scriptedModel, testTeam } from "longhaul/testing";
 import { expect, test } from "vitest";
 import { z } from "zod";
 
-async function open(verify: unknown, changes: object = {}) {
-  const agent = defineAgent({ name: "writer", model: "anthropic/test", instructions: "Write.", verify, ...changes } as never) as AgentDefinition;
+async function open(verify: unknown) {
+  const agent: AgentDefinition = defineAgent({ name: "writer", model: "anthropic/test", instructions: "Write.", verify: verify as never });
   const model = scriptedModel("an answer");
   const team = await testTeam(defineTeam({ name: "t", agents: [agent] }), { models: model });
   return { team, model, run: async () => team.result(await team.submit("writer", null)) };

@@ -29,7 +29,7 @@ export function runShow(context: CommandContext, id: string, { step }: ShowOptio
     const { task, runId } = await find(view, id);
     const rows = runId === null ? [] : await readRows(view, runId);
     if (step === undefined) await showTask(context, view, redact(task as unknown as Json) as unknown as Task, runId, redactRows(rows, redact));
-    else await showStep(context, view, task, redactRows([findStep(rows, step, runId ?? task.id)], redact));
+    else await showStep(context, view, task, { row: findStep(rows, step, runId ?? task.id), redact });
     return 0;
   });
 }
@@ -89,11 +89,12 @@ async function describeWait(view: OperatorView, task: Task): Promise<string> {
   return printableLine(`${task.waitingReason ?? "unknown"}${reason === null || ["timer", "signal", "child"].includes(task.waitingReason ?? "") ? "" : `: ${reason}`}`);
 }
 
-async function showStep({ output }: CommandContext, view: OperatorView, task: Task, [row]: readonly StepRow[]): Promise<void> {
-  if (row === undefined) return;
+async function showStep({ output }: CommandContext, view: OperatorView, task: Task, found: { readonly row: StepRow; readonly redact: Redact }): Promise<void> {
+  const row = found.redact(found.row as unknown as Json) as unknown as StepRow;
   const record = mainRecordOf(row);
   const transcript = record?.data["transcript"];
-  const messages = typeof transcript === "string" ? await view.store.messages.transcript(transcript) : [];
+  const stored = typeof transcript === "string" ? await view.store.messages.transcript(transcript) : [];
+  const messages = found.redact(stored as unknown as Json) as unknown as typeof stored;
   output.data({ taskId: task.id, agent: task.agent, ...toStepJson(row), messages, records: row.records });
   if (output.isJson) return;
   const { step } = row;

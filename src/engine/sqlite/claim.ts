@@ -1,6 +1,6 @@
 import type { EngineAgent } from "../engine.ts";
 import type { Change } from "./change.ts";
-import { getRun, insertRun, keyOf, listSeed, listSteps } from "./journal.ts";
+import { getRun, insertRun, journalFormat, keyOf, listSeed, listSteps } from "./journal.ts";
 import { listReady } from "./tasks.ts";
 import { moveTask } from "./transition.ts";
 import { listWaits } from "./waits.ts";
@@ -18,6 +18,7 @@ export function claimReady(change: Change, agent: EngineAgent, slots: number, ne
       agentVersion: agent.version,
       startedAtMs: run?.startedAtMs ?? change.atMs,
       recoveries: run?.recoveries ?? 0,
+      format: run?.format ?? journalFormat,
       journal: listSteps(change.db, runId),
       waits: new Map(listWaits(change.db, runId).map((wait) => [keyOf(wait), wait])),
       seed: listSeed(change.db, task.id),

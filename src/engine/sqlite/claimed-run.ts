@@ -10,6 +10,8 @@ export interface ClaimedRun {
   readonly startedAtMs: number;
   /** Crashes that interrupted this run. */
   readonly recoveries: number;
+  /** The version of its journal. */
+  readonly format: number;
   readonly journal: readonly CompletedStep[];
   readonly waits: ReadonlyMap<string, StoredWait>;
   readonly seed: ReadonlyMap<string, StepOutcome>;

@@ -3,8 +3,8 @@ import type { Row, SqliteDatabase } from "../../db/sqlite.ts";
 import { outcomeToJson, parseOutcome, type CompletedStep, type StepIdentity, type StepKind, type StepOutcome } from "../../record/step.ts";
 import type { SeededStep } from "../engine.ts";
 
-/** Version of the journal's entries and of the order in which they are delivered. */
-const journalFormat = 1;
+/** Version of the journal's entries and of the order in which they are delivered. A run of another one is parked: nothing of it is guessed. */
+export const journalFormat = 1;
 
 /** A step that is about to be journaled: its place in the journal is not known yet. */
 export type EndedStep = Omit<CompletedStep, "seq">;
@@ -14,6 +14,8 @@ export interface StoredRun {
   readonly startedAtMs: number;
   /** Crashes that interrupted this run. */
   readonly recoveries: number;
+  /** The version of its journal. */
+  readonly format: number;
 }
 
 /** What a step is found by in maps. */
@@ -30,8 +32,8 @@ export function insertRun(db: SqliteDatabase, run: { readonly id: string; readon
 }
 
 export function getRun(db: SqliteDatabase, runId: string): StoredRun | null {
-  const row = db.get("SELECT id, started_at_ms, recoveries FROM lh_run WHERE id = ?", runId);
-  return row === undefined ? null : { id: runId, startedAtMs: Number(row["started_at_ms"]), recoveries: Number(row["recoveries"]) };
+  const row = db.get("SELECT id, started_at_ms, recoveries, format FROM lh_run WHERE id = ?", runId);
+  return row === undefined ? null : { id: runId, startedAtMs: Number(row["started_at_ms"]), recoveries: Number(row["recoveries"]), format: Number(row["format"]) };
 }
 
 export function countRecovery(db: SqliteDatabase, runId: string): void {

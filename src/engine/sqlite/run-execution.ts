@@ -4,13 +4,13 @@ import { fromFailure } from "../../record/failure.ts";
 import type { CompletedStep } from "../../record/step.ts";
 import type { Execute, RunEnd } from "../engine.ts";
 import type { ClaimedRun } from "./claimed-run.ts";
-import { keyOf } from "./journal.ts";
+import { journalFormat, keyOf } from "./journal.ts";
 import type { EngineLimits } from "./limits.ts";
 import type { Operation } from "./operation.ts";
 import { perform, type PerformScope } from "./perform.ts";
 import { Pump } from "./pump.ts";
 import { RunContext } from "./run-context.ts";
-import { codeMismatch, foreignAwait, type StuckRun } from "./stuck-run.ts";
+import { codeMismatch, foreignAwait, formatMismatch, type StuckRun } from "./stuck-run.ts";
 import { endRun, failRun, parkRun, releaseRun, suspendRun } from "./run-exits.ts";
 import { toTask } from "./tasks.ts";
 import { isFinal, type Writer } from "./writer.ts";
@@ -80,8 +80,13 @@ export class RunExecution {
     return this.#isStopped || (this.#busy === 0 && !this.#isLeaving && !this.#pump.isActive);
   }
 
-  /** Calls durable code from its first line. */
+  /** Calls durable code from its first line, unless its journal cannot be understood. */
   start(): void {
+    const { format } = this.#options.claimed;
+    if (format !== journalFormat) {
+      void this.#park(formatMismatch(this.#scope, format, journalFormat));
+      return;
+    }
     const body = async (): Promise<RunEnd> => await this.#options.execute(this.#context);
     body().then(
       (end) => this.#settle({ ok: true, end }),
@@ -205,7 +210,7 @@ export class RunExecution {
     this.#grace = null;
     if (this.#isStopped || this.#isLeaving || this.#settled !== null || this.#busy > 0) return;
     if (this.#operations.size === 0) void this.#leave((writer) => failRun(writer, this.#scope, "foreign-await", foreignAwait(this.#stuck())));
-    else void this.#park();
+    else void this.#park(codeMismatch(this.#stuck()));
   }
 
   async #suspend(pending: readonly Operation[]): Promise<void> {
@@ -219,13 +224,13 @@ export class RunExecution {
     await this.#leave((writer) => releaseRun(writer, this.#scope));
   }
 
-  async #park(): Promise<void> {
-    await this.#leave((writer) => parkRun(writer, this.#scope, this.#options.claimed.agentVersion, codeMismatch(this.#stuck())));
+  async #park(error: Error): Promise<void> {
+    await this.#leave((writer) => parkRun(writer, this.#scope, this.#options.claimed.agentVersion, error));
   }
 
   async #finish(settled: Settled): Promise<void> {
     const isUnexpected = this.#pump.undelivered.some((step) => !this.#operations.has(keyOf(step)));
-    if (isUnexpected) await this.#park();
+    if (isUnexpected) await this.#park(codeMismatch(this.#stuck()));
     else if (settled.ok) await this.#leave((writer) => endRun(writer, this.#scope, settled.end));
     else await this.#leave((writer) => failRun(writer, this.#scope, "failed", settled.error));
   }

@@ -121,6 +121,33 @@ describe("the embedded engine", () => {
     expect(fixture.clock.pendingAtMs).toEqual([fixture.clock.now() + 3_600_000]);
   });
 
+  it("E9 parks a run whose journal has another format before any of its code runs, and restarts it on request", async () => {
+    const fixture = await suite.create();
+    let calls = 0;
+    const execute = async (ctx: EngineContext) => {
+      calls++;
+      await ctx.wait({ name: "go", reason: "signal", signal: "go" });
+      return done(calls);
+    };
+    await fixture.engine.run([agentA], execute);
+    const { taskId } = await fixture.engine.start(newTask(fixture));
+    await quiet(fixture);
+    fixture.db.exec("UPDATE lh_run SET format = 2");
+    const runId = (await fixture.engine.get(taskId))?.runId ?? "";
+    await fixture.engine.signal(runId, "go", null, "s1");
+    await quiet(fixture);
+
+    expect(await fixture.engine.get(taskId)).toMatchObject({ status: "waiting", waitingReason: "code-mismatch" });
+    expect(fixture.changes.at(-1)?.failure).toMatchObject({ code: "ENGINE_CODE_MISMATCH", details: { came: "format 2" } });
+    expect(calls).toBe(1);
+    const restarted = await fixture.engine.restart(taskId);
+    await quiet(fixture);
+    await fixture.engine.signal((await fixture.engine.get(taskId))?.runId ?? "", "go", null, "s2");
+
+    expect(restarted.status).toBe("queued");
+    expect(await runToEnd(fixture, taskId)).toMatchObject({ status: "done" });
+  });
+
   it("tells of a bug in what is wired to it, and goes on when that is mended", async () => {
     const fixture = await suite.create();
     let isBroken = true;

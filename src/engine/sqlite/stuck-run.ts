@@ -23,6 +23,11 @@ export function codeMismatch({ taskId, runId, expected, pending }: StuckRun): Lo
   return new LonghaulError("ENGINE_CODE_MISMATCH", message, { details: { taskId, runId, expected: wanted, came } });
 }
 
+export function formatMismatch({ runId }: Pick<StuckRun, "runId">, format: number, known: number): LonghaulError {
+  const message = `The journal of run ${runId} has format ${format}; this version of longhaul goes on with format ${known}. Run it with the version that it began with, or restart the task.`;
+  return new LonghaulError("ENGINE_CODE_MISMATCH", message, { details: { runId, expected: `format ${known}`, came: `format ${format}` } });
+}
+
 export function foreignAwait({ taskId, runId, expected }: StuckRun): LonghaulError {
   const place = expected === undefined ? "between its steps" : `before ${describeStep(expected)}`;
   const message = `Run ${runId} awaited something other than ctx ${place}, and it did not end in time. Wrap it in ctx.step.`;

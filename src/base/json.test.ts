@@ -1,0 +1,36 @@
+import { describe, expect, it } from "vitest";
+import { runInNewContext } from "node:vm";
+import { toJson } from "./json.ts";
+
+class Point {
+  readonly x = 1;
+}
+class Closed {
+  readonly #x = 1;
+  sum(): number {
+    return this.#x;
+  }
+}
+
+describe("toJson", () => {
+  it("takes plain data, dates, objects with toJSON and instances with fields, of any realm", () => {
+    const value = { list: [1, "two", null, true], day: new Date(0), url: new URL("http://h/"), point: new Point(), none: {}, bare: Object.create(null) as object, away: runInNewContext("({ empty: {} })") as object, lost: undefined };
+
+    expect(toJson(value, "It")).toEqual({ list: [1, "two", null, true], day: "1970-01-01T00:00:00.000Z", url: "http://h/", point: { x: 1 }, none: {}, bare: {}, away: { empty: {} } });
+    expect(toJson(undefined, "It")).toBeNull();
+  });
+
+  it.each([
+    ["a function", () => null], ["a symbol", Symbol("s")], ["a bigint", 1n], ["NaN", Number.NaN], ["Infinity", Number.POSITIVE_INFINITY],
+    ["a Map", new Map([[1, 2]])], ["a Set", new Set([1])], ["an Error", new Error("lost")], ["a promise that was not awaited", Promise.resolve(1)],
+    ["a RegExp", /x/], ["an ArrayBuffer", new ArrayBuffer(8)], ["a class that shows nothing", new Closed()],
+  ])("refuses %s, and says where it stands", (_, item) => {
+    expect(() => toJson({ deep: { field: item } }, "It")).toThrow(/^It cannot be stored as JSON \(field: /);
+  });
+
+  it("refuses a ring", () => {
+    const ring: { self?: unknown } = {};
+    ring.self = ring;
+    expect(() => toJson(ring, "It")).toThrow(/^It cannot be stored: /);
+  });
+});

@@ -1,0 +1,26 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, expect, it } from "vitest";
+import { loadTeam } from "./load-team.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "longhaul-load-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+function file(name: string, code: string): string {
+  const path = join(folder, name);
+  writeFileSync(path, code);
+  return path;
+}
+
+it("takes the default export, else the one named team", async () => {
+  expect(await loadTeam(file("default.mjs", "export default { name: 'a' }; export const team = 2;"))).toEqual({ name: "a" });
+  expect(await loadTeam(file("named.mjs", "export const team = { name: 'b' };"))).toEqual({ name: "b" });
+});
+
+it("names the file that is missing, that exports no team, or that failed, with what it said", async () => {
+  await expect(loadTeam(join(folder, "none.mjs"))).rejects.toThrow(/There is no file .*none\.mjs.*longhaul init/);
+  await expect(loadTeam(folder)).rejects.toMatchObject({ code: "TEAM_NOT_LOADED" });
+  await expect(loadTeam(file("other.mjs", "export const crew = 1;"))).rejects.toThrow(/exports crew, but no team/);
+  await expect(loadTeam(file("throws.mjs", "throw new Error('no database');"))).rejects.toThrow(/throws\.mjs failed while it was imported: no database/);
+});

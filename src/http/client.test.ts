@@ -1,0 +1,78 @@
+import { createServer } from "node:http";
+import { once } from "node:events";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { createClient } from "./client.ts";
+import { type ServedTeam, serveTeam, token } from "./serve-for-test.testsuite.ts";
+
+let served: ServedTeam;
+beforeAll(async () => {
+  served = await serveTeam();
+});
+afterAll(() => served.close());
+
+describe("a client", () => {
+  it("finds the team by its data directory, submits and gets the result", async () => {
+    const directory = mkdtempSync(join(tmpdir(), "longhaul-client-"));
+    writeFileSync(join(directory, "endpoint.json"), JSON.stringify({ url: served.url }));
+    writeFileSync(join(directory, "token"), `${token}\n`);
+    const client = createClient({ dataDirectory: directory });
+
+    const { taskId, created } = await client.submit("echo", { n: 1 }, { key: "client-1", priority: 5 });
+
+    expect(created).toBe(true);
+    expect(await client.result(taskId)).toMatchObject({ status: "done", output: { echoed: { n: 1 } } });
+    expect(await client.task(taskId)).toMatchObject({ id: taskId, key: "client-1" });
+    expect(await client.submit("echo", { n: 2 }, { key: "client-1" })).toEqual({ taskId, created: false });
+    rmSync(directory, { recursive: true });
+  });
+
+  it("signals a run, cancels a task, and throws what a task died of", async () => {
+    const client = createClient({ url: served.url, token });
+    const { taskId } = await client.submit("patient", undefined);
+    while ((await client.task(taskId)).status !== "waiting") await client.task(taskId);
+    const { runId } = await client.task(taskId);
+    expect(await client.signal(runId ?? "", "go", { yes: true })).toBe(true);
+    expect(await client.result(taskId)).toMatchObject({ output: { payload: { yes: true } } });
+    expect(await client.signal(runId ?? "", "go")).toBe(false);
+
+    const canceled = await client.submit("patient", undefined);
+    expect(await client.cancel(canceled.taskId, "not needed")).toBe(true);
+    await expect(client.result(canceled.taskId)).rejects.toMatchObject({ code: "TASK_CANCELED", message: expect.stringContaining("not needed") });
+
+    const dead = await client.submit("dying", undefined);
+    await expect(client.result(dead.taskId)).rejects.toMatchObject({ code: "TASK_DEAD", message: "dying died (failed): out of paper", details: { taskId: dead.taskId, reason: "failed" } });
+  });
+
+  it("throws the code of a refusal", async () => {
+    await expect(createClient({ url: served.url, token }).submit("nobody", null)).rejects.toMatchObject({ code: "AGENT_UNKNOWN" });
+    await expect(createClient({ url: served.url, token: "wrong" }).submit("echo", null)).rejects.toMatchObject({ code: "HTTP_UNAUTHORIZED" });
+    await expect(createClient({ url: served.url, token }).task("../../livez")).rejects.toMatchObject({ code: "TASK_UNKNOWN" });
+  });
+
+  it("stops waiting when its caller does", async () => {
+    const client = createClient({ url: served.url, token });
+    const { taskId } = await client.submit("patient", undefined);
+    const controller = new AbortController();
+    const result = client.result(taskId, { signal: controller.signal });
+
+    controller.abort(new Error("enough"));
+
+    await expect(result).rejects.toThrow("enough");
+  });
+
+  it("says what to do when no team answers, or something else does", async () => {
+    expect(() => createClient({ dataDirectory: join(tmpdir(), "longhaul-nowhere") })).toThrow(/No team runs on .*longhaul-nowhere.*longhaul start/);
+    await expect(createClient({ url: "http://127.0.0.1:9", token }).submit("echo", null)).rejects.toMatchObject({ code: "CLIENT_UNREACHABLE", retry: "backoff" });
+
+    const server = createServer((_, response) => response.writeHead(502).end("<h1>Bad gateway</h1>"));
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    await expect(createClient({ url, token }).submit("echo", null)).rejects.toMatchObject({ code: "CLIENT_REFUSED", message: expect.stringContaining("HTTP 502 with something else than JSON: <h1>Bad gateway</h1>") });
+    server.close();
+  });
+});
