@@ -1,8 +1,8 @@
-import { appendFile, readFile, writeFile } from "node:fs/promises";
-import { createRequire } from "node:module";
-import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
 import { mkdtempSync, realpathSync } from "node:fs";
+import { appendFile, readFile, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { defineAgent, defineTeam, defineTool, endpoint, mcp } from "longhaul";
 import { createProviderSimulator, replyToolCall, replyToolCalls, toolResultsOf } from "longhaul/simulator";
 import { z } from "zod";
@@ -50,7 +50,7 @@ const pay = defineTool({
 const files = mcp({
   name: "files",
   command: process.execPath,
-  args: [join(dirname(createRequire(import.meta.url).resolve("@modelcontextprotocol/server-filesystem/package.json")), "dist", "index.js"), folder],
+  args: [fileURLToPath(import.meta.resolve("@modelcontextprotocol/server-filesystem/dist/index.js")), folder],
   allow: ["read_text_file"],
   effects: { read_text_file: "read" },
 });

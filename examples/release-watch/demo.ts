@@ -6,7 +6,7 @@ import { setStage, type Stage, waitFor } from "./demo/stage.ts";
 import { readDigests, type TeamProcess } from "./demo/team-process.ts";
 
 // `npm run demo`: this example's team, killed, hung and made hollow, with the figures that show what came of it. Every figure is computed from the team's data
-// file, the files that it wrote and the provider's receipts. About a minute; no network beyond this machine; nothing stays behind.
+// file, the files that it wrote and the provider's receipts. Half a minute; no network beyond this machine; nothing stays behind.
 
 const scanTimeoutMs = 40_000;
 const hangingTool = { package: "glob", timeout: "3s" } as const;
@@ -161,7 +161,7 @@ function firstLines(text: string): readonly string[] {
 
 async function main(): Promise<number> {
   const beganMs = performance.now();
-  console.log("Longhaul demo: a team that watches releases, and what happens to it. About a minute.");
+  console.log("Longhaul demo: a team that watches releases, and what happens to it. It takes half a minute.");
   const narrator = createNarrator((line) => console.log(line));
   const stage = await setStage();
   const interrupted = new Promise<never>((_, reject) => {

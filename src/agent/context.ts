@@ -86,9 +86,9 @@ export interface RunContext {
   waitFor(signal: string, options?: WaitOptions): Promise<SignalResult>;
   /** Asks an agent or a flow and waits for its outcome. @throws {TASK_DEAD} {TASK_CANCELED} {FAN_OUT_LIMIT} {DEPTH_LIMIT} */
   call<Input, Output>(agent: Callable<Input, Output>, input: NoInfer<Input>, options?: { readonly priority?: number }): Promise<CallResult<Output>>;
-  /** Queues a task and goes on. */
+  /** Queues a task and goes on. @throws {FAN_OUT_LIMIT} {DEPTH_LIMIT} */
   send<Input>(agent: Callable<Input>, input: NoInfer<Input>, options?: SendOptions): Promise<{ readonly taskId: string }>;
-  /** States a fact for whoever subscribed with `on(event)`; returns how many tasks it started. */
+  /** States a fact for whoever subscribed with `on(event)`; returns how many tasks it started. @throws {DEPTH_LIMIT} */
   publish(event: string, data: JsonObject): Promise<{ readonly tasks: number }>;
   transaction<T>(name: string, body: (tx: TransactionScope) => Promise<T>): Promise<T>;
   /** An AI SDK model whose calls are durable steps: priced, budgeted, recorded. */

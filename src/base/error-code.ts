@@ -25,7 +25,6 @@ export const errorCodes = {
   DEPTH_LIMIT: { cause: "Tasks call each other deeper than the limit.", remedy: "Break the chain of calls." },
   STEP_TIMEOUT: { cause: "A step took longer than its timeout.", remedy: "Raise its timeout, or make the step smaller." },
   TOOL_FAILED: { cause: "A tool that durable code called ended in an error.", remedy: "See the tool_call record with `longhaul logs`." },
-  TOOL_TIMEOUT: { cause: "A tool took longer than its timeout.", remedy: "Raise its timeout, or make the tool faster." },
   CLIENT_UNREACHABLE: { cause: "No team answers at this address.", remedy: "Start the team with `longhaul start`." },
   CLIENT_REFUSED: { cause: "The team refused a request.", remedy: "See the message; check the token." },
   HTTP_UNAUTHORIZED: { cause: "A request came without the token, or with a wrong one.", remedy: "Send the content of the file `token` in the data directory as a bearer token." },

@@ -1,5 +1,6 @@
 import { LonghaulError } from "../base/error.ts";
 import { macrotask, onNextTurn } from "../base/turn.ts";
+import { settledInMicrotasks } from "./settled-in-microtasks.ts";
 import type { SqliteDatabase } from "./sqlite.ts";
 
 /** Work inside a commit. It may return a promise, but one that settles in microtasks only: the commit does not wait for the outside. */
@@ -103,13 +104,4 @@ export class GroupCommit {
       return { pending, ok: false, value: error };
     }
   }
-}
-
-const late = Symbol("late");
-
-async function settledInMicrotasks<T>(promise: Promise<T>): Promise<T> {
-  const first = await Promise.race([promise, macrotask().then(() => late)]);
-  if (first !== late) return first as T;
-  promise.catch(() => undefined); // Its end is of no interest any more: the refusal below is what is reported.
-  throw new LonghaulError("TRANSACTION_AWAIT", "A transaction awaited something other than its tx. Nothing was written. Do that work in ctx.step, before the transaction.");
 }

@@ -6,6 +6,8 @@ export type Row = Readonly<Record<string, unknown>>;
 
 /** "lhdb" in ASCII: marks a file as Longhaul's. */
 const applicationId = 0x6c_68_64_62;
+/** The write-ahead log is cut back to this when it has been worked off. */
+const logBytesMax = 67_108_864;
 /** How long a connection waits for another one's lock, in milliseconds. */
 const busyTimeoutMs = 5_000;
 
@@ -34,6 +36,8 @@ export class SqliteDatabase {
     }
     if (found === 0) connection.exec(`PRAGMA auto_vacuum = INCREMENTAL; PRAGMA application_id = ${applicationId};`);
     connection.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;");
+    // A reader that held the log up once must not leave a huge file for ever.
+    connection.exec(`PRAGMA journal_size_limit = ${logBytesMax}`);
     return new SqliteDatabase(path, connection);
   }
 

@@ -38,7 +38,7 @@ export function prepareDataDirectory(directory: DataDirectory, newToken: () => s
 }
 
 /** @throws {STORE_NOT_FOUND} */
-export function readToken(directory: DataDirectory): string {
+function readToken(directory: DataDirectory): string {
   try {
     return readFileSync(directory.token, "utf8").trim();
   } catch (error) {

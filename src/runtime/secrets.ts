@@ -27,9 +27,11 @@ const redactLengthMin = 6;
 const credentialPattern = /\b(?:sk-[A-Za-z0-9_-]{16,}|gh[pousr]_[A-Za-z0-9]{20,}|xox[abprs]-[A-Za-z0-9-]{10,}|AKIA[A-Z0-9]{16})\b|(?<=\bBearer )[A-Za-z0-9._~+/-]{16,}=*/g;
 
 export function createSecrets(environment: (name: string) => string | undefined): Secrets {
-  const known = new Map<string, string>();
+  /** What to look for and what to show instead. The longest first: one secret may hold another. */
+  let known: readonly (readonly [form: string, label: string])[] = [];
   const remember = (name: string, value: string): string => {
-    if (value.length >= redactLengthMin) for (const form of formsOf(value)) known.set(form, `[secret ${name}]`);
+    const forms = value.length >= redactLengthMin ? formsOf(value).filter((form) => !known.some(([earlier]) => earlier === form)) : [];
+    if (forms.length > 0) known = [...known, ...forms.map((form) => [form, `[secret ${name}]`] as const)].toSorted(([a], [b]) => b.length - a.length);
     return value;
   };
   const value = (reference: string | SecretReference): string => {
@@ -41,12 +43,7 @@ export function createSecrets(environment: (name: string) => string | undefined)
     }
     return remember(name, found);
   };
-  const hideText = (text: string): string => {
-    let clean = text;
-    // The longest first: one secret may hold another.
-    for (const [secret, label] of [...known].toSorted(([a], [b]) => b.length - a.length)) clean = clean.replaceAll(secret, label);
-    return clean;
-  };
+  const hideText = (text: string): string => known.reduce((clean, [form, label]) => clean.replaceAll(form, label), text);
   const redactText = (text: string): string => hideText(text).replace(credentialPattern, "[secret]");
   return {
     variable: (name) => {
@@ -55,14 +52,14 @@ export function createSecrets(environment: (name: string) => string | undefined)
     },
     value,
     values: (references) => Object.fromEntries(Object.entries(references).map(([name, reference]) => [name, value(reference)])),
-    hide: <T extends Json>(data: T): T => (known.size === 0 ? data : (mapTexts(data, hideText) as T)),
+    hide: <T extends Json>(data: T): T => (known.length === 0 ? data : (mapTexts(data, hideText) as T)),
     redact: <T extends Json>(data: T): T => mapTexts(data, redactText) as T,
   };
 }
 
 /** A secret as it is, inside a JSON text, and inside a URL. */
 function formsOf(secret: string): readonly string[] {
-  return [secret, JSON.stringify(secret).slice(1, -1), encodeURIComponent(secret)];
+  return [...new Set([secret, JSON.stringify(secret).slice(1, -1), encodeURIComponent(secret)])];
 }
 
 function mapTexts(value: Json, map: (text: string) => string): Json {

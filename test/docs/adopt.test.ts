@@ -1,4 +1,5 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createProviderSimulator, type ProviderSimulatorServer, replyText, replyToolCall, serveProviderSimulator, toolResultsOf } from "longhaul/simulator";
@@ -8,6 +9,7 @@ import { listBlocks, readText } from "./markdown.ts";
 import { type RunningProgram, runFile, runLonghaul, startTeam } from "./team-process.ts";
 
 const changedLinesMax = 10;
+const root = join(import.meta.dirname, "..", "..");
 
 /** How many messages each call brought: 1 for the first of an agent, 3 for the one after a tool's result. */
 let calls: number[] = [];
@@ -64,6 +66,19 @@ it("changes at most ten lines, and the page shows exactly them", () => {
   expect(changed.length).toBeGreaterThan(0);
   expect(changed.length).toBeLessThanOrEqual(changedLinesMax);
   expect(shown?.text).toBe(changes.map(({ sign, line }) => `${sign}${line}\n`).join(""));
+});
+
+it("compiles before and after", () => {
+  const config = join(dataDirectory, "tsconfig.json");
+  const compilerOptions = { typeRoots: [join(root, "node_modules", "@types")] };
+  writeFileSync(config, JSON.stringify({ extends: join(root, "tsconfig.json"), compilerOptions, include: [], files: ["before", "after"].map((name) => join(root, "examples", "adopt", `${name}.ts`)) }));
+
+  const { stdout, error } = spawnSync(process.execPath, [join(root, "node_modules", "typescript", "bin", "tsc"), "-p", config, "--pretty", "false", "--listFiles"], { cwd: root, encoding: "utf8" });
+  const lines = stdout.split("\n");
+
+  expect(error).toBeUndefined();
+  expect(lines.filter((line) => /adopt[/\\](before|after)\.ts$/.test(line))).toHaveLength(2);
+  expect(lines.filter((line) => /^error TS|adopt.*error TS/.test(line))).toEqual([]);
 });
 
 it("runs before the change, forgetting everything", async () => {

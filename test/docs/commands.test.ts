@@ -28,6 +28,15 @@ describe("command lines in the docs", () => {
   });
 });
 
+describe("npm scripts in the docs", () => {
+  const { scripts } = JSON.parse(readText("package.json")) as { readonly scripts: Readonly<Record<string, string>> };
+  const named = ["README.md", "CONTRIBUTING.md"].flatMap((path) => [...readText(path).matchAll(/\bnpm (?:run ([a-z:-]+)|(start|test)\b)/g)].map(([, run, short]) => [path, run ?? short ?? ""] as const));
+
+  it.each(named)("in %s: %s", (_path, name) => {
+    expect(Object.keys(scripts)).toContain(name);
+  });
+});
+
 describe("docs/reference/cli.md", () => {
   it("has a section for each command and no other", () => {
     const sections = [...page.matchAll(/^## `longhaul ([a-z-]+)/gm)].map(([, name]) => name);

@@ -18,7 +18,10 @@ const task: Task = {
 
 /** Operations that succeed, or fail with one error. */
 function operationsWith(error: Error | null): Operations {
-  const answer = <T>(value: T) => (): Promise<T> => (error === null ? Promise.resolve(value) : Promise.reject(error));
+  const answer = <T>(value: T) => async (): Promise<T> => {
+    if (error !== null) throw error;
+    return value;
+  };
   return { submit: answer({ taskId: task.id, created: true }), task: answer(task), result: () => new Promise(() => undefined), cancel: answer(true), restart: answer(task), signal: answer(true), approve: answer(1) };
 }
 

@@ -55,10 +55,10 @@ describe("links in the docs", () => {
   it.each(links)("from %s lead somewhere: %s", (path, target) => {
     const [file = "", anchor] = target.split("#");
     const absolute = file === "" ? join(root, path) : join(root, path, "..", file);
-    const text = file !== "" && !file.endsWith(".md") ? "" : readText(absolute.slice(root.length + 1));
     const isThere = readdirSync(join(absolute, "..")).includes(absolute.split(/[/\\]/).at(-1) ?? "");
+    const anchors = absolute.endsWith(".md") ? [...readText(absolute.slice(root.length + 1)).matchAll(/^#+ (.*)$/gm)].map(([, heading = ""]) => anchorOf(heading)) : [];
 
     expect(isThere).toBe(true);
-    if (anchor !== undefined) expect([...text.matchAll(/^#+ (.*)$/gm)].map(([, heading = ""]) => anchorOf(heading))).toContain(anchor);
+    expect(anchor === undefined || anchors.includes(anchor)).toBe(true);
   });
 });

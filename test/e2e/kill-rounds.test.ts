@@ -63,6 +63,21 @@ it(`loses nothing and pays nothing twice in ${rounds} rounds of kill -9 (KILL_SE
   }
 });
 
+it.each([
+  { moment: "with its temporary file written", isThere: (file: string) => file.endsWith(".md.tmp") },
+  { moment: "just after its move", isThere: (file: string) => file.endsWith(".md") },
+])("writes a digest once when it is killed in the middle of it, $moment", async ({ moment, isThere }) => {
+  const before = team.inodes();
+  const releases = await beginScan();
+  const isNew = (): boolean => [...team.inodes().keys()].some((file) => !before.has(file) && isThere(file));
+  await waitUntil(moment, scanTimeoutMs, isNew, () => running.lines.slice(-10).join("\n"), 1);
+  const ending = await end("SIGKILL", moment);
+  running = team.start();
+  await finish(releases, moment);
+  await expectNothingLost(ending, releases, moment);
+  expect(running.hasEnded(), `${moment}: the team ended by itself`).toBe(false);
+});
+
 it("loses nothing when SIGTERM drains it in mid-scan", async () => {
   const releases = await beginScan();
   // The first analyses are under way, and more packages than analysts wait.

@@ -80,10 +80,10 @@ export function publishNext(registry: RecordedRegistry, minor: number): readonly
 }
 
 /** Waits until `look` is true. @throws with what it saw last when that took too long. */
-export async function waitUntil(what: string, timeoutMs: number, look: () => boolean | Promise<boolean>, describe: () => string = () => ""): Promise<void> {
+export async function waitUntil(what: string, timeoutMs: number, look: () => boolean | Promise<boolean>, describe: () => string = () => "", pauseMs = 20): Promise<void> {
   const untilMs = systemClock.monotonicMs() + timeoutMs;
   while (!(await look())) {
     if (systemClock.monotonicMs() > untilMs) throw new Error(`${what}: not within ${timeoutMs} ms. ${describe()}`);
-    await sleep(systemClock, 20);
+    await sleep(systemClock, pauseMs);
   }
 }

@@ -84,6 +84,19 @@ test("the intent of a once call is on disk before the call is made", async () =>
   expect(await team.records({ eventTypes: ["tool_call"] })).toEqual([]);
 });
 
+test("each call has a key of its own", async () => {
+  mailer.hangs = 0;
+  const model = scriptedModel(({ messages }) => (messages.at(-1)?.role === "tool" ? "done" : { toolCalls: [1, 2, 3].map((n) => ({ toolName: "send", input: { to: `ann${n}` } })) }));
+  const team = await openDiskTeam(mailingTeam(mailer), { directory: `${directory.path}/team`, model });
+  teams.push(team);
+
+  await team.result(await team.submit("clerk", null));
+  await team.result(await team.submit("clerk", null));
+
+  expect(mailer.keys).toHaveLength(6);
+  expect(new Set(mailer.keys).size).toBe(6);
+});
+
 test("an idempotent call that a crash interrupted is made again under the same key", async () => {
   const { team, taskId } = await crashInCall(mailingTeam(mailer, { effect: "idempotent" }));
 

@@ -1,6 +1,7 @@
 import { defineAgent, defineTeam, usd } from "longhaul";
 import { scriptedModel, type Script } from "longhaul/testing";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { LonghaulError } from "../../src/base/error.ts";
 import { fixedPrice } from "../../src/model/model-price.ts";
 import { noUsage } from "../../src/record/usage.ts";
 import { openOperatorView } from "../../src/runtime/operator-view.ts";
@@ -57,6 +58,17 @@ test("a call that a drain interrupted counts in full too, whatever the next star
   expect(end).toMatchObject({ status: "done" });
   expect(await spentIn(directory.path, taskId)).toMatchObject({ spentMicroUsd: 180_000, reservedMicroUsd: 0 });
   await after.close();
+});
+
+test("what nobody can know the bill of is spent, not reserved for ever, when the step gives up", async () => {
+  const brokenOff = model(() => new LonghaulError("MODEL_TIMEOUT", "no chunk for 30 s", { retry: "backoff" }));
+  const team = await openDiskTeam(teamWith(1), { directory: directory.path, model: brokenOff });
+  const taskId = await team.submit("writer", null);
+  await team.advance(10_000);
+
+  expect(await team.task(taskId)).toMatchObject({ status: "waiting", waitingReason: "retry" });
+  expect(await spentIn(directory.path, taskId)).toMatchObject({ spentMicroUsd: 300_000, reservedMicroUsd: 0 });
+  await team.close();
 });
 
 test("a task that waits for its budget goes on when the team is started with a larger one", async () => {

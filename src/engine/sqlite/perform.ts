@@ -1,11 +1,12 @@
 import { LonghaulError } from "../../base/error.ts";
 import type { Json } from "../../base/json.ts";
-import type { Clock } from "../../base/clock.ts";
+import { sleep, type Clock } from "../../base/clock.ts";
 import { toFailure } from "../../record/failure.ts";
 import { describeStep, type StepOutcome } from "../../record/step.ts";
 import type { NewTask } from "../../record/task.ts";
 import type { StepBody, StepEnd, Transaction, WaitSpec } from "../engine.ts";
 import { noteDue, type Change } from "./change.ts";
+import { fileRetryMs, isFileFailure } from "./file-failure.ts";
 import type { EndedStep } from "./journal.ts";
 import type { EngineLimits } from "./limits.ts";
 import type { Operation } from "./operation.ts";
@@ -56,15 +57,8 @@ async function performSeeded(scope: PerformScope, operation: Operation, outcome:
 }
 
 async function performStep(scope: PerformScope, operation: Operation, body: StepBody): Promise<Performed> {
-  const { kind, name, occurrence } = operation.identity;
   const begun = { ...operation, startedAtMs: scope.clock.now(), attempt: scope.attempt };
-  let end: StepEnd;
-  try {
-    end = await body({ number: operation.number, attempt: scope.attempt, idempotencyKey: `${scope.runId}/${kind}/${name}/${occurrence}`, signal: scope.signal });
-  } catch (error) {
-    end = failed(error);
-  }
-  const bounded = boundOutcome(end, operation, scope.limits);
+  const bounded = boundOutcome(await executeBody(scope, operation, body), operation, scope.limits);
   try {
     await scope.writer.persist((change) => commitEnd(scope, change, begun, bounded));
   } catch (error) {
@@ -73,6 +67,23 @@ async function performStep(scope: PerformScope, operation: Operation, body: Step
     await scope.writer.persist((change) => commitEnd(scope, change, begun, failed(error)));
   }
   return "ended";
+}
+
+/**
+ * What the body came to. When the file refused what it wanted to know before it acts (an intent, a reservation), it has not come to anything: it is
+ * executed again, as after a crash, until the file takes it.
+ */
+async function executeBody(scope: PerformScope, { identity, number }: Operation, body: StepBody): Promise<StepEnd> {
+  const { clock, runId, attempt, signal } = scope;
+  const idempotencyKey = `${runId}/${identity.kind}/${identity.name}/${identity.occurrence}`;
+  for (;;) {
+    try {
+      return await body({ number, attempt, idempotencyKey, signal });
+    } catch (error) {
+      if (!isFileFailure(error) || signal.aborted) return failed(error);
+      await sleep(clock, fileRetryMs);
+    }
+  }
 }
 
 async function performTransaction(scope: PerformScope, operation: Operation, body: (tx: Transaction) => Promise<Json>): Promise<Performed> {

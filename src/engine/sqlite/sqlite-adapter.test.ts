@@ -35,6 +35,32 @@ describe("the embedded engine", () => {
     expect(executed).toBe(1);
   });
 
+  it("E6 executes a step again whose guard the file refused, and takes the refusal for no end of the step", async () => {
+    const fixture = await suite.create();
+    const attempts: number[] = [];
+    await fixture.engine.run([agentA], async (ctx) => done(await ctx.step({ kind: "tool", name: "once" }, async () => {
+      attempts.push(fixture.clock.monotonicMs());
+      if (attempts.length < 3) await fixture.commit.submit((db) => db.exec("PRAGMA query_only = ON; CREATE TABLE refused (n)"));
+      return value("happened");
+    })));
+    const { taskId } = await fixture.engine.start(newTask(fixture));
+    await until(() => attempts.length === 1, "it executes");
+    await fixture.clock.advance(1_500);
+    fixture.db.exec("PRAGMA query_only = OFF");
+    await fixture.clock.advance(1_500);
+
+    expect(await fixture.engine.result(taskId)).toMatchObject({ status: "done", output: "happened" });
+    expect(attempts).toEqual([0, 1_000, 2_000]);
+  });
+
+  it("E1 refuses a key that would be stored as another one's", async () => {
+    const fixture = await suite.create();
+
+    await expect(fixture.engine.start(newTask(fixture, { key: "\ud800" }))).rejects.toMatchObject({ code: "OPTION_INVALID" });
+    expect((await fixture.engine.start(newTask(fixture, { key: "a\0b \u{1f642}" }))).created).toBe(true);
+    expect((await fixture.engine.start(newTask(fixture, { key: "a\0c \u{1f642}" }))).created).toBe(true);
+  });
+
   it("E11 stops in time while the file takes no writes, and leaves what executes as a crash would", async () => {
     const fixture = await suite.create();
     const execute = async (ctx: EngineContext) => done(await code(ctx, "hold", async () => await new Promise<null>(() => undefined)));

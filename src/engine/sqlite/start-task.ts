@@ -14,7 +14,7 @@ export interface StartPlan {
 
 /**
  * Starts a task in this change, or finds the one that has its id or holds its key.
- * @throws {QUEUE_FULL, PAYLOAD_TOO_LARGE, JSON_INVALID}
+ * @throws {QUEUE_FULL, PAYLOAD_TOO_LARGE, JSON_INVALID, OPTION_INVALID}
  */
 export function startTask(change: Change, task: NewTask, plan: StartPlan): Started {
   if (getTask(change.db, task.id) !== null) return { taskId: task.id, created: false };
@@ -49,6 +49,8 @@ export function boundedJson(value: unknown, what: string, bytesMax: number): Jso
 /** The id of the task that holds the key of this one, null when this one holds it now or has none. */
 function claimKey(change: Change, task: NewTask): string | null {
   if (task.key === null) return null;
+  // Halves of characters are all stored as the same sign: two keys would be one.
+  if (!task.key.isWellFormed()) throw new LonghaulError("OPTION_INVALID", `The idempotency key ${JSON.stringify(task.key)} holds half a character (a lone surrogate). Use well-formed text.`);
   try {
     change.write([{ type: "key.claim", key: task.key, taskId: task.id, atMs: change.atMs, expiresAtMs: change.atMs + change.limits.keyWindowMs }]);
     return null;

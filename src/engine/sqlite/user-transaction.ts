@@ -1,14 +1,12 @@
 import { LonghaulError } from "../../base/error.ts";
 import type { Json } from "../../base/json.ts";
-import { macrotask } from "../../base/turn.ts";
+import { settledInMicrotasks } from "../../db/settled-in-microtasks.ts";
 import type { SqliteDatabase } from "../../db/sqlite.ts";
 import { toFailure } from "../../record/failure.ts";
 import type { StepOutcome } from "../../record/step.ts";
 import type { SqlValue, Transaction } from "../engine.ts";
 import { isFileFailure } from "./file-failure.ts";
 import { checkUserSql } from "./user-sql.ts";
-
-const late = Symbol("late");
 
 /**
  * Runs user SQL inside the transaction that is open, in a savepoint of its own: a failure leaves nothing behind and becomes the outcome.
@@ -18,13 +16,7 @@ export async function runUserTransaction(db: SqliteDatabase, body: (tx: Transact
   const tx = new SavepointTransaction(db);
   db.exec("SAVEPOINT user_sql");
   try {
-    const running = body(tx);
-    const value = await Promise.race([running, macrotask().then(() => late)]);
-    if (value === late) {
-      running.catch(() => undefined); // Its end is of no interest any more: the refusal below is what is reported.
-      throw new LonghaulError("TRANSACTION_AWAIT", "A transaction awaited something other than its tx. Nothing was written. Do that work in ctx.step, before the transaction.");
-    }
-    const stored = check(value as Json);
+    const stored = check(await settledInMicrotasks(body(tx)));
     db.exec("RELEASE user_sql");
     return { ok: true, value: stored };
   } catch (error) {

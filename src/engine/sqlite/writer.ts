@@ -4,7 +4,7 @@ import type { GroupCommit } from "../../db/group-commit.ts";
 import type { SqliteDatabase } from "../../db/sqlite.ts";
 import type { Write } from "../../record/write.ts";
 import type { ObserveTask } from "../engine.ts";
-import { isFileFailure } from "./file-failure.ts";
+import { fileRetryMs, isFileFailure } from "./file-failure.ts";
 import { noEffects, type Change, type Effects } from "./change.ts";
 import type { EngineLimits } from "./limits.ts";
 
@@ -22,9 +22,6 @@ export interface WriterOptions {
 }
 
 type Work<T> = (change: Change) => T | Promise<T>;
-
-/** Between two tries of a commit that the file itself refused (disk full, locked). */
-const retryDelayMs = 1_000;
 
 /** Makes changes to the data file, each one job of the group commit. */
 export class Writer {
@@ -55,7 +52,7 @@ export class Writer {
         return await this.#attempt(work, () => (isOwnRefusal = true));
       } catch (error) {
         if (isOwnRefusal || isFinal(error)) throw error;
-        await sleep(this.#options.clock, retryDelayMs);
+        await sleep(this.#options.clock, fileRetryMs);
       }
     }
   }
