@@ -39,7 +39,7 @@ export interface Alerts {
   readonly notifications: readonly NotificationDraft[];
 }
 
-export const renotifyMsDefault = 14_400_000;
+const renotifyMsDefault = 14_400_000;
 
 /** At most one alert of an agent in this time, however often its condition flaps. */
 const firingIntervalMs = 60_000;

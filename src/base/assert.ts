@@ -2,8 +2,3 @@
 export function assert(condition: unknown, message: string): asserts condition {
   if (!condition) throw new Error(`Longhaul bug: ${message}. Please report it.`);
 }
-
-/** Marks a branch that the type system proves unreachable. */
-export function unreachable(value: never): never {
-  throw new Error(`Longhaul bug: unexpected ${JSON.stringify(value)}. Please report it.`);
-}

@@ -20,7 +20,7 @@ export function withDeadline<T>(options: DeadlineOptions, body: (signal: AbortSi
     const stop = (reason: unknown): void => {
       release();
       controller.abort(reason);
-      reject(reason as Error);
+      reject(reason);
     };
     const onAbort = (): void => stop(signal?.reason);
     const timer = clock.setTimer(timeoutMs, () => stop(onTimeout()));
@@ -38,7 +38,7 @@ export function withDeadline<T>(options: DeadlineOptions, body: (signal: AbortSi
         },
         (error: unknown) => {
           release();
-          reject(error as Error);
+          reject(error);
         },
       );
   });

@@ -2,7 +2,7 @@ import type { AssistantMessage, Message, ToolMessage, ToolResultPart } from "../
 import { toolCallsOf } from "../record/message.ts";
 
 /** What a model is told of a call whose result is not in the transcript: a crash, a cancellation, a window that cut it off. */
-export const interruptedResult = "interrupted: no result";
+const interruptedResult = "interrupted: no result";
 
 /**
  * A transcript in which every tool call is followed at once by exactly one result, as providers demand. A call without a result gets an error

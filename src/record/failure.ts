@@ -1,4 +1,3 @@
-import { types } from "node:util";
 import { isLonghaulError, LonghaulError, type RetryAdvice } from "../base/error.ts";
 import { errorCodes, type ErrorCode } from "../base/error-code.ts";
 import { isJsonObject, type Json, type JsonObject } from "../base/json.ts";
@@ -61,7 +60,7 @@ export function parseFailure(value: Json): Failure {
 
 /** Also one that was made in another realm, as by a test runner that gives each file its own. */
 function isError(thrown: unknown): thrown is Error {
-  return thrown instanceof Error || types.isNativeError(thrown);
+  return Error.isError(thrown);
 }
 
 function isErrorCode(code: string | null): code is ErrorCode {

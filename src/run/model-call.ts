@@ -7,7 +7,7 @@ import { totalTokens, type Usage } from "../record/usage.ts";
 import type { Write } from "../record/write.ts";
 import type { Reservation } from "../store/store.ts";
 import { isUnbilled, reserveForCall, settleWrite } from "./model-money.ts";
-import { computeDurableRetryMs, type Parked, parkedToJson, parseParked } from "./parked.ts";
+import { budgetSignal, computeDurableRetryMs, type Parked, parkedToJson, parseParked } from "./parked.ts";
 import { createRetryLog, placeOf, type RecordPlace, recordWrite } from "./run-record.ts";
 import type { RunScope } from "./run-services.ts";
 
@@ -129,9 +129,6 @@ function budgetRecord(scope: RunScope, place: RecordPlace, call: PreparedCall | 
   const data = isLonghaulError(error) ? error.details : {};
   return recordWrite(scope, place, { event_type: "budget", result: "refused", simulated: call?.simulated ?? false, reason: messageOf(error), data });
 }
-
-/** The signal that wakes a run which waits for a budget. */
-const budgetSignal = "budget";
 
 /** What a failed call waits for and how long; null when trying again cannot help. */
 function toParked(error: unknown, round: number, nowMs: number): Parked | null {

@@ -11,6 +11,11 @@ export interface Parked {
   readonly effectKey: string | null;
 }
 
+/** What begins the names of signals that only Longhaul sends: durable code cannot wait for them. */
+export const ownSignalPrefix = "longhaul:";
+/** Wakes a run that waits for a budget. */
+export const budgetSignal = `${ownSignalPrefix}budget`;
+
 /** Waits between durable retries after the ones in process are used up: 1, 5, 25, 60 minutes, then 4 hours each. */
 const durableRetryMs = [60_000, 300_000, 1_500_000, 3_600_000, 14_400_000] as const;
 

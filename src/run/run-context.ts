@@ -5,6 +5,7 @@ import { type Json, toJson } from "../base/json.ts";
 import { callWorker, publishEvent, sendTask } from "./child-task.ts";
 import { createDurableModel } from "./durable-model.ts";
 import { createDurableTools } from "./durable-tools.ts";
+import { ownSignalPrefix } from "./parked.ts";
 import { placeOf, recordWrite } from "./run-record.ts";
 import type { RunScope } from "./run-services.ts";
 import { runUserStep } from "./user-step.ts";
@@ -58,6 +59,7 @@ async function codeStep<T>(scope: RunScope, name: string, body: Parameters<RunCo
 }
 
 async function waitForSignal(scope: RunScope, signal: string, timeout: unknown): Promise<SignalResult> {
+  if (signal === "" || signal.startsWith(ownSignalPrefix)) throw new LonghaulError("OPTION_INVALID", `ctx.waitFor("${signal}"): use a name that is not empty and does not begin with "${ownSignalPrefix}", which is Longhaul's own.`);
   const end = await scope.engine.wait({
     name: signal,
     reason: "signal",

@@ -3,7 +3,7 @@ import { isJsonObject, type Json, type JsonObject } from "../base/json.ts";
 import type { StepExecution, StepEnd } from "../engine/engine.ts";
 import type { ToolCallPart, ToolResultPart } from "../record/message.ts";
 import type { Tool, ToolCallOptions, ToolResult } from "../tool/tool.ts";
-import { type Parked, parkedToJson, parseParked } from "./parked.ts";
+import { ownSignalPrefix, type Parked, parkedToJson, parseParked } from "./parked.ts";
 import { placeOf, recordWrite } from "./run-record.ts";
 import type { RunScope } from "./run-services.ts";
 
@@ -101,7 +101,7 @@ function throwIfCanceled(result: ToolResult, execution: StepExecution): void {
 }
 
 function park(scope: RunScope, { execution, key, call }: Attempt, why: string): StepEnd {
-  const signal = `effect:${execution.idempotencyKey}`;
+  const signal = `${ownSignalPrefix}effect:${execution.idempotencyKey}`;
   const parked: Parked = { parked: "unknown-effect", forMs: null, signal, effectKey: key };
   const write = recordWrite(scope, placeOf(execution), {
     event_type: "approval",

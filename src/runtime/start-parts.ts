@@ -5,6 +5,7 @@ import type { Json } from "../base/json.ts";
 import type { RecoveryReport } from "../engine/engine.ts";
 import { isEnded } from "../record/task.ts";
 import { executeTask } from "../run/execute-task.ts";
+import { budgetSignal } from "../run/parked.ts";
 import { createScheduler, type Scheduler } from "../trigger/scheduler.ts";
 import { type Alerting, createAlerting } from "./alerting.ts";
 import { manifestName } from "./manifest.ts";
@@ -46,7 +47,7 @@ export async function startParts(parts: TeamParts): Promise<{ readonly running: 
 async function wakeForBudget({ data, ids }: TeamParts): Promise<void> {
   const waiting = await data.engine.list({ statuses: ["waiting"], limit: 10_000 });
   const short = waiting.filter((task) => task.waitingReason === "budget" && task.runId !== null);
-  await Promise.all(short.map((task) => data.engine.signal(task.runId ?? "", "budget", null, ids("s"))));
+  await Promise.all(short.map((task) => data.engine.signal(task.runId ?? "", budgetSignal, null, ids("s"))));
 }
 
 async function startTelling(parts: TeamParts): Promise<{ readonly sender: OutboxSender; readonly alerting: Alerting }> {
