@@ -28,8 +28,9 @@ describe("open", () => {
       autoVacuum: pragma(db, "auto_vacuum"),
       foreignKeys: pragma(db, "foreign_keys"),
       busyTimeout: pragma(db, "busy_timeout"),
+      logBytesMax: pragma(db, "journal_size_limit"),
       application: Buffer.from(Number(pragma(db, "application_id")).toString(16), "hex").toString(),
-    }).toEqual({ journal: "wal", synchronous: 2, autoVacuum: 2, foreignKeys: 1, busyTimeout: 5_000, application: "lhdb" });
+    }).toEqual({ journal: "wal", synchronous: 2, autoVacuum: 2, foreignKeys: 1, busyTimeout: 5_000, logBytesMax: 67_108_864, application: "lhdb" });
     db.close();
   });
 

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { sleep } from "../base/clock.ts";
 import type { EngineContext } from "./engine.ts";
 import { agentA, code, createGate, done, newTask, progress, quiet, runToEnd, until, value, type EngineFixture, type EngineSuite } from "./engine-fixture.testsuite.ts";
 
@@ -88,6 +89,30 @@ function testLimits(suite: EngineSuite): void {
     expect(await fixture.engine.result(deadly.taskId)).toMatchObject({ status: "dead", reason: "recovery-limit", failure: { code: "ENGINE_RECOVERY_LIMIT" } });
     const fine = await fixture.engine.start(newTask(fixture, { source: "fine" }));
     expect(await runToEnd(fixture, fine.taskId)).toMatchObject({ status: "done" });
+  });
+
+  it("E12 finds the one task that kills the process among those that were executing with it, and loses none of these", async () => {
+    let fixture = await suite.create();
+    let isDying = false;
+    const execute = async (ctx: EngineContext) => done(await code(ctx, "work", async () => {
+      if (ctx.task.source === "deadly") isDying = true;
+      if (isDying) await new Promise(() => undefined);
+      await sleep(fixture.clock, 5_000);
+      return "fine";
+    }));
+    await fixture.engine.run([agentA], execute);
+    const sources = ["fine", "fine", "deadly", "fine", "fine", "fine"];
+    const tasks = await Promise.all(sources.map((source) => fixture.engine.start(newTask(fixture, { source }))));
+    for (let life = 0; life < 60; life++) {
+      await fixture.clock.advance(isDying ? 0 : 10_000);
+      if (!isDying) continue;
+      isDying = false;
+      fixture = await suite.crash(fixture);
+      await fixture.engine.run([agentA], execute);
+    }
+
+    const ended = await Promise.all(tasks.map(({ taskId }) => fixture.engine.get(taskId)));
+    expect(ended.map((task) => task?.status)).toEqual(sources.map((source) => (source === "deadly" ? "dead" : "done")));
   });
 
   it("E12 S27 counts progress between crashes, but never more than a hundred crashes in all", async () => {

@@ -116,7 +116,8 @@ function successRecord(scope: RunScope, place: RecordPlace, call: PreparedCall |
 
 function failureRecord(scope: RunScope, place: RecordPlace, call: PreparedCall | null, error: unknown, durationMs: number): Write {
   return recordWrite(scope, place, {
-    event_type: "model_call",
+    // What failed before there was a call (a tool server, a missing key) is not counted as one.
+    event_type: call === null ? "error" : "model_call",
     result: "error",
     duration_ms: Math.round(durationMs),
     simulated: call?.simulated ?? false,

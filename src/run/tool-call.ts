@@ -2,6 +2,7 @@ import { LonghaulError, messageOf } from "../base/error.ts";
 import { isJsonObject, type Json, type JsonObject } from "../base/json.ts";
 import type { StepExecution, StepEnd } from "../engine/engine.ts";
 import type { ToolCallPart, ToolResultPart } from "../record/message.ts";
+import type { EffectState } from "../store/store.ts";
 import type { Tool, ToolCallOptions, ToolResult } from "../tool/tool.ts";
 import { ownSignalPrefix, type Parked, parkedToJson, parseParked } from "./parked.ts";
 import { placeOf, recordWrite } from "./run-record.ts";
@@ -40,7 +41,7 @@ async function toolStep(scope: RunScope, attempt: Attempt, open: () => Promise<r
   const { execution, key, call } = attempt;
   const startedMs = scope.services.clock.monotonicMs();
   const found = await findTool(call.toolName, open, execution.signal);
-  if ("ok" in found) return finish(scope, attempt, found, startedMs);
+  if ("ok" in found) return withoutTool(scope, attempt, found, startedMs);
   const options: ToolCallOptions = { signal: execution.signal, idempotencyKey: key, taskId: scope.engine.task.id, runId: scope.engine.runId };
   if (found.effect === "once") return onceStep(scope, attempt, found, options, startedMs);
   const result = await found.call(call.input, options);
@@ -58,10 +59,22 @@ async function findTool(name: string, open: () => Promise<readonly Tool[]>, sign
   }
 }
 
+function intend({ engine, services }: RunScope, { key, call }: Attempt): Promise<EffectState> {
+  return services.store.effects.intend({ key, toolName: call.toolName, taskId: engine.task.id, runId: engine.runId, atMs: services.clock.now() });
+}
+
+/** There is no tool to call. An earlier attempt may have called it all the same, when the team still had it. */
+async function withoutTool(scope: RunScope, attempt: Attempt, missing: Extract<ToolResult, { ok: false }>, startedMs: number): Promise<StepEnd> {
+  const intent = await intend(scope, attempt);
+  if (intent.state === "completed") return finish(scope, attempt, parseResult(intent.result), startedMs);
+  if (intent.state === "unknown") return park(scope, attempt, `an earlier attempt was interrupted. ${missing.message}`);
+  await scope.services.store.effects.withdraw(attempt.key);
+  return finish(scope, attempt, missing, startedMs);
+}
+
 async function onceStep(scope: RunScope, attempt: Attempt, tool: Tool, options: ToolCallOptions, startedMs: number): Promise<StepEnd> {
   const { execution, key, call } = attempt;
-  const { clock, store } = scope.services;
-  const intent = await store.effects.intend({ key, toolName: tool.name, taskId: options.taskId, runId: options.runId, atMs: clock.now() });
+  const intent = await intend(scope, attempt);
   if (intent.state === "completed") return finish(scope, attempt, parseResult(intent.result), startedMs, key);
   if (intent.state === "unknown") {
     const earlier = await reconcile(tool, call.input, options);

@@ -135,6 +135,18 @@ test.each([
   expect(asked).toMatchObject({ result: "asked", tool_name: "send", tool_args: { to: "ann" }, reason: expect.stringContaining(`longhaul approve ${runId} --happened | --retry | --fail`) });
 });
 
+test("a once call that a crash interrupted waits for a human too when its tool is gone: the model is not told that it failed", async () => {
+  const { team: before, taskId } = await start(mailingTeam(mailer));
+  const withoutTool = defineTeam({ name: "t", agents: [defineAgent({ name: "clerk", model: "anthropic/test", instructions: "Mail." })] });
+  const team = await before.afterCrash({}, withoutTool);
+  teams.push(team);
+  await team.settle();
+
+  expect(await team.task(taskId)).toMatchObject({ status: "waiting", waitingReason: "unknown-effect" });
+  expect((await team.records({ eventTypes: ["approval"] }))[0]?.reason).toContain('There is no tool "send"');
+  expect(mailer.keys).toHaveLength(1);
+});
+
 test("a human says that it happened, and what came of it", async () => {
   const { team, taskId, runId } = await crashInCall(mailingTeam(mailer));
 

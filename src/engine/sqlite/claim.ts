@@ -5,9 +5,14 @@ import { listReady } from "./tasks.ts";
 import { moveTask } from "./transition.ts";
 import { listWaits } from "./waits.ts";
 
-/** Gives up to `slots` runs of an agent a slot. A task without a run gets one. */
+/** Gives up to `slots` runs of an agent a slot. A task without a run gets one. Of tasks that may be what kills the process, one executes at a time. */
 export function claimReady(change: Change, agent: EngineAgent, slots: number, newId: (prefix: string) => string): void {
-  for (const task of listReady(change.db, agent.name, change.atMs, slots)) {
+  const { recoveriesIsolatedAbove } = change.limits;
+  let hasSuspect = false;
+  for (const task of listReady(change.db, agent.name, change.atMs, recoveriesIsolatedAbove, slots)) {
+    const isSuspect = task.recoveriesWithoutProgress > recoveriesIsolatedAbove;
+    if (isSuspect && hasSuspect) continue;
+    hasSuspect ||= isSuspect;
     const runId = task.runId ?? newId("r");
     if (task.runId === null) insertRun(change.db, { id: runId, taskId: task.id, agentVersion: agent.version, startedAtMs: change.atMs });
     const running = moveTask(change, task, { status: "running", runId, startedAtMs: task.startedAtMs ?? change.atMs });

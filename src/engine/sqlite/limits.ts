@@ -14,6 +14,8 @@ export interface EngineLimits {
   readonly recoveriesMax: number;
   /** Crashes of one task with no step completed between them. Over it: dead(recovery-limit). */
   readonly recoveriesWithoutProgressMax: number;
+  /** Crashes of one task with no step completed between them, above which it executes only while no other such task does: the next crash names its culprit. */
+  readonly recoveriesIsolatedAbove: number;
   /** How long an idempotency key belongs to its task. */
   readonly keyWindowMs: number;
 }
@@ -26,5 +28,6 @@ export const defaultEngineLimits: EngineLimits = {
   foreignAwaitGraceMs: 5_000,
   recoveriesMax: 100,
   recoveriesWithoutProgressMax: 10,
+  recoveriesIsolatedAbove: 3,
   keyWindowMs: 400 * 86_400_000,
 };

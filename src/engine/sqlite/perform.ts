@@ -80,8 +80,9 @@ async function executeBody(scope: PerformScope, { identity, number }: Operation,
     try {
       return await body({ number, attempt, idempotencyKey, signal });
     } catch (error) {
-      if (!isFileFailure(error) || signal.aborted) return failed(error);
+      if (!isFileFailure(error)) return failed(error);
       await sleep(clock, fileRetryMs);
+      if (signal.aborted) return failed(error);
     }
   }
 }
@@ -157,7 +158,8 @@ function commitEnd(scope: PerformScope, change: Change, begun: BegunStep, end: S
   if (!isNew) return;
   for (const task of end.starts ?? []) startTask(change, task, { queueMax: scope.queueMax });
   change.write(end.writes ?? []);
-  clearRecoveriesWithoutProgress(change.db, scope.taskId);
+  // Another task that was in as many crashes may have waited for this one to prove harmless.
+  if (clearRecoveriesWithoutProgress(change.db, scope.taskId)) change.effects.queued = true;
 }
 
 /** What a step did happened, so its writes stay even if its value is too big to be kept. */

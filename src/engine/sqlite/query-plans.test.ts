@@ -26,7 +26,7 @@ const hotQueries: Readonly<Record<string, (db: SqliteDatabase) => unknown>> = {
   "tasks of all statuses": (tx) => listTasks(tx, {}),
   "ended tasks of an agent": (tx) => listTasks(tx, { agent: "a", statuses: ["done", "dead"] }),
   "open tasks": (tx) => listTasks(tx, { statuses: ["queued", "running", "waiting"] }),
-  "the next task of an agent": (tx) => listReady(tx, "a", 1, 1),
+  "the next task of an agent": (tx) => listReady(tx, "a", 1, 1, 1),
   "the length of a queue": (tx) => countQueued(tx, "a"),
   "the next instant of a task": (tx) => nextTaskInstantMs(tx, 1),
   "overdue tasks": (tx) => listOverdue(tx, 1, 1),

@@ -53,6 +53,24 @@ describe("the embedded engine", () => {
     expect(attempts).toEqual([0, 1_000, 2_000]);
   });
 
+  it("E6 does not execute a step again that the file refused when its task was canceled meanwhile", async () => {
+    const fixture = await suite.create();
+    let attempts = 0;
+    await fixture.engine.run([agentA], async (ctx) => done(await ctx.step({ kind: "tool", name: "once" }, async () => {
+      attempts++;
+      return await fixture.commit.submit((db) => db.exec("PRAGMA query_only = ON; CREATE TABLE refused (n)")).then(() => value(null));
+    })));
+    const { taskId } = await fixture.engine.start(newTask(fixture));
+    await until(() => attempts === 1, "it executes");
+    await fixture.clock.advance(500);
+    fixture.db.exec("PRAGMA query_only = OFF");
+    await fixture.engine.cancel(taskId, "enough");
+    await fixture.clock.advance(5_000);
+
+    expect(attempts).toBe(1);
+    expect(fixture.engine.isQuiet()).toBe(true);
+  });
+
   it("E1 refuses a key that would be stored as another one's", async () => {
     const fixture = await suite.create();
 

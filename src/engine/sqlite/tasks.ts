@@ -45,8 +45,9 @@ export function saveTask(db: SqliteDatabase, task: StoredTask): void {
   );
 }
 
-export function clearRecoveriesWithoutProgress(db: SqliteDatabase, taskId: string): void {
-  db.run("UPDATE lh_task SET recoveries_without_progress = 0 WHERE id = ? AND recoveries_without_progress > 0", taskId);
+/** True when there were any. */
+export function clearRecoveriesWithoutProgress(db: SqliteDatabase, taskId: string): boolean {
+  return db.run("UPDATE lh_task SET recoveries_without_progress = 0 WHERE id = ? AND recoveries_without_progress > 0", taskId).changes > 0;
 }
 
 /** True while the task executes this run. */
@@ -72,12 +73,13 @@ export function countQueued(db: SqliteDatabase, agent: string): number {
   return Number(db.get("SELECT count(*) AS n FROM lh_task WHERE agent = ? AND status = 'queued' AND (run_id IS NOT NULL) = 0", agent)?.["n"] ?? 0);
 }
 
-/** What this agent does next: runs that can go on before new ones, then by priority, then by age. */
-export function listReady(db: SqliteDatabase, agent: string, atMs: number, limit: number): readonly StoredTask[] {
+/** What this agent does next: runs that can go on before new ones, then by priority, then by age. `suspectAbove` crashes, only while none such executes. */
+export function listReady(db: SqliteDatabase, agent: string, atMs: number, suspectAbove: number, limit: number): readonly StoredTask[] {
   const rows = db.all(
-    `SELECT * FROM lh_task WHERE agent = ? AND status = 'queued' AND not_before_at_ms <= ?
-     ORDER BY (run_id IS NOT NULL) DESC, priority DESC, created_at_ms, rowid LIMIT ?`,
-    agent, atMs, limit,
+    `SELECT * FROM lh_task WHERE agent = ?1 AND status = 'queued' AND not_before_at_ms <= ?2
+       AND (recoveries_without_progress <= ?3 OR NOT EXISTS (SELECT 1 FROM lh_task WHERE status = 'running' AND recoveries_without_progress > ?3))
+     ORDER BY (run_id IS NOT NULL) DESC, priority DESC, created_at_ms, rowid LIMIT ?4`,
+    agent, atMs, suspectAbove, limit,
   );
   return rows.map((row) => taskFromRow(row));
 }

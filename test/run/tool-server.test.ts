@@ -1,0 +1,36 @@
+import { defineAgent, defineTeam, mcp } from "longhaul";
+import { scriptedModel } from "longhaul/testing";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { macrotask } from "../../src/base/turn.ts";
+import { type DiskTeam, openDiskTeam, temporaryDirectory } from "../fixture/disk-team.ts";
+
+let directory: ReturnType<typeof temporaryDirectory>;
+beforeEach(() => {
+  directory = temporaryDirectory();
+});
+afterEach(() => directory.remove());
+
+/** Virtual time goes on, with real turns for the real network in between, until the task neither is queued nor runs. */
+async function untilNotRunning(team: DiskTeam, taskId: string): Promise<void> {
+  for (let turn = 0; turn < 20_000; turn++) {
+    const { status } = await team.task(taskId);
+    if (status !== "running" && status !== "queued") return;
+    if (turn % 50 === 0) await team.advance(100);
+    await macrotask();
+  }
+}
+
+test("a tool server that cannot be reached is waited for, visibly and without a model call", async () => {
+  const model = scriptedModel("done");
+  const agent = defineAgent({ name: "reader", model: "anthropic/test", instructions: "Read.", tools: [mcp({ name: "files", url: "http://127.0.0.1:9/mcp" })] });
+  const team = await openDiskTeam(defineTeam({ name: "t", agents: [agent] }), { directory: directory.path, model });
+
+  const taskId = await team.submit("reader", null);
+  await untilNotRunning(team, taskId);
+
+  expect(await team.task(taskId)).toMatchObject({ status: "waiting", waitingReason: "retry" });
+  expect(await team.records({ eventTypes: ["retry"] })).toHaveLength(2);
+  expect(await team.records({ eventTypes: ["model_call", "error"] })).toMatchObject([{ event_type: "error", result: "error", data: { code: "MCP_UNAVAILABLE", model: null } }]);
+  expect(model.calls).toEqual([]);
+  await team.close();
+});
