@@ -99,7 +99,7 @@ describe("a watchdog", () => {
   });
 
   it("judges every minute while work is queued or runs, and while an agent is bad", async () => {
-    const running = watch([agent({ running: [{ taskId: "t_1", startedAtMs: startMs, lastActivityAtMs: startMs }] })]);
+    const running = watch([agent({ running: [{ taskId: "t_1", startedAtMs: startMs, openSinceMs: startMs, lastActivityAtMs: startMs }] })]);
     const queued = watch([agent({ queued: 1, oldestQueuedAtMs: startMs, slotsFree: 0 })]);
     const bad = watch([agent({ consecutiveDead: 3 })]);
     for (const { clock, world } of [running, queued, bad]) {
@@ -110,8 +110,8 @@ describe("a watchdog", () => {
   });
 
   it("lets what waits for a timer wait, and judges another wait when it has become too long", async () => {
-    const timer = watch([agent({ waiting: [{ taskId: "t_1", reason: "timer", sinceMs: startMs }] })]);
-    const human = watch([agent({ waiting: [{ taskId: "t_1", reason: "human", sinceMs: startMs }] })]);
+    const timer = watch([agent({ waiting: [{ taskId: "t_1", reason: "timer", sinceMs: startMs, openSinceMs: startMs }] })]);
+    const human = watch([agent({ waiting: [{ taskId: "t_1", reason: "human", sinceMs: startMs, openSinceMs: startMs }] })]);
     await timer.clock.advance(72 * hour);
     await human.clock.advance(hour + 1);
 

@@ -47,6 +47,26 @@ export function testWaits(suite: EngineSuite): void {
       expect(await fixture.engine.result(taskId)).toMatchObject({ output: "awake" });
     });
 
+    it("says since when a task has been open: waits between retries go on counting, a wait for people or time does not", async () => {
+      const fixture = await suite.create();
+      const startMs = fixture.clock.now();
+      await fixture.engine.run([agentA], async (ctx) => {
+        await ctx.wait({ name: "again", reason: "retry", timeoutMs: hourMs });
+        await ctx.wait({ name: "word", reason: "human", signal: "word", timeoutMs: hourMs });
+        await ctx.wait({ name: "again", reason: "retry", timeoutMs: hourMs });
+        return done(null);
+      });
+      const { taskId } = await fixture.engine.start(newTask(fixture));
+      const seen: (readonly [string | null, number, number])[] = [];
+      for (let hour = 0; hour < 4; hour++) {
+        await advance(fixture, hour === 0 ? 1 : hourMs);
+        const task = await fixture.engine.get(taskId);
+        seen.push([task?.waitingReason ?? null, Math.round(((task?.statusSinceMs ?? 0) - startMs) / hourMs), Math.round(((task?.openSinceMs ?? 0) - startMs) / hourMs)]);
+      }
+
+      expect(seen).toEqual([["retry", 0, 0], ["human", 1, 0], ["retry", 2, 2], [null, 3, 2]]);
+    });
+
     it("holds a thousand waiting runs without a slot and with one timer", async () => {
       const fixture = await suite.create();
       await fixture.engine.run([{ ...agentA, concurrency: 50, queueMax: 2_000 }], async (ctx) => {

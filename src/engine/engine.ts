@@ -149,8 +149,10 @@ export interface Started {
 export interface TaskFilter {
   readonly statuses?: readonly TaskStatus[];
   readonly agent?: string;
-  /** At most this many, newest first. Default 100, at most 10,000. */
+  /** At most this many. Default 100, at most 10,000. */
   readonly limit?: number;
+  /** By creation; the first ones that are returned. Default "newest". */
+  readonly first?: "newest" | "oldest";
 }
 
 export interface RecoveryReport {

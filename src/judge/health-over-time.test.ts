@@ -8,8 +8,8 @@ import type { AgentExpectation, AgentObservation } from "./observation.ts";
 const nowMs = Date.UTC(2026, 5, 1);
 const instant = fc.integer({ min: -20_000, max: 0 }).map((offsetMs) => nowMs + offsetMs);
 const reasons: readonly WaitingReason[] = ["timer", "human", "signal", "child", "retry", "breaker", "rate-limit", "budget", "paused", "unknown-effect"];
-const running = fc.record({ taskId: fc.constantFrom("t_1", "t_2"), startedAtMs: instant, lastActivityAtMs: instant });
-const waiting = fc.record({ taskId: fc.constantFrom("t_3", "t_4"), reason: fc.constantFrom(...reasons), sinceMs: instant });
+const running = fc.record({ taskId: fc.constantFrom("t_1", "t_2"), startedAtMs: instant, openSinceMs: instant, lastActivityAtMs: instant });
+const waiting = fc.record({ taskId: fc.constantFrom("t_3", "t_4"), reason: fc.constantFrom(...reasons), sinceMs: instant, openSinceMs: instant });
 const schedule = fc.record({
   triggerId: fc.constant("every"), nextAtMs: fc.integer({ min: -20_000, max: 20_000 }).map((offsetMs) => nowMs + offsetMs),
   intervalMs: fc.integer({ min: 1, max: 10_000 }), lastReceiptAtMs: fc.option(instant),

@@ -26,7 +26,7 @@ function around(changes: Partial<AgentObservation>, thresholdMs: number, expecte
 }
 
 function runningSince(startedMs: number, activityMs = startedMs) {
-  return { taskId: "t_1", startedAtMs: t0 + startedMs, lastActivityAtMs: t0 + activityMs };
+  return { taskId: "t_1", startedAtMs: t0 + startedMs, openSinceMs: t0 + startedMs, lastActivityAtMs: t0 + activityMs };
 }
 
 describe("an agent without trouble", () => {
@@ -43,9 +43,9 @@ describe("an agent without trouble", () => {
 
   it("is waiting, told by the wait for something before one for a timer", () => {
     const waiting = [
-      { taskId: "t_1", reason: "timer", sinceMs: t0 - hour },
-      { taskId: "t_2", reason: "retry", sinceMs: t0 + minute },
-      { taskId: "t_3", reason: "human", sinceMs: t0 },
+      { taskId: "t_1", reason: "timer", sinceMs: t0 - hour, openSinceMs: t0 - hour },
+      { taskId: "t_2", reason: "retry", sinceMs: t0 + minute, openSinceMs: t0 + minute },
+      { taskId: "t_3", reason: "human", sinceMs: t0, openSinceMs: t0 },
     ] as const;
 
     expect(judge({ waiting }, 2 * minute)).toMatchObject({ health: { state: "waiting", reason: "human" }, bad: false, evidence: "3 tasks waiting(human), the longest for 2 min." });
@@ -129,7 +129,7 @@ describe("stalled", () => {
 
     expect(around({ ...queue, lastEndedAtMs: t0 + minute }, 2 * minute)).toEqual(["working", "stalled"]);
     expect(around({ ...queue, running: [runningSince(minute)] }, 2 * minute)).toEqual(["working", "stalled"]);
-    expect(around({ ...queue, waiting: [{ taskId: "t_1", reason: "human", sinceMs: t0 + minute }] }, 2 * minute)).toEqual(["working", "stalled"]);
+    expect(around({ ...queue, waiting: [{ taskId: "t_1", reason: "human", sinceMs: t0 + minute, openSinceMs: t0 + minute }] }, 2 * minute)).toEqual(["working", "stalled"]);
   });
 
   // eltmon/overdeck#1615: wedged, $49 spent, still classified healthy.
@@ -187,24 +187,39 @@ describe("hollow", () => {
 describe("stuck-waiting", () => {
   it("is an agent whose wait outlasts its interval, named by the wait that did so first", () => {
     const waiting = [
-      { taskId: "t_1", reason: "timer", sinceMs: t0 },
-      { taskId: "t_2", reason: "budget", sinceMs: t0 + minute },
-      { taskId: "t_3", reason: "breaker", sinceMs: t0 },
+      { taskId: "t_1", reason: "timer", sinceMs: t0, openSinceMs: t0 },
+      { taskId: "t_2", reason: "budget", sinceMs: t0 + minute, openSinceMs: t0 + minute },
+      { taskId: "t_3", reason: "breaker", sinceMs: t0, openSinceMs: t0 },
     ] as const;
 
     expect(around({ waiting }, 2 * hour)).toEqual(["waiting(breaker)", "stuck-waiting(breaker)"]);
     expect(judge({ waiting }, 9 * hour)).toMatchObject({ health: { reason: "breaker" }, bad: true, reviewAtMs: null, evidence: "Task t_3 has waited for breaker for 9 h; a wait may last 2 h." });
   });
 
+  // SCENARIOS, the nearest open peer #6390: ten days of identical failures with no alarm.
+  it("takes waits between vain tries for one wait, and a try between them for no progress", () => {
+    const wait = { waiting: [{ taskId: "t_1", reason: "retry" as const, sinceMs: t0 + 100 * minute, openSinceMs: t0 }] };
+    const attempt = { running: [{ taskId: "t_1", startedAtMs: t0 + 119 * minute, openSinceMs: t0, lastActivityAtMs: t0 + 119 * minute }] };
+
+    expect(around(wait, 2 * hour)).toEqual(["waiting(retry)", "stuck-waiting(retry)"]);
+    expect(around(attempt, 2 * hour)).toEqual(["working", "stalled"]);
+  });
+
+  it("does not blame a task that goes on for the time that it waited for people", () => {
+    const goesOn = { running: [{ taskId: "t_1", startedAtMs: t0 + 5 * hour, openSinceMs: t0 + 5 * hour, lastActivityAtMs: t0 + 7 * hour }] };
+
+    expect(around(goesOn, 7 * hour)).toEqual(["working", "stalled"]);
+  });
+
   it("counts the downtime of the team only for waits that end outside of it", () => {
-    const sinceFriday = (reason: "human" | "retry") => ({ waiting: [{ taskId: "t_1", reason, sinceMs: t0 - 48 * hour }] });
+    const sinceFriday = (reason: "human" | "retry") => ({ waiting: [{ taskId: "t_1", reason, sinceMs: t0 - 48 * hour, openSinceMs: t0 - 48 * hour }] });
 
     expect(describeHealth(judge(sinceFriday("human"), second).health)).toBe("stuck-waiting(human)");
     expect(around(sinceFriday("retry"), 2 * hour)).toEqual(["waiting(retry)", "stuck-waiting(retry)"]);
   });
 
   it("names a forgotten pause", () => {
-    expect(around({ paused: true, waiting: [{ taskId: "t_1", reason: "paused", sinceMs: t0 }] }, 2 * hour)).toEqual(["paused", "stuck-waiting(paused)"]);
+    expect(around({ paused: true, waiting: [{ taskId: "t_1", reason: "paused", sinceMs: t0, openSinceMs: t0 }] }, 2 * hour)).toEqual(["paused", "stuck-waiting(paused)"]);
   });
 });
 
@@ -215,7 +230,7 @@ describe("precedence", () => {
       consecutiveDead: 3,
       schedules: [{ triggerId: "every(1m)", nextAtMs: t0, intervalMs: minute, lastReceiptAtMs: null }],
       running: [runningSince(0)],
-      waiting: [{ taskId: "t_2", reason: "human", sinceMs: t0 }],
+      waiting: [{ taskId: "t_2", reason: "human", sinceMs: t0, openSinceMs: t0 }],
       doneSinceProgress: 1, firstEndSinceProgressAtMs: t0 + second, lastEndedAtMs: t0 + 9 * hour,
       paused: true,
     };

@@ -1,6 +1,6 @@
 import { formatDuration } from "../base/duration.ts";
 import { describeHealth, type HealthState, type HealthVerdict } from "../record/health.ts";
-import type { WaitingReason } from "../record/task.ts";
+import { isOwnWait, type WaitingReason } from "../record/task.ts";
 import type { AgentExpectation, AgentObservation, WaitingTask } from "./observation.ts";
 
 /**
@@ -91,10 +91,10 @@ function findNotStarting(observation: AgentObservation, nowMs: number): readonly
   return [{ health: { state: "stalled" }, fromMs: sinceMs + startWithinMs + 1, evidence }];
 }
 
-/** There is work, nothing was done since the last progress, and the work has been open for too long. */
+/** There is work, nothing was done since the last progress, and the work has been open for too long, however often it was tried again. */
 function findFruitless(observation: AgentObservation, { progressWithinMs }: AgentExpectation, nowMs: number): readonly Condition[] {
   const { oldestQueuedAtMs, running, queued, doneSinceProgress, deadSinceProgress } = observation;
-  const openSince = [...(oldestQueuedAtMs === null ? [] : [oldestQueuedAtMs]), ...running.map(({ startedAtMs }) => startedAtMs)];
+  const openSince = [...(oldestQueuedAtMs === null ? [] : [oldestQueuedAtMs]), ...running.map(({ openSinceMs }) => openSinceMs)];
   if (openSince.length === 0 || doneSinceProgress > 0) return [];
   const sinceMs = Math.max(progressBaseMs(observation), Math.min(...openSince));
   const evidence = `${running.length} running, ${queued} queued, ${deadSinceProgress} died, none done, and no progress for ${formatDuration(nowMs - sinceMs)}; progress is expected within ${formatDuration(progressWithinMs)}.`;
@@ -117,12 +117,15 @@ function findHollow(observation: AgentObservation, { progressWithinMs }: AgentEx
   return [{ health: { state: "hollow" }, fromMs, evidence }];
 }
 
-function findStuckWaiting({ waiting, observedSinceMs }: AgentObservation, { progressWithinMs }: AgentExpectation, nowMs: number): readonly Condition[] {
+/** A wait of the team's own that follows on another one, with only a vain try between them, is the same wait. */
+function findStuckWaiting(observation: AgentObservation, { progressWithinMs }: AgentExpectation, nowMs: number): readonly Condition[] {
+  const { waiting, observedSinceMs } = observation;
   return waiting
     .filter(({ reason }) => reason !== "timer")
-    .map(({ taskId, reason, sinceMs }) => {
-      const startMs = outsideReasons.includes(reason) ? sinceMs : Math.max(sinceMs, observedSinceMs);
-      const evidence = `Task ${taskId} has waited for ${reason} for ${formatDuration(nowMs - sinceMs)}; a wait may last ${formatDuration(progressWithinMs)}.`;
+    .map(({ taskId, reason, sinceMs, openSinceMs }) => {
+      const ownMs = isOwnWait(reason) ? Math.max(openSinceMs, progressBaseMs(observation)) : Math.max(sinceMs, observedSinceMs);
+      const startMs = outsideReasons.includes(reason) ? sinceMs : ownMs;
+      const evidence = `Task ${taskId} has waited for ${reason} for ${formatDuration(nowMs - startMs)}; a wait may last ${formatDuration(progressWithinMs)}.`;
       return { health: { state: "stuck-waiting", reason }, fromMs: startMs + progressWithinMs + 1, evidence };
     });
 }

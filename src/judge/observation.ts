@@ -34,6 +34,8 @@ export interface AgentObservation {
 
 export interface RunningTask {
   readonly taskId: string;
+  /** Since when the team itself owes it an end: retries and the waits between them go on counting. */
+  readonly openSinceMs: number;
   /** When it began to run, or went on after its last wait. */
   readonly startedAtMs: number;
   /** The latest step, chunk or heartbeat that was seen of it. */
@@ -44,6 +46,8 @@ export interface WaitingTask {
   readonly taskId: string;
   readonly reason: WaitingReason;
   readonly sinceMs: number;
+  /** As of a running task; counts for waits that the team itself ends. */
+  readonly openSinceMs: number;
 }
 
 export interface ScheduleObservation {

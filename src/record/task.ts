@@ -10,6 +10,11 @@ export type WaitingReason =
   | "timer" | "human" | "signal" | "child" | "retry" | "breaker" | "rate-limit" | "budget" | "concurrency" | "dependency" | "paused"
   | "code-mismatch" | "unknown-effect";
 
+/** Waits after which the team itself tries again: as long as they follow each other, the work is as open as if it ran. */
+export function isOwnWait(reason: WaitingReason): boolean {
+  return reason === "retry" || reason === "breaker" || reason === "rate-limit" || reason === "concurrency" || reason === "dependency";
+}
+
 /** How much a `done` is worth: accepted with evidence, no verifier declared, or a fallback or partial result. */
 export type Outcome = "verified" | "unverified" | "degraded";
 
@@ -48,6 +53,10 @@ export interface Task extends NewTask {
   readonly createdAtMs: number;
   readonly startedAtMs: number | null;
   readonly endedAtMs: number | null;
+  /** When it came into its status. */
+  readonly statusSinceMs: number;
+  /** Since when its end has been the team's own business: its creation, its first start, or the end of its last wait for time, people or other work. */
+  readonly openSinceMs: number;
   /** The run that is current, null until the task first runs. */
   readonly runId: string | null;
   /** The run that called this one and waits for it. */

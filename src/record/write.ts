@@ -22,5 +22,7 @@ export type Write =
   | { readonly type: "progress"; readonly id: string; readonly agent: string; readonly atMs: number; readonly what: string; readonly outputHash: string | null }
   /** Queues a message to people. */
   | { readonly type: "outbox"; readonly id: string; readonly notifier: string; readonly message: JsonObject; readonly atMs: number; readonly expiresAtMs: number }
+  /** Keeps a small named value in place of the one before. */
+  | { readonly type: "meta"; readonly name: string; readonly value: Json }
   /** What the trigger remembers between firings: next instant, cursor. */
   | { readonly type: "trigger.state"; readonly triggerId: string; readonly state: JsonObject };

@@ -48,12 +48,11 @@ export async function createAlerting(options: AlertingOptions): Promise<Alerting
       const alerts = computeAlerts(state, verdicts, nowMs, blind === undefined ? {} : { blind });
       const notifications = alerts.notifications.map((draft) => ({ ...draft, id: ids("n"), team }));
       const writes = [...changed.map((verdict) => healthRecord(team, ids("v"), nowMs, verdict)), ...notifications.flatMap((notification) => toOutbox(notification))];
+      // What people are told, and that they were told, is one commit: a crash between would tell it twice.
+      if (alerts.next !== state) writes.push({ type: "meta", name: stateName, value: alerts.next as unknown as Json });
       if (writes.length > 0) await store.write(writes);
       for (const verdict of changed) known.set(verdict.agent, describeHealth(verdict.health));
-      if (alerts.next !== state) {
-        state = alerts.next;
-        await store.meta.set(stateName, state as unknown as Json);
-      }
+      state = alerts.next;
       if (notifications.length > 0) options.onQueued();
     },
     async enqueue(notification, exceptNotifier) {

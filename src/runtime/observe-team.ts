@@ -1,5 +1,5 @@
-import type { Engine } from "../engine/engine.ts";
-import { expectationDefaults, type AgentExpectation, type AgentObservation, type ScheduleObservation, type WaitingTask } from "../judge/observation.ts";
+import type { Engine, TaskFilter } from "../engine/engine.ts";
+import { expectationDefaults, type AgentExpectation, type AgentObservation, type RunningTask, type ScheduleObservation } from "../judge/observation.ts";
 import type { Task } from "../record/task.ts";
 import type { AgentProgress, Store } from "../store/store.ts";
 import type { Manifest, ManifestWorker } from "./manifest.ts";
@@ -33,12 +33,15 @@ export async function observeTeam(source: ObservationSource, manifest: Manifest,
 }
 
 async function observeWorker(source: ObservationSource, manifest: Manifest, worker: ManifestWorker, progress: AgentProgress | null, schedules: readonly ScheduleObservation[], nowMs: number): Promise<AgentObservation> {
-  const [open, ended] = await Promise.all([
-    source.tasks.list({ agent: worker.name, statuses: ["queued", "running", "waiting"], limit: openTasksMax }),
-    source.tasks.list({ agent: worker.name, statuses: ["done", "dead"], limit: endedTasksMax }),
+  const list = (filter: TaskFilter): Promise<readonly Task[]> => source.tasks.list({ agent: worker.name, ...filter });
+  // One list for each: a long queue must not push what runs or waits out of sight, and the oldest is what matters.
+  const [open, running, waiting, ended] = await Promise.all([
+    list({ statuses: ["queued"], limit: openTasksMax, first: "oldest" }),
+    list({ statuses: ["running"], limit: openTasksMax }),
+    list({ statuses: ["waiting"], limit: openTasksMax, first: "oldest" }),
+    list({ statuses: ["done", "dead"], limit: endedTasksMax }),
   ]);
-  const queued = open.filter((task) => task.status === "queued" && task.notBeforeAtMs <= nowMs);
-  const running = open.filter((task) => task.status === "running");
+  const queued = open.filter((task) => task.notBeforeAtMs <= nowMs);
   const lastProgressAtMs = progress?.lastAtMs ?? null;
   const since = endedSinceProgress(ended, progress);
   const newestFirst = ended.toSorted((a, b) => (b.endedAtMs ?? 0) - (a.endedAtMs ?? 0));
@@ -50,8 +53,8 @@ async function observeWorker(source: ObservationSource, manifest: Manifest, work
     progressSinceMs: worker.progressSinceMs,
     queued: queued.length,
     oldestQueuedAtMs: minimum(queued.map((task) => Math.max(task.createdAtMs, task.notBeforeAtMs))),
-    running: await Promise.all(running.map(async (task) => ({ taskId: task.id, startedAtMs: task.startedAtMs ?? task.createdAtMs, lastActivityAtMs: await lastActivityAtMs(source, task) }))),
-    waiting: await Promise.all(open.filter((task) => task.status === "waiting").map((task) => toWaiting(source, task))),
+    running: await Promise.all(running.map((task) => toRunning(source, task))),
+    waiting: waiting.map((task) => ({ taskId: task.id, reason: task.waitingReason ?? "timer", sinceMs: task.statusSinceMs, openSinceMs: task.openSinceMs })),
     paused: false,
     lastProgressAtMs,
     progressCount: progress?.count ?? 0,
@@ -84,13 +87,9 @@ function schedulesOf(worker: ManifestWorker, states: Awaited<ReturnType<Store["t
   });
 }
 
-async function toWaiting(source: ObservationSource, task: Task): Promise<WaitingTask> {
-  return { taskId: task.id, reason: task.waitingReason ?? "timer", sinceMs: await lastActivityAtMs(source, task) };
-}
-
-async function lastActivityAtMs(source: ObservationSource, task: Task): Promise<number> {
-  const [last] = await source.store.records.query({ taskId: task.id, limit: 1 });
-  return last === undefined ? (task.startedAtMs ?? task.createdAtMs) : Date.parse(last.record.timestamp);
+async function toRunning(source: ObservationSource, { id, statusSinceMs, openSinceMs }: Task): Promise<RunningTask> {
+  const [last] = await source.store.records.query({ taskId: id, limit: 1 });
+  return { taskId: id, startedAtMs: statusSinceMs, openSinceMs, lastActivityAtMs: last === undefined ? statusSinceMs : Date.parse(last.record.timestamp) };
 }
 
 function minimum(values: readonly number[]): number | null {

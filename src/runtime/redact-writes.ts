@@ -14,6 +14,7 @@ export function redactWrites(writes: readonly Write[], redact: <T extends Json>(
         return { ...write, message: redact(write.message) };
       case "key.claim":
       case "money.settle":
+      case "meta":
       case "task.left":
       case "effect.complete":
       case "progress":

@@ -13,7 +13,7 @@ const token = "token-of-this-test";
 
 const task: Task = {
   id: "t_1", agent: "triage", input: null, key: null, priority: 0, notBeforeAtMs: 0, deadlineAtMs: 1, depth: 0, source: "api", status: "queued", waitingReason: null,
-  createdAtMs: 0, startedAtMs: null, endedAtMs: null, runId: null, parentRunId: null, recoveries: 0, end: null,
+  createdAtMs: 0, startedAtMs: null, endedAtMs: null, statusSinceMs: 0, openSinceMs: 0, runId: null, parentRunId: null, recoveries: 0, end: null,
 };
 
 /** Operations that succeed, or fail with one error. */

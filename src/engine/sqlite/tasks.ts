@@ -24,13 +24,14 @@ export function getTaskOfRun(db: SqliteDatabase, runId: string): StoredTask | nu
 
 export function insertTask(db: SqliteDatabase, task: NewTask, createdAtMs: number, parentRunId: string | null): StoredTask {
   db.run(
-    `INSERT INTO lh_task (id, agent, input, key, priority, not_before_at_ms, deadline_at_ms, depth, source, status, created_at_ms, parent_run_id, recoveries,
-       recoveries_without_progress) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'queued', ?, ?, 0, 0)`,
-    task.id, task.agent, JSON.stringify(task.input), task.key, task.priority, task.notBeforeAtMs, task.deadlineAtMs, task.depth, task.source, createdAtMs, parentRunId,
+    `INSERT INTO lh_task (id, agent, input, key, priority, not_before_at_ms, deadline_at_ms, depth, source, status, created_at_ms, status_since_ms,
+       open_since_ms, parent_run_id, recoveries, recoveries_without_progress) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, 0, 0)`,
+    task.id, task.agent, JSON.stringify(task.input), task.key, task.priority, task.notBeforeAtMs, task.deadlineAtMs, task.depth, task.source, createdAtMs, createdAtMs, createdAtMs, parentRunId,
   );
   return {
     id: task.id, agent: task.agent, input: task.input, key: task.key, priority: task.priority, notBeforeAtMs: task.notBeforeAtMs, deadlineAtMs: task.deadlineAtMs,
-    depth: task.depth, source: task.source, status: "queued", waitingReason: null, createdAtMs, startedAtMs: null, endedAtMs: null, runId: null, parentRunId,
+    depth: task.depth, source: task.source, status: "queued", waitingReason: null, createdAtMs, startedAtMs: null, endedAtMs: null, statusSinceMs: createdAtMs,
+    openSinceMs: createdAtMs, runId: null, parentRunId,
     recoveries: 0, recoveriesWithoutProgress: 0, end: null,
   };
 }
@@ -38,10 +39,10 @@ export function insertTask(db: SqliteDatabase, task: NewTask, createdAtMs: numbe
 /** Writes what can change of a task. */
 export function saveTask(db: SqliteDatabase, task: StoredTask): void {
   db.run(
-    `UPDATE lh_task SET status = ?, waiting_reason = ?, deadline_at_ms = ?, started_at_ms = ?, ended_at_ms = ?, run_id = ?, parent_run_id = ?, recoveries = ?,
-       recoveries_without_progress = ?, end = ? WHERE id = ?`,
-    task.status, task.waitingReason, task.deadlineAtMs, task.startedAtMs, task.endedAtMs, task.runId, task.parentRunId, task.recoveries,
-    task.recoveriesWithoutProgress, task.end === null ? null : JSON.stringify(task.end), task.id,
+    `UPDATE lh_task SET status = ?, waiting_reason = ?, deadline_at_ms = ?, started_at_ms = ?, ended_at_ms = ?, status_since_ms = ?, open_since_ms = ?, run_id = ?,
+       parent_run_id = ?, recoveries = ?, recoveries_without_progress = ?, end = ? WHERE id = ?`,
+    task.status, task.waitingReason, task.deadlineAtMs, task.startedAtMs, task.endedAtMs, task.statusSinceMs, task.openSinceMs, task.runId, task.parentRunId,
+    task.recoveries, task.recoveriesWithoutProgress, task.end === null ? null : JSON.stringify(task.end), task.id,
   );
 }
 
@@ -55,14 +56,15 @@ export function isRunning(db: SqliteDatabase, taskId: string, runId: string): bo
   return db.get("SELECT 1 FROM lh_task WHERE id = ? AND run_id = ? AND status = 'running'", taskId, runId) !== undefined;
 }
 
-/** Each status is a walk of an index from its newest end, so that a list costs what it returns, however many tasks there are. */
-export function listTasks(db: SqliteDatabase, { statuses = taskStatuses, agent, limit = listDefault }: TaskFilter): readonly Task[] {
+/** Each status is a walk of an index from one end, so that a list costs what it returns, however many tasks there are. */
+export function listTasks(db: SqliteDatabase, { statuses = taskStatuses, agent, limit = listDefault, first = "newest" }: TaskFilter): readonly Task[] {
   const limitOfAll = Math.max(0, Math.min(limit, listMax));
   const ofAgent = agent === undefined ? "" : "agent = ? AND ";
-  const newest = statuses.map(() => `SELECT * FROM (SELECT rowid AS place FROM lh_task WHERE ${ofAgent}status = ? ORDER BY created_at_ms DESC, rowid DESC LIMIT ?)`);
-  if (newest.length === 0) return [];
+  const order = first === "newest" ? "created_at_ms DESC, rowid DESC" : "created_at_ms, rowid";
+  const ofStatus = statuses.map(() => `SELECT * FROM (SELECT rowid AS place FROM lh_task WHERE ${ofAgent}status = ? ORDER BY ${order} LIMIT ?)`);
+  if (ofStatus.length === 0) return [];
   const rows = db.all(
-    `SELECT * FROM lh_task WHERE rowid IN (${newest.join(" UNION ALL ")}) ORDER BY created_at_ms DESC, rowid DESC LIMIT ?`,
+    `SELECT * FROM lh_task WHERE rowid IN (${ofStatus.join(" UNION ALL ")}) ORDER BY ${order} LIMIT ?`,
     ...statuses.flatMap((status) => (agent === undefined ? [status, limitOfAll] : [agent, status, limitOfAll])), limitOfAll,
   );
   return rows.map((row) => toTask(taskFromRow(row)));
@@ -140,6 +142,8 @@ function taskFromRow(row: Row): StoredTask {
     createdAtMs: Number(row["created_at_ms"]),
     startedAtMs: numberOrNull(row["started_at_ms"]),
     endedAtMs: numberOrNull(row["ended_at_ms"]),
+    statusSinceMs: Number(row["status_since_ms"]),
+    openSinceMs: Number(row["open_since_ms"]),
     runId: textOrNull(row["run_id"]),
     parentRunId: textOrNull(row["parent_run_id"]),
     recoveries: Number(row["recoveries"]),

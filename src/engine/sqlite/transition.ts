@@ -1,6 +1,6 @@
 import { assert } from "../../base/assert.ts";
 import type { Failure } from "../../record/failure.ts";
-import { isLegalTransition, type TaskEnd } from "../../record/task.ts";
+import { isLegalTransition, isOwnWait, type TaskEnd } from "../../record/task.ts";
 import type { StepOutcome } from "../../record/step.ts";
 import { noteQueued, type Change } from "./change.ts";
 import { appendStep, replaceSeed, type EndedStep } from "./journal.ts";
@@ -12,7 +12,8 @@ export type TaskFields = Partial<Omit<StoredTask, "id" | "status">> & Pick<Store
 /** Brings a task from one status to another and tells the observer, and the store when it leaves its slot, in the same commit. */
 export function moveTask(change: Change, task: StoredTask, fields: TaskFields, failure?: Failure): StoredTask {
   assert(isLegalTransition(task.status, fields.status), `task ${task.id} cannot go from ${task.status} to ${fields.status}`);
-  const moved: StoredTask = { ...task, waitingReason: null, ...fields };
+  const isTakenUp = (fields.status === "running" && task.startedAtMs === null) || (task.waitingReason !== null && !isOwnWait(task.waitingReason));
+  const moved: StoredTask = { ...task, waitingReason: null, statusSinceMs: change.atMs, openSinceMs: isTakenUp ? change.atMs : task.openSinceMs, ...fields };
   saveTask(change.db, moved);
   if (task.status === "running") change.write([{ type: "task.left", taskId: task.id }]);
   if (moved.status === "queued") noteQueued(change, moved);

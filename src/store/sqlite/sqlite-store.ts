@@ -114,6 +114,8 @@ function applyWrite(db: SqliteDatabase, write: Write): void {
       return recordProgress(db, write);
     case "outbox":
       return queueNotification(db, write);
+    case "meta":
+      return setMeta(db, write.name, write.value);
     case "trigger.state":
       return setTriggerState(db, write.triggerId, write.state);
   }
