@@ -1,6 +1,7 @@
 import { macrotask } from "../base/turn.ts";
 import type { VirtualClock } from "../base/virtual-clock.ts";
 import type { Json } from "../base/json.ts";
+import { toLogRecord } from "../record/log-record.ts";
 import type { NewTask, TaskEnd } from "../record/task.ts";
 import type { Write } from "../record/write.ts";
 import type { Engine, EngineAgent, EngineContext, Execute, StepEnd, TaskChange } from "./engine.ts";
@@ -13,6 +14,8 @@ export interface EngineFixture {
   readonly changes: readonly TaskChange[];
   /** Ids of the progress writes that were applied to these data by any engine. */
   applied(): readonly string[];
+  /** Ids of the records that were written to these data by any engine. */
+  recorded(): readonly string[];
   /** Ids of the tasks that left their slot, as the store was told by any engine, in order. */
   left(): readonly string[];
 }
@@ -46,6 +49,10 @@ export function value(output: Json, writes: readonly Write[] = []): StepEnd {
 
 export function progress(id: string): Write {
   return { type: "progress", id, agent: "a", atMs: 0, what: "test", outputHash: null };
+}
+
+export function record(id: string): Write {
+  return { type: "record", record: toLogRecord(id, 0, "test", { event_type: "decision" }) };
 }
 
 /** A step of plain code that returns what `body` returns. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { EngineContext } from "./engine.ts";
-import { agentA, code, createGate, done, newTask, progress, quiet, runToEnd, until, value, type EngineSuite } from "./engine-fixture.testsuite.ts";
+import { agentA, code, createGate, done, newTask, progress, quiet, record, runToEnd, until, value, type EngineSuite } from "./engine-fixture.testsuite.ts";
 
 export function testOperation(suite: EngineSuite): void {
   describe("operation", () => {
@@ -149,7 +149,7 @@ function testDrain(suite: EngineSuite): void {
 }
 
 function testDecisions(suite: EngineSuite): void {
-  it("S3 cancels an executing run at once: its signal aborts and its late result is never applied", async () => {
+  it("S3 cancels an executing run at once: its signal aborts and its late result is recorded and never applied", async () => {
     const fixture = await suite.create();
     const gate = createGate();
     const log: string[] = [];
@@ -158,7 +158,7 @@ function testDecisions(suite: EngineSuite): void {
       await ctx.step({ kind: "code", name: "stubborn" }, async ({ signal }) => {
         signal.addEventListener("abort", () => log.push((signal.reason as { readonly code: string }).code));
         await gate.opened;
-        return value(1, [progress("late")]);
+        return value(1, [progress("late"), record("what it did")]);
       });
       log.push("went on");
       return done(null);
@@ -175,6 +175,7 @@ function testDecisions(suite: EngineSuite): void {
     await quiet(fixture);
     expect(log).toEqual(["TASK_CANCELED"]);
     expect(fixture.applied()).toEqual([]);
+    expect(fixture.recorded()).toEqual(["what it did/late"]);
   });
 
   it("restarts a canceled task with a new run from its first step, and refuses one that goes on or is done", async () => {

@@ -167,6 +167,8 @@ export interface DrainReport {
 
 /** A transition of a task, told to the composition root inside the commit; what it returns is written there too. */
 export interface TaskChange {
+  /** The agent's version with which the run went on so far, when it now goes on with another. */
+  readonly earlierVersion?: string;
   readonly task: Task;
   readonly from: TaskStatus | null;
   readonly atMs: number;

@@ -3,7 +3,7 @@ import { createWatchdog, type Watchdog } from "../act/watchdog.ts";
 import { messageOf } from "../base/error.ts";
 import type { Json } from "../base/json.ts";
 import type { RecoveryReport } from "../engine/engine.ts";
-import { isEnded } from "../record/task.ts";
+import { isEnded, type Task } from "../record/task.ts";
 import { executeTask } from "../run/execute-task.ts";
 import { budgetSignal } from "../run/parked.ts";
 import { createScheduler, type Scheduler } from "../trigger/scheduler.ts";
@@ -25,8 +25,10 @@ export async function startParts(parts: TeamParts): Promise<{ readonly running: 
   await write([teamRecord(parts, { event_type: "start", result: "started", data: { agents: [...workers.keys()] } })]);
   const agents = [...workers.values()].map(({ name, version, limits }) => ({ name, version, concurrency: limits.concurrency, queueMax: limits.queueMax }));
   const report = await data.engine.run(agents, (context) => executeTask(services, context));
-  await wakeForBudget(parts);
   const { sender, alerting } = await startTelling(parts);
+  const open = await data.engine.list({ statuses: ["queued", "waiting"], limit: openTasksMax });
+  await wakeForBudget(parts, open);
+  await tellOfStrangers(parts, alerting, open);
   const watchdog = startWatchdog(parts, alerting);
   const scheduler = await startScheduler(parts);
   return {
@@ -43,11 +45,26 @@ export async function startParts(parts: TeamParts): Promise<{ readonly running: 
   };
 }
 
+/** Open tasks that are looked at when a team starts. */
+const openTasksMax = 10_000;
+
 /** Budgets may have been raised since these runs stopped for want of one. */
-async function wakeForBudget({ data, ids }: TeamParts): Promise<void> {
-  const waiting = await data.engine.list({ statuses: ["waiting"], limit: 10_000 });
-  const short = waiting.filter((task) => task.waitingReason === "budget" && task.runId !== null);
+async function wakeForBudget({ data, ids }: TeamParts, open: readonly Task[]): Promise<void> {
+  const short = open.filter((task) => task.waitingReason === "budget" && task.runId !== null);
   await Promise.all(short.map((task) => data.engine.signal(task.runId ?? "", budgetSignal, null, ids("s"))));
+}
+
+/** Tasks of agents that this team does not have, after a rename or a removal: nobody will ever run them, and no agent's health shows them. */
+async function tellOfStrangers(parts: TeamParts, alerting: Alerting, open: readonly Task[]): Promise<void> {
+  const { clock, ids, name, workers, write } = parts;
+  const strangers = new Set(open.map((task) => task.agent).filter((agent) => !workers.has(agent)));
+  for (const agent of strangers) {
+    const count = open.filter((task) => task.agent === agent).length;
+    const title = `${count} open ${count === 1 ? "task waits" : "tasks wait"} for ${agent}, which ${name} does not have`;
+    await write([teamRecord(parts, { event_type: "error", agent_id: agent, result: "unknown-agent", reason: title })]);
+    const text = `Nobody runs them. Next: give the agent its name back, or cancel them; longhaul ps lists them.`;
+    await alerting.enqueue({ id: ids("n"), atMs: clock.now(), team: name, agent, severity: "warning", title, text, data: { count } });
+  }
 }
 
 async function startTelling(parts: TeamParts): Promise<{ readonly sender: OutboxSender; readonly alerting: Alerting }> {

@@ -27,8 +27,9 @@ function resultOf({ task }: TaskChange): string {
   return task.status;
 }
 
-function reasonOf({ task, from }: TaskChange): string | null {
+function reasonOf({ task, from, earlierVersion }: TaskChange): string | null {
   if (from === null) return `started by ${task.source}`;
+  if (earlierVersion !== undefined) return `goes on with another version of ${task.agent}; so far it ran with ${earlierVersion}`;
   if (task.end?.status === "dead") return task.end.failure.message;
   return task.end?.status === "canceled" ? task.end.reason : null;
 }

@@ -1,6 +1,6 @@
 import type { EngineAgent } from "../engine.ts";
 import type { Change } from "./change.ts";
-import { getRun, insertRun, journalFormat, keyOf, listSeed, listSteps } from "./journal.ts";
+import { getRun, insertRun, journalFormat, keyOf, listSeed, listSteps, setRunVersion } from "./journal.ts";
 import { listReady } from "./tasks.ts";
 import { moveTask } from "./transition.ts";
 import { listWaits } from "./waits.ts";
@@ -15,8 +15,10 @@ export function claimReady(change: Change, agent: EngineAgent, slots: number, ne
     hasSuspect ||= isSuspect;
     const runId = task.runId ?? newId("r");
     if (task.runId === null) insertRun(change.db, { id: runId, taskId: task.id, agentVersion: agent.version, startedAtMs: change.atMs });
-    const running = moveTask(change, task, { status: "running", runId, startedAtMs: task.startedAtMs ?? change.atMs });
     const run = getRun(change.db, runId);
+    const earlierVersion = run === null || run.agentVersion === agent.version ? null : run.agentVersion;
+    if (earlierVersion !== null) setRunVersion(change.db, runId, agent.version);
+    const running = moveTask(change, task, { status: "running", runId, startedAtMs: task.startedAtMs ?? change.atMs }, earlierVersion === null ? {} : { earlierVersion });
     change.effects.claimed.push({
       task: running,
       runId,

@@ -16,6 +16,8 @@ export interface StoredRun {
   readonly recoveries: number;
   /** The version of its journal. */
   readonly format: number;
+  /** The agent's version that it runs with. */
+  readonly agentVersion: string;
 }
 
 /** What a step is found by in maps. */
@@ -32,8 +34,13 @@ export function insertRun(db: SqliteDatabase, run: { readonly id: string; readon
 }
 
 export function getRun(db: SqliteDatabase, runId: string): StoredRun | null {
-  const row = db.get("SELECT id, started_at_ms, recoveries, format FROM lh_run WHERE id = ?", runId);
-  return row === undefined ? null : { id: runId, startedAtMs: Number(row["started_at_ms"]), recoveries: Number(row["recoveries"]), format: Number(row["format"]) };
+  const row = db.get("SELECT id, started_at_ms, recoveries, format, agent_version FROM lh_run WHERE id = ?", runId);
+  return row === undefined ? null : { id: runId, startedAtMs: Number(row["started_at_ms"]), recoveries: Number(row["recoveries"]), format: Number(row["format"]), agentVersion: String(row["agent_version"]) };
+}
+
+/** Notes with which version the run goes on. */
+export function setRunVersion(db: SqliteDatabase, runId: string, version: string): void {
+  db.run("UPDATE lh_run SET agent_version = ? WHERE id = ?", version, runId);
 }
 
 export function countRecovery(db: SqliteDatabase, runId: string): void {

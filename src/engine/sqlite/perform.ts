@@ -4,6 +4,7 @@ import { sleep, type Clock } from "../../base/clock.ts";
 import { toFailure } from "../../record/failure.ts";
 import { describeStep, type StepOutcome } from "../../record/step.ts";
 import type { NewTask } from "../../record/task.ts";
+import { lateWrites } from "../../record/write.ts";
 import type { StepBody, StepEnd, Transaction, WaitSpec } from "../engine.ts";
 import { noteDue, type Change } from "./change.ts";
 import { fileRetryMs, isFileFailure } from "./file-failure.ts";
@@ -150,9 +151,12 @@ function waitOf(scope: PerformScope, operation: Operation, change: Change): Stor
 
 type BegunStep = Pick<Operation, "identity" | "number"> & Pick<EndedStep, "startedAtMs" | "attempt">;
 
-/** The one commit of a step's end. Does nothing when the task no longer executes this run: late results are never applied. */
+/** The one commit of a step's end. When the task no longer executes this run, the result is late: what it did is recorded, and nothing of it is applied. */
 function commitEnd(scope: PerformScope, change: Change, begun: BegunStep, end: StepEnd): void {
-  if (!isRunning(change.db, scope.taskId, scope.runId)) return;
+  if (!isRunning(change.db, scope.taskId, scope.runId)) {
+    change.write(lateWrites(end.writes ?? []));
+    return;
+  }
   const { identity, number, startedAtMs, attempt } = begun;
   const isNew = completeStep(change, scope.runId, { ...identity, number, startedAtMs, attempt, completedAtMs: change.atMs, outcome: end.outcome });
   if (!isNew) return;

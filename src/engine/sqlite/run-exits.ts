@@ -34,7 +34,7 @@ export async function parkRun(writer: Writer, ids: RunIds, version: string, erro
     const task = currentTask(change, ids);
     if (task === null) return true;
     markParked(change.db, ids.runId, version);
-    moveTask(change, task, { status: "waiting", waitingReason: "code-mismatch" }, toFailure(error));
+    moveTask(change, task, { status: "waiting", waitingReason: "code-mismatch" }, { failure: toFailure(error) });
     change.effects.left.push({ runId: ids.runId, how: "parked" });
     return true;
   });

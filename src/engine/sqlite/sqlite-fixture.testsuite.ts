@@ -24,6 +24,7 @@ const testStoreMigrations: readonly Migration[] = [
     name: "0002-test-store",
     sql: `CREATE TABLE test_key (key TEXT PRIMARY KEY, task_id TEXT NOT NULL, expires_at_ms INTEGER NOT NULL) STRICT;
           CREATE TABLE test_progress (id TEXT PRIMARY KEY) STRICT;
+          CREATE TABLE test_record (id TEXT PRIMARY KEY) STRICT;
           CREATE TABLE test_left (task_id TEXT NOT NULL) STRICT;`,
   },
 ];
@@ -32,6 +33,7 @@ function applyTestWrites(db: SqliteDatabase, writes: readonly Write[]): void {
   for (const write of writes) {
     if (write.type === "key.claim") claim(db, write);
     else if (write.type === "progress") db.run("INSERT OR IGNORE INTO test_progress (id) VALUES (?)", write.id);
+    else if (write.type === "record") db.run("INSERT OR IGNORE INTO test_record (id) VALUES (?)", write.record.id);
     else if (write.type === "task.left") db.run("INSERT INTO test_left (task_id) VALUES (?)", write.taskId);
   }
 }
@@ -81,8 +83,9 @@ function openSqliteFixture({ path, clock, random, limits = {} }: SqliteFixtureOp
     onFault: (error) => faults.push(error),
   });
   const applied = (): readonly string[] => db.all("SELECT id FROM test_progress ORDER BY rowid").map((row) => String(row["id"])).filter((id) => !id.includes(">"));
+  const recorded = (): readonly string[] => db.all("SELECT id FROM test_record ORDER BY rowid").map((row) => String(row["id"]));
   const left = (): readonly string[] => db.all("SELECT task_id FROM test_left ORDER BY rowid").map((row) => String(row["task_id"]));
-  return { engine, clock, changes, applied, left, db, commit, faults };
+  return { engine, clock, changes, applied, recorded, left, db, commit, faults };
 }
 
 /** Files in a folder of their own, and the engines that were opened on them. */

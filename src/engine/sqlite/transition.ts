@@ -1,7 +1,7 @@
 import { assert } from "../../base/assert.ts";
-import type { Failure } from "../../record/failure.ts";
 import { isLegalTransition, isOwnWait, type TaskEnd } from "../../record/task.ts";
 import type { StepOutcome } from "../../record/step.ts";
+import type { TaskChange } from "../engine.ts";
 import { noteQueued, type Change } from "./change.ts";
 import { appendStep, replaceSeed, type EndedStep } from "./journal.ts";
 import { getTaskOfRun, listChildren, saveTask, toTask, type StoredTask } from "./tasks.ts";
@@ -10,14 +10,14 @@ import { deleteWait, forgetWaits, listWaitsForTask, type StoredWait } from "./wa
 export type TaskFields = Partial<Omit<StoredTask, "id" | "status">> & Pick<StoredTask, "status">;
 
 /** Brings a task from one status to another and tells the observer, and the store when it leaves its slot, in the same commit. */
-export function moveTask(change: Change, task: StoredTask, fields: TaskFields, failure?: Failure): StoredTask {
+export function moveTask(change: Change, task: StoredTask, fields: TaskFields, more: Pick<TaskChange, "failure" | "earlierVersion"> = {}): StoredTask {
   assert(isLegalTransition(task.status, fields.status), `task ${task.id} cannot go from ${task.status} to ${fields.status}`);
   const isTakenUp = (fields.status === "running" && task.startedAtMs === null) || (task.waitingReason !== null && !isOwnWait(task.waitingReason));
   const moved: StoredTask = { ...task, waitingReason: null, statusSinceMs: change.atMs, openSinceMs: isTakenUp ? change.atMs : task.openSinceMs, ...fields };
   saveTask(change.db, moved);
   if (task.status === "running") change.write([{ type: "task.left", taskId: task.id }]);
   if (moved.status === "queued") noteQueued(change, moved);
-  change.write(change.observe({ task: toTask(moved), from: task.status, atMs: change.atMs, ...(failure === undefined ? {} : { failure }) }));
+  change.write(change.observe({ task: toTask(moved), from: task.status, atMs: change.atMs, ...more }));
   return moved;
 }
 

@@ -1,0 +1,57 @@
+import { join } from "node:path";
+import { defineAgent, defineTeam } from "longhaul";
+import { testTeam } from "longhaul/testing";
+import { expect, it } from "vitest";
+import { openDiskTeam, temporaryDirectory } from "../fixture/disk-team.ts";
+
+it("takes a step that may take two hours for one that works, and ends it when they are over", async () => {
+  const slow = defineAgent({ name: "slow", run: (ctx) => ctx.step("crunch", () => new Promise<never>(() => undefined), { timeout: "2h", attempts: 1 }) });
+  const team = await testTeam(defineTeam({ name: "t", agents: [slow] }));
+  const taskId = await team.submit(slow, undefined);
+
+  await team.advance("90m");
+
+  expect(await team.health()).toMatchObject([{ agent: "slow", bad: false, health: { state: "working" } }]);
+  const beats = await team.records({ eventTypes: ["run"] });
+  expect(beats).toHaveLength(18);
+  expect(beats[17]).toMatchObject({ agent_id: "slow", task_id: taskId, result: "busy", reason: 'ctx.step("crunch") goes on for 1 h 30 min' });
+  expect(await team.result(taskId)).toMatchObject({ status: "dead", failure: { code: "STEP_TIMEOUT" } });
+  await team.close();
+});
+
+const patient = defineAgent({ name: "patient", run: async (ctx) => { await ctx.waitFor("go"); return "old"; } });
+const edited = defineAgent({ name: "patient", run: async (ctx) => { await ctx.waitFor("go"); return "new"; } });
+const other = defineAgent({ name: "other", run: async () => null });
+
+it("goes on with the new version of an agent that was edited while its run waited, and records that", async () => {
+  const directory = temporaryDirectory();
+  const before = await openDiskTeam(defineTeam({ name: "t", agents: [patient] }), { directory: join(directory.path, "data") });
+  const taskId = await before.submit("patient", null);
+  await before.settle();
+  const after = await before.afterCrash({}, defineTeam({ name: "t", agents: [edited] }));
+
+  await after.live.operations.signal((await after.task(taskId)).runId ?? "", "go", null);
+
+  expect(await after.result(taskId)).toMatchObject({ status: "done", output: "new" });
+  const moves = await after.records({ taskId, eventTypes: ["task"] });
+  expect(moves.filter((record) => record.reason?.startsWith("goes on with another version of patient; so far it ran with ") === true)).toHaveLength(1);
+  await before.close();
+  await after.close();
+  directory.remove();
+});
+
+it("tells people of tasks whose agent the team does not have any more", async () => {
+  const directory = temporaryDirectory();
+  const before = await openDiskTeam(defineTeam({ name: "t", agents: [patient] }), { directory: join(directory.path, "data") });
+  await before.submit("patient", null);
+  await before.settle();
+
+  const after = await before.afterCrash({}, defineTeam({ name: "t", agents: [other] }));
+  await after.settle();
+
+  expect(after.printed.join("\n")).toContain("1 open task waits for patient, which t does not have");
+  expect(await after.records({ eventTypes: ["error"] })).toMatchObject([{ agent_id: "patient", result: "unknown-agent" }]);
+  await before.close();
+  await after.close();
+  directory.remove();
+});
