@@ -29,8 +29,16 @@ export interface LimitsSpec {
   readonly queueMax?: number;
   /** Model calls in one task. Default 25. */
   readonly turnsMax?: number;
+  /** Tool calls in one answer of an agent's model. More are refused, and the model is told so. Default 50. */
+  readonly toolCallsMax?: number;
   /** Output tokens of one model call. Default 4,096. */
   readonly outputTokensMax?: number;
+  /** From asking a model to the first content of its answer. Raise it for models that think long before they say anything. Default 60 s. */
+  readonly firstChunkTimeout?: Duration;
+  /** Between two contents of an answer. Default 30 s. */
+  readonly betweenChunksTimeout?: Duration;
+  /** One model call in all. Default 10 min. */
+  readonly modelCallTimeout?: Duration;
   /** From a task's creation to its end. Default 7 days. */
   readonly deadline?: Duration;
   /** Children of one run. Default 50. */

@@ -66,6 +66,6 @@ function effectOf(effect: McpEffect): string {
 
 function describeLimits(limits: LimitsSpec | undefined): JsonObject {
   if (limits === undefined) return {};
-  const { deadline, ...counts } = limits;
-  return deadline === undefined ? { ...counts } : { ...counts, deadlineMs: parseDuration(deadline, "limits.deadline") };
+  // "60s" and 60000 are the same limit.
+  return Object.fromEntries(Object.entries(limits).map(([name, value]) => [name, typeof value === "string" ? parseDuration(value, `limits.${name}`) : value]));
 }

@@ -18,7 +18,10 @@ export const optionNames = {
     name: true, description: true, input: true, output: true, verify: true, limits: true, expect: true, triggers: true, model: true, instructions: true,
     prompt: true, tools: true, verifyAttempts: true, temperature: true, providerOptions: true, budget: true, run: true,
   } satisfies Names<AgentSpec<Schema, Schema>>,
-  limits: { concurrency: true, queueMax: true, turnsMax: true, outputTokensMax: true, deadline: true, fanOutMax: true } satisfies Names<LimitsSpec>,
+  limits: {
+    concurrency: true, queueMax: true, turnsMax: true, toolCallsMax: true, outputTokensMax: true, firstChunkTimeout: true, betweenChunksTimeout: true, modelCallTimeout: true,
+    deadline: true, fanOutMax: true,
+  } satisfies Names<LimitsSpec>,
   budget: { perTask: true, perDay: true } satisfies Names<BudgetSpec>,
   expect: { progressWithin: true } satisfies Names<ExpectSpec>,
   tool: { name: true, description: true, inputSchema: true, effect: true, timeout: true, execute: true, reconcile: true } satisfies Names<ToolSpec<Schema, unknown>>,

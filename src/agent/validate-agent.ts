@@ -1,3 +1,5 @@
+import { formatDuration } from "../base/duration.ts";
+import { defaultModelTimeouts } from "../model/model.ts";
 import { checkOptionNames, optionNames } from "./option-names.ts";
 import { type Problem, type Report, reportTo } from "./problem.ts";
 import { validateModel } from "./validate-model.ts";
@@ -13,9 +15,11 @@ const limitRanges = {
   concurrency: { min: 1, max: 1000 },
   queueMax: { min: 1, max: 1_000_000 },
   turnsMax: { min: 1, max: 1000 },
+  toolCallsMax: { min: 1, max: 1000 },
   outputTokensMax: { min: 1, max: 1_000_000 },
   fanOutMax: { min: 1, max: 10_000 },
 } as const;
+const modelTimeoutRange = { minMs: 1000, maxMs: day, text: "Use a time from 1s to 1d." };
 const deadlineRange = { minMs: 1000, maxMs: 365 * day, text: "Use a deadline from 1s to 365d." };
 const progressRange = { minMs: 1000, maxMs: 365 * day, text: "Use a time from 1s to 365d." };
 const verifyAttemptsRange = { min: 0, max: 20 };
@@ -72,7 +76,17 @@ function checkLimits(report: Report, value: unknown): void {
   if (limits === null) return;
   checkOptionNames(report, "limits.", limits, optionNames.limits);
   for (const [name, range] of Object.entries(limitRanges)) checkInteger(report, `limits.${name}`, limits[name], range);
+  checkModelTimeouts(report, limits);
   checkDuration(report, "limits.deadline", limits["deadline"], deadlineRange);
+}
+
+/** A limit within a call that is above the call's own would never be reached. */
+function checkModelTimeouts(report: Report, limits: Fields): void {
+  const totalMs = checkDuration(report, "limits.modelCallTimeout", limits["modelCallTimeout"], modelTimeoutRange) ?? defaultModelTimeouts.totalMs;
+  for (const field of ["firstChunkTimeout", "betweenChunksTimeout"]) {
+    const ms = checkDuration(report, `limits.${field}`, limits[field], modelTimeoutRange);
+    if (ms !== null && ms > totalMs) report(`limits.${field}`, limits[field], `It is above limits.modelCallTimeout (${formatDuration(totalMs)}), so it would never be reached; raise that too.`);
+  }
 }
 
 function checkBudget(report: Report, value: unknown): void {

@@ -27,7 +27,9 @@ const research = {
   verifyAttempts: 0,
   temperature: 0.2,
   providerOptions: { anthropic: { effort: "low" } },
-  limits: { concurrency: 2, queueMax: 100, turnsMax: 5, outputTokensMax: 1000, deadline: "2d", fanOutMax: 5 },
+  limits: {
+    concurrency: 2, queueMax: 100, turnsMax: 5, toolCallsMax: 8, outputTokensMax: 1000, firstChunkTimeout: "15m", betweenChunksTimeout: "1m", modelCallTimeout: "30m", deadline: "2d", fanOutMax: 5,
+  },
   budget: { perTask: usd(0.25), perDay: usd(5) },
   expect: { progressWithin: "2h" },
   triggers: [
@@ -84,6 +86,8 @@ describe("validateTeam", () => {
     ["limits without end", { agent: { limits: { turnsMax: Number.POSITIVE_INFINITY } } }, "agent research: limits.turnsMax = Infinity"],
     ["limits in parts", { agent: { limits: { outputTokensMax: 10.5 } } }, "agent research: limits.outputTokensMax = 10.5"],
     ["a deadline that is no duration", { agent: { limits: { deadline: "soon" } } }, 'agent research: limits.deadline = "soon"'],
+    ["a wait for the first content that is longer than the call", { agent: { limits: { firstChunkTimeout: "11m" } } }, 'agent research: limits.firstChunkTimeout = "11m"'],
+    ["a wait between contents that is longer than the call", { agent: { limits: { betweenChunksTimeout: "6m", modelCallTimeout: "5m" } } }, 'agent research: limits.betweenChunksTimeout = "6m"'],
     ["an expectation of nothing", { agent: { expect: { progressWithin: 0 } } }, "agent research: expect.progressWithin = 0"],
     ["money as a number", { agent: { budget: { perDay: 5 } } }, "agent research: budget.perDay = 5"],
     ["money of zero", { code: { budget: { perTask: { microUsd: 0 } } } }, 'agent worker: budget.perTask = {"microUsd":0}'],
@@ -100,6 +104,7 @@ describe("validateTeam, of tools", () => {
   it.each<readonly [string, object, string]>([
     ["a tool of the AI SDK", { agent: { tools: [{ description: "x", execute: () => 1 }] } }, 'agent research: tools[0] = {"description":"x"}'],
     ["a tool's name", toolWith({ name: "crm lookup" }), 'agent research, tool crm lookup: name = "crm lookup"'],
+    ["a tool with the name of the one that hands in the output", toolWith({ name: "final_answer" }), 'agent research, tool final_answer: name = "final_answer"'],
     ["two tools of one name", { agent: { tools: [lookup, lookup] } }, 'agent research, tool crm_lookup: name = "crm_lookup"'],
     ["a tool without description", toolWith({ description: "" }), 'agent research, tool crm_lookup: description = ""'],
     ["a tool whose input is no object", toolWith({ inputSchema: z.string() }), 'agent research, tool crm_lookup: inputSchema = "string"'],

@@ -1,3 +1,4 @@
+import { finalAnswerTool } from "../record/message.ts";
 import { checkOptionNames, optionNames } from "./option-names.ts";
 import { type Problem, type Report, reportTo } from "./problem.ts";
 import { checkEffect, checkToolName } from "./effect-check.ts";
@@ -32,6 +33,7 @@ export function validateTools(problems: Problem[], where: string, tools: readonl
 function validateTool(report: Report, spec: Fields): void {
   checkOptionNames(report, "", spec, optionNames.tool);
   checkToolName(report, "name", spec["name"]);
+  if (spec["name"] === finalAnswerTool) report("name", finalAnswerTool, "A model hands in its output through a tool of this name; choose another.");
   checkText(report, "description", spec["description"]);
   const shown = checkShownSchema(report, "inputSchema", spec["inputSchema"]);
   if (shown !== null && shown["type"] !== "object") report("inputSchema", shown["type"], "Providers take an object as a tool's input: use z.object({ … }).");

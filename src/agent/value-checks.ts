@@ -65,12 +65,13 @@ export function checkNumber(report: Report, field: string, value: unknown, { min
   report(field, value, `Use a number from ${min} to ${max}.`);
 }
 
-/** Reports a value that is there and is not a duration in the range. */
-export function checkDuration(report: Report, field: string, value: unknown, range: { readonly minMs: number; readonly maxMs: number; readonly text: string } = durationRange): void {
-  if (value === undefined) return;
+/** The milliseconds of a duration; null when there is none or (after a report) when it is not one in the range. */
+export function checkDuration(report: Report, field: string, value: unknown, range: { readonly minMs: number; readonly maxMs: number; readonly text: string } = durationRange): number | null {
+  if (value === undefined) return null;
   const ms = durationMs(value, field);
-  if (ms === null) report(field, value, durationRange.text);
-  else if (ms < range.minMs || ms > range.maxMs) report(field, value, range.text);
+  if (ms !== null && ms >= range.minMs && ms <= range.maxMs) return ms;
+  report(field, value, ms === null ? durationRange.text : range.text);
+  return null;
 }
 
 function durationMs(value: unknown, field: string): number | null {

@@ -3,7 +3,7 @@ import { sleep } from "../base/clock.ts";
 import { isLonghaulError, LonghaulError } from "../base/error.ts";
 import { isJsonObject, type Json } from "../base/json.ts";
 import { type TaskView, toTaskView } from "../http/task-view.ts";
-import { dataDirectory } from "../runtime/data-directory.ts";
+import { assertSocketFolder, dataDirectory } from "../runtime/data-directory.ts";
 import { openOfflineTeam } from "../runtime/offline-team.ts";
 import type { EffectDecision, Operations } from "../runtime/operations.ts";
 import type { CommandContext } from "./command-context.ts";
@@ -17,16 +17,20 @@ export interface Control {
   restart(taskId: string): Promise<TaskView>;
   /** How many waiting calls of the run were answered. */
   approve(runId: string, decision: EffectDecision, result: Json): Promise<number>;
-  /** The task at its end. @throws {CLIENT_UNREACHABLE} when no team runs that would work on it. */
-  result(taskId: string): Promise<TaskView>;
+  /** The task at its end; `onOpen` is told how it stands when that takes longer. @throws {CLIENT_UNREACHABLE} when no team runs that would work on it. */
+  result(taskId: string, onOpen: (task: TaskView) => void): Promise<TaskView>;
 }
 
 /** Others may own the data directory for a moment too: this long is tried. */
 const patienceMs = 15_000;
 const pauseMs = 100;
+/** People who wait for a task want to know early why it takes long. */
+const firstWait = "3s";
+const laterWait = "30s";
 
 export function createControl(context: CommandContext): Control {
   const directory = dataDirectory(context.data);
+  assertSocketFolder(directory);
   const ask = (method: "GET" | "POST", path: string, body?: Json): Promise<Json | null> =>
     askOverSocket({ socketPath: directory.socket, method, path, ...(body === undefined ? {} : { body }) });
 
@@ -52,12 +56,13 @@ export function createControl(context: CommandContext): Control {
     restart: (taskId) => run(`/api/v1/tasks/${encodeURIComponent(taskId)}/restart`, {}, (answer) => answer as unknown as TaskView, async (operations) => toTaskView(await operations.restart(taskId))),
     approve: (runId, decision, result) =>
       run(`/api/v1/runs/${encodeURIComponent(runId)}/approve`, { decision, result }, (answer) => (isJsonObject(answer) ? Number(answer["answered"]) : 0), (operations) => operations.approve(runId, decision, result)),
-    async result(taskId) {
-      for (;;) {
-        const answer = await ask("GET", `/api/v1/tasks/${encodeURIComponent(taskId)}?wait=30s`);
+    async result(taskId, onOpen) {
+      for (let wait = firstWait; ; wait = laterWait) {
+        const answer = await ask("GET", `/api/v1/tasks/${encodeURIComponent(taskId)}?wait=${wait}`);
         if (answer === null) throw new LonghaulError("CLIENT_UNREACHABLE", `No team runs on ${directory.path}, so nobody works on ${taskId}. It is kept. Type: longhaul start team.ts`);
         const task = answer as unknown as TaskView;
         if (task.status === "done" || task.status === "dead" || task.status === "canceled") return task;
+        onOpen(task);
       }
     },
   };

@@ -26,6 +26,14 @@ it("shows failures as bad, with their reason, and takes terminal controls out of
   expect(describeRecord(call)).toMatchObject({ tone: "bad", what: "tool search error", reason: "timeout: \uFFFD[2Jtook 60 s" });
 });
 
+it("takes terminal controls out of the name of a tool, which a model may have made up", () => {
+  expect(describeRecord(record({ event_type: "tool_call", tool_name: "\u001B[2Jrm", result: "error" })).what).toBe("tool \uFFFD[2Jrm error");
+});
+
+it("says only once that something is tried again", () => {
+  expect(describeRecord(record({ event_type: "retry", result: "retry", reason: "no network" }))).toMatchObject({ what: "retry", reason: "no network", tone: "attention" });
+});
+
 it("asks for attention where a human is waited for", () => {
   expect(describeRecord(record({ event_type: "task", result: "waiting(unknown-effect)" })).tone).toBe("attention");
   expect(describeRecord(record({ event_type: "task", result: "done(verified)", data: { output: { a: 1 } } }))).toMatchObject({ tone: "good", detail: '{"a":1}' });

@@ -25,7 +25,7 @@ export function describeRecord(record: LogRecord): RecordLine {
   return {
     tone: toneOf(record),
     agent: record.agent_id ?? record.team,
-    what: [nounOf(record), isPlainSuccess(record) ? "" : (record.result ?? "")].filter((part) => part !== "").join(" "),
+    what: printableLine([nounOf(record), saysNothingMore(record) ? "" : (record.result ?? "")].join(" ")),
     detail: printableLine(detailOf(record)).slice(0, detailLengthMax),
     measures: [
       ...(record.duration_ms === null ? [] : [formatDuration(record.duration_ms)]),
@@ -70,8 +70,9 @@ function nounOf({ event_type, tool_name }: LogRecord): string {
   return tool_name === null ? noun : `${noun} ${tool_name}`;
 }
 
-function isPlainSuccess({ event_type, result }: LogRecord): boolean {
-  return result === "success" && (event_type === "tool_call" || event_type === "model_call");
+/** True for the result that every call should have, and for one that only repeats the type. */
+function saysNothingMore({ event_type, result }: LogRecord): boolean {
+  return result === event_type || (result === "success" && (event_type === "tool_call" || event_type === "model_call"));
 }
 
 function detailOf({ event_type, tool_args, data }: LogRecord): string {

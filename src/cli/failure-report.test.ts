@@ -1,4 +1,8 @@
-import { expect, it } from "vitest";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { afterAll, expect, it } from "vitest";
 import { LonghaulError } from "../base/error.ts";
 import { toFailureReport, usageError } from "./failure-report.ts";
 
@@ -11,6 +15,38 @@ it("tells a coded error with its code and what to type next, without a stack", (
 
 it("ends with 2 when the command line is wrong", () => {
   expect(toFailureReport(usageError("--port is x.")).exitCode).toBe(2);
+});
+
+const folder = mkdtempSync(join(tmpdir(), "longhaul-failure-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+function thrownBy(body: () => unknown): unknown {
+  try {
+    body();
+  } catch (error) {
+    return error;
+  }
+  throw new Error("It did not throw.");
+}
+
+it("does not call a bug what the system or a damaged file refuses, and says what to do", () => {
+  const path = join(folder, "longhaul.db");
+  writeFileSync(path, "not a database, but long enough to be looked at");
+  const damaged = toFailureReport(thrownBy(() => new DatabaseSync(path).exec("SELECT * FROM sqlite_schema")));
+  const inTheWay = toFailureReport(thrownBy(() => mkdirSync(path)));
+  const full = toFailureReport(Object.assign(new Error("database or disk is full"), { code: "ERR_SQLITE_ERROR", errcode: 13 }));
+
+  expect(damaged.lines).toEqual(["file is not a database [SYSTEM_REFUSED]", expect.stringContaining("backup")]);
+  expect(inTheWay.lines).toEqual([expect.stringMatching(/^EEXIST: .*longhaul\.db.* \[SYSTEM_REFUSED\]$/), expect.stringContaining("--data")]);
+  expect(full.lines).toEqual(["database or disk is full [SYSTEM_REFUSED]", expect.stringContaining("Make room")]);
+  expect(full.json.error).toEqual({ code: "SYSTEM_REFUSED", message: "database or disk is full", remedy: expect.stringContaining("Make room") as string });
+});
+
+it("does not send people to the path of a file that was found and failed", () => {
+  const failed = new LonghaulError("TEAM_NOT_LOADED", "team.ts failed while it was imported: Expression expected", { cause: new SyntaxError("Expression expected") });
+
+  expect(toFailureReport(failed).lines).toEqual(["team.ts failed while it was imported: Expression expected [TEAM_NOT_LOADED]"]);
+  expect(toFailureReport(new LonghaulError("TEAM_NOT_LOADED", "There is no file team.ts.")).lines).toHaveLength(2);
 });
 
 it("shows the stack of a bug and asks for a report", () => {

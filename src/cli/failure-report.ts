@@ -1,6 +1,7 @@
 import { errorCodes } from "../base/error-code.ts";
 import { isLonghaulError, LonghaulError, messageOf } from "../base/error.ts";
 import { printable } from "./printable.ts";
+import { toSystemFailure } from "./system-failure.ts";
 
 export interface FailureReport {
   readonly exitCode: 1 | 2;
@@ -19,6 +20,11 @@ const bugRemedy = "This is a bug of longhaul. Please report it with the lines ab
 
 /** How a command's failure is told: a coded error with what to type next, a bug with its stack. */
 export function toFailureReport(error: unknown): FailureReport {
+  const refused = toSystemFailure(error);
+  if (refused !== null) {
+    const { message, remedy } = refused;
+    return { exitCode: 1, lines: [`${printable(message)} [SYSTEM_REFUSED]`, `  Next: ${remedy}`], json: { error: { code: "SYSTEM_REFUSED", message, remedy } } };
+  }
   if (!isLonghaulError(error)) {
     const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
     return { exitCode: 1, lines: [printable(stack), bugRemedy], json: { error: { code: "BUG", message: messageOf(error), remedy: bugRemedy, stack } } };
@@ -26,7 +32,9 @@ export function toFailureReport(error: unknown): FailureReport {
   const { remedy } = errorCodes[error.code];
   const [first = "", ...rest] = printable(error.message).split("\n");
   // Messages end with what to do; a command to type is added where they name none.
-  const hints = error.code !== "CLI_USAGE" && remedy.includes("`") && !/`|Type: /.test(error.message) ? [`  Next: ${remedy}`] : [];
+  // A team's file that failed with an error of its own was found: there is no other path to give.
+  const isOwnFailure = error.code === "TEAM_NOT_LOADED" && error.cause !== undefined;
+  const hints = error.code !== "CLI_USAGE" && !isOwnFailure && remedy.includes("`") && !/`|Type: /.test(error.message) ? [`  Next: ${remedy}`] : [];
   return {
     exitCode: error.code === "CLI_USAGE" ? 2 : 1,
     lines: [`${first} [${error.code}]`, ...rest, ...hints],

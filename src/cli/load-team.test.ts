@@ -18,6 +18,12 @@ it("takes the default export, else the one named team", async () => {
   expect(await loadTeam(file("named.mjs", "export const team = { name: 'b' };"))).toEqual({ name: "b" });
 });
 
+it("says where a definition was refused that does not say it itself", async () => {
+  const code = "export default (() => { throw Object.assign(new Error('usd(-1) is not an amount.'), { [Symbol.for('longhaul.error')]: true, code: 'OPTION_INVALID', retry: 'never', details: {} }); })();";
+
+  await expect(loadTeam(file("amount.mjs", code))).rejects.toMatchObject({ code: "OPTION_INVALID", message: expect.stringMatching(/^usd\(-1\) is not an amount\.\n +at .*amount\.mjs:1/) as string });
+});
+
 it("names the file that is missing, that exports no team, or that failed, with what it said", async () => {
   await expect(loadTeam(join(folder, "none.mjs"))).rejects.toThrow(/There is no file .*none\.mjs.*longhaul init/);
   await expect(loadTeam(folder)).rejects.toMatchObject({ code: "TEAM_NOT_LOADED" });

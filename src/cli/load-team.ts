@@ -1,5 +1,5 @@
 import { statSync } from "node:fs";
-import { relative, resolve } from "node:path";
+import { dirname, relative, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { isLonghaulError, LonghaulError, messageOf } from "../base/error.ts";
 
@@ -23,20 +23,20 @@ async function importFile(path: string): Promise<Readonly<Record<string, unknown
   try {
     return (await import(pathToFileURL(path).href)) as Readonly<Record<string, unknown>>;
   } catch (error) {
-    // What the definitions themselves refuse says all that is needed.
-    if (isLonghaulError(error)) throw error;
+    if (isLonghaulError(error)) throw new LonghaulError(error.code, `${error.message}\n${placeOf(error)}`.trimEnd(), { cause: error, details: error.details });
     throw new LonghaulError("TEAM_NOT_LOADED", `${relative(process.cwd(), path)} failed while it was imported: ${messageOf(error)}\n${placeOf(error)}`.trimEnd(), { cause: error });
   }
 }
 
 const placeLinesMax = 8;
+const ownCode = pathToFileURL(dirname(import.meta.dirname)).href;
 
 /** Where in the user's own files it happened: the source line of a syntax error, or the frames of a thrown one down to where Node took over. */
 function placeOf(error: unknown): string {
   const lines = error instanceof Error ? (error.stack ?? "").split("\n") : [];
   const isFrame = (line: string): boolean => /^\s+at /.test(line);
   const source = lines.slice(0, lines.findIndex((line) => /^\w*Error\b/.test(line))).filter((line) => !isFrame(line));
-  const frames = lines.filter(isFrame);
+  const frames = lines.filter((line) => isFrame(line) && !line.includes(ownCode));
   const taken = frames.findIndex((line) => line.includes("node:"));
   return [...source, ...(taken === -1 ? frames : frames.slice(0, taken))].slice(0, placeLinesMax).join("\n");
 }

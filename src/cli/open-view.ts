@@ -20,7 +20,8 @@ function open(data: string): OperatorView {
   try {
     return openOperatorView(data);
   } catch (error) {
-    if (isLonghaulError(error) && error.code === "STORE_NOT_FOUND") throw noTeamEver(data, error);
+    // A cause means that there is a file and it could not be read: its own message says why.
+    if (isLonghaulError(error) && error.code === "STORE_NOT_FOUND" && error.cause === undefined) throw noTeamEver(data, error);
     throw error;
   }
 }

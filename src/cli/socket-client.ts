@@ -1,7 +1,7 @@
 import { request } from "node:http";
-import { errorCodes, type ErrorCode } from "../base/error-code.ts";
 import { LonghaulError, messageOf } from "../base/error.ts";
-import { isJsonObject, type Json } from "../base/json.ts";
+import type { Json } from "../base/json.ts";
+import { fromErrorBody } from "../http/error-body.ts";
 
 export interface SocketRequest {
   readonly socketPath: string;
@@ -37,17 +37,10 @@ function settle(status: number, text: string, resolve: (answer: Json) => void, r
   try {
     const answer = JSON.parse(text) as Json;
     if (status < 300) resolve(answer);
-    else reject(toError(answer, status));
+    else reject(fromErrorBody(answer, status));
   } catch (error) {
     reject(brokenOff(error));
   }
-}
-
-function toError(answer: Json, status: number): LonghaulError {
-  const error = isJsonObject(answer) && isJsonObject(answer["error"]) ? answer["error"] : {};
-  const { code, message } = error;
-  const known = typeof code === "string" && Object.hasOwn(errorCodes, code) ? (code as ErrorCode) : "CLIENT_REFUSED";
-  return new LonghaulError(known, typeof message === "string" ? message : `The team answered with HTTP ${status}.`);
 }
 
 function brokenOff(cause: unknown): LonghaulError {

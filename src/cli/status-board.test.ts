@@ -5,7 +5,7 @@ import { StatusBoard } from "./status-board.ts";
 const noon = Date.UTC(2026, 0, 15, 12);
 const record = (fields: RecordFields, atMs = noon) => toLogRecord("x", atMs, "team", fields);
 const task = (id: string, agent: string, result: string) => record({ event_type: "task", task_id: id, agent_id: agent, result });
-const newBoard = () => new StatusBoard({ agents: ["scout", "editor"], openTasks: [], tokensToday: 100, costMicroUsdToday: 5_000, nowMs: noon });
+const newBoard = () => new StatusBoard({ agents: ["scout", "editor"], openTasks: [], tokensToday: 100, costMicroUsdToday: 5_000, isSimulated: false, nowMs: noon });
 
 it("follows tasks from queue to end", () => {
   const board = newBoard();
@@ -24,7 +24,7 @@ it("follows tasks from queue to end", () => {
 });
 
 it("begins with the tasks that were open before it", () => {
-  const board = new StatusBoard({ agents: ["scout"], openTasks: [{ id: "t_0", agent: "scout", status: "queued", waitingReason: null }], tokensToday: 0, costMicroUsdToday: 0, nowMs: noon });
+  const board = new StatusBoard({ agents: ["scout"], openTasks: [{ id: "t_0", agent: "scout", status: "queued", waitingReason: null }], tokensToday: 0, costMicroUsdToday: 0, isSimulated: false, nowMs: noon });
 
   expect(board.status()).toMatchObject({ queued: 1, agents: [{ state: "queued" }] });
 });
@@ -38,6 +38,12 @@ it("adds up tokens and cost of the UTC day and begins anew with the next", () =>
 
   board.apply(record(call, noon + 86_400_000));
   expect(board.status()).toMatchObject({ tokensToday: 50, costMicroUsdToday: 1_000 });
+});
+
+it("says of money that was spent before it that it was simulated", () => {
+  const board = new StatusBoard({ agents: ["scout"], openTasks: [], tokensToday: 100, costMicroUsdToday: 5_000, isSimulated: true, nowMs: noon });
+
+  expect(board.status().isSimulated).toBe(true);
 });
 
 it("names what a bad verdict names, whatever the tasks look like", () => {

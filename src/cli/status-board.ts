@@ -26,6 +26,8 @@ export interface StatusBoardOptions {
   /** What was spent on the day of `nowMs` (UTC) before the board was made. */
   readonly tokensToday: number;
   readonly costMicroUsdToday: number;
+  /** True when a simulated provider answered some of it. */
+  readonly isSimulated: boolean;
   readonly nowMs: number;
 }
 
@@ -44,14 +46,15 @@ export class StatusBoard {
   #day: string;
   #tokens: number;
   #costMicroUsd: number;
-  #isSimulated = false;
+  #isSimulated: boolean;
 
-  constructor({ agents, openTasks, tokensToday, costMicroUsdToday, nowMs }: StatusBoardOptions) {
+  constructor({ agents, openTasks, tokensToday, costMicroUsdToday, isSimulated, nowMs }: StatusBoardOptions) {
     this.#agents = new Set(agents);
     for (const { id, agent, status, waitingReason } of openTasks) this.#open.set(id, { agent, status, waitingReason });
     this.#day = dayOf(new Date(nowMs).toISOString());
     this.#tokens = tokensToday;
     this.#costMicroUsd = costMicroUsdToday;
+    this.#isSimulated = isSimulated;
   }
 
   apply(record: LogRecord): void {

@@ -28,6 +28,12 @@ it("tells what each kind of step came to", () => {
   expect(describeResult(row("code", { ok: false, failure: { name: "Error", code: null, message: "it broke", retry: "never", details: {}, cause: null } }))).toBe("failed: it broke");
 });
 
+it("takes terminal controls out of a step's name and its tool's, which a model may have chosen", () => {
+  const named: StepRow = { step: { ...step(1, "tool", done(null)), name: "t1/tool/\u001B[2J" }, records: [record(1, { event_type: "tool_call", tool_name: "\u001B]0;x\u0007", result: "error" })] };
+
+  expect(stepColumns((_style, text) => text)[2]?.value(named)).toBe("t1/tool/\uFFFD[2J \uFFFD]0;x\uFFFD");
+});
+
 it("shows duration, tokens, cost and the tool's name", () => {
   const call = row("tool", done({ ok: true, value: 1 }), { event_type: "tool_call", tool_name: "search", result: "success", tokens_used: 1_200, cost_micro_usd: 1_300 });
 

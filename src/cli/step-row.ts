@@ -38,7 +38,7 @@ export function stepColumns(style: Output["style"]): readonly Column<StepRow>[] 
 function nameOf(row: StepRow): string {
   const described = describeStep(row.step).slice(row.step.kind.length + 1);
   const tool = mainRecordOf(row)?.tool_name ?? null;
-  return tool === null ? described : `${described} ${tool}`;
+  return printableLine(tool === null ? described : `${described} ${tool}`);
 }
 
 function costOf(record: LogRecord | undefined): string {

@@ -1,6 +1,12 @@
 import { expect, it } from "vitest";
 import { formatTranscript } from "./transcript-text.ts";
 
+it("keeps its own colours, and takes those of the text away", () => {
+  const lines = formatTranscript([{ role: "assistant", parts: [{ type: "tool-call", callId: "c1", toolName: "\u001B[2Jx", input: "in" }, { type: "reasoning", text: "two\nlines" }] }], (_style, text) => `<${text}>`);
+
+  expect(lines).toEqual(["<── assistant>", "<calls \uFFFD[2Jx (c1)>", "in", "<thinks: two>", "<lines>", ""]);
+});
+
 it("prints a prompt and its answer whole, tools and results included, without terminal controls", () => {
   const lines = formatTranscript(
     [

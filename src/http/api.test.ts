@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { sleep, systemClock } from "../base/clock.ts";
-import { bodyBytesMax } from "./api.ts";
+import { bodyBytesMax, createApi } from "./api.ts";
 import { type ServedTeam, serveTeam, token } from "./serve-for-test.testsuite.ts";
 
 let served: ServedTeam;
@@ -34,6 +34,12 @@ describe("the token", () => {
     for (const [method, path] of [["POST", "/api/v1/tasks"], ["GET", "/api/v1/tasks/t_1"], ["GET", "/api/v1/nothing"]] as const) {
       expect(await served.ask(method, path, undefined, headers)).toMatchObject({ status: 401, body: { error: { code: "HTTP_UNAUTHORIZED", message: expect.stringContaining("Authorization: Bearer <token>"), remedy: expect.any(String) } } });
     }
+  });
+
+  it("that is empty opens nothing", async () => {
+    const api = createApi({ operations: served.team.operations, clock: systemClock, token: "", isReady: () => true, source: "api" });
+
+    for (const authorization of ["", "Bearer "]) expect(await api.request("/api/v1/tasks/t_1", { headers: { authorization } })).toMatchObject({ status: 401 });
   });
 
   it("is not asked for by monitors", async () => {

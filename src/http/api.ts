@@ -110,7 +110,7 @@ async function parseBody<T>(context: Context, schema: z.ZodType<T>): Promise<T> 
 function hasToken(header: string | undefined, token: string): boolean {
   const sent = header?.startsWith("Bearer ") === true ? header.slice("Bearer ".length) : "";
   // Hashes have one length, so that the comparison takes the same time whatever was sent.
-  return timingSafeEqual(Buffer.from(hashOf(sent)), Buffer.from(hashOf(token)));
+  return token !== "" && timingSafeEqual(Buffer.from(hashOf(sent)), Buffer.from(hashOf(token)));
 }
 
 const statusOf: Readonly<Partial<Record<ErrorCode, 400 | 404 | 409 | 413 | 429 | 503>>> = {

@@ -14,6 +14,27 @@ beforeAll(async () => {
 });
 afterAll(() => served.close());
 
+/** A server that gives one answer to all. */
+async function startAnswering(body: object, status = 200): Promise<{ readonly url: string; readonly asked: Promise<void>; close(): Promise<void> }> {
+  const asked = Promise.withResolvers<void>();
+  const server = createServer((_, response) => {
+    response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body));
+    asked.resolve();
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    asked: asked.promise,
+    async close() {
+      const closed = once(server, "close");
+      server.close();
+      server.closeAllConnections();
+      await closed;
+    },
+  };
+}
+
 describe("a client", () => {
   it("finds the team by its data directory, submits and gets the result", async () => {
     const directory = mkdtempSync(join(tmpdir(), "longhaul-client-"));
@@ -62,6 +83,38 @@ describe("a client", () => {
     controller.abort(new Error("enough"));
 
     await expect(result).rejects.toThrow("enough");
+  });
+
+  it("goes on waiting while the team is restarted, on another port", async () => {
+    const directory = mkdtempSync(join(tmpdir(), "longhaul-client-"));
+    writeFileSync(join(directory, "token"), `${token}\n`);
+    const first = await startAnswering({ status: "waiting" });
+    writeFileSync(join(directory, "endpoint.json"), JSON.stringify({ url: first.url }));
+    const result = createClient({ dataDirectory: directory }).result("t_1");
+    await first.asked;
+
+    await first.close();
+    rmSync(join(directory, "endpoint.json"));
+    const starting = await startAnswering({ error: { code: "ENGINE_CLOSED", message: "It drains." } }, 503);
+    writeFileSync(join(directory, "endpoint.json"), JSON.stringify({ url: starting.url }));
+    await starting.asked;
+    await starting.close();
+    const second = await startAnswering({ status: "done", output: 42 });
+    writeFileSync(join(directory, "endpoint.json"), JSON.stringify({ url: second.url }));
+
+    expect(await result).toEqual({ status: "done", output: 42 });
+    await second.close();
+    rmSync(directory, { recursive: true });
+  });
+
+  it("gives a team up that gives no answer for too long, or when its caller does", async () => {
+    const client = createClient({ url: "http://127.0.0.1:9", token });
+    const controller = new AbortController();
+    const patient = client.result("t_1", { signal: controller.signal });
+
+    await expect(client.result("t_1", { unreachableFor: "300ms" })).rejects.toMatchObject({ code: "CLIENT_UNREACHABLE", message: expect.stringMatching(/^The team gave no answer for \d{3} ms\. .*the task is kept\./) });
+    controller.abort(new Error("enough"));
+    await expect(patient).rejects.toThrow("enough");
   });
 
   it("says what to do when no team answers, or something else does", async () => {

@@ -1,8 +1,10 @@
 import { readFileSync } from "node:fs";
 import { join, resolve as resolvePath } from "node:path";
-import { LonghaulError, messageOf } from "../base/error.ts";
-import { errorCodes, type ErrorCode } from "../base/error-code.ts";
+import { sleep, systemClock } from "../base/clock.ts";
+import { type Duration, formatDuration, parseDuration } from "../base/duration.ts";
+import { isLonghaulError, LonghaulError, messageOf } from "../base/error.ts";
 import { isJsonObject, type Json } from "../base/json.ts";
+import { fromErrorBody } from "./error-body.ts";
 import type { TaskView } from "./task-view.ts";
 
 export type { TaskView } from "./task-view.ts";
@@ -19,36 +21,50 @@ export interface SubmitOptions {
   readonly priority?: number;
 }
 
+/** Options of `client.result`. */
+export interface ResultOptions {
+  readonly signal?: AbortSignal;
+  /** How long the team may give no answer, as while it is restarted, until waiting is given up. Default 5 min. */
+  readonly unreachableFor?: Duration;
+}
+
 /** A connection to a running team, made by `createClient`. */
 export interface Client {
   /** Starts a task, or finds the one that holds the key. */
   submit(agent: string, input: unknown, options?: SubmitOptions): Promise<{ readonly taskId: string; readonly created: boolean }>;
   task(taskId: string): Promise<TaskView>;
-  /** Waits until the task ends and returns its output. @throws {TASK_DEAD} {TASK_CANCELED} */
-  result(taskId: string, options?: { readonly signal?: AbortSignal }): Promise<TaskView>;
+  /** Waits until the task ends, also while the team is restarted, and returns it with its output. @throws {TASK_DEAD} {TASK_CANCELED} {CLIENT_UNREACHABLE} */
+  result(taskId: string, options?: ResultOptions): Promise<TaskView>;
   cancel(taskId: string, reason?: string): Promise<boolean>;
   /** Answers a `ctx.waitFor` of a run. False when the run has ended. */
   signal(runId: string, name: string, payload?: unknown): Promise<boolean>;
 }
 
 const waitPerRequest = "30s";
+const unreachableForDefault = "5m";
+/** Between two questions to a team that does not answer. */
+const pauseMs = 250;
+/** A team that starts or ends, and what a proxy says of one that is gone. */
+const goneStatuses: readonly unknown[] = [502, 503, 504];
 
 /** Submits work to a running team and waits for results. */
 export function createClient(options: ClientOptions): Client {
-  const { url, token } = "url" in options ? options : readEndpoint(options.dataDirectory);
+  // A team that was restarted may listen on another port: it is looked up for each request.
+  const locate = () => ("url" in options ? options : readEndpoint(options.dataDirectory));
+  locate();
   const request = async (method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<Json> => {
+    const { url, token } = locate();
     const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
-    const response = await send(`${url}${path}`, { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }), ...(signal === undefined ? {} : { signal }) });
-    const answer = await readJson(response);
-    if (!response.ok) throw toError(answer, response.status);
-    return answer;
+    return send(`${url}${path}`, { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }), ...(signal === undefined ? {} : { signal }) });
   };
   const client: Client = {
     submit: async (agent, input, { key, priority } = {}) => (await request("POST", "/api/v1/tasks", { agent, input: input ?? null, key, priority })) as unknown as { taskId: string; created: boolean },
     task: async (taskId) => (await request("GET", `/api/v1/tasks/${encodeURIComponent(taskId)}`)) as unknown as TaskView,
-    async result(taskId, { signal } = {}) {
+    async result(taskId, { signal, unreachableFor = unreachableForDefault } = {}) {
+      const goneMsMax = parseDuration(unreachableFor, "unreachableFor");
+      const path = `/api/v1/tasks/${encodeURIComponent(taskId)}?wait=${waitPerRequest}`;
       for (;;) {
-        const task = (await request("GET", `/api/v1/tasks/${encodeURIComponent(taskId)}?wait=${waitPerRequest}`, undefined, signal)) as unknown as TaskView;
+        const task = (await whileGone(() => request("GET", path, undefined, signal), goneMsMax, signal)) as unknown as TaskView;
         if (task.status === "done") return task;
         if (task.status === "dead") throw new LonghaulError("TASK_DEAD", `${task.agent} died (${task.reason ?? "unknown"}): ${task.message ?? ""}`, { details: { taskId, reason: task.reason } });
         if (task.status === "canceled") throw new LonghaulError("TASK_CANCELED", `The task ${taskId} was canceled: ${task.reason ?? ""}`, { details: { taskId } });
@@ -64,30 +80,43 @@ function field(answer: Json, name: string): boolean {
   return isJsonObject(answer) && answer[name] === true;
 }
 
-async function send(url: string, init: RequestInit): Promise<Response> {
+/** Asks again as long as nobody answers, at most for `goneMsMax`. */
+async function whileGone<T>(ask: () => Promise<T>, goneMsMax: number, signal: AbortSignal | undefined): Promise<T> {
+  const sinceMs = systemClock.monotonicMs();
+  for (;;) {
+    try {
+      return await ask();
+    } catch (error) {
+      const isGone = isLonghaulError(error) && (error.code === "CLIENT_UNREACHABLE" || goneStatuses.includes(error.details["status"]));
+      if (!isGone || signal?.aborted) throw error;
+      const goneMs = systemClock.monotonicMs() - sinceMs;
+      if (goneMs >= goneMsMax) {
+        throw new LonghaulError("CLIENT_UNREACHABLE", `The team gave no answer for ${formatDuration(goneMs)}. Start it with \`longhaul start\` and ask again: the task is kept. Last: ${error.message}`, { retry: "backoff", cause: error });
+      }
+      await sleep(systemClock, pauseMs, signal);
+    }
+  }
+}
+
+async function send(url: string, init: RequestInit): Promise<Json> {
   try {
-    return await fetch(url, init);
+    const response = await fetch(url, init);
+    const answer = parseAnswer(response, await response.text());
+    if (!response.ok) throw fromErrorBody(answer, response.status);
+    return answer;
   } catch (error) {
-    if (init.signal?.aborted) throw error;
+    if (isLonghaulError(error) || init.signal?.aborted) throw error;
     throw new LonghaulError("CLIENT_UNREACHABLE", `Nobody answers at ${url}: ${messageOf(error)}. Start the team with \`longhaul start\`.`, { retry: "backoff", cause: error });
   }
 }
 
 /** Something between here and the team may answer in its place, with a page for people. */
-async function readJson(response: Response): Promise<Json> {
-  const text = await response.text();
+function parseAnswer(response: Response, text: string): Json {
   try {
     return JSON.parse(text) as Json;
   } catch (error) {
     throw new LonghaulError("CLIENT_REFUSED", `${response.url} answered HTTP ${response.status} with something else than JSON: ${text.slice(0, 200)}. Check that a team listens there.`, { cause: error, details: { status: response.status } });
   }
-}
-
-function toError(answer: Json, status: number): LonghaulError {
-  const error = isJsonObject(answer) && isJsonObject(answer["error"]) ? answer["error"] : {};
-  const { code, message } = error;
-  const known = typeof code === "string" && Object.hasOwn(errorCodes, code) ? (code as ErrorCode) : "CLIENT_REFUSED";
-  return new LonghaulError(known, typeof message === "string" ? message : `The team answered with HTTP ${status}.`, { details: { status } });
 }
 
 function readEndpoint(dataDirectory: string): { readonly url: string; readonly token: string } {

@@ -73,14 +73,16 @@ export function startChunkDeadline(options: ChunkDeadlineOptions): ChunkDeadline
   };
 }
 
-const limitTexts: Readonly<Record<keyof ModelTimeouts, (time: string) => string>> = {
-  firstChunkMs: (time) => `sent no content within ${time} of the request`,
-  betweenChunksMs: (time) => `sent nothing more for ${time} in the middle of its answer`,
-  totalMs: (time) => `did not finish its answer within ${time}`,
+/** What is said of each limit, and the agent's option that raises it. */
+const limitTexts: Readonly<Record<keyof ModelTimeouts, { readonly option: string; readonly what: (time: string) => string }>> = {
+  firstChunkMs: { option: "limits.firstChunkTimeout", what: (time) => `sent no content within ${time} of the request` },
+  betweenChunksMs: { option: "limits.betweenChunksTimeout", what: (time) => `sent nothing more for ${time} in the middle of its answer` },
+  totalMs: { option: "limits.modelCallTimeout", what: (time) => `did not finish its answer within ${time}` },
 };
 
 function timeoutError(limit: keyof ModelTimeouts, options: ChunkDeadlineOptions): LonghaulError {
   const limitMs = options.timeouts[limit];
-  const message = `${options.model} ${limitTexts[limit](formatDuration(limitMs))}. It is tried again; raise ${limit} if the model is only slow.`;
+  const { option, what } = limitTexts[limit];
+  const message = `${options.model} ${what(formatDuration(limitMs))}. It is tried again; raise ${option} if the model is only slow.`;
   return new LonghaulError("MODEL_TIMEOUT", message, { retry: "backoff", details: { model: options.model, limit, limitMs } });
 }

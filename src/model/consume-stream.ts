@@ -57,7 +57,7 @@ function showDelta(onDelta: (text: string) => void, delta: string): void {
 
 function assertWhole({ finishReason }: Extract<LanguageModelV4StreamPart, { type: "finish" }>, model: LanguageModelV4): void {
   if (finishReason.raw === "model_context_window_exceeded") {
-    throw new LonghaulError("MODEL_CONTEXT_OVERFLOW", `${model.modelId} filled its context window before it finished. Lower contextTokensMax.`, { details: { model: model.modelId } });
+    throw new LonghaulError("MODEL_CONTEXT_OVERFLOW", `${model.modelId} filled its context window before it finished. Send less: shorter instructions, input or tool results.`, { details: { model: model.modelId } });
   }
   if (finishReason.unified === "interrupted" || finishReason.unified === "error") {
     const message = `${model.modelId} broke off its answer (${finishReason.raw ?? finishReason.unified}). It is tried again.`;

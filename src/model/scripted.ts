@@ -1,7 +1,7 @@
 import type { Clock } from "../base/clock.ts";
 import { LonghaulError } from "../base/error.ts";
 import type { Json } from "../base/json.ts";
-import { type AssistantMessage, toolCallsOf, type ToolCallPart } from "../record/message.ts";
+import { type AssistantMessage, finalAnswerTool, toolCallsOf, type ToolCallPart } from "../record/message.ts";
 import { noUsage, type Usage } from "../record/usage.ts";
 import { startChunkDeadline } from "./chunk-deadline.ts";
 import { freePrice, inputTokensMax, type ModelPrice } from "./model-price.ts";
@@ -107,7 +107,7 @@ function toCompletion(request: ModelRequest, callNumber: number, answer: Spoken,
 }
 
 function partsOf(answer: Exclude<Spoken, { readonly message: AssistantMessage }>, callNumber: number): AssistantMessage["parts"] {
-  if ("object" in answer) return [toCall({ toolName: "final_answer", input: answer.object }, callNumber, 1)];
+  if ("object" in answer) return [toCall({ toolName: finalAnswerTool, input: answer.object }, callNumber, 1)];
   const text = answer.text === undefined || answer.text === "" ? [] : [{ type: "text" as const, text: answer.text }];
   const toolCalls = "toolCalls" in answer ? answer.toolCalls : [];
   return [...text, ...toolCalls.map((call, index) => toCall(call, callNumber, index + 1))];

@@ -8,6 +8,9 @@ export type ReasoningPart = { readonly type: "reasoning"; readonly text: string 
 export type ToolCallPart = { readonly type: "tool-call"; readonly callId: string; readonly toolName: string; readonly input: Json } & ProviderData;
 export type ToolResultPart = { readonly type: "tool-result"; readonly callId: string; readonly toolName: string; readonly isError: boolean; readonly value: Json } & ProviderData;
 
+/** The tool through which a model hands in its output: works with every provider that has tools. No other tool may have its name. */
+export const finalAnswerTool = "final_answer";
+
 /** What a model is told about a tool. */
 export interface ToolSpec {
   readonly name: string;

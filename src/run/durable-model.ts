@@ -30,5 +30,5 @@ export function createDurableModel(scope: RunScope, reference: ModelReference): 
       },
     });
   };
-  return scope.services.durableModel(reference, { outputTokensMax: limits.outputTokensMax, perform });
+  return scope.services.durableModel(reference, { outputTokensMax: limits.outputTokensMax, timeouts: limits.modelTimeouts, perform });
 }

@@ -1,9 +1,6 @@
 import { isJsonObject, type Json, type JsonObject } from "../base/json.ts";
 import { type Schema, toJsonSchema } from "../base/schema.ts";
-import type { ToolSpec } from "../record/message.ts";
-
-/** The tool through which a model hands in its output: works with every provider that has tools. */
-export const finalAnswerTool = "final_answer";
+import { finalAnswerTool, type ToolSpec } from "../record/message.ts";
 
 /** A schema that is not an object is handed in as `{ "value": … }`, since tool inputs are objects. */
 const wrappedField = "value";

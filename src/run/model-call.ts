@@ -6,6 +6,7 @@ import { toFailure } from "../record/failure.ts";
 import { totalTokens, type Usage } from "../record/usage.ts";
 import type { Write } from "../record/write.ts";
 import type { Reservation } from "../store/store.ts";
+import { withHeartbeat } from "./heartbeat.ts";
 import { isUnbilled, reserveForCall, settleWrite } from "./model-money.ts";
 import { budgetSignal, computeDurableRetryMs, type Parked, parkedToJson, parseParked } from "./parked.ts";
 import { createRetryLog, placeOf, type RecordPlace, recordWrite } from "./run-record.ts";
@@ -41,7 +42,7 @@ export interface PreparedCall {
 export async function callModel(scope: RunScope, plan: ModelCallPlan): Promise<Json> {
   for (let failures = 0; ; ) {
     const round = failures + 1;
-    const value = await scope.engine.step({ kind: "model", name: plan.name }, (execution) => modelStep(scope, execution, plan, round));
+    const value = await scope.engine.step({ kind: "model", name: plan.name }, (execution) => withHeartbeat(scope, execution, plan.name, () => modelStep(scope, execution, plan, round)));
     const parked = parseParked(value);
     if (parked === null) return value;
     // Waiting for a budget or a rate limit is nobody's failure: only outages make the next wait longer.

@@ -2,11 +2,11 @@ import type { AgentSpec, Verdict } from "../agent/agent-definition.ts";
 import { isJsonObject, type Json } from "../base/json.ts";
 import { type Schema, validate } from "../base/schema.ts";
 import type { Tool } from "../tool/tool.ts";
-import { defaultModelTimeouts, type FinishReason } from "../model/model.ts";
-import { type AssistantMessage, type Message, textOf, type ToolCallPart, toolCallsOf, type ToolResultPart } from "../record/message.ts";
+import type { FinishReason } from "../model/model.ts";
+import { type AssistantMessage, finalAnswerTool, type Message, textOf, type ToolCallPart, toolCallsOf, type ToolResultPart } from "../record/message.ts";
 import type { DeadReason } from "../record/task.ts";
 import { deadError } from "./dead-error.ts";
-import { finalAnswerSpec, finalAnswerTool, parseTextAnswer, unwrapFinalAnswer } from "./final-answer.ts";
+import { finalAnswerSpec, parseTextAnswer, unwrapFinalAnswer } from "./final-answer.ts";
 import { callModel, type ModelAnswer } from "./model-call.ts";
 import type { RunScope } from "./run-services.ts";
 import { callTool } from "./tool-call.ts";
@@ -39,8 +39,7 @@ export async function runModelLoop(scope: RunScope, input: unknown, verify: Veri
     const verdict = handedIn.kind === "output" ? await verify(handedIn.output, loop.transcript()) : null;
     if (handedIn.kind === "output" && (verdict === null || verdict.accepted)) return { output: handedIn.output, transcript: loop.transcript(), verdict };
     const refusal = handedIn.kind === "refused" ? handedIn : toRefusal(verdict);
-    if (handedIn.kind === "refused" && handedIn.final) throw deadError(refusal.reason, refusal.feedback);
-    if (++refusals > worker.limits.verifyAttempts) throw deadError(refusal.reason, `${worker.name}: after ${refusals} answers: ${refusal.feedback}`, refusal.evidence);
+    if (refusal.feedback === null || ++refusals > worker.limits.verifyAttempts) throw deadError(refusal.reason, describeRefusal(worker.name, refusal.why, refusals), refusal.evidence);
     loop.refuse(calls, refusal.feedback);
   }
   throw deadError("turn-limit", `${worker.name} made ${worker.limits.turnsMax} model calls without an accepted answer. Raise limits.turnsMax, or look at the run with \`longhaul show\`.`);
@@ -80,7 +79,7 @@ function createLoop(scope: RunScope, input: unknown) {
               const done = await model.complete({
                 ...request,
                 idempotencyKey: execution.idempotencyKey,
-                timeouts: defaultModelTimeouts,
+                timeouts: worker.limits.modelTimeouts,
                 signal: execution.signal,
                 ...(spec.temperature === undefined ? {} : { temperature: spec.temperature }),
                 ...(spec.providerOptions === undefined ? {} : { providerOptions: spec.providerOptions }),
@@ -119,32 +118,56 @@ function refusedCall({ callId, toolName }: ToolCallPart, feedback: string): Tool
   return { type: "tool-result", callId, toolName, isError: true, value: feedback };
 }
 
-type HandedIn =
-  | { readonly kind: "work" }
-  | { readonly kind: "output"; readonly output: unknown }
-  | { readonly kind: "refused"; readonly reason: DeadReason; readonly feedback: string; readonly evidence: Json; readonly final: boolean };
+/** Why an answer is not accepted. */
+interface Refusal {
+  readonly reason: DeadReason;
+  /** For people, when it ends the task. */
+  readonly why: string;
+  /** What the model is told; null when it is not asked again. */
+  readonly feedback: string | null;
+  readonly evidence: Json;
+}
+
+type HandedIn = { readonly kind: "work" } | { readonly kind: "output"; readonly output: unknown } | ({ readonly kind: "refused" } & Refusal);
 
 /** What an answer is: more work, an output that satisfies the schema, or nothing that can be accepted. */
 async function readAnswer(scope: RunScope, answer: TurnAnswer, calls: readonly ToolCallPart[]): Promise<HandedIn> {
-  const { output } = scope.worker.spec;
-  const refuse = (reason: DeadReason, feedback: string, final = false): HandedIn => ({ kind: "refused", reason, feedback, evidence: { finishReason: answer.finishReason }, final });
-  if (answer.finishReason === "content-filter") return refuse("refused", `${scope.worker.name}: the provider refused to answer (content filter).`, true);
+  const { spec, limits } = scope.worker;
+  const { output } = spec;
+  const refuse = (reason: DeadReason, why: string, feedback: string | null): HandedIn => ({ kind: "refused", reason, why, feedback, evidence: { finishReason: answer.finishReason } });
+  if (answer.finishReason === "content-filter") return refuse("refused", "the provider refused to answer (content filter)", null);
   // What was cut off is not acted on: the input of its last call may be half of what was meant.
-  if (answer.finishReason === "length") return refuse("truncated", `Your answer was cut off at ${scope.worker.limits.outputTokensMax} tokens. Answer again, shorter.`);
+  if (answer.finishReason === "length") {
+    return refuse("truncated", `it was cut off at limits.outputTokensMax, ${limits.outputTokensMax} tokens`, `Your answer was cut off at ${limits.outputTokensMax} tokens. Answer again, shorter.`);
+  }
+  if (calls.length > limits.toolCallsMax) {
+    return refuse("tool-call-limit", `it called ${calls.length} tools at once; limits.toolCallsMax is ${limits.toolCallsMax}`, `You called ${calls.length} tools at once, and none was run: at most ${limits.toolCallsMax} are.`);
+  }
   const final = calls.find((call) => isFinalAnswer(scope, call));
   if (calls.some((call) => !isFinalAnswer(scope, call))) return { kind: "work" };
   const text = textOf(answer.message).trim();
-  if (final === undefined && text === "") return refuse("empty", "Your answer was empty. Answer the task.");
+  if (final === undefined && text === "") return refuse("empty", "it was empty", "Your answer was empty. Answer the task.");
   if (output === undefined) return { kind: "output", output: text };
   const candidate = final === undefined ? parseTextAnswer(text) : unwrapFinalAnswer(output, final.input);
-  if (candidate === undefined) return refuse("invalid-output", `Hand in your answer by calling the tool ${finalAnswerTool}.`);
+  if (candidate === undefined) return refuse("invalid-output", `it was text, and not a call of ${finalAnswerTool}`, `Hand in your answer by calling the tool ${finalAnswerTool}.`);
   const checked = await validate(output, candidate);
-  return checked.ok ? { kind: "output", output: checked.value } : refuse("invalid-output", `Your answer does not fit the schema: ${checked.issues.join("; ")}. Mend it and call ${finalAnswerTool} again.`);
+  if (checked.ok) return { kind: "output", output: checked.value };
+  const misfit = `does not fit the schema: ${checked.issues.join("; ")}`;
+  return refuse("invalid-output", `it ${misfit}`, `Your answer ${misfit}. Mend it and call ${finalAnswerTool} again.`);
 }
 
-function toRefusal(verdict: Verdict | null): { readonly reason: DeadReason; readonly feedback: string; readonly evidence: Json } {
-  const reason = verdict?.accepted === false ? verdict.reason : "no reason";
-  return { reason: "rejected", feedback: `Your answer was rejected: ${reason}. Mend it and answer again.`, evidence: verdict?.evidence ?? null };
+function toRefusal(verdict: Verdict | null): Refusal {
+  const reason = withoutFullStop(verdict?.accepted === false ? verdict.reason : "no reason");
+  return { reason: "rejected", why: `verify rejected it: ${reason}`, feedback: `Your answer was rejected: ${reason}. Mend it and answer again.`, evidence: verdict?.evidence ?? null };
+}
+
+function describeRefusal(name: string, why: string, answers: number): string {
+  return answers > 1 ? `${name} gave ${answers} answers, and none could be accepted. Of the last one: ${why}.` : `${name} gave an answer that cannot be accepted: ${why}.`;
+}
+
+/** A reason that a person or a check wrote may be a sentence; it becomes a part of ours. */
+function withoutFullStop(text: string): string {
+  return text.trim().replace(/\.+$/, "");
 }
 
 function promptOf(input: unknown): string {

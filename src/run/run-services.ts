@@ -5,7 +5,7 @@ import type { Random } from "../base/random.ts";
 import type { ModelReference } from "../agent/model-reference.ts";
 import type { EngineContext } from "../engine/engine.ts";
 import type { Memory } from "../memory/memory.ts";
-import type { Model } from "../model/model.ts";
+import type { Model, ModelTimeouts } from "../model/model.ts";
 import type { Message } from "../record/message.ts";
 import type { Usage } from "../record/usage.ts";
 import type { Write } from "../record/write.ts";
@@ -36,6 +36,7 @@ export interface RunServices {
 export interface DurableModelPlan {
   /** Of calls that name no limit. */
   readonly outputTokensMax: number;
+  readonly timeouts: ModelTimeouts;
   /** Makes one call as a durable step. */
   readonly perform: (prepare: () => Promise<ForeignModelCall>) => Promise<Json>;
 }

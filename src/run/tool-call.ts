@@ -4,6 +4,7 @@ import type { StepExecution, StepEnd } from "../engine/engine.ts";
 import type { ToolCallPart, ToolResultPart } from "../record/message.ts";
 import type { EffectState } from "../store/store.ts";
 import type { Tool, ToolCallOptions, ToolResult } from "../tool/tool.ts";
+import { withHeartbeat } from "./heartbeat.ts";
 import { ownSignalPrefix, type Parked, parkedToJson, parseParked } from "./parked.ts";
 import { placeOf, recordWrite } from "./run-record.ts";
 import type { RunScope } from "./run-services.ts";
@@ -20,7 +21,9 @@ import type { RunScope } from "./run-services.ts";
 export async function callTool(scope: RunScope, name: string, call: ToolCallPart, tools: () => Promise<readonly Tool[]>): Promise<ToolResultPart> {
   for (let effectKey: string | null = null; ; ) {
     const key: string | null = effectKey;
-    const value = await scope.engine.step({ kind: "tool", name }, (execution) => toolStep(scope, { execution, key: key ?? execution.idempotencyKey, call }, tools));
+    const value = await scope.engine.step({ kind: "tool", name }, (execution) =>
+      withHeartbeat(scope, execution, name, () => toolStep(scope, { execution, key: key ?? execution.idempotencyKey, call }, tools)),
+    );
     const parked = parseParked(value);
     if (parked === null) return toResultPart(call, value);
     effectKey = parked.effectKey;

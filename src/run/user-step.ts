@@ -6,6 +6,7 @@ import type { StepEnd, StepExecution } from "../engine/engine.ts";
 import { retryDefaults, withRetry } from "../policy/retry.ts";
 import { toFailure } from "../record/failure.ts";
 import type { RecordFields } from "../record/log-record.ts";
+import { withHeartbeat } from "./heartbeat.ts";
 import { createRetryLog, placeOf, recordWrite } from "./run-record.ts";
 import type { RunScope } from "./run-services.ts";
 
@@ -35,7 +36,8 @@ export async function runUserStep(scope: RunScope, execution: StepExecution, pla
   const onTimeout = (): Error =>
     new LonghaulError("STEP_TIMEOUT", `${what} took longer than ${formatDuration(timeoutMs)}. Raise its timeout, or make it smaller.`, { retry: "backoff" });
   try {
-    const { value, record } = await withRetry({ clock, random, signal, attemptsMax, onRetry: retries.onRetry }, () => withDeadline({ clock, timeoutMs, onTimeout, signal }, body));
+    const attempts = (): Promise<UserStepResult> => withRetry({ clock, random, signal, attemptsMax, onRetry: retries.onRetry }, () => withDeadline({ clock, timeoutMs, onTimeout, signal }, body));
+    const { value, record } = await withHeartbeat(scope, execution, what, attempts);
     return { outcome: { ok: true, value }, writes: [...(record === undefined ? [] : [recordWrite(scope, place, record)]), ...retries.writes] };
   } catch (error) {
     if (signal.aborted) throw error;

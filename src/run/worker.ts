@@ -1,12 +1,15 @@
-import { parseDuration } from "../base/duration.ts";
+import { type Duration, parseDuration } from "../base/duration.ts";
 import type { AgentDefinition, AgentSpec, FlowDefinition } from "../agent/agent-definition.ts";
 import type { Schema } from "../base/schema.ts";
+import { defaultModelTimeouts, type ModelTimeouts } from "../model/model.ts";
 
 export interface WorkerLimits {
   readonly concurrency: number;
   readonly queueMax: number;
   readonly turnsMax: number;
+  readonly toolCallsMax: number;
   readonly outputTokensMax: number;
+  readonly modelTimeouts: ModelTimeouts;
   readonly deadlineMs: number;
   readonly fanOutMax: number;
   readonly verifyAttempts: number;
@@ -34,6 +37,7 @@ export const workerDefaults = {
   flowConcurrency: 10,
   queueMax: 10_000,
   turnsMax: 25,
+  toolCallsMax: 50,
   outputTokensMax: 4_096,
   deadlineMs: 7 * 86_400_000,
   fanOutMax: 50,
@@ -60,8 +64,14 @@ export function toWorker(definition: AgentDefinition | FlowDefinition, version: 
       concurrency: limits.concurrency ?? (kind === "flow" ? workerDefaults.flowConcurrency : workerDefaults.agentConcurrency),
       queueMax: limits.queueMax ?? workerDefaults.queueMax,
       turnsMax: limits.turnsMax ?? workerDefaults.turnsMax,
+      toolCallsMax: limits.toolCallsMax ?? workerDefaults.toolCallsMax,
       outputTokensMax: limits.outputTokensMax ?? workerDefaults.outputTokensMax,
-      deadlineMs: limits.deadline === undefined ? workerDefaults.deadlineMs : parseDuration(limits.deadline, `${name}: limits.deadline`),
+      modelTimeouts: {
+        firstChunkMs: toMs(limits.firstChunkTimeout, `${name}: limits.firstChunkTimeout`) ?? defaultModelTimeouts.firstChunkMs,
+        betweenChunksMs: toMs(limits.betweenChunksTimeout, `${name}: limits.betweenChunksTimeout`) ?? defaultModelTimeouts.betweenChunksMs,
+        totalMs: toMs(limits.modelCallTimeout, `${name}: limits.modelCallTimeout`) ?? defaultModelTimeouts.totalMs,
+      },
+      deadlineMs: toMs(limits.deadline, `${name}: limits.deadline`) ?? workerDefaults.deadlineMs,
       fanOutMax: limits.fanOutMax ?? workerDefaults.fanOutMax,
       verifyAttempts: spec.verifyAttempts ?? workerDefaults.verifyAttempts,
     },
@@ -69,6 +79,10 @@ export function toWorker(definition: AgentDefinition | FlowDefinition, version: 
       perTaskMicroUsd: budget.perTask?.microUsd ?? workerDefaults.perTaskMicroUsd,
       perDayMicroUsd: budget.perDay?.microUsd ?? workerDefaults.perDayMicroUsd,
     },
-    progressWithinMs: expect.progressWithin === undefined ? workerDefaults.progressWithinMs : parseDuration(expect.progressWithin, `${name}: expect.progressWithin`),
+    progressWithinMs: toMs(expect.progressWithin, `${name}: expect.progressWithin`) ?? workerDefaults.progressWithinMs,
   };
+}
+
+function toMs(duration: Duration | undefined, option: string): number | null {
+  return duration === undefined ? null : parseDuration(duration, option);
 }

@@ -30,7 +30,7 @@ export function createModelServices({ clock, secrets, endpoints, modelFor }: Mod
   const resolveModel = async (reference: ModelReference): Promise<Model> => modelFor(reference) ?? registry.resolve(reference);
   return {
     resolveModel,
-    durableModel(reference, { outputTokensMax, perform }) {
+    durableModel(reference, { outputTokensMax, timeouts, perform }) {
       const id = typeof reference === "string" ? reference : modelIdOf(reference);
       const runStep: RunModelStep = (call, body) =>
         perform(async () => {
@@ -48,7 +48,7 @@ export function createModelServices({ clock, secrets, endpoints, modelFor }: Mod
             },
           };
         });
-      return durableLanguageModel(lazyModel(reference, modelFor, registry), runStep, { clock, id, outputTokensMax });
+      return durableLanguageModel(lazyModel(reference, modelFor, registry), runStep, { clock, id, outputTokensMax, timeouts });
     },
   };
 }

@@ -1,6 +1,8 @@
 import type { McpDefinition, McpSpec, ToolDefinition } from "../agent/tool-definition.ts";
 import { parseDuration } from "../base/duration.ts";
 import type { Clock } from "../base/clock.ts";
+import { LonghaulError } from "../base/error.ts";
+import { finalAnswerTool } from "../record/message.ts";
 import type { Worker } from "../run/worker.ts";
 import { functionTool } from "../tool/function-tool.ts";
 import { mcpSource } from "../tool/mcp.ts";
@@ -33,13 +35,21 @@ export function createToolSet(workers: ReadonlyMap<string, Worker>, { clock, sec
   };
   return {
     async toolsOf(agent, signal) {
-      const lists = await Promise.all((workers.get(agent)?.spec.tools ?? []).map((definition) => open(definition, signal)));
-      return lists.flat();
+      const { tools: wanted = [], output } = workers.get(agent)?.spec ?? {};
+      const tools = (await Promise.all(wanted.map((definition) => open(definition, signal)))).flat();
+      assertDistinct(agent, [...tools.map(({ name }) => name), ...(output === undefined ? [] : [finalAnswerTool])]);
+      return tools;
     },
     close: async () => {
       await Promise.all([...sources.values()].map((source) => source.close()));
     },
   };
+}
+
+/** What an MCP server has is known when it is asked. @throws {TOOL_NAME_TAKEN} */
+function assertDistinct(agent: string, names: readonly string[]): void {
+  const taken = names.find((name, index) => names.indexOf(name) !== index);
+  if (taken !== undefined) throw new LonghaulError("TOOL_NAME_TAKEN", `${agent} has two tools named ${taken}. Rename yours, or name the tools that it is to see in the server's \`allow\`.`);
 }
 
 function toTool(definition: ToolDefinition, clock: Clock): Tool {

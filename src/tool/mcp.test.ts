@@ -1,7 +1,7 @@
 import { afterAll, describe, expect, test } from "vitest";
 import { VirtualClock } from "../base/virtual-clock.ts";
 import { startHttpFixture } from "./fixture/http-server.ts";
-import { anySignal, httpSource, type SourceFixture } from "./fixture/source.ts";
+import { anySignal, httpSource, type SourceFixture, stdioSource } from "./fixture/source.ts";
 import { mcpSource } from "./mcp.ts";
 import type { McpHttpSpec, McpReconcile, McpSpec } from "./mcp-spec.ts";
 import { callOptions } from "./tool.testsuite.ts";
@@ -46,6 +46,15 @@ describe("the tools of an MCP server", () => {
 
     expect(effects).toMatchObject({ echo: "read", add: "idempotent", fails: "once", hangs: "once" });
     expect(tools.filter((tool) => tool.reconcile !== undefined).map((tool) => tool.name)).toEqual(["fails"]);
+  });
+
+  test("with names that no model takes are shown under one that it takes, and called and declared by their own", async () => {
+    const { source } = stdioSource("odd-names", { allow: ["files/echo"], effects: { "files/echo": "read" } });
+    const [tool] = await source.tools(anySignal);
+
+    expect(tool).toMatchObject({ name: "files_echo", effect: "read" });
+    expect(await tool?.call({ text: "on" }, callOptions())).toEqual({ ok: true, value: "on" });
+    await source.close();
   });
 
   test("are only those that are allowed", async () => {

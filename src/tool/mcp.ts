@@ -8,6 +8,7 @@ import { callFailure, isGone, isUnsent, type McpCallName } from "./mcp-call-fail
 import { McpConnection, probeTimeoutMs } from "./mcp-connection.ts";
 import { toToolResult } from "./mcp-content.ts";
 import { checkMcpSpec, defaultConnectTimeoutMs, defaultRequestTimeoutMs, effectOf, type McpReconcile, type McpSpec, reconcileOf } from "./mcp-spec.ts";
+import { toModelToolNames } from "./model-tool-names.ts";
 import { thrownText } from "./result.ts";
 import type { Reconciliation, Tool, ToolCallOptions, ToolResult, ToolSource } from "./tool.ts";
 
@@ -69,7 +70,8 @@ class McpSource implements ToolSource {
     const listed = await this.#list(signal);
     this.#checkNames(listed);
     const { allow } = this.#spec;
-    return listed.filter((tool) => allow === undefined || allow.includes(tool.name)).map((tool) => this.#toTool(tool));
+    const names = toModelToolNames(listed.map(({ name }) => name));
+    return listed.filter(({ name }) => allow === undefined || allow.includes(name)).map((tool) => this.#toTool(tool, names.get(tool.name) ?? tool.name));
   }
 
   /** Ends the session or the child, in bounded time; calls in flight end as `unavailable`. */
@@ -80,10 +82,10 @@ class McpSource implements ToolSource {
     while (this.#closings.size > 0) await Promise.all(this.#closings);
   }
 
-  #toTool(tool: Sdk.Tool): Tool {
+  #toTool(tool: Sdk.Tool, name: string): Tool {
     const reconcile = reconcileOf(this.#spec, tool.name);
     const made: Tool = {
-      name: tool.name,
+      name,
       description: tool.description ?? tool.title ?? "",
       inputSchema: tool.inputSchema as unknown as JsonObject,
       effect: effectOf(this.#spec, tool.name),

@@ -67,6 +67,7 @@ describe("docs/reference/options.md", () => {
 
     expect(defaultOf("limits", "concurrency")).toBe(`${agentConcurrency} for an agent, ${flowConcurrency} for a flow`);
     expect(defaultOf("limits", "deadline")).toBe(compact(deadlineMs));
+    expect(["firstChunkTimeout", "betweenChunksTimeout", "modelCallTimeout"].map((name) => defaultOf("limits", name))).toEqual(Object.values(defaultModelTimeouts).map((ms) => compact(ms)));
     expect(defaultOf("budget", "perTask")).toBe(formatUsd(perTaskMicroUsd));
     expect(defaultOf("budget", "perDay")).toBe(formatUsd(perDayMicroUsd));
     expect(defaultOf("expect", "progressWithin")).toBe(compact(progressWithinMs));
@@ -82,7 +83,6 @@ describe("docs/reference/options.md", () => {
   });
 
   it("states what is limited without an option", () => {
-    const { firstChunkMs, betweenChunksMs, totalMs } = defaultModelTimeouts;
     const limits = defaultEngineLimits;
 
     expect(tableRows(sectionOf(page, "## Limits without an option")).map(([, limit]) => limit)).toEqual([
@@ -94,7 +94,6 @@ describe("docs/reference/options.md", () => {
       `${limits.recoveriesWithoutProgressMax}, ${limits.recoveriesMax}`,
       compact(limits.foreignAwaitGraceMs),
       compact(limits.keyWindowMs),
-      `${compact(firstChunkMs)}, ${compact(betweenChunksMs)}, ${compact(totalMs)}`,
     ]);
   });
 });
@@ -105,6 +104,9 @@ const tool = (timeout: number) => defineTool({ name: "t", description: "d", inpu
 /** How a value of an option gets into a definition. */
 const setters: Readonly<Record<string, (value: number) => object>> = {
   ...Object.fromEntries(Object.keys(optionNames.limits).map((name) => [name, (value: number) => ({ limits: { [name]: value } })])),
+  firstChunkTimeout: (value) => ({ limits: { firstChunkTimeout: value, modelCallTimeout: "1d" } }),
+  betweenChunksTimeout: (value) => ({ limits: { betweenChunksTimeout: value, modelCallTimeout: "1d" } }),
+  modelCallTimeout: (value) => ({ limits: { firstChunkTimeout: "1s", betweenChunksTimeout: "1s", modelCallTimeout: value } }),
   progressWithin: (value) => ({ expect: { progressWithin: value } }),
   verifyAttempts: (value) => ({ verifyAttempts: value }),
   temperature: (value) => ({ temperature: value }),

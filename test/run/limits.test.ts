@@ -1,6 +1,7 @@
-import { defineAgent, defineTeam, on } from "longhaul";
+import { defineAgent, defineTeam, every, on } from "longhaul";
 import { scriptedModel, testTeam } from "longhaul/testing";
-import { generateText } from "ai";
+import { generateText, streamText } from "ai";
+import { MockLanguageModelV4 } from "ai/test";
 import { expect, test } from "vitest";
 import { z } from "zod";
 
@@ -55,6 +56,53 @@ test("the model calls of durable code obey its turn limit and its output limit",
 
   expect(end).toMatchObject({ status: "dead", reason: "turn-limit" });
   expect(model.calls.map(({ outputTokensMax }) => outputTokensMax)).toEqual([77, 77, 77]);
+  await team.close();
+});
+
+const thinking = { firstChunkTimeout: "5m", betweenChunksTimeout: "2m", modelCallTimeout: "20m" } as const;
+
+test("the time limits of an agent's model calls are its own", async () => {
+  const model = scriptedModel("thought");
+  const agent = defineAgent({ name: "thinker", model: "anthropic/test", instructions: "Think.", limits: thinking });
+  const team = await testTeam(defineTeam({ name: "t", agents: [agent] }), { models: model });
+
+  expect(await team.result(await team.submit("thinker", undefined))).toMatchObject({ status: "done" });
+
+  expect(model.calls.map(({ timeouts }) => timeouts)).toEqual([{ firstChunkMs: 300_000, betweenChunksMs: 120_000, totalMs: 1_200_000 }]);
+  await team.close();
+});
+
+test("the model calls of durable code obey its time limits, and say which option raises them", async () => {
+  const whole = defineAgent({ name: "whole", limits: thinking, run: async (ctx) => (await generateText({ model: ctx.model("anthropic/test"), prompt: "Think.", maxRetries: 0 })).text });
+  const silent = new MockLanguageModelV4({ provider: "mock", modelId: "silent", doStream: () => new Promise(() => undefined) });
+  const streamed = defineAgent({ name: "streamed", limits: thinking, run: async (ctx) => streamText({ model: ctx.model(silent), prompt: "Think.", maxRetries: 0 }).text });
+  const team = await testTeam(defineTeam({ name: "t", agents: [whole, streamed] }), { models: { "anthropic/test": scriptedModel({ hang: true }) } });
+  await team.submit("whole", undefined);
+  await team.submit("streamed", undefined);
+
+  await team.advance("61m");
+
+  const failures = await team.records({ eventTypes: ["model_call"], result: "error" });
+  expect(Object.fromEntries(failures.map(({ agent_id, reason }) => [agent_id, reason]))).toEqual({
+    whole: "anthropic/test did not finish its answer within 20 min. It is tried again; raise limits.modelCallTimeout if the model is only slow.",
+    streamed: "mock/silent sent no content within 5 min of the request. It is tried again; raise limits.firstChunkTimeout if the model is only slow.",
+  });
+  await team.close();
+});
+
+test("a task ends at its agent's own deadline, whoever started it", async () => {
+  const brief = defineAgent({ name: "brief", limits: { deadline: "2h" }, triggers: [every("1d", { atStart: true })], run: async (ctx) => ctx.waitFor("go") });
+  const caller = defineAgent({ name: "caller", run: async (ctx) => ctx.call(brief, undefined) });
+  const team = await testTeam(defineTeam({ name: "t", agents: [brief, caller] }));
+  await team.submit("brief", undefined);
+  const called = await team.submit("caller", undefined);
+
+  await team.advance("119m");
+  expect((await team.tasks({ agent: "brief" })).map(({ status }) => status)).toEqual(["waiting", "queued", "queued"]);
+  await team.advance("2m");
+
+  expect((await team.tasks({ agent: "brief" })).map(({ end }) => end)).toMatchObject(Array.from({ length: 3 }, () => ({ status: "dead", reason: "deadline" })));
+  expect(await team.result(called)).toMatchObject({ status: "dead", failure: { code: "TASK_DEAD", message: expect.stringContaining("brief died (deadline)") } });
   await team.close();
 });
 

@@ -54,6 +54,22 @@ test.each([
   }
 });
 
+const rejecting = { verify: ({ reject }: { readonly reject: (reason: string) => unknown }) => reject("No sources are cited.") };
+
+test.each([
+  ["empty", empty, {}, "writer gave 3 answers, and none could be accepted. Of the last one: it was empty."],
+  ["cut off", truncated, {}, "writer gave 3 answers, and none could be accepted. Of the last one: it was cut off at limits.outputTokensMax, 4096 tokens."],
+  ["rejected", "an answer", rejecting, "writer gave 3 answers, and none could be accepted. Of the last one: verify rejected it: No sources are cited."],
+  ["rejected at once", "an answer", { ...rejecting, verifyAttempts: 0 }, "writer gave an answer that cannot be accepted: verify rejected it: No sources are cited."],
+  ["filtered", filtered, {}, "writer gave an answer that cannot be accepted: the provider refused to answer (content filter)."],
+])("what people read of an answer that was %s is the reason, not what the model was told", async (_, answer, changes, message) => {
+  const { team, model, run } = await open(answer, changes);
+
+  expect(await run()).toMatchObject({ status: "dead", failure: { message } });
+  expect(JSON.stringify(model.calls)).not.toContain("..");
+  await team.close();
+});
+
 test("an empty answer is fed back, and a good one after it is done", async () => {
   const { team, model, run } = await open([empty, truncated, "forty-two"]);
 
@@ -129,6 +145,30 @@ test("an unknown tool, invalid arguments and a tool that throws are results that
   const failures = await team.records({ eventTypes: ["tool_call"], result: "error" });
   expect(new Map(failures.map(({ tool_name, reason }) => [tool_name, reason?.split(":")[0]]))).toEqual(new Map([["fly", "invalid-input"], ["slow", "invalid-input"], ["boom", "failed"]]));
   await team.close();
+});
+
+test("an answer with more calls than its limit is refused by name, and none of them is made", async () => {
+  const flood: ScriptedAnswer = { toolCalls: Array.from({ length: 10_000 }, (_, n) => toolCall("boom", {}, `c${n}`)) };
+  const { team, model, run } = await open(flood);
+
+  expect(await run()).toMatchObject({
+    status: "dead", reason: "tool-call-limit",
+    failure: { message: "writer gave 3 answers, and none could be accepted. Of the last one: it called 10000 tools at once; limits.toolCallsMax is 50." },
+  });
+  expect(await team.records({ eventTypes: ["tool_call"] })).toEqual([]);
+  expect(model.calls[1]?.messages.at(-1)).toMatchObject({ role: "tool", results: expect.arrayContaining([{ type: "tool-result", callId: "c9999", toolName: "boom", isError: true, value: "You called 10000 tools at once, and none was run: at most 50 are." }]) });
+  await team.close();
+});
+
+test("an agent may raise and lower how many calls an answer has", async () => {
+  const two: ScriptedAnswer = { toolCalls: [toolCall("boom", {}, "c1"), toolCall("boom", {}, "c2")] };
+  for (const [toolCallsMax, made] of [[1, 0], [2, 2]] as const) {
+    const { team, run } = await open([two, "done"], { limits: { toolCallsMax } });
+
+    expect(await run()).toMatchObject({ status: "done" });
+    expect(await team.records({ eventTypes: ["tool_call"] })).toHaveLength(made);
+    await team.close();
+  }
 });
 
 test("an answer that comes together with other calls is put off until their results are known", async () => {

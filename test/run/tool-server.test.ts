@@ -1,6 +1,8 @@
-import { defineAgent, defineTeam, mcp } from "longhaul";
+import { fileURLToPath } from "node:url";
+import { defineAgent, defineTeam, defineTool, mcp } from "longhaul";
 import { scriptedModel } from "longhaul/testing";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { z } from "zod";
 import { macrotask } from "../../src/base/turn.ts";
 import { type DiskTeam, openDiskTeam, temporaryDirectory } from "../fixture/disk-team.ts";
 
@@ -31,6 +33,23 @@ test("a tool server that cannot be reached is waited for, visibly and without a 
   expect(await team.task(taskId)).toMatchObject({ status: "waiting", waitingReason: "retry" });
   expect(await team.records({ eventTypes: ["retry"] })).toHaveLength(2);
   expect(await team.records({ eventTypes: ["model_call", "error"] })).toMatchObject([{ event_type: "error", result: "error", data: { code: "MCP_UNAVAILABLE", model: null } }]);
+  expect(model.calls).toEqual([]);
+  await team.close();
+});
+
+const server = fileURLToPath(new URL("../../src/tool/fixture/stdio-server.ts", import.meta.url));
+const fixture = mcp({ name: "fixture", command: process.execPath, args: [server] });
+const echo = defineTool({ name: "echo", description: "Mine", inputSchema: z.object({}), effect: "read", execute: () => "mine" });
+
+test("a tool of a server that has the name of another one is refused by name, before a model is told of either", async () => {
+  const model = scriptedModel("done");
+  const agent = defineAgent({ name: "reader", model: "anthropic/test", instructions: "Read.", tools: [echo, fixture] });
+  const team = await openDiskTeam(defineTeam({ name: "t", agents: [agent] }), { directory: directory.path, model });
+
+  const taskId = await team.submit("reader", null);
+  while ((await team.task(taskId)).end === null) await macrotask(); // The server starts in real time; virtual time stands still.
+
+  expect((await team.task(taskId)).end).toMatchObject({ status: "dead", failure: { code: "TOOL_NAME_TAKEN", message: "reader has two tools named echo. Rename yours, or name the tools that it is to see in the server's `allow`." } });
   expect(model.calls).toEqual([]);
   await team.close();
 });

@@ -1,18 +1,21 @@
 import { describeHealth, type HealthVerdict } from "../../record/health.ts";
 import type { CommandContext, ExitCode } from "../command-context.ts";
 import { withView } from "../open-view.ts";
+import { countOpenTasks } from "../open-task-counts.ts";
+import { computeOrphans, describeOrphans } from "../orphaned-tasks.ts";
 import { printableLine } from "../printable.ts";
 import { formatTable } from "../table.ts";
 import { findPresence } from "../team-presence.ts";
 
-/** What is wrong, per agent, with the numbers that say so. Ends with 1 when something is bad, or when the team does not run. */
+/** What is wrong, per agent, with the numbers that say so. Ends with 1 when something is bad, when nobody is there for open tasks, or when the team does not run. */
 export function runHealth(context: CommandContext): Promise<ExitCode> {
   return withView(context, async (view) => {
     const { output, clock } = context;
     const nowMs = clock.now();
-    const [presence, verdicts] = await Promise.all([findPresence(view, nowMs), view.health(nowMs)]);
-    const isBad = !presence.isRunning || verdicts.some(({ bad }) => bad);
-    output.data({ team: presence.team, isRunning: presence.isRunning, isBad, agents: presence.isRunning ? verdicts.map(toJson) : [] });
+    const [presence, manifest, verdicts, counts] = await Promise.all([findPresence(view, nowMs), view.manifest(), view.health(nowMs), countOpenTasks(view)]);
+    const orphans = computeOrphans((manifest?.workers ?? []).map(({ name }) => name), counts);
+    const isBad = !presence.isRunning || orphans.length > 0 || verdicts.some(({ bad }) => bad);
+    output.data({ team: presence.team, isRunning: presence.isRunning, isBad, agents: presence.isRunning ? verdicts.map(toJson) : [], orphans });
     if (!presence.isRunning) {
       output.say(output.style("red", presence.text), "Nobody works, so there is nothing to judge.");
       return 1;
@@ -23,6 +26,7 @@ export function runHealth(context: CommandContext): Promise<ExitCode> {
       { title: "evidence", value: ({ evidence }: HealthVerdict) => printableLine(evidence) },
     ];
     output.say(presence.text, "", ...formatTable(columns, verdicts, { columns: output.columns, styleTitle: (text) => output.style("dim", text) }));
+    if (orphans.length > 0) output.say("", ...orphans.map((orphan) => output.style("red", describeOrphans(orphan))));
     return isBad ? 1 : 0;
   });
 }

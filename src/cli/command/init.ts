@@ -3,6 +3,7 @@ import { basename, dirname, join, relative, resolve, sep } from "node:path";
 import { LonghaulError, messageOf } from "../../base/error.ts";
 import { isJsonObject, type JsonObject } from "../../base/json.ts";
 import type { CommandContext, ExitCode } from "../command-context.ts";
+import { computeOwnDependency } from "../own-dependency.ts";
 import { computePackage } from "../package-plan.ts";
 
 export interface InitOptions {
@@ -82,10 +83,19 @@ function readPackage(target: string): JsonObject | null {
 function writePackage(target: string, existing: JsonObject | null, { name, teamFile }: { readonly name: string; readonly teamFile: string }): readonly string[] {
   const own = JSON.parse(readFileSync(join(packageRoot, "package.json"), "utf8")) as { readonly version: string; readonly dependencies: { readonly zod: string } };
   const template = JSON.parse(readFileSync(join(templateRoot, "package.template.json"), "utf8").replaceAll("team.ts", teamFile)) as JsonObject;
-  const options = { name, dependencies: { longhaul: `^${own.version}`, zod: own.dependencies.zod }, nodeVersion: isBroughtByNpm() ? `^${process.versions.node}` : null };
+  const options = { name, dependencies: { longhaul: computeOwnDependency({ version: own.version, ...readInstallation(), target }), zod: own.dependencies.zod }, nodeVersion: isBroughtByNpm() ? `^${process.versions.node}` : null };
   const { content, added } = computePackage(template, existing, options);
   if (existing === null || added.length > 0) writeFileSync(join(target, "package.json"), `${JSON.stringify(content, null, 2)}\n`);
   return added;
+}
+
+/** The project that this program is installed in, and what it says of it. */
+function readInstallation(): { readonly project: string; readonly installedAs: string | undefined } {
+  const project = resolve(packageRoot, "..", "..");
+  const content = basename(dirname(packageRoot)) === "node_modules" ? readPackage(project) : null;
+  const stated = [content?.["dependencies"], content?.["devDependencies"]].flatMap((section) => (isJsonObject(section) ? [section["longhaul"]] : []));
+  const installedAs = stated.find((spec) => typeof spec === "string");
+  return { project, installedAs: typeof installedAs === "string" ? installedAs : undefined };
 }
 
 /** True when npm brought the Node that runs this: the machine's own is older, and the new project needs one brought along too. */

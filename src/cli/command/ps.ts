@@ -1,11 +1,12 @@
 import type { HealthVerdict } from "../../record/health.ts";
 import { describeHealth } from "../../record/health.ts";
-import type { Task } from "../../record/task.ts";
 import type { Manifest } from "../../runtime/manifest.ts";
 import { toTaskView } from "../../http/task-view.ts";
 import type { CommandContext, ExitCode } from "../command-context.ts";
 import type { Output } from "../output.ts";
 import { withView } from "../open-view.ts";
+import { countOpenTasks, type OpenTaskCount } from "../open-task-counts.ts";
+import { computeOrphans, describeOrphans } from "../orphaned-tasks.ts";
 import { formatTable } from "../table.ts";
 import { taskColumns } from "../task-columns.ts";
 import { findPresence } from "../team-presence.ts";
@@ -22,10 +23,12 @@ export function runPs(context: CommandContext, { all, agent, limit }: PsOptions)
     const { output, clock } = context;
     const nowMs = clock.now();
     const filter = { limit, ...(agent === undefined ? {} : { agent }), ...(all ? {} : { statuses: ["queued", "running", "waiting"] as const }) };
-    const [presence, manifest, verdicts, tasks] = await Promise.all([findPresence(view, nowMs), view.manifest(), view.health(nowMs), view.tasks(filter)]);
-    const agents = toAgentRows(manifest, verdicts, tasks, presence.isRunning).filter(({ name }) => agent === undefined || name === agent);
-    output.data({ team: presence.team, isRunning: presence.isRunning, pid: presence.pid, agents, tasks: tasks.map(toTaskView) });
+    const [presence, manifest, verdicts, tasks, counts] = await Promise.all([findPresence(view, nowMs), view.manifest(), view.health(nowMs), view.tasks(filter), countOpenTasks(view)]);
+    const agents = toAgentRows(manifest, verdicts, counts, presence.isRunning).filter(({ name }) => agent === undefined || name === agent);
+    const orphans = computeOrphans((manifest?.workers ?? []).map(({ name }) => name), counts);
+    output.data({ team: presence.team, isRunning: presence.isRunning, pid: presence.pid, agents, tasks: tasks.map(toTaskView), orphans });
     output.say(presence.text, "", ...agentTable(agents, output), "");
+    for (const orphan of orphans) if (agent === undefined || agent === orphan.agent) output.say(output.style("red", describeOrphans(orphan)), "");
     if (tasks.length === 0) output.say(all ? "No task yet." : "No open task. Ended ones: longhaul ps --all");
     else output.say(...formatTable(taskColumns(nowMs, output.style), tasks, { columns: output.columns, styleTitle: (text) => output.style("dim", text) }));
     if (tasks.length === limit) output.say(output.style("dim", `The newest ${limit}; more with --limit.`));
@@ -44,10 +47,10 @@ interface AgentRow {
   readonly waiting: number;
 }
 
-function toAgentRows(manifest: Manifest | null, verdicts: readonly HealthVerdict[], tasks: readonly Task[], isRunning: boolean): readonly AgentRow[] {
+function toAgentRows(manifest: Manifest | null, verdicts: readonly HealthVerdict[], counts: readonly OpenTaskCount[], isRunning: boolean): readonly AgentRow[] {
   return (manifest?.workers ?? []).map(({ name, kind }) => {
     const verdict = isRunning ? verdicts.find((candidate) => candidate.agent === name) : undefined;
-    const count = (status: string): number => tasks.filter((task) => task.agent === name && task.status === status).length;
+    const count = (status: string): number => counts.find((candidate) => candidate.agent === name && candidate.status === status)?.tasks ?? 0;
     return { name, kind, health: verdict === undefined ? null : describeHealth(verdict.health), isBad: verdict?.bad ?? false, queued: count("queued"), running: count("running"), waiting: count("waiting") };
   });
 }

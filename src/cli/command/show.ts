@@ -98,9 +98,9 @@ async function showStep({ output }: CommandContext, view: OperatorView, task: Ta
   output.data({ taskId: task.id, agent: task.agent, ...toStepJson(row), messages, records: row.records });
   if (output.isJson) return;
   const { step } = row;
-  const title = `step ${step.number}: ${step.kind} ${step.name} of ${task.agent} (${task.id})`;
+  const title = printableLine(`step ${step.number}: ${step.kind} ${step.name} of ${task.agent} (${task.id})`);
   output.say(output.style("bold", title), `${new Date(step.startedAtMs).toISOString()}, took ${formatDuration(step.completedAtMs - step.startedAtMs)}, attempt ${step.attempt}`);
-  if (record !== undefined) output.say(...measuresOf(row));
+  if (record !== undefined) output.say(...measuresOf(row).map(printableLine));
   output.say("");
   if (messages.length > 0) output.say(...formatTranscript(messages, output.style));
   if (record?.tool_args !== undefined && record.tool_args !== null) output.say(output.style("bold", "── arguments"), printable(textOfValue(record.tool_args)), "");

@@ -15,7 +15,7 @@ export function runSql(context: CommandContext, sql: string, { rows: rowsMax }: 
     for (const row of rows) output.data(Object.fromEntries(Object.entries(row).map(([name, value]) => [name, toJsonCell(value)])));
     const names = Object.keys(rows[0] ?? {});
     const columns = names.map((title, index) => ({
-      title,
+      title: printableLine(title),
       value: (row: Readonly<Record<string, unknown>>) => printableLine(toTextCell(row[title])),
       align: typeof rows[0]?.[title] === "number" ? ("right" as const) : ("left" as const),
       grows: index === names.length - 1,

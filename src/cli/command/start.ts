@@ -9,6 +9,9 @@ import { captureWrites } from "../capture-writes.ts";
 import type { CommandContext, ExitCode } from "../command-context.ts";
 import { createLivePresenter } from "../live-presenter.ts";
 import { loadTeam } from "../load-team.ts";
+import { countOpenTasks } from "../open-task-counts.ts";
+import { withView } from "../open-view.ts";
+import { computeOrphans, describeOrphans } from "../orphaned-tasks.ts";
 import { createOutput } from "../output.ts";
 import { createPlainPresenter } from "../plain-presenter.ts";
 import type { Presenter } from "../presenter.ts";
@@ -58,6 +61,7 @@ export async function runStart(given: CommandContext, file: string, options: Sta
     const report = await team.start();
     presenter.started({ team: team.team.name, agents: namesOf(team), dataDirectory: directory.path, url: servers.url, resumed: report.resumed });
     sayQuarantined(presenter, report);
+    await sayOrphans(presenter, context, namesOf(team));
     const stopped = await untilStopped({ presenter, team, stop, fenced, drainMs: options.drainMs });
     await servers.close();
     servers = null;
@@ -119,6 +123,13 @@ function sayQuarantined(presenter: Presenter, { quarantined }: RecoveryReport): 
   if (quarantined > 0) presenter.line(`${quarantined} ${quarantined === 1 ? "task was" : "tasks were"} interrupted too often and will not be tried again. See: longhaul runs --status dead`);
 }
 
+/** An agent that was renamed or removed while work was open for it: the one time that somebody is sure to look. */
+function sayOrphans(presenter: Presenter, context: CommandContext, agents: readonly string[]): Promise<void> {
+  return withView(context, async (view) => {
+    for (const orphan of computeOrphans(agents, await countOpenTasks(view))) presenter.line(describeOrphans(orphan));
+  });
+}
+
 async function createPresenter(context: CommandContext, team: LiveTeam, { isPlain }: StartOptions): Promise<Presenter> {
   const { output, clock } = context;
   if (output.isJson || isPlain || output.columns === null) return createPlainPresenter(output);
@@ -131,12 +142,15 @@ async function createBoard({ data, clock }: CommandContext, agents: readonly str
   try {
     const nowMs = clock.now();
     const dayMs = 86_400_000;
-    const [openTasks, usage] = await Promise.all([
+    const sinceMs = nowMs - (nowMs % dayMs);
+    const [openTasks, usage, calls] = await Promise.all([
       view.tasks({ statuses: ["queued", "running", "waiting"], limit: 10_000 }),
-      view.store.records.usageByAgent({ sinceMs: nowMs - (nowMs % dayMs), untilMs: nowMs + 1 }),
+      view.store.records.usageByAgent({ sinceMs, untilMs: nowMs + 1 }),
+      view.store.records.query({ eventTypes: ["model_call"], sinceMs, limit: 1 }),
     ]);
     const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
-    return new StatusBoard({ agents, openTasks, tokensToday: sum(usage.map(({ tokens }) => tokens)), costMicroUsdToday: sum(usage.map(({ costMicroUsd }) => costMicroUsd)), nowMs });
+    const isSimulated = calls.some(({ record }) => record.simulated);
+    return new StatusBoard({ agents, openTasks, tokensToday: sum(usage.map(({ tokens }) => tokens)), costMicroUsdToday: sum(usage.map(({ costMicroUsd }) => costMicroUsd)), isSimulated, nowMs });
   } finally {
     view.close();
   }

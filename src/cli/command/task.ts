@@ -28,10 +28,21 @@ export async function runTask(context: CommandContext, agent: string, { input, k
     output.say(output.style("dim", `See it with: longhaul show ${started.taskId}`));
     return 0;
   }
-  const task = await control.result(started.taskId);
+  const task = await control.result(started.taskId, createWaitTeller(context));
   output.data(task);
   printEnd(context, task);
   return task.status === "done" ? 0 : 1;
+}
+
+/** Tells each state that a task is found in, once. A program that asked for JSON is told the end only. */
+function createWaitTeller({ output }: CommandContext): (task: TaskView) => void {
+  let told = "";
+  return ({ id, status, waitingReason }) => {
+    const state = waitingReason === null ? status : `${status}(${waitingReason})`;
+    if (output.isJson || state === told) return;
+    told = state;
+    output.warn(output.style("dim", `${id} is ${state}. Ctrl-C ends this wait, not the task. See it with: longhaul show ${id}`));
+  };
 }
 
 function printEnd({ output }: CommandContext, task: TaskView): void {
