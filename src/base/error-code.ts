@@ -17,6 +17,7 @@ export const errorCodes = {
   TASK_CANCELED: { cause: "The task was canceled.", remedy: "Submit it again if it is still wanted." },
   TASK_INPUT_INVALID: { cause: "A task's input does not satisfy its agent's schema.", remedy: "Mend the fields that the message names." },
   TASK_OUTPUT_INVALID: { cause: "A task's output does not satisfy its schema.", remedy: "Mend the code or the instructions." },
+  TASK_KEY_CONFLICT: { cause: "An idempotency key belongs to a task of another agent.", remedy: "Put the agent's name into the key." },
   TASK_KEY_TAKEN: { cause: "Another task holds this idempotency key.", remedy: "Nothing to do: the existing task is returned." },
   TASK_DEADLINE: { cause: "A task passed its deadline.", remedy: "Raise the limit, or find what it waits for." },
   AGENT_UNKNOWN: { cause: "The team has no agent or flow of this name.", remedy: "Use one of the names that the message lists." },

@@ -1,6 +1,7 @@
 import { LonghaulError } from "../base/error.ts";
 import { macrotask, onNextTurn } from "../base/turn.ts";
 import { settledInMicrotasks } from "./settled-in-microtasks.ts";
+import { isFileFailure } from "./file-failure.ts";
 import type { SqliteDatabase } from "./sqlite.ts";
 
 /** Work inside a commit. It may return a promise, but one that settles in microtasks only: the commit does not wait for the outside. */
@@ -10,6 +11,8 @@ export interface GroupCommitOptions {
   readonly db: SqliteDatabase;
   /** Runs first in every transaction. What it throws refuses all jobs of the group: the ownership check stands here. */
   readonly guard?: (db: SqliteDatabase) => void;
+  /** Told after each group: null when all of it is on disk, else why the file took it not, or not whole. */
+  readonly onOutcome?: (failure: Error | null) => void;
 }
 
 interface Pending {
@@ -30,6 +33,7 @@ const groupSizeMax = 500;
 export class GroupCommit {
   readonly #db: SqliteDatabase;
   readonly #guard: ((db: SqliteDatabase) => void) | undefined;
+  readonly #onOutcome: (failure: Error | null) => void;
   #queue: Pending[] = [];
   #flushing = false;
   #closed = false;
@@ -38,6 +42,7 @@ export class GroupCommit {
   constructor(options: GroupCommitOptions) {
     this.#db = options.db;
     this.#guard = options.guard;
+    this.#onOutcome = options.onOutcome ?? (() => undefined);
   }
 
   /** @throws {ENGINE_CLOSED} after close. */
@@ -84,6 +89,7 @@ export class GroupCommit {
       if (this.#db.inTransaction) this.#db.exec("ROLLBACK");
       applied = group.map((pending) => ({ pending, ok: false, value: error }));
     }
+    this.#onOutcome(applied.map(({ ok, value }) => (ok ? null : value)).find(isFileFailure) ?? null);
     for (const { pending, ok, value } of applied) {
       if (ok) pending.settle.resolve(value);
       else pending.settle.reject(value);

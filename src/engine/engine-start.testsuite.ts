@@ -84,6 +84,17 @@ function testKeys(suite: EngineSuite): void {
     expect(await fixture.engine.start(task)).toEqual({ taskId: task.id, created: false });
   });
 
+  it("E1 refuses a key that belongs to another agent's task, since the caller's work would be lost in silence", async () => {
+    const fixture = await suite.create();
+    const holder = newTask(fixture, { key: "invoice-7" });
+    await fixture.engine.start(holder);
+
+    await expect(fixture.engine.start(newTask(fixture, { agent: "other", key: "invoice-7" }))).rejects.toMatchObject({
+      code: "TASK_KEY_CONFLICT", message: expect.stringContaining(`belongs to task ${holder.id} of agent "a"`), details: { taskId: holder.id, agent: "a" },
+    });
+    expect(await fixture.engine.list({ agent: "other" })).toEqual([]);
+  });
+
   it("E1 starts what a step starts once, honouring keys that are taken", async () => {
     const fixture = await suite.create();
     const holder = newTask(fixture, { agent: "elsewhere", key: "k" });

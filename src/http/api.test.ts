@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { sleep, systemClock } from "../base/clock.ts";
+import { VirtualClock } from "../base/virtual-clock.ts";
 import { bodyBytesMax, createApi } from "./api.ts";
 import { type ServedTeam, serveTeam, token } from "./serve-for-test.testsuite.ts";
 
@@ -101,6 +102,17 @@ describe("a wait for a result", () => {
     expect(await served.ask("POST", `/api/v1/runs/${runId}/signals/go`, { payload: { by: "ann" } })).toEqual({ status: 200, body: { delivered: true } });
 
     expect(await waiting).toMatchObject({ status: 200, body: { status: "done", output: { timedOut: false, payload: { by: "ann" } } } });
+  });
+
+  it("that ended leaves no timer behind", async () => {
+    const clock = new VirtualClock();
+    const api = createApi({ operations: served.team.operations, clock, token, isReady: () => true, source: "api" });
+    const { taskId } = await served.team.operations.submit({ agent: "echo", input: 1, source: "test" });
+
+    const response = await api.request(`/api/v1/tasks/${taskId}?wait=1m`, { headers: { authorization: `Bearer ${token}` } });
+
+    expect(await response.json()).toMatchObject({ status: "done" });
+    expect(clock.pendingAtMs).toEqual([]);
   });
 
   it("leaves nothing behind when the client goes away", async () => {

@@ -115,10 +115,12 @@ function hasToken(header: string | undefined, token: string): boolean {
 
 const statusOf: Readonly<Partial<Record<ErrorCode, 400 | 404 | 409 | 413 | 429 | 503>>> = {
   OPTION_INVALID: 400,
+  TASK_INPUT_INVALID: 400,
   JSON_INVALID: 400,
   AGENT_UNKNOWN: 404,
   TASK_UNKNOWN: 404,
   TASK_STATE: 409,
+  TASK_KEY_CONFLICT: 409,
   PAYLOAD_TOO_LARGE: 413,
   QUEUE_FULL: 429,
   ENGINE_CLOSED: 503,

@@ -47,6 +47,7 @@ describe("a client", () => {
     expect(created).toBe(true);
     expect(await client.result(taskId)).toMatchObject({ status: "done", output: { echoed: { n: 1 } } });
     expect(await client.task(taskId)).toMatchObject({ id: taskId, key: "client-1" });
+    expect(await served.team.operations.task(taskId)).toMatchObject({ priority: 5 });
     expect(await client.submit("echo", { n: 2 }, { key: "client-1" })).toEqual({ taskId, created: false });
     rmSync(directory, { recursive: true });
   });

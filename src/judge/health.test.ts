@@ -63,10 +63,19 @@ describe("down", () => {
   // paperclipai/paperclip#6390: ten days of identical failures with no alarm.
   it("is an agent whose last tasks all died", () => {
     expect(judge({ consecutiveDead: 2, lastDeadReason: "failed" }, second).bad).toBe(false);
-    expect(judge({ consecutiveDead: 3, lastDeadReason: "auth" }, second)).toMatchObject({
-      health: { state: "down" }, bad: true, reviewAtMs: null, evidence: "3 tasks in a row died, the last one of auth; 3 in a row are the limit.",
+    expect(judge({ consecutiveDead: 3, lastDeadReason: "rejected" }, second)).toMatchObject({
+      health: { state: "down" }, bad: true, reviewAtMs: null, evidence: "3 tasks in a row died, the last one of rejected; 3 in a row are the limit.",
     });
     expect(judge({ consecutiveDead: 1 }, second, { consecutiveDeadMax: 1 }).evidence).toBe("1 task in a row died; 1 in a row are the limit.");
+  });
+});
+
+describe("down, of an account that the provider refuses", () => {
+  it.each(["auth", "billing"] as const)("is told with the first task that dies of %s, since all later ones will", (lastDeadReason) => {
+    expect(judge({ consecutiveDead: 1, lastDeadReason }, second)).toMatchObject({
+      health: { state: "down" }, bad: true, evidence: `The last task died of ${lastDeadReason}: the provider takes no call of this account, and every task dies until that is mended.`,
+    });
+    expect(judge({ consecutiveDead: 0, lastDeadReason }, second).bad).toBe(false);
   });
 });
 

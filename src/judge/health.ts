@@ -1,6 +1,6 @@
 import { formatDuration } from "../base/duration.ts";
 import { describeHealth, type HealthState, type HealthVerdict } from "../record/health.ts";
-import { isOwnWait, type WaitingReason } from "../record/task.ts";
+import { type DeadReason, isOwnWait, type WaitingReason } from "../record/task.ts";
 import type { AgentExpectation, AgentObservation, WaitingTask } from "./observation.ts";
 
 /**
@@ -53,7 +53,14 @@ function earliest(conditions: readonly Condition[]): Condition | null {
   return conditions.reduce<Condition | null>((first, condition) => (first === null || condition.fromMs < first.fromMs ? condition : first), null);
 }
 
+/** Every later task dies of these too, so that one is enough. */
+const refusedReasons: readonly DeadReason[] = ["auth", "billing"];
+
 function findDown({ consecutiveDead, lastDeadReason }: AgentObservation, { consecutiveDeadMax }: AgentExpectation): readonly Condition[] {
+  if (consecutiveDead > 0 && lastDeadReason !== null && refusedReasons.includes(lastDeadReason)) {
+    const evidence = `The last task died of ${lastDeadReason}: the provider takes no call of this account, and every task dies until that is mended.`;
+    return [{ health: { state: "down" }, fromMs: Number.NEGATIVE_INFINITY, evidence }];
+  }
   if (consecutiveDead < consecutiveDeadMax) return [];
   const last = lastDeadReason === null ? "" : `, the last one of ${lastDeadReason}`;
   return [{ health: { state: "down" }, fromMs: Number.NEGATIVE_INFINITY, evidence: `${count(consecutiveDead, "task")} in a row died${last}; ${consecutiveDeadMax} in a row are the limit.` }];

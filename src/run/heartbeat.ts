@@ -4,10 +4,10 @@ import { recordWrite } from "./run-record.ts";
 import type { RunScope } from "./run-services.ts";
 
 /** How often a step that goes on for long says so. Well below the silence after which a task counts as stalled. */
-export const heartbeatMs = 300_000;
+const heartbeatMs = 300_000;
 
-/** Numbers of heartbeats among a step's records: behind all that the step itself may write. */
-const firstBeat = 10_000;
+/** Numbers of an attempt's heartbeats among its step's records: behind all that the step itself may write, and no other attempt's. */
+const beatsPerAttempt = 10_000;
 
 /**
  * Runs a step's body, and leaves a record every five minutes while it goes on, so that a long step is not taken for one that hangs. Every step has a
@@ -18,7 +18,7 @@ export async function withHeartbeat<T>(scope: RunScope, execution: StepExecution
   let beats = 0;
   const beat = (): void => {
     beats++;
-    const place = { step: execution.number, n: firstBeat + beats, attempt: execution.attempt };
+    const place = { step: execution.number, n: execution.attempt * beatsPerAttempt + beats, attempt: execution.attempt };
     const reason = `${what} goes on for ${formatDuration(beats * heartbeatMs)}`;
     // A heartbeat that is not written is one that is missed: the next one comes.
     store.write([recordWrite(scope, place, { event_type: "run", result: "busy", reason })]).catch(() => undefined);

@@ -5,10 +5,12 @@ import { computeHealth } from "../judge/health.ts";
 import type { HealthVerdict } from "../record/health.ts";
 import type { MessageStore, RecordStore } from "../store/store.ts";
 import type { LiveTeamOptions } from "./live-team-options.ts";
+import type { Json } from "../base/json.ts";
+import { validate } from "../base/schema.ts";
 import { observeTeam } from "./observe-team.ts";
 import { createOperations, type Operations } from "./operations.ts";
 import { type Running, startParts } from "./start-parts.ts";
-import { openParts, teamRecord } from "./team-parts.ts";
+import { openParts, teamRecord, type TeamParts } from "./team-parts.ts";
 
 export type { LiveTeamOptions } from "./live-team-options.ts";
 
@@ -42,7 +44,7 @@ export async function openLiveTeam(options: LiveTeamOptions): Promise<LiveTeam> 
   let isDraining = false;
   return {
     team: definition,
-    operations: createOperations({ engine: data.engine, store: data.store, clock, ids: parts.ids, manifest: () => parts.manifest }),
+    operations: createOperations({ engine: data.engine, store: data.store, clock, ids: parts.ids, manifest: () => parts.manifest, checkInput: (agent, input) => checkInput(parts, agent, input) }),
     records: data.store.records,
     messages: data.store.messages,
     tasks: data.engine,
@@ -52,7 +54,7 @@ export async function openLiveTeam(options: LiveTeamOptions): Promise<LiveTeam> 
       running = begun.running;
       return begun.report;
     },
-    isReady: () => running !== null && !isDraining,
+    isReady: () => running !== null && !isDraining && parts.storage.failingSinceMs === null,
     async health() {
       const nowMs = clock.now();
       const agents = await observeTeam({ tasks: data.engine, store: data.store }, parts.manifest, nowMs);
@@ -69,9 +71,16 @@ export async function openLiveTeam(options: LiveTeamOptions): Promise<LiveTeam> 
       // Steps that still execute end before the tools that they use are taken from them.
       await data.engine.drain(0);
       await parts.tools.close();
+      parts.storage.close();
       if (running !== null) await parts.write([teamRecord(parts, { event_type: "stop", result: "stopped" })]);
       await parts.tail.settled();
       await data.close();
     },
   };
+}
+
+async function checkInput({ workers }: TeamParts, agent: string, input: Json): Promise<readonly string[]> {
+  const schema = workers.get(agent)?.spec.input;
+  const checked = schema === undefined ? null : await validate(schema, input);
+  return checked === null || checked.ok ? [] : checked.issues;
 }

@@ -48,7 +48,7 @@ export function createModelServices({ clock, secrets, endpoints, modelFor }: Mod
             },
           };
         });
-      return durableLanguageModel(lazyModel(reference, modelFor, registry), runStep, { clock, id, outputTokensMax, timeouts });
+      return durableLanguageModel(lazyModel(reference, modelFor, registry), runStep, { clock, id, outputTokensMax, timeouts, secrets: secrets.known });
     },
   };
 }

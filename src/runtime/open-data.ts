@@ -26,6 +26,8 @@ export interface OpenDataOptions {
   /** Something was committed. */
   readonly onCommit: () => void;
   readonly onFenced: () => void;
+  /** What became of a group of writes: null when it is on disk. */
+  readonly onOutcome?: (failure: Error | null) => void;
 }
 
 /** Engine and store over one data file that this process owns. */
@@ -56,7 +58,7 @@ export function openData(options: OpenDataOptions): OpenData {
     db.close();
     throw error;
   }
-  const commit = new GroupCommit({ db, ...(ownership === undefined ? {} : { guard: ownership.guard }) });
+  const commit = new GroupCommit({ db, ...(ownership === undefined ? {} : { guard: ownership.guard }), ...(options.onOutcome === undefined ? {} : { onOutcome: options.onOutcome }) });
   const readDb = file === null ? undefined : SqliteDatabase.openReadOnly(file);
   const sqliteStore = createSqliteStore({ db, commit, ...(readDb === undefined ? {} : { readDb }) });
   const store: Store = {

@@ -37,18 +37,22 @@ export interface OperationsOptions {
   readonly clock: Clock;
   readonly ids: (prefix: string) => string;
   readonly manifest: () => Manifest;
+  /** What is wrong with an input, by its agent's schema; empty when it fits. Without it (no team is loaded) the task itself finds out. */
+  readonly checkInput?: (agent: string, input: Json) => Promise<readonly string[]>;
 }
 
 const keyLengthMax = 512;
 const priorityMax = 1_000_000;
 
-export function createOperations({ engine, store, clock, ids, manifest }: OperationsOptions): Operations {
+export function createOperations({ engine, store, clock, ids, manifest, checkInput }: OperationsOptions): Operations {
   return {
-    submit({ agent, input, key, priority = 0, source }) {
+    async submit({ agent, input, key, priority = 0, source }) {
       const worker = manifest().workers.find((candidate) => candidate.name === agent);
       if (!worker) throw new LonghaulError("AGENT_UNKNOWN", `The team has no agent or flow "${agent}". It has: ${manifest().workers.map(({ name }) => name).join(", ")}.`);
       if (key !== undefined && (key === "" || key.length > keyLengthMax)) throw new LonghaulError("OPTION_INVALID", `key has ${key.length} characters. Use 1 to ${keyLengthMax}.`);
       if (!Number.isInteger(priority) || Math.abs(priority) > priorityMax) throw new LonghaulError("OPTION_INVALID", `priority is ${priority}. Use a whole number from -${priorityMax} to ${priorityMax}.`);
+      const issues = (await checkInput?.(agent, input)) ?? [];
+      if (issues.length > 0) throw new LonghaulError("TASK_INPUT_INVALID", `The input of ${agent} does not fit its schema: ${issues.join("; ")}. Mend it and submit it again.`);
       const nowMs = clock.now();
       return engine.start({ id: ids("t"), agent, input, key: key ?? null, priority, notBeforeAtMs: nowMs, deadlineAtMs: nowMs + worker.deadlineMs, depth: 0, source });
     },

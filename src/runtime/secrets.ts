@@ -9,6 +9,8 @@ export interface Secrets {
   /** @throws {SECRET_MISSING} */
   value(reference: string | SecretReference): string;
   values(references: Readonly<Record<string, string | SecretReference>>): Readonly<Record<string, string>>;
+  /** The values that were looked up so far, in every form in which they are recognised. */
+  readonly known: () => readonly string[];
   /** The same data without the values of secrets that were used. */
   readonly hide: <T extends Json>(value: T) => T;
   /** Besides, without what looks like a credential: for what is written down or shown. */
@@ -52,6 +54,7 @@ export function createSecrets(environment: (name: string) => string | undefined)
     },
     value,
     values: (references) => Object.fromEntries(Object.entries(references).map(([name, reference]) => [name, value(reference)])),
+    known: () => known.map(([form]) => form),
     hide: <T extends Json>(data: T): T => (known.length === 0 ? data : (mapTexts(data, hideText) as T)),
     redact: <T extends Json>(data: T): T => mapTexts(data, redactText) as T,
   };

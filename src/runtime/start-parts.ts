@@ -25,24 +25,30 @@ export async function startParts(parts: TeamParts): Promise<{ readonly running: 
   await write([teamRecord(parts, { event_type: "start", result: "started", data: { agents: [...workers.keys()] } })]);
   const agents = [...workers.values()].map(({ name, version, limits }) => ({ name, version, concurrency: limits.concurrency, queueMax: limits.queueMax }));
   const report = await data.engine.run(agents, (context) => executeTask(services, context));
-  const { sender, alerting } = await startTelling(parts);
-  const open = await data.engine.list({ statuses: ["queued", "waiting"], limit: openTasksMax });
-  await wakeForBudget(parts, open);
-  await tellOfStrangers(parts, alerting, open);
-  const watchdog = startWatchdog(parts, alerting);
-  const scheduler = await startScheduler(parts);
-  return {
-    report,
-    running: {
-      scheduler,
-      async close() {
-        parts.onCommit.listener = null;
-        await scheduler.close();
-        await watchdog.close();
-        await sender.close();
-      },
-    },
+  return { report, running: await startDuties(parts) };
+}
+
+/** What goes on beside the tasks. When one of them cannot begin, those that had begun are ended. */
+async function startDuties(parts: TeamParts): Promise<Running> {
+  const begun: { close(): Promise<void> }[] = [];
+  const close = async (): Promise<void> => {
+    parts.onCommit.listener = null;
+    for (const duty of begun.toReversed()) await duty.close();
   };
+  try {
+    const { sender, alerting } = await startTelling(parts);
+    begun.push(sender);
+    const open = await parts.data.engine.list({ statuses: ["queued", "waiting"], limit: openTasksMax });
+    await wakeForBudget(parts, open);
+    await tellOfStrangers(parts, alerting, open);
+    begun.push(startWatchdog(parts, alerting));
+    const scheduler = await startScheduler(parts);
+    begun.push(scheduler);
+    return { scheduler, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
 }
 
 /** Open tasks that are looked at when a team starts. */

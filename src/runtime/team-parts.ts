@@ -22,6 +22,7 @@ import { createModelServices } from "./model-services.ts";
 import { type OpenData, openData } from "./open-data.ts";
 import { createRecordTail, type RecordTail } from "./record-tail.ts";
 import { createSecrets, type Secrets } from "./secrets.ts";
+import { createStorageAlarm, type StorageAlarm } from "./storage-alarm.ts";
 import { taskRecords } from "./task-record.ts";
 import { createToolSet, type ToolSet } from "./tool-set.ts";
 
@@ -39,6 +40,7 @@ export interface TeamParts {
   readonly services: RunServices;
   readonly notifiers: ReadonlyMap<string, Notifier>;
   readonly tail: RecordTail;
+  readonly storage: StorageAlarm;
   readonly write: (writes: readonly Write[]) => Promise<void>;
   /** Told after each commit; the watchdog listens. */
   readonly onCommit: { listener: (() => void) | null };
@@ -58,6 +60,7 @@ export async function openParts(definition: TeamDefinition, options: LiveTeamOpt
   const ids = createIds(clock, random.split("ids"));
   const onCommit: TeamParts["onCommit"] = { listener: null };
   let tail: RecordTail | null = null;
+  const storage = createStorageAlarm({ clock, team: name, ids, notifiers: notifiers.values(), print: options.print });
   const data = openData({
     file: options.dataDirectory === null ? null : dataDirectory(options.dataDirectory).database,
     clock,
@@ -69,6 +72,7 @@ export async function openParts(definition: TeamDefinition, options: LiveTeamOpt
       onCommit.listener?.();
     },
     onFenced: () => options.onFenced?.(),
+    onOutcome: storage.outcome,
   });
   tail = await createRecordTail(data.store.records, options.onRecord ?? (() => undefined), (error) => options.print(`A record could not be shown: ${messageOf(error)}`));
   const registrations = listRegistrations(definitions);
@@ -81,7 +85,7 @@ export async function openParts(definition: TeamDefinition, options: LiveTeamOpt
     subscribers: (event, eventData, publishId) => subscriptions.tasksFor(event, eventData, publishId),
   };
   return {
-    options, name, clock, ids, workers, registrations, data, tools, services, notifiers, tail, onCommit,
+    options, name, clock, ids, workers, registrations, data, tools, services, notifiers, tail, storage, onCommit,
     manifest: toManifest({
       team: name,
       startedAtMs: clock.now(),

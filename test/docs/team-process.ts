@@ -32,7 +32,11 @@ export function runFile(file: string, args: readonly string[] = [], environment:
   });
   createInterface({ input: child.stderr }).on("line", (line) => void errors.push(line));
   let hasEnded = false;
+  // A test that gives up before it has this program in hand leaves nothing behind.
+  const kill = (): void => void child.kill("SIGKILL");
+  process.once("exit", kill);
   const ended = once(child, "close").then(([code, signal]) => {
+    process.removeListener("exit", kill);
     hasEnded = true;
     tell();
     return (code ?? signal) as number | NodeJS.Signals;

@@ -125,6 +125,23 @@ test("sends with one key start one task, and a task that was sent leaves a recor
   await team.close();
 });
 
+test("what is called or sent with a higher priority is done first, and a call has its caller's own otherwise", async () => {
+  const order: number[] = [];
+  const clerk = defineAgent({ name: "clerk", input: z.object({ n: z.number() }), run: async (ctx, { n }) => ctx.step("work", () => order.push(n)) });
+  const { team, run } = await open(async (ctx) => {
+    await Promise.all([ctx.call(clerk, { n: 1 }), ctx.send(clerk, { n: 2 }), ctx.send(clerk, { n: 3 }, { priority: 7 }), ctx.call(clerk, { n: 4 }, { priority: 9 })]);
+    return null;
+  }, [clerk]);
+
+  await run();
+  await team.settle();
+
+  const priorities = (await team.tasks({ agent: "clerk" })).map(({ input, priority }) => [(input as { readonly n: number }).n, priority] as const);
+  expect(priorities.toSorted(([a], [b]) => a - b)).toEqual([[1, 0], [2, 0], [3, 7], [4, 9]]);
+  expect(order.toSorted((a, b) => a - b)).toEqual([1, 2, 3, 4]);
+  await team.close();
+});
+
 test("an event starts its subscribers' tasks in the commit that states it, and each subscription leaves a receipt that names its task", async () => {
   const subscriber = defineAgent({ name: "subscriber", input: z.object({ n: z.number() }), run: async (_, { n }) => n, triggers: [on("found", { input: (event) => ({ n: Number(event["n"]) }) })] });
   const picky = defineAgent({ name: "picky", input: z.object({ n: z.number() }), run: async (_, { n }) => n, triggers: [on("found", { schema: z.object({ n: z.string() }), input: ({ n }) => ({ n: Number(n) }) })] });
@@ -174,6 +191,17 @@ test("a flow calls agents, and its output is checked against its schema", async 
   const team = await testTeam(defineTeam({ name: "t", agents: [double], flows: [flow] }));
 
   expect(await team.result(await team.submit(flow, undefined))).toMatchObject({ status: "dead", reason: "invalid-output", failure: { code: "TASK_OUTPUT_INVALID", message: expect.stringContaining("sum") } });
-  expect(await team.result(await team.submit("double", { n: "two" }))).toMatchObject({ status: "dead", reason: "invalid-input", failure: { message: expect.stringContaining("The input of double does not fit its schema: n:") } });
+  await team.close();
+});
+
+test("an input that does not fit is refused at the door, and ends the task that another task sends it to", async () => {
+  const careless = defineFlow({ name: "careless", run: async (ctx) => (await ctx.send(double, { n: "two" } as never)).taskId });
+  const team = await testTeam(defineTeam({ name: "t", agents: [double], flows: [careless] }));
+
+  await expect(team.submit("double", { n: "two" })).rejects.toMatchObject({ code: "TASK_INPUT_INVALID", message: expect.stringContaining("The input of double does not fit its schema: n:") });
+  const sent = await team.result(await team.submit(careless, undefined));
+
+  expect(await team.result(sent.status === "done" ? String(sent.output) : "")).toMatchObject({ status: "dead", reason: "invalid-input", failure: { message: expect.stringContaining("The input of double does not fit its schema: n:") } });
+  expect(await team.tasks({ agent: "double" })).toHaveLength(1);
   await team.close();
 });

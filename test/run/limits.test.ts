@@ -1,4 +1,4 @@
-import { defineAgent, defineTeam, every, on } from "longhaul";
+import { defineAgent, defineFlow, defineTeam, every, on, type RunContext } from "longhaul";
 import { scriptedModel, testTeam } from "longhaul/testing";
 import { generateText, streamText } from "ai";
 import { MockLanguageModelV4 } from "ai/test";
@@ -7,14 +7,17 @@ import { z } from "zod";
 
 const leaf = defineAgent({ name: "leaf", run: async () => null, limits: { concurrency: 100 } });
 
-test("a run starts 50 tasks and no more", async () => {
-  const spawner = defineAgent({ name: "spawner", run: async (ctx) => { for (let n = 0; n < 60; n++) await ctx.send(leaf, undefined); } });
+test.each([
+  ["by default 50 tasks", {}, 50],
+  ["as many tasks as its agent says", { fanOutMax: 3 }, 3],
+])("a run starts %s and no more", async (_, limits, fanOutMax) => {
+  const spawner = defineAgent({ name: "spawner", limits, run: async (ctx) => { for (let n = 0; n < 60; n++) await ctx.send(leaf, undefined); } });
   const team = await testTeam(defineTeam({ name: "t", agents: [spawner, leaf] }));
 
   const end = await team.result(await team.submit(spawner, undefined));
 
-  expect(end).toMatchObject({ status: "dead", reason: "fan-out", failure: { code: "FAN_OUT_LIMIT", message: expect.stringContaining("spawner started more than 50 tasks in one run") } });
-  expect(await team.tasks({ agent: "leaf" })).toHaveLength(50);
+  expect(end).toMatchObject({ status: "dead", reason: "fan-out", failure: { code: "FAN_OUT_LIMIT", message: expect.stringContaining(`spawner started more than ${fanOutMax} tasks in one run`) } });
+  expect(await team.tasks({ agent: "leaf" })).toHaveLength(fanOutMax);
   await team.close();
 });
 
@@ -90,6 +93,33 @@ test("the model calls of durable code obey its time limits, and say which option
   await team.close();
 });
 
+test("an agent works on one task at once and a flow on ten, unless they say otherwise", async () => {
+  const run = (ctx: RunContext): Promise<null> => ctx.step("work", () => new Promise<null>(() => undefined), { timeout: "1h" });
+  const team = await testTeam(defineTeam({
+    name: "t", agents: [defineAgent({ name: "agent", run }), defineAgent({ name: "pair", limits: { concurrency: 2 }, run })], flows: [defineFlow({ name: "flow", run }), defineFlow({ name: "trio", limits: { concurrency: 3 }, run })],
+  }));
+  const running = async (name: string): Promise<readonly [string, number]> => {
+    for (let n = 0; n < 12; n++) await team.submit(name, undefined);
+    await team.settle();
+    return [name, (await team.tasks({ agent: name, statuses: ["running"] })).length];
+  };
+
+  expect(await Promise.all(["agent", "pair", "flow", "trio"].map(running))).toEqual([["agent", 1], ["pair", 2], ["flow", 10], ["trio", 3]]);
+  await team.close();
+});
+
+test("an agent's queue holds as many tasks as it says, and the next one is refused by name", async () => {
+  const busy = defineAgent({ name: "busy", limits: { queueMax: 2 }, run: async (ctx) => ctx.step("work", () => new Promise(() => undefined), { timeout: "1h" }) });
+  const team = await testTeam(defineTeam({ name: "t", agents: [busy] }));
+  await team.submit("busy", undefined);
+  await team.settle();
+
+  await team.submit("busy", undefined);
+  await team.submit("busy", undefined);
+  await expect(team.submit("busy", undefined)).rejects.toMatchObject({ code: "QUEUE_FULL" });
+  await team.close();
+});
+
 test("a task ends at its agent's own deadline, whoever started it", async () => {
   const brief = defineAgent({ name: "brief", limits: { deadline: "2h" }, triggers: [every("1d", { atStart: true })], run: async (ctx) => ctx.waitFor("go") });
   const caller = defineAgent({ name: "caller", run: async (ctx) => ctx.call(brief, undefined) });
@@ -98,7 +128,7 @@ test("a task ends at its agent's own deadline, whoever started it", async () => 
   const called = await team.submit("caller", undefined);
 
   await team.advance("119m");
-  expect((await team.tasks({ agent: "brief" })).map(({ status }) => status)).toEqual(["waiting", "queued", "queued"]);
+  expect((await team.tasks({ agent: "brief" })).map(({ status }) => status)).toEqual(["waiting", "waiting", "waiting"]);
   await team.advance("2m");
 
   expect((await team.tasks({ agent: "brief" })).map(({ end }) => end)).toMatchObject(Array.from({ length: 3 }, () => ({ status: "dead", reason: "deadline" })));

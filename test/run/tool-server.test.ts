@@ -53,3 +53,18 @@ test("a tool of a server that has the name of another one is refused by name, be
   expect(model.calls).toEqual([]);
   await team.close();
 });
+
+test("a team that is closed leaves no process of a tool server behind", async () => {
+  const model = scriptedModel([{ toolCalls: [{ toolName: "process", input: {} }] }, "done"]);
+  const agent = defineAgent({ name: "reader", model: "anthropic/test", instructions: "Read.", tools: [mcp({ name: "fixture", command: process.execPath, args: [server], effects: { process: "read" } })] });
+  const team = await openDiskTeam(defineTeam({ name: "t", agents: [agent] }), { directory: directory.path, model });
+  const taskId = await team.submit("reader", null);
+  while ((await team.task(taskId)).end === null) await macrotask();
+  const answer = model.calls[1]?.messages.at(-1);
+  const { pid } = JSON.parse(String(answer?.role === "tool" ? answer.results[0]?.value : "{}")) as { readonly pid: number };
+  expect(() => process.kill(pid, 0)).not.toThrow();
+
+  await team.close();
+
+  expect(() => process.kill(pid, 0)).toThrow("ESRCH");
+});

@@ -1,4 +1,5 @@
-import { defineAgent, defineTeam, every, webhook } from "longhaul";
+import { createHmac } from "node:crypto";
+import { defineAgent, defineTeam, every, secret, webhook } from "longhaul";
 import { testTeam } from "longhaul/testing";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { macrotask } from "../../src/base/turn.ts";
@@ -26,11 +27,11 @@ const hour = 60 * minute;
 /** Runs every ten minutes and says the same each time, until it finds something. */
 function monotonousTeam(world: { finds: string }) {
   const agent = defineAgent({ name: "scout", run: async (ctx) => ctx.step("look", () => world.finds), expect: { progressWithin: "1h" }, triggers: [every("10m")] });
-  return defineTeam({ name: "t", agents: [agent], notify: [webhook({ url: receiver.url })] });
+  return defineTeam({ name: "t", agents: [agent], notify: [webhook({ url: receiver.url, headers: { "x-room": "ops", authorization: secret("HOOK_TOKEN") }, signingSecret: secret("HOOK_KEY") })] });
 }
 
 async function open(definition: ReturnType<typeof monotonousTeam>, startAtMs?: number): Promise<DiskTeam> {
-  const team = await openDiskTeam(definition, { directory: directory.path, ...(startAtMs === undefined ? {} : { startAtMs }) });
+  const team = await openDiskTeam(definition, { directory: directory.path, environment: { HOOK_TOKEN: "Bearer hook-token", HOOK_KEY: "hook-key" }, ...(startAtMs === undefined ? {} : { startAtMs }) });
   teams.push(team);
   return team;
 }
@@ -62,7 +63,9 @@ test("a hollow agent is told by webhook within a minute, through two failures of
   expect(await team.live.health()).toMatchObject([{ health: { state: "hollow" }, bad: true }]);
   expect(receiver.posts.map(({ status }) => status)).toEqual([503, 503, 200]);
   expect(new Set(receiver.posts.map(({ body }) => body)).size, "the same message each time").toBe(1);
-  expect(receiver.posts[2]?.body).toContain("scout is hollow");
+  const { body = "", headers = {} } = receiver.posts[2] ?? {};
+  expect(body).toContain("scout is hollow");
+  expect(headers).toMatchObject({ "x-room": "ops", authorization: "Bearer hook-token", "x-longhaul-signature": `sha256=${createHmac("sha256", "hook-key").update(body).digest("hex")}` });
   expect((await team.records({ eventTypes: ["alert"] })).map(({ result }) => result)).toEqual(["retry", "retry", "delivered"]);
   expect((await team.records({ eventTypes: ["health"] })).at(-1)).toMatchObject({ agent_id: "scout", result: "hollow" });
 

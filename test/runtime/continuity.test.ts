@@ -19,6 +19,23 @@ it("takes a step that may take two hours for one that works, and ends it when th
   await team.close();
 });
 
+it("takes a long step that a crash interrupted and that is made again for one that works", async () => {
+  const directory = temporaryDirectory();
+  const slow = defineAgent({ name: "slow", run: (ctx) => ctx.step("crunch", () => new Promise<never>(() => undefined), { timeout: "2h", attempts: 1 }) });
+  const before = await openDiskTeam(defineTeam({ name: "t", agents: [slow] }), { directory: join(directory.path, "data") });
+  await before.submit("slow", null);
+  await before.advance(40 * 60_000);
+  const after = await before.afterCrash();
+
+  await after.advance(30 * 60_000);
+
+  expect((await after.records({ eventTypes: ["run"] })).map(({ attempt }) => attempt)).toEqual([...Array.from({ length: 8 }, () => 1), ...Array.from({ length: 6 }, () => 2)]);
+  expect(await after.live.health()).toMatchObject([{ agent: "slow", bad: false, health: { state: "working" } }]);
+  await before.close();
+  await after.close();
+  directory.remove();
+});
+
 const patient = defineAgent({ name: "patient", run: async (ctx) => { await ctx.waitFor("go"); return "old"; } });
 const edited = defineAgent({ name: "patient", run: async (ctx) => { await ctx.waitFor("go"); return "new"; } });
 const other = defineAgent({ name: "other", run: async () => null });

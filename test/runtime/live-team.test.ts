@@ -140,7 +140,7 @@ describe("a team that does not run", () => {
     const { taskId } = await operations.submit({ agent: "echo", input: { n: 1 }, key: "offline", source: "cli" });
     expect(await operations.signal(runId ?? "", "go", "now")).toBe(true);
     expect(await operations.cancel(canceledId, "not needed")).toBe(true);
-    expect(() => operations.submit({ agent: "nobody", input: null, source: "cli" })).toThrow(/The team has no agent or flow "nobody". It has: echo, patient/);
+    await expect(operations.submit({ agent: "nobody", input: null, source: "cli" })).rejects.toThrow(/The team has no agent or flow "nobody". It has: echo, patient/);
     await offline.close();
 
     const after = await open(undefined, { startAtMs: clock.now() + 1000, seed: 3 });

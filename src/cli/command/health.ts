@@ -14,8 +14,8 @@ export function runHealth(context: CommandContext): Promise<ExitCode> {
     const nowMs = clock.now();
     const [presence, manifest, verdicts, counts] = await Promise.all([findPresence(view, nowMs), view.manifest(), view.health(nowMs), countOpenTasks(view)]);
     const orphans = computeOrphans((manifest?.workers ?? []).map(({ name }) => name), counts);
-    const isBad = !presence.isRunning || orphans.length > 0 || verdicts.some(({ bad }) => bad);
-    output.data({ team: presence.team, isRunning: presence.isRunning, isBad, agents: presence.isRunning ? verdicts.map(toJson) : [], orphans });
+    const isBad = !presence.isRunning || presence.isSilent || orphans.length > 0 || verdicts.some(({ bad }) => bad);
+    output.data({ team: presence.team, isRunning: presence.isRunning, isSilent: presence.isSilent, isBad, agents: presence.isRunning ? verdicts.map(toJson) : [], orphans });
     if (!presence.isRunning) {
       output.say(output.style("red", presence.text), "Nobody works, so there is nothing to judge.");
       return 1;
@@ -25,7 +25,7 @@ export function runHealth(context: CommandContext): Promise<ExitCode> {
       { title: "health", value: ({ bad, health }: HealthVerdict) => output.style(bad ? "red" : "green", describeHealth(health)) },
       { title: "evidence", value: ({ evidence }: HealthVerdict) => printableLine(evidence) },
     ];
-    output.say(presence.text, "", ...formatTable(columns, verdicts, { columns: output.columns, styleTitle: (text) => output.style("dim", text) }));
+    output.say(presence.isSilent ? output.style("red", presence.text) : presence.text, "", ...formatTable(columns, verdicts, { columns: output.columns, styleTitle: (text) => output.style("dim", text) }));
     if (orphans.length > 0) output.say("", ...orphans.map((orphan) => output.style("red", describeOrphans(orphan))));
     return isBad ? 1 : 0;
   });

@@ -9,9 +9,6 @@ import { captureWrites } from "../capture-writes.ts";
 import type { CommandContext, ExitCode } from "../command-context.ts";
 import { createLivePresenter } from "../live-presenter.ts";
 import { loadTeam } from "../load-team.ts";
-import { countOpenTasks } from "../open-task-counts.ts";
-import { withView } from "../open-view.ts";
-import { computeOrphans, describeOrphans } from "../orphaned-tasks.ts";
 import { createOutput } from "../output.ts";
 import { createPlainPresenter } from "../plain-presenter.ts";
 import type { Presenter } from "../presenter.ts";
@@ -61,7 +58,6 @@ export async function runStart(given: CommandContext, file: string, options: Sta
     const report = await team.start();
     presenter.started({ team: team.team.name, agents: namesOf(team), dataDirectory: directory.path, url: servers.url, resumed: report.resumed });
     sayQuarantined(presenter, report);
-    await sayOrphans(presenter, context, namesOf(team));
     const stopped = await untilStopped({ presenter, team, stop, fenced, drainMs: options.drainMs });
     await servers.close();
     servers = null;
@@ -121,13 +117,6 @@ function describeDrain({ interrupted }: DrainReport): string {
 
 function sayQuarantined(presenter: Presenter, { quarantined }: RecoveryReport): void {
   if (quarantined > 0) presenter.line(`${quarantined} ${quarantined === 1 ? "task was" : "tasks were"} interrupted too often and will not be tried again. See: longhaul runs --status dead`);
-}
-
-/** An agent that was renamed or removed while work was open for it: the one time that somebody is sure to look. */
-function sayOrphans(presenter: Presenter, context: CommandContext, agents: readonly string[]): Promise<void> {
-  return withView(context, async (view) => {
-    for (const orphan of computeOrphans(agents, await countOpenTasks(view))) presenter.line(describeOrphans(orphan));
-  });
 }
 
 async function createPresenter(context: CommandContext, team: LiveTeam, { isPlain }: StartOptions): Promise<Presenter> {

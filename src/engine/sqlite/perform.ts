@@ -7,7 +7,7 @@ import type { NewTask } from "../../record/task.ts";
 import { lateWrites } from "../../record/write.ts";
 import type { StepBody, StepEnd, Transaction, WaitSpec } from "../engine.ts";
 import { noteDue, type Change } from "./change.ts";
-import { fileRetryMs, isFileFailure } from "./file-failure.ts";
+import { fileRetryMs, isFileFailure } from "../../db/file-failure.ts";
 import type { EndedStep } from "./journal.ts";
 import type { EngineLimits } from "./limits.ts";
 import type { Operation } from "./operation.ts";

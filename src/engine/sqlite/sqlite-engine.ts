@@ -11,7 +11,7 @@ import type { DrainReport, Engine, EngineAgent, Execute, ObserveTask, RecoveryRe
 import { Alarm } from "./alarm.ts";
 import type { Effects } from "./change.ts";
 import { Dispatcher } from "./dispatcher.ts";
-import { isFileFailure } from "./file-failure.ts";
+import { isFileFailure } from "../../db/file-failure.ts";
 import { listSteps } from "./journal.ts";
 import { defaultEngineLimits, type EngineLimits } from "./limits.ts";
 import { LiveRuns } from "./live-runs.ts";

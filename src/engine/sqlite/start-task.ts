@@ -14,12 +14,12 @@ export interface StartPlan {
 
 /**
  * Starts a task in this change, or finds the one that has its id or holds its key.
- * @throws {QUEUE_FULL, PAYLOAD_TOO_LARGE, JSON_INVALID, OPTION_INVALID}
+ * @throws {TASK_KEY_CONFLICT, QUEUE_FULL, PAYLOAD_TOO_LARGE, JSON_INVALID, OPTION_INVALID}
  */
 export function startTask(change: Change, task: NewTask, plan: StartPlan): Started {
   if (getTask(change.db, task.id) !== null) return { taskId: task.id, created: false };
   const holder = claimKey(change, task);
-  if (holder !== null) return { taskId: holder, created: false };
+  if (holder !== null) return findHolder(change, task, holder);
   const queued = countQueued(change.db, task.agent);
   const queueMax = plan.queueMax(task.agent);
   if (queued >= queueMax) {
@@ -34,6 +34,14 @@ export function startTask(change: Change, task: NewTask, plan: StartPlan): Start
   noteQueued(change, stored);
   change.write(change.observe({ task: toTask(stored), from: null, atMs: change.atMs }));
   return { taskId: task.id, created: true };
+}
+
+/** The task that holds the key, when it is this agent's too: a key that means another agent's work would lose this one's in silence. */
+function findHolder(change: Change, task: NewTask, taskId: string): Started {
+  const agent = getTask(change.db, taskId)?.agent ?? task.agent;
+  if (agent === task.agent) return { taskId, created: false };
+  const message = `The idempotency key ${JSON.stringify(task.key)} belongs to task ${taskId} of agent "${agent}", so that no task of "${task.agent}" was started. Put the agent's name into the key.`;
+  throw new LonghaulError("TASK_KEY_CONFLICT", message, { details: { taskId, agent } });
 }
 
 /** Plain data of bounded size. @throws {JSON_INVALID, PAYLOAD_TOO_LARGE} */

@@ -5,7 +5,7 @@ import type { SqliteDatabase } from "../../db/sqlite.ts";
 import { toFailure } from "../../record/failure.ts";
 import type { StepOutcome } from "../../record/step.ts";
 import type { SqlValue, Transaction } from "../engine.ts";
-import { isFileFailure } from "./file-failure.ts";
+import { isFileFailure } from "../../db/file-failure.ts";
 import { checkUserSql } from "./user-sql.ts";
 
 /**

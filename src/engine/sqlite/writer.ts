@@ -4,7 +4,7 @@ import type { GroupCommit } from "../../db/group-commit.ts";
 import type { SqliteDatabase } from "../../db/sqlite.ts";
 import type { Write } from "../../record/write.ts";
 import type { ObserveTask } from "../engine.ts";
-import { fileRetryMs, isFileFailure } from "./file-failure.ts";
+import { fileRetryMs, isFileFailure } from "../../db/file-failure.ts";
 import { noEffects, type Change, type Effects } from "./change.ts";
 import type { EngineLimits } from "./limits.ts";
 

@@ -5,7 +5,7 @@ const fileErrcodes = [5, 7, 8, 9, 10, 13, 14];
 export const fileRetryMs = 1_000;
 
 /** True when the file or the machine under it failed, not the statement: the same work may succeed later. */
-export function isFileFailure(error: unknown): boolean {
+export function isFileFailure(error: unknown): error is Error {
   if (!(error instanceof Error) || !("errcode" in error) || typeof error.errcode !== "number") return false;
   // The low byte of an extended code is the code itself.
   return fileErrcodes.includes(error.errcode % 256);
