@@ -9,7 +9,7 @@ export interface StorageAlarmOptions {
   readonly clock: Clock;
   readonly team: string;
   readonly ids: (prefix: string) => string;
-  readonly notifiers: Iterable<Notifier>;
+  readonly notifiers: readonly Notifier[];
   readonly print: (line: string) => void;
 }
 

@@ -60,7 +60,7 @@ export async function openParts(definition: TeamDefinition, options: LiveTeamOpt
   const ids = createIds(clock, random.split("ids"));
   const onCommit: TeamParts["onCommit"] = { listener: null };
   let tail: RecordTail | null = null;
-  const storage = createStorageAlarm({ clock, team: name, ids, notifiers: notifiers.values(), print: options.print });
+  const storage = createStorageAlarm({ clock, team: name, ids, notifiers: [...notifiers.values()], print: options.print });
   const data = openData({
     file: options.dataDirectory === null ? null : dataDirectory(options.dataDirectory).database,
     clock,
