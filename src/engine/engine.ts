@@ -146,6 +146,7 @@ export interface Started {
   readonly created: boolean;
 }
 
+/** Which tasks to list. */
 export interface TaskFilter {
   readonly statuses?: readonly TaskStatus[];
   readonly agent?: string;

@@ -12,6 +12,7 @@ export type HealthState =
   | { readonly state: "stuck-waiting"; readonly reason: WaitingReason }
   | { readonly state: "down" };
 
+/** What the judge says of one agent. */
 export interface HealthVerdict {
   readonly agent: string;
   readonly health: HealthState;

@@ -23,6 +23,7 @@ export type DeadReason =
   | "failed" | "rejected" | "empty" | "refused" | "truncated" | "turn-limit" | "tool-call-limit" | "looping" | "deadline" | "active-time" | "invalid-input" | "invalid-output"
   | "unknown-agent" | "recovery-limit" | "billing" | "auth" | "fan-out" | "foreign-await" | "step-limit";
 
+/** What a task came to. */
 export type TaskEnd =
   | { readonly status: "done"; readonly outcome: Outcome; readonly output: Json; readonly evidence: Json; readonly reason: string | null }
   | { readonly status: "dead"; readonly reason: DeadReason; readonly failure: Failure; readonly evidence: Json }
@@ -47,6 +48,7 @@ export interface NewTask {
   readonly source: string;
 }
 
+/** A task with all that is known of it. */
 export interface Task extends NewTask {
   readonly status: TaskStatus;
   readonly waitingReason: WaitingReason | null;

@@ -25,6 +25,7 @@ export interface Store {
   close(): Promise<void>;
 }
 
+/** Which records to read. */
 export interface RecordFilter {
   readonly agent?: string;
   readonly taskId?: string;
