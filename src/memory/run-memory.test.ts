@@ -1,0 +1,4 @@
+import { testMemory } from "./memory.testsuite.ts";
+import { runMemory } from "./run-memory.ts";
+
+testMemory({ create: () => Promise.resolve(runMemory) });
