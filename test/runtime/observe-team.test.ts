@@ -30,7 +30,7 @@ const hour = 3_600_000;
 const states = async (): Promise<readonly string[]> => (await team.live.health()).map(({ health }) => describeHealth(health));
 
 // SCENARIOS, the nearest open peer #6390.
-test("a provider that fails for days is named within the interval, and no vain try makes it look well", { timeout: 120_000 }, async () => {
+test("a provider that fails for days is named within the interval, and no vain try makes it look well", async () => {
   const model = scriptedModel(() => {
     throw new LonghaulError("MODEL_TRANSIENT", "503", { retry: "backoff" });
   });
@@ -39,9 +39,9 @@ test("a provider that fails for days is named within the interval, and no vain t
   await team.submit("writer", null);
   await team.advance(11 * hour);
   expect(await states()).toEqual(["waiting(retry)"]);
-  await team.advance(24 * hour);
+  await team.advance(12 * hour);
 
-  const told = await team.records({ eventTypes: ["health"], sinceMs: team.clock.now() - 22 * hour });
+  const told = await team.records({ eventTypes: ["health"], sinceMs: team.clock.now() - 10 * hour });
   expect(new Set(told.map(({ result }) => result))).toEqual(new Set(["stuck-waiting(retry)", "stalled"]));
 });
 
