@@ -13,6 +13,14 @@ export interface GroupCommitOptions {
   readonly guard?: (db: SqliteDatabase) => void;
   /** Told after each group: null when all of it is on disk, else why the file took it not, or not whole. */
   readonly onOutcome?: (failure: Error | null) => void;
+  /** Told at the two instants of a commit at which a crash makes a difference. It only looks: the lab copies the file there. */
+  readonly watch?: CommitWatch;
+}
+
+/** The instants around each COMMIT: everything is applied and nothing is on disk; all of it is on disk and nobody was told. */
+export interface CommitWatch {
+  readonly before: () => void;
+  readonly after: () => void;
 }
 
 interface Pending {
@@ -34,6 +42,7 @@ export class GroupCommit {
   readonly #db: SqliteDatabase;
   readonly #guard: ((db: SqliteDatabase) => void) | undefined;
   readonly #onOutcome: (failure: Error | null) => void;
+  readonly #watch: CommitWatch | undefined;
   #queue: Pending[] = [];
   #flushing = false;
   #closed = false;
@@ -43,6 +52,7 @@ export class GroupCommit {
     this.#db = options.db;
     this.#guard = options.guard;
     this.#onOutcome = options.onOutcome ?? (() => undefined);
+    this.#watch = options.watch;
   }
 
   /** @throws {ENGINE_CLOSED} after close. */
@@ -84,7 +94,9 @@ export class GroupCommit {
       this.#db.exec("BEGIN IMMEDIATE");
       this.#guard?.(this.#db);
       for (const pending of group) applied.push(await this.#apply(pending));
+      this.#watch?.before();
       this.#db.exec("COMMIT");
+      this.#watch?.after();
     } catch (error) {
       if (this.#db.inTransaction) this.#db.exec("ROLLBACK");
       applied = group.map((pending) => ({ pending, ok: false, value: error }));

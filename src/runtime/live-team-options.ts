@@ -1,6 +1,7 @@
 import type { ModelReference } from "../agent/model-reference.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Random } from "../base/random.ts";
+import type { CommitWatch } from "../db/group-commit.ts";
 import type { Model } from "../model/model.ts";
 import type { LogRecord } from "../record/log-record.ts";
 
@@ -18,6 +19,8 @@ export interface LiveTeamOptions {
   readonly onRecord?: (record: LogRecord) => void;
   /** Called once when another process took over the data directory: this one has stopped working. */
   readonly onFenced?: () => void;
+  /** Looks on at each commit of the data file. For tests. */
+  readonly watchCommits?: CommitWatch;
   /** Answers instead of the provider, for references that it knows. For tests. */
   readonly modelFor?: (reference: ModelReference) => Model | null;
 }

@@ -3,7 +3,7 @@ import { dirname } from "node:path";
 import type { Clock } from "../base/clock.ts";
 import type { Json } from "../base/json.ts";
 import { systemProcess } from "../base/process.ts";
-import { GroupCommit } from "../db/group-commit.ts";
+import { type CommitWatch, GroupCommit } from "../db/group-commit.ts";
 import { migrate } from "../db/migration.ts";
 import { SqliteDatabase } from "../db/sqlite.ts";
 import type { Engine, ObserveTask } from "../engine/engine.ts";
@@ -28,6 +28,8 @@ export interface OpenDataOptions {
   readonly onFenced: () => void;
   /** What became of a group of writes: null when it is on disk. */
   readonly onOutcome?: (failure: Error | null) => void;
+  /** Looks on at each commit. */
+  readonly watchCommits?: CommitWatch;
 }
 
 /** Engine and store over one data file that this process owns. */
@@ -58,7 +60,12 @@ export function openData(options: OpenDataOptions): OpenData {
     db.close();
     throw error;
   }
-  const commit = new GroupCommit({ db, ...(ownership === undefined ? {} : { guard: ownership.guard }), ...(options.onOutcome === undefined ? {} : { onOutcome: options.onOutcome }) });
+  const commit = new GroupCommit({
+    db,
+    ...(ownership === undefined ? {} : { guard: ownership.guard }),
+    ...(options.onOutcome === undefined ? {} : { onOutcome: options.onOutcome }),
+    ...(options.watchCommits === undefined ? {} : { watch: options.watchCommits }),
+  });
   const readDb = file === null ? undefined : SqliteDatabase.openReadOnly(file);
   const sqliteStore = createSqliteStore({ db, commit, ...(readDb === undefined ? {} : { readDb }) });
   const store: Store = {

@@ -73,6 +73,7 @@ export async function openParts(definition: TeamDefinition, options: LiveTeamOpt
     },
     onFenced: () => options.onFenced?.(),
     onOutcome: storage.outcome,
+    ...(options.watchCommits === undefined ? {} : { watchCommits: options.watchCommits }),
   });
   tail = await createRecordTail(data.store.records, options.onRecord ?? (() => undefined), (error) => options.print(`A record could not be shown: ${messageOf(error)}`));
   const registrations = listRegistrations(definitions);
