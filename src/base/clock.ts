@@ -2,7 +2,7 @@
 export interface Clock {
   /** Wall-clock time in milliseconds since the epoch. May jump. */
   now(): number;
-  /** Monotonic time in milliseconds from an arbitrary origin. Use it for durations. */
+  /** Milliseconds since the machine booted, the same in all of its processes; nobody can set it. Use it for durations. It stands still while a Linux machine sleeps, as timers do. */
   monotonicMs(): number;
   /** Calls `run` once, no earlier than `delayMs` from now. A delay above 24 days is honoured. */
   setTimer(delayMs: number, run: () => void): Timer;
@@ -15,10 +15,13 @@ export interface Timer {
 /** The longest delay that a platform timer holds; longer ones are chained. */
 const platformDelayMsMax = 2_147_000_000;
 
+/** `performance.now()` reads the same clock of the system as `process.hrtime()` and counts from the start of the process, not of the machine. */
+const sinceBootMs = Number(process.hrtime.bigint()) / 1e6 - performance.now();
+
 /** The machine's clock. Its timers keep the process alive until they are cancelled. */
 export const systemClock: Clock = {
   now: () => Date.now(),
-  monotonicMs: () => performance.now(),
+  monotonicMs: () => sinceBootMs + performance.now(),
   setTimer(delayMs, run) {
     let handle: NodeJS.Timeout;
     const arm = (remainingMs: number): void => {

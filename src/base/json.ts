@@ -10,7 +10,12 @@ export type { Json, JsonObject } from "./json-type.ts";
  * @throws {JSON_INVALID} naming `what` and the path of the value.
  */
 export function toJson(value: unknown, what: string): Json {
-  if (value === undefined) return null;
+  return JSON.parse(toJsonText(value, what)) as Json;
+}
+
+/** The text of `toJson`. @throws {JSON_INVALID} */
+export function toJsonText(value: unknown, what: string): string {
+  if (value === undefined) return "null";
   const path: string[] = [];
   try {
     const text = JSON.stringify(value, function check(this: unknown, key: string, item: unknown) {
@@ -19,7 +24,7 @@ export function toJson(value: unknown, what: string): Json {
       else if (comesOutEmpty(item)) path.push(`${key}: a ${item.constructor.name}`);
       return typeof item === "bigint" ? null : item;
     });
-    if (path.length === 0) return JSON.parse(text) as Json;
+    if (path.length === 0) return text;
   } catch (error) {
     throw new LonghaulError("JSON_INVALID", `${what} cannot be stored: ${messageOf(error)}. Return plain data.`, { cause: error });
   }

@@ -1,17 +1,21 @@
 import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { readFileSync, readlinkSync } from "node:fs";
 
 /** This process among the others of its machine, as an argument. */
 export interface ProcessInfo {
   readonly pid: number;
   /** Tells two processes apart that had the same pid, in the system's own notation. */
   readonly startTime: string;
-  /** Another text after each boot. */
+  /** Another text after each boot, the same while the machine runs, whatever its wall clock is set to. */
   readonly bootId: string;
-  /** True while the process of this pid and start time exists. One that has ended but was not collected by its parent counts as dead. */
+  /** Where pids mean the same: containers of one machine have one each, and see nothing of each other's processes. */
+  readonly pidNamespace: string;
+  /** True while the process of this pid and start time exists. One that has ended but was not collected by its parent counts as dead. Knows only its own pid namespace. */
   isAlive(pid: number, startTime: string): boolean;
   /** Ends a process at once. One that is gone already is no error. */
   kill(pid: number): void;
+  /** Blocks this whole process for so long. Only for before its work begins. */
+  standStill(ms: number): void;
 }
 
 /** The process that runs this code. Reads `/proc` on Linux and asks `ps` elsewhere. */
@@ -20,6 +24,7 @@ export function systemProcess(): ProcessInfo {
     pid: process.pid,
     startTime: startTimeOf(process.pid) ?? "unknown",
     bootId: bootIdOfMachine(),
+    pidNamespace: ownPidNamespace(),
     isAlive: (pid, startTime) => startTimeOf(pid) === startTime,
     kill(pid) {
       try {
@@ -29,6 +34,7 @@ export function systemProcess(): ProcessInfo {
         if (!isErrno(error, "ESRCH") && !isErrno(error, "EPERM")) throw error;
       }
     },
+    standStill: (ms) => void Atomics.wait(new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT)), 0, 0, ms),
   };
 }
 
@@ -63,10 +69,20 @@ function startTimeFromPs(pid: number): string | null {
 function bootIdOfMachine(): string {
   try {
     if (process.platform === "linux") return readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
-    return execFileSync("sysctl", ["-n", "kern.boottime"], { encoding: "utf8" }).trim();
+    // The time of the boot would not do: BSD systems move it when the wall clock is set.
+    return execFileSync("sysctl", ["-n", process.platform === "darwin" ? "kern.bootsessionuuid" : "kern.boot_id"], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).trim();
   } catch {
     // Without a boot id, pid and start time still tell processes apart.
     return "unknown";
+  }
+}
+
+function ownPidNamespace(): string {
+  try {
+    return readlinkSync("/proc/self/ns/pid");
+  } catch {
+    // Only Linux has more than one.
+    return "the only one";
   }
 }
 

@@ -1,11 +1,9 @@
 import type { Clock, Timer } from "./clock.ts";
 import { macrotask } from "./turn.ts";
+import { TimerHeap } from "./timer-heap.ts";
 
-interface Entry {
-  readonly atMs: number;
-  readonly order: number;
-  readonly run: () => void;
-}
+/** All virtual clocks are of one machine and one boot: a process that takes over from another one reads on where that one stopped. */
+const bootAtMs = Date.UTC(2026, 0, 1);
 
 /**
  * A clock that stands still until it is advanced. Timers fire in order of their time, then of their creation; between
@@ -13,13 +11,10 @@ interface Entry {
  */
 export class VirtualClock implements Clock {
   #nowMs: number;
-  readonly #originMs: number;
-  #order = 0;
-  readonly #entries = new Set<Entry>();
+  readonly #timers = new TimerHeap();
 
-  constructor(startAtMs = Date.UTC(2026, 0, 1)) {
+  constructor(startAtMs = bootAtMs) {
     this.#nowMs = startAtMs;
-    this.#originMs = startAtMs;
   }
 
   now(): number {
@@ -27,23 +22,26 @@ export class VirtualClock implements Clock {
   }
 
   monotonicMs(): number {
-    return this.#nowMs - this.#originMs;
+    return this.#nowMs - bootAtMs;
   }
 
   setTimer(delayMs: number, run: () => void): Timer {
-    const entry: Entry = { atMs: this.#nowMs + Math.max(delayMs, 0), order: this.#order++, run };
-    this.#entries.add(entry);
-    return { cancel: () => void this.#entries.delete(entry) };
+    return this.#timers.add(this.#nowMs + Math.max(delayMs, 0), run);
   }
 
   /** How many timers were set so far: a sign of activity. */
   get timersSet(): number {
-    return this.#order;
+    return this.#timers.added;
+  }
+
+  /** The instant of the next timer; undefined when none is set. */
+  get nextAtMs(): number | undefined {
+    return this.#timers.earliestAtMs;
   }
 
   /** Instants of the timers that are set, earliest first. */
   get pendingAtMs(): readonly number[] {
-    return [...this.#entries].map((entry) => entry.atMs).toSorted((a, b) => a - b);
+    return this.#timers.pendingAtMs();
   }
 
   /**
@@ -54,10 +52,7 @@ export class VirtualClock implements Clock {
     const untilMs = this.#nowMs + ms;
     for (;;) {
       await settle();
-      const next = this.#earliest();
-      if (next === undefined || next.atMs > untilMs) break;
-      this.#nowMs = Math.max(this.#nowMs, next.atMs);
-      this.#fireDue();
+      if (!this.#fireInstant(untilMs)) break;
     }
     this.#nowMs = untilMs;
     await settle();
@@ -66,26 +61,38 @@ export class VirtualClock implements Clock {
   /** Fires the next timer, moving time to it; false when none is set. */
   async advanceToNext(settle: () => Promise<void> = drainEventLoop): Promise<boolean> {
     await settle();
-    const next = this.#earliest();
-    if (next === undefined) return false;
-    this.#nowMs = Math.max(this.#nowMs, next.atMs);
-    this.#fireDue();
+    if (!this.#fireInstant(Number.POSITIVE_INFINITY)) return false;
     await settle();
     return true;
   }
 
-  #earliest(): Entry | undefined {
-    let earliest: Entry | undefined;
-    for (const entry of this.#entries) {
-      if (!earliest || entry.atMs < earliest.atMs || (entry.atMs === earliest.atMs && entry.order < earliest.order)) earliest = entry;
-    }
-    return earliest;
+  /** Fires one timer that falls due by `untilMs`, moving time to it; false when there is none. The caller lets promises settle before the next one. */
+  fireNext(untilMs: number): boolean {
+    const next = this.#timers.takeEarliest(untilMs);
+    if (next === null) return false;
+    this.#nowMs = Math.max(this.#nowMs, next.atMs);
+    next.run();
+    return true;
   }
 
-  #fireDue(): void {
-    const due = [...this.#entries].filter((entry) => entry.atMs <= this.#nowMs).toSorted((a, b) => a.atMs - b.atMs || a.order - b.order);
-    for (const entry of due) {
-      if (this.#entries.delete(entry)) entry.run();
+  /** Moves time forward to `untilMs`, firing what falls due back to back: no promise settles in between. Returns how many fired. */
+  runTimers(untilMs: number): number {
+    let fired = 0;
+    while (this.fireNext(untilMs)) fired++;
+    this.#nowMs = Math.max(this.#nowMs, untilMs);
+    return fired;
+  }
+
+  /** Fires the timers of the next instant, as far as they are set by now; false when there is none by `untilMs`. */
+  #fireInstant(untilMs: number): boolean {
+    const nextAtMs = this.#timers.earliestAtMs;
+    if (nextAtMs === undefined || nextAtMs > untilMs) return false;
+    this.#nowMs = Math.max(this.#nowMs, nextAtMs);
+    const isOlder = this.#timers.added;
+    for (;;) {
+      const next = this.#timers.takeEarliest(this.#nowMs, isOlder);
+      if (next === null) return true;
+      next.run();
     }
   }
 }

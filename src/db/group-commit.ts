@@ -19,7 +19,8 @@ export interface GroupCommitOptions {
 
 /** The instants around each COMMIT: everything is applied and nothing is on disk; all of it is on disk and nobody was told. */
 export interface CommitWatch {
-  readonly before: () => void;
+  /** `db` is the writer's own connection: the lab makes its disk full by a page limit, and asks it how it syncs. */
+  readonly before: (db: SqliteDatabase) => void;
   readonly after: () => void;
 }
 
@@ -91,14 +92,18 @@ export class GroupCommit {
   async #commitGroup(group: readonly Pending[]): Promise<void> {
     let applied: Applied[] = [];
     try {
-      this.#db.exec("BEGIN IMMEDIATE");
+      this.#db.run("BEGIN IMMEDIATE");
       this.#guard?.(this.#db);
-      for (const pending of group) applied.push(await this.#apply(pending));
-      this.#watch?.before();
-      this.#db.exec("COMMIT");
+      for (const pending of group) {
+        const result = this.#apply(pending);
+        // Only work that awaits costs a turn: the others are applied one after the other.
+        applied.push(result instanceof Promise ? await result : result);
+      }
+      this.#watch?.before(this.#db);
+      this.#db.run("COMMIT");
       this.#watch?.after();
     } catch (error) {
-      if (this.#db.inTransaction) this.#db.exec("ROLLBACK");
+      if (this.#db.inTransaction) this.#db.run("ROLLBACK");
       applied = group.map((pending) => ({ pending, ok: false, value: error }));
     }
     this.#onOutcome(applied.map(({ ok, value }) => (ok ? null : value)).find(isFileFailure) ?? null);
@@ -108,18 +113,34 @@ export class GroupCommit {
     }
   }
 
-  async #apply(pending: Pending): Promise<Applied> {
-    this.#db.exec("SAVEPOINT job");
+  #apply(pending: Pending): Applied | Promise<Applied> {
+    this.#db.run("SAVEPOINT job");
     try {
       const returned = pending.job(this.#db);
-      const value = returned instanceof Promise ? await settledInMicrotasks(returned) : returned;
-      this.#db.exec("RELEASE job");
-      return { pending, ok: true, value };
+      return returned instanceof Promise ? this.#applyAwaited(pending, returned) : this.#keep(pending, returned);
     } catch (error) {
-      // A full disk may have ended the whole transaction; then the group's COMMIT fails and everybody is told.
-      if (this.#db.inTransaction) this.#db.exec("ROLLBACK TO job; RELEASE job");
-      else throw error;
-      return { pending, ok: false, value: error };
+      return this.#undo(pending, error);
     }
+  }
+
+  async #applyAwaited(pending: Pending, returned: Promise<unknown>): Promise<Applied> {
+    try {
+      return this.#keep(pending, await settledInMicrotasks(returned));
+    } catch (error) {
+      return this.#undo(pending, error);
+    }
+  }
+
+  #keep(pending: Pending, value: unknown): Applied {
+    this.#db.run("RELEASE job");
+    return { pending, ok: true, value };
+  }
+
+  /** A full disk may have ended the whole transaction: then it is over for the group, and everybody is told. */
+  #undo(pending: Pending, error: unknown): Applied {
+    if (!this.#db.inTransaction) throw error;
+    this.#db.run("ROLLBACK TO job");
+    this.#db.run("RELEASE job");
+    return { pending, ok: false, value: error };
   }
 }

@@ -16,12 +16,7 @@ export function migrate(db: SqliteDatabase, migrations: readonly Migration[]): v
   db.exec("BEGIN IMMEDIATE");
   try {
     db.exec("CREATE TABLE IF NOT EXISTS lh_migration (name TEXT PRIMARY KEY) STRICT");
-    const applied = new Set(db.all("SELECT name FROM lh_migration").map((row) => String(row["name"])));
-    const known = new Set(migrations.map((migration) => migration.name));
-    const unknown = [...applied].filter((name) => !known.has(name));
-    if (unknown.length > 0) {
-      throw new LonghaulError("STORE_VERSION", `${db.path} was written by a newer version of longhaul (it has ${unknown.join(", ")}). Upgrade longhaul, or give another --data directory.`);
-    }
+    const applied = assertKnown(db, migrations);
     for (const { name, sql } of migrations) {
       if (applied.has(name)) continue;
       db.exec(sql);
@@ -32,4 +27,16 @@ export function migrate(db: SqliteDatabase, migrations: readonly Migration[]): v
     if (db.inTransaction) db.exec("ROLLBACK");
     throw error;
   }
+}
+
+/**
+ * The migrations that the file holds; changes nothing.
+ * @throws {STORE_VERSION} when one of them is not known to this version.
+ */
+export function assertKnown(db: SqliteDatabase, migrations: readonly Migration[]): ReadonlySet<string> {
+  const applied = new Set(db.all("SELECT name FROM lh_migration").map((row) => String(row["name"])));
+  const known = new Set(migrations.map((migration) => migration.name));
+  const unknown = [...applied].filter((name) => !known.has(name));
+  if (unknown.length === 0) return applied;
+  throw new LonghaulError("STORE_VERSION", `${db.path} was written by a newer version of longhaul (it has ${unknown.join(", ")}). Upgrade longhaul, or give another --data directory.`);
 }

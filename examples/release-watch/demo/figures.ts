@@ -13,7 +13,7 @@ export interface JournalState {
 
 export async function readJournal(query: Query): Promise<JournalState> {
   const [steps, tasks] = await Promise.all([
-    query("SELECT run_id || '/' || kind || '/' || name || '/' || occurrence AS key FROM lh_journal WHERE kind = 'model' LIMIT 100000"),
+    query("SELECT lh_run.id || '/' || kind || '/' || name || '/' || occurrence AS key FROM lh_journal JOIN lh_run ON serial = run WHERE kind = 'model' LIMIT 100000"),
     query("SELECT id, agent, status FROM lh_task LIMIT 100000"),
   ]);
   return {

@@ -1,17 +1,18 @@
 import type { SqliteDatabase } from "../../db/sqlite.ts";
-import type { CompletedStep } from "../../record/step.ts";
 import type { TaskEnd } from "../../record/task.ts";
 import type { Write } from "../../record/write.ts";
 import type { ObserveTask } from "../engine.ts";
 import type { ClaimedRun } from "./claimed-run.ts";
+import type { EndedStep } from "./journal.ts";
 import type { EngineLimits } from "./limits.ts";
+import type { QueueBounds } from "./queue-bounds.ts";
 
 /** What a change brings about in memory, once it is on disk. */
 export interface Effects {
   /** Runs that were given a slot. */
   readonly claimed: ClaimedRun[];
   /** Steps that were completed, for runs that are in memory. */
-  readonly completed: { readonly runId: string; readonly step: CompletedStep }[];
+  readonly completed: { readonly runId: string; readonly step: EndedStep }[];
   /** Runs that gave up their slot without having ended. */
   readonly left: { readonly runId: string; readonly how: "suspended" | "parked" | "released" }[];
   readonly ended: { readonly taskId: string; readonly runId: string | null; readonly end: TaskEnd }[];
@@ -29,6 +30,7 @@ export interface Change {
   readonly limits: EngineLimits;
   readonly observe: ObserveTask;
   readonly effects: Effects;
+  readonly queues: QueueBounds;
   /** Writes beside the engine's own rows, in the same commit. @throws what a guard refuses with. */
   write(writes: readonly Write[]): void;
 }

@@ -1,6 +1,7 @@
+import { assert } from "../../base/assert.ts";
 import type { EngineAgent } from "../engine.ts";
 import type { Change } from "./change.ts";
-import { getRun, insertRun, journalFormat, keyOf, listSeed, listSteps, setRunVersion } from "./journal.ts";
+import { getRun, insertRun, keyOf, listSeed, listSteps, setRunVersion } from "./journal.ts";
 import { listReady } from "./tasks.ts";
 import { moveTask } from "./transition.ts";
 import { listWaits } from "./waits.ts";
@@ -16,18 +17,20 @@ export function claimReady(change: Change, agent: EngineAgent, slots: number, ne
     const runId = task.runId ?? newId("r");
     if (task.runId === null) insertRun(change.db, { id: runId, taskId: task.id, agentVersion: agent.version, startedAtMs: change.atMs });
     const run = getRun(change.db, runId);
-    const earlierVersion = run === null || run.agentVersion === agent.version ? null : run.agentVersion;
+    assert(run !== null, `run ${runId} of task ${task.id} is not in the file`);
+    const earlierVersion = run.agentVersion === agent.version ? null : run.agentVersion;
     if (earlierVersion !== null) setRunVersion(change.db, runId, agent.version);
     const running = moveTask(change, task, { status: "running", runId, startedAtMs: task.startedAtMs ?? change.atMs }, earlierVersion === null ? {} : { earlierVersion });
     change.effects.claimed.push({
       task: running,
       runId,
       agentVersion: agent.version,
-      startedAtMs: run?.startedAtMs ?? change.atMs,
-      recoveries: run?.recoveries ?? 0,
-      format: run?.format ?? journalFormat,
+      runSerial: run.serial,
+      startedAtMs: run.startedAtMs,
+      recoveries: run.recoveries,
+      format: run.format,
       journal: listSteps(change.db, runId),
-      waits: new Map(listWaits(change.db, runId).map((wait) => [keyOf(wait), wait])),
+      waits: new Map(listWaits(change.db, run.serial).map((wait) => [keyOf(wait), wait])),
       seed: listSeed(change.db, task.id),
     });
   }

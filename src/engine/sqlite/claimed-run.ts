@@ -6,6 +6,8 @@ import type { StoredWait } from "./waits.ts";
 export interface ClaimedRun {
   readonly task: StoredTask;
   readonly runId: string;
+  /** lh_run.serial. */
+  readonly runSerial: number;
   readonly agentVersion: string;
   readonly startedAtMs: number;
   /** Crashes that interrupted this run. */

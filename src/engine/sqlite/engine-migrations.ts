@@ -1,20 +1,21 @@
 import type { Migration } from "../../db/migration.ts";
 
 /**
- * Tables of the embedded engine.
- * lh_task: one row a task. lh_run: its runs; `format` is the version of the journal. lh_journal: completed steps, append-only. lh_wait: what a run waits
- * for. lh_signal: signals that arrived, kept after use so that an id counts once. lh_seed: outcomes that a task's next run is served. lh_owner: one row.
+ * Tables of the embedded engine. Numbers named `run` are lh_run.serial: rows that are written at each step refer to their run by a number, and new rows of
+ * the journal go to its end (docs/decisions/2026-11-24-journal-layout.md).
+ * lh_task: one row a task, what may be large at its end. lh_run: its runs; `format` is the version of the journal. lh_journal: completed steps, append-only;
+ * `position` is the order of completion. lh_wait: what a run waits for. lh_signal: signals that arrived, kept after use so that an id counts once. lh_seed: outcomes that a task's next run is served. lh_owner: one row.
  */
 export const engineMigrations: readonly Migration[] = [
   {
     name: "0001-engine",
     sql: `
       CREATE TABLE lh_task (
-        id TEXT PRIMARY KEY, agent TEXT NOT NULL, input TEXT NOT NULL, key TEXT, priority INTEGER NOT NULL, not_before_at_ms INTEGER NOT NULL,
+        serial INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, agent TEXT NOT NULL, key TEXT, priority INTEGER NOT NULL, not_before_at_ms INTEGER NOT NULL,
         deadline_at_ms INTEGER NOT NULL, depth INTEGER NOT NULL, source TEXT NOT NULL, status TEXT NOT NULL, waiting_reason TEXT,
         created_at_ms INTEGER NOT NULL, started_at_ms INTEGER, ended_at_ms INTEGER, status_since_ms INTEGER NOT NULL, open_since_ms INTEGER NOT NULL,
         run_id TEXT, parent_run_id TEXT,
-        recoveries INTEGER NOT NULL, recoveries_without_progress INTEGER NOT NULL, end TEXT
+        recoveries INTEGER NOT NULL, recoveries_without_progress INTEGER NOT NULL, input TEXT NOT NULL, end TEXT
       ) STRICT;
       CREATE INDEX lh_task_queue ON lh_task (agent, (run_id IS NOT NULL) DESC, priority DESC, created_at_ms) WHERE status = 'queued';
       CREATE INDEX lh_task_not_before ON lh_task (status, not_before_at_ms) WHERE status = 'queued';
@@ -24,28 +25,28 @@ export const engineMigrations: readonly Migration[] = [
       CREATE INDEX lh_task_agent ON lh_task (agent, status, created_at_ms);
 
       CREATE TABLE lh_run (
-        id TEXT PRIMARY KEY, task_id TEXT NOT NULL, number INTEGER NOT NULL, agent_version TEXT NOT NULL, started_at_ms INTEGER NOT NULL,
+        serial INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, task_id TEXT NOT NULL, number INTEGER NOT NULL, agent_version TEXT NOT NULL, started_at_ms INTEGER NOT NULL,
         recoveries INTEGER NOT NULL, parked_version TEXT, format INTEGER NOT NULL
       ) STRICT;
       CREATE INDEX lh_run_task ON lh_run (task_id, number);
 
       CREATE TABLE lh_journal (
-        run_id TEXT NOT NULL, seq INTEGER NOT NULL, number INTEGER NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL, occurrence INTEGER NOT NULL,
+        position INTEGER PRIMARY KEY, run INTEGER NOT NULL, number INTEGER NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL, occurrence INTEGER NOT NULL,
         attempt INTEGER NOT NULL, started_at_ms INTEGER NOT NULL, completed_at_ms INTEGER NOT NULL, outcome TEXT NOT NULL,
-        PRIMARY KEY (run_id, seq), UNIQUE (run_id, kind, name, occurrence)
+        UNIQUE (run, kind, name, occurrence)
       ) STRICT;
 
       CREATE TABLE lh_wait (
-        run_id TEXT NOT NULL, number INTEGER NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL, occurrence INTEGER NOT NULL, reason TEXT NOT NULL,
+        run INTEGER NOT NULL, number INTEGER NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL, occurrence INTEGER NOT NULL, reason TEXT NOT NULL,
         since_at_ms INTEGER NOT NULL, due_at_ms INTEGER, signal TEXT, child_task_id TEXT,
-        PRIMARY KEY (run_id, kind, name, occurrence)
-      ) STRICT;
+        PRIMARY KEY (run, kind, name, occurrence)
+      ) STRICT, WITHOUT ROWID;
       CREATE INDEX lh_wait_due ON lh_wait (due_at_ms) WHERE due_at_ms IS NOT NULL;
       CREATE INDEX lh_wait_child ON lh_wait (child_task_id) WHERE child_task_id IS NOT NULL;
 
       CREATE TABLE lh_signal (
-        run_id TEXT NOT NULL, id TEXT NOT NULL, name TEXT NOT NULL, payload TEXT NOT NULL, consumed INTEGER NOT NULL,
-        PRIMARY KEY (run_id, id)
+        position INTEGER PRIMARY KEY, run INTEGER NOT NULL, id TEXT NOT NULL, name TEXT NOT NULL, consumed INTEGER NOT NULL, payload TEXT NOT NULL,
+        UNIQUE (run, id)
       ) STRICT;
 
       CREATE TABLE lh_seed (
@@ -55,7 +56,7 @@ export const engineMigrations: readonly Migration[] = [
 
       CREATE TABLE lh_owner (
         one INTEGER PRIMARY KEY CHECK (one = 1), epoch INTEGER NOT NULL, pid INTEGER, start_time TEXT NOT NULL, boot_id TEXT NOT NULL,
-        renewed_at_ms INTEGER NOT NULL
+        pid_namespace TEXT NOT NULL, lease_ms INTEGER NOT NULL, renewed_at_ms INTEGER NOT NULL, renewed_monotonic_ms INTEGER NOT NULL
       ) STRICT;
     `,
   },

@@ -10,7 +10,10 @@ export const journalFormat = 1;
 export type EndedStep = Omit<CompletedStep, "seq">;
 
 export interface StoredRun {
+  /** What rows of the journal, waits and signals refer to. */
+  readonly serial: number;
   readonly id: string;
+  readonly taskId: string;
   readonly startedAtMs: number;
   /** Crashes that interrupted this run. */
   readonly recoveries: number;
@@ -25,6 +28,15 @@ export function keyOf({ kind, name, occurrence }: StepIdentity): string {
   return `${kind}/${name}/${occurrence}`;
 }
 
+/** What tells a run's rows from those of a run that its task does not execute any more. */
+export interface RunIds {
+  readonly taskId: string;
+  readonly runId: string;
+  /** lh_task.serial and lh_run.serial. */
+  readonly taskSerial: number;
+  readonly runSerial: number;
+}
+
 export function insertRun(db: SqliteDatabase, run: { readonly id: string; readonly taskId: string; readonly agentVersion: string; readonly startedAtMs: number }): void {
   db.run(
     `INSERT INTO lh_run (id, task_id, number, agent_version, started_at_ms, recoveries, format)
@@ -34,8 +46,8 @@ export function insertRun(db: SqliteDatabase, run: { readonly id: string; readon
 }
 
 export function getRun(db: SqliteDatabase, runId: string): StoredRun | null {
-  const row = db.get("SELECT id, started_at_ms, recoveries, format, agent_version FROM lh_run WHERE id = ?", runId);
-  return row === undefined ? null : { id: runId, startedAtMs: Number(row["started_at_ms"]), recoveries: Number(row["recoveries"]), format: Number(row["format"]), agentVersion: String(row["agent_version"]) };
+  const row = db.get("SELECT serial, task_id, started_at_ms, recoveries, format, agent_version FROM lh_run WHERE id = ?", runId);
+  return row === undefined ? null : { serial: Number(row["serial"]), id: runId, taskId: String(row["task_id"]), startedAtMs: Number(row["started_at_ms"]), recoveries: Number(row["recoveries"]), format: Number(row["format"]), agentVersion: String(row["agent_version"]) };
 }
 
 /** Notes with which version the run goes on. */
@@ -52,25 +64,37 @@ export function markParked(db: SqliteDatabase, runId: string, version: string): 
   db.run("UPDATE lh_run SET parked_version = ? WHERE id = ?", version, runId);
 }
 
-/** Appends a completed step; null when the run holds one of this identity already. */
-export function appendStep(db: SqliteDatabase, runId: string, step: EndedStep): CompletedStep | null {
-  if (db.get("SELECT 1 FROM lh_journal WHERE run_id = ? AND kind = ? AND name = ? AND occurrence = ?", runId, step.kind, step.name, step.occurrence)) return null;
+const insertStep = "INSERT INTO lh_journal (run, number, kind, name, occurrence, attempt, started_at_ms, completed_at_ms, outcome) SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?";
+
+/** Appends a step of whatever run; null when the run holds one of this identity already. What it returns is what was stored: a live run and its replay see the same data. */
+export function appendStep(db: SqliteDatabase, run: number, step: EndedStep): EndedStep | null {
   const outcome = JSON.stringify(outcomeToJson(step.outcome));
-  const seq = lastSeq(db, runId) + 1;
-  db.run(
-    `INSERT INTO lh_journal (run_id, seq, number, kind, name, occurrence, attempt, started_at_ms, completed_at_ms, outcome) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-    runId, seq, step.number, step.kind, step.name, step.occurrence, step.attempt, step.startedAtMs, step.completedAtMs, outcome,
-  );
-  // What is delivered is what was stored: a live run and its replay see the same data.
-  return { ...step, seq, outcome: parseOutcome(JSON.parse(outcome) as Json) };
+  const { changes } = db.run(`${insertStep} WHERE true ON CONFLICT DO NOTHING`, run, step.number, step.kind, step.name, step.occurrence, step.attempt, step.startedAtMs, step.completedAtMs, outcome);
+  return changes === 0 ? null : asStored(step, outcome);
 }
 
-export function lastSeq(db: SqliteDatabase, runId: string): number {
-  return Number(db.get("SELECT max(seq) AS seq FROM lh_journal WHERE run_id = ?", runId)?.["seq"] ?? 0);
+const appendToRunning = `${insertStep} FROM lh_task WHERE serial = ? AND run_id = ? AND status = 'running' ON CONFLICT DO NOTHING`;
+
+/** Like `appendStep`; null as well when the task does not execute this run any more. One statement: it is what every step costs. */
+export function appendStepWhileRunning(db: SqliteDatabase, run: RunIds, step: EndedStep): EndedStep | null {
+  const outcome = JSON.stringify(outcomeToJson(step.outcome));
+  const { changes } = db.run(
+    appendToRunning, run.runSerial, step.number, step.kind, step.name, step.occurrence, step.attempt, step.startedAtMs, step.completedAtMs, outcome, run.taskSerial, run.runId,
+  );
+  return changes === 0 ? null : asStored(step, outcome);
+}
+
+/** A value was made plain JSON when its size was checked; a failure may hold more than is stored. */
+function asStored(step: EndedStep, outcome: string): EndedStep {
+  return step.outcome.ok ? step : { ...step, outcome: parseOutcome(JSON.parse(outcome) as Json) };
+}
+
+export function countSteps(db: SqliteDatabase, run: number): number {
+  return Number(db.get("SELECT count(*) AS n FROM lh_journal WHERE run = ?", run)?.["n"] ?? 0);
 }
 
 export function listSteps(db: SqliteDatabase, runId: string): readonly CompletedStep[] {
-  return db.all("SELECT * FROM lh_journal WHERE run_id = ? ORDER BY seq", runId).map((row) => stepFromRow(row));
+  return db.all("SELECT * FROM lh_journal WHERE run = (SELECT serial FROM lh_run WHERE id = ?) ORDER BY position", runId).map((row, index) => ({ ...stepFromRow(row), seq: index + 1 }));
 }
 
 /** Keeps the outcomes that the task's next run is served, in place of those it was to be served before. */
@@ -90,11 +114,10 @@ export function identityFromRow(row: Row): StepIdentity {
   return { kind: row["kind"] as StepKind, name: String(row["name"]), occurrence: Number(row["occurrence"]) };
 }
 
-function stepFromRow(row: Row): CompletedStep {
+function stepFromRow(row: Row): EndedStep {
   return {
     ...identityFromRow(row),
     number: Number(row["number"]),
-    seq: Number(row["seq"]),
     attempt: Number(row["attempt"]),
     startedAtMs: Number(row["started_at_ms"]),
     completedAtMs: Number(row["completed_at_ms"]),

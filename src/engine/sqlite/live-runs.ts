@@ -1,12 +1,12 @@
 import { assert } from "../../base/assert.ts";
 import type { Clock, Timer } from "../../base/clock.ts";
 import { LonghaulError } from "../../base/error.ts";
-import type { CompletedStep } from "../../record/step.ts";
 import type { DrainReport, Execute } from "../engine.ts";
 import type { Effects } from "./change.ts";
 import type { ClaimedRun } from "./claimed-run.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import type { EngineLimits } from "./limits.ts";
+import type { EndedStep } from "./journal.ts";
 import { RunExecution } from "./run-execution.ts";
 import { isFinal, type Writer } from "./writer.ts";
 
@@ -66,7 +66,7 @@ export class LiveRuns {
     run.start();
   }
 
-  complete(runId: string, step: CompletedStep): void {
+  complete(runId: string, step: EndedStep): void {
     this.#runs.get(runId)?.addCompletion(step);
   }
 

@@ -3,17 +3,22 @@ import { formatDuration } from "../../base/duration.ts";
 import { LonghaulError } from "../../base/error.ts";
 import type { ProcessInfo } from "../../base/process.ts";
 import type { GroupCommit } from "../../db/group-commit.ts";
-import type { Row, SqliteDatabase } from "../../db/sqlite.ts";
+import type { SqliteDatabase } from "../../db/sqlite.ts";
+import { lookAtOwner, type Owner, type OwnerSight, readOwner } from "./owner-state.ts";
 import { isFinal } from "./writer.ts";
 
 export interface OwnershipOptions {
   readonly db: SqliteDatabase;
   readonly clock: Clock;
   readonly processInfo: ProcessInfo;
-  /** An owner that did not renew for this long is taken to hang. Default 15 s. */
+  /** How long this process may be silent until another one may take it to hang. Written into the row: whoever asks goes by the owner's own. Default 15 s. */
   readonly leaseMs?: number;
-  /** Default 5 s. */
+  /** Default: a third of the lease. */
   readonly renewMs?: number;
+  /** An owner that seems to hang gets so long to renew: it may just have woken up with its machine. Default 1 s. */
+  readonly secondLookMs?: number;
+  /** What becomes of an owner that hangs. `leave` is for who wants to write one line: it would end a team and not go on with its work. Default `replace`. */
+  readonly hanging?: "replace" | "leave";
 }
 
 /** The right to write a data file, held by one process at a time. */
@@ -28,36 +33,29 @@ export interface Ownership {
   release(commit: GroupCommit): Promise<void>;
 }
 
-export interface Owner {
-  readonly epoch: number;
-  /** Null when the last owner gave the file back. */
-  readonly pid: number | null;
-  readonly startTime: string;
-  readonly bootId: string;
-  readonly renewedAtMs: number;
-}
-
 const leaseMsDefault = 15_000;
-const renewMsDefault = 5_000;
+const secondLookMsDefault = 1_000;
+const renewalsPerLease = 3;
 /** What SQLite calls a database that another connection has locked. */
 const busyErrcode = 5;
 
 /**
- * Takes a data file over, or is refused.
+ * Takes a data file over, or is refused. The lease is on the clock of the boot: setting the wall clock changes nothing, and it stands still with the
+ * machine on Linux; where it does not, the second look finds an owner that woke up.
  * O1 an owner that is dead, or of another boot, is replaced at once;        O2 one that is alive and renews is left alone;
- * O3 one that is alive and does not renew is fenced, then killed;           O4 whoever was replaced cannot commit: each transaction checks the epoch.
+ * O3 one that is alive and does not renew is fenced, then killed;           O4 whoever was replaced cannot commit: each transaction checks the epoch;
+ * O5 one of another container is judged by its lease alone, and never killed: its pid is somebody else's here.
  * @throws {ENGINE_OWNED} naming the owner.
  */
 export function acquireOwnership(options: OwnershipOptions): Ownership {
-  const { db, clock, processInfo, leaseMs = leaseMsDefault, renewMs = renewMsDefault } = options;
-  const { fenced, epoch } = takeOver(options, leaseMs);
-  if (fenced !== null) processInfo.kill(fenced);
+  const { db, clock, leaseMs = leaseMsDefault, renewMs = leaseMs / renewalsPerLease } = options;
+  const epoch = takeOver(options, leaseMs);
   let timer: Timer | null = null;
   let isReleased = false;
   const renew = async (commit: GroupCommit, onFenced: (error: Error) => void): Promise<void> => {
     timer = null;
     try {
-      await commit.submit(() => db.run("UPDATE lh_owner SET renewed_at_ms = ? WHERE epoch = ?", clock.now(), epoch));
+      await commit.submit(() => db.run("UPDATE lh_owner SET renewed_at_ms = ?, renewed_monotonic_ms = ? WHERE epoch = ?", clock.now(), Math.floor(clock.monotonicMs()), epoch));
     } catch (error) {
       if (isFinal(error)) {
         onFenced(error as Error);
@@ -81,49 +79,90 @@ export function acquireOwnership(options: OwnershipOptions): Ownership {
   };
 }
 
-/** Writes the row of the new owner. `fenced` is the pid of a process that hangs and has to be killed. */
-function takeOver(options: OwnershipOptions, leaseMs: number): { readonly epoch: number; readonly fenced: number | null } {
-  const { db, processInfo } = options;
+/** Writes the row of the new owner, then ends the process that hung. Returns the new epoch. */
+function takeOver(options: OwnershipOptions, leaseMs: number): number {
+  const { db, processInfo, secondLookMs = secondLookMsDefault } = options;
+  // Not within a transaction: an owner that woke up has to be able to write.
+  if (findReplaced(options)?.sight.state === "silent") processInfo.standStill(secondLookMs);
   try {
-    return exchangeOwner(options, leaseMs);
+    const { epoch, replaced } = exchangeOwner(options, leaseMs);
+    killHanging(replaced, processInfo);
+    return epoch;
   } catch (error) {
-    const hanging = isBusy(error) ? refuseOrFindHanging(readOwner(db), options, leaseMs) : null;
-    if (hanging === null) throw error;
-    // It was stopped in the middle of a transaction and holds the lock: only its end gives it back.
-    processInfo.kill(hanging);
-    return exchangeOwner(options, leaseMs);
+    if (!isBusy(error)) throw error;
+    // Whoever holds the lock was stopped in the middle of a transaction: only its end gives the lock back.
+    if (!killHanging(findReplaced(options), processInfo)) throw locked(db, error);
+  }
+  try {
+    return exchangeOwner(options, leaseMs).epoch;
+  } catch (error) {
+    throw isBusy(error) ? locked(db, error) : error;
   }
 }
 
-function exchangeOwner(options: OwnershipOptions, leaseMs: number): { readonly epoch: number; readonly fenced: number | null } {
+interface Replaced {
+  readonly owner: Owner;
+  readonly sight: OwnerSight;
+}
+
+function exchangeOwner(options: OwnershipOptions, leaseMs: number): { readonly epoch: number; readonly replaced: Replaced | null } {
   const { db, clock, processInfo } = options;
   db.exec("BEGIN IMMEDIATE");
   try {
-    const owner = readOwner(db);
-    const fenced = refuseOrFindHanging(owner, options, leaseMs);
-    const epoch = (owner?.epoch ?? 0) + 1;
+    const replaced = findReplaced(options);
+    const epoch = (readOwner(db)?.epoch ?? 0) + 1;
     db.run(
-      "INSERT OR REPLACE INTO lh_owner (one, epoch, pid, start_time, boot_id, renewed_at_ms) VALUES (1, ?, ?, ?, ?, ?)",
-      epoch, processInfo.pid, processInfo.startTime, processInfo.bootId, clock.now(),
+      `INSERT OR REPLACE INTO lh_owner (one, epoch, pid, start_time, boot_id, pid_namespace, lease_ms, renewed_at_ms, renewed_monotonic_ms) VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      epoch, processInfo.pid, processInfo.startTime, processInfo.bootId, processInfo.pidNamespace, leaseMs, clock.now(), Math.floor(clock.monotonicMs()),
     );
     db.exec("COMMIT");
-    return { epoch, fenced };
+    return { epoch, replaced };
   } catch (error) {
     if (db.inTransaction) db.exec("ROLLBACK");
     throw error;
   }
 }
 
-/** The pid of an owner that hangs, null when nobody is in the way. @throws {ENGINE_OWNED} */
-function refuseOrFindHanging(owner: Owner | null, { db, clock, processInfo }: OwnershipOptions, leaseMs: number): number | null {
-  if (owner === null || owner.pid === null) return null;
-  if (owner.bootId !== processInfo.bootId || !processInfo.isAlive(owner.pid, owner.startTime)) return null;
-  const ageMs = clock.now() - owner.renewedAtMs;
-  if (ageMs < leaseMs) {
-    const message = `Process ${owner.pid} owns ${db.path}: it is alive and was heard of ${formatDuration(Math.max(0, ageMs))} ago. Stop it, or give this one another --data directory.`;
-    throw new LonghaulError("ENGINE_OWNED", message, { details: { pid: owner.pid, ageMs } });
-  }
-  return owner.pid === processInfo.pid ? null : owner.pid;
+/** The owner that may be replaced, null when there is none. @throws {ENGINE_OWNED} when it may not. */
+function findReplaced(options: OwnershipOptions): Replaced | null {
+  const { db, processInfo, hanging = "replace" } = options;
+  const owner = readOwner(db);
+  const sight = lookAtOwner(owner, options);
+  if (owner === null || sight.state === "nobody") return null;
+  if (sight.state === "fresh") throw sight.isForeign ? ownedElsewhere(db, owner, sight) : owned(db, owner, sight);
+  const isSelf = owner.pid === processInfo.pid && !sight.isForeign;
+  if (sight.state === "silent" && hanging === "leave" && !sight.isForeign && !isSelf) throw ownedByHanging(db, owner, sight);
+  return { owner, sight };
+}
+
+/** True when there was a process to kill. It is looked at once more: its pid may be another process's by now. */
+function killHanging(replaced: Replaced | null, processInfo: ProcessInfo): boolean {
+  if (replaced === null) return false;
+  const { owner, sight } = replaced;
+  if (sight.state !== "silent" || sight.isForeign || owner.pid === null || owner.pid === processInfo.pid || !processInfo.isAlive(owner.pid, owner.startTime)) return false;
+  processInfo.kill(owner.pid);
+  return true;
+}
+
+function owned(db: SqliteDatabase, { pid }: Owner, { ageMs }: OwnerSight): LonghaulError {
+  const message = `Process ${pid} owns ${db.path}: it is alive and was heard of ${formatDuration(ageMs)} ago. Stop it, or give this one another --data directory.`;
+  return new LonghaulError("ENGINE_OWNED", message, { details: { pid, ageMs } });
+}
+
+function ownedElsewhere(db: SqliteDatabase, { pid, leaseMs }: Owner, { ageMs }: OwnerSight): LonghaulError {
+  const afterMs = Math.ceil(leaseMs - ageMs);
+  const message = `A process of another container (pid ${pid} there) owns ${db.path}: it was heard of ${formatDuration(ageMs)} ago. Stop it there, or give this one another --data directory. If it is gone, try again in ${formatDuration(afterMs)}.`;
+  return new LonghaulError("ENGINE_OWNED", message, { retry: { afterMs }, details: { pid, ageMs, otherContainer: true } });
+}
+
+function ownedByHanging(db: SqliteDatabase, { pid }: Owner, { ageMs }: OwnerSight): LonghaulError {
+  const message = `Process ${pid} owns ${db.path} and has written nothing for ${formatDuration(ageMs)}: its disk is full, or it hangs. Type: longhaul start team.ts, which takes over from one that hangs. Then try again.`;
+  return new LonghaulError("ENGINE_OWNED", message, { details: { pid, ageMs, hangs: true } });
+}
+
+function locked(db: SqliteDatabase, cause: unknown): LonghaulError {
+  const message = `Another process holds ${db.path} locked and does not let go of it: it is busy with it, was stopped in the middle of a write, or is in another container. End that process, or try again.`;
+  return new LonghaulError("ENGINE_OWNED", message, { retry: "backoff", cause });
 }
 
 function checkEpoch(db: SqliteDatabase, epoch: number): void {
@@ -132,18 +171,6 @@ function checkEpoch(db: SqliteDatabase, epoch: number): void {
   throw new LonghaulError("ENGINE_FENCED", `Another process took ${db.path} over (epoch ${Number(current)}, this process had ${epoch}). Stop this process; the other one goes on with the work.`, {
     details: { epoch, current: Number(current) },
   });
-}
-
-export function readOwner(db: SqliteDatabase): Owner | null {
-  const row: Row | undefined = db.get("SELECT * FROM lh_owner");
-  if (row === undefined) return null;
-  return {
-    epoch: Number(row["epoch"]),
-    pid: typeof row["pid"] === "number" ? row["pid"] : null,
-    startTime: String(row["start_time"]),
-    bootId: String(row["boot_id"]),
-    renewedAtMs: Number(row["renewed_at_ms"]),
-  };
 }
 
 function isBusy(error: unknown): boolean {

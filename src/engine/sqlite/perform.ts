@@ -8,24 +8,23 @@ import { lateWrites } from "../../record/write.ts";
 import type { StepBody, StepEnd, Transaction, WaitSpec } from "../engine.ts";
 import { noteDue, type Change } from "./change.ts";
 import { fileRetryMs, isFileFailure } from "../../db/file-failure.ts";
-import type { EndedStep } from "./journal.ts";
+import { appendStepWhileRunning, type EndedStep, type RunIds } from "./journal.ts";
 import type { EngineLimits } from "./limits.ts";
 import type { Operation } from "./operation.ts";
 import { boundedJson, startTask } from "./start-task.ts";
 import { clearRecoveriesWithoutProgress, getTask, getTaskOfRun, isRunning } from "./tasks.ts";
 import { runUserTransaction } from "./user-transaction.ts";
-import { completeStep } from "./transition.ts";
 import { insertWait, takeSignal, type StoredWait } from "./waits.ts";
 import { isFinal, type Writer } from "./writer.ts";
 
 /** What performing the steps of one run takes. */
-export interface PerformScope {
+export interface PerformScope extends RunIds {
   readonly writer: Writer;
   readonly clock: Clock;
   readonly limits: EngineLimits;
   readonly queueMax: (agent: string) => number;
-  readonly taskId: string;
-  readonly runId: string;
+  /** Crashes without a completed step between, at the time the run was claimed. */
+  readonly recoveriesWithoutProgress: number;
   /** 1, and one more for each crash that interrupted the run. */
   readonly attempt: number;
   readonly signal: AbortSignal;
@@ -92,7 +91,7 @@ async function performTransaction(scope: PerformScope, operation: Operation, bod
   const begun = { ...operation, startedAtMs: scope.clock.now(), attempt: scope.attempt };
   const check = (value: Json): Json => boundedJson(value, `The result of ${describeStep(operation.identity)}`, scope.limits.valueBytesMax);
   await scope.writer.persist(async (change) => {
-    if (!isRunning(change.db, scope.taskId, scope.runId)) return;
+    if (!isRunning(change.db, scope)) return;
     const outcome = await runUserTransaction(change.db, body, check);
     commitEnd(scope, change, begun, { outcome });
   });
@@ -102,8 +101,8 @@ async function performTransaction(scope: PerformScope, operation: Operation, bod
 async function performWait(scope: PerformScope, operation: Operation, spec: WaitSpec, requestedAtMs: number): Promise<Performed> {
   const dueAtMs = spec.timeoutMs === undefined ? null : requestedAtMs + Math.max(0, Math.ceil(spec.timeoutMs));
   return await scope.writer.persist((change) => {
-    if (!isRunning(change.db, scope.taskId, scope.runId)) return "ended";
-    const arrived = spec.signal === undefined ? null : takeSignal(change.db, scope.runId, spec.signal);
+    if (!isRunning(change.db, scope)) return "ended";
+    const arrived = spec.signal === undefined ? null : takeSignal(change.db, scope.runSerial, spec.signal);
     if (arrived !== null) {
       commitEnd(scope, change, { ...operation, startedAtMs: change.atMs, attempt: 1 }, { outcome: { ok: true, value: { by: "signal", payload: arrived.payload } } });
       return "ended";
@@ -117,7 +116,7 @@ async function performWait(scope: PerformScope, operation: Operation, spec: Wait
 async function performChild(scope: PerformScope, operation: Operation, task: NewTask): Promise<Performed> {
   const begun = { ...operation, startedAtMs: scope.clock.now(), attempt: 1 };
   const begin = (change: Change): Performed => {
-    if (!isRunning(change.db, scope.taskId, scope.runId)) return "ended";
+    if (!isRunning(change.db, scope)) return "ended";
     const { taskId } = startTask(change, task, { queueMax: scope.queueMax, parentRunId: scope.runId });
     const end = getTask(change.db, taskId)?.end ?? null;
     if (end !== null) {
@@ -146,24 +145,25 @@ function refuseSelfWait(change: Change, runId: string, childTaskId: string): voi
 }
 
 function waitOf(scope: PerformScope, operation: Operation, change: Change): StoredWait {
-  return { ...operation.identity, runId: scope.runId, number: operation.number, reason: "timer", sinceAtMs: change.atMs, dueAtMs: null, signal: null, childTaskId: null };
+  return { ...operation.identity, run: scope.runSerial, number: operation.number, reason: "timer", sinceAtMs: change.atMs, dueAtMs: null, signal: null, childTaskId: null };
 }
 
 type BegunStep = Pick<Operation, "identity" | "number"> & Pick<EndedStep, "startedAtMs" | "attempt">;
 
 /** The one commit of a step's end. When the task no longer executes this run, the result is late: what it did is recorded, and nothing of it is applied. */
 function commitEnd(scope: PerformScope, change: Change, begun: BegunStep, end: StepEnd): void {
-  if (!isRunning(change.db, scope.taskId, scope.runId)) {
-    change.write(lateWrites(end.writes ?? []));
+  const { identity, number, startedAtMs, attempt } = begun;
+  const { kind, name, occurrence } = identity;
+  const step = appendStepWhileRunning(change.db, scope, { kind, name, occurrence, number, startedAtMs, attempt, completedAtMs: change.atMs, outcome: end.outcome });
+  if (step === null) {
+    if (!isRunning(change.db, scope)) change.write(lateWrites(end.writes ?? []));
     return;
   }
-  const { identity, number, startedAtMs, attempt } = begun;
-  const isNew = completeStep(change, scope.runId, { ...identity, number, startedAtMs, attempt, completedAtMs: change.atMs, outcome: end.outcome });
-  if (!isNew) return;
+  change.effects.completed.push({ runId: scope.runId, step });
   for (const task of end.starts ?? []) startTask(change, task, { queueMax: scope.queueMax });
   change.write(end.writes ?? []);
   // Another task that was in as many crashes may have waited for this one to prove harmless.
-  if (clearRecoveriesWithoutProgress(change.db, scope.taskId)) change.effects.queued = true;
+  if (scope.recoveriesWithoutProgress > 0 && clearRecoveriesWithoutProgress(change.db, scope.taskSerial)) change.effects.queued = true;
 }
 
 /** What a step did happened, so its writes stay even if its value is too big to be kept. */

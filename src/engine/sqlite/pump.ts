@@ -1,11 +1,11 @@
-import { macrotask } from "../../base/turn.ts";
-import type { CompletedStep } from "../../record/step.ts";
+import { onNextTurn } from "../../base/turn.ts";
+import type { EndedStep } from "./journal.ts";
 
 export interface PumpHost {
   /** Runs in each turn before anything is delivered. False stops the pump for good. */
   turn(): boolean;
   /** Settles the promise of this step; false while durable code has not asked for it. */
-  deliver(step: CompletedStep): boolean;
+  deliver(step: EndedStep): boolean;
   /** Nothing can be delivered, and durable code had several turns to go on. */
   rest(): void;
 }
@@ -15,15 +15,16 @@ const restTurns = 3;
 
 /**
  * Delivers completions to durable code.
- * P1 in journal order, whether they were loaded or are new;      P2 one at a time, with all microtasks and one turn of the event loop between two;
- * P3 each once;                                                  P4 a completion waits until its step was asked for.
+ * P1 in the order in which they are added, which is that of the journal;      P2 one at a time, with all microtasks and one turn of the event loop between two;
+ * P3 each once;                                                               P4 a completion waits until its step was asked for, and the next ones wait behind it.
  */
 export class Pump {
   readonly #host: PumpHost;
-  readonly #undelivered = new Map<number, CompletedStep>();
-  #nextSeq = 1;
+  #queue: EndedStep[] = [];
+  #deliveredCount = 0;
   #isActive = false;
-  #wasPoked = false;
+  /** Turns since something happened, this one not counted. */
+  #quietTurns = 0;
 
   constructor(host: PumpHost) {
     this.#host = host;
@@ -34,50 +35,49 @@ export class Pump {
     return this.#isActive;
   }
 
-  /** How many completions were delivered: the seq of the last one. */
-  get deliveredSeq(): number {
-    return this.#nextSeq - 1;
+  get deliveredCount(): number {
+    return this.#deliveredCount;
   }
 
   /** The completions that wait for their turn, in order. */
-  get undelivered(): readonly CompletedStep[] {
-    return [...this.#undelivered.values()].toSorted((a, b) => a.seq - b.seq);
+  get undelivered(): readonly EndedStep[] {
+    return this.#queue;
   }
 
   get isEmpty(): boolean {
-    return this.#undelivered.size === 0;
+    return this.#queue.length === 0;
   }
 
-  add(step: CompletedStep): void {
-    if (step.seq >= this.#nextSeq) this.#undelivered.set(step.seq, step);
+  add(step: EndedStep): void {
+    this.#queue.push(step);
     this.poke();
   }
 
   /** Something changed: look again. */
   poke(): void {
-    this.#wasPoked = true;
+    this.#quietTurns = -1;
     if (this.#isActive) return;
     this.#isActive = true;
-    void this.#run();
+    onNextTurn(this.#turn);
   }
 
-  async #run(): Promise<void> {
-    let quietTurns = 0;
-    while (quietTurns < restTurns) {
-      this.#wasPoked = false;
-      await macrotask();
-      if (!this.#host.turn()) return;
-      quietTurns = this.#deliverNext() || this.#wasPoked ? 0 : quietTurns + 1;
+  readonly #turn = (): void => {
+    this.#quietTurns++;
+    if (!this.#host.turn()) return;
+    if (this.#deliverNext()) this.#quietTurns = 0;
+    if (this.#quietTurns < restTurns) {
+      onNextTurn(this.#turn);
+      return;
     }
     this.#isActive = false;
     this.#host.rest();
-  }
+  };
 
   #deliverNext(): boolean {
-    const step = this.#undelivered.get(this.#nextSeq);
+    const step = this.#queue[0];
     if (step === undefined || !this.#host.deliver(step)) return false;
-    this.#undelivered.delete(this.#nextSeq);
-    this.#nextSeq++;
+    this.#queue.shift();
+    this.#deliveredCount++;
     return true;
   }
 }

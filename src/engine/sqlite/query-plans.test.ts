@@ -33,7 +33,7 @@ const hotQueries: Readonly<Record<string, (db: SqliteDatabase) => unknown>> = {
   "interrupted tasks": (tx) => listInterrupted(tx, 1),
   "children of a run": (tx) => listChildren(tx, "r"),
   "due waits": (tx) => listDueWaits(tx, 1, 1),
-  "waits of a run": (tx) => listWaits(tx, "r"),
+  "waits of a run": (tx) => listWaits(tx, 1),
   "waits for a task": (tx) => listWaitsForTask(tx, "t"),
   "the next instant of a wait": (tx) => nextWaitInstantMs(tx),
 };

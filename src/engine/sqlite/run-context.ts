@@ -1,8 +1,8 @@
 import type { Json } from "../../base/json.ts";
 import { seededRandom, type Random } from "../../base/random.ts";
-import type { CompletedStep } from "../../record/step.ts";
 import type { NewTask, Task, TaskEnd } from "../../record/task.ts";
 import type { EngineContext, StepBody, StepSpec, Transaction, WaitEnd, WaitSpec } from "../engine.ts";
+import type { EndedStep } from "./journal.ts";
 import type { Operation, Request } from "./operation.ts";
 
 export interface RunContextOptions {
@@ -64,7 +64,7 @@ export class RunContext implements EngineContext {
   }
 
   /** Time goes on with what is delivered, never back. */
-  noteDelivery(step: CompletedStep): void {
+  noteDelivery(step: EndedStep): void {
     this.#nowMs = Math.max(this.#nowMs, step.completedAtMs);
   }
 

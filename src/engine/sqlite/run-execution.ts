@@ -1,10 +1,9 @@
 import type { Clock, Timer } from "../../base/clock.ts";
 import { LonghaulError } from "../../base/error.ts";
 import { fromFailure } from "../../record/failure.ts";
-import type { CompletedStep } from "../../record/step.ts";
 import type { Execute, RunEnd } from "../engine.ts";
 import type { ClaimedRun } from "./claimed-run.ts";
-import { journalFormat, keyOf } from "./journal.ts";
+import { journalFormat, keyOf, type EndedStep } from "./journal.ts";
 import type { EngineLimits } from "./limits.ts";
 import type { Operation } from "./operation.ts";
 import { perform, type PerformScope } from "./perform.ts";
@@ -43,7 +42,7 @@ export class RunExecution {
   readonly #abort = new AbortController();
   readonly #operations = new Map<string, Operation>();
   readonly #pump: Pump;
-  readonly #replayedSeq: number;
+  readonly #replayedCount: number;
   #busy = 0;
   #settled: Settled | null = null;
   #grace: Timer | null = null;
@@ -65,9 +64,9 @@ export class RunExecution {
       signal: this.#abort.signal,
       onRequest: (operation) => this.#accept(operation),
     });
-    this.#scope = { writer, clock, limits, queueMax, taskId: claimed.task.id, runId: claimed.runId, attempt: 1 + claimed.recoveries, signal: this.#abort.signal };
+    this.#scope = { writer, clock, limits, queueMax, taskId: claimed.task.id, runId: claimed.runId, taskSerial: claimed.task.serial, runSerial: claimed.runSerial, recoveriesWithoutProgress: claimed.task.recoveriesWithoutProgress, attempt: 1 + claimed.recoveries, signal: this.#abort.signal };
     this.#pump = new Pump({ turn: () => this.#turn(), deliver: (step) => this.#deliver(step), rest: () => this.#rest() });
-    this.#replayedSeq = claimed.journal.at(-1)?.seq ?? 0;
+    this.#replayedCount = claimed.journal.length;
     for (const step of claimed.journal) this.#pump.add(step);
   }
 
@@ -95,7 +94,7 @@ export class RunExecution {
     this.#pump.poke();
   }
 
-  addCompletion(step: CompletedStep): void {
+  addCompletion(step: EndedStep): void {
     if (!this.#isStopped) this.#pump.add(step);
   }
 
@@ -145,7 +144,7 @@ export class RunExecution {
   }
 
   #isHolding(): boolean {
-    return this.#isDraining || this.#isLeaving || this.#pump.deliveredSeq < this.#replayedSeq;
+    return this.#isDraining || this.#isLeaving || this.#pump.deliveredCount < this.#replayedCount;
   }
 
   #begin(operation: Operation): void {
@@ -184,7 +183,7 @@ export class RunExecution {
     return true;
   }
 
-  #deliver(step: CompletedStep): boolean {
+  #deliver(step: EndedStep): boolean {
     if (this.#settled !== null || this.#isLeaving) return false;
     const key = keyOf(step);
     const operation = this.#operations.get(key);
@@ -217,7 +216,7 @@ export class RunExecution {
     const first = pending.toSorted((a, b) => a.number - b.number)[0];
     const { request } = first ?? {};
     const reason = request?.type === "wait" ? request.spec.reason : "child";
-    await this.#leave((writer) => suspendRun(writer, this.#scope, reason, this.#pump.deliveredSeq));
+    await this.#leave((writer) => suspendRun(writer, this.#scope, reason, this.#pump.deliveredCount));
   }
 
   async #release(): Promise<void> {

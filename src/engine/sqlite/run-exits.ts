@@ -3,25 +3,20 @@ import { toFailure, type Failure } from "../../record/failure.ts";
 import type { DeadReason, TaskEnd, WaitingReason } from "../../record/task.ts";
 import type { RunEnd } from "../engine.ts";
 import type { Change } from "./change.ts";
-import { lastSeq, markParked } from "./journal.ts";
+import { countSteps, markParked, type RunIds } from "./journal.ts";
 import { boundedJson } from "./start-task.ts";
 import { getTask, type StoredTask } from "./tasks.ts";
 import { endTask, moveTask } from "./transition.ts";
 import { isFinal, type Writer } from "./writer.ts";
 
-export interface RunIds {
-  readonly taskId: string;
-  readonly runId: string;
-}
-
 /** The ways in which a run leaves memory. Each is one commit that resolves to true, or to false when the run has to go on instead. */
 
 /** The run waits. Refused while something is journaled that was not delivered. */
-export async function suspendRun(writer: Writer, ids: RunIds, reason: WaitingReason, deliveredSeq: number): Promise<boolean> {
+export async function suspendRun(writer: Writer, ids: RunIds, reason: WaitingReason, deliveredCount: number): Promise<boolean> {
   return await writer.persist((change) => {
     const task = currentTask(change, ids);
     if (task === null) return true;
-    if (lastSeq(change.db, ids.runId) > deliveredSeq) return false;
+    if (countSteps(change.db, ids.runSerial) > deliveredCount) return false;
     moveTask(change, task, { status: "waiting", waitingReason: reason });
     change.effects.left.push({ runId: ids.runId, how: "suspended" });
     return true;

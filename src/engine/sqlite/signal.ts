@@ -2,7 +2,8 @@ import { LonghaulError } from "../../base/error.ts";
 import type { Json } from "../../base/json.ts";
 import type { Change } from "./change.ts";
 import { boundedJson } from "./start-task.ts";
-import { getTaskOfRun } from "./tasks.ts";
+import { getRun } from "./journal.ts";
+import { getTask } from "./tasks.ts";
 import { completeWait } from "./transition.ts";
 import { countSignals, hasSignal, insertSignal, listWaits } from "./waits.ts";
 
@@ -18,20 +19,21 @@ export interface Signal {
  * @throws {QUEUE_FULL} when too many signals wait for the run.
  */
 export function acceptSignal(change: Change, { runId, name, payload, id }: Signal): boolean {
-  const task = getTaskOfRun(change.db, runId);
-  if (task === null || task.endedAtMs !== null) return false;
-  if (hasSignal(change.db, runId, id)) return true;
+  const run = getRun(change.db, runId);
+  const task = run === null ? null : getTask(change.db, run.taskId);
+  if (run === null || task === null || task.runId !== runId || task.endedAtMs !== null) return false;
+  if (hasSignal(change.db, run.serial, id)) return true;
   const stored = boundedJson(payload, `The payload of signal ${name}`, change.limits.valueBytesMax);
-  const wait = listWaits(change.db, runId).find((candidate) => candidate.signal === name);
+  const wait = listWaits(change.db, run.serial).find((candidate) => candidate.signal === name);
   if (wait !== undefined) {
-    insertSignal(change.db, { runId, id, name, payload: null, consumed: true });
+    insertSignal(change.db, { run: run.serial, id, name, payload: null, consumed: true });
     completeWait(change, wait, { ok: true, value: { by: "signal", payload: stored } });
     return true;
   }
   const { signalsPerRunMax } = change.limits;
-  if (countSignals(change.db, runId) >= signalsPerRunMax) {
+  if (countSignals(change.db, run.serial) >= signalsPerRunMax) {
     throw new LonghaulError("QUEUE_FULL", `Run ${runId} has ${signalsPerRunMax} signals that it did not take yet; "${name}" was refused. Send it when the run waits for it.`, { retry: "backoff" });
   }
-  insertSignal(change.db, { runId, id, name, payload: stored, consumed: false });
+  insertSignal(change.db, { run: run.serial, id, name, payload: stored, consumed: false });
   return true;
 }

@@ -120,11 +120,11 @@ export function sqliteSuite(limits: Partial<EngineLimits> = {}): SqliteSuite {
 const inconsistencies: Readonly<Record<string, string>> = {
   "a run waits for a task that has ended": "SELECT lh_wait.* FROM lh_wait JOIN lh_task ON lh_task.id = child_task_id WHERE lh_task.ended_at_ms IS NOT NULL",
   "a task waits for nothing": `SELECT id FROM lh_task WHERE status = 'waiting' AND waiting_reason <> 'code-mismatch'
-    AND NOT EXISTS (SELECT 1 FROM lh_wait WHERE lh_wait.run_id = lh_task.run_id)`,
-  "a wait belongs to no unfinished run": `SELECT run_id FROM lh_wait WHERE NOT EXISTS
-    (SELECT 1 FROM lh_task WHERE lh_task.run_id = lh_wait.run_id AND status IN ('queued', 'running', 'waiting'))`,
-  "a journal has gaps": "SELECT run_id FROM lh_journal GROUP BY run_id HAVING min(seq) <> 1 OR max(seq) <> count(*)",
-  "a step is both completed and awaited": "SELECT run_id FROM lh_wait JOIN lh_journal USING (run_id, kind, name, occurrence)",
+    AND NOT EXISTS (SELECT 1 FROM lh_wait JOIN lh_run ON lh_run.serial = run WHERE lh_run.id = lh_task.run_id)`,
+  "a wait belongs to no unfinished run": `SELECT run FROM lh_wait WHERE NOT EXISTS
+    (SELECT 1 FROM lh_task JOIN lh_run ON lh_run.id = lh_task.run_id WHERE lh_run.serial = lh_wait.run AND status IN ('queued', 'running', 'waiting'))`,
+  "a step belongs to no run": "SELECT run FROM lh_journal WHERE NOT EXISTS (SELECT 1 FROM lh_run WHERE serial = run)",
+  "a step is both completed and awaited": "SELECT run FROM lh_wait JOIN lh_journal USING (run, kind, name, occurrence)",
   "a task's end and its status disagree": "SELECT id FROM lh_task WHERE (status IN ('done', 'dead', 'canceled')) <> (end IS NOT NULL) OR (end IS NULL) <> (ended_at_ms IS NULL)",
 };
 
@@ -133,4 +133,4 @@ function assertConsistent(db: SqliteDatabase): void {
   expect(found.filter(({ rows }) => rows.length > 0)).toEqual([]);
 }
 
-const processWhoseRivalsAreDead: ProcessInfo = { pid: 1, startTime: "1", bootId: "boot", isAlive: () => false, kill: () => undefined };
+const processWhoseRivalsAreDead: ProcessInfo = { pid: 1, startTime: "1", bootId: "boot", pidNamespace: "pids", isAlive: () => false, kill: () => undefined, standStill: () => undefined };

@@ -1,10 +1,10 @@
 import { isLonghaulError, LonghaulError } from "../../base/error.ts";
-import { jsonBytes, toJson, type Json } from "../../base/json.ts";
+import { toJsonText, type Json } from "../../base/json.ts";
 import type { NewTask } from "../../record/task.ts";
 import type { SeededStep, Started } from "../engine.ts";
 import { noteQueued, type Change } from "./change.ts";
 import { replaceSeed } from "./journal.ts";
-import { countQueued, getTask, insertTask, toTask } from "./tasks.ts";
+import { getTask, insertTask, toTask } from "./tasks.ts";
 
 export interface StartPlan {
   readonly queueMax: (agent: string) => number;
@@ -20,9 +20,9 @@ export function startTask(change: Change, task: NewTask, plan: StartPlan): Start
   if (getTask(change.db, task.id) !== null) return { taskId: task.id, created: false };
   const holder = claimKey(change, task);
   if (holder !== null) return findHolder(change, task, holder);
-  const queued = countQueued(change.db, task.agent);
   const queueMax = plan.queueMax(task.agent);
-  if (queued >= queueMax) {
+  const queued = change.queues.enter(change.db, task.agent, queueMax);
+  if (queued !== null) {
     throw new LonghaulError("QUEUE_FULL", `The queue of agent "${task.agent}" is full: ${queued} of ${queueMax} tasks wait. Wait until it drains, or raise queueMax.`, {
       retry: "backoff",
       details: { agent: task.agent, queueMax },
@@ -46,12 +46,12 @@ function findHolder(change: Change, task: NewTask, taskId: string): Started {
 
 /** Plain data of bounded size. @throws {JSON_INVALID, PAYLOAD_TOO_LARGE} */
 export function boundedJson(value: unknown, what: string, bytesMax: number): Json {
-  const json = toJson(value, what);
-  const bytes = jsonBytes(json);
+  const text = toJsonText(value, what);
+  const bytes = Buffer.byteLength(text);
   if (bytes > bytesMax) {
     throw new LonghaulError("PAYLOAD_TOO_LARGE", `${what} has ${bytes} bytes; at most ${bytesMax} are stored. Store it elsewhere and pass a reference.`, { details: { bytes, bytesMax } });
   }
-  return json;
+  return JSON.parse(text) as Json;
 }
 
 /** The id of the task that holds the key of this one, null when this one holds it now or has none. */

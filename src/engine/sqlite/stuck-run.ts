@@ -1,5 +1,6 @@
 import { LonghaulError } from "../../base/error.ts";
-import { describeStep, type CompletedStep } from "../../record/step.ts";
+import { describeStep } from "../../record/step.ts";
+import type { EndedStep } from "./journal.ts";
 import type { Operation } from "./operation.ts";
 
 /** A run whose code does not go on. */
@@ -7,7 +8,7 @@ export interface StuckRun {
   readonly taskId: string;
   readonly runId: string;
   /** The completed step that code should have asked for next. */
-  readonly expected: CompletedStep | undefined;
+  readonly expected: EndedStep | undefined;
   /** What it asked for instead. */
   readonly pending: readonly Operation[];
 }

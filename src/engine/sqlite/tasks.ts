@@ -2,10 +2,13 @@ import type { Json } from "../../base/json.ts";
 import type { Row, SqliteDatabase } from "../../db/sqlite.ts";
 import { taskStatuses, type NewTask, type Task, type TaskEnd, type TaskStatus, type WaitingReason } from "../../record/task.ts";
 import type { TaskFilter } from "../engine.ts";
+import type { RunIds } from "./journal.ts";
 
 /** A task with what only the engine knows of it. */
 export interface StoredTask extends Task {
   readonly recoveriesWithoutProgress: number;
+  /** What rows of its runs refer to. */
+  readonly serial: number;
 }
 
 const listDefault = 100;
@@ -16,14 +19,22 @@ export function getTask(db: SqliteDatabase, id: string): StoredTask | null {
   return row === undefined ? null : taskFromRow(row);
 }
 
+const selectTaskOfRun = "SELECT lh_task.* FROM lh_run JOIN lh_task ON lh_task.id = lh_run.task_id AND lh_task.run_id = lh_run.id";
+
 /** The task that this run belongs to, null when it has another run by now. */
 export function getTaskOfRun(db: SqliteDatabase, runId: string): StoredTask | null {
-  const row = db.get("SELECT lh_task.* FROM lh_run JOIN lh_task ON lh_task.id = lh_run.task_id WHERE lh_run.id = ? AND lh_task.run_id = lh_run.id", runId);
+  const row = db.get(`${selectTaskOfRun} WHERE lh_run.id = ?`, runId);
+  return row === undefined ? null : taskFromRow(row);
+}
+
+/** Like `getTaskOfRun`, by lh_run.serial. */
+export function getTaskOfRunSerial(db: SqliteDatabase, run: number): StoredTask | null {
+  const row = db.get(`${selectTaskOfRun} WHERE lh_run.serial = ?`, run);
   return row === undefined ? null : taskFromRow(row);
 }
 
 export function insertTask(db: SqliteDatabase, task: NewTask, createdAtMs: number, parentRunId: string | null): StoredTask {
-  db.run(
+  const { lastId } = db.run(
     `INSERT INTO lh_task (id, agent, input, key, priority, not_before_at_ms, deadline_at_ms, depth, source, status, created_at_ms, status_since_ms,
        open_since_ms, parent_run_id, recoveries, recoveries_without_progress) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, 0, 0)`,
     task.id, task.agent, JSON.stringify(task.input), task.key, task.priority, task.notBeforeAtMs, task.deadlineAtMs, task.depth, task.source, createdAtMs, createdAtMs, createdAtMs, parentRunId,
@@ -32,7 +43,7 @@ export function insertTask(db: SqliteDatabase, task: NewTask, createdAtMs: numbe
     id: task.id, agent: task.agent, input: task.input, key: task.key, priority: task.priority, notBeforeAtMs: task.notBeforeAtMs, deadlineAtMs: task.deadlineAtMs,
     depth: task.depth, source: task.source, status: "queued", waitingReason: null, createdAtMs, startedAtMs: null, endedAtMs: null, statusSinceMs: createdAtMs,
     openSinceMs: createdAtMs, runId: null, parentRunId,
-    recoveries: 0, recoveriesWithoutProgress: 0, end: null,
+    recoveries: 0, recoveriesWithoutProgress: 0, end: null, serial: lastId,
   };
 }
 
@@ -40,20 +51,20 @@ export function insertTask(db: SqliteDatabase, task: NewTask, createdAtMs: numbe
 export function saveTask(db: SqliteDatabase, task: StoredTask): void {
   db.run(
     `UPDATE lh_task SET status = ?, waiting_reason = ?, deadline_at_ms = ?, started_at_ms = ?, ended_at_ms = ?, status_since_ms = ?, open_since_ms = ?, run_id = ?,
-       parent_run_id = ?, recoveries = ?, recoveries_without_progress = ?, end = ? WHERE id = ?`,
+       parent_run_id = ?, recoveries = ?, recoveries_without_progress = ?, end = ? WHERE serial = ?`,
     task.status, task.waitingReason, task.deadlineAtMs, task.startedAtMs, task.endedAtMs, task.statusSinceMs, task.openSinceMs, task.runId, task.parentRunId,
-    task.recoveries, task.recoveriesWithoutProgress, task.end === null ? null : JSON.stringify(task.end), task.id,
+    task.recoveries, task.recoveriesWithoutProgress, task.end === null ? null : JSON.stringify(task.end), task.serial,
   );
 }
 
 /** True when there were any. */
-export function clearRecoveriesWithoutProgress(db: SqliteDatabase, taskId: string): boolean {
-  return db.run("UPDATE lh_task SET recoveries_without_progress = 0 WHERE id = ? AND recoveries_without_progress > 0", taskId).changes > 0;
+export function clearRecoveriesWithoutProgress(db: SqliteDatabase, task: number): boolean {
+  return db.run("UPDATE lh_task SET recoveries_without_progress = 0 WHERE serial = ? AND recoveries_without_progress > 0", task).changes > 0;
 }
 
 /** True while the task executes this run. */
-export function isRunning(db: SqliteDatabase, taskId: string, runId: string): boolean {
-  return db.get("SELECT 1 FROM lh_task WHERE id = ? AND run_id = ? AND status = 'running'", taskId, runId) !== undefined;
+export function isRunning(db: SqliteDatabase, { taskSerial, runId }: Pick<RunIds, "taskSerial" | "runId">): boolean {
+  return db.get("SELECT 1 FROM lh_task WHERE serial = ? AND run_id = ? AND status = 'running'", taskSerial, runId) !== undefined;
 }
 
 /** Each status is a walk of an index from one end, so that a list costs what it returns, however many tasks there are. */
@@ -121,7 +132,7 @@ export function nextTaskInstantMs(db: SqliteDatabase, afterMs: number): number |
 
 /** The task as the port shows it. */
 export function toTask(stored: StoredTask): Task {
-  const { recoveriesWithoutProgress: _, ...task } = stored;
+  const { recoveriesWithoutProgress: _, serial: __, ...task } = stored;
   return task;
 }
 
@@ -148,6 +159,7 @@ function taskFromRow(row: Row): StoredTask {
     parentRunId: textOrNull(row["parent_run_id"]),
     recoveries: Number(row["recoveries"]),
     recoveriesWithoutProgress: Number(row["recoveries_without_progress"]),
+    serial: Number(row["serial"]),
     end: end === null ? null : (JSON.parse(end) as TaskEnd),
   };
 }

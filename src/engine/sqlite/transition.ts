@@ -3,8 +3,8 @@ import { isLegalTransition, isOwnWait, type TaskEnd } from "../../record/task.ts
 import type { StepOutcome } from "../../record/step.ts";
 import type { TaskChange } from "../engine.ts";
 import { noteQueued, type Change } from "./change.ts";
-import { appendStep, replaceSeed, type EndedStep } from "./journal.ts";
-import { getTaskOfRun, listChildren, saveTask, toTask, type StoredTask } from "./tasks.ts";
+import { appendStep, getRun, replaceSeed } from "./journal.ts";
+import { getTaskOfRunSerial, listChildren, saveTask, toTask, type StoredTask } from "./tasks.ts";
 import { deleteWait, forgetWaits, listWaitsForTask, type StoredWait } from "./waits.ts";
 
 export type TaskFields = Partial<Omit<StoredTask, "id" | "status">> & Pick<StoredTask, "status">;
@@ -17,25 +17,20 @@ export function moveTask(change: Change, task: StoredTask, fields: TaskFields, m
   saveTask(change.db, moved);
   if (task.status === "running") change.write([{ type: "task.left", taskId: task.id }]);
   if (moved.status === "queued") noteQueued(change, moved);
+  if (moved.status === "queued" && moved.runId === null) change.queues.note(moved.agent);
   change.write(change.observe({ task: toTask(moved), from: task.status, atMs: change.atMs, ...more }));
   return moved;
-}
-
-/** Journals the end of a step. False when the run holds an end of this step already. */
-export function completeStep(change: Change, runId: string, step: EndedStep): boolean {
-  const completed = appendStep(change.db, runId, step);
-  if (completed !== null) change.effects.completed.push({ runId, step: completed });
-  return completed !== null;
 }
 
 /** Ends a wait: its run is delivered the outcome, or is queued to go on when it left memory. */
 export function completeWait(change: Change, wait: StoredWait, outcome: StepOutcome): void {
   const { kind, name, occurrence, number, sinceAtMs } = wait;
   deleteWait(change.db, wait);
-  completeStep(change, wait.runId, { kind, name, occurrence, number, attempt: 1, startedAtMs: sinceAtMs, completedAtMs: change.atMs, outcome });
-  const task = getTaskOfRun(change.db, wait.runId);
-  const isSuspended = task?.status === "waiting" && task.waitingReason !== "code-mismatch";
-  if (task !== null && isSuspended) moveTask(change, task, { status: "queued" });
+  const step = appendStep(change.db, wait.run, { kind, name, occurrence, number, attempt: 1, startedAtMs: sinceAtMs, completedAtMs: change.atMs, outcome });
+  const task = getTaskOfRunSerial(change.db, wait.run);
+  if (task === null || task.runId === null) return;
+  if (step !== null) change.effects.completed.push({ runId: task.runId, step });
+  if (task.status === "waiting" && task.waitingReason !== "code-mismatch") moveTask(change, task, { status: "queued" });
 }
 
 /** Ends a task. Who waits for it is told in the same commit; tasks that it called and that have not ended are canceled. */
@@ -51,6 +46,7 @@ type EndAsJson = Extract<StepOutcome, { readonly ok: true }>["value"];
 
 /** What a run that will not go on leaves behind: its waits are forgotten, its children canceled. */
 export function abandonRun(change: Change, runId: string, reason: string): void {
-  forgetWaits(change.db, runId);
+  const run = getRun(change.db, runId);
+  if (run !== null) forgetWaits(change.db, run.serial);
   for (const child of listChildren(change.db, runId)) endTask(change, child, { status: "canceled", reason });
 }

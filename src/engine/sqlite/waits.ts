@@ -6,7 +6,8 @@ import { identityFromRow } from "./journal.ts";
 
 /** What a run waits for: an instant, a signal, or the end of another task. */
 export interface StoredWait extends StepIdentity {
-  readonly runId: string;
+  /** lh_run.serial. */
+  readonly run: number;
   readonly number: number;
   readonly reason: WaitingReason;
   readonly sinceAtMs: number;
@@ -17,26 +18,26 @@ export interface StoredWait extends StepIdentity {
 
 export function insertWait(db: SqliteDatabase, wait: StoredWait): void {
   db.run(
-    `INSERT INTO lh_wait (run_id, number, kind, name, occurrence, reason, since_at_ms, due_at_ms, signal, child_task_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-    wait.runId, wait.number, wait.kind, wait.name, wait.occurrence, wait.reason, wait.sinceAtMs, wait.dueAtMs, wait.signal, wait.childTaskId,
+    `INSERT INTO lh_wait (run, number, kind, name, occurrence, reason, since_at_ms, due_at_ms, signal, child_task_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    wait.run, wait.number, wait.kind, wait.name, wait.occurrence, wait.reason, wait.sinceAtMs, wait.dueAtMs, wait.signal, wait.childTaskId,
   );
 }
 
 export function deleteWait(db: SqliteDatabase, wait: StoredWait): void {
-  db.run("DELETE FROM lh_wait WHERE run_id = ? AND kind = ? AND name = ? AND occurrence = ?", wait.runId, wait.kind, wait.name, wait.occurrence);
+  db.run("DELETE FROM lh_wait WHERE run = ? AND kind = ? AND name = ? AND occurrence = ?", wait.run, wait.kind, wait.name, wait.occurrence);
 }
 
-export function listWaits(db: SqliteDatabase, runId: string): readonly StoredWait[] {
-  return db.all("SELECT * FROM lh_wait WHERE run_id = ? ORDER BY number", runId).map((row) => waitFromRow(row));
+export function listWaits(db: SqliteDatabase, run: number): readonly StoredWait[] {
+  return db.all("SELECT * FROM lh_wait WHERE run = ? ORDER BY number", run).map((row) => waitFromRow(row));
 }
 
 export function listDueWaits(db: SqliteDatabase, atMs: number, limit: number): readonly StoredWait[] {
-  return db.all("SELECT * FROM lh_wait WHERE due_at_ms <= ? ORDER BY due_at_ms, rowid LIMIT ?", atMs, limit).map((row) => waitFromRow(row));
+  return db.all("SELECT * FROM lh_wait WHERE due_at_ms <= ? ORDER BY due_at_ms, run, number LIMIT ?", atMs, limit).map((row) => waitFromRow(row));
 }
 
 /** Who waits for the end of this task. */
 export function listWaitsForTask(db: SqliteDatabase, taskId: string): readonly StoredWait[] {
-  return db.all("SELECT * FROM lh_wait WHERE child_task_id = ? ORDER BY rowid", taskId).map((row) => waitFromRow(row));
+  return db.all("SELECT * FROM lh_wait WHERE child_task_id = ? ORDER BY run, number", taskId).map((row) => waitFromRow(row));
 }
 
 export function nextWaitInstantMs(db: SqliteDatabase): number | null {
@@ -45,35 +46,35 @@ export function nextWaitInstantMs(db: SqliteDatabase): number | null {
 }
 
 /** A run that has ended waits for nothing and takes no signal. */
-export function forgetWaits(db: SqliteDatabase, runId: string): void {
-  db.run("DELETE FROM lh_wait WHERE run_id = ?", runId);
-  db.run("DELETE FROM lh_signal WHERE run_id = ?", runId);
+export function forgetWaits(db: SqliteDatabase, run: number): void {
+  db.run("DELETE FROM lh_wait WHERE run = ?", run);
+  db.run("DELETE FROM lh_signal WHERE run = ?", run);
 }
 
-export function hasSignal(db: SqliteDatabase, runId: string, id: string): boolean {
-  return db.get("SELECT 1 FROM lh_signal WHERE run_id = ? AND id = ?", runId, id) !== undefined;
+export function hasSignal(db: SqliteDatabase, run: number, id: string): boolean {
+  return db.get("SELECT 1 FROM lh_signal WHERE run = ? AND id = ?", run, id) !== undefined;
 }
 
-export function countSignals(db: SqliteDatabase, runId: string): number {
-  return Number(db.get("SELECT count(*) AS n FROM lh_signal WHERE run_id = ? AND consumed = 0", runId)?.["n"] ?? 0);
+export function countSignals(db: SqliteDatabase, run: number): number {
+  return Number(db.get("SELECT count(*) AS n FROM lh_signal WHERE run = ? AND consumed = 0", run)?.["n"] ?? 0);
 }
 
-export function insertSignal(db: SqliteDatabase, signal: { readonly runId: string; readonly id: string; readonly name: string; readonly payload: Json; readonly consumed: boolean }): void {
-  db.run("INSERT INTO lh_signal (run_id, id, name, payload, consumed) VALUES (?, ?, ?, ?, ?)", signal.runId, signal.id, signal.name, JSON.stringify(signal.payload), signal.consumed ? 1 : 0);
+export function insertSignal(db: SqliteDatabase, signal: { readonly run: number; readonly id: string; readonly name: string; readonly payload: Json; readonly consumed: boolean }): void {
+  db.run("INSERT INTO lh_signal (run, id, name, payload, consumed) VALUES (?, ?, ?, ?, ?)", signal.run, signal.id, signal.name, JSON.stringify(signal.payload), signal.consumed ? 1 : 0);
 }
 
 /** The oldest signal of this name that no wait has taken, null when there is none. It is taken. */
-export function takeSignal(db: SqliteDatabase, runId: string, name: string): { readonly payload: Json } | null {
-  const row = db.get("SELECT id, payload FROM lh_signal WHERE run_id = ? AND name = ? AND consumed = 0 ORDER BY rowid LIMIT 1", runId, name);
+export function takeSignal(db: SqliteDatabase, run: number, name: string): { readonly payload: Json } | null {
+  const row = db.get("SELECT id, payload FROM lh_signal WHERE run = ? AND name = ? AND consumed = 0 ORDER BY position LIMIT 1", run, name);
   if (row === undefined) return null;
-  db.run("UPDATE lh_signal SET consumed = 1, payload = 'null' WHERE run_id = ? AND id = ?", runId, String(row["id"]));
+  db.run("UPDATE lh_signal SET consumed = 1, payload = 'null' WHERE run = ? AND id = ?", run, String(row["id"]));
   return { payload: JSON.parse(String(row["payload"])) as Json };
 }
 
 function waitFromRow(row: Row): StoredWait {
   return {
     ...identityFromRow(row),
-    runId: String(row["run_id"]),
+    run: Number(row["run"]),
     number: Number(row["number"]),
     reason: row["reason"] as WaitingReason,
     sinceAtMs: Number(row["since_at_ms"]),

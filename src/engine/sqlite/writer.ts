@@ -7,6 +7,7 @@ import type { ObserveTask } from "../engine.ts";
 import { fileRetryMs, isFileFailure } from "../../db/file-failure.ts";
 import { noEffects, type Change, type Effects } from "./change.ts";
 import type { EngineLimits } from "./limits.ts";
+import { QueueBounds } from "./queue-bounds.ts";
 
 export interface WriterOptions {
   readonly db: SqliteDatabase;
@@ -26,6 +27,7 @@ type Work<T> = (change: Change) => T | Promise<T>;
 /** Makes changes to the data file, each one job of the group commit. */
 export class Writer {
   readonly #options: WriterOptions;
+  readonly #queues = new QueueBounds();
   #pending = 0;
 
   constructor(options: WriterOptions) {
@@ -98,6 +100,7 @@ export class Writer {
     const { clock, limits, observe, apply } = this.#options;
     return {
       db, limits, observe, effects,
+      queues: this.#queues,
       atMs: clock.now(),
       write: (writes) => {
         if (writes.length > 0) apply(db, writes);
