@@ -16,11 +16,12 @@ export function migrate(db: SqliteDatabase, migrations: readonly Migration[]): v
   db.exec("BEGIN IMMEDIATE");
   try {
     db.exec("CREATE TABLE IF NOT EXISTS lh_migration (name TEXT PRIMARY KEY) STRICT");
-    const applied = assertKnown(db, migrations);
+    const applied = new Set(assertKnown(db, migrations));
     for (const { name, sql } of migrations) {
       if (applied.has(name)) continue;
       db.exec(sql);
       db.run("INSERT INTO lh_migration (name) VALUES (?)", name);
+      applied.add(name);
     }
     db.exec("COMMIT");
   } catch (error) {

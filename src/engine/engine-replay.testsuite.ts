@@ -258,7 +258,7 @@ function testSeeds(suite: EngineSuite): void {
     const prefix = (await fixture.engine.steps(String(dead?.runId))).filter((step) => step.outcome.ok);
     isBroken = false;
 
-    const restarted = await fixture.engine.restart(taskId, prefix);
+    const restarted = await fixture.engine.restart(taskId, { seed: prefix });
 
     expect(restarted).toMatchObject({ status: "queued", runId: null, end: null, endedAtMs: null });
     expect(await runToEnd(fixture, taskId)).toMatchObject({ status: "done", output: "mended" });

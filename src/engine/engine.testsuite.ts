@@ -1,6 +1,7 @@
 import { afterAll, describe } from "vitest";
 import type { EngineSuite } from "./engine-fixture.testsuite.ts";
 import { testChildren } from "./engine-children.testsuite.ts";
+import { testFork } from "./engine-fork.testsuite.ts";
 import { testOperation } from "./engine-operation.testsuite.ts";
 import { testRecovery } from "./engine-recovery.testsuite.ts";
 import { testReplay } from "./engine-replay.testsuite.ts";
@@ -8,7 +9,7 @@ import { testStart } from "./engine-start.testsuite.ts";
 import { testSteps } from "./engine-steps.testsuite.ts";
 import { testWaits } from "./engine-waits.testsuite.ts";
 
-/** The contract of every engine: its invariants E1 to E12, each named by the tests that defend it. */
+/** The contract of every engine: its invariants E1 to E13, each named by the tests that defend it. */
 export function testEngine(suite: EngineSuite): void {
   describe("engine", () => {
     afterAll(() => suite.destroy());
@@ -19,5 +20,6 @@ export function testEngine(suite: EngineSuite): void {
     testChildren(suite);
     testRecovery(suite);
     testOperation(suite);
+    testFork(suite);
   });
 }

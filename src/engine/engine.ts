@@ -1,5 +1,6 @@
 import type { Json } from "../base/json.ts";
 import type { Failure } from "../record/failure.ts";
+import type { Run } from "../record/run.ts";
 import type { CompletedStep, StepKind, StepOutcome } from "../record/step.ts";
 import type { NewTask, Task, TaskEnd, TaskStatus, WaitingReason } from "../record/task.ts";
 import type { Write } from "../record/write.ts";
@@ -17,7 +18,8 @@ import type { Write } from "../record/write.ts";
  *  E5 every unfinished run resumes at start;                       E6 a committed step survives kill -9;
  *  E7 suspension is a promise that never settles;                  E8 completions are delivered one at a time in journal order;
  *  E9 a step is recognised by kind, name and occurrence only;      E10 seeded outcomes are served before executing;
- *  E11 drain loses nothing;                                        E12 recovery is bounded.
+ *  E11 drain loses nothing;                                        E12 recovery is bounded;
+ *  E13 a run that begins with another's steps replays them as they went, and does nothing that they did.
  */
 export interface Engine {
   /** Recovers what was interrupted and begins to run tasks of `agents`. */
@@ -28,6 +30,10 @@ export interface Engine {
   list(filter: TaskFilter): Promise<readonly Task[]>;
   /** The completed steps of a run in completion order. */
   steps(runId: string): Promise<readonly CompletedStep[]>;
+  /** The runs of a task, first to last. */
+  runs(taskId: string): Promise<readonly Run[]>;
+  /** The task of a run, also of one that it does not execute any more; null when there is no such run. */
+  taskOfRun(runId: string): Promise<Task | null>;
   /** Resolves when the task ends. Rejects with the signal's reason. @throws {TASK_UNKNOWN} */
   result(taskId: string, signal?: AbortSignal): Promise<TaskEnd>;
   /** Answers one named wait of a run, now or when it gets there. Idempotent by `id`. False when the run has ended or does not exist. */
@@ -35,10 +41,16 @@ export interface Engine {
   /** Ends a task and its children; what executes is aborted and its result dropped. True when it was canceled by this call, false when it had ended. @throws {TASK_UNKNOWN} */
   cancel(taskId: string, reason: string): Promise<boolean>;
   /**
-   * Queues a dead, canceled or parked (code-mismatch) task again with a new run that begins at step 1, or after the steps in `seed`. A deadline that has
+   * Queues a dead, canceled or parked (code-mismatch) task again with a new run that begins at step 1, or with what the options give it. A deadline that has
    * passed is set anew, as far away as it was at first. @throws {TASK_UNKNOWN, TASK_STATE}
    */
-  restart(taskId: string, seed?: readonly SeededStep[]): Promise<Task>;
+  restart(taskId: string, options?: StartOptions): Promise<Task>;
+  /**
+   * Lets a parked (code-mismatch) task go on with a new run: what was delivered is delivered again, what the code asks for is executed, and what else the
+   * journal holds is served when the code asks for it; what it never asks for is left out. Waits, signals, calls in flight and idempotency keys stay.
+   * @throws {TASK_UNKNOWN, TASK_STATE}
+   */
+  skip(taskId: string, writes?: readonly Write[]): Promise<Task>;
   /** Takes no new task, lets executing steps finish until `timeoutMs` has passed, leaves the rest to be resumed. */
   drain(timeoutMs: number): Promise<DrainReport>;
   /** True when no step body executes, nothing waits to be committed and no run is ready. For tests under a virtual clock. */
@@ -49,6 +61,8 @@ export interface Engine {
 export interface EngineAgent {
   readonly name: string;
   readonly version: string;
+  /** Version of the code that names an agent's steps in its place. A run of another one is parked: nothing of its journal is guessed. Default 0. */
+  readonly loopVersion?: number;
   /** Runs of this agent that execute at once. A waiting run holds no slot. */
   readonly concurrency: number;
   readonly queueMax: number;
@@ -128,8 +142,19 @@ export type WaitEnd = { readonly by: "timer" } | { readonly by: "signal"; readon
 export interface StartOptions {
   /** Guards and facts in the same commit. A refusing guard refuses the start. */
   readonly writes?: readonly Write[];
-  /** Outcomes that are served before anything executes. */
+  /** Outcomes that are served instead of executing, when the code asks for them. */
   readonly seed?: readonly SeededStep[];
+  /** What the journal begins with: steps of another run. */
+  readonly prefix?: RunPrefix;
+}
+
+/**
+ * The completed steps of a run that are numbered below `below`. They are delivered in the order in which that run was delivered them, before anything executes,
+ * with the time and the chance that it saw. @throws {TASK_UNKNOWN} when there is no such run.
+ */
+export interface RunPrefix {
+  readonly runId: string;
+  readonly below: number;
 }
 
 /** An outcome that is served instead of executing; it is journaled as attempt 0. */

@@ -54,6 +54,16 @@ export interface RecordStore {
   query(filter: RecordFilter): Promise<readonly StoredRecord[]>;
   /** Totals per agent over the window: the operator's "token burn". */
   usageByAgent(window: { readonly sinceMs: number; readonly untilMs: number }): Promise<readonly AgentUsage[]>;
+  /** All records in figures. Two stores of one kind that hold the same records in the same order have the same hash. */
+  census(): Promise<RecordCensus>;
+}
+
+export interface RecordCensus {
+  readonly records: number;
+  /** How many of each event type and result, without what stands in brackets: "task done", "trigger ran", "model_call success". */
+  readonly counts: Readonly<Record<string, number>>;
+  /** Of every field of every record, in order. */
+  readonly hash: string;
 }
 
 export interface AgentUsage {

@@ -1,7 +1,9 @@
 import { assert } from "../../base/assert.ts";
 import type { EngineAgent } from "../engine.ts";
 import type { Change } from "./change.ts";
+import { codeVersionOf } from "./code-version.ts";
 import { getRun, insertRun, keyOf, listSeed, listSteps, setRunVersion } from "./journal.ts";
+import { unreadable } from "./stuck-run.ts";
 import { listReady } from "./tasks.ts";
 import { moveTask } from "./transition.ts";
 import { listWaits } from "./waits.ts";
@@ -15,7 +17,7 @@ export function claimReady(change: Change, agent: EngineAgent, slots: number, ne
     if (isSuspect && hasSuspect) continue;
     hasSuspect ||= isSuspect;
     const runId = task.runId ?? newId("r");
-    if (task.runId === null) insertRun(change.db, { id: runId, taskId: task.id, agentVersion: agent.version, startedAtMs: change.atMs });
+    if (task.runId === null) insertRun(change.db, { id: runId, taskId: task.id, agentVersion: agent.version, loopVersion: agent.loopVersion ?? 0, startedAtMs: change.atMs });
     const run = getRun(change.db, runId);
     assert(run !== null, `run ${runId} of task ${task.id} is not in the file`);
     const earlierVersion = run.agentVersion === agent.version ? null : run.agentVersion;
@@ -24,11 +26,13 @@ export function claimReady(change: Change, agent: EngineAgent, slots: number, ne
     change.effects.claimed.push({
       task: running,
       runId,
-      agentVersion: agent.version,
+      codeVersion: codeVersionOf(agent),
+      mismatch: unreadable(run, agent),
+      randomRunId: run.randomRunId,
+      keyRunId: run.keyRunId,
       runSerial: run.serial,
       startedAtMs: run.startedAtMs,
       recoveries: run.recoveries,
-      format: run.format,
       journal: listSteps(change.db, runId),
       waits: new Map(listWaits(change.db, run.serial).map((wait) => [keyOf(wait), wait])),
       seed: listSeed(change.db, task.id),

@@ -1,3 +1,4 @@
+import type { LonghaulError } from "../../base/error.ts";
 import type { CompletedStep, StepOutcome } from "../../record/step.ts";
 import type { StoredTask } from "./tasks.ts";
 import type { StoredWait } from "./waits.ts";
@@ -8,13 +9,19 @@ export interface ClaimedRun {
   readonly runId: string;
   /** lh_run.serial. */
   readonly runSerial: number;
-  readonly agentVersion: string;
+  /** The code that it is about to go on with. */
+  readonly codeVersion: string;
+  /** Why that code cannot understand its journal; null when it can. */
+  readonly mismatch: LonghaulError | null;
+  /** The run whose id its chance is drawn from. */
+  readonly randomRunId: string;
+  /** The run whose id begins the idempotency keys of its steps. */
+  readonly keyRunId: string;
   readonly startedAtMs: number;
   /** Crashes that interrupted this run. */
   readonly recoveries: number;
-  /** The version of its journal. */
-  readonly format: number;
   readonly journal: readonly CompletedStep[];
   readonly waits: ReadonlyMap<string, StoredWait>;
+  /** In the order in which they are served. */
   readonly seed: ReadonlyMap<string, StepOutcome>;
 }

@@ -1,5 +1,7 @@
 import type { Json } from "../../base/json.ts";
+import { loadJson, storeJson } from "../../db/payload.ts";
 import type { Row, SqliteDatabase } from "../../db/sqlite.ts";
+import { parseFailure, type Failure } from "../../record/failure.ts";
 import { outcomeToJson, parseOutcome, type CompletedStep, type StepIdentity, type StepKind, type StepOutcome } from "../../record/step.ts";
 import type { SeededStep } from "../engine.ts";
 
@@ -21,6 +23,10 @@ export interface StoredRun {
   readonly format: number;
   /** The agent's version that it runs with. */
   readonly agentVersion: string;
+  readonly loopVersion: number;
+  /** The run whose id its chance is drawn from, and the one whose id begins the idempotency keys of its steps. Its own unless it was made from another. */
+  readonly randomRunId: string;
+  readonly keyRunId: string;
 }
 
 /** What a step is found by in maps. */
@@ -37,17 +43,25 @@ export interface RunIds {
   readonly runSerial: number;
 }
 
-export function insertRun(db: SqliteDatabase, run: { readonly id: string; readonly taskId: string; readonly agentVersion: string; readonly startedAtMs: number }): void {
+export function insertRun(db: SqliteDatabase, run: { readonly id: string; readonly taskId: string; readonly agentVersion: string; readonly loopVersion: number; readonly startedAtMs: number }): void {
   db.run(
-    `INSERT INTO lh_run (id, task_id, number, agent_version, started_at_ms, recoveries, format)
-     SELECT ?, ?, 1 + count(*), ?, ?, 0, ? FROM lh_run WHERE task_id = ?`,
-    run.id, run.taskId, run.agentVersion, run.startedAtMs, journalFormat, run.taskId,
+    `INSERT INTO lh_run (id, task_id, number, agent_version, started_at_ms, recoveries, format, loop_version)
+     SELECT ?, ?, 1 + count(*), ?, ?, 0, ?, ? FROM lh_run WHERE task_id = ?`,
+    run.id, run.taskId, run.agentVersion, run.startedAtMs, journalFormat, run.loopVersion, run.taskId,
   );
 }
 
 export function getRun(db: SqliteDatabase, runId: string): StoredRun | null {
-  const row = db.get("SELECT serial, task_id, started_at_ms, recoveries, format, agent_version FROM lh_run WHERE id = ?", runId);
-  return row === undefined ? null : { serial: Number(row["serial"]), id: runId, taskId: String(row["task_id"]), startedAtMs: Number(row["started_at_ms"]), recoveries: Number(row["recoveries"]), format: Number(row["format"]), agentVersion: String(row["agent_version"]) };
+  const row = db.get(
+    "SELECT serial, task_id, started_at_ms, recoveries, format, agent_version, loop_version, coalesce(random_run_id, id) AS random_run_id, coalesce(key_run_id, id) AS key_run_id FROM lh_run WHERE id = ?",
+    runId,
+  );
+  if (row === undefined) return null;
+  return {
+    serial: Number(row["serial"]), id: runId, taskId: String(row["task_id"]), startedAtMs: Number(row["started_at_ms"]), recoveries: Number(row["recoveries"]),
+    format: Number(row["format"]), agentVersion: String(row["agent_version"]), loopVersion: Number(row["loop_version"]),
+    randomRunId: String(row["random_run_id"]), keyRunId: String(row["key_run_id"]),
+  };
 }
 
 /** Notes with which version the run goes on. */
@@ -59,9 +73,15 @@ export function countRecovery(db: SqliteDatabase, runId: string): void {
   db.run("UPDATE lh_run SET recoveries = recoveries + 1 WHERE id = ?", runId);
 }
 
-/** Notes with which version the run could not go on. */
-export function markParked(db: SqliteDatabase, runId: string, version: string): void {
-  db.run("UPDATE lh_run SET parked_version = ? WHERE id = ?", version, runId);
+/** Notes with which code the run could not go on, and why. */
+export function markParked(db: SqliteDatabase, runId: string, codeVersion: string, mismatch: Failure): void {
+  db.run("UPDATE lh_run SET parked_version = ?, mismatch = ? WHERE id = ?", codeVersion, JSON.stringify(mismatch), runId);
+}
+
+/** Why the run was parked when it was last tried; null when it never was. */
+export function getMismatch(db: SqliteDatabase, runId: string): Failure | null {
+  const stored = db.get("SELECT mismatch FROM lh_run WHERE id = ?", runId)?.["mismatch"];
+  return typeof stored === "string" ? parseFailure(JSON.parse(stored) as Json) : null;
 }
 
 const insertStep = "INSERT INTO lh_journal (run, number, kind, name, occurrence, attempt, started_at_ms, completed_at_ms, outcome) SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?";
@@ -69,7 +89,8 @@ const insertStep = "INSERT INTO lh_journal (run, number, kind, name, occurrence,
 /** Appends a step of whatever run; null when the run holds one of this identity already. What it returns is what was stored: a live run and its replay see the same data. */
 export function appendStep(db: SqliteDatabase, run: number, step: EndedStep): EndedStep | null {
   const outcome = JSON.stringify(outcomeToJson(step.outcome));
-  const { changes } = db.run(`${insertStep} WHERE true ON CONFLICT DO NOTHING`, run, step.number, step.kind, step.name, step.occurrence, step.attempt, step.startedAtMs, step.completedAtMs, outcome);
+  const stored = storeJson(db, outcome);
+  const { changes } = db.run(`${insertStep} WHERE true ON CONFLICT DO NOTHING`, run, step.number, step.kind, step.name, step.occurrence, step.attempt, step.startedAtMs, step.completedAtMs, stored);
   return changes === 0 ? null : asStored(step, outcome);
 }
 
@@ -78,8 +99,9 @@ const appendToRunning = `${insertStep} FROM lh_task WHERE serial = ? AND run_id 
 /** Like `appendStep`; null as well when the task does not execute this run any more. One statement: it is what every step costs. */
 export function appendStepWhileRunning(db: SqliteDatabase, run: RunIds, step: EndedStep): EndedStep | null {
   const outcome = JSON.stringify(outcomeToJson(step.outcome));
+  const stored = storeJson(db, outcome);
   const { changes } = db.run(
-    appendToRunning, run.runSerial, step.number, step.kind, step.name, step.occurrence, step.attempt, step.startedAtMs, step.completedAtMs, outcome, run.taskSerial, run.runId,
+    appendToRunning, run.runSerial, step.number, step.kind, step.name, step.occurrence, step.attempt, step.startedAtMs, step.completedAtMs, stored, run.taskSerial, run.runId,
   );
   return changes === 0 ? null : asStored(step, outcome);
 }
@@ -94,37 +116,37 @@ export function countSteps(db: SqliteDatabase, run: number): number {
 }
 
 export function listSteps(db: SqliteDatabase, runId: string): readonly CompletedStep[] {
-  return db.all("SELECT * FROM lh_journal WHERE run = (SELECT serial FROM lh_run WHERE id = ?) ORDER BY position", runId).map((row, index) => ({ ...stepFromRow(row), seq: index + 1 }));
+  return db.all("SELECT * FROM lh_journal WHERE run = (SELECT serial FROM lh_run WHERE id = ?) ORDER BY position", runId).map((row, index) => ({ ...stepFromRow(db, row), seq: index + 1 }));
 }
 
-/** Keeps the outcomes that the task's next run is served, in place of those it was to be served before. */
+/** Keeps the outcomes that the task's next run is served, in their order, in place of those it was to be served before. */
 export function replaceSeed(db: SqliteDatabase, taskId: string, seed: readonly SeededStep[]): void {
   db.run("DELETE FROM lh_seed WHERE task_id = ?", taskId);
   for (const { kind, name, occurrence, outcome } of seed) {
-    db.run("INSERT OR REPLACE INTO lh_seed (task_id, kind, name, occurrence, outcome) VALUES (?, ?, ?, ?, ?)", taskId, kind, name, occurrence, JSON.stringify(outcomeToJson(outcome)));
+    db.run("INSERT OR REPLACE INTO lh_seed (task_id, kind, name, occurrence, outcome) VALUES (?, ?, ?, ?, ?)", taskId, kind, name, occurrence, storeJson(db, JSON.stringify(outcomeToJson(outcome))));
   }
 }
 
 export function listSeed(db: SqliteDatabase, taskId: string): ReadonlyMap<string, StepOutcome> {
-  const rows = db.all("SELECT kind, name, occurrence, outcome FROM lh_seed WHERE task_id = ?", taskId);
-  return new Map(rows.map((row) => [keyOf(identityFromRow(row)), outcomeFromRow(row)]));
+  const rows = db.all("SELECT kind, name, occurrence, outcome FROM lh_seed WHERE task_id = ? ORDER BY rowid", taskId);
+  return new Map(rows.map((row) => [keyOf(identityFromRow(row)), outcomeFromRow(db, row)]));
 }
 
 export function identityFromRow(row: Row): StepIdentity {
   return { kind: row["kind"] as StepKind, name: String(row["name"]), occurrence: Number(row["occurrence"]) };
 }
 
-function stepFromRow(row: Row): EndedStep {
+function stepFromRow(db: SqliteDatabase, row: Row): EndedStep {
   return {
     ...identityFromRow(row),
     number: Number(row["number"]),
     attempt: Number(row["attempt"]),
     startedAtMs: Number(row["started_at_ms"]),
     completedAtMs: Number(row["completed_at_ms"]),
-    outcome: outcomeFromRow(row),
+    outcome: outcomeFromRow(db, row),
   };
 }
 
-function outcomeFromRow(row: Row): StepOutcome {
-  return parseOutcome(JSON.parse(String(row["outcome"])) as Json);
+function outcomeFromRow(db: SqliteDatabase, row: Row): StepOutcome {
+  return parseOutcome(loadJson(db, String(row["outcome"])));
 }

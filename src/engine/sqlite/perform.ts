@@ -23,6 +23,8 @@ export interface PerformScope extends RunIds {
   readonly clock: Clock;
   readonly limits: EngineLimits;
   readonly queueMax: (agent: string) => number;
+  /** The run whose id begins the idempotency keys. */
+  readonly keyRunId: string;
   /** Crashes without a completed step between, at the time the run was claimed. */
   readonly recoveriesWithoutProgress: number;
   /** 1, and one more for each crash that interrupted the run. */
@@ -74,8 +76,8 @@ async function performStep(scope: PerformScope, operation: Operation, body: Step
  * executed again, as after a crash, until the file takes it.
  */
 async function executeBody(scope: PerformScope, { identity, number }: Operation, body: StepBody): Promise<StepEnd> {
-  const { clock, runId, attempt, signal } = scope;
-  const idempotencyKey = `${runId}/${identity.kind}/${identity.name}/${identity.occurrence}`;
+  const { clock, keyRunId, attempt, signal } = scope;
+  const idempotencyKey = `${keyRunId}/${identity.kind}/${identity.name}/${identity.occurrence}`;
   for (;;) {
     try {
       return await body({ number, attempt, idempotencyKey, signal });

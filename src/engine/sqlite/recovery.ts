@@ -2,6 +2,7 @@ import { LonghaulError } from "../../base/error.ts";
 import { toFailure } from "../../record/failure.ts";
 import type { EngineAgent, RecoveryReport } from "../engine.ts";
 import type { Change } from "./change.ts";
+import { codeVersionOf } from "./code-version.ts";
 import { countRecovery } from "./journal.ts";
 import { getTask, listInterrupted, listParkedByOtherVersion, type StoredTask } from "./tasks.ts";
 import { endTask, moveTask } from "./transition.ts";
@@ -23,8 +24,8 @@ export async function recover(writer: Writer, agents: readonly EngineAgent[]): P
     if (batch.resumed + batch.quarantined === 0) break;
   }
   await writer.persist((change) => {
-    for (const { name, version } of agents) {
-      for (const task of listParkedByOtherVersion(change.db, name, version)) moveTask(change, task, { status: "queued" });
+    for (const agent of agents) {
+      for (const task of listParkedByOtherVersion(change.db, agent.name, codeVersionOf(agent))) moveTask(change, task, { status: "queued" });
     }
   });
   return report;

@@ -9,6 +9,8 @@ export interface RunContextOptions {
   readonly task: Task;
   readonly runId: string;
   readonly startedAtMs: number;
+  /** What its chance is drawn from. */
+  readonly randomSeed: string;
   readonly signal: AbortSignal;
   /** Takes what durable code asks for, in call order. */
   readonly onRequest: (operation: Operation) => void;
@@ -34,7 +36,7 @@ export class RunContext implements EngineContext {
     this.runId = options.runId;
     this.signal = options.signal;
     this.#nowMs = options.startedAtMs;
-    this.#random = seededRandom(options.runId);
+    this.#random = seededRandom(options.randomSeed);
     this.#onRequest = options.onRequest;
   }
 

@@ -3,13 +3,13 @@ import { LonghaulError } from "../../base/error.ts";
 import { fromFailure } from "../../record/failure.ts";
 import type { Execute, RunEnd } from "../engine.ts";
 import type { ClaimedRun } from "./claimed-run.ts";
-import { journalFormat, keyOf, type EndedStep } from "./journal.ts";
+import { keyOf, type EndedStep } from "./journal.ts";
 import type { EngineLimits } from "./limits.ts";
 import type { Operation } from "./operation.ts";
 import { perform, type PerformScope } from "./perform.ts";
 import { Pump } from "./pump.ts";
 import { RunContext } from "./run-context.ts";
-import { codeMismatch, foreignAwait, formatMismatch, type StuckRun } from "./stuck-run.ts";
+import { codeMismatch, foreignAwait, type StuckRun } from "./stuck-run.ts";
 import { endRun, failRun, parkRun, releaseRun, suspendRun } from "./run-exits.ts";
 import { toTask } from "./tasks.ts";
 import { isFinal, type Writer } from "./writer.ts";
@@ -61,10 +61,11 @@ export class RunExecution {
       task: toTask(claimed.task),
       runId: claimed.runId,
       startedAtMs: claimed.startedAtMs,
+      randomSeed: claimed.randomRunId,
       signal: this.#abort.signal,
       onRequest: (operation) => this.#accept(operation),
     });
-    this.#scope = { writer, clock, limits, queueMax, taskId: claimed.task.id, runId: claimed.runId, taskSerial: claimed.task.serial, runSerial: claimed.runSerial, recoveriesWithoutProgress: claimed.task.recoveriesWithoutProgress, attempt: 1 + claimed.recoveries, signal: this.#abort.signal };
+    this.#scope = { writer, clock, limits, queueMax, keyRunId: claimed.keyRunId, taskId: claimed.task.id, runId: claimed.runId, taskSerial: claimed.task.serial, runSerial: claimed.runSerial, recoveriesWithoutProgress: claimed.task.recoveriesWithoutProgress, attempt: 1 + claimed.recoveries, signal: this.#abort.signal };
     this.#pump = new Pump({ turn: () => this.#turn(), deliver: (step) => this.#deliver(step), rest: () => this.#rest() });
     this.#replayedCount = claimed.journal.length;
     for (const step of claimed.journal) this.#pump.add(step);
@@ -81,9 +82,9 @@ export class RunExecution {
 
   /** Calls durable code from its first line, unless its journal cannot be understood. */
   start(): void {
-    const { format } = this.#options.claimed;
-    if (format !== journalFormat) {
-      void this.#park(formatMismatch(this.#scope, format, journalFormat));
+    const { mismatch } = this.#options.claimed;
+    if (mismatch !== null) {
+      void this.#park(mismatch);
       return;
     }
     const body = async (): Promise<RunEnd> => await this.#options.execute(this.#context);
@@ -139,12 +140,28 @@ export class RunExecution {
     }
     this.#operations.set(keyOf(operation.identity), operation);
     if (this.#isHolding()) this.#hasHeld = true;
-    else this.#begin(operation);
+    else if (!this.#isSeeded(operation)) this.#begin(operation);
     this.#pump.poke();
   }
 
   #isHolding(): boolean {
     return this.#isDraining || this.#isLeaving || this.#pump.deliveredCount < this.#replayedCount;
+  }
+
+  #isSeeded({ identity }: Operation): boolean {
+    return this.#options.claimed.seed.has(keyOf(identity));
+  }
+
+  /** Serves the first of the seeded outcomes that were asked for. One at a time, and when the code is at rest: in their order, as far as the code still allows it. */
+  #serveNext(): boolean {
+    if (this.#isHolding()) return false;
+    for (const key of this.#options.claimed.seed.keys()) {
+      const operation = this.#operations.get(key);
+      if (operation?.state !== "held") continue;
+      this.#begin(operation);
+      return true;
+    }
+    return false;
   }
 
   #begin(operation: Operation): void {
@@ -178,7 +195,7 @@ export class RunExecution {
     }
     if (this.#hasHeld && !this.#isHolding()) {
       this.#hasHeld = false;
-      for (const operation of this.#operations.values()) if (operation.state === "held") this.#begin(operation);
+      for (const operation of this.#operations.values()) if (operation.state === "held" && !this.#isSeeded(operation)) this.#begin(operation);
     }
     return true;
   }
@@ -197,7 +214,7 @@ export class RunExecution {
 
   /** Durable code does not go on by itself: it waits for a body, for something durable, or for something that is none of our business. */
   #rest(): void {
-    if (this.#isStopped || this.#isLeaving || this.#settled !== null || this.#busy > 0) return;
+    if (this.#isStopped || this.#isLeaving || this.#settled !== null || this.#serveNext() || this.#busy > 0) return;
     const pending = [...this.#operations.values()];
     const isWaiting = pending.length > 0 && pending.every((operation) => operation.state === "waiting");
     if (isWaiting && this.#pump.isEmpty) void this.#suspend(pending);
@@ -224,7 +241,7 @@ export class RunExecution {
   }
 
   async #park(error: Error): Promise<void> {
-    await this.#leave((writer) => parkRun(writer, this.#scope, this.#options.claimed.agentVersion, error));
+    await this.#leave((writer) => parkRun(writer, this.#scope, this.#options.claimed.codeVersion, error));
   }
 
   async #finish(settled: Settled): Promise<void> {

@@ -24,12 +24,13 @@ export async function suspendRun(writer: Writer, ids: RunIds, reason: WaitingRea
 }
 
 /** The code does not fit the journal: the task waits for a decision, or for another version. */
-export async function parkRun(writer: Writer, ids: RunIds, version: string, error: Error): Promise<boolean> {
+export async function parkRun(writer: Writer, ids: RunIds, codeVersion: string, error: Error): Promise<boolean> {
   return await writer.persist((change) => {
     const task = currentTask(change, ids);
     if (task === null) return true;
-    markParked(change.db, ids.runId, version);
-    moveTask(change, task, { status: "waiting", waitingReason: "code-mismatch" }, { failure: toFailure(error) });
+    const failure = toFailure(error);
+    markParked(change.db, ids.runId, codeVersion, failure);
+    moveTask(change, task, { status: "waiting", waitingReason: "code-mismatch" }, { failure });
     change.effects.left.push({ runId: ids.runId, how: "parked" });
     return true;
   });

@@ -182,7 +182,7 @@ describe("the embedded engine", () => {
     await quiet(fixture);
 
     expect(await fixture.engine.get(taskId)).toMatchObject({ status: "waiting", waitingReason: "code-mismatch" });
-    expect(fixture.changes.at(-1)?.failure).toMatchObject({ code: "ENGINE_CODE_MISMATCH", details: { came: "format 2" } });
+    expect(fixture.changes.at(-1)?.failure).toMatchObject({ code: "ENGINE_CODE_MISMATCH", details: { expected: "format 2", came: "format 1" } });
     expect(calls).toBe(1);
     const restarted = await fixture.engine.restart(taskId);
     await quiet(fixture);

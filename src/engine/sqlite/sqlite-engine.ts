@@ -4,10 +4,11 @@ import type { Json } from "../../base/json.ts";
 import { onNextTurn } from "../../base/turn.ts";
 import type { GroupCommit } from "../../db/group-commit.ts";
 import type { SqliteDatabase } from "../../db/sqlite.ts";
+import type { Run } from "../../record/run.ts";
 import type { CompletedStep } from "../../record/step.ts";
 import type { NewTask, Task, TaskEnd } from "../../record/task.ts";
 import type { Write } from "../../record/write.ts";
-import type { DrainReport, Engine, EngineAgent, Execute, ObserveTask, RecoveryReport, SeededStep, Started, StartOptions, TaskFilter } from "../engine.ts";
+import type { DrainReport, Engine, EngineAgent, Execute, ObserveTask, RecoveryReport, Started, StartOptions, TaskFilter } from "../engine.ts";
 import { Alarm } from "./alarm.ts";
 import type { Effects } from "./change.ts";
 import { Dispatcher } from "./dispatcher.ts";
@@ -15,9 +16,10 @@ import { isFileFailure } from "../../db/file-failure.ts";
 import { listSteps } from "./journal.ts";
 import { defaultEngineLimits, type EngineLimits } from "./limits.ts";
 import { LiveRuns } from "./live-runs.ts";
-import { cancelTask, restartTask } from "./operator.ts";
+import { cancelTask, restartTask, skipMismatch } from "./operator.ts";
 import type { Ownership } from "./owner.ts";
 import { recover } from "./recovery.ts";
+import { getTaskIdOfRun, listRuns } from "./runs.ts";
 import { acceptSignal } from "./signal.ts";
 import { startTask } from "./start-task.ts";
 import { getTask, listTasks, toTask } from "./tasks.ts";
@@ -90,7 +92,12 @@ class SqliteEngine implements Engine {
     this.#assertOpen();
     if (this.#state === "draining") throw new LonghaulError("ENGINE_CLOSED", `Task ${task.id} was not started: the engine is draining. Start it again.`, { retry: "backoff" });
     return await this.#writer.write((change) => {
-      const started = startTask(change, task, { queueMax: this.#live.queueMax, ...(options.seed === undefined ? {} : { seed: options.seed }) });
+      const { seed, prefix } = options;
+      const started = startTask(change, task, {
+        queueMax: this.#live.queueMax,
+        ...(seed === undefined ? {} : { seed }),
+        ...(prefix === undefined ? {} : { fork: { prefix, newRunId: this.#options.ids("r") } }),
+      });
       if (started.created) change.write(options.writes ?? []);
       return started;
     });
@@ -109,6 +116,15 @@ class SqliteEngine implements Engine {
 
   async steps(runId: string): Promise<readonly CompletedStep[]> {
     return await this.#writer.read((db) => listSteps(db, runId));
+  }
+
+  async runs(taskId: string): Promise<readonly Run[]> {
+    return await this.#writer.read((db) => listRuns(db, taskId));
+  }
+
+  async taskOfRun(runId: string): Promise<Task | null> {
+    const taskId = await this.#writer.read((db) => getTaskIdOfRun(db, runId));
+    return taskId === null ? null : await this.get(taskId);
   }
 
   async result(taskId: string, signal?: AbortSignal): Promise<TaskEnd> {
@@ -131,9 +147,22 @@ class SqliteEngine implements Engine {
     return await this.#writer.write((change) => cancelTask(change, taskId, reason));
   }
 
-  async restart(taskId: string, seed: readonly SeededStep[] = []): Promise<Task> {
+  async restart(taskId: string, options: StartOptions = {}): Promise<Task> {
     this.#assertOpen();
-    return await this.#writer.write((change) => restartTask(change, taskId, seed));
+    return await this.#writer.write((change) => {
+      const restarted = restartTask(change, taskId, this.#options.ids("r"), options);
+      change.write(options.writes ?? []);
+      return restarted;
+    });
+  }
+
+  async skip(taskId: string, writes: readonly Write[] = []): Promise<Task> {
+    this.#assertOpen();
+    return await this.#writer.write((change) => {
+      const skipped = skipMismatch(change, taskId, this.#options.ids("r"));
+      change.write(writes);
+      return skipped;
+    });
   }
 
   drain(timeoutMs: number): Promise<DrainReport> {

@@ -1,15 +1,17 @@
 import { isLonghaulError, LonghaulError } from "../../base/error.ts";
 import { toJsonText, type Json } from "../../base/json.ts";
 import type { NewTask } from "../../record/task.ts";
-import type { SeededStep, Started } from "../engine.ts";
+import type { RunPrefix, SeededStep, Started } from "../engine.ts";
 import { noteQueued, type Change } from "./change.ts";
 import { replaceSeed } from "./journal.ts";
-import { getTask, insertTask, toTask } from "./tasks.ts";
+import { insertForkedRun } from "./runs.ts";
+import { getTask, insertTask, saveTask, toTask, type StoredTask } from "./tasks.ts";
 
 export interface StartPlan {
   readonly queueMax: (agent: string) => number;
   readonly parentRunId?: string;
   readonly seed?: readonly SeededStep[];
+  readonly fork?: { readonly prefix: RunPrefix; readonly newRunId: string };
 }
 
 /**
@@ -29,11 +31,19 @@ export function startTask(change: Change, task: NewTask, plan: StartPlan): Start
     });
   }
   const input = boundedJson(task.input, `The input of task ${task.id}`, change.limits.valueBytesMax);
-  const stored = insertTask(change.db, { ...task, input }, change.atMs, plan.parentRunId ?? null);
+  const inserted = insertTask(change.db, { ...task, input }, change.atMs, plan.parentRunId ?? null);
+  const stored = plan.fork === undefined ? inserted : forked(change, inserted, plan.fork);
   if (plan.seed !== undefined && plan.seed.length > 0) replaceSeed(change.db, task.id, plan.seed);
   noteQueued(change, stored);
   change.write(change.observe({ task: toTask(stored), from: null, atMs: change.atMs }));
   return { taskId: task.id, created: true };
+}
+
+function forked(change: Change, task: StoredTask, { prefix, newRunId }: NonNullable<StartPlan["fork"]>): StoredTask {
+  if (!insertForkedRun(change.db, { id: newRunId, taskId: task.id }, prefix, change.atMs)) return task;
+  const withRun: StoredTask = { ...task, runId: newRunId };
+  saveTask(change.db, withRun);
+  return withRun;
 }
 
 /** The task that holds the key, when it is this agent's too: a key that means another agent's work would lose this one's in silence. */

@@ -1,4 +1,4 @@
-import type { Json } from "../../base/json.ts";
+import { loadJson, storeJson } from "../../db/payload.ts";
 import type { Row, SqliteDatabase } from "../../db/sqlite.ts";
 import { taskStatuses, type NewTask, type Task, type TaskEnd, type TaskStatus, type WaitingReason } from "../../record/task.ts";
 import type { TaskFilter } from "../engine.ts";
@@ -16,7 +16,7 @@ const listMax = 10_000;
 
 export function getTask(db: SqliteDatabase, id: string): StoredTask | null {
   const row = db.get("SELECT * FROM lh_task WHERE id = ?", id);
-  return row === undefined ? null : taskFromRow(row);
+  return row === undefined ? null : taskFromRow(db, row);
 }
 
 const selectTaskOfRun = "SELECT lh_task.* FROM lh_run JOIN lh_task ON lh_task.id = lh_run.task_id AND lh_task.run_id = lh_run.id";
@@ -24,20 +24,20 @@ const selectTaskOfRun = "SELECT lh_task.* FROM lh_run JOIN lh_task ON lh_task.id
 /** The task that this run belongs to, null when it has another run by now. */
 export function getTaskOfRun(db: SqliteDatabase, runId: string): StoredTask | null {
   const row = db.get(`${selectTaskOfRun} WHERE lh_run.id = ?`, runId);
-  return row === undefined ? null : taskFromRow(row);
+  return row === undefined ? null : taskFromRow(db, row);
 }
 
 /** Like `getTaskOfRun`, by lh_run.serial. */
 export function getTaskOfRunSerial(db: SqliteDatabase, run: number): StoredTask | null {
   const row = db.get(`${selectTaskOfRun} WHERE lh_run.serial = ?`, run);
-  return row === undefined ? null : taskFromRow(row);
+  return row === undefined ? null : taskFromRow(db, row);
 }
 
 export function insertTask(db: SqliteDatabase, task: NewTask, createdAtMs: number, parentRunId: string | null): StoredTask {
   const { lastId } = db.run(
     `INSERT INTO lh_task (id, agent, input, key, priority, not_before_at_ms, deadline_at_ms, depth, source, status, created_at_ms, status_since_ms,
        open_since_ms, parent_run_id, recoveries, recoveries_without_progress) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, 0, 0)`,
-    task.id, task.agent, JSON.stringify(task.input), task.key, task.priority, task.notBeforeAtMs, task.deadlineAtMs, task.depth, task.source, createdAtMs, createdAtMs, createdAtMs, parentRunId,
+    task.id, task.agent, storeJson(db, JSON.stringify(task.input)), task.key, task.priority, task.notBeforeAtMs, task.deadlineAtMs, task.depth, task.source, createdAtMs, createdAtMs, createdAtMs, parentRunId,
   );
   return {
     id: task.id, agent: task.agent, input: task.input, key: task.key, priority: task.priority, notBeforeAtMs: task.notBeforeAtMs, deadlineAtMs: task.deadlineAtMs,
@@ -53,7 +53,7 @@ export function saveTask(db: SqliteDatabase, task: StoredTask): void {
     `UPDATE lh_task SET status = ?, waiting_reason = ?, deadline_at_ms = ?, started_at_ms = ?, ended_at_ms = ?, status_since_ms = ?, open_since_ms = ?, run_id = ?,
        parent_run_id = ?, recoveries = ?, recoveries_without_progress = ?, end = ? WHERE serial = ?`,
     task.status, task.waitingReason, task.deadlineAtMs, task.startedAtMs, task.endedAtMs, task.statusSinceMs, task.openSinceMs, task.runId, task.parentRunId,
-    task.recoveries, task.recoveriesWithoutProgress, task.end === null ? null : JSON.stringify(task.end), task.serial,
+    task.recoveries, task.recoveriesWithoutProgress, task.end === null ? null : storeJson(db, JSON.stringify(task.end)), task.serial,
   );
 }
 
@@ -78,7 +78,7 @@ export function listTasks(db: SqliteDatabase, { statuses = taskStatuses, agent, 
     `SELECT * FROM lh_task WHERE rowid IN (${ofStatus.join(" UNION ALL ")}) ORDER BY ${order} LIMIT ?`,
     ...statuses.flatMap((status) => (agent === undefined ? [status, limitOfAll] : [agent, status, limitOfAll])), limitOfAll,
   );
-  return rows.map((row) => toTask(taskFromRow(row)));
+  return rows.map((row) => toTask(taskFromRow(db, row)));
 }
 
 /** Tasks of an agent that were queued and have no run yet. */
@@ -94,32 +94,32 @@ export function listReady(db: SqliteDatabase, agent: string, atMs: number, suspe
      ORDER BY (run_id IS NOT NULL) DESC, priority DESC, created_at_ms, rowid LIMIT ?4`,
     agent, atMs, suspectAbove, limit,
   );
-  return rows.map((row) => taskFromRow(row));
+  return rows.map((row) => taskFromRow(db, row));
 }
 
 /** Unfinished tasks whose deadline has come. */
 export function listOverdue(db: SqliteDatabase, atMs: number, limit: number): readonly StoredTask[] {
-  return db.all("SELECT * FROM lh_task WHERE ended_at_ms IS NULL AND deadline_at_ms <= ? ORDER BY deadline_at_ms, rowid LIMIT ?", atMs, limit).map((row) => taskFromRow(row));
+  return db.all("SELECT * FROM lh_task WHERE ended_at_ms IS NULL AND deadline_at_ms <= ? ORDER BY deadline_at_ms, rowid LIMIT ?", atMs, limit).map((row) => taskFromRow(db, row));
 }
 
 /** Tasks that were executing when the last owner of the file went away. */
 export function listInterrupted(db: SqliteDatabase, limit: number): readonly StoredTask[] {
-  return db.all("SELECT * FROM lh_task WHERE status = 'running' ORDER BY created_at_ms, rowid LIMIT ?", limit).map((row) => taskFromRow(row));
+  return db.all("SELECT * FROM lh_task WHERE status = 'running' ORDER BY created_at_ms, rowid LIMIT ?", limit).map((row) => taskFromRow(db, row));
 }
 
-/** Runs of this agent that another version than `version` could not go on with. */
-export function listParkedByOtherVersion(db: SqliteDatabase, agent: string, version: string): readonly StoredTask[] {
+/** Runs of this agent that other code than this could not go on with. */
+export function listParkedByOtherVersion(db: SqliteDatabase, agent: string, codeVersion: string): readonly StoredTask[] {
   const rows = db.all(
     `SELECT lh_task.* FROM lh_task JOIN lh_run ON lh_run.id = lh_task.run_id
      WHERE lh_task.status = 'waiting' AND lh_task.waiting_reason = 'code-mismatch' AND lh_task.agent = ? AND lh_run.parked_version <> ?`,
-    agent, version,
+    agent, codeVersion,
   );
-  return rows.map((row) => taskFromRow(row));
+  return rows.map((row) => taskFromRow(db, row));
 }
 
 /** Unfinished tasks that a run called. */
 export function listChildren(db: SqliteDatabase, runId: string): readonly StoredTask[] {
-  return db.all("SELECT * FROM lh_task WHERE parent_run_id = ? AND ended_at_ms IS NULL ORDER BY rowid", runId).map((row) => taskFromRow(row));
+  return db.all("SELECT * FROM lh_task WHERE parent_run_id = ? AND ended_at_ms IS NULL ORDER BY rowid", runId).map((row) => taskFromRow(db, row));
 }
 
 /** The next instant at which a queued task may start or an unfinished one is overdue. */
@@ -136,12 +136,12 @@ export function toTask(stored: StoredTask): Task {
   return task;
 }
 
-function taskFromRow(row: Row): StoredTask {
+function taskFromRow(db: SqliteDatabase, row: Row): StoredTask {
   const end = textOrNull(row["end"]);
   return {
     id: String(row["id"]),
     agent: String(row["agent"]),
-    input: JSON.parse(String(row["input"])) as Json,
+    input: loadJson(db, String(row["input"])),
     key: textOrNull(row["key"]),
     priority: Number(row["priority"]),
     notBeforeAtMs: Number(row["not_before_at_ms"]),
@@ -160,7 +160,7 @@ function taskFromRow(row: Row): StoredTask {
     recoveries: Number(row["recoveries"]),
     recoveriesWithoutProgress: Number(row["recoveries_without_progress"]),
     serial: Number(row["serial"]),
-    end: end === null ? null : (JSON.parse(end) as TaskEnd),
+    end: end === null ? null : (loadJson(db, end) as unknown as TaskEnd),
   };
 }
 

@@ -1,4 +1,5 @@
 import type { Json } from "../../base/json.ts";
+import { loadJson, storeJson } from "../../db/payload.ts";
 import type { Row, SqliteDatabase } from "../../db/sqlite.ts";
 import type { StepIdentity } from "../../record/step.ts";
 import type { WaitingReason } from "../../record/task.ts";
@@ -60,7 +61,7 @@ export function countSignals(db: SqliteDatabase, run: number): number {
 }
 
 export function insertSignal(db: SqliteDatabase, signal: { readonly run: number; readonly id: string; readonly name: string; readonly payload: Json; readonly consumed: boolean }): void {
-  db.run("INSERT INTO lh_signal (run, id, name, payload, consumed) VALUES (?, ?, ?, ?, ?)", signal.run, signal.id, signal.name, JSON.stringify(signal.payload), signal.consumed ? 1 : 0);
+  db.run("INSERT INTO lh_signal (run, id, name, payload, consumed) VALUES (?, ?, ?, ?, ?)", signal.run, signal.id, signal.name, storeJson(db, JSON.stringify(signal.payload)), signal.consumed ? 1 : 0);
 }
 
 /** The oldest signal of this name that no wait has taken, null when there is none. It is taken. */
@@ -68,7 +69,7 @@ export function takeSignal(db: SqliteDatabase, run: number, name: string): { rea
   const row = db.get("SELECT id, payload FROM lh_signal WHERE run = ? AND name = ? AND consumed = 0 ORDER BY position LIMIT 1", run, name);
   if (row === undefined) return null;
   db.run("UPDATE lh_signal SET consumed = 1, payload = 'null' WHERE run = ? AND id = ?", run, String(row["id"]));
-  return { payload: JSON.parse(String(row["payload"])) as Json };
+  return { payload: loadJson(db, String(row["payload"])) };
 }
 
 function waitFromRow(row: Row): StoredWait {

@@ -1,4 +1,5 @@
 import type { Json } from "../../base/json.ts";
+import { loadJson, storeJson } from "../../db/payload.ts";
 import type { SqliteDatabase } from "../../db/sqlite.ts";
 import type { EffectLedger, EffectState } from "../store.ts";
 
@@ -16,12 +17,12 @@ const deleteIntent = "DELETE FROM lh_effect WHERE key = ? AND state = 'intended'
 export function intendEffect(db: SqliteDatabase, { key, toolName, taskId, runId, atMs }: Intent): EffectState {
   if (db.run(insertIntent, key, toolName, taskId, runId, atMs).changes === 1) return { state: "intended-now" };
   const row = db.get(selectEffect, key);
-  if (row?.["state"] === "completed") return { state: "completed", result: JSON.parse(String(row["result"])) as Json };
+  if (row?.["state"] === "completed") return { state: "completed", result: loadJson(db, String(row["result"])) };
   return { state: "unknown", intendedAtMs: Number(row?.["intended_at_ms"]) };
 }
 
 export function completeEffect(db: SqliteDatabase, key: string, result: Json): void {
-  db.run(complete, key, JSON.stringify(result));
+  db.run(complete, key, storeJson(db, JSON.stringify(result)));
 }
 
 /** Removes an intent. A completed effect stays what it is. */

@@ -1,4 +1,5 @@
 import type { Json } from "../../base/json.ts";
+import { loadJson, storeJson } from "../../db/payload.ts";
 import type { SqliteDatabase } from "../../db/sqlite.ts";
 import type { Message } from "../../record/message.ts";
 
@@ -14,10 +15,10 @@ const selectTranscript = `WITH RECURSIVE chain (depth, parent_id, content) AS (
 
 /** Keeps one message. It holds only itself and its parent's id, so that a conversation grows by what is said and not by what was said before. */
 export function insertMessageOnce(db: SqliteDatabase, id: string, parentId: string | null, content: Json): void {
-  db.run(insertMessage, id, parentId, JSON.stringify(content));
+  db.run(insertMessage, id, parentId, storeJson(db, JSON.stringify(content)));
 }
 
 /** The transcript that ends with `headId`, oldest first; the last 10,000 messages of a longer one. Empty when unknown. */
 export function selectMessages(db: SqliteDatabase, headId: string): readonly Message[] {
-  return db.all(selectTranscript, headId).map((row) => JSON.parse(String(row["content"])) as Message);
+  return db.all(selectTranscript, headId).map((row) => loadJson(db, String(row["content"])) as unknown as Message);
 }

@@ -3,6 +3,7 @@ import { LonghaulError, messageOf } from "../../base/error.ts";
 import type { Json } from "../../base/json.ts";
 import { SqliteDatabase } from "../../db/sqlite.ts";
 import type { MessageStore, MoneyLedger, ProgressStore, RecordStore, TriggerStore } from "../store.ts";
+import { takeCensus } from "./census.ts";
 import { selectMessages } from "./messages.ts";
 import { getMeta } from "./meta.ts";
 import { selectSpentMoney } from "./money.ts";
@@ -44,6 +45,7 @@ export function openOperatorStore(path: string): OperatorStore {
     records: {
       query: (filter) => read((tx) => queryRecords(tx, filter)),
       usageByAgent: (window) => read((tx) => selectUsageByAgent(tx, window)),
+      census: () => read(takeCensus),
     },
     messages: { transcript: (headId) => read((tx) => selectMessages(tx, headId)) },
     money: { spent: (filter) => read((tx) => selectSpentMoney(tx, filter)) },
@@ -78,6 +80,6 @@ export function assertReadable(path: string, applied: readonly string[], known: 
   if (ours.length === 0) throw new LonghaulError("STORE_NOT_FOUND", `${path} holds no data of a team yet. Start a team there first, or give another --data directory.`);
   const newer = ours.filter((name) => !known.includes(name));
   if (newer.length > 0) throw new LonghaulError("STORE_VERSION", `${path} was written by a newer version of longhaul (it has ${newer.join(", ")}). Read it with that version.`);
-  const missing = known.filter((name) => !ours.includes(name));
+  const missing = known.filter((name) => !applied.includes(name));
   if (missing.length > 0) throw new LonghaulError("STORE_VERSION", `${path} was written by an older version of longhaul (it lacks ${missing.join(", ")}). Start the team once with this version.`);
 }

@@ -1,6 +1,7 @@
 import { assert } from "../../base/assert.ts";
 import { LonghaulError } from "../../base/error.ts";
 import type { JsonObject } from "../../base/json.ts";
+import { loadJson, storeJson } from "../../db/payload.ts";
 import type { Row, SqlInput, SqliteDatabase } from "../../db/sqlite.ts";
 import type { EventType, LogRecord } from "../../record/log-record.ts";
 import type { AgentUsage, RecordFilter, RecordStore, StoredRecord } from "../store.ts";
@@ -32,8 +33,8 @@ export function appendRecord(db: SqliteDatabase, record: LogRecord): void {
   db.run(
     insertRecord,
     record.id, atMs, record.timestamp, record.team, record.agent_id, record.agent_version, record.task_id, record.run_id, toWhole(record.step), toWhole(record.attempt),
-    record.event_type, record.tool_name, record.tool_args === null ? null : JSON.stringify(record.tool_args), record.result, toWhole(record.duration_ms),
-    toWhole(record.tokens_used), toWhole(record.cost_micro_usd), record.reason, record.simulated ? 1 : 0, JSON.stringify(record.data),
+    record.event_type, record.tool_name, record.tool_args === null ? null : storeJson(db, JSON.stringify(record.tool_args)), record.result, toWhole(record.duration_ms),
+    toWhole(record.tokens_used), toWhole(record.cost_micro_usd), record.reason, record.simulated ? 1 : 0, storeJson(db, JSON.stringify(record.data)),
   );
 }
 
@@ -53,7 +54,7 @@ export function queryRecords(db: SqliteDatabase, filter: RecordFilter): readonly
   const order = `${filter.sinceMs === undefined ? "" : "+"}position ${take === "newest" ? "DESC" : "ASC"}`;
   const positions = `SELECT position FROM lh_record ${where} ORDER BY ${order} LIMIT ?`;
   const sql = `SELECT * FROM lh_record WHERE position IN (${positions}) ORDER BY position`;
-  return db.all(sql, ...conditions.map(({ value }) => value), limit).map(toStoredRecord);
+  return db.all(sql, ...conditions.map(({ value }) => value), limit).map((row) => toStoredRecord(db, row));
 }
 
 /** Calls, tokens and cost of each agent that called a model or a tool in the window; `untilMs` is exclusive. */
@@ -97,7 +98,7 @@ function toWhole(value: number | null): number | null {
   return value === null || !Number.isFinite(value) ? null : Math.round(value);
 }
 
-function toStoredRecord(row: Row): StoredRecord {
+function toStoredRecord(db: SqliteDatabase, row: Row): StoredRecord {
   const record: LogRecord = {
     id: String(row["id"]),
     timestamp: String(row["timestamp"]),
@@ -110,14 +111,14 @@ function toStoredRecord(row: Row): StoredRecord {
     attempt: row["attempt"] as number | null,
     event_type: row["event_type"] as EventType,
     tool_name: row["tool_name"] as string | null,
-    tool_args: row["tool_args"] === null ? null : (JSON.parse(String(row["tool_args"])) as JsonObject),
+    tool_args: row["tool_args"] === null ? null : (loadJson(db, String(row["tool_args"])) as JsonObject),
     result: row["result"] as string | null,
     duration_ms: row["duration_ms"] as number | null,
     tokens_used: row["tokens_used"] as number | null,
     cost_micro_usd: row["cost_micro_usd"] as number | null,
     reason: row["reason"] as string | null,
     simulated: row["simulated"] === 1,
-    data: JSON.parse(String(row["data"])) as JsonObject,
+    data: loadJson(db, String(row["data"])) as JsonObject,
   };
   return { position: Number(row["position"]), record };
 }

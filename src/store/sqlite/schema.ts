@@ -1,7 +1,9 @@
 import type { Migration } from "../../db/migration.ts";
+import { payloadMigration } from "../../db/payload.ts";
 
 /** The tables of the store. To be applied together with the engine's by `migrate`; names end in "-store". */
 export const storeMigrations: readonly Migration[] = [
+  payloadMigration,
   {
     name: "0001-store",
     sql: `

@@ -3,6 +3,7 @@ import type { GroupCommit } from "../../db/group-commit.ts";
 import type { SqliteDatabase } from "../../db/sqlite.ts";
 import type { Write } from "../../record/write.ts";
 import type { Store } from "../store.ts";
+import { takeCensus } from "./census.ts";
 import { completeEffect, intendEffect, withdrawEffect } from "./effects.ts";
 import { claimKey } from "./keys.ts";
 import { insertMessageOnce, selectMessages } from "./messages.ts";
@@ -62,6 +63,7 @@ export function createSqliteStore({ db, readDb, commit }: SqliteStoreOptions): S
     records: {
       query: (filter) => read((tx) => queryRecords(tx, filter)),
       usageByAgent: (window) => read((tx) => selectUsageByAgent(tx, window)),
+      census: () => read(takeCensus),
     },
     messages: { transcript: (headId) => read((tx) => selectMessages(tx, headId)) },
     money: {

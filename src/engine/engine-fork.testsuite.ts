@@ -1,0 +1,393 @@
+import { describe, expect, it } from "vitest";
+import type { Json } from "../base/json.ts";
+import { macrotask } from "../base/turn.ts";
+import type { TaskEnd } from "../record/task.ts";
+import type { EngineContext, EngineAgent } from "./engine.ts";
+import { advance, agentA, code, createGate, done, newTask, progress, quiet, runToEnd, until, value, type EngineFixture, type EngineSuite } from "./engine-fixture.testsuite.ts";
+
+type Body = (ctx: EngineContext) => Promise<Json>;
+
+/** A step that says in `log` that it executed. */
+function logged(ctx: EngineContext, name: string, log: string[], output: Json = name): Promise<Json> {
+  return code(ctx, name, () => {
+    log.push(name);
+    return output;
+  });
+}
+
+async function runIdOf({ engine }: EngineFixture, taskId: string): Promise<string> {
+  return String((await engine.get(taskId))?.runId);
+}
+
+async function namesOf(fixture: EngineFixture, taskId: string): Promise<readonly (readonly [string, number])[]> {
+  return (await fixture.engine.steps(await runIdOf(fixture, taskId))).map(({ name, attempt }) => [name, attempt]);
+}
+
+async function untilAsync(condition: () => Promise<boolean>): Promise<void> {
+  for (let turn = 0; turn < 1_000; turn++) {
+    if (await condition()) return;
+    await macrotask();
+  }
+  throw new Error("It did not come to this.");
+}
+
+export function testFork(suite: EngineSuite): void {
+  describe("fork", () => {
+    testPrefix(suite);
+    testTimeAndChance(suite);
+    testSkip(suite);
+    testVersions(suite);
+  });
+}
+
+function testPrefix(suite: EngineSuite): void {
+  it("E13 begins a new task with the first steps of one that is done: they are served, the others execute", async () => {
+    const fixture = await suite.create();
+    const log: string[] = [];
+    await fixture.engine.run([agentA], async (ctx) => done([await logged(ctx, "one", log), await logged(ctx, "two", log), await logged(ctx, "three", log)]));
+    const first = newTask(fixture);
+    await fixture.engine.start(first);
+    await runToEnd(fixture, first.id);
+    const origin = await runIdOf(fixture, first.id);
+
+    const second = newTask(fixture);
+    await fixture.engine.start(second, { prefix: { runId: origin, below: 3 } });
+
+    expect(await runToEnd(fixture, second.id)).toMatchObject({ status: "done", output: ["one", "two", "three"] });
+    expect(log).toEqual(["one", "two", "three", "three"]);
+    expect(await namesOf(fixture, second.id)).toEqual([["one", 0], ["two", 0], ["three", 1]]);
+    expect(await fixture.engine.runs(second.id)).toMatchObject([{ number: 1, fromRunId: origin, taskId: second.id }]);
+    expect(await fixture.engine.taskOfRun(origin)).toMatchObject({ id: first.id });
+    expect(await fixture.engine.taskOfRun("r_unknown")).toBeNull();
+  });
+
+  it("E13 gives a race that lies in the prefix the winner that it had, whatever was asked for first", async () => {
+    const fixture = await suite.create();
+    const gates = { slow: createGate(), quick: createGate(), after: createGate() };
+    const log: string[] = [];
+    await fixture.engine.run([agentA], async (ctx) => {
+      const held = (name: "slow" | "quick"): Promise<Json> => code(ctx, name, async () => {
+        log.push(name);
+        await gates[name].opened;
+        return name;
+      });
+      const winner = await Promise.race([held("slow"), held("quick")]);
+      await code(ctx, `after ${String(winner)}`, async () => {
+        log.push(`after ${String(winner)}`);
+        await gates.after.opened;
+        return null;
+      });
+      return done(winner);
+    });
+    const first = newTask(fixture);
+    await fixture.engine.start(first);
+    gates.quick.open();
+    await until(() => log.length === 3, "the quick one has won");
+    gates.slow.open();
+    await untilAsync(async () => (await fixture.engine.steps(await runIdOf(fixture, first.id))).length === 2);
+    gates.after.open();
+    await runToEnd(fixture, first.id);
+    expect(log).toEqual(["slow", "quick", "after quick"]);
+
+    const second = newTask(fixture);
+    await fixture.engine.start(second, { prefix: { runId: await runIdOf(fixture, first.id), below: 3 } });
+
+    expect(await runToEnd(fixture, second.id)).toMatchObject({ output: "quick" });
+    expect(log).toEqual(["slow", "quick", "after quick", "after quick"]);
+  });
+
+  it("E13 serves what waits, signals and children of the prefix came to, and calls and waits for nothing again", async () => {
+    const fixture = await suite.create();
+    const children: string[] = [];
+    await fixture.engine.run([agentA], async (ctx) => {
+      if (ctx.task.source === "child") return done(children.push(ctx.task.id));
+      const nap = await ctx.wait({ name: "nap", reason: "timer", timeoutMs: 3_600_000 });
+      const answer = await ctx.wait({ name: "answer", reason: "signal", signal: "answer" });
+      const end = await ctx.child({ kind: "child", name: "child" }, newTask(fixture, { source: "child" }));
+      return done([nap, answer, (end as Extract<TaskEnd, { readonly status: "done" }>).output, await code(ctx, "last", () => "last")] as unknown as Json);
+    });
+    const first = newTask(fixture);
+    await fixture.engine.start(first);
+    await advance(fixture, 3_600_000);
+    await fixture.engine.signal(await runIdOf(fixture, first.id), "answer", "yes", "1");
+    const end = await runToEnd(fixture, first.id);
+    const second = newTask(fixture);
+
+    await fixture.engine.start(second, { prefix: { runId: await runIdOf(fixture, first.id), below: 4 } });
+    await quiet(fixture);
+
+    expect(await fixture.engine.result(second.id)).toEqual(end);
+    expect(children).toHaveLength(1);
+  });
+
+  it("E13 restarts a dead task behind a prefix of its own, over a crash; the deadline and the steps that follow are new", async () => {
+    let fixture = await suite.create();
+    const log: string[] = [];
+    let isBroken = true;
+    const execute = async (ctx: EngineContext) => {
+      await logged(ctx, "paid", log);
+      return done(await ctx.step({ kind: "code", name: "second" }, async ({ idempotencyKey }) => {
+        if (isBroken) throw new Error("broken");
+        return value(idempotencyKey, [progress("second")]);
+      }));
+    };
+    await fixture.engine.run([agentA], execute);
+    const { taskId } = await fixture.engine.start(newTask(fixture));
+    await quiet(fixture);
+    const dead = await runIdOf(fixture, taskId);
+    isBroken = false;
+    fixture = await suite.crash(fixture);
+
+    const restarted = await fixture.engine.restart(taskId, { prefix: { runId: dead, below: 2 }, writes: [progress("restarted")] });
+    expect(restarted).toMatchObject({ status: "queued", end: null });
+    expect(restarted.runId).not.toBe(dead);
+    fixture = await suite.crash(fixture);
+    await fixture.engine.run([agentA], execute);
+
+    // A step that executes again is another step for those whom it asks for something.
+    expect(await runToEnd(fixture, taskId)).toMatchObject({ status: "done", output: `${restarted.runId}/code/second/1` });
+    expect(log).toEqual(["paid"]);
+    expect(fixture.applied()).toEqual(["restarted", "second"]);
+    expect((await fixture.engine.runs(taskId)).map(({ id, fromRunId }) => [id, fromRunId])).toEqual([[dead, null], [restarted.runId, dead]]);
+  });
+
+  it("E13 begins at the first step where the prefix is empty, and refuses a run that there is not", async () => {
+    const fixture = await suite.create();
+    const log: string[] = [];
+    await fixture.engine.run([agentA], async (ctx) => done(await logged(ctx, "one", log)));
+    const first = newTask(fixture);
+    await fixture.engine.start(first);
+    await runToEnd(fixture, first.id);
+    const second = newTask(fixture);
+
+    await fixture.engine.start(second, { prefix: { runId: await runIdOf(fixture, first.id), below: 1 } });
+    await runToEnd(fixture, second.id);
+    const refused = newTask(fixture);
+
+    await expect(fixture.engine.start(refused, { prefix: { runId: "r_unknown", below: 2 } })).rejects.toMatchObject({ code: "TASK_UNKNOWN" });
+    expect(await fixture.engine.get(refused.id)).toBeNull();
+    expect(log).toEqual(["one", "one"]);
+    expect(await fixture.engine.runs(second.id)).toMatchObject([{ fromRunId: null }]);
+  });
+}
+
+function testTimeAndChance(suite: EngineSuite): void {
+  it("E13 shows the code the time and the chance of the prefix until it is delivered, and today's time from then on", async () => {
+    const fixture = await suite.create();
+    const seen: Json[] = [];
+    await fixture.engine.run([agentA], async (ctx) => {
+      const before: Json[] = [ctx.now(), ctx.random()];
+      await code(ctx, "one", () => null);
+      before.push(ctx.now(), ctx.random());
+      await ctx.wait({ name: "nap", reason: "timer", timeoutMs: 60_000 });
+      seen.push(before);
+      await code(ctx, "two", () => null);
+      await ctx.wait({ name: "later", reason: "timer", timeoutMs: 60_000 });
+      return done(ctx.now());
+    });
+    const first = newTask(fixture);
+    await fixture.engine.start(first);
+    await runToEnd(fixture, first.id);
+    await advance(fixture, 86_400_000);
+    const second = newTask(fixture);
+
+    await fixture.engine.start(second, { prefix: { runId: await runIdOf(fixture, first.id), below: 3 } });
+    const forkedAtMs = fixture.clock.now();
+    const end = await runToEnd(fixture, second.id);
+
+    expect(new Set(seen.map((each) => JSON.stringify(each))).size).toBe(1);
+    expect(end).toMatchObject({ output: forkedAtMs + 60_000 });
+  });
+}
+
+/** Runs `before` to its wait for "go", and `after` on a copy of the code that changed, to where it is parked. */
+async function parked(suite: EngineSuite, before: Body, after: Body): Promise<{ readonly fixture: EngineFixture; readonly taskId: string; readonly runId: string }> {
+  let fixture = await suite.create();
+  await fixture.engine.run([agentA], async (ctx) => done(await before(ctx)));
+  const { taskId } = await fixture.engine.start(newTask(fixture));
+  await quiet(fixture);
+  const runId = await runIdOf(fixture, taskId);
+  fixture = await suite.crash(fixture);
+  await fixture.engine.run([{ ...agentA, version: "2" }], async (ctx) => done(await after(ctx)));
+  await fixture.engine.signal(runId, "go", null, "1");
+  await advance(fixture, 6_000);
+  expect(await fixture.engine.get(taskId)).toMatchObject({ status: "waiting", waitingReason: "code-mismatch" });
+  return { fixture, taskId, runId };
+}
+
+const go = (ctx: EngineContext) => ctx.wait({ name: "go", reason: "signal", signal: "go" });
+
+function testSkip(suite: EngineSuite): void {
+  it("E13 skips steps that the code no longer takes: those that it still takes are served", async () => {
+    const log: string[] = [];
+    const { fixture, taskId, runId } = await parked(
+      suite,
+      async (ctx) => [await logged(ctx, "one", log), await logged(ctx, "gone", log), await logged(ctx, "gone too", log), await logged(ctx, "two", log), (await go(ctx)).by],
+      async (ctx) => [await logged(ctx, "one", log), await logged(ctx, "two", log), (await go(ctx)).by, await logged(ctx, "new", log)],
+    );
+    const [run] = await fixture.engine.runs(taskId);
+    expect(run?.mismatch).toMatchObject({ code: "ENGINE_CODE_MISMATCH", details: { expected: "code gone (step 2)", came: "code two (step 2)", expectedStep: { kind: "code", name: "gone", occurrence: 1, number: 2 } } });
+
+    const skipped = await fixture.engine.skip(taskId, [progress("skipped")]);
+
+    expect(skipped).toMatchObject({ status: "queued" });
+    expect(await runToEnd(fixture, taskId)).toMatchObject({ output: ["one", "two", "signal", "new"] });
+    expect(log).toEqual(["one", "gone", "gone too", "two", "new"]);
+    expect(await namesOf(fixture, taskId)).toEqual([["one", 0], ["two", 0], ["go", 0], ["new", 1]]);
+    expect((await fixture.engine.runs(taskId)).map(({ fromRunId }) => fromRunId)).toEqual([null, runId]);
+    expect(fixture.applied()).toEqual(["skipped"]);
+    // What was skipped is still in the journal of the run that took it.
+    expect((await fixture.engine.steps(runId)).map(({ name }) => name)).toEqual(["one", "gone", "gone too", "two", "go"]);
+  });
+
+  it("E13 skips on: a step that came in between is executed, and the ones behind it are served", async () => {
+    const log: string[] = [];
+    const { fixture, taskId } = await parked(
+      suite,
+      async (ctx) => [await logged(ctx, "fetch", log), await logged(ctx, "store", log), (await go(ctx)).by],
+      async (ctx) => [await logged(ctx, "check", log), await logged(ctx, "fetch", log), await logged(ctx, "store", log), (await go(ctx)).by],
+    );
+
+    await fixture.engine.skip(taskId);
+
+    expect(await runToEnd(fixture, taskId)).toMatchObject({ output: ["check", "fetch", "store", "signal"] });
+    expect(log).toEqual(["fetch", "store", "check"]);
+    expect(await namesOf(fixture, taskId)).toEqual([["check", 1], ["fetch", 0], ["store", 0], ["go", 0]]);
+  });
+
+  it("E13 keeps a race's winner among what is served after a skip", async () => {
+    const gates = { slow: createGate(), quick: createGate() };
+    const log: string[] = [];
+    const race = async (ctx: EngineContext): Promise<Json> => {
+      const held = (name: "slow" | "quick"): Promise<Json> => code(ctx, name, async () => {
+        log.push(name);
+        await gates[name].opened;
+        return name;
+      });
+      gates.quick.open();
+      const winner = await Promise.race([held("slow"), held("quick")]);
+      gates.slow.open();
+      return [winner, await logged(ctx, `after ${String(winner)}`, log), (await go(ctx)).by];
+    };
+    const { fixture, taskId } = await parked(suite, async (ctx) => [await logged(ctx, "gone", log), await race(ctx)], race);
+
+    await fixture.engine.skip(taskId);
+
+    expect(await runToEnd(fixture, taskId)).toMatchObject({ output: ["quick", "after quick", "signal"] });
+    expect(log).toEqual(["gone", "slow", "quick", "after quick"]);
+  });
+
+  it("E13 keeps what the parked run waits for, the task that it called and the keys of its effects", async () => {
+    const keys: string[] = [];
+    const children: string[] = [];
+    const slowChild: Body = async (ctx) => {
+      children.push(ctx.task.id);
+      return (await ctx.wait({ name: "long", reason: "timer", timeoutMs: 86_400_000 })).by;
+    };
+    let fixture = await suite.create();
+    let taskOfCall = 0;
+    const call = (ctx: EngineContext): Promise<TaskEnd> => ctx.child({ kind: "child", name: "slow" }, newTask(fixture, { id: `called-${++taskOfCall}`, source: "child" }));
+    const pay = (ctx: EngineContext, gate: Promise<void>): Promise<Json> => ctx.step({ kind: "tool", name: "pay" }, async ({ idempotencyKey }) => {
+      keys.push(idempotencyKey);
+      await gate;
+      return value("paid");
+    });
+    const never = createGate();
+    await fixture.engine.run([agentA], async (ctx) => {
+      if (ctx.task.source === "child") return done(await slowChild(ctx));
+      await code(ctx, "gone", () => null);
+      const called = call(ctx);
+      await pay(ctx, never.opened);
+      return done((await called).status);
+    });
+    const { taskId } = await fixture.engine.start(newTask(fixture));
+    await fixture.clock.advance(1_000);
+    const before = await runIdOf(fixture, taskId);
+    fixture = await suite.crash(fixture);
+    const open = createGate();
+    open.open();
+    await fixture.engine.run([{ ...agentA, version: "2" }], async (ctx) => {
+      if (ctx.task.source === "child") return done(await slowChild(ctx));
+      const called = call(ctx);
+      await pay(ctx, open.opened);
+      return done((await called).status);
+    });
+    await advance(fixture, 6_000);
+    expect(await fixture.engine.get(taskId)).toMatchObject({ waitingReason: "code-mismatch" });
+
+    await fixture.engine.skip(taskId);
+
+    expect(await runToEnd(fixture, taskId)).toMatchObject({ output: "done" });
+    expect(keys).toEqual([`${before}/tool/pay/1`, `${before}/tool/pay/1`]);
+    expect(new Set(children).size).toBe(1);
+    expect(await fixture.engine.list({ limit: 10 })).toHaveLength(2);
+  });
+
+  it("E13 skips a second time, when the code changed again, and serves what the first time left", async () => {
+    const log: string[] = [];
+    const steps = (names: readonly string[]): Body => async (ctx) => {
+      const outputs: Json[] = [];
+      for (const name of names) outputs.push(await logged(ctx, name, log));
+      return [...outputs, (await go(ctx)).by];
+    };
+    const { fixture: first, taskId } = await parked(suite, steps(["a", "b", "c", "d"]), async (ctx) => {
+      const taken = await steps(["b"])(ctx);
+      await ctx.wait({ name: "again", reason: "signal", signal: "again" });
+      return taken;
+    });
+    await first.engine.skip(taskId);
+    await quiet(first);
+    const fixture = await suite.crash(first);
+    await fixture.engine.run([{ ...agentA, version: "3" }], async (ctx) => done(await steps(["c", "d"])(ctx)));
+    await fixture.engine.signal(await runIdOf(fixture, taskId), "again", null, "2");
+    await advance(fixture, 6_000);
+
+    await fixture.engine.skip(taskId);
+
+    expect(await runToEnd(fixture, taskId)).toMatchObject({ output: ["c", "d", "signal"] });
+    expect(log).toEqual(["a", "b", "c", "d"]);
+  });
+
+  it("E13 refuses to skip where no run is parked", async () => {
+    const fixture = await suite.create();
+    await fixture.engine.run([agentA], async () => done(null));
+    const { taskId } = await fixture.engine.start(newTask(fixture));
+    await runToEnd(fixture, taskId);
+
+    await expect(fixture.engine.skip(taskId)).rejects.toMatchObject({ code: "TASK_STATE", message: expect.stringContaining("is done") });
+    await expect(fixture.engine.skip("t_unknown")).rejects.toMatchObject({ code: "TASK_UNKNOWN" });
+  });
+}
+
+function testVersions(suite: EngineSuite): void {
+  it("E9 parks a run of another loop version, executes nothing of it, and goes on with it when that version is back", async () => {
+    let fixture = await suite.create();
+    const log: string[] = [];
+    const start = (loopVersion: number): Promise<unknown> => {
+      const agent: EngineAgent = { ...agentA, loopVersion };
+      return fixture.engine.run([agent], async (ctx) => {
+        log.push(`loop ${loopVersion}`);
+        await go(ctx);
+        return done(loopVersion);
+      });
+    };
+    await start(1);
+    const { taskId } = await fixture.engine.start(newTask(fixture));
+    await quiet(fixture);
+    const runId = await runIdOf(fixture, taskId);
+    fixture = await suite.crash(fixture);
+    await start(2);
+    await fixture.engine.signal(runId, "go", null, "1");
+    await quiet(fixture);
+
+    expect(await fixture.engine.get(taskId)).toMatchObject({ status: "waiting", waitingReason: "code-mismatch" });
+    const [run] = await fixture.engine.runs(taskId);
+    expect(run).toMatchObject({ loopVersion: 1, mismatch: { message: expect.stringMatching(/has loop version 1; this version of longhaul goes on with loop version 2/) } });
+    await expect(fixture.engine.skip(taskId)).rejects.toMatchObject({ code: "TASK_STATE", message: expect.stringContaining("another version of longhaul") });
+    expect(log).toEqual(["loop 1"]);
+
+    fixture = await suite.crash(fixture);
+    await start(1);
+    expect(await runToEnd(fixture, taskId)).toMatchObject({ output: 1 });
+  });
+}
