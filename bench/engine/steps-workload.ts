@@ -45,7 +45,7 @@ export async function runOnEngine(db: SqliteDatabase, workload: Workload): Promi
   let commits = 0;
   const commit = new GroupCommit({ db, onOutcome: () => void commits++ });
   const store = createSqliteStore({ db, commit });
-  const engine = createSqliteEngine({ db, commit, clock, ids, apply: store.apply, observe: () => [] });
+  const engine = createSqliteEngine({ db, commit, clock, ids, apply: (connection, writes) => store.apply(connection, writes), observe: () => [] });
   let ended = 0;
   let beganAtMs = 0;
   let endedAtMs = 0;

@@ -1,0 +1,141 @@
+import type { PlantedBug } from "./planted-bug.ts";
+
+const contract = "src/engine/sqlite/sqlite-engine.test.ts";
+const adapter = "src/engine/sqlite/sqlite-adapter.test.ts";
+const programs = "src/engine/sqlite/random-programs.test.ts";
+const owner = "src/engine/sqlite/owner.test.ts";
+const groupCommit = "src/db/group-commit.test.ts";
+const killPoints = "test/reliability/kill-points.test.ts";
+const powerCuts = "test/reliability/power-cuts.test.ts";
+
+/** Bugs of the engine and of what it stands on, planted one at a time by `npm run oracle`. */
+export const engineBugs: readonly PlantedBug[] = [
+  {
+    name: "dropped fsync", harm: "a power cut takes back what was acknowledged",
+    file: "src/db/sqlite.ts", find: "PRAGMA synchronous = FULL", replace: "PRAGMA synchronous = OFF", suites: [powerCuts],
+  },
+  {
+    name: "acknowledged before the commit", harm: "a crash takes back what was acknowledged",
+    file: "src/db/group-commit.ts", find: "    this.#db.run(\"RELEASE job\");\n    return { pending, ok: true, value };", replace: "    this.#db.run(\"RELEASE job\");\n    pending.settle.resolve(value);\n    return { pending, ok: true, value };", suites: [groupCommit, killPoints],
+  },
+  {
+    name: "unchecked epoch", harm: "an owner that was replaced goes on writing",
+    file: "src/engine/sqlite/owner.ts", find: "  if (current === epoch) return;", replace: "  if (Number(current) > 0) return;", suites: [owner],
+  },
+  {
+    name: "a refused job takes its group with it", harm: "one refused write loses the steps of others",
+    file: "src/db/group-commit.ts", find: "    this.#db.run(\"ROLLBACK TO job\");", replace: "    this.#db.run(\"ROLLBACK\");\n    this.#db.run(\"BEGIN IMMEDIATE\");\n    this.#db.run(\"SAVEPOINT job\");", suites: [groupCommit],
+  },
+  {
+    name: "a refused job keeps its rows", harm: "half of a refused write stays",
+    file: "src/db/group-commit.ts", find: "    this.#db.run(\"ROLLBACK TO job\");", replace: "", suites: [groupCommit],
+  },
+  {
+    name: "wrong delivery order", harm: "a race has another winner after a restart",
+    file: "src/engine/sqlite/pump.ts", find: "    this.#queue.push(step);", replace: "    this.#queue.unshift(step);", suites: [contract, programs],
+  },
+  {
+    name: "two deliveries in one turn", harm: "a race has another winner after a restart",
+    file: "src/engine/sqlite/pump.ts", find: "    if (this.#deliverNext()) this.#quietTurns = 0;", replace: "    while (this.#deliverNext()) this.#quietTurns = 0;", suites: [contract, programs],
+  },
+  {
+    name: "journal read out of order", harm: "a race has another winner after a restart",
+    file: "src/engine/sqlite/journal.ts", find: "WHERE id = ?) ORDER BY position\"", replace: "WHERE id = ?) ORDER BY number\"", suites: [contract, programs],
+  },
+  {
+    name: "journal not loaded", harm: "completed steps execute again after a restart",
+    file: "src/engine/sqlite/claim.ts", find: "journal: listSteps(change.db, runId)", replace: "journal: []", suites: [contract],
+  },
+  {
+    name: "lost wake-up of a free slot", harm: "queued tasks stay queued",
+    file: "src/engine/sqlite/dispatcher.ts", find: "    this.#taken.set(agent, taken - 1);\n    this.poke();", replace: "    this.#taken.set(agent, taken - 1);", suites: [contract, adapter],
+  },
+  {
+    name: "lost wake-up of a timer", harm: "a run sleeps for ever",
+    file: "src/engine/sqlite/alarm.ts", find: "    if (!this.#isFiring) this.#arm();", replace: "", suites: [contract],
+  },
+  {
+    name: "lost wake-up of a suspended run", harm: "a run that got its signal stays asleep",
+    file: "src/engine/sqlite/transition.ts", find: "  if (task.status === \"waiting\" && task.waitingReason !== \"code-mismatch\") moveTask(change, task, { status: \"queued\" });", replace: "", suites: [contract],
+  },
+  {
+    name: "suspended with a completion on its way", harm: "a run misses the signal that came as it fell asleep",
+    file: "src/engine/sqlite/run-exits.ts", find: "    if (countSteps(change.db, ids.runSerial) > deliveredCount) return false;", replace: "", suites: [contract, programs, "test/races/signal-timeout.test.ts"],
+  },
+  {
+    name: "double start", harm: "a key starts a task twice",
+    file: "src/engine/sqlite/start-task.ts", find: "  if (holder !== null) return findHolder(change, task, holder);", replace: "", suites: [contract],
+  },
+  {
+    name: "double launch", harm: "a run executes twice at once",
+    file: "src/engine/sqlite/tasks.ts", find: "WHERE agent = ?1 AND status = 'queued' AND not_before_at_ms <= ?2", replace: "WHERE agent = ?1 AND status IN ('queued', 'running') AND not_before_at_ms <= ?2", suites: [contract],
+  },
+  {
+    name: "late results are applied", harm: "what was canceled moves on",
+    file: "src/engine/sqlite/journal.ts", find: "FROM lh_task WHERE serial = ? AND run_id = ? AND status = 'running' ON CONFLICT", replace: "FROM lh_task WHERE serial = ? AND run_id = ? ON CONFLICT", suites: [contract, "test/races/submit-cancel.test.ts"],
+  },
+  {
+    name: "late results are forgotten", harm: "money that a canceled call cost is not in the ledger",
+    file: "src/engine/sqlite/perform.ts", find: "change.write(lateWrites(end.writes ?? []));", replace: "change.write(lateWrites([]));", suites: [contract, adapter],
+  },
+  {
+    name: "an evicted run goes on", harm: "code that was suspended acts again beside its successor",
+    file: "src/engine/sqlite/run-execution.ts", find: "    this.#isStopped = true;\n    this.#grace?.cancel();\n    this.#context.fence();", replace: "    this.#grace?.cancel();", suites: [contract],
+  },
+  {
+    name: "children outlive their parent", harm: "canceled work goes on and costs money",
+    file: "src/engine/sqlite/transition.ts", find: "  for (const child of listChildren(change.db, runId)) endTask(change, child, { status: \"canceled\", reason });", replace: "", suites: [contract],
+  },
+  {
+    name: "the parent is not told", harm: "a run waits for a child that has ended",
+    file: "src/engine/sqlite/transition.ts", find: "  for (const wait of listWaitsForTask(change.db, ended.id)) completeWait(change, wait, { ok: true, value: end as unknown as EndAsJson });", replace: "", suites: [contract],
+  },
+  {
+    name: "signals count twice", harm: "a repeated approval answers the next question too",
+    file: "src/engine/sqlite/signal.ts", find: "  if (hasSignal(change.db, run.serial, id)) return true;", replace: "", suites: [contract],
+  },
+  {
+    name: "a failure loses its identity", harm: "code that catches by error code breaks after a restart",
+    file: "src/engine/sqlite/run-execution.ts", find: "operation.reject(fromFailure(step.outcome.failure));", replace: "operation.reject(new Error(step.outcome.failure.message));", suites: [contract],
+  },
+  {
+    name: "seeds are ignored", harm: "a fork does its first steps again",
+    file: "src/engine/sqlite/perform.ts", find: "  if (seeded !== undefined) return await performSeeded(scope, operation, seeded);", replace: "", suites: [contract],
+  },
+  {
+    name: "crashes are not counted", harm: "a task that kills the process does so for ever",
+    file: "src/engine/sqlite/recovery.ts", find: "recoveriesWithoutProgress: task.recoveriesWithoutProgress + 1", replace: "recoveriesWithoutProgress: task.recoveriesWithoutProgress", suites: [contract],
+  },
+  {
+    name: "a drain forgets what executes", harm: "runs are counted as crashed after each deploy",
+    file: "src/engine/sqlite/run-exits.ts", find: "    moveTask(change, task, { status: \"queued\" });\n    change.effects.left.push({ runId: ids.runId, how: \"released\" });", replace: "    change.effects.left.push({ runId: ids.runId, how: \"released\" });", suites: [contract],
+  },
+  {
+    name: "deadlines pass unnoticed", harm: "a task waits longer than it may",
+    file: "src/engine/sqlite/alarm.ts", find: "  for (const { id } of listOverdue(change.db, change.atMs, batchMax)) {", replace: "  for (const { id } of listOverdue(change.db, change.atMs, 0)) {", suites: [contract, adapter],
+  },
+  {
+    name: "a full disk loses the step", harm: "a run stands still when there is room again",
+    file: "src/engine/sqlite/writer.ts", find: "        if (isOwnRefusal || isFinal(error)) throw error;", replace: "        if (isOwnRefusal || isFinal(error) || isFileFailure(error)) throw error;", suites: [adapter],
+  },
+  {
+    name: "a newer file is opened", harm: "an old version damages the data of a new one",
+    file: "src/db/migration.ts", find: "  if (unknown.length === 0) return applied;", replace: "  if (unknown.length >= 0) return applied;", suites: ["src/db/migration.test.ts"],
+  },
+  {
+    name: "the queue's bound is never counted anew", harm: "an agent refuses work with an empty queue",
+    file: "src/engine/sqlite/queue-bounds.ts", find: "bound === undefined || bound >= queueMax ?", replace: "bound === undefined ?", suites: [contract, adapter],
+  },
+  {
+    name: "an intent is not durable before the call", harm: "a crash repeats an effect that must happen once",
+    file: "src/store/sqlite/effects.ts", find: "  if (db.run(insertIntent, key, toolName, taskId, runId, atMs).changes === 1) return { state: \"intended-now\" };", replace: "  if (db.get(selectEffect, key) === undefined) return { state: \"intended-now\" };", suites: ["src/store/sqlite/sqlite-store.test.ts", killPoints],
+  },
+  {
+    name: "a lost call's money is forgotten", harm: "a crash in each call lets a task spend without end",
+    file: "src/store/sqlite/money.ts", find: "  db.run(loseOpen, taskId);", replace: "", suites: ["src/store/sqlite/sqlite-store.test.ts", "test/run/money-crash.test.ts"],
+  },
+  {
+    name: "a long value is cut", harm: "what a step returned comes back without its document",
+    file: "src/db/payload.ts", find: "  return text.includes(keyText) ? unpack(db, value) : value;", replace: "  return value;", suites: ["src/db/payload.test.ts"],
+  },
+];
