@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { describe, expect, it } from "vitest";
+import { systemClock } from "./clock.ts";
 import { startTimeFromStat, systemProcess } from "./process.ts";
 
 describe("this process among others", () => {
@@ -12,6 +13,28 @@ describe("this process among others", () => {
     expect(self.bootId).not.toBe("");
     expect(self.isAlive(self.pid, self.startTime)).toBe(true);
     expect(self.isAlive(self.pid, "another time")).toBe(false);
+  });
+
+  it("shares its boot, its pid namespace and the clock of the boot with other processes", async () => {
+    const self = systemProcess();
+    const here = import.meta.dirname;
+    const script = `import { systemClock } from ${JSON.stringify(`${here}/clock.ts`)}; import { systemProcess } from ${JSON.stringify(`${here}/process.ts`)};
+      const { bootId, pidNamespace } = systemProcess(); console.log(JSON.stringify({ bootId, pidNamespace, atMs: systemClock.monotonicMs() }))`;
+    const beforeMs = systemClock.monotonicMs();
+    const child = spawn(process.execPath, ["--input-type=module", "-e", script], { stdio: ["ignore", "pipe", "inherit"] });
+    const [text] = (await once(child.stdout, "data")) as [Buffer];
+    const other = JSON.parse(text.toString()) as { readonly bootId: string; readonly pidNamespace: string; readonly atMs: number };
+
+    expect(other).toMatchObject({ bootId: self.bootId, pidNamespace: self.pidNamespace });
+    expect(other.atMs).toBeGreaterThan(beforeMs);
+    expect(other.atMs).toBeLessThan(systemClock.monotonicMs());
+  });
+
+  it("stands still for as long as it is told", () => {
+    const beganMs = systemClock.monotonicMs();
+    systemProcess().standStill(30);
+
+    expect(systemClock.monotonicMs() - beganMs).toBeGreaterThanOrEqual(29);
   });
 
   it("kills a process, knows it as dead then, and takes a second kill as done", async () => {

@@ -48,10 +48,11 @@ export function isNoteworthy(record: LogRecord): boolean {
       return record.result !== "accepted";
     case "health":
       return record.data["bad"] === true;
+    case "run":
+      return record.result === "limit-near";
     // The program says itself that it starts and stops.
     case "start":
     case "stop":
-    case "run":
     case "progress":
     case "memory":
       return false;
@@ -86,7 +87,7 @@ function detailOf({ event_type, tool_args, data }: LogRecord): string {
 }
 
 const badResults = /^(error|dead|stalled|hollow|missed|down|stuck-waiting|looping)/;
-const attentionResults = /^(waiting\((human|unknown-effect|budget|rate-limit|retry|breaker|code-mismatch)|refused|rejected|asked|retry|deferred|canceled)/;
+const attentionResults = /^(limit-near|waiting\((human|unknown-effect|budget|rate-limit|retry|breaker|code-mismatch)|refused|rejected|asked|retry|deferred|canceled)/;
 
 function toneOf({ event_type, result }: LogRecord): Tone {
   const text = result ?? "";

@@ -8,25 +8,28 @@ export interface SocketRequest {
   readonly method: "GET" | "POST";
   readonly path: string;
   readonly body?: Json;
+  /** Gives the request up; its reason is what the caller is told. */
+  readonly signal: AbortSignal;
 }
 
 /**
  * One request over the control socket of a running team; null when nobody listens there.
  * @throws what the team refused with, under its own code. @throws {CLIENT_UNREACHABLE} when the connection broke after it was made.
  */
-export function askOverSocket({ socketPath, method, path, body }: SocketRequest): Promise<Json | null> {
+export function askOverSocket({ socketPath, method, path, body, signal }: SocketRequest): Promise<Json | null> {
   return new Promise((resolve, reject) => {
-    const outgoing = request({ socketPath, method, path, headers: { "content-type": "application/json" } }, (response) => {
+    const outgoing = request({ socketPath, method, path, signal, headers: { "content-type": "application/json" } }, (response) => {
       let text = "";
       response.setEncoding("utf8");
       response.on("data", (chunk: string) => {
         text += chunk;
       });
-      response.on("error", (error) => reject(brokenOff(error)));
+      response.on("error", (error) => reject(signal.aborted ? (signal.reason as Error) : brokenOff(error)));
       response.on("end", () => settle(response.statusCode ?? 0, text, resolve, reject));
     });
     outgoing.on("error", (error: NodeJS.ErrnoException) => {
-      if (error.code === "ENOENT" || error.code === "ECONNREFUSED") resolve(null);
+      if (signal.aborted) reject(signal.reason as Error);
+      else if (error.code === "ENOENT" || error.code === "ECONNREFUSED") resolve(null);
       else reject(brokenOff(error));
     });
     outgoing.end(body === undefined ? undefined : JSON.stringify(body));

@@ -27,7 +27,7 @@ export function stepColumns(style: Output["style"]): readonly Column<StepRow>[] 
     { title: "step", value: ({ step }) => String(step.number), align: "right" },
     { title: "kind", value: ({ step }) => step.kind },
     { title: "name", value: (row) => nameOf(row) },
-    { title: "took", value: ({ step }) => formatDuration(step.completedAtMs - step.startedAtMs), align: "right" },
+    { title: "took", value: ({ step }) => (step.attempt === 0 ? "served" : formatDuration(step.completedAtMs - step.startedAtMs)), align: "right" },
     { title: "tokens", value: (row) => mainRecordOf(row)?.tokens_used?.toLocaleString("en-US") ?? "", align: "right" },
     { title: "cost", value: (row) => costOf(mainRecordOf(row)), align: "right" },
     { title: "result", value: (row) => style(isFailed(row) ? "red" : [], describeResult(row)), grows: true },

@@ -1,4 +1,4 @@
-import { rmSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import type { Clock } from "../base/clock.ts";
 import { isLonghaulError } from "../base/error.ts";
 import { createApi } from "../http/api.ts";
@@ -37,14 +37,24 @@ export async function openTeamServers({ team, directory, token, port, clock }: T
     await socket.close();
     throw error;
   }
-  writeFileSync(directory.endpoint, `${JSON.stringify({ url: server.address })}\n`);
+  const endpoint = `${JSON.stringify({ url: server.address })}\n`;
+  writeFileSync(directory.endpoint, endpoint);
   return {
     url: server.address,
     async close() {
-      rmSync(directory.endpoint, { force: true });
+      removeIfOurs(directory.endpoint, endpoint);
       await Promise.all([server.close(), socket.close()]);
     },
   };
+}
+
+/** A process that took over meanwhile has written its own address there. */
+function removeIfOurs(path: string, text: string): void {
+  try {
+    if (readFileSync(path, "utf8") === text) rmSync(path, { force: true });
+  } catch {
+    // Gone already, or not ours to remove: nobody is misled.
+  }
 }
 
 async function servePort(app: ReturnType<typeof createApi>, port: number | null): Promise<RunningServer> {

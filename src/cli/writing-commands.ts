@@ -6,7 +6,7 @@ import { readJsonArgument } from "./task-input.ts";
 
 const priorityMax = 1_000_000;
 
-/** Commands that change what a team does, whether it runs or not: `task`, `cancel`, `restart`, `approve`. */
+/** Commands that change what a team does, whether it runs or not: `task`, `cancel`, `restart`, `fork`, `skip`, `approve`. */
 export function addWritingCommands(program: Command, action: Action): void {
   program
     .command("task")
@@ -37,8 +37,8 @@ export function addWritingCommands(program: Command, action: Action): void {
     );
   program
     .command("restart")
-    .summary("run an ended task again from its first step")
-    .description("Queues a task that has ended again; its new run begins at the first step.")
+    .summary("run a task again from its first step")
+    .description("Queues a dead, canceled or parked task again; its new run begins at the first step.")
     .argument("<task>", "id of the task")
     .action(
       action(async (context, taskId: string) => {
@@ -46,7 +46,35 @@ export function addWritingCommands(program: Command, action: Action): void {
         return runRestart(context, taskId);
       }),
     );
+  addFork(program, action);
   addApprove(program, action);
+}
+
+function addFork(program: Command, action: Action): void {
+  program
+    .command("fork")
+    .summary("run a task again from one of its steps")
+    .description("Begins a new run with the first steps of another: they are served from its journal and do not happen again.")
+    .argument("<task-or-run>", "id of a task, for its last run, or of a run")
+    .option("--from <step>", "the first step that executes again, numbered as in show; 1: all of them", wholeNumber(1, 1_000_000))
+    .action(
+      action(async (context, id: string, { from }: { readonly from?: number }) => {
+        const { runFork } = await import("./command/fork.ts");
+        if (from === undefined) throw usageError(`fork ${id} needs --from <step>, the first step that executes again. See the steps with: longhaul show ${id}`);
+        return runFork(context, id, { from });
+      }),
+    );
+  program
+    .command("skip")
+    .summary("let a task go on whose code has changed")
+    .description("Lets a task go on that waits with code-mismatch: its code's new steps are executed, its old ones are served when the code asks for them, and left out when not.")
+    .argument("<task>", "id of the task")
+    .action(
+      action(async (context, taskId: string) => {
+        const { runSkip } = await import("./command/skip.ts");
+        return runSkip(context, taskId);
+      }),
+    );
 }
 
 interface ApproveFlags {

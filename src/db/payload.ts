@@ -27,10 +27,15 @@ export function storeJson(db: SqliteDatabase, text: string): string {
   return text.length <= inlineLengthMax && !text.includes(keyText) ? text : pack(db, JSON.parse(text) as Json);
 }
 
+/** True for the text of a row that holds all of its value. */
+export function isInline(text: string): boolean {
+  return !text.includes(keyText);
+}
+
 /** What `storeJson` was given. */
 export function loadJson(db: SqliteDatabase, text: string): Json {
   const value = JSON.parse(text) as Json;
-  return text.includes(keyText) ? unpack(db, value) : value;
+  return isInline(text) ? value : unpack(db, value);
 }
 
 function pack(db: SqliteDatabase, value: Json): string {

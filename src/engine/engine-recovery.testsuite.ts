@@ -161,6 +161,22 @@ function testLimits(suite: EngineSuite): void {
     expect(await fixture.engine.get(taskId)).toMatchObject({ status: "queued", recoveries: 1 });
   });
 
+  it("E12 counts nothing for a step that drains interrupt, however often", async () => {
+    let fixture = await suite.create();
+    let attempts = 0;
+    const execute = async (ctx: EngineContext) => done(await code(ctx, "long", async () => (++attempts > 15 ? attempts : await new Promise<number>(() => undefined))));
+    await fixture.engine.run([agentA], execute);
+    const { taskId } = await fixture.engine.start(newTask(fixture));
+    for (let drains = 1; drains <= 15; drains++) {
+      await until(() => attempts === drains, "the step executes");
+      fixture = await suite.reopen(fixture);
+      expect(await fixture.engine.run([agentA], execute)).toEqual({ resumed: 0, quarantined: 0 });
+    }
+
+    expect(await runToEnd(fixture, taskId)).toMatchObject({ status: "done", output: 16 });
+    expect(await fixture.engine.get(taskId)).toMatchObject({ recoveries: 0 });
+  });
+
   it("E12 counts nothing for a run that was waiting", async () => {
     let fixture = await suite.create();
     const execute = async (ctx: EngineContext) => {

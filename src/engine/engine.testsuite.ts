@@ -5,6 +5,7 @@ import { testFork } from "./engine-fork.testsuite.ts";
 import { testOperation } from "./engine-operation.testsuite.ts";
 import { testRecovery } from "./engine-recovery.testsuite.ts";
 import { testReplay } from "./engine-replay.testsuite.ts";
+import { testSkip } from "./engine-skip.testsuite.ts";
 import { testStart } from "./engine-start.testsuite.ts";
 import { testSteps } from "./engine-steps.testsuite.ts";
 import { testWaits } from "./engine-waits.testsuite.ts";
@@ -21,5 +22,6 @@ export function testEngine(suite: EngineSuite): void {
     testRecovery(suite);
     testOperation(suite);
     testFork(suite);
+    testSkip(suite);
   });
 }

@@ -47,7 +47,8 @@ export interface Engine {
   restart(taskId: string, options?: StartOptions): Promise<Task>;
   /**
    * Lets a parked (code-mismatch) task go on with a new run: what was delivered is delivered again, what the code asks for is executed, and what else the
-   * journal holds is served when the code asks for it; what it never asks for is left out. Waits, signals, calls in flight and idempotency keys stay.
+   * journal holds is served when the code asks for it; what it never asks for is left out. Its times, signals that nothing took, calls in flight and idempotency keys stay. A call that the code no longer
+   * asks for parks the run again when it ends.
    * @throws {TASK_UNKNOWN, TASK_STATE}
    */
   skip(taskId: string, writes?: readonly Write[]): Promise<Task>;
@@ -94,8 +95,11 @@ export interface EngineContext {
    * Starts a task and waits for its end. Never rejects for the child's failure: the end is the value. A key that another task holds leads to that task's end.
    * A child that has not ended when its parent ends is canceled. @throws {QUEUE_FULL, TASK_STATE} when the child would wait for this run.
    */
-  child(spec: StepSpec, task: NewTask): Promise<TaskEnd>;
+  child(spec: StepSpec, task: NewTask): Promise<ChildEnd>;
 }
+
+/** What a called task came to, and which one it was: in a run that begins with another's steps, and behind a key, not the one that was asked for. */
+export type ChildEnd = TaskEnd & { readonly taskId: string };
 
 export interface StepSpec {
   readonly kind: StepKind;
@@ -200,5 +204,14 @@ export interface TaskChange {
   readonly atMs: number;
   /** Why, where the task did not end by it: ENGINE_CODE_MISMATCH of a run that was parked. */
   readonly failure?: Failure;
+  /** The task goes on, and its run comes near a limit. May be told again when the run is resumed. */
+  readonly nearLimit?: NearLimit;
+}
+
+/** A limit of one run, of which four fifths are used. */
+export interface NearLimit {
+  readonly limit: "steps" | "journal-bytes";
+  readonly value: number;
+  readonly max: number;
 }
 export type ObserveTask = (change: TaskChange) => readonly Write[];

@@ -28,6 +28,7 @@ export const waitMsMax = 60_000;
 
 const submission = z.strictObject({ agent: z.string(), input: z.json().default(null), key: z.string().optional(), priority: z.number().optional() });
 const cancellation = z.strictObject({ reason: z.string().max(1000).default("canceled by an operator") });
+const forking = z.strictObject({ from: z.number() });
 const signalBody = z.strictObject({ payload: z.json().default(null) });
 const approval = z.strictObject({ decision: z.enum(["happened", "retry", "fail"]), result: z.json().optional() });
 
@@ -56,6 +57,15 @@ export function createApi(options: ApiOptions): Hono {
     return context.json({ canceled: await operations.cancel(context.req.param("id"), reason) });
   });
   app.post("/api/v1/tasks/:id/restart", async (context) => context.json(toTaskView(await operations.restart(context.req.param("id")))));
+  app.post("/api/v1/tasks/:id/fork", async (context) => {
+    const { from } = await parseBody(context, forking);
+    const { task, ...forked } = await operations.fork(context.req.param("id"), from);
+    return context.json({ task: toTaskView(task), ...forked }, forked.created ? 201 : 200);
+  });
+  app.post("/api/v1/tasks/:id/skip", async (context) => {
+    const { task, ...skipped } = await operations.skip(context.req.param("id"));
+    return context.json({ task: toTaskView(task), ...skipped });
+  });
   app.post("/api/v1/runs/:id/signals/:name", async (context) => {
     const { payload } = await parseBody(context, signalBody);
     const { id, name } = context.req.param();

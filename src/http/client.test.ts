@@ -52,6 +52,25 @@ describe("a client", () => {
     rmSync(directory, { recursive: true });
   });
 
+  it("forks a done task as a task of its own, restarts a canceled one, and throws what cannot be done", async () => {
+    const client = createClient({ url: served.url, token });
+    const { taskId } = await client.submit("echo", { n: 7 });
+    const { runId } = await client.result(taskId);
+
+    const forked = await client.fork(taskId, 1);
+
+    expect(forked).toMatchObject({ created: true, ofRun: runId, served: 0 });
+    expect(await client.result(forked.task.id)).toMatchObject({ status: "done", output: { echoed: { n: 7 } } });
+    await expect(client.fork(taskId, 99)).rejects.toMatchObject({ code: "OPTION_INVALID", message: expect.stringContaining("from is 99") as string });
+    await expect(client.restart(taskId)).rejects.toMatchObject({ code: "TASK_STATE" });
+    await expect(client.skip(taskId)).rejects.toMatchObject({ code: "TASK_STATE", message: expect.stringContaining("only one whose run is parked") as string });
+    const { taskId: patient } = await client.submit("patient", undefined);
+    while ((await client.task(patient)).status !== "waiting") await client.task(patient);
+    await client.cancel(patient);
+    expect(await client.restart(patient)).toMatchObject({ id: patient, status: "queued" });
+    await client.cancel(patient);
+  });
+
   it("signals a run, cancels a task, and throws what a task died of", async () => {
     const client = createClient({ url: served.url, token });
     const { taskId } = await client.submit("patient", undefined);

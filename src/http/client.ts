@@ -36,8 +36,32 @@ export interface Client {
   /** Waits until the task ends, also while the team is restarted, and returns it with its output. @throws {TASK_DEAD} {TASK_CANCELED} {CLIENT_UNREACHABLE} */
   result(taskId: string, options?: ResultOptions): Promise<TaskView>;
   cancel(taskId: string, reason?: string): Promise<boolean>;
+  /** Queues a dead, canceled or parked task again; its new run begins at the first step. @throws {TASK_STATE} */
+  restart(taskId: string): Promise<TaskView>;
+  /** Begins a new run of a task or run that is over, or parked; steps numbered below `from` are served from the other run. @throws {TASK_STATE} {OPTION_INVALID} */
+  fork(id: string, from: number): Promise<ForkAnswer>;
+  /** Lets a task go on whose code no longer takes the steps that its journal holds. @throws {TASK_STATE} */
+  skip(taskId: string): Promise<SkipAnswer>;
   /** Answers a `ctx.waitFor` of a run. False when the run has ended. */
   signal(runId: string, name: string, payload?: unknown): Promise<boolean>;
+}
+
+/** What came of `client.fork`. */
+export interface ForkAnswer {
+  readonly task: TaskView;
+  /** True for a task of its own, as of a done task; false when the task itself goes on with a new run. */
+  readonly created: boolean;
+  /** The run whose steps are served, and how many. */
+  readonly ofRun: string;
+  readonly served: number;
+}
+
+/** What came of `client.skip`. */
+export interface SkipAnswer {
+  readonly task: TaskView;
+  /** The step that the journal held next, and what the code asked for instead. */
+  readonly expected: string;
+  readonly came: string;
 }
 
 const waitPerRequest = "30s";
@@ -71,6 +95,9 @@ export function createClient(options: ClientOptions): Client {
       }
     },
     cancel: async (taskId, reason) => field(await request("POST", `/api/v1/tasks/${encodeURIComponent(taskId)}/cancel`, { reason }), "canceled"),
+    restart: async (taskId) => (await request("POST", `/api/v1/tasks/${encodeURIComponent(taskId)}/restart`)) as unknown as TaskView,
+    fork: async (id, from) => (await request("POST", `/api/v1/tasks/${encodeURIComponent(id)}/fork`, { from })) as unknown as ForkAnswer,
+    skip: async (taskId) => (await request("POST", `/api/v1/tasks/${encodeURIComponent(taskId)}/skip`)) as unknown as SkipAnswer,
     signal: async (runId, name, payload = null) => field(await request("POST", `/api/v1/runs/${encodeURIComponent(runId)}/signals/${encodeURIComponent(name)}`, { payload }), "delivered"),
   };
   return client;

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -36,6 +36,19 @@ describe("the control socket", () => {
     expect(await get(socket)).toBe("hello");
     await server.close();
     expect(existsSync(socket)).toBe(false);
+  });
+
+  it("is replaced by that of a process that took over, and outlives the one before", async () => {
+    const { socket } = dataDirectory(directory);
+    const before = await serveOnSocket(app, socket);
+    const after = await serveOnSocket(new Hono().get("/hello", (context) => context.text("hello from the heir")), socket);
+
+    await before.close();
+
+    expect(await get(socket)).toBe("hello from the heir");
+    expect(readdirSync(directory)).toEqual(["control.sock"]);
+    await after.close();
+    expect(readdirSync(directory)).toEqual([]);
   });
 
   it("works in a data directory whose path is too long for a socket, and each directory has its own", async () => {

@@ -1,4 +1,5 @@
-import { rmSync } from "node:fs";
+import { renameSync, rmSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { createAdaptorServer, type ServerType } from "@hono/node-server";
 import type { Hono } from "hono";
 import { LonghaulError, messageOf } from "../base/error.ts";
@@ -22,16 +23,25 @@ export async function serveOnPort(app: Hono, { host = "127.0.0.1", port }: { rea
   return { address: `http://${host.includes(":") ? `[${host}]` : host}:${boundPort}`, close: () => close(server) };
 }
 
-/** Serves on a Unix socket that only its owner may use. The caller owns the data directory, so a socket file that is there is a dead one's. */
+let socketsBound = 0;
+
+/**
+ * Serves on a Unix socket that only its owner may use. The caller owns the data directory, so a socket file that is there is a dead one's, or that of
+ * a process that was taken over from: it is replaced. When that one closes its server at last, it leaves the new file alone.
+ */
 export async function serveOnSocket(app: Hono, path: string): Promise<RunningServer> {
-  rmSync(path, { force: true });
   const server = createAdaptorServer({ fetch: app.fetch });
-  await listen(server, () => listenPrivately(server, path), `The socket ${path}`);
+  // Node removes the file of the name that a server was bound to, whoever has put another one there: so the name is one that nobody else uses.
+  const boundPath = join(dirname(path), `c${process.pid}-${++socketsBound}`);
+  rmSync(boundPath, { force: true });
+  await listen(server, () => listenPrivately(server, boundPath), `The socket ${path}`);
+  const { ino } = statSync(boundPath);
+  renameSync(boundPath, path);
   return {
     address: path,
     close: async () => {
+      if (statSync(path, { throwIfNoEntry: false })?.ino === ino) rmSync(path, { force: true });
       await close(server);
-      rmSync(path, { force: true });
     },
   };
 }

@@ -21,7 +21,7 @@ export type Outcome = "verified" | "unverified" | "degraded";
 /** Why a task will not be tried again without a decision. */
 export type DeadReason =
   | "failed" | "rejected" | "empty" | "refused" | "truncated" | "turn-limit" | "tool-call-limit" | "looping" | "deadline" | "active-time" | "invalid-input" | "invalid-output"
-  | "unknown-agent" | "recovery-limit" | "billing" | "auth" | "fan-out" | "foreign-await" | "step-limit";
+  | "unknown-agent" | "recovery-limit" | "billing" | "auth" | "fan-out" | "foreign-await" | "step-limit" | "journal-limit";
 
 /** What a task came to. */
 export type TaskEnd =
@@ -38,7 +38,7 @@ export interface NewTask {
   readonly key: string | null;
   /** Higher first. */
   readonly priority: number;
-  /** Not before this instant. */
+  /** Not before this instant. 0: at once, also when the wall clock is set back after it was queued. */
   readonly notBeforeAtMs: number;
   /** Absolute end of the task; after it the task is dead(deadline). */
   readonly deadlineAtMs: number;

@@ -2,8 +2,9 @@ import type { Callable, CallResult, SendOptions } from "../agent/context.ts";
 import { parseDuration } from "../base/duration.ts";
 import { LonghaulError } from "../base/error.ts";
 import { hashOf, type JsonObject, type Json, toJson } from "../base/json.ts";
+import type { ChildEnd } from "../engine/engine.ts";
 import { fromFailure } from "../record/failure.ts";
-import type { NewTask, TaskEnd } from "../record/task.ts";
+import type { NewTask } from "../record/task.ts";
 import { recordWrite } from "./run-record.ts";
 import type { RunScope } from "./run-services.ts";
 import { depthMax, type Worker } from "./worker.ts";
@@ -18,7 +19,7 @@ export async function callWorker<Output>(scope: RunScope, callable: Callable, in
   const id = `t_${hashOf(`${engine.runId}/child/${scope.counts.children}`)}`;
   const task = { ...newTask(scope, callee, stored, { priority: options.priority ?? engine.task.priority, key: null, delayMs: 0 }), id };
   const end = await engine.child({ kind: "child", name: callee.name }, task);
-  return toCallResult<Output>(callee.name, task.id, end);
+  return toCallResult<Output>(callee.name, end);
 }
 
 /** Queues a task and goes on. */
@@ -79,14 +80,15 @@ function newTask(scope: RunScope, callee: Worker, input: Json, options: { readon
     input,
     key: options.key,
     priority: options.priority,
-    notBeforeAtMs: nowMs + options.delayMs,
+    notBeforeAtMs: options.delayMs === 0 ? 0 : nowMs + options.delayMs,
     deadlineAtMs: nowMs + options.delayMs + callee.limits.deadlineMs,
     depth: engine.task.depth + 1,
     source: `run ${engine.runId}`,
   };
 }
 
-function toCallResult<Output>(name: string, taskId: string, end: TaskEnd): CallResult<Output> {
+function toCallResult<Output>(name: string, end: ChildEnd): CallResult<Output> {
+  const { taskId } = end;
   switch (end.status) {
     case "done":
       return { taskId, outcome: end.outcome, output: end.output as Output, evidence: end.evidence };

@@ -1,4 +1,5 @@
 import { isJsonObject, type Json } from "../base/json.ts";
+import type { CompletedStep } from "../record/step.ts";
 import type { WaitingReason } from "../record/task.ts";
 
 /** A step that could not go on now: its run waits and the step is made again. Kept in the journal as the step's value. */
@@ -37,4 +38,20 @@ export function parseParked(value: Json): Parked | null {
     signal: typeof signal === "string" ? signal : null,
     effectKey: typeof effectKey === "string" ? effectKey : null,
   };
+}
+
+/** What durable code notes a human's word under, behind the name of the call. */
+export const decidedSuffix = "/decided";
+
+/** The signals by which calls wait for a human's word, of a run's completed steps: also of steps that were taken in another run and served in this one. */
+export function listOpenDecisions(steps: readonly CompletedStep[]): readonly string[] {
+  const asked = steps.flatMap(({ kind, name, outcome }) => {
+    const parked = kind === "tool" && outcome.ok ? parseParked(outcome.value) : null;
+    return parked?.parked === "unknown-effect" && parked.signal !== null ? [{ name, signal: parked.signal }] : [];
+  });
+  const names = new Set(asked.map(({ name }) => name));
+  return [...names].flatMap((name) => {
+    const decided = steps.filter((step) => step.kind === "code" && step.name === `${name}${decidedSuffix}`).length;
+    return asked.filter((each) => each.name === name).slice(decided).map(({ signal }) => signal);
+  });
 }

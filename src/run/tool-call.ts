@@ -5,7 +5,7 @@ import type { ToolCallPart, ToolResultPart } from "../record/message.ts";
 import type { EffectState } from "../store/store.ts";
 import type { Tool, ToolCallOptions, ToolResult } from "../tool/tool.ts";
 import { withHeartbeat } from "./heartbeat.ts";
-import { ownSignalPrefix, type Parked, parkedToJson, parseParked } from "./parked.ts";
+import { decidedSuffix, ownSignalPrefix, type Parked, parkedToJson, parseParked } from "./parked.ts";
 import { placeOf, recordWrite } from "./run-record.ts";
 import type { RunScope } from "./run-services.ts";
 
@@ -138,7 +138,7 @@ async function waitForDecision(scope: RunScope, name: string, { parked: reason, 
     const { decision } = payload;
     if (decision !== "happened" && decision !== "retry" && decision !== "fail") continue;
     const known = decision === "retry" ? null : resultToJson(decidedResult(decision, payload["result"]));
-    await scope.engine.step({ kind: "code", name: `${name}/decided` }, async (execution) => {
+    await scope.engine.step({ kind: "code", name: `${name}${decidedSuffix}` }, async (execution) => {
       const answered = recordWrite(scope, placeOf(execution), { event_type: "approval", result: "answered", reason: decision, data: { signal } });
       if (known === null) await scope.services.store.effects.withdraw(effectKey ?? "");
       return { outcome: { ok: true, value: null }, writes: known === null ? [answered] : [answered, { type: "effect.complete", key: effectKey ?? "", result: known }] };

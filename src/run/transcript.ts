@@ -10,18 +10,25 @@ export interface StoredTranscript {
 }
 
 /**
- * Stores transcripts as message deltas: a message's id is derived from its parent and its content, so that a prompt that grows by two messages stores two.
- * One writer per run remembers what it has stored; a replayed run stores again under the same ids.
+ * Stores transcripts as message deltas: a message's id is derived from its parent and its content, so that a prompt that grows by two messages stores two, and
+ * only those are hashed. One writer per run remembers what it has stored; a replayed run stores again under the same ids.
  */
 export function createTranscriptWriter(): (messages: readonly Message[]) => StoredTranscript {
   const stored = new Set<string>();
+  const ids = new WeakMap<Message, { readonly parentId: string | null; readonly id: string }>();
+  const idOf = (message: Message, parentId: string | null): string => {
+    const known = ids.get(message);
+    if (known !== undefined && known.parentId === parentId) return known.id;
+    const id = hashOf(`${parentId ?? ""}\n${canonicalJson(message as unknown as Json)}`);
+    ids.set(message, { parentId, id });
+    return id;
+  };
   return (messages) => {
     const writes: Write[] = [];
     let parentId: string | null = null;
     for (const message of messages) {
-      const content = message as unknown as Json;
-      const id: string = hashOf(`${parentId ?? ""}\n${canonicalJson(content)}`);
-      if (!stored.has(id)) writes.push({ type: "message", id, parentId, content });
+      const id: string = idOf(message, parentId);
+      if (!stored.has(id)) writes.push({ type: "message", id, parentId, content: message as unknown as Json });
       stored.add(id);
       parentId = id;
     }

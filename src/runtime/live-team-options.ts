@@ -3,6 +3,7 @@ import type { Clock } from "../base/clock.ts";
 import type { Random } from "../base/random.ts";
 import type { CommitWatch } from "../db/group-commit.ts";
 import type { Model } from "../model/model.ts";
+import type { InProcessMcpServer } from "../tool/mcp-connection.ts";
 import type { LogRecord } from "../record/log-record.ts";
 
 export interface LiveTeamOptions {
@@ -19,8 +20,12 @@ export interface LiveTeamOptions {
   readonly onRecord?: (record: LogRecord) => void;
   /** Called once when another process took over the data directory: this one has stopped working. */
   readonly onFenced?: () => void;
+  /** How long this process may be silent until another one takes over from it. Default 15 s. */
+  readonly leaseMs?: number;
   /** Looks on at each commit of the data file. For tests. */
   readonly watchCommits?: CommitWatch;
   /** Answers instead of the provider, for references that it knows. For tests. */
   readonly modelFor?: (reference: ModelReference) => Model | null;
+  /** By the name of an MCP server, what makes one in this process to speak to instead. For simulations. */
+  readonly mcpServerFor?: (name: string) => (() => InProcessMcpServer) | null;
 }

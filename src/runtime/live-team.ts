@@ -1,5 +1,7 @@
 import type { TeamDefinition } from "../agent/team-definition.ts";
 import { assertTeam } from "../agent/validate-team.ts";
+import { messageOf } from "../base/error.ts";
+import { isFileFailure } from "../db/file-failure.ts";
 import type { DrainReport, Engine, RecoveryReport } from "../engine/engine.ts";
 import { computeHealth } from "../judge/health.ts";
 import type { HealthVerdict } from "../record/health.ts";
@@ -44,7 +46,7 @@ export async function openLiveTeam(options: LiveTeamOptions): Promise<LiveTeam> 
   let isDraining = false;
   return {
     team: definition,
-    operations: createOperations({ engine: data.engine, store: data.store, clock, ids: parts.ids, manifest: () => parts.manifest, checkInput: (agent, input) => checkInput(parts, agent, input) }),
+    operations: createOperations({ engine: data.engine, clock, ids: parts.ids, manifest: () => parts.manifest, checkInput: (agent, input) => checkInput(parts, agent, input) }),
     records: data.store.records,
     messages: data.store.messages,
     tasks: data.engine,
@@ -57,7 +59,7 @@ export async function openLiveTeam(options: LiveTeamOptions): Promise<LiveTeam> 
     isReady: () => running !== null && !isDraining && parts.storage.failingSinceMs === null,
     async health() {
       const nowMs = clock.now();
-      const agents = await observeTeam({ tasks: data.engine, store: data.store }, parts.manifest, nowMs);
+      const agents = await observeTeam({ tasksOf: parts.agentTasks.of, store: data.store }, parts.manifest, nowMs);
       return agents.map(({ observation, expectation }) => computeHealth(observation, expectation, nowMs));
     },
     async drain(timeoutMs) {
@@ -72,11 +74,21 @@ export async function openLiveTeam(options: LiveTeamOptions): Promise<LiveTeam> 
       await data.engine.drain(0);
       await parts.tools.close();
       parts.storage.close();
-      if (running !== null) await parts.write([teamRecord(parts, { event_type: "stop", result: "stopped" })]);
+      if (running !== null) await recordStop(parts);
       await parts.tail.settled();
       await data.close();
     },
   };
+}
+
+/** A full disk keeps the stop from being recorded, and nothing else: the file is closed all the same. */
+async function recordStop(parts: TeamParts): Promise<void> {
+  try {
+    await parts.write([teamRecord(parts, { event_type: "stop", result: "stopped" })]);
+  } catch (error) {
+    if (!isFileFailure(error)) throw error;
+    parts.options.print(`The stop could not be recorded: ${messageOf(error)}`);
+  }
 }
 
 async function checkInput({ workers }: TeamParts, agent: string, input: Json): Promise<readonly string[]> {

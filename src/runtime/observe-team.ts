@@ -1,12 +1,11 @@
-import type { Engine, TaskFilter } from "../engine/engine.ts";
 import { expectationDefaults, type AgentExpectation, type AgentObservation, type RunningTask, type ScheduleObservation } from "../judge/observation.ts";
-import type { Task } from "../record/task.ts";
 import type { AgentProgress, Store } from "../store/store.ts";
+import type { AgentTasksOf, SeenTask } from "./agent-tasks.ts";
 import type { Manifest, ManifestWorker } from "./manifest.ts";
 
 /** What an observation is made from; the live team and an operator's read-only view both have it. */
 export interface ObservationSource {
-  readonly tasks: Pick<Engine, "list">;
+  readonly tasksOf: AgentTasksOf;
   readonly store: Pick<Store, "records" | "triggers" | "progress">;
 }
 
@@ -14,11 +13,6 @@ export interface JudgedAgent {
   readonly observation: AgentObservation;
   readonly expectation: AgentExpectation;
 }
-
-/** Ended tasks of an agent that are looked at, newest first. */
-const endedTasksMax = 100;
-/** Open tasks of an agent that are looked at one by one. */
-const openTasksMax = 1_000;
 
 /** Everything that the health judge wants to know of every agent and flow at `nowMs`. */
 export async function observeTeam(source: ObservationSource, manifest: Manifest, nowMs: number): Promise<readonly JudgedAgent[]> {
@@ -32,21 +26,28 @@ export async function observeTeam(source: ObservationSource, manifest: Manifest,
   );
 }
 
+/**
+ * Observes the same team again and again. While nothing was committed and nothing waits for its instant, the last observation still holds: verdicts get worse
+ * with time, observations do not.
+ */
+export function createTeamObserver(source: ObservationSource, manifest: Manifest, commits: () => number): (nowMs: number) => Promise<readonly JudgedAgent[]> {
+  let last: { readonly commits: number; readonly agents: readonly JudgedAgent[] } | null = null;
+  return async (nowMs) => {
+    if (last?.commits === commits()) return last.agents;
+    const before = commits();
+    const agents = await observeTeam(source, manifest, nowMs);
+    const tasks = await Promise.all(manifest.workers.map(({ name }) => source.tasksOf(name)));
+    last = tasks.some(({ queued }) => queued.length > 0) ? null : { commits: before, agents };
+    return agents;
+  };
+}
+
 async function observeWorker(source: ObservationSource, manifest: Manifest, worker: ManifestWorker, progress: AgentProgress | null, schedules: readonly ScheduleObservation[], nowMs: number): Promise<AgentObservation> {
-  const list = (filter: TaskFilter): Promise<readonly Task[]> => source.tasks.list({ agent: worker.name, ...filter });
-  // One list for each: a long queue must not push what runs or waits out of sight, and the oldest is what matters.
-  const [open, running, waiting, ended] = await Promise.all([
-    list({ statuses: ["queued"], limit: openTasksMax, first: "oldest" }),
-    list({ statuses: ["running"], limit: openTasksMax }),
-    list({ statuses: ["waiting"], limit: openTasksMax, first: "oldest" }),
-    list({ statuses: ["done", "dead"], limit: endedTasksMax }),
-  ]);
+  const { queued: open, running, waiting, ended } = await source.tasksOf(worker.name);
   const queued = open.filter((task) => task.notBeforeAtMs <= nowMs);
   const lastProgressAtMs = progress?.lastAtMs ?? null;
   const since = endedSinceProgress(ended, progress);
-  const newestFirst = ended.toSorted((a, b) => (b.endedAtMs ?? 0) - (a.endedAtMs ?? 0));
-  const lastDone = newestFirst.findIndex((task) => task.status === "done");
-  const lastDead = newestFirst.find((task) => task.end?.status === "dead")?.end;
+  const lastDone = ended.findIndex((task) => task.status === "done");
   return {
     agent: worker.name,
     observedSinceMs: manifest.startedAtMs,
@@ -61,20 +62,22 @@ async function observeWorker(source: ObservationSource, manifest: Manifest, work
     doneSinceProgress: since.filter((task) => task.status === "done").length,
     deadSinceProgress: since.filter((task) => task.status === "dead").length,
     firstEndSinceProgressAtMs: minimum(since.map((task) => task.endedAtMs ?? task.createdAtMs)),
-    lastEndedAtMs: newestFirst[0]?.endedAtMs ?? null,
-    consecutiveDead: lastDone === -1 ? newestFirst.length : lastDone,
-    lastDeadReason: lastDead?.status === "dead" ? lastDead.reason : null,
+    lastEndedAtMs: ended[0]?.endedAtMs ?? null,
+    consecutiveDead: lastDone === -1 ? ended.length : lastDone,
+    lastDeadReason: ended.find(({ deadReason }) => deadReason !== null)?.deadReason ?? null,
     schedules,
     slotsFree: Math.max(0, worker.concurrency - running.length),
   };
 }
 
 /** What ended after the task that last moved the counter. Ends are compared with its end, not with its progress: tasks that ran at the same time moved it too. */
-function endedSinceProgress(ended: readonly Task[], progress: AgentProgress | null): readonly Task[] {
+function endedSinceProgress(ended: readonly SeenTask[], progress: AgentProgress | null): readonly SeenTask[] {
   if (progress === null || progress.lastAtMs === null) return ended;
   const mover = ended.find((task) => progress.lastId === `${task.id}/${task.runId ?? ""}`);
   const sinceMs = mover?.endedAtMs ?? progress.lastAtMs;
-  return ended.filter((task) => (task.endedAtMs ?? 0) > sinceMs);
+  // The latest end comes first.
+  const before = ended.findIndex((task) => (task.endedAtMs ?? 0) <= sinceMs);
+  return before === -1 ? ended : ended.slice(0, before);
 }
 
 function schedulesOf(worker: ManifestWorker, states: Awaited<ReturnType<Store["triggers"]["all"]>>): readonly ScheduleObservation[] {
@@ -87,7 +90,7 @@ function schedulesOf(worker: ManifestWorker, states: Awaited<ReturnType<Store["t
   });
 }
 
-async function toRunning(source: ObservationSource, { id, statusSinceMs, openSinceMs }: Task): Promise<RunningTask> {
+async function toRunning(source: ObservationSource, { id, statusSinceMs, openSinceMs }: SeenTask): Promise<RunningTask> {
   const [last] = await source.store.records.query({ taskId: id, limit: 1 });
   return { taskId: id, startedAtMs: statusSinceMs, openSinceMs, lastActivityAtMs: last === undefined ? statusSinceMs : Date.parse(last.record.timestamp) };
 }

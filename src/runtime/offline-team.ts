@@ -33,6 +33,7 @@ export async function openOfflineTeam({ dataDirectory, clock, random }: { readon
     redact,
     onCommit: () => undefined,
     onFenced: () => undefined,
+    ownership: { purpose: "command" },
   });
   const manifest = parseManifest(await data.store.meta.get(manifestName));
   if (manifest === null) {
@@ -40,6 +41,6 @@ export async function openOfflineTeam({ dataDirectory, clock, random }: { readon
     throw new LonghaulError("STORE_NOT_FOUND", `No team ever ran in ${directory.path}. Start one there first with \`longhaul start team.ts\`, or give --data.`);
   }
   team = manifest.team;
-  const operations = createOperations({ engine: data.engine, store: data.store, clock, ids, manifest: () => manifest });
+  const operations = createOperations({ engine: data.engine, clock, ids, manifest: () => manifest });
   return { operations, close: () => data.close() };
 }

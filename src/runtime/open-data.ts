@@ -4,11 +4,11 @@ import type { Clock } from "../base/clock.ts";
 import type { Json } from "../base/json.ts";
 import { systemProcess } from "../base/process.ts";
 import { type CommitWatch, GroupCommit } from "../db/group-commit.ts";
-import { migrate } from "../db/migration.ts";
+import { assertKnown, migrate } from "../db/migration.ts";
 import { SqliteDatabase } from "../db/sqlite.ts";
 import type { Engine, ObserveTask } from "../engine/engine.ts";
 import { engineMigrations } from "../engine/sqlite/engine-migrations.ts";
-import { acquireOwnership, type Ownership } from "../engine/sqlite/owner.ts";
+import { acquireOwnership, type Ownership, type OwnershipOptions } from "../engine/sqlite/owner.ts";
 import { createSqliteEngine } from "../engine/sqlite/sqlite-engine.ts";
 import type { Store } from "../store/store.ts";
 import { storeMigrations } from "../store/sqlite/schema.ts";
@@ -30,6 +30,8 @@ export interface OpenDataOptions {
   readonly onOutcome?: (failure: Error | null) => void;
   /** Looks on at each commit. */
   readonly watchCommits?: CommitWatch;
+  /** Default: those of `acquireOwnership`. */
+  readonly ownership?: Pick<OwnershipOptions, "leaseMs" | "purpose">;
 }
 
 /** Engine and store over one data file that this process owns. */
@@ -44,7 +46,7 @@ export const dataMigrations = [...engineMigrations, ...storeMigrations];
 
 /**
  * Opens a data file, brings it up to date and takes it over.
- * @throws {ENGINE_OWNED} when a live process owns it. @throws {STORE_VERSION} when a newer version wrote it.
+ * @throws {ENGINE_OWNED} when a live process owns it. @throws {STORE_VERSION} when a newer version wrote it: then nothing of it is touched.
  */
 export function openData(options: OpenDataOptions): OpenData {
   const { file, clock, ids, observe, redact, onCommit, onFenced } = options;
@@ -53,8 +55,9 @@ export function openData(options: OpenDataOptions): OpenData {
   let ownership: Ownership | undefined;
   try {
     // Whoever is refused has not changed the owner's tables: only a file that nobody ever owned is brought up to date before it is taken.
-    if (!isOwnable(db)) migrate(db, dataMigrations);
-    ownership = file === null ? undefined : acquireOwnership({ db, clock, processInfo: systemProcess() });
+    if (isOwnable(db)) assertKnown(db, dataMigrations);
+    else migrate(db, dataMigrations);
+    ownership = file === null ? undefined : acquireOwnership({ db, clock, processInfo: systemProcess(), ...options.ownership });
     migrate(db, dataMigrations);
   } catch (error) {
     db.close();

@@ -3,8 +3,9 @@ import { LonghaulError } from "../base/error.ts";
 import type { Json } from "../base/json.ts";
 import type { Engine, Started } from "../engine/engine.ts";
 import type { Task, TaskEnd } from "../record/task.ts";
-import type { Store } from "../store/store.ts";
+import { listOpenDecisions } from "../run/parked.ts";
 import type { Manifest } from "./manifest.ts";
+import { type Forked, forkRun, type Skipped, skipStep } from "./new-run.ts";
 
 export interface SubmitRequest {
   readonly agent: string;
@@ -26,6 +27,10 @@ export interface Operations {
   result(taskId: string, signal?: AbortSignal): Promise<TaskEnd>;
   cancel(taskId: string, reason: string): Promise<boolean>;
   restart(taskId: string): Promise<Task>;
+  /** Begins a new run of a task or run that is over, or parked, whose steps below `from` are served. @throws {TASK_UNKNOWN, TASK_STATE, OPTION_INVALID} */
+  fork(id: string, from: number): Promise<Forked>;
+  /** Lets a parked task go on with what its code asks for now. @throws {TASK_UNKNOWN, TASK_STATE} */
+  skip(taskId: string): Promise<Skipped>;
   signal(runId: string, name: string, payload: Json): Promise<boolean>;
   /** Decides an effect whose outcome is unknown. Returns how many waiting calls of the run it answered. @throws {TASK_STATE} when none waits. */
   approve(runId: string, decision: EffectDecision, result?: Json): Promise<number>;
@@ -33,7 +38,6 @@ export interface Operations {
 
 export interface OperationsOptions {
   readonly engine: Engine;
-  readonly store: Store;
   readonly clock: Clock;
   readonly ids: (prefix: string) => string;
   readonly manifest: () => Manifest;
@@ -44,7 +48,7 @@ export interface OperationsOptions {
 const keyLengthMax = 512;
 const priorityMax = 1_000_000;
 
-export function createOperations({ engine, store, clock, ids, manifest, checkInput }: OperationsOptions): Operations {
+export function createOperations({ engine, clock, ids, manifest, checkInput }: OperationsOptions): Operations {
   return {
     async submit({ agent, input, key, priority = 0, source }) {
       const worker = manifest().workers.find((candidate) => candidate.name === agent);
@@ -54,29 +58,20 @@ export function createOperations({ engine, store, clock, ids, manifest, checkInp
       const issues = (await checkInput?.(agent, input)) ?? [];
       if (issues.length > 0) throw new LonghaulError("TASK_INPUT_INVALID", `The input of ${agent} does not fit its schema: ${issues.join("; ")}. Mend it and submit it again.`);
       const nowMs = clock.now();
-      return engine.start({ id: ids("t"), agent, input, key: key ?? null, priority, notBeforeAtMs: nowMs, deadlineAtMs: nowMs + worker.deadlineMs, depth: 0, source });
+      return engine.start({ id: ids("t"), agent, input, key: key ?? null, priority, notBeforeAtMs: 0, deadlineAtMs: nowMs + worker.deadlineMs, depth: 0, source });
     },
     task: (taskId) => engine.get(taskId),
     result: (taskId, signal) => engine.result(taskId, signal),
     cancel: (taskId, reason) => engine.cancel(taskId, reason),
     restart: (taskId) => engine.restart(taskId),
+    fork: (id, from) => forkRun({ engine, clock, ids, manifest }, id, from),
+    skip: (taskId) => skipStep({ engine, clock, ids, manifest }, taskId),
     signal: (runId, name, payload) => engine.signal(runId, name, payload, ids("s")),
     async approve(runId, decision, result = null) {
-      const asked = await store.records.query({ runId, eventTypes: ["approval"], limit: 1000 });
-      const waiting = openSignals(asked.map(({ record }) => ({ result: record.result, signal: record.data["signal"] })));
+      const waiting = listOpenDecisions(await engine.steps(runId));
       if (waiting.length === 0) throw new LonghaulError("TASK_STATE", `Run ${runId} has no effect that waits for a decision. See \`longhaul show ${runId}\`.`);
       const answers = await Promise.all(waiting.map((name) => engine.signal(runId, name, { decision, result }, `decision:${name}`)));
       return answers.filter(Boolean).length;
     },
   };
-}
-
-function openSignals(records: readonly { readonly result: string | null; readonly signal: Json | undefined }[]): readonly string[] {
-  const open = new Set<string>();
-  for (const { result, signal } of records) {
-    if (typeof signal !== "string") continue;
-    if (result === "asked") open.add(signal);
-    else open.delete(signal);
-  }
-  return [...open];
 }

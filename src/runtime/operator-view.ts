@@ -1,14 +1,18 @@
+import { type Clock, systemClock } from "../base/clock.ts";
 import { systemProcess } from "../base/process.ts";
 import { SqliteDatabase } from "../db/sqlite.ts";
 import type { TaskFilter } from "../engine/engine.ts";
 import { listSteps } from "../engine/sqlite/journal.ts";
-import { readOwner } from "../engine/sqlite/owner.ts";
-import { getTask, getTaskOfRun, listTasks, type StoredTask, toTask } from "../engine/sqlite/tasks.ts";
+import { lookAtOwner, readOwner } from "../engine/sqlite/owner-state.ts";
+import { getTaskIdOfRun, listRuns } from "../engine/sqlite/runs.ts";
+import { getTask, listTasks, type StoredTask, toTask } from "../engine/sqlite/tasks.ts";
 import { computeHealth } from "../judge/health.ts";
 import type { HealthVerdict } from "../record/health.ts";
+import type { Run } from "../record/run.ts";
 import type { CompletedStep } from "../record/step.ts";
 import type { Task } from "../record/task.ts";
 import { openOperatorStore, type OperatorStore } from "../store/sqlite/operator.ts";
+import { listAgentTasks } from "./agent-tasks.ts";
 import { dataDirectory as toDataDirectory } from "./data-directory.ts";
 import { type Manifest, manifestName, parseManifest } from "./manifest.ts";
 import { observeTeam } from "./observe-team.ts";
@@ -19,20 +23,39 @@ export interface OperatorView {
   manifest(): Promise<Manifest | null>;
   tasks(filter: TaskFilter): Promise<readonly Task[]>;
   task(taskId: string): Promise<Task | null>;
-  /** The task of a run, null when there is no such run. */
+  /** The task of a run, also of one that it does not execute any more; null when there is no such run. */
   taskOfRun(runId: string): Promise<Task | null>;
+  /** The runs of a task, first to last. */
+  runs(taskId: string): Promise<readonly Run[]>;
   steps(runId: string): Promise<readonly CompletedStep[]>;
-  /** When the owner of the data directory last said that it lives; null when nobody owns it. */
-  owner(): Promise<{ readonly pid: number; readonly renewedAtMs: number; readonly alive: boolean } | null>;
+  /** The owner of the data directory; null when nobody owns it. */
+  owner(): Promise<OwnerView | null>;
   health(nowMs: number): Promise<readonly HealthVerdict[]>;
   close(): void;
 }
 
+/** Who owns a data directory, as far as this process can see. */
+export interface OwnerView {
+  readonly pid: number;
+  /** When it last said that it lives, by its wall clock. For people: nothing is decided by it. */
+  readonly renewedAtMs: number;
+  /** Since then, whatever happened to the wall clock. */
+  readonly silentMs: number;
+  /** Silent for longer, it can be replaced. */
+  readonly leaseMs: number;
+  /** False when its process has ended; of one in another container, when its lease has. */
+  readonly alive: boolean;
+  /** In another container: `pid` is the number that it has there. */
+  readonly isForeign: boolean;
+  /** A command that writes what a person asked for, while no team runs. */
+  readonly isCommand: boolean;
+}
+
 /**
- * Opens a data directory for reading.
+ * Opens a data directory for reading. `clock` is the machine's by default.
  * @throws {STORE_NOT_FOUND} when no team ever ran there.
  */
-export function openOperatorView(path: string): OperatorView {
+export function openOperatorView(path: string, clock: Clock = systemClock): OperatorView {
   const directory = toDataDirectory(path);
   const store = openOperatorStore(directory.database);
   const db = SqliteDatabase.openReadOnly(directory.database);
@@ -44,16 +67,19 @@ export function openOperatorView(path: string): OperatorView {
     manifest,
     tasks,
     task: async (taskId) => withoutEngineFields(getTask(db, taskId)),
-    taskOfRun: async (runId) => withoutEngineFields(getTaskOfRun(db, runId)),
+    taskOfRun: async (runId) => withoutEngineFields(getTask(db, getTaskIdOfRun(db, runId) ?? "")),
+    runs: async (taskId) => listRuns(db, taskId),
     steps: async (runId) => listSteps(db, runId),
     owner: async () => {
       const owner = readOwner(db);
-      return owner === null || owner.pid === null ? null : { pid: owner.pid, renewedAtMs: owner.renewedAtMs, alive: processInfo.isAlive(owner.pid, owner.startTime) };
+      if (owner === null || owner.pid === null) return null;
+      const { state, ageMs, isForeign } = lookAtOwner(owner, { clock, processInfo });
+      return { pid: owner.pid, renewedAtMs: owner.renewedAtMs, silentMs: ageMs, leaseMs: owner.leaseMs, alive: state === "fresh" || (state === "silent" && !isForeign), isForeign, isCommand: owner.purpose === "command" };
     },
     async health(nowMs) {
       const known = await manifest();
       if (known === null) return [];
-      const agents = await observeTeam({ tasks: { list: tasks }, store }, known, nowMs);
+      const agents = await observeTeam({ tasksOf: listAgentTasks({ list: tasks }), store }, known, nowMs);
       return agents.map(({ observation, expectation }) => computeHealth(observation, expectation, nowMs));
     },
     close() {

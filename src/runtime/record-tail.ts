@@ -12,7 +12,8 @@ export interface RecordTail {
 const batchMax = 1_000;
 
 /** Hands on every record that is appended from now on, once, in order, after it is on disk. Reads only after a commit. A listener that throws misses that record only. */
-export async function createRecordTail(records: RecordStore, onRecord: (record: LogRecord) => void, onError: (error: unknown) => void): Promise<RecordTail> {
+export async function createRecordTail(records: RecordStore, onRecord: ((record: LogRecord) => void) | undefined, onError: (error: unknown) => void): Promise<RecordTail> {
+  if (onRecord === undefined) return { changed: () => undefined, settled: async () => undefined };
   const [last] = await records.query({ limit: 1 });
   let position = last?.position ?? 0;
   let reading: Promise<void> | null = null;

@@ -45,8 +45,8 @@ export function createSecrets(environment: (name: string) => string | undefined)
     }
     return remember(name, found);
   };
-  const hideText = (text: string): string => known.reduce((clean, [form, label]) => clean.replaceAll(form, label), text);
-  const redactText = (text: string): string => hideText(text).replace(credentialPattern, "[secret]");
+  const hideText = (text: string): string => (text.length < redactLengthMin ? text : known.reduce((clean, [form, label]) => clean.replaceAll(form, label), text));
+  const redactText = (text: string): string => (text.length < redactLengthMin ? text : hideText(text).replace(credentialPattern, "[secret]"));
   return {
     variable: (name) => {
       const found = environment(name);
@@ -65,11 +65,16 @@ function formsOf(secret: string): readonly string[] {
   return [...new Set([secret, JSON.stringify(secret).slice(1, -1), encodeURIComponent(secret)])];
 }
 
+/** The same data with every text and every name in it mapped; the very value where nothing changes. */
 function mapTexts(value: Json, map: (text: string) => string): Json {
   if (typeof value === "string") return map(value);
-  if (Array.isArray(value)) return value.map((item: Json) => mapTexts(item, map));
-  if (isJsonObject(value)) return Object.fromEntries(Object.entries(value).map(([key, item]) => [map(key), mapTexts(item, map)]));
-  return value;
+  if (Array.isArray(value)) {
+    const mapped = value.map((item: Json) => mapTexts(item, map));
+    return mapped.every((item, index) => item === value[index]) ? value : mapped;
+  }
+  if (!isJsonObject(value)) return value;
+  const entries = Object.entries(value).map(([key, item]) => [map(key), mapTexts(item, map)] as const);
+  return Object.keys(value).every((key, index) => key === entries[index]?.[0] && value[key] === entries[index]?.[1]) ? value : Object.fromEntries(entries);
 }
 
 function readSecretFile(name: string, file: string): string {

@@ -5,11 +5,12 @@ import type { Json } from "../base/json.ts";
 import type { RecoveryReport } from "../engine/engine.ts";
 import { isEnded, type Task } from "../record/task.ts";
 import { executeTask } from "../run/execute-task.ts";
+import { loopVersion } from "../run/loop-version.ts";
 import { budgetSignal } from "../run/parked.ts";
 import { createScheduler, type Scheduler } from "../trigger/scheduler.ts";
 import { type Alerting, createAlerting } from "./alerting.ts";
 import { manifestName } from "./manifest.ts";
-import { observeTeam } from "./observe-team.ts";
+import { createTeamObserver } from "./observe-team.ts";
 import { type TeamParts, teamRecord } from "./team-parts.ts";
 
 /** What goes on by itself while a team runs. */
@@ -23,7 +24,7 @@ export async function startParts(parts: TeamParts): Promise<{ readonly running: 
   const { data, workers, services, manifest, write } = parts;
   await data.store.meta.set(manifestName, manifest as unknown as Json);
   await write([teamRecord(parts, { event_type: "start", result: "started", data: { agents: [...workers.keys()] } })]);
-  const agents = [...workers.values()].map(({ name, version, limits }) => ({ name, version, concurrency: limits.concurrency, queueMax: limits.queueMax }));
+  const agents = [...workers.values()].map(({ name, version, limits }) => ({ name, version, loopVersion, concurrency: limits.concurrency, queueMax: limits.queueMax }));
   const report = await data.engine.run(agents, (context) => executeTask(services, context));
   return { report, running: await startDuties(parts) };
 }
@@ -90,9 +91,10 @@ async function startTelling(parts: TeamParts): Promise<{ readonly sender: Outbox
 
 function startWatchdog(parts: TeamParts, alerting: Alerting): Watchdog {
   const { data, clock, manifest } = parts;
+  const observe = createTeamObserver({ tasksOf: parts.agentTasks.of, store: data.store }, manifest, () => parts.commits.count);
   const watchdog = createWatchdog({
     clock,
-    observe: () => observeTeam({ tasks: data.engine, store: data.store }, manifest, clock.now()),
+    observe: () => observe(clock.now()),
     onVerdict: (verdicts) => alerting.judged(verdicts),
     onBlind: (error) => alerting.judged([], error.message),
   });
@@ -112,7 +114,7 @@ async function startScheduler(parts: TeamParts): Promise<Scheduler> {
     start: ({ task, writes }) => {
       const nowMs = clock.now();
       const deadlineMs = workers.get(task.agent)?.limits.deadlineMs ?? 0;
-      return data.engine.start({ ...task, priority: 0, notBeforeAtMs: nowMs, deadlineAtMs: nowMs + deadlineMs, depth: 0 }, { writes });
+      return data.engine.start({ ...task, priority: 0, notBeforeAtMs: 0, deadlineAtMs: nowMs + deadlineMs, depth: 0 }, { writes });
     },
     write,
     taskIsOpen: async (taskId) => {

@@ -15,6 +15,7 @@ import { toWorker, type Worker } from "../run/worker.ts";
 import { listRegistrations, type Registration } from "../trigger/registration.ts";
 import { createSubscriptions } from "../trigger/subscriptions.ts";
 import { computePeriodMs } from "../trigger/next-firing.ts";
+import { type AgentTasksMirror, createAgentTasksMirror } from "./agent-tasks.ts";
 import { dataDirectory } from "./data-directory.ts";
 import type { LiveTeamOptions } from "./live-team-options.ts";
 import { type Manifest, type ManifestOptions, manifestName, parseManifest, toManifest } from "./manifest.ts";
@@ -40,6 +41,9 @@ export interface TeamParts {
   readonly services: RunServices;
   readonly notifiers: ReadonlyMap<string, Notifier>;
   readonly tail: RecordTail;
+  readonly agentTasks: AgentTasksMirror;
+  /** How many groups of writes the data file took or refused: what was read holds until it changes. */
+  readonly commits: { readonly count: number };
   readonly storage: StorageAlarm;
   readonly write: (writes: readonly Write[]) => Promise<void>;
   /** Told after each commit; the watchdog listens. */
@@ -54,28 +58,38 @@ export async function openParts(definition: TeamDefinition, options: LiveTeamOpt
   const workers = new Map(definitions.map((worker) => [worker.name, toWorker(worker, computeAgentVersion(worker))]));
   const secrets = createSecrets(options.environment);
   // Before the data is taken over, so that a missing secret leaves nothing half open.
-  const tools = createToolSet(workers, { clock, secrets });
+  const tools = createToolSet(workers, { clock, secrets, ...(options.mcpServerFor === undefined ? {} : { mcpServerFor: options.mcpServerFor }) });
   const notifiers = createNotifiers(spec.notify ?? [{ kind: "console", name: "console" }], secrets, options);
   const models = createModelServices({ clock, secrets, endpoints: spec.endpoints ?? [], modelFor: options.modelFor ?? (() => null) });
   const ids = createIds(clock, random.split("ids"));
   const onCommit: TeamParts["onCommit"] = { listener: null };
   let tail: RecordTail | null = null;
+  let agentTasks: AgentTasksMirror | null = null;
+  const commits = { count: 0 };
   const storage = createStorageAlarm({ clock, team: name, ids, notifiers: [...notifiers.values()], print: options.print });
   const data = openData({
     file: options.dataDirectory === null ? null : dataDirectory(options.dataDirectory).database,
     clock,
     ids,
-    observe: (change) => taskRecords(change, { team: name, versionOf: (agent) => workers.get(agent)?.version ?? null, id: () => ids("e") }),
+    observe: (change) => {
+      agentTasks?.note(change.task);
+      return taskRecords(change, { team: name, versionOf: (agent) => workers.get(agent)?.version ?? null, id: () => ids("e") });
+    },
     redact: secrets.redact,
     onCommit: () => {
       tail?.changed();
       onCommit.listener?.();
     },
     onFenced: () => options.onFenced?.(),
-    onOutcome: storage.outcome,
+    onOutcome: (failure) => {
+      commits.count++;
+      storage.outcome(failure);
+    },
     ...(options.watchCommits === undefined ? {} : { watchCommits: options.watchCommits }),
+    ...(options.leaseMs === undefined ? {} : { ownership: { leaseMs: options.leaseMs } }),
   });
-  tail = await createRecordTail(data.store.records, options.onRecord ?? (() => undefined), (error) => options.print(`A record could not be shown: ${messageOf(error)}`));
+  agentTasks = createAgentTasksMirror(data.engine);
+  tail = await createRecordTail(data.store.records, options.onRecord, (error) => options.print(`A record could not be shown: ${messageOf(error)}`));
   const registrations = listRegistrations(definitions);
   const subscriptions = createSubscriptions({ clock, team: name, taskId: () => ids("t"), registrations });
   const services: RunServices = {
@@ -86,7 +100,7 @@ export async function openParts(definition: TeamDefinition, options: LiveTeamOpt
     subscribers: (event, eventData, publishId) => subscriptions.tasksFor(event, eventData, publishId),
   };
   return {
-    options, name, clock, ids, workers, registrations, data, tools, services, notifiers, tail, storage, onCommit,
+    options, name, clock, ids, workers, registrations, data, tools, services, notifiers, tail, storage, onCommit, agentTasks, commits,
     manifest: toManifest({
       team: name,
       startedAtMs: clock.now(),

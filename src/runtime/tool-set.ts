@@ -8,6 +8,7 @@ import { functionTool } from "../tool/function-tool.ts";
 import { mcpSource } from "../tool/mcp.ts";
 import type { McpSpec as McpSourceSpec } from "../tool/mcp-spec.ts";
 import type { Tool, ToolSource } from "../tool/tool.ts";
+import type { LiveTeamOptions } from "./live-team-options.ts";
 import type { Secrets } from "./secrets.ts";
 
 export interface ToolSet {
@@ -16,16 +17,20 @@ export interface ToolSet {
   close(): Promise<void>;
 }
 
+export interface ToolSetOptions extends Pick<LiveTeamOptions, "clock" | "mcpServerFor"> {
+  readonly secrets: Secrets;
+}
+
 /**
  * The tools of every agent. Agents that share an MCP definition share its connection.
  * @throws {SECRET_MISSING} for a secret of any MCP server, also of one that is opened later.
  */
-export function createToolSet(workers: ReadonlyMap<string, Worker>, { clock, secrets }: { readonly clock: Clock; readonly secrets: Secrets }): ToolSet {
+export function createToolSet(workers: ReadonlyMap<string, Worker>, { clock, secrets, mcpServerFor }: ToolSetOptions): ToolSet {
   const definitions = new Set([...workers.values()].flatMap(({ spec }) => spec.tools ?? []));
   const sources = new Map<McpDefinition, ToolSource>();
   const functions = new Map<ToolDefinition, Tool>();
   for (const definition of definitions) {
-    if (definition.kind === "mcp") sources.set(definition, mcpSource(toSourceSpec(definition.spec, secrets), { clock }));
+    if (definition.kind === "mcp") sources.set(definition, mcpSource(toSourceSpec(definition.spec, secrets), { clock, inProcess: mcpServerFor?.(definition.spec.name) ?? undefined }));
     else functions.set(definition, toTool(definition, clock));
   }
   const open = async (definition: McpDefinition | ToolDefinition, signal: AbortSignal): Promise<readonly Tool[]> => {

@@ -247,6 +247,23 @@ function testRecords(current: () => Store): void {
       { agent: "b", modelCalls: 1, toolCalls: 0, toolErrors: 0, tokens: 100, costMicroUsd: 7 },
     ]);
   });
+
+  it("counts all records by what happened, and hashes every field of them", async () => {
+    const empty = await current().records.census();
+    await current().write([
+      recordWrite("x1", { event_type: "task", result: "done(verified)" }),
+      recordWrite("x2", { event_type: "task", result: "done(unverified)" }),
+      ...Array.from({ length: 2_500 }, (_, index) => recordWrite(`y${index}`, { event_type: "start" })),
+    ]);
+    const full = await current().records.census();
+    await current().write([recordWrite("z", { event_type: "start", data: { a: 1 } })]);
+    const more = await current().records.census();
+
+    expect(empty).toMatchObject({ records: 0, counts: {} });
+    expect(full).toMatchObject({ records: 2_502, counts: { start: 2_500, "task done": 2 } });
+    expect(await current().records.census()).toEqual(more);
+    expect(new Set([empty.hash, full.hash, more.hash]).size).toBe(3);
+  });
 }
 
 function testOutbox(current: () => Store): void {

@@ -102,7 +102,7 @@ export async function testTeam(team: TeamDefinition, options: TestTeamOptions = 
         await settle();
         const task = await mustGet(taskId);
         if (isEnded(task.status) && task.end !== null) return task.end;
-        const nextAtMs = clock.pendingAtMs[0];
+        const nextAtMs = clock.nextAtMs;
         if (nextAtMs === undefined || nextAtMs > untilMs) {
           throw new LonghaulError("TASK_STATE", `Task ${taskId} did not end within ${formatDuration(parseDuration(within, "within"))}: it is ${task.status}${task.waitingReason === null ? "" : `(${task.waitingReason})`}.`);
         }

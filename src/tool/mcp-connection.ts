@@ -38,7 +38,12 @@ export interface RequestLimits {
 
 interface Parts {
   readonly client: Sdk.Client;
-  readonly transport: StdioTransport | Sdk.StreamableHTTPClientTransport;
+  readonly transport: StdioTransport | Sdk.StreamableHTTPClientTransport | Sdk.InMemoryTransport;
+}
+
+/** An MCP server in this process: `McpServer` of the MCP SDK. */
+export interface InProcessMcpServer {
+  connect(transport: unknown): Promise<void>;
 }
 
 export interface ConnectionOptions {
@@ -47,6 +52,8 @@ export interface ConnectionOptions {
   /** What a stdio child inherits. */
   readonly env: Readonly<Record<string, string>>;
   readonly signal: AbortSignal;
+  /** Makes the server to speak to, in place of the one that `spec` names. */
+  readonly inProcess?: (() => InProcessMcpServer) | undefined;
   /** Is given what still closes in the background when a connection failed or died. */
   readonly track: (closing: Promise<void>) => void;
 }
@@ -89,7 +96,7 @@ export class McpConnection {
   /** @throws {MCP_UNAVAILABLE} saying why, with what the server wrote last to stderr. */
   static async open(options: ConnectionOptions): Promise<McpConnection> {
     const sdk = await import("@modelcontextprotocol/client");
-    if ("url" in options.spec) return connect(sdk, options, "auto");
+    if ("url" in options.spec && options.inProcess === undefined) return connect(sdk, options, "auto");
     try {
       return await connect(sdk, options, "legacy");
     } catch (error) {
@@ -107,7 +114,7 @@ export class McpConnection {
   /** True when the server gave this connection a session that it may forget. */
   get hasSession(): boolean {
     const { transport } = this.#parts;
-    return !(transport instanceof StdioTransport) && transport.sessionId !== undefined;
+    return transport instanceof this.sdk.StreamableHTTPClientTransport && transport.sessionId !== undefined;
   }
 
   async listTools({ timeoutMs, signal }: RequestLimits): Promise<readonly Sdk.Tool[]> {
@@ -190,7 +197,7 @@ async function connect(sdk: typeof Sdk, options: ConnectionOptions, mode: "auto"
   const { spec, clock, signal } = options;
   const timeoutMs = spec.connectTimeoutMs ?? defaultConnectTimeoutMs;
   let tooLarge: () => void = () => undefined;
-  const transport = "url" in spec ? httpTransport(sdk, spec, () => tooLarge()) : stdioTransport(sdk, spec, options);
+  const transport = await createTransport(sdk, options, () => tooLarge());
   const client = new sdk.Client({ name: "longhaul", version: "0.1.0" }, { versionNegotiation: { mode } });
   const parts: Parts = { client, transport };
   try {
@@ -204,6 +211,14 @@ async function connect(sdk: typeof Sdk, options: ConnectionOptions, mode: "auto"
   const connection = new McpConnection(sdk, options, parts);
   tooLarge = () => connection.fail(`it sent an answer of more than ${messageBytesMax} bytes`, { tooLarge: true });
   return connection;
+}
+
+async function createTransport(sdk: typeof Sdk, options: ConnectionOptions, onTooLarge: () => void): Promise<Parts["transport"]> {
+  const { spec, inProcess } = options;
+  if (inProcess === undefined) return "url" in spec ? httpTransport(sdk, spec, onTooLarge) : stdioTransport(sdk, spec, options);
+  const [near, far] = sdk.InMemoryTransport.createLinkedPair();
+  await inProcess().connect(far);
+  return near;
 }
 
 function stdioTransport(sdk: typeof Sdk, spec: McpStdioSpec, { clock, env }: ConnectionOptions): StdioTransport {
@@ -231,7 +246,7 @@ function connectError(sdk: typeof Sdk, spec: McpSpec, { transport }: Parts, erro
 /** Ends the session or the child, in bounded time. Never rejects: what cannot be closed is gone already. */
 async function closeParts({ client, transport }: Parts, clock: Clock): Promise<void> {
   const late = (): Error => new Error("the server did not end its session in time");
-  const attempts = transport instanceof StdioTransport ? [() => transport.close()] : [() => transport.terminateSession(), () => transport.close()];
+  const attempts = "terminateSession" in transport ? [() => transport.terminateSession(), () => transport.close()] : [() => transport.close()];
   for (const attempt of attempts) {
     // A stdio transport bounds itself; an error here means that there is nothing left to end.
     await (transport instanceof StdioTransport ? attempt() : withDeadline({ clock, timeoutMs: terminateTimeoutMs, onTimeout: late }, attempt)).catch(() => undefined);

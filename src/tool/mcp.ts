@@ -5,7 +5,7 @@ import { LonghaulError } from "../base/error.ts";
 import { isJsonObject, type Json, type JsonObject } from "../base/json.ts";
 import { reconcileFailed } from "./function-tool.ts";
 import { callFailure, isGone, isUnsent, type McpCallName } from "./mcp-call-failure.ts";
-import { McpConnection, probeTimeoutMs } from "./mcp-connection.ts";
+import { type InProcessMcpServer, McpConnection, probeTimeoutMs } from "./mcp-connection.ts";
 import { toToolResult } from "./mcp-content.ts";
 import { checkMcpSpec, defaultConnectTimeoutMs, defaultRequestTimeoutMs, effectOf, type McpReconcile, type McpSpec, reconcileOf } from "./mcp-spec.ts";
 import { toModelToolNames } from "./model-tool-names.ts";
@@ -19,6 +19,8 @@ export interface McpSourceOptions {
   readonly clock: Clock;
   /** What a stdio server inherits, instead of the few variables of this process that are safe to hand on. */
   readonly env?: Readonly<Record<string, string>>;
+  /** Makes a server in this process, which is spoken to in place of the one that the spec names. For simulations. */
+  readonly inProcess?: (() => InProcessMcpServer) | undefined;
 }
 
 /**
@@ -48,6 +50,7 @@ class McpSource implements ToolSource {
   readonly #spec: McpSpec;
   readonly #clock: Clock;
   readonly #env: Readonly<Record<string, string>> | undefined;
+  readonly #inProcess: McpSourceOptions["inProcess"];
   readonly #connectTimeoutMs: number;
   readonly #requestTimeoutMs: number;
   readonly #end = new AbortController();
@@ -56,11 +59,12 @@ class McpSource implements ToolSource {
   #connection: McpConnection | null = null;
   #catalog: Catalog | null = null;
 
-  constructor(spec: McpSpec, { clock, env }: McpSourceOptions) {
+  constructor(spec: McpSpec, { clock, env, inProcess }: McpSourceOptions) {
     this.name = spec.name;
     this.#spec = spec;
     this.#clock = clock;
     this.#env = env;
+    this.#inProcess = inProcess;
     this.#connectTimeoutMs = spec.connectTimeoutMs ?? defaultConnectTimeoutMs;
     this.#requestTimeoutMs = spec.requestTimeoutMs ?? defaultRequestTimeoutMs;
   }
@@ -191,7 +195,7 @@ class McpSource implements ToolSource {
     const opening = (async () => {
       try {
         const env = this.#env ?? (await import("@modelcontextprotocol/client/stdio")).getDefaultEnvironment();
-        this.#connection = await McpConnection.open({ spec: this.#spec, clock: this.#clock, env, signal: this.#end.signal, track });
+        this.#connection = await McpConnection.open({ spec: this.#spec, clock: this.#clock, env, signal: this.#end.signal, track, inProcess: this.#inProcess });
         return this.#connection;
       } finally {
         this.#opening = null;

@@ -2,7 +2,7 @@ import { toJson } from "../base/json.ts";
 import type { CronTrigger, EveryTrigger } from "../agent/trigger-definition.ts";
 import type { Write } from "../record/write.ts";
 import { describeSource, type DueFiring, endFiring, failFiring, type FiringEnd, type FiringPorts, isQueueFull, isRefusal, receiptOf, toStateWrite } from "./firing.ts";
-import { runUserCode } from "./user-code.ts";
+import { runUserCode, type UserCodeEnd } from "./user-code.ts";
 
 type ScheduleTrigger = EveryTrigger<unknown> | CronTrigger<unknown>;
 
@@ -13,11 +13,11 @@ export async function fireSchedule(ports: FiringPorts, due: DueFiring<ScheduleTr
   if (state.lastTaskId !== null && (await ports.taskIsOpen(state.lastTaskId))) return endFiring(ports, due, { result: "coalesced", taskId: state.lastTaskId });
 
   const firing = { atMs, dueAtMs };
-  const guard = await runUserCode(ports.clock, `\`if\` of ${triggerId}`, ports.signal, () => trigger.if?.(firing) ?? true);
+  const guard = trigger.if === undefined ? pass(true) : await runUserCode(ports.clock, `\`if\` of ${triggerId}`, ports.signal, () => trigger.if?.(firing) ?? true);
   if (!guard.ok) return failFiring(ports, due, guard.error);
   if (!guard.value) return endFiring(ports, due, { result: "skipped", reason: "no-work" });
 
-  const made = await runUserCode(ports.clock, `\`input\` of ${triggerId}`, ports.signal, async () => toJson(await trigger.input?.(firing), `The input of ${triggerId}`));
+  const made = trigger.input === undefined ? pass(null) : await runUserCode(ports.clock, `\`input\` of ${triggerId}`, ports.signal, async () => toJson(await trigger.input?.(firing), `The input of ${triggerId}`));
   if (!made.ok) return failFiring(ports, due, made.error);
 
   const id = ports.taskId();
@@ -31,6 +31,11 @@ export async function fireSchedule(ports: FiringPorts, due: DueFiring<ScheduleTr
     if (isRefusal(error)) return failFiring(ports, due, error);
     throw error;
   }
+}
+
+/** What user code that is not there comes to. */
+function pass<T>(value: T): UserCodeEnd<T> {
+  return { ok: true, value };
 }
 
 function writesOf(ports: FiringPorts, due: DueFiring, taskId: string): readonly Write[] {

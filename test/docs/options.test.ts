@@ -88,6 +88,7 @@ describe("docs/reference/options.md", () => {
     expect(tableRows(sectionOf(page, "## Limits without an option")).map(([, limit]) => limit)).toEqual([
       `${depthMax} deep`,
       String(limits.stepsPerRunMax),
+      `${limits.journalBytesPerRunMax} bytes`,
       `${limits.valueBytesMax} bytes`,
       `${toolResultBytesMax} bytes`,
       String(limits.signalsPerRunMax),

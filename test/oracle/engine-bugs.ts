@@ -6,7 +6,7 @@ const programs = "src/engine/sqlite/random-programs.test.ts";
 const owner = "src/engine/sqlite/owner.test.ts";
 const groupCommit = "src/db/group-commit.test.ts";
 const killPoints = "test/reliability/kill-points.test.ts";
-const powerCuts = "test/reliability/power-cuts.test.ts";
+const powerCuts = "test/reliability/power-cut.test.ts";
 
 /** Bugs of the engine and of what it stands on, planted one at a time by `npm run oracle`. */
 export const engineBugs: readonly PlantedBug[] = [
@@ -40,11 +40,11 @@ export const engineBugs: readonly PlantedBug[] = [
   },
   {
     name: "journal read out of order", harm: "a race has another winner after a restart",
-    file: "src/engine/sqlite/journal.ts", find: "WHERE id = ?) ORDER BY position\"", replace: "WHERE id = ?) ORDER BY number\"", suites: [contract, programs],
+    file: "src/engine/sqlite/journal.ts", find: "WHERE run = ? ORDER BY position\"", replace: "WHERE run = ? ORDER BY number\"", suites: [contract, programs],
   },
   {
     name: "journal not loaded", harm: "completed steps execute again after a restart",
-    file: "src/engine/sqlite/claim.ts", find: "journal: listSteps(change.db, runId)", replace: "journal: []", suites: [contract],
+    file: "src/engine/sqlite/claim.ts", find: "journal: listJournal(change.db, run.serial)", replace: "journal: []", suites: [contract],
   },
   {
     name: "lost wake-up of a free slot", harm: "queued tasks stay queued",
@@ -88,7 +88,7 @@ export const engineBugs: readonly PlantedBug[] = [
   },
   {
     name: "the parent is not told", harm: "a run waits for a child that has ended",
-    file: "src/engine/sqlite/transition.ts", find: "  for (const wait of listWaitsForTask(change.db, ended.id)) completeWait(change, wait, { ok: true, value: end as unknown as EndAsJson });", replace: "", suites: [contract],
+    file: "src/engine/sqlite/transition.ts", find: "  for (const wait of listWaitsForTask(change.db, ended.id)) completeWait(change, wait, { ok: true, value: { ...end, taskId: ended.id } as unknown as EndAsJson });", replace: "", suites: [contract],
   },
   {
     name: "signals count twice", harm: "a repeated approval answers the next question too",
@@ -136,6 +136,6 @@ export const engineBugs: readonly PlantedBug[] = [
   },
   {
     name: "a long value is cut", harm: "what a step returned comes back without its document",
-    file: "src/db/payload.ts", find: "  return text.includes(keyText) ? unpack(db, value) : value;", replace: "  return value;", suites: ["src/db/payload.test.ts"],
+    file: "src/db/payload.ts", find: "  return isInline(text) ? value : unpack(db, value);", replace: "  return value;", suites: ["src/db/payload.test.ts"],
   },
 ];

@@ -1,6 +1,7 @@
 import type { Json } from "../../base/json.ts";
 import type { LogRecord } from "../../record/log-record.ts";
 import type { OperatorView } from "../../runtime/operator-view.ts";
+import { listOpenDecisions } from "../../run/parked.ts";
 import type { EffectDecision } from "../../runtime/operations.ts";
 import type { CommandContext, ExitCode } from "../command-context.ts";
 import { createControl } from "../control.ts";
@@ -45,18 +46,15 @@ export function listApprovals(context: CommandContext): Promise<ExitCode> {
 
 async function findWaiting(view: OperatorView): Promise<readonly WaitingEffect[]> {
   const tasks = await view.tasks({ statuses: ["waiting"], limit: 10_000 });
-  const runIds = tasks.flatMap(({ waitingReason, runId }) => (waitingReason === "unknown-effect" && runId !== null ? [runId] : []));
-  const perRun = await Promise.all(
-    runIds.map(async (runId) => {
-      const asked = await view.store.records.query({ runId, eventTypes: ["approval"], limit: 1_000 });
-      const open = new Map<string, LogRecord>();
-      for (const { record } of asked) {
-        const signal = String(record.data["signal"]);
-        if (record.result === "asked") open.set(signal, record);
-        else open.delete(signal);
-      }
-      return [...open.values()].map((record) => ({ runId, record }));
+  const perTask = await Promise.all(
+    tasks.map(async ({ id, waitingReason, runId }) => {
+      if (waitingReason !== "unknown-effect" || runId === null) return [];
+      const open = new Set(listOpenDecisions(await view.steps(runId)));
+      // Asked in an earlier run of the task, when its steps were served in this one.
+      const asked = await view.store.records.query({ taskId: id, eventTypes: ["approval"], result: "asked", limit: 10_000 });
+      const latest = new Map(asked.map(({ record }) => [record.data["signal"], record]));
+      return [...latest].flatMap(([signal, record]) => (open.has(String(signal)) ? [{ runId, record }] : []));
     }),
   );
-  return perRun.flat();
+  return perTask.flat();
 }

@@ -12,7 +12,7 @@ export function runHealth(context: CommandContext): Promise<ExitCode> {
   return withView(context, async (view) => {
     const { output, clock } = context;
     const nowMs = clock.now();
-    const [presence, manifest, verdicts, counts] = await Promise.all([findPresence(view, nowMs), view.manifest(), view.health(nowMs), countOpenTasks(view)]);
+    const [presence, manifest, verdicts, counts] = await Promise.all([findPresence(view), view.manifest(), view.health(nowMs), countOpenTasks(view)]);
     const orphans = computeOrphans((manifest?.workers ?? []).map(({ name }) => name), counts);
     const isBad = !presence.isRunning || presence.isSilent || orphans.length > 0 || verdicts.some(({ bad }) => bad);
     output.data({ team: presence.team, isRunning: presence.isRunning, isSilent: presence.isSilent, isBad, agents: presence.isRunning ? verdicts.map(toJson) : [], orphans });

@@ -23,7 +23,7 @@ export function runPs(context: CommandContext, { all, agent, limit }: PsOptions)
     const { output, clock } = context;
     const nowMs = clock.now();
     const filter = { limit, ...(agent === undefined ? {} : { agent }), ...(all ? {} : { statuses: ["queued", "running", "waiting"] as const }) };
-    const [presence, manifest, verdicts, tasks, counts] = await Promise.all([findPresence(view, nowMs), view.manifest(), view.health(nowMs), view.tasks(filter), countOpenTasks(view)]);
+    const [presence, manifest, verdicts, tasks, counts] = await Promise.all([findPresence(view), view.manifest(), view.health(nowMs), view.tasks(filter), countOpenTasks(view)]);
     const agents = toAgentRows(manifest, verdicts, counts, presence.isRunning).filter(({ name }) => agent === undefined || name === agent);
     const orphans = computeOrphans((manifest?.workers ?? []).map(({ name }) => name), counts);
     output.data({ team: presence.team, isRunning: presence.isRunning, pid: presence.pid, agents, tasks: tasks.map(toTaskView), orphans });

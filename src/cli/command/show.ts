@@ -5,9 +5,11 @@ import { formatUsd } from "../../base/money.ts";
 import { toTaskView } from "../../http/task-view.ts";
 import type { EventType } from "../../record/log-record.ts";
 import { outcomeToJson } from "../../record/step.ts";
+import type { Run } from "../../record/run.ts";
 import type { Task } from "../../record/task.ts";
 import type { OperatorView } from "../../runtime/operator-view.ts";
 import type { CommandContext, ExitCode } from "../command-context.ts";
+import { formatWaysOn, toMismatch } from "../mismatch-lines.ts";
 import { withView } from "../open-view.ts";
 import { printable, printableLine } from "../printable.ts";
 import { createEnvironmentRedactor } from "../redact-environment.ts";
@@ -59,13 +61,14 @@ function findStep(rows: readonly StepRow[], number: number, id: string): StepRow
 }
 
 async function showTask({ output }: CommandContext, view: OperatorView, task: Task, runId: string | null, rows: readonly StepRow[]): Promise<void> {
-  const money = await view.store.money.spent({ taskId: task.id });
-  output.data({ task: toTaskView(task), runId, tokens: money.tokens, costMicroUsd: money.spentMicroUsd, steps: rows.map(toStepJson) });
+  const [money, runs] = await Promise.all([view.store.money.spent({ taskId: task.id }), view.runs(task.id)]);
+  const mismatch = toMismatch(task, runs.at(-1)?.id === runId ? runs.at(-1) : undefined);
+  output.data({ task: toTaskView(task), runId, runs: runs.map(toRunJson), mismatch, tokens: money.tokens, costMicroUsd: money.spentMicroUsd, steps: rows.map(toStepJson) });
   if (output.isJson) return;
   const { end } = task;
   const line = (name: string, text: string): void => output.say(`${output.style("dim", name.padEnd(9))}${text}`);
   line("task", `${task.id}  ${task.agent}  ${output.style(statusStyle(task), describeStatus(task))}`);
-  if (runId !== null) line("run", runId);
+  if (runId !== null) line("run", describeRun(runId, runs));
   line("from", printableLine(`${task.source}${task.key === null ? "" : `, key ${task.key}`}`));
   line("when", `${new Date(task.createdAtMs).toISOString()}${task.endedAtMs === null ? "" : `, took ${formatDuration(task.endedAtMs - (task.startedAtMs ?? task.createdAtMs))}`}`);
   if (money.tokens > 0) line("spent", `${money.tokens.toLocaleString("en-US")} tokens, ${formatUsd(money.spentMicroUsd)}`);
@@ -74,10 +77,32 @@ async function showTask({ output }: CommandContext, view: OperatorView, task: Ta
   if (end?.status === "done" && end.evidence !== null) line("evidence", printableLine(JSON.stringify(end.evidence)));
   if (end?.status === "dead") line("reason", printable(`${end.reason}: ${end.failure.message}`));
   if (end?.status === "canceled") line("reason", printable(end.reason));
-  if (task.status === "waiting") line("waits", await describeWait(view, task));
+  for (const reason of await listNearLimits(view, runId)) line("limit", printableLine(reason));
+  if (mismatch !== null) line("expected", printableLine(mismatch.expected));
+  if (mismatch !== null) line("came", printableLine(mismatch.came));
+  if (mismatch !== null) output.say("", ...formatWaysOn(mismatch));
+  else if (task.status === "waiting") line("waits", await describeWait(view, task));
   if (rows.length === 0) return;
   output.say("", ...formatTable(stepColumns(output.style), rows, { columns: output.columns, styleTitle: (text) => output.style("dim", text) }));
   output.say("", output.style("dim", `Everything of one step: longhaul show ${task.id} --step ${rows.at(-1)?.step.number ?? 1}`));
+}
+
+/** The run, where its first steps come from, and the others of its task. */
+function describeRun(runId: string, runs: readonly Run[]): string {
+  const run = runs.find(({ id }) => id === runId);
+  const others = runs.filter(({ id }) => id !== runId).map(({ id }) => id);
+  return `${runId}${run === undefined || run.fromRunId === null ? "" : `, first steps from ${run.fromRunId}`}${others.length === 0 ? "" : `, other runs of the task: ${others.join(", ")}`}`;
+}
+
+function toRunJson({ id, number, agentVersion, fromRunId }: Run): object {
+  return { id, number, agentVersion, fromRunId };
+}
+
+/** What was announced of the limits of a run. */
+async function listNearLimits(view: OperatorView, runId: string | null): Promise<readonly string[]> {
+  if (runId === null) return [];
+  const told = await view.store.records.query({ runId, eventTypes: ["run"], result: "limit-near", limit: 10 });
+  return told.map(({ record }) => record.reason ?? "");
 }
 
 const waitTellers: readonly EventType[] = ["approval", "budget", "park", "model_call", "retry"];
@@ -99,7 +124,7 @@ async function showStep({ output }: CommandContext, view: OperatorView, task: Ta
   if (output.isJson) return;
   const { step } = row;
   const title = printableLine(`step ${step.number}: ${step.kind} ${step.name} of ${task.agent} (${task.id})`);
-  output.say(output.style("bold", title), `${new Date(step.startedAtMs).toISOString()}, took ${formatDuration(step.completedAtMs - step.startedAtMs)}, attempt ${step.attempt}`);
+  output.say(output.style("bold", title), `${new Date(step.startedAtMs).toISOString()}, ${step.attempt === 0 ? "served from another run" : `took ${formatDuration(step.completedAtMs - step.startedAtMs)}, attempt ${step.attempt}`}`);
   if (record !== undefined) output.say(...measuresOf(row).map(printableLine));
   output.say("");
   if (messages.length > 0) output.say(...formatTranscript(messages, output.style));

@@ -21,6 +21,8 @@ export interface StartOptions {
   readonly port: number | null;
   readonly drainMs: number;
   readonly isPlain: boolean;
+  /** How long this process may be silent until another one takes over. Default 15 s. */
+  readonly leaseMs?: number;
 }
 
 /** Runs a team until Ctrl-C. Ends with 0 when it was asked to stop, with 1 when another process took the data directory over. */
@@ -47,6 +49,7 @@ export async function runStart(given: CommandContext, file: string, options: Sta
       else presenter.record(record);
     },
     onFenced,
+    ...(options.leaseMs === undefined ? {} : { leaseMs: options.leaseMs }),
   });
   const stop = listenForStop({ clock: context.clock, onSecond: () => presenter?.close() });
   const releaseFailures = reportFailures((text) => presenter?.line(text), () => presenter?.close());

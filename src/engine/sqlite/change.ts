@@ -3,7 +3,7 @@ import type { TaskEnd } from "../../record/task.ts";
 import type { Write } from "../../record/write.ts";
 import type { ObserveTask } from "../engine.ts";
 import type { ClaimedRun } from "./claimed-run.ts";
-import type { EndedStep } from "./journal.ts";
+import type { JournaledStep } from "./journal.ts";
 import type { EngineLimits } from "./limits.ts";
 import type { QueueBounds } from "./queue-bounds.ts";
 
@@ -12,7 +12,7 @@ export interface Effects {
   /** Runs that were given a slot. */
   readonly claimed: ClaimedRun[];
   /** Steps that were completed, for runs that are in memory. */
-  readonly completed: { readonly runId: string; readonly step: EndedStep }[];
+  readonly completed: { readonly runId: string; readonly step: JournaledStep }[];
   /** Runs that gave up their slot without having ended. */
   readonly left: { readonly runId: string; readonly how: "suspended" | "parked" | "released" }[];
   readonly ended: { readonly taskId: string; readonly runId: string | null; readonly end: TaskEnd }[];

@@ -2,7 +2,7 @@ import { assert } from "../../base/assert.ts";
 import type { EngineAgent } from "../engine.ts";
 import type { Change } from "./change.ts";
 import { codeVersionOf } from "./code-version.ts";
-import { getRun, insertRun, keyOf, listSeed, listSteps, setRunVersion } from "./journal.ts";
+import { getRun, insertRun, keyOf, listJournal, listSeed, setRunVersion } from "./journal.ts";
 import { unreadable } from "./stuck-run.ts";
 import { listReady } from "./tasks.ts";
 import { moveTask } from "./transition.ts";
@@ -33,7 +33,7 @@ export function claimReady(change: Change, agent: EngineAgent, slots: number, ne
       runSerial: run.serial,
       startedAtMs: run.startedAtMs,
       recoveries: run.recoveries,
-      journal: listSteps(change.db, runId),
+      journal: listJournal(change.db, run.serial),
       waits: new Map(listWaits(change.db, run.serial).map((wait) => [keyOf(wait), wait])),
       seed: listSeed(change.db, task.id),
     });

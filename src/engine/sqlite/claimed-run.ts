@@ -1,5 +1,5 @@
 import type { LonghaulError } from "../../base/error.ts";
-import type { CompletedStep, StepOutcome } from "../../record/step.ts";
+import type { JournaledStep, SeededOutcome } from "./journal.ts";
 import type { StoredTask } from "./tasks.ts";
 import type { StoredWait } from "./waits.ts";
 
@@ -20,8 +20,8 @@ export interface ClaimedRun {
   readonly startedAtMs: number;
   /** Crashes that interrupted this run. */
   readonly recoveries: number;
-  readonly journal: readonly CompletedStep[];
+  readonly journal: readonly JournaledStep[];
   readonly waits: ReadonlyMap<string, StoredWait>;
   /** In the order in which they are served. */
-  readonly seed: ReadonlyMap<string, StepOutcome>;
+  readonly seed: ReadonlyMap<string, SeededOutcome>;
 }

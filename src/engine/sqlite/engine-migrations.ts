@@ -54,13 +54,13 @@ export const engineMigrations: readonly Migration[] = [
       ) STRICT;
 
       CREATE TABLE lh_seed (
-        task_id TEXT NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL, occurrence INTEGER NOT NULL, outcome TEXT NOT NULL,
-        PRIMARY KEY (task_id, kind, name, occurrence)
+        task_id TEXT NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL, occurrence INTEGER NOT NULL, started_at_ms INTEGER, completed_at_ms INTEGER,
+        outcome TEXT NOT NULL, PRIMARY KEY (task_id, kind, name, occurrence)
       ) STRICT;
 
       CREATE TABLE lh_owner (
         one INTEGER PRIMARY KEY CHECK (one = 1), epoch INTEGER NOT NULL, pid INTEGER, start_time TEXT NOT NULL, boot_id TEXT NOT NULL,
-        pid_namespace TEXT NOT NULL, lease_ms INTEGER NOT NULL, renewed_at_ms INTEGER NOT NULL, renewed_monotonic_ms INTEGER NOT NULL
+        pid_namespace TEXT NOT NULL, purpose TEXT NOT NULL, lease_ms INTEGER NOT NULL, renewed_at_ms INTEGER NOT NULL, renewed_monotonic_ms INTEGER NOT NULL
       ) STRICT;
     `,
   },

@@ -1,5 +1,5 @@
 import type { Json } from "../../base/json.ts";
-import { loadJson, storeJson } from "../../db/payload.ts";
+import { isInline, loadJson, storeJson } from "../../db/payload.ts";
 import type { Row, SqliteDatabase } from "../../db/sqlite.ts";
 import { parseFailure, type Failure } from "../../record/failure.ts";
 import { outcomeToJson, parseOutcome, type CompletedStep, type StepIdentity, type StepKind, type StepOutcome } from "../../record/step.ts";
@@ -27,6 +27,18 @@ export interface StoredRun {
   /** The run whose id its chance is drawn from, and the one whose id begins the idempotency keys of its steps. Its own unless it was made from another. */
   readonly randomRunId: string;
   readonly keyRunId: string;
+}
+
+/** A step that was journaled, and how many bytes its outcome takes when it is read back. */
+export interface JournaledStep extends EndedStep {
+  readonly outcomeBytes: number;
+}
+
+/** What is served instead of executing; with its times where a step of this engine came to it. */
+export interface SeededOutcome {
+  readonly outcome: StepOutcome;
+  readonly startedAtMs: number | null;
+  readonly completedAtMs: number | null;
 }
 
 /** What a step is found by in maps. */
@@ -87,7 +99,7 @@ export function getMismatch(db: SqliteDatabase, runId: string): Failure | null {
 const insertStep = "INSERT INTO lh_journal (run, number, kind, name, occurrence, attempt, started_at_ms, completed_at_ms, outcome) SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?";
 
 /** Appends a step of whatever run; null when the run holds one of this identity already. What it returns is what was stored: a live run and its replay see the same data. */
-export function appendStep(db: SqliteDatabase, run: number, step: EndedStep): EndedStep | null {
+export function appendStep(db: SqliteDatabase, run: number, step: EndedStep): JournaledStep | null {
   const outcome = JSON.stringify(outcomeToJson(step.outcome));
   const stored = storeJson(db, outcome);
   const { changes } = db.run(`${insertStep} WHERE true ON CONFLICT DO NOTHING`, run, step.number, step.kind, step.name, step.occurrence, step.attempt, step.startedAtMs, step.completedAtMs, stored);
@@ -97,7 +109,7 @@ export function appendStep(db: SqliteDatabase, run: number, step: EndedStep): En
 const appendToRunning = `${insertStep} FROM lh_task WHERE serial = ? AND run_id = ? AND status = 'running' ON CONFLICT DO NOTHING`;
 
 /** Like `appendStep`; null as well when the task does not execute this run any more. One statement: it is what every step costs. */
-export function appendStepWhileRunning(db: SqliteDatabase, run: RunIds, step: EndedStep): EndedStep | null {
+export function appendStepWhileRunning(db: SqliteDatabase, run: RunIds, step: EndedStep): JournaledStep | null {
   const outcome = JSON.stringify(outcomeToJson(step.outcome));
   const stored = storeJson(db, outcome);
   const { changes } = db.run(
@@ -107,16 +119,27 @@ export function appendStepWhileRunning(db: SqliteDatabase, run: RunIds, step: En
 }
 
 /** A value was made plain JSON when its size was checked; a failure may hold more than is stored. */
-function asStored(step: EndedStep, outcome: string): EndedStep {
-  return step.outcome.ok ? step : { ...step, outcome: parseOutcome(JSON.parse(outcome) as Json) };
+function asStored(step: EndedStep, outcome: string): JournaledStep {
+  const outcomeBytes = Buffer.byteLength(outcome);
+  return step.outcome.ok ? { ...step, outcomeBytes } : { ...step, outcome: parseOutcome(JSON.parse(outcome) as Json), outcomeBytes };
 }
 
 export function countSteps(db: SqliteDatabase, run: number): number {
   return Number(db.get("SELECT count(*) AS n FROM lh_journal WHERE run = ?", run)?.["n"] ?? 0);
 }
 
+/** The journal of a run, by lh_run.serial. */
+export function listJournal(db: SqliteDatabase, run: number): readonly JournaledStep[] {
+  return db.all("SELECT * FROM lh_journal WHERE run = ? ORDER BY position", run).map((row) => stepFromRow(db, row));
+}
+
 export function listSteps(db: SqliteDatabase, runId: string): readonly CompletedStep[] {
-  return db.all("SELECT * FROM lh_journal WHERE run = (SELECT serial FROM lh_run WHERE id = ?) ORDER BY position", runId).map((row, index) => ({ ...stepFromRow(db, row), seq: index + 1 }));
+  const serial = getRun(db, runId)?.serial;
+  if (serial === undefined) return [];
+  return listJournal(db, serial).map((journaled, index) => {
+    const { outcomeBytes: _, ...step } = journaled;
+    return { ...step, seq: index + 1 };
+  });
 }
 
 /** Keeps the outcomes that the task's next run is served, in their order, in place of those it was to be served before. */
@@ -127,26 +150,33 @@ export function replaceSeed(db: SqliteDatabase, taskId: string, seed: readonly S
   }
 }
 
-export function listSeed(db: SqliteDatabase, taskId: string): ReadonlyMap<string, StepOutcome> {
-  const rows = db.all("SELECT kind, name, occurrence, outcome FROM lh_seed WHERE task_id = ? ORDER BY rowid", taskId);
-  return new Map(rows.map((row) => [keyOf(identityFromRow(row)), outcomeFromRow(db, row)]));
+export function listSeed(db: SqliteDatabase, taskId: string): ReadonlyMap<string, SeededOutcome> {
+  const rows = db.all("SELECT kind, name, occurrence, started_at_ms, completed_at_ms, outcome FROM lh_seed WHERE task_id = ? ORDER BY rowid", taskId);
+  return new Map(rows.map((row) => [keyOf(identityFromRow(row)), { outcome: outcomeFromRow(db, row), startedAtMs: numberOrNull(row["started_at_ms"]), completedAtMs: numberOrNull(row["completed_at_ms"]) }]));
 }
 
 export function identityFromRow(row: Row): StepIdentity {
   return { kind: row["kind"] as StepKind, name: String(row["name"]), occurrence: Number(row["occurrence"]) };
 }
 
-function stepFromRow(db: SqliteDatabase, row: Row): EndedStep {
+function stepFromRow(db: SqliteDatabase, row: Row): JournaledStep {
+  const stored = String(row["outcome"]);
+  const outcome = outcomeFromRow(db, row);
   return {
     ...identityFromRow(row),
     number: Number(row["number"]),
     attempt: Number(row["attempt"]),
     startedAtMs: Number(row["started_at_ms"]),
     completedAtMs: Number(row["completed_at_ms"]),
-    outcome: outcomeFromRow(db, row),
+    outcome,
+    outcomeBytes: Buffer.byteLength(isInline(stored) ? stored : JSON.stringify(outcomeToJson(outcome))),
   };
 }
 
 function outcomeFromRow(db: SqliteDatabase, row: Row): StepOutcome {
   return parseOutcome(loadJson(db, String(row["outcome"])));
+}
+
+function numberOrNull(value: unknown): number | null {
+  return typeof value === "number" ? value : null;
 }

@@ -109,6 +109,21 @@ describe("processes that are killed", { timeout: 60_000 }, () => {
     expect(new Set(begun).size).toBe(12);
   });
 
+  it("E12 lets a task go on that kills its process in each of twelve steps: a completed step begins the count of crashes anew", async () => {
+    const options = ["--steps", "12", "--step-ms", "1", "--die-once-in-each"];
+    let lives = 1;
+    let team = startTeam(...options);
+    while ((await team.ended) === "SIGKILL" && lives < 20) {
+      lives++;
+      team = startTeam(...options);
+    }
+
+    expect(await team.said(/^ended/)).toContain('"status":"done"');
+
+    expect(lives).toBe(13);
+    expect(world().filter((line) => line.startsWith("end"))).toEqual(Array.from({ length: 12 }, (_, index) => `end ${index + 1}`));
+  });
+
   it("O3 O4 E4 a process that was stopped for longer than its lease is taken over, and cannot commit when it wakes", async () => {
     const options = ["--steps", "1", "--lease-ms", "600", "--never-kill"];
     const stopped = startTeam(...options, "--step-ms", "2000");

@@ -2,6 +2,8 @@
 export interface EngineLimits {
   /** Steps of one run. Over it: dead(step-limit). */
   readonly stepsPerRunMax: number;
+  /** Bytes of what the steps of one run came to, as the journal holds it. Over it: dead(journal-limit). */
+  readonly journalBytesPerRunMax: number;
   /** Bytes of one stored value: a step's outcome, an input, an output, a signal's payload. Over it: PAYLOAD_TOO_LARGE. */
   readonly valueBytesMax: number;
   /** Signals of one run that no wait has taken yet. Over it: QUEUE_FULL. */
@@ -22,6 +24,7 @@ export interface EngineLimits {
 
 export const defaultEngineLimits: EngineLimits = {
   stepsPerRunMax: 10_000,
+  journalBytesPerRunMax: 50_000_000,
   valueBytesMax: 2_000_000,
   signalsPerRunMax: 1_000,
   queueUnknownAgentMax: 10_000,

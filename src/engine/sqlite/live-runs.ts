@@ -6,7 +6,7 @@ import type { Effects } from "./change.ts";
 import type { ClaimedRun } from "./claimed-run.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import type { EngineLimits } from "./limits.ts";
-import type { EndedStep } from "./journal.ts";
+import type { JournaledStep } from "./journal.ts";
 import { RunExecution } from "./run-execution.ts";
 import { isFinal, type Writer } from "./writer.ts";
 
@@ -23,6 +23,8 @@ type How = Effects["left"][number]["how"];
 
 /** How long the file may take to note that a run was interrupted. */
 const releaseMsMax = 5_000;
+/** How long what a step of a fenced process has come to may take to arrive: an answer that waits in a socket, a timer that fell due while the process was stopped. */
+const arriveMsMax = 1_000;
 
 /** The runs that are in memory, each with a slot. */
 export class LiveRuns {
@@ -66,7 +68,7 @@ export class LiveRuns {
     run.start();
   }
 
-  complete(runId: string, step: EndedStep): void {
+  complete(runId: string, step: JournaledStep): void {
     this.#runs.get(runId)?.addCompletion(step);
   }
 
@@ -81,7 +83,19 @@ export class LiveRuns {
     this.#remove(runId);
   }
 
-  /** Nothing here will be written any more: the file is another process's, or takes nothing. */
+  /** Another process owns the file: nothing goes on. What steps have come to already gets the time to arrive and be recorded, before they are told to stop. */
+  fence(reason: Error): void {
+    const runs = [...this.#runs];
+    for (const [runId, run] of runs) {
+      run.detach();
+      this.#remove(runId);
+    }
+    void this.#options.writer.late.settled(arriveMsMax).then(() => {
+      for (const [, run] of runs) run.tell(reason);
+    });
+  }
+
+  /** Nothing here will be written any more: the file takes nothing. */
   abandon(reason: Error): void {
     for (const [runId, run] of this.#runs) {
       run.stop(reason);

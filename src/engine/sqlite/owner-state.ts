@@ -2,6 +2,9 @@ import type { Clock } from "../../base/clock.ts";
 import type { ProcessInfo } from "../../base/process.ts";
 import type { Row, SqliteDatabase } from "../../db/sqlite.ts";
 
+/** A team works on its tasks for months. A command writes what a person asked for, executes nothing and is gone in a moment. */
+export type OwnerPurpose = "team" | "command";
+
 /** The row of ownership of a data file. */
 export interface Owner {
   /** Grows with each owner. */
@@ -11,6 +14,7 @@ export interface Owner {
   readonly startTime: string;
   readonly bootId: string;
   readonly pidNamespace: string;
+  readonly purpose: OwnerPurpose;
   /** What the owner promised: silent for longer, it is taken to hang. */
   readonly leaseMs: number;
   /** For people. Nothing is decided by it: wall clocks jump. */
@@ -38,6 +42,7 @@ export function readOwner(db: SqliteDatabase): Owner | null {
     startTime: String(row["start_time"]),
     bootId: String(row["boot_id"]),
     pidNamespace: String(row["pid_namespace"]),
+    purpose: row["purpose"] === "command" ? "command" : "team",
     leaseMs: Number(row["lease_ms"]),
     renewedAtMs: Number(row["renewed_at_ms"]),
     renewedMonotonicMs: Number(row["renewed_monotonic_ms"]),

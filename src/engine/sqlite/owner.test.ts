@@ -47,8 +47,10 @@ function machine(pid: number, fields: Partial<ProcessInfo> = {}): ProcessInfo {
   };
 }
 
+/** `clock`, with a wall clock that can be set. */
+const wallClock: Clock = { now: () => clock.now() + skewMs, monotonicMs: () => clock.monotonicMs(), setTimer: (delayMs, run) => clock.setTimer(delayMs, run) };
+
 function acquire(processInfo: ProcessInfo, fields: Partial<OwnershipOptions> = {}): Ownership {
-  const wallClock: Clock = { now: () => clock.now() + skewMs, monotonicMs: () => clock.monotonicMs(), setTimer: (delayMs, run) => clock.setTimer(delayMs, run) };
   return acquireOwnership({ db, clock: wallClock, processInfo, ...fields });
 }
 
@@ -186,11 +188,32 @@ describe("ownership of a data file", () => {
     acquire(machine(100));
     await clock.advance(40_000);
 
-    expect(() => acquire(machine(200), { hanging: "leave" })).toThrow(/Process 100 owns .* has written nothing for 40 s: .*longhaul start team\.ts/);
+    expect(() => acquire(machine(200), { purpose: "command" })).toThrow(/Process 100 owns .* has written nothing for 40 s: .*longhaul start team\.ts/);
     expect(readOwner(db)).toMatchObject({ epoch: 1, pid: 100 });
     expect(killed).toEqual([]);
     alive.delete(100);
-    expect(acquire(machine(200), { hanging: "leave" }).epoch).toBe(2);
+    expect(acquire(machine(200), { purpose: "command" }).epoch).toBe(2);
+  });
+
+  it("waits for a command that owns the file for a moment, instead of being refused", () => {
+    acquire(machine(100), { purpose: "command" });
+    let stoodStillMs = 0;
+    meanwhile = (ms) => {
+      stoodStillMs += ms;
+      if (stoodStillMs === 200) db.run("UPDATE lh_owner SET pid = NULL");
+    };
+
+    expect(acquire(machine(200)).epoch).toBe(2);
+    expect(stoodStillMs).toBe(200);
+  });
+
+  it("is refused when a command does not come to its end within 2 s", () => {
+    acquire(machine(100), { purpose: "command" });
+    let stoodStillMs = 0;
+    meanwhile = (ms) => (stoodStillMs += ms);
+
+    expect(() => acquire(machine(200))).toThrow(expect.objectContaining({ code: "ENGINE_OWNED" }));
+    expect(stoodStillMs).toBe(2_000);
   });
 
   it("O5 refuses while an owner in another container renews, although its pid is nobody's here, and says when to try again", async () => {
@@ -221,7 +244,8 @@ describe("ownership of a data file", () => {
   it("is seen by others with its age on the clock of the boot, and after another boot on the wall clock", async () => {
     acquire(machine(100));
     await clock.advance(4_000);
-    const look = (fields: Partial<ProcessInfo> = {}) => lookAtOwner(readOwner(db), { clock: { ...clock, now: () => clock.now() + hourMs, monotonicMs: () => clock.monotonicMs() } as Clock, processInfo: machine(200, fields) });
+    skewMs = hourMs;
+    const look = (fields: Partial<ProcessInfo> = {}) => lookAtOwner(readOwner(db), { clock: wallClock, processInfo: machine(200, fields) });
 
     expect(look()).toEqual({ state: "fresh", ageMs: 4_000, isForeign: false });
     expect(look({ bootId: "boot 2" })).toEqual({ state: "gone", ageMs: hourMs + 4_000, isForeign: false });

@@ -4,7 +4,7 @@ import { LonghaulError } from "../../base/error.ts";
 import type { ProcessInfo } from "../../base/process.ts";
 import type { GroupCommit } from "../../db/group-commit.ts";
 import type { SqliteDatabase } from "../../db/sqlite.ts";
-import { lookAtOwner, type Owner, type OwnerSight, readOwner } from "./owner-state.ts";
+import { lookAtOwner, type Owner, type OwnerPurpose, type OwnerSight, readOwner } from "./owner-state.ts";
 import { isFinal } from "./writer.ts";
 
 export interface OwnershipOptions {
@@ -17,8 +17,8 @@ export interface OwnershipOptions {
   readonly renewMs?: number;
   /** An owner that seems to hang gets so long to renew: it may just have woken up with its machine. Default 1 s. */
   readonly secondLookMs?: number;
-  /** What becomes of an owner that hangs. `leave` is for who wants to write one line: it would end a team and not go on with its work. Default `replace`. */
-  readonly hanging?: "replace" | "leave";
+  /** What this process is here for. A command leaves a team that hangs alone: it would end it and not go on with its work. Default `team`. */
+  readonly purpose?: OwnerPurpose;
 }
 
 /** The right to write a data file, held by one process at a time. */
@@ -36,6 +36,9 @@ export interface Ownership {
 const leaseMsDefault = 15_000;
 const secondLookMsDefault = 1_000;
 const renewalsPerLease = 3;
+/** A command that owns the file is done in far less than 2 s. */
+const commandLooksMax = 40;
+const commandLookMs = 50;
 /** What SQLite calls a database that another connection has locked. */
 const busyErrcode = 5;
 
@@ -82,6 +85,7 @@ export function acquireOwnership(options: OwnershipOptions): Ownership {
 /** Writes the row of the new owner, then ends the process that hung. Returns the new epoch. */
 function takeOver(options: OwnershipOptions, leaseMs: number): number {
   const { db, processInfo, secondLookMs = secondLookMsDefault } = options;
+  for (let looks = 0; looks < commandLooksMax && isOwnedByCommand(options); looks++) processInfo.standStill(commandLookMs);
   // Not within a transaction: an owner that woke up has to be able to write.
   if (findReplaced(options)?.sight.state === "silent") processInfo.standStill(secondLookMs);
   try {
@@ -106,14 +110,14 @@ interface Replaced {
 }
 
 function exchangeOwner(options: OwnershipOptions, leaseMs: number): { readonly epoch: number; readonly replaced: Replaced | null } {
-  const { db, clock, processInfo } = options;
+  const { db, clock, processInfo, purpose = "team" } = options;
   db.exec("BEGIN IMMEDIATE");
   try {
     const replaced = findReplaced(options);
     const epoch = (readOwner(db)?.epoch ?? 0) + 1;
     db.run(
-      `INSERT OR REPLACE INTO lh_owner (one, epoch, pid, start_time, boot_id, pid_namespace, lease_ms, renewed_at_ms, renewed_monotonic_ms) VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?)`,
-      epoch, processInfo.pid, processInfo.startTime, processInfo.bootId, processInfo.pidNamespace, leaseMs, clock.now(), Math.floor(clock.monotonicMs()),
+      `INSERT OR REPLACE INTO lh_owner (one, epoch, pid, start_time, boot_id, pid_namespace, purpose, lease_ms, renewed_at_ms, renewed_monotonic_ms) VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      epoch, processInfo.pid, processInfo.startTime, processInfo.bootId, processInfo.pidNamespace, purpose, leaseMs, clock.now(), Math.floor(clock.monotonicMs()),
     );
     db.exec("COMMIT");
     return { epoch, replaced };
@@ -125,14 +129,20 @@ function exchangeOwner(options: OwnershipOptions, leaseMs: number): { readonly e
 
 /** The owner that may be replaced, null when there is none. @throws {ENGINE_OWNED} when it may not. */
 function findReplaced(options: OwnershipOptions): Replaced | null {
-  const { db, processInfo, hanging = "replace" } = options;
+  const { db, processInfo, purpose = "team" } = options;
   const owner = readOwner(db);
   const sight = lookAtOwner(owner, options);
   if (owner === null || sight.state === "nobody") return null;
   if (sight.state === "fresh") throw sight.isForeign ? ownedElsewhere(db, owner, sight) : owned(db, owner, sight);
   const isSelf = owner.pid === processInfo.pid && !sight.isForeign;
-  if (sight.state === "silent" && hanging === "leave" && !sight.isForeign && !isSelf) throw ownedByHanging(db, owner, sight);
+  if (sight.state === "silent" && purpose === "command" && owner.purpose === "team" && !sight.isForeign && !isSelf) throw ownedByHanging(db, owner, sight);
   return { owner, sight };
+}
+
+/** True while a command writes what it was asked to. */
+function isOwnedByCommand(options: OwnershipOptions): boolean {
+  const owner = readOwner(options.db);
+  return owner?.purpose === "command" && lookAtOwner(owner, options).state === "fresh";
 }
 
 /** True when there was a process to kill. It is looked at once more: its pid may be another process's by now. */

@@ -2,20 +2,20 @@ import { LonghaulError } from "../../base/error.ts";
 import type { Json } from "../../base/json.ts";
 import { sleep, type Clock } from "../../base/clock.ts";
 import { toFailure } from "../../record/failure.ts";
-import { describeStep, type StepOutcome } from "../../record/step.ts";
+import { describeStep } from "../../record/step.ts";
 import type { NewTask } from "../../record/task.ts";
 import { lateWrites } from "../../record/write.ts";
 import type { StepBody, StepEnd, Transaction, WaitSpec } from "../engine.ts";
 import { noteDue, type Change } from "./change.ts";
 import { fileRetryMs, isFileFailure } from "../../db/file-failure.ts";
-import { appendStepWhileRunning, type EndedStep, type RunIds } from "./journal.ts";
+import { appendStepWhileRunning, type EndedStep, type RunIds, type SeededOutcome } from "./journal.ts";
 import type { EngineLimits } from "./limits.ts";
 import type { Operation } from "./operation.ts";
 import { boundedJson, startTask } from "./start-task.ts";
 import { clearRecoveriesWithoutProgress, getTask, getTaskOfRun, isRunning } from "./tasks.ts";
 import { runUserTransaction } from "./user-transaction.ts";
 import { insertWait, takeSignal, type StoredWait } from "./waits.ts";
-import { isFinal, type Writer } from "./writer.ts";
+import { isFenced, isFinal, type Writer } from "./writer.ts";
 
 /** What performing the steps of one run takes. */
 export interface PerformScope extends RunIds {
@@ -36,7 +36,7 @@ export interface PerformScope extends RunIds {
 export type Performed = "waiting" | "ended";
 
 /** Does what durable code asked for, up to and including the commit. */
-export async function perform(scope: PerformScope, operation: Operation, seeded: StepOutcome | undefined): Promise<Performed> {
+export async function perform(scope: PerformScope, operation: Operation, seeded: SeededOutcome | undefined): Promise<Performed> {
   const { request } = operation;
   if (seeded !== undefined) return await performSeeded(scope, operation, seeded);
   switch (request.type) {
@@ -51,22 +51,27 @@ export async function perform(scope: PerformScope, operation: Operation, seeded:
   }
 }
 
-/** A seeded outcome is journaled as attempt 0: nothing executed. */
-async function performSeeded(scope: PerformScope, operation: Operation, outcome: StepOutcome): Promise<Performed> {
-  const startedAtMs = scope.clock.now();
-  await scope.writer.persist((change) => commitEnd(scope, change, { ...operation, startedAtMs, attempt: 0 }, { outcome }));
+/** A seeded outcome is journaled as attempt 0, with the times that it had: nothing executed. */
+async function performSeeded(scope: PerformScope, operation: Operation, { outcome, startedAtMs, completedAtMs }: SeededOutcome): Promise<Performed> {
+  const begun = { ...operation, startedAtMs: startedAtMs ?? scope.clock.now(), attempt: 0, ...(completedAtMs === null ? {} : { completedAtMs }) };
+  await scope.writer.persist((change) => commitEnd(scope, change, begun, { outcome }));
   return "ended";
 }
 
 async function performStep(scope: PerformScope, operation: Operation, body: StepBody): Promise<Performed> {
+  const { late } = scope.writer;
   const begun = { ...operation, startedAtMs: scope.clock.now(), attempt: scope.attempt };
+  late.begin();
   const bounded = boundOutcome(await executeBody(scope, operation, body), operation, scope.limits);
   try {
     await scope.writer.persist((change) => commitEnd(scope, change, begun, bounded));
   } catch (error) {
+    if (isFenced(error)) late.record(bounded.writes ?? [], error);
     if (isFinal(error)) throw error;
     // A guard refused what the step wanted to write: nothing of it is kept, and the refusal is the step's end.
     await scope.writer.persist((change) => commitEnd(scope, change, begun, failed(error)));
+  } finally {
+    late.end();
   }
   return "ended";
 }
@@ -122,7 +127,7 @@ async function performChild(scope: PerformScope, operation: Operation, task: New
     const { taskId } = startTask(change, task, { queueMax: scope.queueMax, parentRunId: scope.runId });
     const end = getTask(change.db, taskId)?.end ?? null;
     if (end !== null) {
-      commitEnd(scope, change, begun, { outcome: { ok: true, value: end as unknown as Json } });
+      commitEnd(scope, change, begun, { outcome: { ok: true, value: { ...end, taskId } as unknown as Json } });
       return "ended";
     }
     refuseSelfWait(change, scope.runId, taskId);
@@ -150,13 +155,13 @@ function waitOf(scope: PerformScope, operation: Operation, change: Change): Stor
   return { ...operation.identity, run: scope.runSerial, number: operation.number, reason: "timer", sinceAtMs: change.atMs, dueAtMs: null, signal: null, childTaskId: null };
 }
 
-type BegunStep = Pick<Operation, "identity" | "number"> & Pick<EndedStep, "startedAtMs" | "attempt">;
+type BegunStep = Pick<Operation, "identity" | "number"> & Pick<EndedStep, "startedAtMs" | "attempt"> & Partial<Pick<EndedStep, "completedAtMs">>;
 
 /** The one commit of a step's end. When the task no longer executes this run, the result is late: what it did is recorded, and nothing of it is applied. */
 function commitEnd(scope: PerformScope, change: Change, begun: BegunStep, end: StepEnd): void {
-  const { identity, number, startedAtMs, attempt } = begun;
+  const { identity, number, startedAtMs, attempt, completedAtMs = change.atMs } = begun;
   const { kind, name, occurrence } = identity;
-  const step = appendStepWhileRunning(change.db, scope, { kind, name, occurrence, number, startedAtMs, attempt, completedAtMs: change.atMs, outcome: end.outcome });
+  const step = appendStepWhileRunning(change.db, scope, { kind, name, occurrence, number, startedAtMs, attempt, completedAtMs, outcome: end.outcome });
   if (step === null) {
     if (!isRunning(change.db, scope)) change.write(lateWrites(end.writes ?? []));
     return;

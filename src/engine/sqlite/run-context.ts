@@ -1,7 +1,7 @@
 import type { Json } from "../../base/json.ts";
 import { seededRandom, type Random } from "../../base/random.ts";
-import type { NewTask, Task, TaskEnd } from "../../record/task.ts";
-import type { EngineContext, StepBody, StepSpec, Transaction, WaitEnd, WaitSpec } from "../engine.ts";
+import type { NewTask, Task } from "../../record/task.ts";
+import type { ChildEnd, EngineContext, StepBody, StepSpec, Transaction, WaitEnd, WaitSpec } from "../engine.ts";
 import type { EndedStep } from "./journal.ts";
 import type { Operation, Request } from "./operation.ts";
 
@@ -61,8 +61,8 @@ export class RunContext implements EngineContext {
     return end as unknown as WaitEnd;
   }
 
-  async child(spec: StepSpec, task: NewTask): Promise<TaskEnd> {
-    return (await this.#request(spec, { type: "child", task })) as unknown as TaskEnd;
+  async child(spec: StepSpec, task: NewTask): Promise<ChildEnd> {
+    return (await this.#request(spec, { type: "child", task })) as unknown as ChildEnd;
   }
 
   /** Time goes on with what is delivered, never back. */

@@ -1,10 +1,11 @@
 import type { Clock, Timer } from "../../base/clock.ts";
-import { LonghaulError } from "../../base/error.ts";
 import { fromFailure } from "../../record/failure.ts";
-import type { Execute, RunEnd } from "../engine.ts";
+import type { DeadReason } from "../../record/task.ts";
+import type { Execute, NearLimit, RunEnd } from "../engine.ts";
 import type { ClaimedRun } from "./claimed-run.ts";
-import { keyOf, type EndedStep } from "./journal.ts";
+import { keyOf, type EndedStep, type JournaledStep } from "./journal.ts";
 import type { EngineLimits } from "./limits.ts";
+import { announceNearLimit, journalLimit, nearLimitRatio, stepLimit } from "./near-limit.ts";
 import type { Operation } from "./operation.ts";
 import { perform, type PerformScope } from "./perform.ts";
 import { Pump } from "./pump.ts";
@@ -43,6 +44,8 @@ export class RunExecution {
   readonly #operations = new Map<string, Operation>();
   readonly #pump: Pump;
   readonly #replayedCount: number;
+  readonly #announced = new Set<NearLimit["limit"]>();
+  #journalBytes = 0;
   #busy = 0;
   #settled: Settled | null = null;
   #grace: Timer | null = null;
@@ -68,7 +71,7 @@ export class RunExecution {
     this.#scope = { writer, clock, limits, queueMax, keyRunId: claimed.keyRunId, taskId: claimed.task.id, runId: claimed.runId, taskSerial: claimed.task.serial, runSerial: claimed.runSerial, recoveriesWithoutProgress: claimed.task.recoveriesWithoutProgress, attempt: 1 + claimed.recoveries, signal: this.#abort.signal };
     this.#pump = new Pump({ turn: () => this.#turn(), deliver: (step) => this.#deliver(step), rest: () => this.#rest() });
     this.#replayedCount = claimed.journal.length;
-    for (const step of claimed.journal) this.#pump.add(step);
+    for (const step of claimed.journal) this.addCompletion(step);
   }
 
   get agent(): string {
@@ -95,8 +98,11 @@ export class RunExecution {
     this.#pump.poke();
   }
 
-  addCompletion(step: EndedStep): void {
-    if (!this.#isStopped) this.#pump.add(step);
+  addCompletion(step: JournaledStep): void {
+    if (this.#isStopped) return;
+    this.#journalBytes += step.outcomeBytes;
+    this.#announce({ limit: "journal-bytes", value: this.#journalBytes, max: this.#options.limits.journalBytesPerRunMax });
+    this.#pump.add(step);
   }
 
   /** No new step begins; when those that execute are committed, the run is released. */
@@ -117,6 +123,11 @@ export class RunExecution {
   /** The run is over in the file. What still executes is told so and is never applied. */
   stop(reason: Error): void {
     this.detach();
+    this.tell(reason);
+  }
+
+  /** What still executes is told to stop. */
+  tell(reason: Error): void {
     this.#abort.abort(reason);
   }
 
@@ -134,10 +145,12 @@ export class RunExecution {
 
   #accept(operation: Operation): void {
     if (this.#isStopped) return;
-    if (operation.number > this.#options.limits.stepsPerRunMax) {
-      this.#overflow();
+    const { stepsPerRunMax } = this.#options.limits;
+    if (operation.number > stepsPerRunMax) {
+      this.#endOver(stepLimit(this.#scope, stepsPerRunMax), "step-limit");
       return;
     }
+    this.#announce({ limit: "steps", value: operation.number, max: stepsPerRunMax });
     this.#operations.set(keyOf(operation.identity), operation);
     if (this.#isHolding()) this.#hasHeld = true;
     else if (!this.#isSeeded(operation)) this.#begin(operation);
@@ -193,6 +206,8 @@ export class RunExecution {
       if (!this.#isLeaving) void this.#finish(this.#settled);
       return true;
     }
+    const { journalBytesPerRunMax } = this.#options.limits;
+    if (this.#journalBytes > journalBytesPerRunMax) this.#endOver(journalLimit(this.#scope, this.#journalBytes, journalBytesPerRunMax), "journal-limit");
     if (this.#hasHeld && !this.#isHolding()) {
       this.#hasHeld = false;
       for (const operation of this.#operations.values()) if (operation.state === "held" && !this.#isSeeded(operation)) this.#begin(operation);
@@ -251,11 +266,28 @@ export class RunExecution {
     else await this.#leave((writer) => failRun(writer, this.#scope, "failed", settled.error));
   }
 
-  #overflow(): void {
-    const { stepsPerRunMax } = this.#options.limits;
-    const message = `Run ${this.#scope.runId} asked for more than ${stepsPerRunMax} steps. Split the work into child tasks.`;
+  /** Ends a run that is over one of its limits. */
+  #endOver(error: Error, reason: DeadReason): void {
     this.#context.fence();
-    void this.#leave((writer) => failRun(writer, this.#scope, "step-limit", new LonghaulError("ENGINE_STEP_LIMIT", message, { details: { stepsPerRunMax } })));
+    void this.#leave((writer) => failRun(writer, this.#scope, reason, error));
+  }
+
+  /** Tells once, while the run is in memory, that it comes near a limit. */
+  #announce(nearLimit: NearLimit): void {
+    const { limit, value, max } = nearLimit;
+    if (value < max * nearLimitRatio || this.#announced.has(limit)) return;
+    this.#announced.add(limit);
+    this.#busy++;
+    announceNearLimit(this.#options.writer, this.#scope, nearLimit).then(
+      () => {
+        this.#busy--;
+        this.#pump.poke();
+      },
+      (error: unknown) => {
+        this.#busy--;
+        this.#fail(error);
+      },
+    );
   }
 
   /** Takes one exit. When the file refuses it because something was journaled meanwhile, the run goes on. */

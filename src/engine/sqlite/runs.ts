@@ -40,7 +40,7 @@ export function insertForkedRun(db: SqliteDatabase, run: NewRun, prefix: RunPref
 
 /**
  * Begins the run that a parked one goes on with. Steps before `expected` are journaled as they were; that one and those after it become the task's seed, to be
- * served when the code asks for them. What the parked run waits for, its signals and its calls in flight are the new one's, as are the keys of its effects.
+ * served when the code asks for them. Signals that nothing took, calls in flight and the keys of effects are the new one's.
  */
 export function insertSkippedRun(db: SqliteDatabase, run: NewRun, parkedRunId: string, expected: StepIdentity): void {
   const from = serialOf(db, parkedRunId);
@@ -49,10 +49,12 @@ export function insertSkippedRun(db: SqliteDatabase, run: NewRun, parkedRunId: s
   const serial = insertRunFrom(db, run, parkedRunId, parkedRunId);
   db.run(`${copySteps} WHERE run = ? AND position < ? ORDER BY position`, serial, from, position);
   db.run(
-    `INSERT OR IGNORE INTO lh_seed (task_id, kind, name, occurrence, outcome)
-     SELECT ?, kind, name, occurrence, outcome FROM lh_journal WHERE run = ? AND position >= ? ORDER BY position`,
+    `INSERT OR IGNORE INTO lh_seed (task_id, kind, name, occurrence, started_at_ms, completed_at_ms, outcome)
+     SELECT ?, kind, name, occurrence, started_at_ms, completed_at_ms, outcome FROM lh_journal WHERE run = ? AND position >= ? ORDER BY position`,
     run.taskId, from, position,
   );
+  // A time or a signal is asked for again: at the same time, since the run sees the times that it saw.
+  db.run("DELETE FROM lh_wait WHERE run = ? AND child_task_id IS NULL", from);
   db.run("UPDATE lh_wait SET run = ? WHERE run = ?", serial, from);
   db.run("UPDATE lh_signal SET run = ? WHERE run = ?", serial, from);
   db.run("UPDATE lh_task SET parent_run_id = ? WHERE parent_run_id = ?", run.id, parkedRunId);

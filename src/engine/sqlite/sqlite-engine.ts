@@ -24,7 +24,7 @@ import { acceptSignal } from "./signal.ts";
 import { startTask } from "./start-task.ts";
 import { getTask, listTasks, toTask } from "./tasks.ts";
 import { TaskWaiters } from "./task-waiters.ts";
-import { isFinal, Writer } from "./writer.ts";
+import { isFenced, isFinal, Writer } from "./writer.ts";
 
 export interface SqliteEngineOptions {
   readonly db: SqliteDatabase;
@@ -196,6 +196,7 @@ class SqliteEngine implements Engine {
       // What was submitted before may still bring a run into memory.
       await this.#writer.write(() => undefined);
     } catch (error) {
+      if (isFenced(error)) await this.#writer.late.settled(lateMsMax);
       if (isFinal(error)) return { interrupted: 0 };
       if (!isFileFailure(error)) throw error;
     }
@@ -219,7 +220,7 @@ class SqliteEngine implements Engine {
     this.#fenced = error;
     this.#dispatcher.stop();
     this.#alarm.stop();
-    this.#live.abandon(error);
+    this.#live.fence(error);
     this.#waiters.refuseAll(error);
     this.#options.onFenced?.(error);
   }
@@ -229,6 +230,9 @@ class SqliteEngine implements Engine {
     if (this.#state === "closed") throw new LonghaulError("ENGINE_CLOSED", "The engine was closed. Start it again.");
   }
 }
+
+/** How long a fenced process waits for the ends of its steps. */
+const lateMsMax = 5_000;
 
 /** What a run that still executes is told when its task has ended. */
 function reasonOfEnd(taskId: string, end: TaskEnd): Error {

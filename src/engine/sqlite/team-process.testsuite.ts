@@ -1,4 +1,4 @@
-import { appendFileSync } from "node:fs";
+import { appendFileSync, readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { sleep, systemClock } from "../../base/clock.ts";
 import { isLonghaulError } from "../../base/error.ts";
@@ -24,6 +24,7 @@ const { values: options } = parseArgs({
     steps: { type: "string", default: "6" },
     "step-ms": { type: "string", default: "20" },
     "hang-in": { type: "string", default: "" },
+    "die-once-in-each": { type: "boolean", default: false },
     "wait-ms": { type: "string", default: "0" },
     "lease-ms": { type: "string", default: "15000" },
     "never-kill": { type: "boolean", default: false },
@@ -91,8 +92,10 @@ async function work(ctx: EngineContext): Promise<RunEnd> {
   for (let step = 1; step <= Number(options.steps); step++) {
     pids += ` ${String(
       await ctx.step({ kind: "code", name: `s${step}` }, async () => {
+        const isFirst = isNewToWorld(`begin ${step}`);
         appendFileSync(options.log, `begin ${step}\n`);
         say(`begin ${step}`);
+        if (options["die-once-in-each"] && isFirst) await die();
         await sleep(systemClock, options["hang-in"] === `${step}` ? 600_000 : stepMs);
         appendFileSync(options.log, `end ${step}\n`);
         return { outcome: { ok: true, value: process.pid } };
@@ -101,4 +104,13 @@ async function work(ctx: EngineContext): Promise<RunEnd> {
     if (waitMs > 0 && step === 2) await ctx.wait({ name: "nap", reason: "timer", timeoutMs: waitMs });
   }
   return { end: { status: "done", outcome: "unverified", output: pids.trim(), evidence: null, reason: null } };
+}
+
+function isNewToWorld(line: string): boolean {
+  return !readFileSync(options.log, { encoding: "utf8", flag: "a+" }).split("\n").includes(line);
+}
+
+async function die(): Promise<never> {
+  process.kill(process.pid, "SIGKILL");
+  return await new Promise(() => undefined);
 }

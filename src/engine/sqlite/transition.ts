@@ -39,7 +39,7 @@ export function endTask(change: Change, task: StoredTask, end: TaskEnd): void {
   change.effects.ended.push({ taskId: ended.id, runId: ended.runId, end });
   replaceSeed(change.db, ended.id, []);
   if (ended.runId !== null) abandonRun(change, ended.runId, `The task that called this one is ${end.status}.`);
-  for (const wait of listWaitsForTask(change.db, ended.id)) completeWait(change, wait, { ok: true, value: end as unknown as EndAsJson });
+  for (const wait of listWaitsForTask(change.db, ended.id)) completeWait(change, wait, { ok: true, value: { ...end, taskId: ended.id } as unknown as EndAsJson });
 }
 
 type EndAsJson = Extract<StepOutcome, { readonly ok: true }>["value"];

@@ -1,11 +1,12 @@
 import { sleep, type Clock } from "../../base/clock.ts";
-import { isLonghaulError } from "../../base/error.ts";
+import { isLonghaulError, type LonghaulError } from "../../base/error.ts";
 import type { GroupCommit } from "../../db/group-commit.ts";
 import type { SqliteDatabase } from "../../db/sqlite.ts";
 import type { Write } from "../../record/write.ts";
 import type { ObserveTask } from "../engine.ts";
 import { fileRetryMs, isFileFailure } from "../../db/file-failure.ts";
 import { noEffects, type Change, type Effects } from "./change.ts";
+import { LateResults } from "./late-results.ts";
 import type { EngineLimits } from "./limits.ts";
 import { QueueBounds } from "./queue-bounds.ts";
 
@@ -26,12 +27,15 @@ type Work<T> = (change: Change) => T | Promise<T>;
 
 /** Makes changes to the data file, each one job of the group commit. */
 export class Writer {
+  /** What steps come to after another process took the file over. */
+  readonly late: LateResults;
   readonly #options: WriterOptions;
   readonly #queues = new QueueBounds();
   #pending = 0;
 
   constructor(options: WriterOptions) {
     this.#options = options;
+    this.late = new LateResults(options);
   }
 
   get isIdle(): boolean {
@@ -90,7 +94,7 @@ export class Writer {
         },
         (error: unknown) => {
           this.#pending--;
-          if (isLonghaulError(error) && error.code === "ENGINE_FENCED") this.#options.onFenced(error);
+          if (isFenced(error)) this.#options.onFenced(error);
           throw error;
         },
       );
@@ -109,7 +113,12 @@ export class Writer {
   }
 }
 
+/** True for the refusal of a process that another one took over from. */
+export function isFenced(error: unknown): error is LonghaulError {
+  return isLonghaulError(error) && error.code === "ENGINE_FENCED";
+}
+
 /** True for a refusal that no later try changes. */
 export function isFinal(error: unknown): boolean {
-  return isLonghaulError(error) && (error.code === "ENGINE_FENCED" || error.code === "ENGINE_CLOSED");
+  return isFenced(error) || (isLonghaulError(error) && error.code === "ENGINE_CLOSED");
 }

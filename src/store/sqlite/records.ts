@@ -52,7 +52,8 @@ export function queryRecords(db: SqliteDatabase, filter: RecordFilter): readonly
   // Positions first: they are sorted out of the index alone, and only the rows that are wanted are read.
   // The plus keeps SQLite from walking the log from its end when the time of an index leads there at once.
   const order = `${filter.sinceMs === undefined ? "" : "+"}position ${take === "newest" ? "DESC" : "ASC"}`;
-  const positions = `SELECT position FROM lh_record ${where} ORDER BY ${order} LIMIT ?`;
+  // Not a bare parameter: SQLite compiles a statement anew each time that a value is bound to its LIMIT.
+  const positions = `SELECT position FROM lh_record ${where} ORDER BY ${order} LIMIT (0 + ?)`;
   const sql = `SELECT * FROM lh_record WHERE position IN (${positions}) ORDER BY position`;
   return db.all(sql, ...conditions.map(({ value }) => value), limit).map((row) => toStoredRecord(db, row));
 }

@@ -1,0 +1,218 @@
+import { describe, expect, it } from "vitest";
+import type { Json } from "../base/json.ts";
+import type { TaskEnd } from "../record/task.ts";
+import type { EngineContext } from "./engine.ts";
+import { advance, agentA, code, createGate, done, newTask, progress, quiet, runToEnd, value, type EngineFixture, type EngineSuite } from "./engine-fixture.testsuite.ts";
+
+type Body = (ctx: EngineContext) => Promise<Json>;
+
+/** A step that says in `log` that it executed. */
+function logged(ctx: EngineContext, name: string, log: string[], output: Json = name): Promise<Json> {
+  return code(ctx, name, () => {
+    log.push(name);
+    return output;
+  });
+}
+
+async function runIdOf({ engine }: EngineFixture, taskId: string): Promise<string> {
+  return String((await engine.get(taskId))?.runId);
+}
+
+async function namesOf(fixture: EngineFixture, taskId: string): Promise<readonly (readonly [string, number])[]> {
+  return (await fixture.engine.steps(await runIdOf(fixture, taskId))).map(({ name, attempt }) => [name, attempt]);
+}
+
+/** Runs `before` to its wait for "go", and `after` on a copy of the code that changed, to where it is parked. */
+async function parked(suite: EngineSuite, before: Body, after: Body): Promise<{ readonly fixture: EngineFixture; readonly taskId: string; readonly runId: string }> {
+  let fixture = await suite.create();
+  await fixture.engine.run([agentA], async (ctx) => done(await before(ctx)));
+  const { taskId } = await fixture.engine.start(newTask(fixture));
+  await quiet(fixture);
+  const runId = await runIdOf(fixture, taskId);
+  fixture = await suite.crash(fixture);
+  await fixture.engine.run([{ ...agentA, version: "2" }], async (ctx) => done(await after(ctx)));
+  await fixture.engine.signal(runId, "go", null, "1");
+  await advance(fixture, 6_000);
+  expect(await fixture.engine.get(taskId)).toMatchObject({ status: "waiting", waitingReason: "code-mismatch" });
+  return { fixture, taskId, runId };
+}
+
+const go = (ctx: EngineContext) => ctx.wait({ name: "go", reason: "signal", signal: "go" });
+
+export function testSkip(suite: EngineSuite): void {
+  describe("skip", () => {
+    testServed(suite);
+    testKept(suite);
+  });
+}
+
+function testServed(suite: EngineSuite): void {
+  it("E13 skips steps that the code no longer takes: those that it still takes are served", async () => {
+    const log: string[] = [];
+    const { fixture, taskId, runId } = await parked(
+      suite,
+      async (ctx) => [await logged(ctx, "one", log), await logged(ctx, "gone", log), await logged(ctx, "gone too", log), await logged(ctx, "two", log), (await go(ctx)).by],
+      async (ctx) => [await logged(ctx, "one", log), await logged(ctx, "two", log), (await go(ctx)).by, await logged(ctx, "new", log)],
+    );
+    const [run] = await fixture.engine.runs(taskId);
+    expect(run?.mismatch).toMatchObject({ code: "ENGINE_CODE_MISMATCH", details: { expected: "code gone (step 2)", came: "code two (step 2)", expectedStep: { kind: "code", name: "gone", occurrence: 1, number: 2 } } });
+
+    const skipped = await fixture.engine.skip(taskId, [progress("skipped")]);
+
+    expect(skipped).toMatchObject({ status: "queued" });
+    expect(await runToEnd(fixture, taskId)).toMatchObject({ output: ["one", "two", "signal", "new"] });
+    expect(log).toEqual(["one", "gone", "gone too", "two", "new"]);
+    expect(await namesOf(fixture, taskId)).toEqual([["one", 0], ["two", 0], ["go", 0], ["new", 1]]);
+    expect((await fixture.engine.runs(taskId)).map(({ fromRunId }) => fromRunId)).toEqual([null, runId]);
+    expect(fixture.applied()).toEqual(["skipped"]);
+    // What was skipped is still in the journal of the run that took it.
+    expect((await fixture.engine.steps(runId)).map(({ name }) => name)).toEqual(["one", "gone", "gone too", "two", "go"]);
+  });
+
+  it("E13 skips on: a step that came in between is executed, and the ones behind it are served", async () => {
+    const log: string[] = [];
+    const { fixture, taskId } = await parked(
+      suite,
+      async (ctx) => [await logged(ctx, "fetch", log), await logged(ctx, "store", log), (await go(ctx)).by],
+      async (ctx) => [await logged(ctx, "check", log), await logged(ctx, "fetch", log), await logged(ctx, "store", log), (await go(ctx)).by],
+    );
+
+    await fixture.engine.skip(taskId);
+
+    expect(await runToEnd(fixture, taskId)).toMatchObject({ output: ["check", "fetch", "store", "signal"] });
+    expect(log).toEqual(["fetch", "store", "check"]);
+    expect(await namesOf(fixture, taskId)).toEqual([["check", 1], ["fetch", 0], ["store", 0], ["go", 0]]);
+  });
+
+  it("E13 keeps a race's winner among what is served after a skip", async () => {
+    const gates = { slow: createGate(), quick: createGate() };
+    const log: string[] = [];
+    const race = async (ctx: EngineContext): Promise<Json> => {
+      const held = (name: "slow" | "quick"): Promise<Json> => code(ctx, name, async () => {
+        log.push(name);
+        await gates[name].opened;
+        return name;
+      });
+      gates.quick.open();
+      const winner = await Promise.race([held("slow"), held("quick")]);
+      gates.slow.open();
+      return [winner, await logged(ctx, `after ${String(winner)}`, log), (await go(ctx)).by];
+    };
+    const { fixture, taskId } = await parked(suite, async (ctx) => [await logged(ctx, "gone", log), await race(ctx)], race);
+
+    await fixture.engine.skip(taskId);
+
+    expect(await runToEnd(fixture, taskId)).toMatchObject({ output: ["quick", "after quick", "signal"] });
+    expect(log).toEqual(["gone", "slow", "quick", "after quick"]);
+  });
+}
+
+function testKept(suite: EngineSuite): void {
+  it("E13 keeps the task that the parked run called, and the keys of its effects", async () => {
+    const keys: string[] = [];
+    const children: string[] = [];
+    const slowChild: Body = async (ctx) => {
+      children.push(ctx.task.id);
+      return (await ctx.wait({ name: "long", reason: "timer", timeoutMs: 86_400_000 })).by;
+    };
+    let fixture = await suite.create();
+    let taskOfCall = 0;
+    const call = (ctx: EngineContext): Promise<TaskEnd> => ctx.child({ kind: "child", name: "slow" }, newTask(fixture, { id: `called-${++taskOfCall}`, source: "child" }));
+    const pay = (ctx: EngineContext, gate: Promise<void>): Promise<Json> => ctx.step({ kind: "tool", name: "pay" }, async ({ idempotencyKey }) => {
+      keys.push(idempotencyKey);
+      await gate;
+      return value("paid");
+    });
+    const never = createGate();
+    await fixture.engine.run([agentA], async (ctx) => {
+      if (ctx.task.source === "child") return done(await slowChild(ctx));
+      await code(ctx, "gone", () => null);
+      const called = call(ctx);
+      await pay(ctx, never.opened);
+      return done((await called).status);
+    });
+    const { taskId } = await fixture.engine.start(newTask(fixture));
+    await fixture.clock.advance(1_000);
+    const before = await runIdOf(fixture, taskId);
+    fixture = await suite.crash(fixture);
+    const open = createGate();
+    open.open();
+    await fixture.engine.run([{ ...agentA, version: "2" }], async (ctx) => {
+      if (ctx.task.source === "child") return done(await slowChild(ctx));
+      const called = call(ctx);
+      await pay(ctx, open.opened);
+      return done((await called).status);
+    });
+    await advance(fixture, 6_000);
+    expect(await fixture.engine.get(taskId)).toMatchObject({ waitingReason: "code-mismatch" });
+
+    await fixture.engine.skip(taskId);
+
+    expect(await runToEnd(fixture, taskId)).toMatchObject({ output: "done" });
+    expect(keys).toEqual([`${before}/tool/pay/1`, `${before}/tool/pay/1`]);
+    expect(new Set(children).size).toBe(1);
+    expect(await fixture.engine.list({ limit: 10 })).toHaveLength(2);
+  });
+
+  it("E13 keeps the times of what it serves: a sleep that is asked for again ends when it would have", async () => {
+    let fixture = await suite.create();
+    const hour = 3_600_000;
+    const body = (names: readonly string[]) => async (ctx: EngineContext) => {
+      for (const name of names) await code(ctx, name, () => null);
+      await Promise.race([ctx.wait({ name: "nap", reason: "timer", timeoutMs: 10 * hour }), go(ctx)]);
+      await ctx.wait({ name: "nap", reason: "timer", timeoutMs: 10 * hour });
+      return done(ctx.now());
+    };
+    await fixture.engine.run([agentA], body(["one", "two"]));
+    const { taskId } = await fixture.engine.start(newTask(fixture));
+    await quiet(fixture);
+    await advance(fixture, hour);
+    const wentAtMs = fixture.clock.now();
+    await fixture.engine.signal(await runIdOf(fixture, taskId), "go", null, "1");
+    await advance(fixture, hour);
+    fixture = await suite.crash(fixture);
+    await fixture.engine.run([{ ...agentA, version: "2" }], body(["two"]));
+    // The first nap ends: the run is resumed, and its code found to be another.
+    await advance(fixture, 8 * hour + 6_000);
+    expect(await fixture.engine.get(taskId)).toMatchObject({ waitingReason: "code-mismatch" });
+
+    await fixture.engine.skip(taskId);
+
+    expect(await runToEnd(fixture, taskId)).toMatchObject({ output: wentAtMs + 10 * hour });
+  });
+
+  it("E13 skips a second time, when the code changed again, and serves what the first time left", async () => {
+    const log: string[] = [];
+    const steps = (names: readonly string[]): Body => async (ctx) => {
+      const outputs: Json[] = [];
+      for (const name of names) outputs.push(await logged(ctx, name, log));
+      return [...outputs, (await go(ctx)).by];
+    };
+    const { fixture: first, taskId } = await parked(suite, steps(["a", "b", "c", "d"]), async (ctx) => {
+      const taken = await steps(["b"])(ctx);
+      await ctx.wait({ name: "again", reason: "signal", signal: "again" });
+      return taken;
+    });
+    await first.engine.skip(taskId);
+    await quiet(first);
+    const fixture = await suite.crash(first);
+    await fixture.engine.run([{ ...agentA, version: "3" }], async (ctx) => done(await steps(["c", "d"])(ctx)));
+    await fixture.engine.signal(await runIdOf(fixture, taskId), "again", null, "2");
+    await advance(fixture, 6_000);
+
+    await fixture.engine.skip(taskId);
+
+    expect(await runToEnd(fixture, taskId)).toMatchObject({ output: ["c", "d", "signal"] });
+    expect(log).toEqual(["a", "b", "c", "d"]);
+  });
+
+  it("E13 refuses to skip where no run is parked", async () => {
+    const fixture = await suite.create();
+    await fixture.engine.run([agentA], async () => done(null));
+    const { taskId } = await fixture.engine.start(newTask(fixture));
+    await runToEnd(fixture, taskId);
+
+    await expect(fixture.engine.skip(taskId)).rejects.toMatchObject({ code: "TASK_STATE", message: expect.stringContaining("is done") });
+    await expect(fixture.engine.skip("t_unknown")).rejects.toMatchObject({ code: "TASK_UNKNOWN" });
+  });
+}

@@ -1,0 +1,104 @@
+import type { Clock } from "../base/clock.ts";
+import { LonghaulError } from "../base/error.ts";
+import type { Engine } from "../engine/engine.ts";
+import { toLogRecord } from "../record/log-record.ts";
+import { isEnded, type Task } from "../record/task.ts";
+import type { Write } from "../record/write.ts";
+import type { Manifest } from "./manifest.ts";
+
+/** What came of a fork. */
+export interface Forked {
+  readonly task: Task;
+  /** True for a task of its own; false when the task itself goes on with a new run. */
+  readonly created: boolean;
+  /** The run whose steps are served. */
+  readonly ofRun: string;
+  /** How many. */
+  readonly served: number;
+}
+
+/** What came of a skip. */
+export interface Skipped {
+  readonly task: Task;
+  /** The step that the journal held next, and what the code asked for instead. */
+  readonly expected: string;
+  readonly came: string;
+}
+
+export interface NewRunOptions {
+  readonly engine: Engine;
+  readonly clock: Clock;
+  readonly ids: (prefix: string) => string;
+  readonly manifest: () => Manifest;
+}
+
+/**
+ * Begins a new run whose first steps are those of another: steps numbered below `from` are served, `from` is the first that executes again. A task that is dead,
+ * canceled or parked goes on with it; of one that is done a new task is begun, with the same input and no key. `id` names a task, for its last run, or any run.
+ * @throws {TASK_UNKNOWN, TASK_STATE, OPTION_INVALID, AGENT_UNKNOWN, QUEUE_FULL}
+ */
+export async function forkRun(options: NewRunOptions, id: string, from: number): Promise<Forked> {
+  const { engine, clock, ids, manifest } = options;
+  const { task, runId } = await findRun(engine, id);
+  assertForkable(task);
+  const steps = await engine.steps(runId);
+  const last = Math.max(0, ...steps.map(({ number }) => number));
+  if (!Number.isInteger(from) || from < 1 || from > last + 1) {
+    throw new LonghaulError("OPTION_INVALID", `from is ${from}. Run ${runId} has completed steps up to ${last}: use a whole number from 1, which begins at its first step, to ${last + 1}. See them with \`longhaul show ${runId}\`.`);
+  }
+  const served = steps.filter(({ number }) => number < from).length;
+  const prefix = { runId, below: from };
+  const record = (taskId: string): Write =>
+    controlRecord(options, task, { taskId, runId, result: "fork", reason: `forked from step ${from} of ${runId}: ${served === 1 ? "1 step is" : `${served} steps are`} served`, data: { ofTask: task.id, ofRun: runId, from, served } });
+  if (task.status !== "done") return { task: await engine.restart(task.id, { prefix, writes: [record(task.id)] }), created: false, ofRun: runId, served };
+  const worker = manifest().workers.find(({ name }) => name === task.agent);
+  if (worker === undefined) throw new LonghaulError("AGENT_UNKNOWN", `The team has no agent or flow "${task.agent}" any more, so nobody would work on a fork of ${task.id}. It has: ${manifest().workers.map(({ name }) => name).join(", ")}.`);
+  const nowMs = clock.now();
+  const { agent, input, priority, depth } = task;
+  const newTask = { id: ids("t"), agent, input, key: null, priority, notBeforeAtMs: nowMs, deadlineAtMs: nowMs + worker.deadlineMs, depth, source: `fork of ${task.id}` };
+  await engine.start(newTask, { prefix, writes: [record(newTask.id)] });
+  const started = await engine.get(newTask.id);
+  return { task: started ?? task, created: true, ofRun: runId, served };
+}
+
+/**
+ * Lets a task go on whose code no longer takes the steps that its journal holds. @throws {TASK_UNKNOWN, TASK_STATE}
+ */
+export async function skipStep(options: NewRunOptions, taskId: string): Promise<Skipped> {
+  const { engine } = options;
+  const task = await engine.get(taskId);
+  const run = task?.runId === undefined || task.runId === null ? undefined : (await engine.runs(taskId)).at(-1);
+  const { expected, came, expectedStep = null } = run?.mismatch?.details ?? {};
+  const told = { expected: String(expected), came: String(came) };
+  const reason = `skipped on: the journal held ${told.expected} next, the code asked for ${told.came}. What it asks for is executed, what else the journal holds is served when it asks for it`;
+  const writes = task === null || run === undefined ? [] : [controlRecord(options, task, { taskId, runId: run.id, result: "skip", reason, data: { ...told, expectedStep } })];
+  return { task: await engine.skip(taskId, writes), ...told };
+}
+
+async function findRun(engine: Engine, id: string): Promise<{ readonly task: Task; readonly runId: string }> {
+  const task = await engine.get(id);
+  if (task !== null && task.runId === null) throw new LonghaulError("TASK_STATE", `Task ${id} has no run yet whose steps could be served: it is ${task.status}. See it with \`longhaul show ${id}\`.`);
+  if (task?.runId !== undefined && task.runId !== null) return { task, runId: task.runId };
+  const ofRun = await engine.taskOfRun(id);
+  if (ofRun === null) throw new LonghaulError("TASK_UNKNOWN", `There is no task or run ${JSON.stringify(id)}. List tasks with \`longhaul ps --all\`.`);
+  return { task: ofRun, runId: id };
+}
+
+function assertForkable({ id, status, waitingReason }: Task): void {
+  if (isEnded(status) || waitingReason === "code-mismatch") return;
+  const state = waitingReason === null ? status : `${status}(${waitingReason})`;
+  throw new LonghaulError("TASK_STATE", `Task ${id} is ${state}; only one that has ended, or is parked (code-mismatch), is forked. Wait for its end, or end it with \`longhaul cancel ${id}\`.`);
+}
+
+interface ControlFields {
+  readonly taskId: string;
+  readonly runId: string;
+  readonly result: "fork" | "skip";
+  readonly reason: string;
+  readonly data: Parameters<typeof toLogRecord>[3]["data"];
+}
+
+/** The decision of a person, in the commit that carries it out. */
+function controlRecord({ ids, clock, manifest }: NewRunOptions, task: Task, { taskId, runId, result, reason, data = {} }: ControlFields): Write {
+  return { type: "record", record: toLogRecord(ids("e"), clock.now(), manifest().team, { event_type: "control", agent_id: task.agent, task_id: taskId, run_id: runId, result, reason, data }) };
+}

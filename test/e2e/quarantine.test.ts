@@ -1,0 +1,85 @@
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { expect, it, onTestFinished } from "vitest";
+import { sleep, systemClock } from "../../src/base/clock.ts";
+import { longhaul, type RunningProcess, root, startLonghaul, temporaryFolder } from "./fixture/longhaul.ts";
+
+interface TaskRow {
+  readonly id: string;
+  readonly kind: string;
+  readonly status: string;
+  readonly reason: string | null;
+  readonly recoveries: number;
+}
+
+const deadlyTeam = join(root, "test", "e2e", "fixture", "deadly-team.ts");
+/** Crashes without progress that a task survives; the next one quarantines it. */
+const crashesMax = 10;
+const livesMax = 20;
+
+/** A team that is started again whenever it has died. */
+function deadlyFolder() {
+  const folder = temporaryFolder();
+  onTestFinished(folder.remove);
+  const log = join(folder.path, "world.log");
+  const data = join(folder.path, "data");
+  return {
+    start: (): RunningProcess => {
+      const team = startLonghaul(["start", deadlyTeam, "--data", data, "--json", "--port", "0"]);
+      onTestFinished(async () => {
+        team.child.kill("SIGKILL");
+        await team.ended;
+      });
+      return team;
+    },
+    submit: async (kind: string): Promise<void> => {
+      const { exitCode, stderr } = await longhaul(["task", "worker", JSON.stringify({ kind, log }), "--data", data]);
+      expect(exitCode, `it said ${stderr}`).toBe(0);
+    },
+    /** Every task, the oldest first. */
+    tasks: (): readonly TaskRow[] => {
+      const db = new DatabaseSync(join(data, "longhaul.db"), { readOnly: true, timeout: 5_000 });
+      try {
+        const rows = db.prepare("SELECT id, input ->> 'kind' AS kind, status, end ->> 'reason' AS reason, recoveries FROM lh_task ORDER BY created_at_ms, id").all();
+        return rows.map((row) => ({ ...row })) as unknown as readonly TaskRow[];
+      } finally {
+        db.close();
+      }
+    },
+    world: () => (existsSync(log) ? readFileSync(log, "utf8").trim().split("\n") : []),
+  };
+}
+
+it("E12 quarantines the task that kills the process, and lets those that were executing beside it come to their end", async () => {
+  const { start, submit, tasks, world } = deadlyFolder();
+  // A team that has run once takes tasks while it is stopped: they begin together at the next start.
+  const first = start();
+  await first.line((line) => line.includes('"event":"started"'));
+  first.child.kill("SIGTERM");
+  expect(await first.ended).toBe(0);
+  for (const kind of ["patient", "slow", "slow", "deadly", "slow"]) await submit(kind);
+
+  let lives = 0;
+  let team = start();
+  const isOver = (): boolean => tasks().every(({ kind, status }) => (kind === "patient" ? status === "waiting" : status === "done" || status === "dead"));
+  while (!isOver() && lives < livesMax) {
+    const died = await Promise.race([team.ended, sleep(systemClock, 100).then(() => undefined)]);
+    if (died === undefined) continue;
+    lives++;
+    team = start();
+  }
+
+  const [patient, ...others] = tasks();
+  expect(patient).toMatchObject({ kind: "patient", status: "waiting", recoveries: 0 });
+  expect(others.filter(({ kind }) => kind === "deadly")).toEqual([expect.objectContaining({ status: "dead", reason: "recovery-limit", recoveries: crashesMax + 1 })]);
+  const slow = others.filter(({ kind }) => kind === "slow");
+  expect(slow.map(({ status }) => status), `of ${JSON.stringify(others)}`).toEqual(["done", "done", "done"]);
+  expect(slow.some(({ recoveries }) => recoveries > 0), "they were executing when it crashed").toBe(true);
+  // Whoever was in a crash beside it counts that crash too, but a step that ended was never executed again.
+  expect(world().toSorted()).toEqual(slow.flatMap(({ id }) => [`${id} 1`, `${id} 2`]).toSorted());
+  expect(lives).toBe(crashesMax + 1);
+  await team.line((line) => line.includes('"event":"started"'));
+  team.child.kill("SIGTERM");
+  expect(await team.ended).toBe(0);
+});

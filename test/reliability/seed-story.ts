@@ -1,0 +1,137 @@
+import { type Random, seededRandom } from "../../src/base/random.ts";
+import type { DiskImage } from "./disk-image.ts";
+import type { Fault, FaultPlan } from "./fault-plan.ts";
+import { listPowerCuts } from "./power-cut.ts";
+import type { Action, Scenario } from "./scenario.ts";
+import type { Moment, OnMoment, Session } from "./session.ts";
+import { type Alarm, storyAtMs, type StoryEnd, tellStory } from "./story.ts";
+import { stormyWeather } from "./weather.ts";
+
+export type SeedEnd = Pick<StoryEnd, "commits" | "sessions" | "violations" | "log">;
+
+/** Tells the story of a plan to its end and judges it. */
+export async function tellPlan(plan: FaultPlan, folder: string): Promise<SeedEnd> {
+  const faults = plan.faults.filter((fault) => instantOf(fault) <= plan.horizonMs);
+  const random = seededRandom(`reliability ${plan.seed}`);
+  const skew = { ms: 0 };
+  const disk = new Disk(faults);
+  return await tellStory({
+    folder,
+    scenario: withActions(plan, faults),
+    seed: `reliability ${plan.seed}`,
+    weather: weatherOf(plan, faults),
+    alarms: [...clockAlarms(faults, skew), ...disk.alarms(), ...killAlarms(faults)],
+    onMoment: new Deaths(faults, disk, random.split("cuts")).look,
+    downMs: (crash) => Math.round(30_000 * random.split(`down/${crash}`).next() ** 3),
+    skewMs: () => skew.ms,
+  });
+}
+
+function instantOf(fault: Fault): number {
+  if (fault.kind === "action") return fault.action.atMs;
+  return "atMs" in fault ? fault.atMs : 0;
+}
+
+function withActions({ scenario, horizonMs }: FaultPlan, faults: readonly Fault[]): Scenario {
+  const added = faults.flatMap((fault) => (fault.kind === "action" ? [fault.action] : []));
+  const usual = scenario.actions.filter(({ atMs }) => atMs <= horizonMs);
+  const isKnown = (action: Action): boolean => !("of" in action) || usual.some(({ id }) => id === action.of);
+  const canceled = added.flatMap((action) => (action.type === "cancel" ? [action.of] : []));
+  const keys = usual.flatMap((action) => (action.type === "submit" && canceled.includes(action.id) ? [action.key] : []));
+  // A task that is canceled may have ended before. Whoever submitted it again, under its key, is told of the same one.
+  const actions = [...usual, ...added].filter(isKnown).map((action): Action => (action.type === "submit" && keys.includes(action.key) ? { ...action, ends: ["done", "dead", "canceled"] } : action));
+  return { ...scenario, actions, horizonMs: Math.min(scenario.horizonMs ?? 0, horizonMs) };
+}
+
+function weatherOf({ seed, horizonMs }: FaultPlan, faults: readonly Fault[]): ReturnType<typeof stormyWeather> {
+  const ratioOf = (kind: "models" | "tools"): number => faults.reduce((ratio, fault) => (fault.kind === kind ? fault.ratio : ratio), 0);
+  return stormyWeather(`weather ${seed}`, { isUneven: faults.some(({ kind }) => kind === "slow"), modelErrorRatio: ratioOf("models"), toolErrorRatio: ratioOf("tools"), untilMs: storyAtMs + horizonMs });
+}
+
+function clockAlarms(faults: readonly Fault[], skew: { ms: number }): readonly Alarm[] {
+  return faults.flatMap((fault) => {
+    if (fault.kind !== "clock") return [];
+    const ring = ({ outside }: Session): void => {
+      skew.ms += fault.byMs;
+      outside.note({ type: "stepped", byMs: fault.byMs });
+    };
+    return [{ atMs: storyAtMs + fault.atMs, ring }];
+  });
+}
+
+function killAlarms(faults: readonly Fault[]): readonly Alarm[] {
+  return faults.flatMap((fault) => (fault.kind === "kill" ? [{ atMs: storyAtMs + fault.atMs, ring: (session: Session) => session.ring() }] : []));
+}
+
+/** A disk that is full from time to time. A process that starts meanwhile finds it so. */
+class Disk {
+  readonly #times: readonly Extract<Fault, { readonly kind: "full" }>[];
+
+  constructor(faults: readonly Fault[]) {
+    this.#times = faults.filter((fault) => fault.kind === "full");
+  }
+
+  alarms(): readonly Alarm[] {
+    return this.#times.flatMap(({ atMs, forMs, pages }) => [
+      { atMs: storyAtMs + atMs, ring: (session: Session) => fill(session, pages) },
+      { atMs: storyAtMs + atMs + forMs, ring: (session: Session) => session.limitPages(null) },
+    ]);
+  }
+
+  /** How many pages are left at this instant; null when there is room. */
+  pagesLeft(atMs: number): number | null {
+    return this.#times.find((time) => atMs >= storyAtMs + time.atMs && atMs < storyAtMs + time.atMs + time.forMs)?.pages ?? null;
+  }
+}
+
+function fill(session: Session, pages: number): void {
+  session.outside.note({ type: "filled" });
+  session.limitPages(pages);
+}
+
+/** Decides at each moment whether the process dies of one of the faults, and what it leaves. */
+class Deaths {
+  readonly #disk: Disk;
+  readonly #random: Random;
+  readonly #open: Set<Fault>;
+  #connection: Moment["db"] = null;
+  #before: DiskImage | null = null;
+
+  constructor(faults: readonly Fault[], disk: Disk, random: Random) {
+    this.#disk = disk;
+    this.#random = random;
+    this.#open = new Set(faults.filter(({ kind }) => kind === "crash" || kind === "power"));
+  }
+
+  readonly look: OnMoment = (moment) => {
+    if (moment.kind === "alarm") return moment.image();
+    if (moment.kind === "event") return null;
+    this.#meetDisk(moment);
+    const commit = moment.kind === "before" ? moment.commits + 1 : moment.commits;
+    const due = [...this.#open].find((fault) => "commit" in fault && fault.commit <= commit && (fault.kind === "power" || fault.when === moment.kind));
+    if (due === undefined) return null;
+    if (due.kind === "power" && moment.kind === "before") {
+      this.#before = moment.image();
+      return null;
+    }
+    this.#open.delete(due);
+    return due.kind === "crash" ? moment.image() : this.#cut(moment);
+  };
+
+  /** What one of the ways to cut the power during this commit leaves. */
+  #cut(moment: Moment): DiskImage {
+    const after = moment.image();
+    const before = this.#before ?? after;
+    this.#before = null;
+    const cuts = listPowerCuts({ synced: before, before, after }, this.#random);
+    return cuts[Math.floor(this.#random.next() * cuts.length)]?.image ?? after;
+  }
+
+  /** A new life of the process that begins on a full disk. */
+  #meetDisk({ db, atMs, kind }: Moment): void {
+    if (kind !== "before" || db === null || db === this.#connection) return;
+    this.#connection = db;
+    const pages = this.#disk.pagesLeft(atMs);
+    if (pages !== null) db.exec(`PRAGMA max_page_count = ${Number(db.get("PRAGMA page_count")?.["page_count"]) + pages}`);
+  }
+}
