@@ -1,5 +1,6 @@
 import { type Clock, systemClock } from "../base/clock.ts";
 import { systemProcess } from "../base/process.ts";
+import { assertKnown } from "../db/migration.ts";
 import { SqliteDatabase } from "../db/sqlite.ts";
 import type { TaskFilter } from "../engine/engine.ts";
 import { listSteps } from "../engine/sqlite/journal.ts";
@@ -16,6 +17,7 @@ import { listAgentTasks } from "./agent-tasks.ts";
 import { dataDirectory as toDataDirectory } from "./data-directory.ts";
 import { type Manifest, manifestName, parseManifest } from "./manifest.ts";
 import { observeTeam } from "./observe-team.ts";
+import { dataMigrations } from "./open-data.ts";
 
 /** What an operator reads, whether the team runs or not. It never writes and never makes the team wait. */
 export interface OperatorView {
@@ -53,12 +55,12 @@ export interface OwnerView {
 
 /**
  * Opens a data directory for reading. `clock` is the machine's by default.
- * @throws {STORE_NOT_FOUND} when no team ever ran there.
+ * @throws {STORE_NOT_FOUND} when no team ever ran there. @throws {STORE_VERSION} when a newer version wrote the file.
  */
 export function openOperatorView(path: string, clock: Clock = systemClock): OperatorView {
   const directory = toDataDirectory(path);
   const store = openOperatorStore(directory.database);
-  const db = SqliteDatabase.openReadOnly(directory.database);
+  const db = openKnown(directory.database, store);
   const processInfo = systemProcess();
   const manifest = async (): Promise<Manifest | null> => parseManifest(await store.meta.get(manifestName));
   const tasks = async (filter: TaskFilter): Promise<readonly Task[]> => listTasks(db, filter);
@@ -87,6 +89,19 @@ export function openOperatorView(path: string, clock: Clock = systemClock): Oper
       db.close();
     },
   };
+}
+
+/** A file of a newer version is refused as a whole: what is read of it by chance would be told as the truth. */
+function openKnown(file: string, store: OperatorStore): SqliteDatabase {
+  const db = SqliteDatabase.openReadOnly(file);
+  try {
+    assertKnown(db, dataMigrations);
+    return db;
+  } catch (error) {
+    db.close();
+    store.close();
+    throw error;
+  }
 }
 
 function withoutEngineFields(stored: StoredTask | null): Task | null {

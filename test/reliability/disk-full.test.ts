@@ -30,7 +30,7 @@ const full: Fault = { kind: "full", atMs: 100, forMs: 8_000, pages: 0 };
 
 test("a process that dies on a full disk, and cannot start on it, loses nothing", { timeout: 60_000 }, async () => {
   for (const [name, scenario] of byName) {
-    const end = await tellPlan({ seed: 2, scenario, faults: [full, { kind: "kill", atMs: 1_200 }, { kind: "kill", atMs: 7_000 }], horizonMs: 20_000 }, join(folder.path, name));
+    const end = await tellPlan({ seed: 2, scenario, faults: [full, { kind: "kill", atMs: 160 }, { kind: "kill", atMs: 1_200 }, { kind: "kill", atMs: 7_000 }], horizonMs: 20_000 }, join(folder.path, name));
 
     expect(end.violations, name).toEqual([]);
     expect(eventsOf(end.log, "crashed").length, name).toBeGreaterThan(0);

@@ -16,7 +16,7 @@ afterEach(() => folder.remove());
 
 // The script `npm run reliability -- --power` takes them all.
 test.each(teams.map((scenario) => [scenario.name, scenario] as const))("a power cut during a commit of team %s leaves all of it or nothing, and breaks no promise", { timeout: 60_000 }, async (_, scenario) => {
-  const report = await cutPowerEverywhere({ scenario, folder: folder.path, stride: 20, offset: 5 });
+  const report = await cutPowerEverywhere({ scenario, folder: folder.path, stride: 12, offset: 5 });
 
   expect(report.violations).toEqual([]);
   expect(report.cuts).toBeGreaterThan(20);

@@ -1,3 +1,4 @@
+import { isLonghaulError } from "../../src/base/error.ts";
 import { seededRandom } from "../../src/base/random.ts";
 import { macrotask } from "../../src/base/turn.ts";
 import { VirtualClock } from "../../src/base/virtual-clock.ts";
@@ -9,7 +10,7 @@ import { Outside } from "./outside.ts";
 import type { Scenario } from "./scenario.ts";
 import { skewedClock } from "./skewed-clock.ts";
 import type { Weather } from "./weather.ts";
-import type { WorldEvent } from "./world.ts";
+import { eventsOf, type WorldEvent } from "./world.ts";
 
 /** An instant at which the process may die. */
 export interface Moment {
@@ -90,20 +91,10 @@ export class Session {
 
   /** Opens and starts the team. False when a full disk refused it, or when it died in the attempt. */
   async start(): Promise<boolean> {
-    const { scenario, seed, session, skewMs, directory } = this.#options;
-    const model = scenario.model?.(this.outside) ?? null;
-    this.#live = await openLiveTeam({
-      team: scenario.define(this.outside),
-      dataDirectory: directory,
-      clock: skewedClock(this.clock, skewMs),
-      random: seededRandom(`${seed}/${session}`),
-      environment: () => undefined,
-      print: () => undefined,
-      modelFor: () => model,
-      watchCommits: { before: (db) => this.#beforeCommit(db), after: () => this.#afterCommit() },
-    });
+    if (!(await this.#open())) return false;
+    const live = this.live;
     let outcome: "starting" | "started" | "refused" = "starting";
-    this.#started = this.#live.start().then(
+    this.#started = live.start().then(
       () => (outcome = "started"),
       (error: unknown) => {
         outcome = "refused";
@@ -119,6 +110,29 @@ export class Session {
     }
     await this.settle();
     return !this.isDead && (outcome as string) === "started";
+  }
+
+  /** False when a full disk refused it, or kept the life before it, which is the same process in this test, from giving the file back: that is no other's for a lease. */
+  async #open(): Promise<boolean> {
+    const { scenario, seed, session, skewMs, directory, log } = this.#options;
+    const model = scenario.model?.(this.outside) ?? null;
+    try {
+      this.#live = await openLiveTeam({
+        team: scenario.define(this.outside),
+        dataDirectory: directory,
+        clock: skewedClock(this.clock, skewMs),
+        random: seededRandom(`${seed}/${session}`),
+        environment: () => undefined,
+        print: () => undefined,
+        modelFor: () => model,
+        watchCommits: { before: (db) => this.#beforeCommit(db), after: () => this.#afterCommit() },
+      });
+      return true;
+    } catch (error) {
+      const isOurs = isLonghaulError(error) && error.code === "ENGINE_OWNED" && eventsOf(log, "filled").length > 0;
+      if (!isOurs && !isFileFailure(error)) throw error;
+      return false;
+    }
   }
 
   /** Lets everything happen that can happen at this instant. */

@@ -16,8 +16,10 @@ export interface Effects {
   /** Runs that gave up their slot without having ended. */
   readonly left: { readonly runId: string; readonly how: "suspended" | "parked" | "released" }[];
   readonly ended: { readonly taskId: string; readonly runId: string | null; readonly end: TaskEnd }[];
-  /** True when a task came into the queue. */
-  queued: boolean;
+  /** The agents into whose queues a task came. */
+  readonly queued: string[];
+  /** True when a task proved harmless for which others had to wait, whosever they are. */
+  hasCleared: boolean;
   /** The earliest instant at which something falls due that was not known before. */
   dueAtMs: number;
 }
@@ -36,12 +38,12 @@ export interface Change {
 }
 
 export function noEffects(): Effects {
-  return { claimed: [], completed: [], left: [], ended: [], queued: false, dueAtMs: Number.POSITIVE_INFINITY };
+  return { claimed: [], completed: [], left: [], ended: [], queued: [], hasCleared: false, dueAtMs: Number.POSITIVE_INFINITY };
 }
 
 /** A task came into the queue: it gets a slot now or at its instant, and it has a deadline. */
-export function noteQueued(change: Change, { notBeforeAtMs, deadlineAtMs }: { readonly notBeforeAtMs: number; readonly deadlineAtMs: number }): void {
-  change.effects.queued = true;
+export function noteQueued(change: Change, { agent, notBeforeAtMs, deadlineAtMs }: { readonly agent: string; readonly notBeforeAtMs: number; readonly deadlineAtMs: number }): void {
+  change.effects.queued.push(agent);
   noteDue(change, notBeforeAtMs > change.atMs ? Math.min(notBeforeAtMs, deadlineAtMs) : deadlineAtMs);
 }
 

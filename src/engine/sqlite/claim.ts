@@ -17,7 +17,8 @@ export function claimReady(change: Change, agent: EngineAgent, slots: number, ne
     if (isSuspect && hasSuspect) continue;
     hasSuspect ||= isSuspect;
     const runId = task.runId ?? newId("r");
-    if (task.runId === null) insertRun(change.db, { id: runId, taskId: task.id, agentVersion: agent.version, loopVersion: agent.loopVersion ?? 0, startedAtMs: change.atMs });
+    const isNew = task.runId === null;
+    if (isNew) insertRun(change.db, { id: runId, taskId: task.id, agentVersion: agent.version, loopVersion: agent.loopVersion ?? 0, startedAtMs: change.atMs });
     const run = getRun(change.db, runId);
     assert(run !== null, `run ${runId} of task ${task.id} is not in the file`);
     const earlierVersion = run.agentVersion === agent.version ? null : run.agentVersion;
@@ -33,8 +34,8 @@ export function claimReady(change: Change, agent: EngineAgent, slots: number, ne
       runSerial: run.serial,
       startedAtMs: run.startedAtMs,
       recoveries: run.recoveries,
-      journal: listJournal(change.db, run.serial),
-      waits: new Map(listWaits(change.db, run.serial).map((wait) => [keyOf(wait), wait])),
+      journal: isNew ? [] : listJournal(change.db, run.serial),
+      waits: new Map(isNew ? [] : listWaits(change.db, run.serial).map((wait) => [keyOf(wait), wait])),
       seed: listSeed(change.db, task.id),
     });
   }

@@ -21,7 +21,8 @@ export class Dispatcher {
   readonly #agents = new Map<string, EngineAgent>();
   readonly #taken = new Map<string, number>();
   #isRunning = false;
-  #isDirty = false;
+  /** The agents to look at. */
+  readonly #dirty = new Set<string>();
   #isStopped = true;
 
   constructor(options: DispatcherOptions) {
@@ -36,7 +37,7 @@ export class Dispatcher {
   start(agents: readonly EngineAgent[]): void {
     for (const agent of agents) this.#agents.set(agent.name, agent);
     this.#isStopped = false;
-    this.poke();
+    this.pokeAll();
   }
 
   stop(): void {
@@ -55,12 +56,17 @@ export class Dispatcher {
     const taken = this.#taken.get(agent) ?? 0;
     assert(taken > 0, `a slot of ${agent} was given back twice`);
     this.#taken.set(agent, taken - 1);
-    this.poke();
+    this.poke(agent);
   }
 
-  /** Something came into a queue, fell due, or freed a slot. */
-  poke(): void {
-    this.#isDirty = true;
+  /** Something fell due, or no longer holds others up. */
+  pokeAll(): void {
+    for (const agent of this.#agents.keys()) this.poke(agent);
+  }
+
+  /** Something came into this agent's queue, or freed a slot of it. */
+  poke(agent: string): void {
+    this.#dirty.add(agent);
     if (this.#isRunning || this.#isStopped) return;
     this.#isRunning = true;
     void this.#run();
@@ -68,14 +74,11 @@ export class Dispatcher {
 
   async #run(): Promise<void> {
     try {
-      while (this.#isDirty && !this.#isStopped) {
-        this.#isDirty = false;
-        await this.#dispatch();
-      }
+      while (this.#dirty.size > 0 && !this.#isStopped) await this.#dispatch();
     } catch (error) {
       if (isFinal(error)) this.#isStopped = true;
       else this.#options.onFault(error);
-      if (!this.#isStopped) this.#options.clock.setTimer(retryDelayMs, () => this.poke());
+      if (!this.#isStopped) this.#options.clock.setTimer(retryDelayMs, () => this.pokeAll());
     } finally {
       this.#isRunning = false;
     }
@@ -83,10 +86,12 @@ export class Dispatcher {
 
   async #dispatch(): Promise<void> {
     const { writer, newId } = this.#options;
+    const agents = [...this.#dirty].map((name) => this.#agents.get(name)).filter((agent) => agent !== undefined);
+    this.#dirty.clear();
     const isFree = (agent: EngineAgent): boolean => this.#freeSlots(agent) > 0;
-    if (![...this.#agents.values()].some(isFree)) return;
+    if (!agents.some(isFree)) return;
     await writer.persist((change) => {
-      for (const agent of this.#agents.values()) {
+      for (const agent of agents) {
         if (isFree(agent)) claimReady(change, agent, this.#freeSlots(agent), newId);
       }
     });

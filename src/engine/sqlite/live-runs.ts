@@ -133,6 +133,8 @@ export class LiveRuns {
     if (run === undefined) return;
     this.#runs.delete(runId);
     this.#options.dispatcher.release(run.agent);
+    // Tasks of any agent that may be what kills the process wait for one another.
+    if (run.wasInterrupted) this.#options.dispatcher.pokeAll();
     if (this.#runs.size === 0) for (const wake of this.#emptied.splice(0)) wake();
   }
 }

@@ -58,7 +58,7 @@ export function acquireOwnership(options: OwnershipOptions): Ownership {
   const renew = async (commit: GroupCommit, onFenced: (error: Error) => void): Promise<void> => {
     timer = null;
     try {
-      await commit.submit(() => db.run("UPDATE lh_owner SET renewed_at_ms = ?, renewed_monotonic_ms = ? WHERE epoch = ?", clock.now(), Math.floor(clock.monotonicMs()), epoch));
+      await commit.submit(() => db.run("UPDATE lh_owner SET renewed_at_ms = ?, renewed_monotonic_ms = ? WHERE epoch = ?", Math.floor(clock.now()), Math.floor(clock.monotonicMs()), epoch));
     } catch (error) {
       if (isFinal(error)) {
         onFenced(error as Error);
@@ -117,7 +117,7 @@ function exchangeOwner(options: OwnershipOptions, leaseMs: number): { readonly e
     const epoch = (readOwner(db)?.epoch ?? 0) + 1;
     db.run(
       `INSERT OR REPLACE INTO lh_owner (one, epoch, pid, start_time, boot_id, pid_namespace, purpose, lease_ms, renewed_at_ms, renewed_monotonic_ms) VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-      epoch, processInfo.pid, processInfo.startTime, processInfo.bootId, processInfo.pidNamespace, purpose, leaseMs, clock.now(), Math.floor(clock.monotonicMs()),
+      epoch, processInfo.pid, processInfo.startTime, processInfo.bootId, processInfo.pidNamespace, purpose, leaseMs, Math.floor(clock.now()), Math.floor(clock.monotonicMs()),
     );
     db.exec("COMMIT");
     return { epoch, replaced };

@@ -170,7 +170,7 @@ function commitEnd(scope: PerformScope, change: Change, begun: BegunStep, end: S
   for (const task of end.starts ?? []) startTask(change, task, { queueMax: scope.queueMax });
   change.write(end.writes ?? []);
   // Another task that was in as many crashes may have waited for this one to prove harmless.
-  if (scope.recoveriesWithoutProgress > 0 && clearRecoveriesWithoutProgress(change.db, scope.taskSerial)) change.effects.queued = true;
+  if (scope.recoveriesWithoutProgress > 0 && clearRecoveriesWithoutProgress(change.db, scope.taskSerial)) change.effects.hasCleared = true;
 }
 
 /** What a step did happened, so its writes stay even if its value is too big to be kept. */

@@ -78,6 +78,11 @@ export class RunExecution {
     return this.#options.claimed.task.agent;
   }
 
+  /** True when it had been in a crash and had completed no step since, at the time it was claimed. */
+  get wasInterrupted(): boolean {
+    return this.#options.claimed.task.recoveriesWithoutProgress > 0;
+  }
+
   /** True when nothing happens until a body, a timer or somebody else does something. */
   get isAtRest(): boolean {
     return this.#isStopped || (this.#busy === 0 && !this.#isLeaving && !this.#pump.isActive);

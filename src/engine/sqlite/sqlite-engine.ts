@@ -74,7 +74,7 @@ class SqliteEngine implements Engine {
       onFenced: (error) => this.#fence(error),
     });
     this.#dispatcher = new Dispatcher({ clock, writer: this.#writer, newId: ids, onFault });
-    this.#alarm = new Alarm({ clock, writer: this.#writer, onDue: () => this.#dispatcher.poke(), onFault });
+    this.#alarm = new Alarm({ clock, writer: this.#writer, onDue: () => this.#dispatcher.pokeAll(), onFault });
     this.#live = new LiveRuns({ writer: this.#writer, clock, limits, onFault, dispatcher: this.#dispatcher, queueMax: (agent) => this.#dispatcher.agent(agent)?.queueMax ?? limits.queueUnknownAgentMax });
     options.ownership?.keep(commit, (error) => this.#fence(error));
   }
@@ -82,6 +82,8 @@ class SqliteEngine implements Engine {
   async run(agents: readonly EngineAgent[], execute: Execute): Promise<RecoveryReport> {
     this.#assertOpen();
     const report = await recover(this.#writer, agents);
+    // A drain may have come meanwhile: what is queued is the next owner's.
+    if (this.#state !== "open") return report;
     this.#live.execute = execute;
     this.#alarm.start();
     this.#dispatcher.start(agents);
@@ -211,7 +213,8 @@ class SqliteEngine implements Engine {
     }
     for (const claimed of effects.claimed) this.#live.launch(claimed);
     for (const { runId, step } of effects.completed) this.#live.complete(runId, step);
-    if (effects.queued) this.#dispatcher.poke();
+    for (const agent of effects.queued) this.#dispatcher.poke(agent);
+    if (effects.hasCleared) this.#dispatcher.pokeAll();
     this.#alarm.note(effects.dueAtMs);
   }
 

@@ -13,6 +13,8 @@ export interface StoredTask extends Task {
 
 const listDefault = 100;
 const listMax = 10_000;
+/** SQLite plans a statement anew at each use when its limit is a bare parameter; that costs more than the query. */
+const limitOf = "LIMIT 0 + ?";
 
 export function getTask(db: SqliteDatabase, id: string): StoredTask | null {
   const row = db.get("SELECT * FROM lh_task WHERE id = ?", id);
@@ -72,10 +74,10 @@ export function listTasks(db: SqliteDatabase, { statuses = taskStatuses, agent, 
   const limitOfAll = Math.max(0, Math.min(limit, listMax));
   const ofAgent = agent === undefined ? "" : "agent = ? AND ";
   const order = first === "newest" ? "created_at_ms DESC, rowid DESC" : "created_at_ms, rowid";
-  const ofStatus = statuses.map(() => `SELECT * FROM (SELECT rowid AS place FROM lh_task WHERE ${ofAgent}status = ? ORDER BY ${order} LIMIT ?)`);
+  const ofStatus = statuses.map(() => `SELECT * FROM (SELECT rowid AS place FROM lh_task WHERE ${ofAgent}status = ? ORDER BY ${order} ${limitOf})`);
   if (ofStatus.length === 0) return [];
   const rows = db.all(
-    `SELECT * FROM lh_task WHERE rowid IN (${ofStatus.join(" UNION ALL ")}) ORDER BY ${order} LIMIT ?`,
+    `SELECT * FROM lh_task WHERE rowid IN (${ofStatus.join(" UNION ALL ")}) ORDER BY ${order} ${limitOf}`,
     ...statuses.flatMap((status) => (agent === undefined ? [status, limitOfAll] : [agent, status, limitOfAll])), limitOfAll,
   );
   return rows.map((row) => toTask(taskFromRow(db, row)));
@@ -91,7 +93,7 @@ export function listReady(db: SqliteDatabase, agent: string, atMs: number, suspe
   const rows = db.all(
     `SELECT * FROM lh_task WHERE agent = ?1 AND status = 'queued' AND not_before_at_ms <= ?2
        AND (recoveries_without_progress <= ?3 OR NOT EXISTS (SELECT 1 FROM lh_task WHERE status = 'running' AND recoveries_without_progress > ?3))
-     ORDER BY (run_id IS NOT NULL) DESC, priority DESC, created_at_ms, rowid LIMIT ?4`,
+     ORDER BY (run_id IS NOT NULL) DESC, priority DESC, created_at_ms, rowid LIMIT 0 + ?4`,
     agent, atMs, suspectAbove, limit,
   );
   return rows.map((row) => taskFromRow(db, row));
@@ -99,12 +101,12 @@ export function listReady(db: SqliteDatabase, agent: string, atMs: number, suspe
 
 /** Unfinished tasks whose deadline has come. */
 export function listOverdue(db: SqliteDatabase, atMs: number, limit: number): readonly StoredTask[] {
-  return db.all("SELECT * FROM lh_task WHERE ended_at_ms IS NULL AND deadline_at_ms <= ? ORDER BY deadline_at_ms, rowid LIMIT ?", atMs, limit).map((row) => taskFromRow(db, row));
+  return db.all("SELECT * FROM lh_task WHERE ended_at_ms IS NULL AND deadline_at_ms <= ? ORDER BY deadline_at_ms, rowid LIMIT 0 + ?", atMs, limit).map((row) => taskFromRow(db, row));
 }
 
 /** Tasks that were executing when the last owner of the file went away. */
 export function listInterrupted(db: SqliteDatabase, limit: number): readonly StoredTask[] {
-  return db.all("SELECT * FROM lh_task WHERE status = 'running' ORDER BY created_at_ms, rowid LIMIT ?", limit).map((row) => taskFromRow(db, row));
+  return db.all("SELECT * FROM lh_task WHERE status = 'running' ORDER BY created_at_ms, rowid LIMIT 0 + ?", limit).map((row) => taskFromRow(db, row));
 }
 
 /** Runs of this agent that other code than this could not go on with. */

@@ -33,7 +33,7 @@ export function listWaits(db: SqliteDatabase, run: number): readonly StoredWait[
 }
 
 export function listDueWaits(db: SqliteDatabase, atMs: number, limit: number): readonly StoredWait[] {
-  return db.all("SELECT * FROM lh_wait WHERE due_at_ms <= ? ORDER BY due_at_ms, run, number LIMIT ?", atMs, limit).map((row) => waitFromRow(row));
+  return db.all("SELECT * FROM lh_wait WHERE due_at_ms <= ? ORDER BY due_at_ms, run, number LIMIT 0 + ?", atMs, limit).map((row) => waitFromRow(row));
 }
 
 /** Who waits for the end of this task. */
