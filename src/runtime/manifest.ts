@@ -5,6 +5,8 @@ import type { Worker } from "../run/worker.ts";
 export interface Manifest {
   readonly team: string;
   readonly startedAtMs: number;
+  /** Since when time has gone by without a gap: the start, or the last time the machine slept or its wall clock was set forward. */
+  readonly awakeSinceMs: number;
   readonly workers: readonly ManifestWorker[];
 }
 
@@ -49,6 +51,7 @@ export function toManifest({ team, startedAtMs, workers, triggersOf, previous }:
   return {
     team,
     startedAtMs,
+    awakeSinceMs: startedAtMs,
     workers: [...workers].map((worker) => ({
       name: worker.name,
       kind: worker.kind,

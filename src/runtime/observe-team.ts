@@ -30,11 +30,12 @@ export async function observeTeam(source: ObservationSource, manifest: Manifest,
  * Observes the same team again and again. While nothing was committed and nothing waits for its instant, the last observation still holds: verdicts get worse
  * with time, observations do not.
  */
-export function createTeamObserver(source: ObservationSource, manifest: Manifest, commits: () => number): (nowMs: number) => Promise<readonly JudgedAgent[]> {
+export function createTeamObserver(source: ObservationSource, manifestNow: () => Manifest, commits: () => number): (nowMs: number) => Promise<readonly JudgedAgent[]> {
   let last: { readonly commits: number; readonly agents: readonly JudgedAgent[] } | null = null;
   return async (nowMs) => {
     if (last?.commits === commits()) return last.agents;
     const before = commits();
+    const manifest = manifestNow();
     const agents = await observeTeam(source, manifest, nowMs);
     const tasks = await Promise.all(manifest.workers.map(({ name }) => source.tasksOf(name)));
     last = tasks.some(({ queued }) => queued.length > 0) ? null : { commits: before, agents };
@@ -50,7 +51,7 @@ async function observeWorker(source: ObservationSource, manifest: Manifest, work
   const lastDone = ended.findIndex((task) => task.status === "done");
   return {
     agent: worker.name,
-    observedSinceMs: manifest.startedAtMs,
+    observedSinceMs: manifest.awakeSinceMs,
     progressSinceMs: worker.progressSinceMs,
     queued: queued.length,
     oldestQueuedAtMs: minimum(queued.map((task) => Math.max(task.createdAtMs, task.notBeforeAtMs))),

@@ -9,6 +9,7 @@ import { loopVersion } from "../run/loop-version.ts";
 import { budgetSignal } from "../run/parked.ts";
 import { createScheduler, type Scheduler } from "../trigger/scheduler.ts";
 import { type Alerting, createAlerting } from "./alerting.ts";
+import { AwakeSince } from "./awake-since.ts";
 import { manifestName } from "./manifest.ts";
 import { createTeamObserver } from "./observe-team.ts";
 import { type TeamParts, teamRecord } from "./team-parts.ts";
@@ -90,16 +91,26 @@ async function startTelling(parts: TeamParts): Promise<{ readonly sender: Outbox
 }
 
 function startWatchdog(parts: TeamParts, alerting: Alerting): Watchdog {
-  const { data, clock, manifest } = parts;
-  const observe = createTeamObserver({ tasksOf: parts.agentTasks.of, store: data.store }, manifest, () => parts.commits.count);
+  const { data, clock } = parts;
+  const observe = createTeamObserver({ tasksOf: parts.agentTasks.of, store: data.store }, () => parts.manifest, () => parts.commits.count);
+  const awake = new AwakeSince(clock);
   const watchdog = createWatchdog({
     clock,
-    observe: () => observe(clock.now()),
+    async observe() {
+      if (awake.look()) await noteSleep(parts, awake.sinceMs);
+      return observe(clock.now());
+    },
     onVerdict: (verdicts) => alerting.judged(verdicts),
     onBlind: (error) => alerting.judged([], error.message),
   });
   parts.onCommit.listener = () => watchdog.changed();
   return watchdog;
+}
+
+/** The commands judge too, by what is in the file. The commit of it makes the next observation a new one. */
+async function noteSleep(parts: TeamParts, awakeSinceMs: number): Promise<void> {
+  parts.manifest = { ...parts.manifest, awakeSinceMs };
+  await parts.data.store.write([{ type: "meta", name: manifestName, value: parts.manifest as unknown as Json }]);
 }
 
 async function startScheduler(parts: TeamParts): Promise<Scheduler> {

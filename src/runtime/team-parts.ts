@@ -35,7 +35,8 @@ export interface TeamParts {
   readonly ids: (prefix: string) => string;
   readonly workers: ReadonlyMap<string, Worker>;
   readonly registrations: readonly Registration[];
-  readonly manifest: Manifest;
+  /** Replaced when the machine slept. */
+  manifest: Manifest;
   readonly data: OpenData;
   readonly tools: ToolSet;
   readonly services: RunServices;

@@ -44,11 +44,11 @@ export const engineBugs: readonly PlantedBug[] = [
   },
   {
     name: "journal not loaded", harm: "completed steps execute again after a restart",
-    file: "src/engine/sqlite/claim.ts", find: "journal: listJournal(change.db, run.serial)", replace: "journal: []", suites: [contract],
+    file: "src/engine/sqlite/claim.ts", find: "journal: isNew ? [] : listJournal(change.db, run.serial)", replace: "journal: []", suites: [contract],
   },
   {
     name: "lost wake-up of a free slot", harm: "queued tasks stay queued",
-    file: "src/engine/sqlite/dispatcher.ts", find: "    this.#taken.set(agent, taken - 1);\n    this.poke();", replace: "    this.#taken.set(agent, taken - 1);", suites: [contract, adapter],
+    file: "src/engine/sqlite/dispatcher.ts", find: "    this.#taken.set(agent, taken - 1);\n    this.poke(agent);", replace: "    this.#taken.set(agent, taken - 1);", suites: [contract, adapter],
   },
   {
     name: "lost wake-up of a timer", harm: "a run sleeps for ever",
