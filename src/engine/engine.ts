@@ -23,7 +23,7 @@ import type { Write } from "../record/write.ts";
  */
 export interface Engine {
   /** Recovers what was interrupted and begins to run tasks of `agents`. */
-  run(agents: readonly EngineAgent[], execute: Execute): Promise<RecoveryReport>;
+  run(agents: readonly EngineAgent[], execute: Execute, last?: LastOwner): Promise<RecoveryReport>;
   /** Starts a task, or returns the one that holds its key. @throws {QUEUE_FULL} */
   start(task: NewTask, options?: StartOptions): Promise<Started>;
   get(taskId: string): Promise<Task | null>;
@@ -57,6 +57,12 @@ export interface Engine {
   /** True when no step body executes, nothing waits to be committed and no run is ready. For tests under a virtual clock. */
   isQuiet(): boolean;
   close(): Promise<void>;
+}
+
+/** What is known of the process that executed these tasks before. */
+export interface LastOwner {
+  /** True when it died because its heap was exhausted. */
+  readonly ranOutOfMemory: boolean;
 }
 
 export interface EngineAgent {

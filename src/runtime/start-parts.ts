@@ -10,6 +10,7 @@ import { budgetSignal } from "../run/parked.ts";
 import { createScheduler, type Scheduler } from "../trigger/scheduler.ts";
 import { type Alerting, createAlerting } from "./alerting.ts";
 import { AwakeSince } from "./awake-since.ts";
+import { findOutOfMemory, removeFatalReport } from "./fatal-report.ts";
 import { manifestName } from "./manifest.ts";
 import { createTeamObserver } from "./observe-team.ts";
 import { type TeamParts, teamRecord } from "./team-parts.ts";
@@ -26,7 +27,10 @@ export async function startParts(parts: TeamParts): Promise<{ readonly running: 
   await data.store.meta.set(manifestName, manifest as unknown as Json);
   await write([teamRecord(parts, { event_type: "start", result: "started", data: { agents: [...workers.keys()] } })]);
   const agents = [...workers.values()].map(({ name, version, limits }) => ({ name, version, loopVersion, concurrency: limits.concurrency, queueMax: limits.queueMax }));
-  const report = await data.engine.run(agents, (context) => executeTask(services, context));
+  const { dataDirectory } = parts.options;
+  const ranOutOfMemory = dataDirectory !== null && findOutOfMemory(dataDirectory);
+  const report = await data.engine.run(agents, (context) => executeTask(services, context), { ranOutOfMemory });
+  if (dataDirectory !== null) removeFatalReport(dataDirectory);
   return { report, running: await startDuties(parts) };
 }
 

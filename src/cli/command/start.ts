@@ -3,6 +3,7 @@ import { messageOf } from "../../base/error.ts";
 import { formatDuration } from "../../base/duration.ts";
 import type { DrainReport, RecoveryReport } from "../../engine/engine.ts";
 import { dataDirectory, prepareDataDirectory } from "../../runtime/data-directory.ts";
+import { leaveFatalReports } from "../../runtime/fatal-report.ts";
 import { type LiveTeam, openLiveTeam } from "../../runtime/live-team.ts";
 import { openOperatorView } from "../../runtime/operator-view.ts";
 import { captureWrites } from "../capture-writes.ts";
@@ -59,6 +60,7 @@ export async function runStart(given: CommandContext, file: string, options: Sta
     for (const record of held) presenter.record(record);
     servers = await openTeamServers({ team, directory, token, port: options.port, clock: context.clock });
     const report = await team.start();
+    leaveFatalReports(directory.path);
     presenter.started({ team: team.team.name, agents: namesOf(team), dataDirectory: directory.path, url: servers.url, resumed: report.resumed });
     sayQuarantined(presenter, report);
     const stopped = await untilStopped({ presenter, team, stop, fenced, drainMs: options.drainMs });

@@ -18,6 +18,8 @@ export interface EngineLimits {
   readonly recoveriesWithoutProgressMax: number;
   /** Crashes of one task with no step completed between them, above which it executes only while no other such task does: the next crash names its culprit. */
   readonly recoveriesIsolatedAbove: number;
+  /** Crashes of one task by exhausted memory with no step completed between them: the last of so many is dead(recovery-limit). From the first one on it executes as `recoveriesIsolatedAbove` says. */
+  readonly outOfMemoryMax: number;
   /** How long an idempotency key belongs to its task. */
   readonly keyWindowMs: number;
 }
@@ -32,5 +34,6 @@ export const defaultEngineLimits: EngineLimits = {
   recoveriesMax: 100,
   recoveriesWithoutProgressMax: 10,
   recoveriesIsolatedAbove: 3,
+  outOfMemoryMax: 3,
   keyWindowMs: 400 * 86_400_000,
 };

@@ -8,7 +8,7 @@ import type { Run } from "../../record/run.ts";
 import type { CompletedStep } from "../../record/step.ts";
 import type { NewTask, Task, TaskEnd } from "../../record/task.ts";
 import type { Write } from "../../record/write.ts";
-import type { DrainReport, Engine, EngineAgent, Execute, ObserveTask, RecoveryReport, Started, StartOptions, TaskFilter } from "../engine.ts";
+import type { DrainReport, Engine, EngineAgent, Execute, LastOwner, ObserveTask, RecoveryReport, Started, StartOptions, TaskFilter } from "../engine.ts";
 import { Alarm } from "./alarm.ts";
 import type { Effects } from "./change.ts";
 import { Dispatcher } from "./dispatcher.ts";
@@ -79,9 +79,9 @@ class SqliteEngine implements Engine {
     options.ownership?.keep(commit, (error) => this.#fence(error));
   }
 
-  async run(agents: readonly EngineAgent[], execute: Execute): Promise<RecoveryReport> {
+  async run(agents: readonly EngineAgent[], execute: Execute, last: LastOwner = { ranOutOfMemory: false }): Promise<RecoveryReport> {
     this.#assertOpen();
-    const report = await recover(this.#writer, agents);
+    const report = await recover(this.#writer, agents, last.ranOutOfMemory);
     // A drain may have come meanwhile: what is queued is the next owner's.
     if (this.#state !== "open") return report;
     this.#live.execute = execute;
