@@ -51,7 +51,15 @@ const stride = wholeNumber("stride", values.stride);
 const chosen = teams.filter(({ name }) => values.team === undefined || name === values.team);
 if (chosen.length === 0) throw new Error(`There is no team "${String(values.team)}". There are: ${teams.map(({ name }) => name).join(", ")}.`);
 
+/** What the process was at when it ended before its time. */
+let current = "nothing yet";
+process.on("uncaughtExceptionMonitor", () => console.error(`\nThe team itself ended the process, at: ${current}`));
+process.on("exit", (code) => {
+  if (code === 13) console.error(`\nThe story never goes on, at: ${current}`);
+});
+
 function showProgress(what: string, done: number, total: number): void {
+  current = `${what} ${done}/${total}`;
   if (!isTerminal) return;
   const filled = Math.round((barWidth * done) / Math.max(1, total));
   process.stderr.write(`\r\u001B[2K${what.padEnd(24)} ${"█".repeat(filled)}${"░".repeat(barWidth - filled)} ${done}/${total}`);
@@ -79,6 +87,7 @@ async function manySeeds(folder: string, from: number, count: number): Promise<r
   const reports: SeedReport[] = [];
   for (let seed = from; seed < from + count; seed++) {
     showProgress("seeds", seed - from, count);
+    current = commandFor(seed);
     reports.push(await tellSeed(seed, folder));
   }
   return [...Map.groupBy(reports, ({ team }) => team)].map(([team, group]) => toRow("seeds", team, group));

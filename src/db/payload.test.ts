@@ -37,6 +37,14 @@ describe("payloads", () => {
     for (const value of values) expect(loadJson(db, store(value))).toEqual(value);
   });
 
+  it("give back what is nested too deep to be taken apart", () => {
+    const nest = (depth: number, core: string): string => `${'{"a":['.repeat(depth)}${core}${"]}".repeat(depth)}`;
+    for (const text of [nest(2_000, '{"$payload":"0123"}'), nest(150, '"' + "x".repeat(9_000) + '"'), nest(90, `["${'\\"[{'.repeat(3_000)}"]`)]) {
+      expect(JSON.stringify(loadJson(db, storeJson(db, text)))).toBe(JSON.stringify(JSON.parse(text)));
+    }
+    expect(stored().filter((text) => text.startsWith('{"a":[{"a"'))).toHaveLength(2);
+  });
+
   it("name a payload that is missing, and the file", () => {
     expect(() => loadJson(db, '{"$payload":"00"}')).toThrow("payload 00 is not in :memory:");
   });

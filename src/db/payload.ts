@@ -15,6 +15,9 @@ export const payloadMigration: Migration = {
   `,
 };
 
+/** Levels of nesting that are taken apart. What is deeper is stored whole: walking it would overflow the stack, sooner in a process that has just begun. */
+const depthMax = 200;
+
 /** The one key of an object that stands for something else: a stored payload, by its hash, or, with null, an object of the user's that has this key itself. */
 const key = "$payload";
 const keyText = JSON.stringify(key);
@@ -24,7 +27,24 @@ const keyText = JSON.stringify(key);
  * The smallest part that is long is what is taken out, so that a document is stored once, whether a step returned it, a message quotes it or a record shows it.
  */
 export function storeJson(db: SqliteDatabase, text: string): string {
-  return text.length <= inlineLengthMax && !text.includes(keyText) ? text : pack(db, JSON.parse(text) as Json);
+  if (text.length <= inlineLengthMax && !text.includes(keyText)) return text;
+  return isDeep(text) ? `{${keyText}:"${keep(db, text)}","whole":true}` : pack(db, JSON.parse(text) as Json);
+}
+
+/** True when the text opens more brackets than may be walked, those within strings not counted. */
+function isDeep(text: string): boolean {
+  let depth = 0;
+  let isString = false;
+  for (let index = 0; index < text.length; index++) {
+    const sign = text[index];
+    if (isString && sign === "\\") index++;
+    else if (sign === '"') isString = !isString;
+    else if (isString) continue;
+    else if (sign === "{" || sign === "[") depth++;
+    else if (sign === "}" || sign === "]") depth--;
+    if (depth > depthMax) return true;
+  }
+  return false;
 }
 
 /** True for the text of a row that holds all of its value. */
@@ -41,9 +61,13 @@ export function loadJson(db: SqliteDatabase, text: string): Json {
 function pack(db: SqliteDatabase, value: Json): string {
   const text = packParts(db, value);
   if (text.length <= inlineLengthMax) return text;
+  return `{${keyText}:"${keep(db, text)}"}`;
+}
+
+function keep(db: SqliteDatabase, text: string): string {
   const hash = hashOf(text);
   db.run("INSERT INTO lh_payload (hash, value) VALUES (?, ?) ON CONFLICT DO NOTHING", hash, text);
-  return `{${keyText}:"${hash}"}`;
+  return hash;
 }
 
 function packParts(db: SqliteDatabase, value: Json): string {
@@ -58,7 +82,7 @@ function unpack(db: SqliteDatabase, value: Json): Json {
   if (!isJsonObject(value)) return value;
   if (!Object.hasOwn(value, key)) return unpackEntries(db, value);
   const hash = value[key];
-  if (typeof hash === "string") return loadJson(db, payloadText(db, hash));
+  if (typeof hash === "string") return value["whole"] === true ? (JSON.parse(payloadText(db, hash)) as Json) : loadJson(db, payloadText(db, hash));
   return unpackEntries(db, value["value"] as { readonly [name: string]: Json });
 }
 

@@ -20,7 +20,7 @@ export function createClient(actions: Scenario["actions"], storyAtMs: number, lo
   const open = (): readonly Action[] => actions.filter(({ id }) => resultOf(id) === undefined);
   const perform = (session: Session, action: Action): void => {
     attempt(session, action, requestsBefore(actions, action).map(resultOf)).then(
-      (result) => session.outside.note({ type: "acted", action: action.id, result }),
+      (result) => session.outside.note({ type: "acted", action: action.id, result, atMs: session.clock.now() }),
       () => {
         // Not acknowledged: the disk is full, the process is ending, or the task is not that far yet.
         if (!session.isDead) session.clock.setTimer(retryMs, () => perform(session, action));
@@ -63,7 +63,7 @@ async function attempt(session: Session, action: Action, before: readonly (Json 
     case "signal": {
       const runId = (await operations.task(taskId))?.runId;
       if (typeof runId !== "string") throw new Error(`${taskId} does not run yet`);
-      return { done: await operations.signal(runId, action.name, action.payload) };
+      return { runId, done: await operations.signal(runId, action.name, action.payload) };
     }
   }
 }

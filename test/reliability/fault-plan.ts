@@ -113,7 +113,7 @@ export function describeFault(fault: Fault): string {
     case "clock":
       return `the wall clock is set by ${fault.byMs} ms at ${fault.atMs} ms`;
     case "action":
-      return `${JSON.stringify(fault.action)}`;
+      return JSON.stringify(fault.action);
     case "slow":
       return "everything takes longer or shorter than usual";
     case "models":

@@ -43,6 +43,7 @@ export interface JournalEntry {
   /** As the outside knows it: `<run>/<kind>/<name>/<occurrence>`. */
   readonly key: string;
   readonly outcome: string;
+  readonly completedAtMs: number;
 }
 
 export interface StoredReservation {
@@ -131,6 +132,8 @@ const inconsistencies: Readonly<Record<string, string>> = {
   "a task's end and its status disagree": "SELECT id FROM lh_task WHERE (status IN ('done', 'dead', 'canceled')) <> (end IS NOT NULL) OR (end IS NULL) <> (ended_at_ms IS NULL)",
   "a run belongs to no task": "SELECT id FROM lh_run WHERE task_id NOT IN (SELECT id FROM lh_task)",
   "a task executes without a run": "SELECT id FROM lh_task WHERE status IN ('running', 'waiting') AND (run_id IS NULL OR run_id NOT IN (SELECT id FROM lh_run))",
+  "a task goes on whose caller has ended": `SELECT child.id FROM lh_task AS child JOIN lh_run ON lh_run.id = child.parent_run_id JOIN lh_task AS parent ON parent.id = lh_run.task_id
+    WHERE child.ended_at_ms IS NULL AND parent.ended_at_ms IS NOT NULL`,
   "a task with a key does not hold it": "SELECT id FROM lh_task WHERE key IS NOT NULL AND NOT EXISTS (SELECT 1 FROM lh_key WHERE lh_key.key = lh_task.key AND lh_key.task_id = lh_task.id)",
   "a task that does not execute has money set aside": "SELECT lh_task.id FROM lh_reservation JOIN lh_task ON lh_task.id = task_id WHERE state = 'open' AND lh_task.status <> 'running'",
 };
@@ -160,7 +163,7 @@ function taskFromRow(db: SqliteDatabase, row: Row): StoredTask {
 
 function journalFromRow(db: SqliteDatabase, row: Row, index: number): JournalEntry {
   const [runId, kind] = [String(row["run_id"]), String(row["kind"])];
-  return { runId, seq: index + 1, key: `${runId}/${kind}/${String(row["name"])}/${String(row["occurrence"])}`, outcome: JSON.stringify(loadJson(db, String(row["outcome"]))) };
+  return { runId, seq: index + 1, key: `${runId}/${kind}/${String(row["name"])}/${String(row["occurrence"])}`, outcome: JSON.stringify(loadJson(db, String(row["outcome"]))), completedAtMs: Number(row["completed_at_ms"]) };
 }
 
 function reservationFromRow(row: Row): StoredReservation {

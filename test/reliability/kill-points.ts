@@ -34,6 +34,9 @@ export interface KillOptions {
   readonly onProgress?: (done: number, total: number) => void;
 }
 
+/** Nobody reads more; what is broken everywhere is found out soon. */
+export const violationsMax = 20;
+
 /** Tells the story without any fault and keeps every instant at which the process could have died. */
 export async function tellTrunk(scenario: Scenario, folder: string): Promise<Trunk> {
   const seen: { readonly name: string; readonly image: DiskImage; readonly seen: number; readonly atMs: number }[] = [];
@@ -63,6 +66,7 @@ export async function killEverywhere({ scenario, folder, stride = 1, offset = 0,
   const told = branches.filter((_, index) => index % stride === offset % stride);
   for (const [index, point] of told.entries()) {
     onProgress(index, told.length);
+    if (violations.length >= violationsMax) break;
     const branch = join(folder, String(index));
     const ended = await tellStory({ scenario, folder: branch, seed: `${scenario.name}/${point.name}`, from: point });
     violations.push(...ended.violations.map((violation) => `${scenario.name}, killed ${point.name}: ${violation}`));

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { seededRandom } from "../../src/base/random.ts";
 import { type DiskImage, writeImage } from "./disk-image.ts";
 import { readAfterCrash } from "./file-state.ts";
+import { violationsMax } from "./kill-points.ts";
 import { listPowerCuts } from "./power-cut.ts";
 import type { Scenario } from "./scenario.ts";
 import type { Moment } from "./session.ts";
@@ -50,6 +51,7 @@ export async function cutPowerEverywhere({ scenario, folder, stride = 1, offset 
   const counts = { cuts: 0, branches: 0 };
   for (const [index, commit] of chosen.entries()) {
     onProgress(index, chosen.length);
+    if (violations.length >= violationsMax) break;
     const found = await cutPowerDuring(commit, { scenario, folder, log: end.log });
     counts.cuts += found.cuts;
     counts.branches += found.branches;

@@ -186,6 +186,16 @@ export class Session {
     await this.#finish((live) => live.close());
   }
 
+  /** Ends a process that another one has replaced: it can write nothing down, not even that it ends. */
+  async abandon(): Promise<void> {
+    this.outside.vanish();
+    await this.#finish((live) =>
+      live.close().catch((error: unknown) => {
+        if (!isLonghaulError(error) || error.code !== "ENGINE_FENCED") throw error;
+      }),
+    );
+  }
+
   async #finish(end: (live: LiveTeam) => Promise<void>): Promise<void> {
     let isOver = false;
     let failure: unknown = null;

@@ -35,6 +35,8 @@ export interface StoryOptions {
   readonly downMs?: (crash: number) => number;
   readonly alarms?: readonly Alarm[];
   readonly skewMs?: () => number;
+  /** The process stops executing at an instant, and goes on after so long: somebody else has taken its work over by then. */
+  readonly hang?: { readonly atMs: number; readonly forMs: number };
   /** Whether the disk, and not only the data file, is full at this instant. Default: never. */
   readonly isDiskFull?: (atMs: number) => boolean;
 }
@@ -49,11 +51,13 @@ export interface StoryEnd {
 export const storyAtMs = Date.UTC(2026, 0, 1);
 const downMsDefault = 1_000;
 /** How long the work may take after the last of it was found. */
-const restMsMax = 3 * 3_600_000;
+const restMsMax = 1_800_000;
 const restartMs = 1_000;
+/** Longer than any lease. */
+const hangMsMin = 20_000;
 const sessionsMax = 50;
 
-type Exit = "rest" | "dead" | "drained" | "stuck";
+type Exit = "rest" | "dead" | "drained" | "hung" | "stuck";
 
 /** Tells a story to its end, through all its crashes, and judges it. What the team throws at whoever runs it is a violation as well. */
 export async function tellStory(options: StoryOptions): Promise<StoryEnd> {
@@ -70,6 +74,9 @@ class StoryTeller {
   #directory = "";
   #session = 0;
   #crashes = 0;
+  /** A process that hangs and does not know that another one has its work. */
+  #hanging: Session | null = null;
+  #hasHung = false;
 
   constructor(options: StoryOptions) {
     const { from, scenario } = options;
@@ -138,10 +145,31 @@ class StoryTeller {
     if (hasStarted) this.#client.attend(session);
     const exit = hasStarted || session.isDead ? await this.#run(session) : await this.#giveUpStarting(session);
     this.#nowMs = session.clock.now();
+    if (exit === "hung") this.#leaveHanging(session);
     if (session.leftBehind === null) return exit;
     await session.dispose();
     this.#crash(session.leftBehind);
     return "dead";
+  }
+
+  /** Its lease runs out, and the next process opens the same file. For the outside that is a crash. */
+  #leaveHanging(session: Session): void {
+    this.#hanging = session;
+    this.#hasHung = true;
+    const file = readAfterCrash(this.#directory);
+    this.#log.push({ type: "crashed", session: this.#session, atMs: this.#nowMs });
+    this.#nowMs += hangMsMin;
+    this.#noteOpening(file);
+  }
+
+  /** The process that hung goes on as if nothing had happened: its bodies end, its timers fire, and nothing that it writes may count. */
+  async #wakeHanging(nowMs: number): Promise<void> {
+    const { hang } = this.#options;
+    const session = this.#hanging;
+    if (session === null || hang === undefined || nowMs < storyAtMs + hang.atMs + hang.forMs) return;
+    this.#hanging = null;
+    await session.clock.advance(nowMs - session.clock.now(), () => session.settle());
+    await session.abandon();
   }
 
   /** Whoever keeps the process running starts it again a while after it could not start. */
@@ -156,6 +184,9 @@ class StoryTeller {
     for (;;) {
       await session.settle();
       if (session.isDead) return "dead";
+      const { hang } = this.#options;
+      if (hang !== undefined && !this.#hasHung && session.clock.now() >= storyAtMs + hang.atMs) return "hung";
+      await this.#wakeHanging(session.clock.now());
       const drain = this.#options.scenario.actions.find((action) => action.type === "drain" && storyAtMs + action.atMs <= session.clock.now() && !this.#hasActed(action.id));
       if (drain?.type === "drain") return await this.#drain(session, drain.id, drain);
       if ((await decideUnknownEffects(session)) === 0 && (await this.#isAtRest(session))) return (await session.drain(0)) ? "rest" : "dead";
@@ -173,7 +204,7 @@ class StoryTeller {
     const file = readFileOf(this.#directory);
     this.#nowMs = session.clock.now();
     const recoveries = file.tasks.reduce((sum, task) => sum + task.recoveries, 0);
-    this.#log.push({ type: "acted", session: this.#session, action: id, result: null });
+    this.#log.push({ type: "acted", session: this.#session, action: id, result: null, atMs: this.#nowMs });
     this.#log.push({ type: "drained", session: this.#session, atMs: this.#nowMs, running: file.tasks.filter(({ status }) => status === "running").length, recoveries, isFull });
     this.#violations.push(...findInstantViolations(this.#log, file));
     session.clock.setTimer(downMs, () => undefined);
@@ -188,7 +219,7 @@ class StoryTeller {
   }
 
   async #isAtRest({ live, clock }: Session): Promise<boolean> {
-    if (!this.#client.isDone() || clock.now() < storyAtMs + (this.#options.scenario.horizonMs ?? 0)) return false;
+    if (this.#hanging !== null || !this.#client.isDone() || clock.now() < storyAtMs + (this.#options.scenario.horizonMs ?? 0)) return false;
     return (await live.tasks.list({ statuses: ["queued", "running", "waiting"], limit: 1 })).every(({ status }) => isEnded(status));
   }
 }

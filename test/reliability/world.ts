@@ -14,11 +14,13 @@ export type WorldEvent = { readonly session: number } & (
   | { readonly type: "stepped"; readonly byMs: number }
   | { readonly type: "filled" }
   /** The body of a step is entered, and left. */
-  | { readonly type: "began" | "ended"; readonly key: string }
+  | { readonly type: "began"; readonly key: string }
+  | { readonly type: "ended"; readonly key: string }
   /** Durable code was given the outcome of a step. */
   | { readonly type: "observed"; readonly runId: string; readonly key: string; readonly value: string }
   /** A tool is called; what it is for happens; it is asked whether it happened. */
-  | { readonly type: "called" | "happened"; readonly tool: string; readonly effect: Effect; readonly key: string; readonly input: string }
+  | ({ readonly type: "called" } & ToolCall)
+  | ({ readonly type: "happened" } & ToolCall)
   | { readonly type: "reconciled"; readonly key: string; readonly happened: boolean }
   /** A human says what is to become of a call whose outcome nobody knows. */
   | { readonly type: "decided"; readonly key: string; readonly decision: "happened" | "retry" }
@@ -27,8 +29,15 @@ export type WorldEvent = { readonly session: number } & (
   /** Durable code was told that this task exists. */
   | { readonly type: "started"; readonly taskId: string; readonly by: string }
   /** A client's request was acknowledged. */
-  | { readonly type: "acted"; readonly action: string; readonly result: Json }
+  | { readonly type: "acted"; readonly action: string; readonly result: Json; readonly atMs: number }
 );
+
+interface ToolCall {
+  readonly tool: string;
+  readonly effect: Effect;
+  readonly key: string;
+  readonly input: string;
+}
 
 export type EventType = WorldEvent["type"];
 export type EventOf<Type extends EventType> = Extract<WorldEvent, { readonly type: Type }>;

@@ -61,12 +61,17 @@ export class Dispatcher {
 
   /** Something fell due, or no longer holds others up. */
   pokeAll(): void {
-    for (const agent of this.#agents.keys()) this.poke(agent);
+    for (const agent of this.#agents.keys()) this.#dirty.add(agent);
+    this.#begin();
   }
 
   /** Something came into this agent's queue, or freed a slot of it. */
   poke(agent: string): void {
     this.#dirty.add(agent);
+    this.#begin();
+  }
+
+  #begin(): void {
     if (this.#isRunning || this.#isStopped) return;
     this.#isRunning = true;
     void this.#run();

@@ -184,5 +184,5 @@ function checkEpoch(db: SqliteDatabase, epoch: number): void {
 }
 
 function isBusy(error: unknown): boolean {
-  return error instanceof Error && "errcode" in error && error.errcode === busyErrcode;
+  return error instanceof Error && "errcode" in error && typeof error.errcode === "number" && error.errcode % 256 === busyErrcode;
 }

@@ -1,6 +1,6 @@
 import { callsKeepTheirKeys, everyIntentIsClosed, onceHappensOnce } from "./effects.ts";
 import { everyBillCounts, nothingElseCounts, receiptsAreSettled, totalsAdd } from "./money.ts";
-import { noCompletedStepExecutes, noStepExecutesTwiceAtOnce, outcomesComeInOrder, outcomesNeverChange } from "./steps.ts";
+import { everySignalArrives, noCompletedStepExecutes, noStepExecutesTwiceAtOnce, outcomesComeInOrder, outcomesNeverChange } from "./steps.ts";
 import type { Invariant, StoryFacts } from "./story-facts.ts";
 import { drainsLoseNothing, everyStatusIsLegal, everyTaskEnds, everyTaskStartsOnce } from "./tasks.ts";
 import { everyEventReachesItsSubscribers, everyFiringLeavesOneReceipt, schedulesFireOnce } from "./triggers.ts";
@@ -9,7 +9,7 @@ import { transactionsAreSteps } from "./user-tables.ts";
 /** What a story must keep that has come to its end, by name. */
 export const invariants = {
   everyTaskEnds, everyTaskStartsOnce, everyStatusIsLegal, drainsLoseNothing,
-  noCompletedStepExecutes, noStepExecutesTwiceAtOnce, outcomesNeverChange, outcomesComeInOrder,
+  noCompletedStepExecutes, noStepExecutesTwiceAtOnce, outcomesNeverChange, outcomesComeInOrder, everySignalArrives,
   onceHappensOnce, callsKeepTheirKeys, everyIntentIsClosed,
   everyBillCounts, nothingElseCounts, receiptsAreSettled, totalsAdd,
   everyFiringLeavesOneReceipt, schedulesFireOnce, everyEventReachesItsSubscribers,

@@ -41,6 +41,20 @@ export const outcomesComeInOrder: Invariant = ({ log, file }) => {
   }));
 };
 
+/** A signal that was acknowledged is not overtaken by the time limit of the wait that it answers. */
+export const everySignalArrives: Invariant = ({ log, file, actions }) => {
+  // By a wall clock that is set, nobody can say what came first.
+  if (eventsOf(log, "stepped").length > 0) return [];
+  return actions.flatMap((action) => {
+    if (action.type !== "signal") return [];
+    const acknowledged = eventsOf(log, "acted").find((event) => event.action === action.id);
+    const { runId, done } = (acknowledged?.result ?? {}) as { readonly runId?: string; readonly done?: boolean };
+    const wait = file.journal.find(({ key }) => key === `${runId ?? ""}/wait/${action.name}/1`);
+    const isLost = done === true && acknowledged !== undefined && wait !== undefined && wait.completedAtMs > acknowledged.atMs && wait.outcome.includes('"by":"timer"');
+    return isLost ? [`the signal ${action.id} was acknowledged, and ${wait.key} ran into its time limit ${wait.completedAtMs - acknowledged.atMs} ms later`] : [];
+  });
+};
+
 /** A run that was suspended is replayed in the same life of the process: its first outcome comes again. */
 function replaysOf<Event extends WorldEvent & { readonly key: string }>(events: readonly Event[]): readonly (readonly Event[])[] {
   const replays: Event[][] = [];
