@@ -16,6 +16,8 @@ export function toJson(value: unknown, what: string): Json {
 /** The text of `toJson`. @throws {JSON_INVALID} */
 export function toJsonText(value: unknown, what: string): string {
   if (value === undefined) return "null";
+  // What holds nothing else needs no walk.
+  if (value === null || typeof value === "string" || typeof value === "boolean" || Number.isFinite(value)) return JSON.stringify(value);
   const path: string[] = [];
   try {
     const text = JSON.stringify(value, function check(this: unknown, key: string, item: unknown) {

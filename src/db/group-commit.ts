@@ -106,7 +106,7 @@ export class GroupCommit {
       if (this.#db.inTransaction) this.#db.run("ROLLBACK");
       applied = group.map((pending) => ({ pending, ok: false, value: error }));
     }
-    this.#onOutcome(applied.map(({ ok, value }) => (ok ? null : value)).find(isFileFailure) ?? null);
+    this.#onOutcome(applied.find(({ ok, value }) => !ok && isFileFailure(value))?.value as Error | undefined ?? null);
     for (const { pending, ok, value } of applied) {
       if (ok) pending.settle.resolve(value);
       else pending.settle.reject(value);
