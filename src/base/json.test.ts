@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { runInNewContext } from "node:vm";
-import { toJson } from "./json.ts";
+import { type Json, toJson } from "./json.ts";
 
 class Point {
   readonly x = 1;
@@ -33,4 +33,14 @@ describe("toJson", () => {
     ring.self = ring;
     expect(() => toJson(ring, "It")).toThrow(/^It cannot be stored: /);
   });
+});
+
+it.each([
+  ["500 levels", "[".repeat(500) + "]".repeat(500), true],
+  ["501 levels", "[".repeat(501) + "]".repeat(501), false],
+  ["brackets in a text", JSON.stringify(["[{".repeat(900), '\\"[']), true],
+])("a value of %s", (_, text, isStored) => {
+  const store = (): Json => toJson(JSON.parse(text), "The input");
+  if (isStored) expect(store()).toEqual(JSON.parse(text));
+  else expect(store).toThrow("The input cannot be stored as JSON (nested deeper than 500 levels). Return plain data.");
 });

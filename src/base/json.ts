@@ -26,7 +26,8 @@ export function toJsonText(value: unknown, what: string): string {
       else if (comesOutEmpty(item)) path.push(`${key}: a ${item.constructor.name}`);
       return typeof item === "bigint" ? null : item;
     });
-    if (path.length === 0) return text;
+    if (path.length === 0 && !(text.length > 2 * jsonDepthMax && isNestedDeeper(text, jsonDepthMax))) return text;
+    if (path.length === 0) path.push(`nested deeper than ${jsonDepthMax} levels`);
   } catch (error) {
     throw new LonghaulError("JSON_INVALID", `${what} cannot be stored: ${messageOf(error)}. Return plain data.`, { cause: error });
   }
@@ -39,6 +40,25 @@ function comesOutEmpty(item: unknown): item is object {
   const prototype: unknown = Object.getPrototypeOf(item);
   // A plain object's prototype is the end of its chain, in whichever realm it was made.
   return prototype !== null && Object.getPrototypeOf(prototype) !== null;
+}
+
+/** Levels of nesting that values may have: what is deeper overflows the stack of whoever walks it, sooner or later. */
+export const jsonDepthMax = 500;
+
+/** True when the text opens more than `max` brackets within one another, those within strings not counted. */
+export function isNestedDeeper(text: string, max: number): boolean {
+  let depth = 0;
+  let isString = false;
+  for (let index = 0; index < text.length; index++) {
+    const sign = text[index];
+    if (isString && sign === "\\") index++;
+    else if (sign === '"') isString = !isString;
+    else if (isString) continue;
+    else if (sign === "{" || sign === "[") depth++;
+    else if (sign === "}" || sign === "]") depth--;
+    if (depth > max) return true;
+  }
+  return false;
 }
 
 /** JSON text with sorted keys: equal data gives equal text. */

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { messageOf } from "../base/error.ts";
-import type { Json } from "../base/json.ts";
+import { isNestedDeeper, type Json, jsonDepthMax } from "../base/json.ts";
 import { usageError } from "./failure-report.ts";
 
 /**
@@ -23,6 +23,7 @@ export function readJsonArgument(argument: string | undefined, what: string, rea
 const shownLengthMax = 80;
 
 function parse(text: string, what: string): Json {
+  if (isNestedDeeper(text, jsonDepthMax)) throw usageError(`${what} is nested deeper than ${jsonDepthMax} levels. Give flatter data, or text.`);
   try {
     return JSON.parse(text) as Json;
   } catch (error) {

@@ -1,4 +1,4 @@
-import { hashOf, isJsonObject, type Json } from "../base/json.ts";
+import { hashOf, isJsonObject, isNestedDeeper, type Json } from "../base/json.ts";
 import type { Migration } from "./migration.ts";
 import type { SqliteDatabase } from "./sqlite.ts";
 
@@ -28,23 +28,7 @@ const keyText = JSON.stringify(key);
  */
 export function storeJson(db: SqliteDatabase, text: string): string {
   if (text.length <= inlineLengthMax && !text.includes(keyText)) return text;
-  return isDeep(text) ? `{${keyText}:"${keep(db, text)}","whole":true}` : pack(db, JSON.parse(text) as Json);
-}
-
-/** True when the text opens more brackets than may be walked, those within strings not counted. */
-function isDeep(text: string): boolean {
-  let depth = 0;
-  let isString = false;
-  for (let index = 0; index < text.length; index++) {
-    const sign = text[index];
-    if (isString && sign === "\\") index++;
-    else if (sign === '"') isString = !isString;
-    else if (isString) continue;
-    else if (sign === "{" || sign === "[") depth++;
-    else if (sign === "}" || sign === "]") depth--;
-    if (depth > depthMax) return true;
-  }
-  return false;
+  return isNestedDeeper(text, depthMax) ? `{${keyText}:"${keep(db, text)}","whole":true}` : pack(db, JSON.parse(text) as Json);
 }
 
 /** True for the text of a row that holds all of its value. */

@@ -6,7 +6,7 @@ import type { Clock } from "../base/clock.ts";
 import { isLonghaulError, LonghaulError, messageOf } from "../base/error.ts";
 import { errorCodes, type ErrorCode } from "../base/error-code.ts";
 import { parseDuration } from "../base/duration.ts";
-import { hashOf, type Json } from "../base/json.ts";
+import { hashOf, isNestedDeeper, type Json, jsonDepthMax } from "../base/json.ts";
 import type { Operations } from "../runtime/operations.ts";
 import { toTaskView } from "./task-view.ts";
 
@@ -28,6 +28,7 @@ export const waitMsMax = 60_000;
 
 const submission = z.strictObject({ agent: z.string(), input: z.json().default(null), key: z.string().optional(), priority: z.number().optional() });
 const cancellation = z.strictObject({ reason: z.string().max(1000).default("canceled by an operator") });
+const emptyBody = z.strictObject({});
 const forking = z.strictObject({ from: z.number() });
 const signalBody = z.strictObject({ payload: z.json().default(null) });
 const approval = z.strictObject({ decision: z.enum(["happened", "retry", "fail"]), result: z.json().optional() });
@@ -63,6 +64,7 @@ export function createApi(options: ApiOptions): Hono {
     return context.json({ task: toTaskView(task), ...forked }, forked.created ? 201 : 200);
   });
   app.post("/api/v1/tasks/:id/skip", async (context) => {
+    await parseBody(context, emptyBody);
     const { task, ...skipped } = await operations.skip(context.req.param("id"));
     return context.json({ task: toTaskView(task), ...skipped });
   });
@@ -106,6 +108,7 @@ async function getTask(context: Context, { operations, clock }: ApiOptions): Pro
 /** @throws {OPTION_INVALID} */
 async function parseBody<T>(context: Context, schema: z.ZodType<T>): Promise<T> {
   const text = await context.req.text();
+  if (isNestedDeeper(text, jsonDepthMax)) throw new LonghaulError("JSON_INVALID", `The body is nested deeper than ${jsonDepthMax} levels. Send flatter data, or text.`);
   let body: unknown;
   try {
     body = text === "" ? {} : JSON.parse(text);

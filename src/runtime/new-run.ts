@@ -2,8 +2,10 @@ import type { Clock } from "../base/clock.ts";
 import { LonghaulError } from "../base/error.ts";
 import type { Engine } from "../engine/engine.ts";
 import { toLogRecord } from "../record/log-record.ts";
+import { type CompletedStep, describeStep } from "../record/step.ts";
 import { isEnded, type Task } from "../record/task.ts";
 import type { Write } from "../record/write.ts";
+import { parseParked } from "../run/parked.ts";
 import type { Manifest } from "./manifest.ts";
 
 /** What came of a fork. */
@@ -32,6 +34,16 @@ export interface NewRunOptions {
   readonly manifest: () => Manifest;
 }
 
+/** A call whose effect nobody knew, what was decided about it and the call that followed belong together: half of them would be asked about by nobody. */
+function assertWholeCalls(steps: readonly CompletedStep[], from: number): void {
+  for (const asked of steps) {
+    if (asked.number >= from || !asked.outcome.ok || parseParked(asked.outcome.value)?.parked !== "unknown-effect") continue;
+    const next = steps.find(({ kind, name, occurrence }) => kind === asked.kind && name === asked.name && occurrence === asked.occurrence + 1);
+    if (next === undefined || next.number < from) continue;
+    throw new LonghaulError("OPTION_INVALID", `from is ${from}, between ${describeStep(asked)} (step ${asked.number}), whose effect nobody knew, and what was decided about it. Use ${asked.number} to make the call again, or ${next.number + 1} to keep what came of it.`);
+  }
+}
+
 /**
  * Begins a new run whose first steps are those of another: steps numbered below `from` are served, `from` is the first that executes again. A task that is dead,
  * canceled or parked goes on with it; of one that is done a new task is begun, with the same input and no key. `id` names a task, for its last run, or any run.
@@ -46,6 +58,7 @@ export async function forkRun(options: NewRunOptions, id: string, from: number):
   if (!Number.isInteger(from) || from < 1 || from > last + 1) {
     throw new LonghaulError("OPTION_INVALID", `from is ${from}. Run ${runId} has completed steps up to ${last}: use a whole number from 1, which begins at its first step, to ${last + 1}. See them with \`longhaul show ${runId}\`.`);
   }
+  assertWholeCalls(steps, from);
   const served = steps.filter(({ number }) => number < from).length;
   const prefix = { runId, below: from };
   const record = (taskId: string): Write =>

@@ -125,8 +125,8 @@ const states: readonly State[] = [
     row: { pidNamespace: "pid:[7]", ageMs: minuteMs },
     expected: { ps: [0, /^work does not run: it ran in another container and was not heard of for 1 min.*longhaul start/], task: [0, queued], start: null },
   },
-  { name: "a newer version gave it back", row: { pid: null }, prepare: makeNewer, expected: { ps: free.ps, task: [1, newer], start: newer } },
-  { name: "a newer version owns it and hangs", row: { ageMs: minuteMs }, prepare: makeNewer, expected: { ps: [0, /has written nothing for 1 min/], task: [1, newer], start: newer } },
+  { name: "a newer version gave it back", row: { pid: null }, prepare: makeNewer, expected: { ps: [1, newer], task: [1, newer], start: newer } },
+  { name: "a newer version owns it and hangs", row: { ageMs: minuteMs }, prepare: makeNewer, expected: { ps: [1, newer], task: [1, newer], start: newer } },
 ];
 
 const ownerRow = (world: World): unknown => world.rows("SELECT * FROM lh_owner");

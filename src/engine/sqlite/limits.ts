@@ -12,6 +12,8 @@ export interface EngineLimits {
   readonly queueUnknownAgentMax: number;
   /** How long durable code may be busy with something other than ctx. Over it: dead(foreign-await) or waiting(code-mismatch). */
   readonly foreignAwaitGraceMs: number;
+  /** The same while code awaits steps that its journal does not hold next: such a run holds a slot that others wait for. Over it: waiting(code-mismatch). */
+  readonly mismatchGraceMs: number;
   /** Crashes of one task in all. Over it: dead(recovery-limit). Never reset. */
   readonly recoveriesMax: number;
   /** Crashes of one task with no step completed between them. Over it: dead(recovery-limit). */
@@ -31,6 +33,7 @@ export const defaultEngineLimits: EngineLimits = {
   signalsPerRunMax: 1_000,
   queueUnknownAgentMax: 10_000,
   foreignAwaitGraceMs: 5_000,
+  mismatchGraceMs: 250,
   recoveriesMax: 100,
   recoveriesWithoutProgressMax: 10,
   recoveriesIsolatedAbove: 3,

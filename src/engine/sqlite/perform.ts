@@ -25,6 +25,8 @@ export interface PerformScope extends RunIds {
   readonly queueMax: (agent: string) => number;
   /** The run whose id begins the idempotency keys. */
   readonly keyRunId: string;
+  /** When a run that was forked from another was begun; nothing that it waits for counts from before. 0 for others. */
+  readonly begunAtMs: number;
   /** Crashes without a completed step between, at the time the run was claimed. */
   readonly recoveriesWithoutProgress: number;
   /** 1, and one more for each crash that interrupted the run. */
@@ -106,7 +108,7 @@ async function performTransaction(scope: PerformScope, operation: Operation, bod
 }
 
 async function performWait(scope: PerformScope, operation: Operation, spec: WaitSpec, requestedAtMs: number): Promise<Performed> {
-  const dueAtMs = spec.timeoutMs === undefined ? null : requestedAtMs + Math.max(0, Math.ceil(spec.timeoutMs));
+  const dueAtMs = spec.timeoutMs === undefined ? null : Math.max(requestedAtMs, scope.begunAtMs) + Math.max(0, Math.ceil(spec.timeoutMs));
   return await scope.writer.persist((change) => {
     if (!isRunning(change.db, scope)) return "ended";
     const arrived = spec.signal === undefined ? null : takeSignal(change.db, scope.runSerial, spec.signal);

@@ -68,7 +68,7 @@ export class RunExecution {
       signal: this.#abort.signal,
       onRequest: (operation) => this.#accept(operation),
     });
-    this.#scope = { writer, clock, limits, queueMax, keyRunId: claimed.keyRunId, taskId: claimed.task.id, runId: claimed.runId, taskSerial: claimed.task.serial, runSerial: claimed.runSerial, recoveriesWithoutProgress: claimed.task.recoveriesWithoutProgress, attempt: 1 + claimed.recoveries, signal: this.#abort.signal };
+    this.#scope = { writer, clock, limits, queueMax, keyRunId: claimed.keyRunId, taskId: claimed.task.id, runId: claimed.runId, taskSerial: claimed.task.serial, runSerial: claimed.runSerial, recoveriesWithoutProgress: claimed.task.recoveriesWithoutProgress, begunAtMs: forkedAtMs(claimed), attempt: 1 + claimed.recoveries, signal: this.#abort.signal };
     this.#pump = new Pump({ turn: () => this.#turn(), deliver: (step) => this.#deliver(step), rest: () => this.#rest() });
     this.#replayedCount = claimed.journal.length;
     for (const step of claimed.journal) this.addCompletion(step);
@@ -239,7 +239,12 @@ export class RunExecution {
     const isWaiting = pending.length > 0 && pending.every((operation) => operation.state === "waiting");
     if (isWaiting && this.#pump.isEmpty) void this.#suspend(pending);
     else if (this.#isDraining) void this.#release();
-    else if (!this.#pump.isEmpty || pending.length === 0) this.#grace = this.#options.clock.setTimer(this.#options.limits.foreignAwaitGraceMs, () => this.#endGrace());
+    else if (!this.#pump.isEmpty || pending.length === 0) this.#beginGrace(pending.length === 0);
+  }
+
+  #beginGrace(awaitsNothingOfOurs: boolean): void {
+    const { clock, limits } = this.#options;
+    this.#grace = clock.setTimer(awaitsNothingOfOurs ? limits.foreignAwaitGraceMs : limits.mismatchGraceMs, () => this.#endGrace());
   }
 
   #endGrace(): void {
@@ -326,4 +331,10 @@ export class RunExecution {
   #stuck(): StuckRun {
     return { taskId: this.#scope.taskId, runId: this.#scope.runId, expected: this.#pump.undelivered.find((step) => !this.#operations.has(keyOf(step))), pending: [...this.#operations.values()] };
   }
+}
+
+/** When a run was made from another's steps and has keys of its own: the time of the last step that it was given. One that goes on after a skip sees the times that it saw. */
+function forkedAtMs({ journal, keyRunId, runId }: ClaimedRun): number {
+  const given = keyRunId === runId ? journal.filter(({ attempt }) => attempt === 0) : [];
+  return Math.max(0, ...given.map(({ completedAtMs }) => completedAtMs));
 }
