@@ -35,7 +35,7 @@ it("creates a project whose team runs without a key and does its work", async ()
   onTestFinished(() => void team.child.kill("SIGKILL"));
   await team.line((line) => line.includes("a simulated model answers"));
   await team.line((line) => line.startsWith("night-shift: watcher, writer"));
-  await team.line((line) => line.includes("watcher") && line.includes("task done"));
+  await team.line((line) => /\swatcher\s+task done/.test(line));
   team.child.kill("SIGINT");
 
   expect(await team.ended).toBe(0);
