@@ -20,7 +20,7 @@ export function findOutOfMemory(directory: string): boolean {
     const header = isJsonObject(report) ? report["header"] : null;
     return isJsonObject(header ?? null) && (header as { readonly trigger?: Json }).trigger === "OOMError";
   } catch {
-    // There is none, or the process was killed while it was written: then it counts as any other crash.
+    // There is none, or the process was killed while it was written: then it counts as an ordinary crash.
     return false;
   }
 }
