@@ -89,6 +89,27 @@ test("a call that waits for a person's word is served with its question to a for
   expect(sent).toHaveLength(2);
 });
 
+test("a fork does not cut between a call whose effect nobody knew and the call that was decided on", async () => {
+  const before = await open(mailing(["one"], true));
+  const taskId = await before.submit("clerk", null);
+  await before.settle();
+  const team = await afterCrash(before, mailing(["one"], false));
+  await team.settle();
+  const runId = String((await team.task(taskId)).runId);
+  await team.live.operations.approve(runId, "retry");
+  expect(await team.result(taskId)).toMatchObject({ status: "done" });
+  const calls = (await team.live.tasks.steps(runId)).filter(({ kind }) => kind === "tool").map(({ number }) => number);
+  const [asked = 0, made = 0] = calls;
+
+  for (let from = asked + 1; from <= made; from++) {
+    await expect(team.live.operations.fork(taskId, from)).rejects.toMatchObject({ code: "OPTION_INVALID", message: expect.stringContaining(`Use ${asked} to make the call again, or ${made + 1} to keep what came of it.`) as string });
+  }
+
+  expect(calls).toHaveLength(2);
+  expect(sent).toHaveLength(2);
+  expect(await team.live.operations.fork(taskId, made + 1)).toMatchObject({ created: true });
+});
+
 test("a fork calls no model of its prefix again, and pays for it once", async () => {
   let calls = 0;
   const model = scriptedModel(() => {
