@@ -160,3 +160,15 @@ describe("the other requests", () => {
     expect(await served.ask("GET", "/api/v1/agents")).toMatchObject({ status: 404, body: { error: { code: "HTTP_NOT_FOUND", message: expect.stringContaining("GET /api/v1/agents"), remedy: expect.any(String) } } });
   });
 });
+
+describe("a body", () => {
+  it.each([[{ x: 1 }], [[]], [null]])("of a skip that holds %j is refused, whatever the task is", async (given) => {
+    expect(await served.ask("POST", "/api/v1/tasks/t_1/skip", given)).toMatchObject({ status: 400, body: { error: { code: "OPTION_INVALID", message: expect.stringContaining("The body does not fit") } } });
+  });
+
+  it("that is nested too deep is refused by the limit", async () => {
+    const input: unknown = JSON.parse(`${"[".repeat(600)}${"]".repeat(600)}`);
+
+    expect(await served.ask("POST", "/api/v1/tasks", { agent: "echo", input })).toMatchObject({ status: 400, body: { error: { code: "JSON_INVALID", message: "The body is nested deeper than 500 levels. Send flatter data, or text." } } });
+  });
+});
