@@ -5,7 +5,7 @@ import { optionNames } from "../../src/agent/option-names.ts";
 import { validateTeam } from "../../src/agent/validate-team.ts";
 import { parseDuration } from "../../src/base/duration.ts";
 import { formatUsd } from "../../src/base/money.ts";
-import { defaultEngineLimits } from "../../src/engine/sqlite/limits.ts";
+import { defaultEngineLimits } from "../../src/engine/limits.ts";
 import { defaultModelTimeouts } from "../../src/model/model.ts";
 import { retryDefaults } from "../../src/policy/retry.ts";
 import { depthMax, workerDefaults } from "../../src/run/worker.ts";

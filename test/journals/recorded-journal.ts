@@ -1,7 +1,8 @@
 import { join } from "node:path";
 import { migrate } from "../../src/db/migration.ts";
 import { SqliteDatabase } from "../../src/db/sqlite.ts";
-import { appendStep, getRun, insertRun, journalFormat, listSteps } from "../../src/engine/sqlite/journal.ts";
+import { journalFormat } from "../../src/engine/journaled-step.ts";
+import { appendStep, getRun, insertRun, listSteps } from "../../src/engine/sqlite/journal.ts";
 import { getTask, insertTask, saveTask } from "../../src/engine/sqlite/tasks.ts";
 import { insertWait, listWaits, type StoredWait } from "../../src/engine/sqlite/waits.ts";
 import type { CompletedStep } from "../../src/record/step.ts";

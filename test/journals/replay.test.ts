@@ -1,7 +1,7 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { journalFormat } from "../../src/engine/sqlite/journal.ts";
+import { journalFormat } from "../../src/engine/journaled-step.ts";
 import { loopVersion } from "../../src/run/loop-version.ts";
 import { type DiskTeam, openDiskTeam, temporaryDirectory } from "../fixture/disk-team.ts";
 import { readJournal, readRecorded, type RecordedJournal, recordedFolder, scenarios, writeJournal } from "./recorded-journal.ts";

@@ -32,11 +32,11 @@ export const engineBugs: readonly PlantedBug[] = [
   },
   {
     name: "wrong delivery order", harm: "a race has another winner after a restart",
-    file: "src/engine/sqlite/pump.ts", find: "    this.#queue.push(step);", replace: "    this.#queue.unshift(step);", suites: [contract, programs],
+    file: "src/engine/pump.ts", find: "    this.#queue.push(step);", replace: "    this.#queue.unshift(step);", suites: [contract, programs],
   },
   {
     name: "two deliveries in one turn", harm: "a race has another winner after a restart",
-    file: "src/engine/sqlite/pump.ts", find: "    if (this.#deliverNext()) this.#quietTurns = 0;", replace: "    while (this.#deliverNext()) this.#quietTurns = 0;", suites: [contract, programs],
+    file: "src/engine/pump.ts", find: "    if (this.#deliverNext()) this.#quietTurns = 0;", replace: "    while (this.#deliverNext()) this.#quietTurns = 0;", suites: [contract, programs],
   },
   {
     name: "journal read out of order", harm: "a race has another winner after a restart",
@@ -80,7 +80,7 @@ export const engineBugs: readonly PlantedBug[] = [
   },
   {
     name: "an evicted run goes on", harm: "code that was suspended acts again beside its successor",
-    file: "src/engine/sqlite/run-execution.ts", find: "    this.#isStopped = true;\n    this.#grace?.cancel();\n    this.#context.fence();", replace: "    this.#grace?.cancel();", suites: [contract],
+    file: "src/engine/run-execution.ts", find: "    this.#isStopped = true;\n    this.#grace?.cancel();\n    this.#context.fence();", replace: "    this.#grace?.cancel();", suites: [contract],
   },
   {
     name: "children outlive their parent", harm: "canceled work goes on and costs money",
@@ -96,7 +96,7 @@ export const engineBugs: readonly PlantedBug[] = [
   },
   {
     name: "a failure loses its identity", harm: "code that catches by error code breaks after a restart",
-    file: "src/engine/sqlite/run-execution.ts", find: "operation.reject(fromFailure(step.outcome.failure));", replace: "operation.reject(new Error(step.outcome.failure.message));", suites: [contract],
+    file: "src/engine/run-execution.ts", find: "operation.reject(fromFailure(step.outcome.failure));", replace: "operation.reject(new Error(step.outcome.failure.message));", suites: [contract],
   },
   {
     name: "seeds are ignored", harm: "a fork does its first steps again",
@@ -104,7 +104,7 @@ export const engineBugs: readonly PlantedBug[] = [
   },
   {
     name: "crashes are not counted", harm: "a task that kills the process does so for ever",
-    file: "src/engine/sqlite/recovery.ts", find: "recoveriesWithoutProgress: task.recoveriesWithoutProgress + weight", replace: "recoveriesWithoutProgress: task.recoveriesWithoutProgress", suites: [contract],
+    file: "src/engine/task-rules.ts", find: "recoveriesWithoutProgress: task.recoveriesWithoutProgress + weight", replace: "recoveriesWithoutProgress: task.recoveriesWithoutProgress", suites: [contract],
   },
   {
     name: "a drain forgets what executes", harm: "runs are counted as crashed after each deploy",

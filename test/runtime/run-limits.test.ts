@@ -1,6 +1,6 @@
 import { defineAgent, defineTeam } from "longhaul";
 import { expect, test } from "vitest";
-import { defaultEngineLimits } from "../../src/engine/sqlite/limits.ts";
+import { defaultEngineLimits } from "../../src/engine/limits.ts";
 import { openDiskTeam, temporaryDirectory } from "../fixture/disk-team.ts";
 
 test("a run that comes near the bytes of its journal says so once, also over a crash, and is dead when it goes over them", async () => {

@@ -1,6 +1,6 @@
 import type { Clock, Timer } from "../../base/clock.ts";
-import { LonghaulError } from "../../base/error.ts";
-import { toFailure } from "../../record/failure.ts";
+import { deadlinePassed } from "../refusal.ts";
+import { deadEnd } from "../task-rules.ts";
 import type { Change } from "./change.ts";
 import { getTask, listOverdue, nextTaskInstantMs } from "./tasks.ts";
 import { completeWait, endTask } from "./transition.ts";
@@ -93,8 +93,7 @@ function endWhatIsDue(change: Change): number | null {
   for (const { id } of listOverdue(change.db, change.atMs, batchMax)) {
     const task = getTask(change.db, id); // A child may have been ended with the task before it.
     if (task === null || task.endedAtMs !== null) continue;
-    const error = new LonghaulError("TASK_DEADLINE", `Task ${id} passed its deadline of ${new Date(task.deadlineAtMs).toISOString()} while it was ${task.status}. Raise the limit, or find what it waits for.`);
-    endTask(change, task, { status: "dead", reason: "deadline", failure: toFailure(error), evidence: null });
+    endTask(change, task, deadEnd("deadline", deadlinePassed(task)));
   }
   const instants = [nextWaitInstantMs(change.db), nextTaskInstantMs(change.db, change.atMs)].filter((at) => at !== null);
   return instants.length === 0 ? null : Math.min(...instants);

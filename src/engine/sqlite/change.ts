@@ -2,9 +2,9 @@ import type { SqliteDatabase } from "../../db/sqlite.ts";
 import type { TaskEnd } from "../../record/task.ts";
 import type { Write } from "../../record/write.ts";
 import type { ObserveTask } from "../engine.ts";
+import type { JournaledStep } from "../journaled-step.ts";
+import type { EngineLimits } from "../limits.ts";
 import type { ClaimedRun } from "./claimed-run.ts";
-import type { JournaledStep } from "./journal.ts";
-import type { EngineLimits } from "./limits.ts";
 import type { QueueBounds } from "./queue-bounds.ts";
 
 /** What a change brings about in memory, once it is on disk. */

@@ -1,9 +1,10 @@
 import { assert } from "../../base/assert.ts";
 import type { EngineAgent } from "../engine.ts";
 import type { Change } from "./change.ts";
-import { codeVersionOf } from "./code-version.ts";
-import { getRun, insertRun, keyOf, listJournal, listSeed, setRunVersion } from "./journal.ts";
-import { unreadable } from "./stuck-run.ts";
+import { codeVersionOf } from "../code-version.ts";
+import { keyOf } from "../journaled-step.ts";
+import { unreadable } from "../stuck-run.ts";
+import { getRun, insertRun, listJournal, listSeed, setRunVersion } from "./journal.ts";
 import { listReady } from "./tasks.ts";
 import { moveTask } from "./transition.ts";
 import { listWaits } from "./waits.ts";

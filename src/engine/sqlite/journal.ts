@@ -4,12 +4,7 @@ import type { Row, SqliteDatabase } from "../../db/sqlite.ts";
 import { parseFailure, type Failure } from "../../record/failure.ts";
 import { outcomeToJson, parseOutcome, type CompletedStep, type StepIdentity, type StepKind, type StepOutcome } from "../../record/step.ts";
 import type { SeededStep } from "../engine.ts";
-
-/** Version of the journal's entries and of the order in which they are delivered. A run of another one is parked: nothing of it is guessed. */
-export const journalFormat = 1;
-
-/** A step that is about to be journaled: its place in the journal is not known yet. */
-export type EndedStep = Omit<CompletedStep, "seq">;
+import { journalFormat, keyOf, outcomeText, type EndedStep, type JournaledStep, type SeededOutcome } from "../journaled-step.ts";
 
 export interface StoredRun {
   /** What rows of the journal, waits and signals refer to. */
@@ -27,23 +22,6 @@ export interface StoredRun {
   /** The run whose id its chance is drawn from, and the one whose id begins the idempotency keys of its steps. Its own unless it was made from another. */
   readonly randomRunId: string;
   readonly keyRunId: string;
-}
-
-/** A step that was journaled, and how many bytes its outcome takes when it is read back. */
-export interface JournaledStep extends EndedStep {
-  readonly outcomeBytes: number;
-}
-
-/** What is served instead of executing; with its times where a step of this engine came to it. */
-export interface SeededOutcome {
-  readonly outcome: StepOutcome;
-  readonly startedAtMs: number | null;
-  readonly completedAtMs: number | null;
-}
-
-/** What a step is found by in maps. */
-export function keyOf({ kind, name, occurrence }: StepIdentity): string {
-  return `${kind}/${name}/${occurrence}`;
 }
 
 /** What tells a run's rows from those of a run that its task does not execute any more. */
@@ -100,7 +78,7 @@ const insertStep = "INSERT INTO lh_journal (run, number, kind, name, occurrence,
 
 /** Appends a step of whatever run; null when the run holds one of this identity already. What it returns is what was stored: a live run and its replay see the same data. */
 export function appendStep(db: SqliteDatabase, run: number, step: EndedStep): JournaledStep | null {
-  const outcome = JSON.stringify(outcomeToJson(step.outcome));
+  const outcome = outcomeText(step.outcome);
   const stored = storeJson(db, outcome);
   const { changes } = db.run(`${insertStep} WHERE true ON CONFLICT DO NOTHING`, run, step.number, step.kind, step.name, step.occurrence, step.attempt, step.startedAtMs, step.completedAtMs, stored);
   return changes === 0 ? null : asStored(step, outcome);
@@ -110,7 +88,7 @@ const appendToRunning = `${insertStep} FROM lh_task WHERE serial = ? AND run_id 
 
 /** Like `appendStep`; null as well when the task does not execute this run any more. One statement: it is what every step costs. */
 export function appendStepWhileRunning(db: SqliteDatabase, run: RunIds, step: EndedStep): JournaledStep | null {
-  const outcome = JSON.stringify(outcomeToJson(step.outcome));
+  const outcome = outcomeText(step.outcome);
   const stored = storeJson(db, outcome);
   const { changes } = db.run(
     appendToRunning, run.runSerial, step.number, step.kind, step.name, step.occurrence, step.attempt, step.startedAtMs, step.completedAtMs, stored, run.taskSerial, run.runId,

@@ -1,13 +1,14 @@
 import { assert } from "../../base/assert.ts";
 import type { Clock, Timer } from "../../base/clock.ts";
-import { LonghaulError } from "../../base/error.ts";
 import type { DrainReport, Execute } from "../engine.ts";
+import type { JournaledStep } from "../journaled-step.ts";
+import type { EngineLimits } from "../limits.ts";
+import { drainOver } from "../refusal.ts";
+import { RunExecution } from "../run-execution.ts";
 import type { Effects } from "./change.ts";
 import type { ClaimedRun } from "./claimed-run.ts";
 import type { Dispatcher } from "./dispatcher.ts";
-import type { EngineLimits } from "./limits.ts";
-import type { JournaledStep } from "./journal.ts";
-import { RunExecution } from "./run-execution.ts";
+import { createSqliteRunHost } from "./sqlite-run-host.ts";
 import { isFinal, type Writer } from "./writer.ts";
 
 export interface LiveRunsOptions {
@@ -17,6 +18,13 @@ export interface LiveRunsOptions {
   readonly dispatcher: Dispatcher;
   readonly queueMax: (agent: string) => number;
   readonly onFault: (error: unknown) => void;
+}
+
+interface LiveRun {
+  readonly execution: RunExecution;
+  readonly agent: string;
+  /** True when it had been in a crash and had completed no step since, at the time it was claimed. */
+  readonly wasInterrupted: boolean;
 }
 
 type How = Effects["left"][number]["how"];
@@ -29,7 +37,7 @@ const arriveMsMax = 1_000;
 /** The runs that are in memory, each with a slot. */
 export class LiveRuns {
   readonly #options: LiveRunsOptions;
-  readonly #runs = new Map<string, RunExecution>();
+  readonly #runs = new Map<string, LiveRun>();
   #execute: Execute | null = null;
   #isDraining = false;
   #released = 0;
@@ -48,38 +56,40 @@ export class LiveRuns {
   }
 
   get isAtRest(): boolean {
-    return [...this.#runs.values()].every((run) => run.isAtRest);
+    return [...this.#runs.values()].every((run) => run.execution.isAtRest);
   }
 
   launch(claimed: ClaimedRun): void {
     const { writer, clock, limits, queueMax, dispatcher, onFault } = this.#options;
     assert(this.#execute !== null, "a run was claimed before the engine ran");
-    const run = new RunExecution({
-      claimed, writer, clock, limits, queueMax,
+    const lose = (error: unknown): void => {
+      this.#remove(claimed.runId);
+      if (!isFinal(error)) onFault(error);
+    };
+    const execution = new RunExecution({
+      loaded: claimed, clock, limits,
       execute: this.#execute,
-      onLost: (error) => {
-        this.#remove(claimed.runId);
-        if (!isFinal(error)) onFault(error);
-      },
+      host: (signal) => createSqliteRunHost({ claimed, writer, clock, limits, queueMax, signal, lose }),
     });
-    this.#runs.set(claimed.runId, run);
-    dispatcher.take(run.agent);
-    if (this.#isDraining) run.drain();
-    run.start();
+    const { agent, recoveriesWithoutProgress } = claimed.task;
+    this.#runs.set(claimed.runId, { execution, agent, wasInterrupted: recoveriesWithoutProgress > 0 });
+    dispatcher.take(agent);
+    if (this.#isDraining) execution.drain();
+    execution.start();
   }
 
   complete(runId: string, step: JournaledStep): void {
-    this.#runs.get(runId)?.addCompletion(step);
+    this.#runs.get(runId)?.execution.addCompletion(step);
   }
 
   leave(runId: string, how: How): void {
     if (how === "released") this.#released++;
-    this.#runs.get(runId)?.detach();
+    this.#runs.get(runId)?.execution.detach();
     this.#remove(runId);
   }
 
   end(runId: string, reason: Error): void {
-    this.#runs.get(runId)?.stop(reason);
+    this.#runs.get(runId)?.execution.stop(reason);
     this.#remove(runId);
   }
 
@@ -87,18 +97,18 @@ export class LiveRuns {
   fence(reason: Error): void {
     const runs = [...this.#runs];
     for (const [runId, run] of runs) {
-      run.detach();
+      run.execution.detach();
       this.#remove(runId);
     }
     void this.#options.writer.late.settled(arriveMsMax).then(() => {
-      for (const [, run] of runs) run.tell(reason);
+      for (const [, run] of runs) run.execution.tell(reason);
     });
   }
 
   /** Nothing here will be written any more: the file takes nothing. */
   abandon(reason: Error): void {
     for (const [runId, run] of this.#runs) {
-      run.stop(reason);
+      run.execution.stop(reason);
       this.#remove(runId);
     }
   }
@@ -109,16 +119,16 @@ export class LiveRuns {
    */
   async drain(clock: Clock, timeoutMs: number): Promise<DrainReport> {
     this.#isDraining = true;
-    const reason = new LonghaulError("ENGINE_CLOSED", `The engine stops, and the drain's ${timeoutMs} ms are over. The step is attempted again at the next start.`);
+    const reason = drainOver(timeoutMs);
     let timer: Timer;
     const interrupt = (): void => {
       timer = clock.setTimer(releaseMsMax, () => {
         this.#released += this.#runs.size;
         this.abandon(reason);
       });
-      for (const run of this.#runs.values()) run.interrupt(reason);
+      for (const run of this.#runs.values()) run.execution.interrupt(reason);
     };
-    for (const run of this.#runs.values()) run.drain();
+    for (const run of this.#runs.values()) run.execution.drain();
     if (this.#runs.size > 0) {
       const emptied = new Promise<void>((resolve) => this.#emptied.push(resolve));
       if (timeoutMs > 0) timer = clock.setTimer(timeoutMs, interrupt);

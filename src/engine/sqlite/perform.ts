@@ -1,17 +1,18 @@
-import { LonghaulError } from "../../base/error.ts";
 import type { Json } from "../../base/json.ts";
 import { sleep, type Clock } from "../../base/clock.ts";
-import { toFailure } from "../../record/failure.ts";
 import { describeStep } from "../../record/step.ts";
 import type { NewTask } from "../../record/task.ts";
 import { lateWrites } from "../../record/write.ts";
+import { boundedJson, boundedStepEnd, failedStep } from "../bounded-json.ts";
 import type { StepBody, StepEnd, Transaction, WaitSpec } from "../engine.ts";
+import type { EndedStep, SeededOutcome } from "../journaled-step.ts";
+import type { EngineLimits } from "../limits.ts";
+import type { Operation, Performed } from "../operation.ts";
+import { selfWait } from "../refusal.ts";
 import { noteDue, type Change } from "./change.ts";
 import { fileRetryMs, isFileFailure } from "../../db/file-failure.ts";
-import { appendStepWhileRunning, type EndedStep, type RunIds, type SeededOutcome } from "./journal.ts";
-import type { EngineLimits } from "./limits.ts";
-import type { Operation } from "./operation.ts";
-import { boundedJson, startTask } from "./start-task.ts";
+import { appendStepWhileRunning, type RunIds } from "./journal.ts";
+import { startTask } from "./start-task.ts";
 import { clearRecoveriesWithoutProgress, getTask, getTaskOfRun, isRunning } from "./tasks.ts";
 import { runUserTransaction } from "./user-transaction.ts";
 import { insertWait, takeSignal, type StoredWait } from "./waits.ts";
@@ -33,9 +34,6 @@ export interface PerformScope extends RunIds {
   readonly attempt: number;
   readonly signal: AbortSignal;
 }
-
-/** `waiting`: a durable wait is in the file. `ended`: the step's end is in the file, or the run is not current any more. */
-export type Performed = "waiting" | "ended";
 
 /** Does what durable code asked for, up to and including the commit. */
 export async function perform(scope: PerformScope, operation: Operation, seeded: SeededOutcome | undefined): Promise<Performed> {
@@ -64,14 +62,14 @@ async function performStep(scope: PerformScope, operation: Operation, body: Step
   const { late } = scope.writer;
   const begun = { ...operation, startedAtMs: scope.clock.now(), attempt: scope.attempt };
   late.begin();
-  const bounded = boundOutcome(await executeBody(scope, operation, body), operation, scope.limits);
+  const bounded = boundedStepEnd(await executeBody(scope, operation, body), operation.identity, scope.limits.valueBytesMax);
   try {
     await scope.writer.persist((change) => commitEnd(scope, change, begun, bounded));
   } catch (error) {
     if (isFenced(error)) late.record(bounded.writes ?? [], error);
     if (isFinal(error)) throw error;
     // A guard refused what the step wanted to write: nothing of it is kept, and the refusal is the step's end.
-    await scope.writer.persist((change) => commitEnd(scope, change, begun, failed(error)));
+    await scope.writer.persist((change) => commitEnd(scope, change, begun, failedStep(error)));
   } finally {
     late.end();
   }
@@ -89,9 +87,9 @@ async function executeBody(scope: PerformScope, { identity, number }: Operation,
     try {
       return await body({ number, attempt, idempotencyKey, signal });
     } catch (error) {
-      if (!isFileFailure(error)) return failed(error);
+      if (!isFileFailure(error)) return failedStep(error);
       await sleep(clock, fileRetryMs);
-      if (signal.aborted) return failed(error);
+      if (signal.aborted) return failedStep(error);
     }
   }
 }
@@ -140,16 +138,15 @@ async function performChild(scope: PerformScope, operation: Operation, task: New
     return await scope.writer.persist(begin);
   } catch (error) {
     if (isFinal(error)) throw error;
-    await scope.writer.persist((change) => commitEnd(scope, change, begun, failed(error)));
+    await scope.writer.persist((change) => commitEnd(scope, change, begun, failedStep(error)));
     return "ended";
   }
 }
 
-/** A key may lead to a task that waits, over any number of calls, for the one that asks: then nobody would ever end. */
+/** @throws {TASK_STATE} when the task waits, over any number of calls, for the run that asks. */
 function refuseSelfWait(change: Change, runId: string, childTaskId: string): void {
   for (let ancestor = getTaskOfRun(change.db, runId); ancestor !== null; ancestor = ancestor.parentRunId === null ? null : getTaskOfRun(change.db, ancestor.parentRunId)) {
-    if (ancestor.id !== childTaskId) continue;
-    throw new LonghaulError("TASK_STATE", `This step would wait for task ${childTaskId}, which itself waits for this run. Use another idempotency key.`);
+    if (ancestor.id === childTaskId) throw selfWait(childTaskId);
   }
 }
 
@@ -173,18 +170,4 @@ function commitEnd(scope: PerformScope, change: Change, begun: BegunStep, end: S
   change.write(end.writes ?? []);
   // Another task that was in as many crashes may have waited for this one to prove harmless.
   if (scope.recoveriesWithoutProgress > 0 && clearRecoveriesWithoutProgress(change.db, scope.taskSerial)) change.effects.hasCleared = true;
-}
-
-/** What a step did happened, so its writes stay even if its value is too big to be kept. */
-function boundOutcome(end: StepEnd, operation: Operation, limits: EngineLimits): StepEnd {
-  if (!end.outcome.ok) return end;
-  try {
-    return { ...end, outcome: { ok: true, value: boundedJson(end.outcome.value, `The result of ${describeStep(operation.identity)}`, limits.valueBytesMax) } };
-  } catch (error) {
-    return { ...end, ...failed(error) };
-  }
-}
-
-function failed(error: unknown): StepEnd {
-  return { outcome: { ok: false, failure: toFailure(error) } };
 }

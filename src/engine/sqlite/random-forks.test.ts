@@ -4,7 +4,7 @@ import { macrotask } from "../../base/turn.ts";
 import { isEnded, type Task } from "../../record/task.ts";
 import type { EngineAgent } from "../engine.ts";
 import { agentA, done, newTask, type EngineFixture } from "../engine-fixture.testsuite.ts";
-import { keyOf } from "./journal.ts";
+import { keyOf } from "../journaled-step.ts";
 import { type Program, randomProgram, runProgram } from "./random-program.testsuite.ts";
 import { sqliteSuite } from "./sqlite-fixture.testsuite.ts";
 

@@ -1,8 +1,7 @@
-import { LonghaulError } from "../../base/error.ts";
-import { toFailure } from "../../record/failure.ts";
 import type { EngineAgent, RecoveryReport } from "../engine.ts";
 import type { Change } from "./change.ts";
-import { codeVersionOf } from "./code-version.ts";
+import { codeVersionOf } from "../code-version.ts";
+import { computeRecovered } from "../task-rules.ts";
 import { countRecovery } from "./journal.ts";
 import { getTask, listInterrupted, listParkedByOtherVersion, type StoredTask } from "./tasks.ts";
 import { endTask, moveTask } from "./transition.ts";
@@ -44,17 +43,9 @@ function recoverBatch(change: Change, ranOutOfMemory: boolean): RecoveryReport {
 }
 
 function recoverTask(change: Change, task: StoredTask, ranOutOfMemory: boolean): boolean {
-  const { recoveriesMax, recoveriesWithoutProgressMax, outOfMemoryMax } = change.limits;
-  // Exhausted memory is the work's own doing more often than a crash is: three of them weigh as much as eleven.
-  const weight = ranOutOfMemory ? Math.ceil((recoveriesWithoutProgressMax + 1) / outOfMemoryMax) : 1;
-  const counted: StoredTask = { ...task, recoveries: task.recoveries + 1, recoveriesWithoutProgress: task.recoveriesWithoutProgress + weight };
+  const { counted, end } = computeRecovered(task, change.limits, ranOutOfMemory);
   if (task.runId !== null) countRecovery(change.db, task.runId);
-  if (counted.recoveries <= recoveriesMax && counted.recoveriesWithoutProgress <= recoveriesWithoutProgressMax) {
-    moveTask(change, counted, { status: "queued" });
-    return true;
-  }
-  const last = ranOutOfMemory ? " In the last one the process ran out of memory." : "";
-  const message = `Task ${task.id} was executing in ${counted.recoveries} crashes, too many of them without a completed step between; at most ${recoveriesMax} in all, ${recoveriesWithoutProgressMax} without progress and ${outOfMemoryMax - 1} of exhausted memory are allowed.${last} Find what kills the process, then restart the task.`;
-  endTask(change, counted, { status: "dead", reason: "recovery-limit", failure: toFailure(new LonghaulError("ENGINE_RECOVERY_LIMIT", message)), evidence: { recoveries: counted.recoveries } });
-  return false;
+  if (end === null) moveTask(change, counted, { status: "queued" });
+  else endTask(change, counted, end);
+  return end === null;
 }

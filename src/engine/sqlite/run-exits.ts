@@ -1,11 +1,12 @@
 import { isLonghaulError } from "../../base/error.ts";
-import { toFailure, type Failure } from "../../record/failure.ts";
-import type { DeadReason, TaskEnd, WaitingReason } from "../../record/task.ts";
-import type { RunEnd } from "../engine.ts";
+import { toFailure } from "../../record/failure.ts";
+import type { DeadReason, WaitingReason } from "../../record/task.ts";
+import { boundedTaskEnd } from "../bounded-json.ts";
+import type { NearLimit, RunEnd } from "../engine.ts";
+import { deadEnd } from "../task-rules.ts";
 import type { Change } from "./change.ts";
 import { countSteps, markParked, type RunIds } from "./journal.ts";
-import { boundedJson } from "./start-task.ts";
-import { getTask, type StoredTask } from "./tasks.ts";
+import { getTask, toTask, type StoredTask } from "./tasks.ts";
 import { endTask, moveTask } from "./transition.ts";
 import { isFinal, type Writer } from "./writer.ts";
 
@@ -53,7 +54,7 @@ export async function endRun(writer: Writer, ids: RunIds, { end, writes = [] }: 
     return await writer.persist((change) => {
       const task = currentTask(change, ids);
       if (task === null) return true;
-      endTask(change, task, boundedEnd(end, ids, change.limits.valueBytesMax));
+      endTask(change, task, boundedTaskEnd(end, ids.taskId, change.limits.valueBytesMax));
       change.write(writes);
       return true;
     });
@@ -64,23 +65,22 @@ export async function endRun(writer: Writer, ids: RunIds, { end, writes = [] }: 
   }
 }
 
-/** Durable code threw, or has to be stopped. An error whose details name a `deadReason` decides it. */
+/** Durable code threw, or has to be stopped. */
 export async function failRun(writer: Writer, ids: RunIds, reason: DeadReason, error: unknown): Promise<boolean> {
-  const failure = toFailure(error);
+  const end = deadEnd(reason, error);
   return await writer.persist((change) => {
     const task = currentTask(change, ids);
-    if (task !== null) endTask(change, task, { status: "dead", reason: deadReasonOf(failure) ?? reason, failure, evidence: null });
+    if (task !== null) endTask(change, task, end);
     return true;
   });
 }
 
-function deadReasonOf({ details }: Failure): DeadReason | null {
-  const named = details["deadReason"];
-  return typeof named === "string" ? (named as DeadReason) : null;
-}
-
-function boundedEnd(end: TaskEnd, ids: RunIds, bytesMax: number): TaskEnd {
-  return end.status === "done" ? { ...end, output: boundedJson(end.output, `The output of task ${ids.taskId}`, bytesMax) } : end;
+/** Tells the observer that a run comes near a limit. Nothing is told when the task does not execute the run any more. */
+export async function announceNearLimit(writer: Writer, ids: RunIds, nearLimit: NearLimit): Promise<void> {
+  await writer.persist((change) => {
+    const task = currentTask(change, ids);
+    if (task !== null) change.write(change.observe({ task: toTask(task), from: task.status, atMs: change.atMs, nearLimit }));
+  });
 }
 
 /** The task while it executes this run; null when something else decided meanwhile. */

@@ -1,10 +1,10 @@
-import { LonghaulError } from "../../base/error.ts";
 import type { Json } from "../../base/json.ts";
 import type { Row, SqliteDatabase } from "../../db/sqlite.ts";
 import { parseFailure } from "../../record/failure.ts";
 import type { Run } from "../../record/run.ts";
 import type { StepIdentity } from "../../record/step.ts";
 import type { RunPrefix } from "../engine.ts";
+import { runUnknown } from "../refusal.ts";
 
 /** The runs of a task, first to last. */
 export function listRuns(db: SqliteDatabase, taskId: string): readonly Run[] {
@@ -29,7 +29,7 @@ export interface NewRun {
  * @throws {TASK_UNKNOWN} when there is no such run.
  */
 export function insertForkedRun(db: SqliteDatabase, run: NewRun, prefix: RunPrefix, atMs: number): boolean {
-  if (getTaskIdOfRun(db, prefix.runId) === null) throw new LonghaulError("TASK_UNKNOWN", `No run has the id ${prefix.runId}. See the runs with \`longhaul runs\`.`);
+  if (getTaskIdOfRun(db, prefix.runId) === null) throw runUnknown(prefix.runId);
   const from = serialOf(db, prefix.runId);
   if (db.get("SELECT 1 FROM lh_journal WHERE run = ? AND number < ?", from, prefix.below) === undefined) return false;
   const serial = insertRunFrom(db, run, prefix.runId, null);

@@ -1,7 +1,7 @@
-import { LonghaulError } from "../../base/error.ts";
 import type { Json } from "../../base/json.ts";
 import type { Change } from "./change.ts";
-import { boundedJson } from "./start-task.ts";
+import { boundedJson } from "../bounded-json.ts";
+import { signalsFull } from "../refusal.ts";
 import { getRun } from "./journal.ts";
 import { getTask } from "./tasks.ts";
 import { completeWait } from "./transition.ts";
@@ -31,9 +31,7 @@ export function acceptSignal(change: Change, { runId, name, payload, id }: Signa
     return true;
   }
   const { signalsPerRunMax } = change.limits;
-  if (countSignals(change.db, run.serial) >= signalsPerRunMax) {
-    throw new LonghaulError("QUEUE_FULL", `Run ${runId} has ${signalsPerRunMax} signals that it did not take yet; "${name}" was refused. Send it when the run waits for it.`, { retry: "backoff" });
-  }
+  if (countSignals(change.db, run.serial) >= signalsPerRunMax) throw signalsFull(runId, name, signalsPerRunMax);
   insertSignal(change.db, { run: run.serial, id, name, payload: stored, consumed: false });
   return true;
 }

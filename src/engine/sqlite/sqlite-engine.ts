@@ -1,5 +1,5 @@
 import type { Clock } from "../../base/clock.ts";
-import { isLonghaulError, LonghaulError } from "../../base/error.ts";
+import { isLonghaulError } from "../../base/error.ts";
 import type { Json } from "../../base/json.ts";
 import { onNextTurn } from "../../base/turn.ts";
 import type { GroupCommit } from "../../db/group-commit.ts";
@@ -14,7 +14,7 @@ import type { Effects } from "./change.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import { isFileFailure } from "../../db/file-failure.ts";
 import { listSteps } from "./journal.ts";
-import { defaultEngineLimits, type EngineLimits } from "./limits.ts";
+import { defaultEngineLimits, type EngineLimits } from "../limits.ts";
 import { LiveRuns } from "./live-runs.ts";
 import { cancelTask, restartTask, skipMismatch } from "./operator.ts";
 import type { Ownership } from "./owner.ts";
@@ -23,7 +23,9 @@ import { getTaskIdOfRun, listRuns } from "./runs.ts";
 import { acceptSignal } from "./signal.ts";
 import { startTask } from "./start-task.ts";
 import { getTask, listTasks, toTask } from "./tasks.ts";
-import { TaskWaiters } from "./task-waiters.ts";
+import { engineClosed, engineDraining, resultAbandoned, taskUnknown } from "../refusal.ts";
+import { reasonOfEnd } from "../task-rules.ts";
+import { TaskWaiters } from "../task-waiters.ts";
 import { isFenced, isFinal, Writer } from "./writer.ts";
 
 export interface SqliteEngineOptions {
@@ -92,7 +94,7 @@ class SqliteEngine implements Engine {
 
   async start(task: NewTask, options: StartOptions = {}): Promise<Started> {
     this.#assertOpen();
-    if (this.#state === "draining") throw new LonghaulError("ENGINE_CLOSED", `Task ${task.id} was not started: the engine is draining. Start it again.`, { retry: "backoff" });
+    if (this.#state === "draining") throw engineDraining(task.id);
     return await this.#writer.write((change) => {
       const { seed, prefix } = options;
       const started = startTask(change, task, {
@@ -134,7 +136,7 @@ class SqliteEngine implements Engine {
     const ended = this.#waiters.wait(taskId, signal);
     ended.catch(() => undefined); // Awaited below, after the read; a refusal that comes first is not lost.
     const task = await this.get(taskId);
-    if (task === null) this.#waiters.refuse(taskId, new LonghaulError("TASK_UNKNOWN", `No task has the id ${taskId}. List tasks with \`longhaul ps --all\`.`));
+    if (task === null) this.#waiters.refuse(taskId, taskUnknown(taskId));
     else if (task.end !== null) this.#waiters.wake(taskId, task.end);
     return await ended;
   }
@@ -180,7 +182,7 @@ class SqliteEngine implements Engine {
     if (this.#state === "closed") return;
     await this.drain(0);
     this.#state = "closed";
-    this.#waiters.refuseAll(new LonghaulError("ENGINE_CLOSED", "The engine was closed. Start it again to wait for the result."));
+    this.#waiters.refuseAll(resultAbandoned());
     try {
       await this.#options.ownership?.release(this.#options.commit);
     } catch (error) {
@@ -230,19 +232,12 @@ class SqliteEngine implements Engine {
 
   #assertOpen(): void {
     if (this.#fenced !== null) throw this.#fenced;
-    if (this.#state === "closed") throw new LonghaulError("ENGINE_CLOSED", "The engine was closed. Start it again.");
+    if (this.#state === "closed") throw engineClosed();
   }
 }
 
 /** How long a fenced process waits for the ends of its steps. */
 const lateMsMax = 5_000;
-
-/** What a run that still executes is told when its task has ended. */
-function reasonOfEnd(taskId: string, end: TaskEnd): Error {
-  if (end.status === "canceled") return new LonghaulError("TASK_CANCELED", `Task ${taskId} was canceled: ${end.reason}`);
-  if (end.status === "dead" && end.reason === "deadline") return new LonghaulError("TASK_DEADLINE", end.failure.message);
-  return new LonghaulError("TASK_STATE", `Task ${taskId} is ${end.status}; what a step does after that is dropped.`);
-}
 
 function endProcess(error: unknown): void {
   onNextTurn(() => {

@@ -14,7 +14,7 @@ import type { Write } from "../../record/write.ts";
 import type { TaskChange } from "../engine.ts";
 import type { EngineFixture, EngineSuite } from "../engine-fixture.testsuite.ts";
 import { engineMigrations } from "./engine-migrations.ts";
-import type { EngineLimits } from "./limits.ts";
+import type { EngineLimits } from "../limits.ts";
 import { acquireOwnership } from "./owner.ts";
 import { createSqliteEngine } from "./sqlite-engine.ts";
 

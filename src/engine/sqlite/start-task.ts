@@ -1,7 +1,7 @@
-import { isLonghaulError, LonghaulError } from "../../base/error.ts";
-import { toJsonText, type Json } from "../../base/json.ts";
 import type { NewTask } from "../../record/task.ts";
+import { boundedJson } from "../bounded-json.ts";
 import type { RunPrefix, SeededStep, Started } from "../engine.ts";
+import { assertWellFormedKey, keyConflict, keyHolder, queueFull } from "../refusal.ts";
 import { noteQueued, type Change } from "./change.ts";
 import { replaceSeed } from "./journal.ts";
 import { insertForkedRun } from "./runs.ts";
@@ -24,12 +24,7 @@ export function startTask(change: Change, task: NewTask, plan: StartPlan): Start
   if (holder !== null) return findHolder(change, task, holder);
   const queueMax = plan.queueMax(task.agent);
   const queued = change.queues.enter(change.db, task.agent, queueMax);
-  if (queued !== null) {
-    throw new LonghaulError("QUEUE_FULL", `The queue of agent "${task.agent}" is full: ${queued} of ${queueMax} tasks wait. Wait until it drains, or raise queueMax.`, {
-      retry: "backoff",
-      details: { agent: task.agent, queueMax },
-    });
-  }
+  if (queued !== null) throw queueFull(task.agent, queued, queueMax);
   const input = boundedJson(task.input, `The input of task ${task.id}`, change.limits.valueBytesMax);
   const inserted = insertTask(change.db, { ...task, input }, change.atMs, plan.parentRunId ?? null);
   const stored = plan.fork === undefined ? inserted : forked(change, inserted, plan.fork);
@@ -46,35 +41,21 @@ function forked(change: Change, task: StoredTask, { prefix, newRunId }: NonNulla
   return withRun;
 }
 
-/** The task that holds the key, when it is this agent's too: a key that means another agent's work would lose this one's in silence. */
+/** The task that holds the key, when it is this agent's too. @throws {TASK_KEY_CONFLICT} */
 function findHolder(change: Change, task: NewTask, taskId: string): Started {
   const agent = getTask(change.db, taskId)?.agent ?? task.agent;
-  if (agent === task.agent) return { taskId, created: false };
-  const message = `The idempotency key ${JSON.stringify(task.key)} belongs to task ${taskId} of agent "${agent}", so that no task of "${task.agent}" was started. Put the agent's name into the key.`;
-  throw new LonghaulError("TASK_KEY_CONFLICT", message, { details: { taskId, agent } });
-}
-
-/** Plain data of bounded size. @throws {JSON_INVALID, PAYLOAD_TOO_LARGE} */
-export function boundedJson(value: unknown, what: string, bytesMax: number): Json {
-  const text = toJsonText(value, what);
-  const bytes = Buffer.byteLength(text);
-  if (bytes > bytesMax) {
-    throw new LonghaulError("PAYLOAD_TOO_LARGE", `${what} has ${bytes} bytes; at most ${bytesMax} are stored. Store it elsewhere and pass a reference.`, { details: { bytes, bytesMax } });
-  }
-  return JSON.parse(text) as Json;
+  if (agent !== task.agent) throw keyConflict(task, taskId, agent);
+  return { taskId, created: false };
 }
 
 /** The id of the task that holds the key of this one, null when this one holds it now or has none. */
 function claimKey(change: Change, task: NewTask): string | null {
   if (task.key === null) return null;
-  // Halves of characters are all stored as the same sign: two keys would be one.
-  if (!task.key.isWellFormed()) throw new LonghaulError("OPTION_INVALID", `The idempotency key ${JSON.stringify(task.key)} holds half a character (a lone surrogate). Use well-formed text.`);
+  assertWellFormedKey(task.key);
   try {
     change.write([{ type: "key.claim", key: task.key, taskId: task.id, atMs: change.atMs, expiresAtMs: change.atMs + change.limits.keyWindowMs }]);
     return null;
   } catch (error) {
-    const holder = isLonghaulError(error) && error.code === "TASK_KEY_TAKEN" ? error.details["taskId"] : undefined;
-    if (typeof holder === "string") return holder;
-    throw error;
+    return keyHolder(error);
   }
 }

@@ -2,11 +2,10 @@ import { loadJson, storeJson } from "../../db/payload.ts";
 import type { Row, SqliteDatabase } from "../../db/sqlite.ts";
 import { taskStatuses, type NewTask, type Task, type TaskEnd, type TaskStatus, type WaitingReason } from "../../record/task.ts";
 import type { TaskFilter } from "../engine.ts";
+import type { TaskState } from "../task-rules.ts";
 import type { RunIds } from "./journal.ts";
 
-/** A task with what only the engine knows of it. */
-export interface StoredTask extends Task {
-  readonly recoveriesWithoutProgress: number;
+export interface StoredTask extends TaskState {
   /** What rows of its runs refer to. */
   readonly serial: number;
 }

@@ -1,19 +1,15 @@
-import { assert } from "../../base/assert.ts";
-import { isLegalTransition, isOwnWait, type TaskEnd } from "../../record/task.ts";
+import type { TaskEnd } from "../../record/task.ts";
 import type { StepOutcome } from "../../record/step.ts";
 import type { TaskChange } from "../engine.ts";
+import { computeMoved, type TaskFields } from "../task-rules.ts";
 import { noteQueued, type Change } from "./change.ts";
 import { appendStep, getRun, replaceSeed } from "./journal.ts";
 import { getTaskOfRunSerial, listChildren, saveTask, toTask, type StoredTask } from "./tasks.ts";
 import { deleteWait, forgetWaits, listWaitsForTask, type StoredWait } from "./waits.ts";
 
-export type TaskFields = Partial<Omit<StoredTask, "id" | "status">> & Pick<StoredTask, "status">;
-
 /** Brings a task from one status to another and tells the observer, and the store when it leaves its slot, in the same commit. */
 export function moveTask(change: Change, task: StoredTask, fields: TaskFields, more: Pick<TaskChange, "failure" | "earlierVersion"> = {}): StoredTask {
-  assert(isLegalTransition(task.status, fields.status), `task ${task.id} cannot go from ${task.status} to ${fields.status}`);
-  const isTakenUp = (fields.status === "running" && task.startedAtMs === null) || (task.waitingReason !== null && !isOwnWait(task.waitingReason));
-  const moved: StoredTask = { ...task, waitingReason: null, statusSinceMs: change.atMs, openSinceMs: isTakenUp ? change.atMs : task.openSinceMs, ...fields };
+  const moved = computeMoved(task, fields, change.atMs);
   saveTask(change.db, moved);
   if (task.status === "running") change.write([{ type: "task.left", taskId: task.id }]);
   if (moved.status === "queued") noteQueued(change, moved);

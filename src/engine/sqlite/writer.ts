@@ -7,7 +7,7 @@ import type { ObserveTask } from "../engine.ts";
 import { fileRetryMs, isFileFailure } from "../../db/file-failure.ts";
 import { noEffects, type Change, type Effects } from "./change.ts";
 import { LateResults } from "./late-results.ts";
-import type { EngineLimits } from "./limits.ts";
+import type { EngineLimits } from "../limits.ts";
 import { QueueBounds } from "./queue-bounds.ts";
 
 export interface WriterOptions {

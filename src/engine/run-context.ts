@@ -1,8 +1,8 @@
-import type { Json } from "../../base/json.ts";
-import { seededRandom, type Random } from "../../base/random.ts";
-import type { NewTask, Task } from "../../record/task.ts";
-import type { ChildEnd, EngineContext, StepBody, StepSpec, Transaction, WaitEnd, WaitSpec } from "../engine.ts";
-import type { EndedStep } from "./journal.ts";
+import type { Json } from "../base/json.ts";
+import { seededRandom, type Random } from "../base/random.ts";
+import type { NewTask, Task } from "../record/task.ts";
+import type { ChildEnd, EngineContext, StepBody, StepSpec, Transaction, WaitEnd, WaitSpec } from "./engine.ts";
+import type { EndedStep } from "./journaled-step.ts";
 import type { Operation, Request } from "./operation.ts";
 
 export interface RunContextOptions {

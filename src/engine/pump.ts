@@ -1,5 +1,5 @@
-import { onNextTurn } from "../../base/turn.ts";
-import type { EndedStep } from "./journal.ts";
+import { onNextTurn } from "../base/turn.ts";
+import type { EndedStep } from "./journaled-step.ts";
 
 export interface PumpHost {
   /** Runs in each turn before anything is delivered. False stops the pump for good. */

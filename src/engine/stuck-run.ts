@@ -1,8 +1,8 @@
-import { LonghaulError } from "../../base/error.ts";
-import type { JsonObject } from "../../base/json.ts";
-import { describeStep } from "../../record/step.ts";
-import type { EngineAgent } from "../engine.ts";
-import { journalFormat, type EndedStep, type StoredRun } from "./journal.ts";
+import { LonghaulError } from "../base/error.ts";
+import type { JsonObject } from "../base/json.ts";
+import { describeStep } from "../record/step.ts";
+import type { EngineAgent } from "./engine.ts";
+import { journalFormat, type EndedStep } from "./journaled-step.ts";
 import type { Operation } from "./operation.ts";
 
 /** A run whose code does not go on. */
@@ -31,13 +31,21 @@ function identityOf({ kind, name, occurrence, number }: EndedStep): JsonObject {
   return { kind, name, occurrence, number };
 }
 
+/** Of a stored run, what decides whether code can understand its journal. */
+export interface RunVersions {
+  readonly id: string;
+  readonly taskId: string;
+  readonly format: number;
+  readonly loopVersion: number;
+}
+
 /** Why this code cannot understand the run's journal at all; null when it can. */
-export function unreadable(run: StoredRun, { loopVersion = 0 }: EngineAgent): LonghaulError | null {
+export function unreadable(run: RunVersions, { loopVersion = 0 }: EngineAgent): LonghaulError | null {
   if (run.format !== journalFormat) return versionMismatch(run, "format", run.format, journalFormat);
   return run.loopVersion === loopVersion ? null : versionMismatch(run, "loop version", run.loopVersion, loopVersion);
 }
 
-function versionMismatch({ id, taskId }: StoredRun, what: string, held: number, known: number): LonghaulError {
+function versionMismatch({ id, taskId }: RunVersions, what: string, held: number, known: number): LonghaulError {
   const message = `The journal of run ${id} has ${what} ${held}; this version of longhaul goes on with ${what} ${known}. Run it with the version that it began with, or restart the task: longhaul restart ${taskId}`;
   return new LonghaulError("ENGINE_CODE_MISMATCH", message, { details: { taskId, runId: id, expected: `${what} ${held}`, came: `${what} ${known}` } });
 }

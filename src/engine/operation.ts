@@ -1,7 +1,7 @@
-import type { StepIdentity } from "../../record/step.ts";
-import type { NewTask } from "../../record/task.ts";
-import type { StepBody, Transaction, WaitSpec } from "../engine.ts";
-import type { Json } from "../../base/json.ts";
+import type { StepIdentity } from "../record/step.ts";
+import type { NewTask } from "../record/task.ts";
+import type { StepBody, Transaction, WaitSpec } from "./engine.ts";
+import type { Json } from "../base/json.ts";
 
 /** What durable code asked for. */
 export type Request =
@@ -24,3 +24,6 @@ export interface Operation {
   readonly reject: (error: Error) => void;
   state: "held" | "busy" | "waiting" | "ended";
 }
+
+/** `waiting`: a durable wait is stored. `ended`: the step's end is stored, or the run is not current any more. */
+export type Performed = "waiting" | "ended";

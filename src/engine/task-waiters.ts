@@ -1,4 +1,4 @@
-import type { TaskEnd } from "../../record/task.ts";
+import type { TaskEnd } from "../record/task.ts";
 
 interface Waiter {
   readonly resolve: (end: TaskEnd) => void;

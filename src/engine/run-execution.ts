@@ -1,29 +1,23 @@
-import type { Clock, Timer } from "../../base/clock.ts";
-import { fromFailure } from "../../record/failure.ts";
-import type { DeadReason } from "../../record/task.ts";
-import type { Execute, NearLimit, RunEnd } from "../engine.ts";
-import type { ClaimedRun } from "./claimed-run.ts";
-import { keyOf, type EndedStep, type JournaledStep } from "./journal.ts";
+import type { Clock, Timer } from "../base/clock.ts";
+import { fromFailure } from "../record/failure.ts";
+import type { DeadReason } from "../record/task.ts";
+import type { Execute, NearLimit, RunEnd } from "./engine.ts";
+import { keyOf, type EndedStep, type JournaledStep } from "./journaled-step.ts";
 import type { EngineLimits } from "./limits.ts";
-import { announceNearLimit, journalLimit, nearLimitRatio, stepLimit } from "./near-limit.ts";
+import { journalLimit, nearLimitRatio, stepLimit } from "./near-limit.ts";
 import type { Operation } from "./operation.ts";
-import { perform, type PerformScope } from "./perform.ts";
 import { Pump } from "./pump.ts";
 import { RunContext } from "./run-context.ts";
+import type { LoadedRun, RunHost } from "./run-host.ts";
 import { codeMismatch, foreignAwait, type StuckRun } from "./stuck-run.ts";
-import { endRun, failRun, parkRun, releaseRun, suspendRun } from "./run-exits.ts";
-import { toTask } from "./tasks.ts";
-import { isFinal, type Writer } from "./writer.ts";
 
 export interface RunExecutionOptions {
-  readonly claimed: ClaimedRun;
+  readonly loaded: LoadedRun;
   readonly execute: Execute;
-  readonly writer: Writer;
   readonly clock: Clock;
   readonly limits: EngineLimits;
-  readonly queueMax: (agent: string) => number;
-  /** The run cannot be kept in memory: the file is lost, or a bug keeps it from any exit. It is recovered at the next start. */
-  readonly onLost: (error: unknown) => void;
+  /** Makes what performs the steps; they are told by `signal` to stop. */
+  readonly host: (signal: AbortSignal) => RunHost;
 }
 
 type Settled = { readonly ok: true; readonly end: RunEnd } | { readonly ok: false; readonly error: unknown };
@@ -39,7 +33,7 @@ type Settled = { readonly ok: true; readonly end: RunEnd } | { readonly ok: fals
 export class RunExecution {
   readonly #options: RunExecutionOptions;
   readonly #context: RunContext;
-  readonly #scope: PerformScope;
+  readonly #host: RunHost;
   readonly #abort = new AbortController();
   readonly #operations = new Map<string, Operation>();
   readonly #pump: Pump;
@@ -57,30 +51,21 @@ export class RunExecution {
   #isInterrupted = false;
 
   constructor(options: RunExecutionOptions) {
-    const { claimed, writer, clock, limits, queueMax } = options;
+    const { loaded } = options;
     // The pump lets go of each completion that it has delivered; nothing else holds the journal.
-    this.#options = { ...options, claimed: { ...claimed, journal: [] } };
+    this.#options = { ...options, loaded: { ...loaded, journal: [] } };
     this.#context = new RunContext({
-      task: toTask(claimed.task),
-      runId: claimed.runId,
-      startedAtMs: claimed.startedAtMs,
-      randomSeed: claimed.randomRunId,
+      task: loaded.task,
+      runId: loaded.runId,
+      startedAtMs: loaded.startedAtMs,
+      randomSeed: loaded.randomRunId,
       signal: this.#abort.signal,
       onRequest: (operation) => this.#accept(operation),
     });
-    this.#scope = { writer, clock, limits, queueMax, keyRunId: claimed.keyRunId, taskId: claimed.task.id, runId: claimed.runId, taskSerial: claimed.task.serial, runSerial: claimed.runSerial, recoveriesWithoutProgress: claimed.task.recoveriesWithoutProgress, begunAtMs: forkedAtMs(claimed), attempt: 1 + claimed.recoveries, signal: this.#abort.signal };
+    this.#host = options.host(this.#abort.signal);
     this.#pump = new Pump({ turn: () => this.#turn(), deliver: (step) => this.#deliver(step), rest: () => this.#rest() });
-    this.#replayedCount = claimed.journal.length;
-    for (const step of claimed.journal) this.addCompletion(step);
-  }
-
-  get agent(): string {
-    return this.#options.claimed.task.agent;
-  }
-
-  /** True when it had been in a crash and had completed no step since, at the time it was claimed. */
-  get wasInterrupted(): boolean {
-    return this.#options.claimed.task.recoveriesWithoutProgress > 0;
+    this.#replayedCount = loaded.journal.length;
+    for (const step of loaded.journal) this.addCompletion(step);
   }
 
   /** True when nothing happens until a body, a timer or somebody else does something. */
@@ -90,7 +75,7 @@ export class RunExecution {
 
   /** Calls durable code from its first line, unless its journal cannot be understood. */
   start(): void {
-    const { mismatch } = this.#options.claimed;
+    const { mismatch } = this.#options.loaded;
     if (mismatch !== null) {
       void this.#park(mismatch);
       return;
@@ -152,7 +137,7 @@ export class RunExecution {
     if (this.#isStopped) return;
     const { stepsPerRunMax } = this.#options.limits;
     if (operation.number > stepsPerRunMax) {
-      this.#endOver(stepLimit(this.#scope, stepsPerRunMax), "step-limit");
+      this.#endOver(stepLimit(this.#options.loaded.runId, stepsPerRunMax), "step-limit");
       return;
     }
     this.#announce({ limit: "steps", value: operation.number, max: stepsPerRunMax });
@@ -167,13 +152,13 @@ export class RunExecution {
   }
 
   #isSeeded({ identity }: Operation): boolean {
-    return this.#options.claimed.seed.has(keyOf(identity));
+    return this.#options.loaded.seed.has(keyOf(identity));
   }
 
   /** Serves the first of the seeded outcomes that were asked for. One at a time, and when the code is at rest: in their order, as far as the code still allows it. */
   #serveNext(): boolean {
     if (this.#isHolding()) return false;
-    for (const key of this.#options.claimed.seed.keys()) {
+    for (const key of this.#options.loaded.seed.keys()) {
       const operation = this.#operations.get(key);
       if (operation?.state !== "held") continue;
       this.#begin(operation);
@@ -184,13 +169,13 @@ export class RunExecution {
 
   #begin(operation: Operation): void {
     const key = keyOf(operation.identity);
-    if (this.#options.claimed.waits.has(key)) {
+    if (this.#host.isStored(operation)) {
       operation.state = "waiting";
       return;
     }
     operation.state = "busy";
     this.#busy++;
-    perform(this.#scope, operation, this.#options.claimed.seed.get(key)).then(
+    this.#host.perform(operation, this.#options.loaded.seed.get(key)).then(
       (performed) => {
         operation.state = performed;
         this.#busy--;
@@ -212,7 +197,7 @@ export class RunExecution {
       return true;
     }
     const { journalBytesPerRunMax } = this.#options.limits;
-    if (this.#journalBytes > journalBytesPerRunMax) this.#endOver(journalLimit(this.#scope, this.#journalBytes, journalBytesPerRunMax), "journal-limit");
+    if (this.#journalBytes > journalBytesPerRunMax) this.#endOver(journalLimit(this.#options.loaded.runId, this.#journalBytes, journalBytesPerRunMax), "journal-limit");
     if (this.#hasHeld && !this.#isHolding()) {
       this.#hasHeld = false;
       for (const operation of this.#operations.values()) if (operation.state === "held" && !this.#isSeeded(operation)) this.#begin(operation);
@@ -234,7 +219,9 @@ export class RunExecution {
 
   /** Durable code does not go on by itself: it waits for a body, for something durable, or for something that is none of our business. */
   #rest(): void {
-    if (this.#isStopped || this.#isLeaving || this.#settled !== null || this.#serveNext() || this.#busy > 0) return;
+    if (this.#isStopped || this.#isLeaving || this.#settled !== null || this.#serveNext()) return;
+    this.#host.rest?.();
+    if (this.#busy > 0) return;
     const pending = [...this.#operations.values()];
     const isWaiting = pending.length > 0 && pending.every((operation) => operation.state === "waiting");
     if (isWaiting && this.#pump.isEmpty) void this.#suspend(pending);
@@ -250,7 +237,7 @@ export class RunExecution {
   #endGrace(): void {
     this.#grace = null;
     if (this.#isStopped || this.#isLeaving || this.#settled !== null || this.#busy > 0) return;
-    if (this.#operations.size === 0) void this.#leave((writer) => failRun(writer, this.#scope, "foreign-await", foreignAwait(this.#stuck())));
+    if (this.#operations.size === 0) void this.#leave(() => this.#host.fail("foreign-await", foreignAwait(this.#stuck())));
     else void this.#park(codeMismatch(this.#stuck()));
   }
 
@@ -258,28 +245,28 @@ export class RunExecution {
     const first = pending.toSorted((a, b) => a.number - b.number)[0];
     const { request } = first ?? {};
     const reason = request?.type === "wait" ? request.spec.reason : "child";
-    await this.#leave((writer) => suspendRun(writer, this.#scope, reason, this.#pump.deliveredCount));
+    await this.#leave(() => this.#host.suspend(reason, this.#pump.deliveredCount));
   }
 
   async #release(): Promise<void> {
-    await this.#leave((writer) => releaseRun(writer, this.#scope));
+    await this.#leave(() => this.#host.release());
   }
 
   async #park(error: Error): Promise<void> {
-    await this.#leave((writer) => parkRun(writer, this.#scope, this.#options.claimed.codeVersion, error));
+    await this.#leave(() => this.#host.park(error));
   }
 
   async #finish(settled: Settled): Promise<void> {
     const isUnexpected = this.#pump.undelivered.some((step) => !this.#operations.has(keyOf(step)));
     if (isUnexpected) await this.#park(codeMismatch(this.#stuck()));
-    else if (settled.ok) await this.#leave((writer) => endRun(writer, this.#scope, settled.end));
-    else await this.#leave((writer) => failRun(writer, this.#scope, "failed", settled.error));
+    else if (settled.ok) await this.#leave(() => this.#host.end(settled.end));
+    else await this.#leave(() => this.#host.fail("failed", settled.error));
   }
 
   /** Ends a run that is over one of its limits. */
   #endOver(error: Error, reason: DeadReason): void {
     this.#context.fence();
-    void this.#leave((writer) => failRun(writer, this.#scope, reason, error));
+    void this.#leave(() => this.#host.fail(reason, error));
   }
 
   /** Tells once, while the run is in memory, that it comes near a limit. */
@@ -288,7 +275,7 @@ export class RunExecution {
     if (value < max * nearLimitRatio || this.#announced.has(limit)) return;
     this.#announced.add(limit);
     this.#busy++;
-    announceNearLimit(this.#options.writer, this.#scope, nearLimit).then(
+    this.#host.announce(nearLimit).then(
       () => {
         this.#busy--;
         this.#pump.poke();
@@ -300,12 +287,12 @@ export class RunExecution {
     );
   }
 
-  /** Takes one exit. When the file refuses it because something was journaled meanwhile, the run goes on. */
-  async #leave(exit: (writer: Writer) => Promise<boolean>): Promise<void> {
+  /** Takes one exit. When the store refuses it because something was journaled meanwhile, the run goes on. */
+  async #leave(exit: () => Promise<boolean>): Promise<void> {
     if (this.#isLeaving) return;
     this.#isLeaving = true;
     try {
-      const hasLeft = await exit(this.#options.writer);
+      const hasLeft = await exit();
       this.#isLeaving = false;
       if (hasLeft) return;
       if (this.#isInterrupted) await this.#release();
@@ -319,9 +306,9 @@ export class RunExecution {
   /** The engine itself could not go on with this run. */
   #fail(error: unknown): void {
     if (this.#isStopped) return;
-    if (isFinal(error) || this.#hasFailed) {
+    if (this.#host.isFinal(error) || this.#hasFailed) {
       this.stop(error as Error);
-      this.#options.onLost(error);
+      this.#host.lose(error);
       return;
     }
     this.#hasFailed = true;
@@ -329,12 +316,6 @@ export class RunExecution {
   }
 
   #stuck(): StuckRun {
-    return { taskId: this.#scope.taskId, runId: this.#scope.runId, expected: this.#pump.undelivered.find((step) => !this.#operations.has(keyOf(step))), pending: [...this.#operations.values()] };
+    return { taskId: this.#options.loaded.task.id, runId: this.#options.loaded.runId, expected: this.#pump.undelivered.find((step) => !this.#operations.has(keyOf(step))), pending: [...this.#operations.values()] };
   }
-}
-
-/** When a run was made from another's steps and has keys of its own: the time of the last step that it was given. One that goes on after a skip sees the times that it saw. */
-function forkedAtMs({ journal, keyRunId, runId }: ClaimedRun): number {
-  const given = keyRunId === runId ? journal.filter(({ attempt }) => attempt === 0) : [];
-  return Math.max(0, ...given.map(({ completedAtMs }) => completedAtMs));
 }

@@ -1,0 +1,45 @@
+import type { Clock } from "../../base/clock.ts";
+import type { EngineLimits } from "../limits.ts";
+import { keyOf } from "../journaled-step.ts";
+import type { RunHost } from "../run-host.ts";
+import type { ClaimedRun } from "./claimed-run.ts";
+import { perform, type PerformScope } from "./perform.ts";
+import { announceNearLimit, endRun, failRun, parkRun, releaseRun, suspendRun } from "./run-exits.ts";
+import { isFinal, type Writer } from "./writer.ts";
+
+export interface SqliteRunHostOptions {
+  readonly claimed: ClaimedRun;
+  readonly writer: Writer;
+  readonly clock: Clock;
+  readonly limits: EngineLimits;
+  readonly queueMax: (agent: string) => number;
+  readonly signal: AbortSignal;
+  readonly lose: (error: unknown) => void;
+}
+
+/** What one run does in the data file. */
+export function createSqliteRunHost({ claimed, writer, clock, limits, queueMax, signal, lose }: SqliteRunHostOptions): RunHost {
+  const { task, runId, runSerial, waits, codeVersion } = claimed;
+  const scope: PerformScope = {
+    writer, clock, limits, queueMax, signal, runId, runSerial,
+    keyRunId: claimed.keyRunId, taskId: task.id, taskSerial: task.serial,
+    recoveriesWithoutProgress: task.recoveriesWithoutProgress, begunAtMs: forkedAtMs(claimed), attempt: 1 + claimed.recoveries,
+  };
+  return {
+    isStored: ({ identity }) => waits.has(keyOf(identity)),
+    perform: (operation, seeded) => perform(scope, operation, seeded),
+    suspend: (reason, deliveredCount) => suspendRun(writer, scope, reason, deliveredCount),
+    release: () => releaseRun(writer, scope),
+    park: (error) => parkRun(writer, scope, codeVersion, error),
+    end: (end) => endRun(writer, scope, end),
+    fail: (reason, error) => failRun(writer, scope, reason, error),
+    announce: (nearLimit) => announceNearLimit(writer, scope, nearLimit),
+    isFinal, lose,
+  };
+}
+
+/** When a run was made from another's steps and has keys of its own: the time of the last step that it was given. One that goes on after a skip sees the times that it saw. */
+function forkedAtMs({ journal, keyRunId, runId }: ClaimedRun): number {
+  const given = keyRunId === runId ? journal.filter(({ attempt }) => attempt === 0) : [];
+  return Math.max(0, ...given.map(({ completedAtMs }) => completedAtMs));
+}
