@@ -36,8 +36,13 @@ export function migrate(db: SqliteDatabase, migrations: readonly Migration[]): v
  */
 export function assertKnown(db: SqliteDatabase, migrations: readonly Migration[]): ReadonlySet<string> {
   const applied = new Set(db.all("SELECT name FROM lh_migration").map((row) => String(row["name"])));
-  const known = new Set(migrations.map((migration) => migration.name));
-  const unknown = [...applied].filter((name) => !known.has(name));
+  const unknown = findUnknown(applied, migrations);
   if (unknown.length === 0) return applied;
   throw new LonghaulError("STORE_VERSION", `${db.path} was written by a newer version of longhaul (it has ${unknown.join(", ")}). Upgrade longhaul, or give another --data directory.`);
+}
+
+/** The names among `applied` that this version does not know. */
+export function findUnknown(applied: ReadonlySet<string>, migrations: readonly Migration[]): readonly string[] {
+  const known = new Set(migrations.map((migration) => migration.name));
+  return [...applied].filter((name) => !known.has(name));
 }

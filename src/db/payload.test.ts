@@ -2,7 +2,8 @@ import * as fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Json } from "../base/json.ts";
 import { migrate } from "./migration.ts";
-import { inlineLengthMax, loadJson, payloadMigration, storeJson } from "./payload.ts";
+import { inlineLengthMax } from "./payload-text.ts";
+import { loadJson, payloadMigration, storeJson } from "./payload.ts";
 import { SqliteDatabase } from "./sqlite.ts";
 
 let db: SqliteDatabase;

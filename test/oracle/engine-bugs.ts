@@ -136,6 +136,6 @@ export const engineBugs: readonly PlantedBug[] = [
   },
   {
     name: "a long value is cut", harm: "what a step returned comes back without its document",
-    file: "src/db/payload.ts", find: "  return isInline(text) ? value : unpack(db, value);", replace: "  return value;", suites: ["src/db/payload.test.ts"],
+    file: "src/db/payload-text.ts", find: "  return isInline(text) ? value : unpack(value, find);", replace: "  return value;", suites: ["src/db/payload.test.ts"],
   },
 ];

@@ -1,5 +1,6 @@
 import type { Json } from "../../base/json.ts";
-import { isInline, loadJson, storeJson } from "../../db/payload.ts";
+import { isInline } from "../../db/payload-text.ts";
+import { loadJson, storeJson } from "../../db/payload.ts";
 import type { Row, SqliteDatabase } from "../../db/sqlite.ts";
 import { parseFailure, type Failure } from "../../record/failure.ts";
 import { outcomeToJson, parseOutcome, type CompletedStep, type StepIdentity, type StepKind, type StepOutcome } from "../../record/step.ts";

@@ -1,0 +1,70 @@
+import { LonghaulError, messageOf } from "../base/error.ts";
+
+/**
+ * What became of a statement that PostgreSQL did not carry out, as far as trying again is concerned:
+ *  conflict: it was rolled back because of another transaction; the same work may succeed at once;
+ *  unavailable: the server, the way to it or its disk failed; the same work may succeed later. Whether a COMMIT that ended so took effect, nobody knows;
+ *  refused: the server let us not in: a password, a right, a database that does not exist;
+ *  other: the statement itself.
+ */
+export type PostgresFailure = "conflict" | "unavailable" | "refused" | "other";
+
+/** Serialization failure, deadlock, a lock that was not to be had in time. */
+const conflictStates = ["40001", "40P01", "55P03"];
+/** Shutting down, crashed, starting up; a connection that was cut because its transaction stood still. */
+const unavailableStates = ["57P01", "57P02", "57P03", "57P05", "25P03", "25P04", "58030"];
+/** Connection failed; out of connections, memory, disk. */
+const unavailableClasses = ["08", "53"];
+/** Authentication, an unknown database. */
+const refusedClasses = ["28", "3D"];
+const socketCodes = ["ECONNREFUSED", "ECONNRESET", "EPIPE", "ETIMEDOUT", "ECONNABORTED", "EHOSTUNREACH", "ENETUNREACH", "EHOSTDOWN", "ENETDOWN", "EAI_AGAIN", "ENOTFOUND", "ENOENT"];
+/** What the driver says in words only. */
+const driverWords = /^(Connection terminated|timeout exceeded when trying to connect|timeout expired|Client has encountered a connection error|Query read timeout|Client was closed|The server closed)/;
+
+export function classifyFailure(error: unknown): PostgresFailure {
+  if (!(error instanceof Error)) return "other";
+  if (error instanceof AggregateError && error.errors.length > 0) return classifyFailure(error.errors[0]);
+  const code = "code" in error && typeof error.code === "string" ? error.code : "";
+  if (conflictStates.includes(code)) return "conflict";
+  if (socketCodes.includes(code) || driverWords.test(error.message) || unavailableStates.includes(code)) return "unavailable";
+  if (!/^[0-9A-Z]{5}$/.test(code)) return "other";
+  if (unavailableClasses.includes(code.slice(0, 2))) return "unavailable";
+  return refusedClasses.includes(code.slice(0, 2)) ? "refused" : "other";
+}
+
+/** True when a later try of the same work may succeed. */
+export function isPassing(error: unknown): boolean {
+  if (error instanceof LonghaulError) return error.code === "STORE_UNREACHABLE" || error.code === "STORE_CONFLICT" || error.code === "STORE_COMMIT_UNKNOWN";
+  const failure = classifyFailure(error);
+  return failure === "conflict" || failure === "unavailable";
+}
+
+export function toUnreachable(where: string, error: unknown, triedMs: number): LonghaulError {
+  return new LonghaulError("STORE_UNREACHABLE", `PostgreSQL at ${where} does not do its work, tried for ${Math.round(triedMs / 1_000)} s: ${reasonOf(error)}. Check that it runs and that this machine reaches it.`, {
+    retry: "backoff",
+    cause: error,
+  });
+}
+
+export function toConflict(where: string, error: unknown, tries: number): LonghaulError {
+  return new LonghaulError("STORE_CONFLICT", `A transaction at ${where} met others ${tries} times and was rolled back each time: ${reasonOf(error)}. Try it again later; make it shorter if it is frequent.`, {
+    retry: "backoff",
+    cause: error,
+  });
+}
+
+export function toCommitUnknown(where: string, error: unknown): LonghaulError {
+  return new LonghaulError("STORE_COMMIT_UNKNOWN", `The connection to ${where} was lost during COMMIT (${reasonOf(error)}): nobody knows whether the transaction took effect. Look, or do the same work again if it is idempotent.`, {
+    retry: "backoff",
+    cause: error,
+  });
+}
+
+export function toRefused(where: string, error: unknown): LonghaulError {
+  return new LonghaulError("STORE_REFUSED", `PostgreSQL at ${where} refuses the connection: ${reasonOf(error)}. Mend the user, the password or the database name in the address.`, { cause: error });
+}
+
+/** A connection that is tried on several addresses fails with several errors under an empty message. */
+function reasonOf(error: unknown): string {
+  return error instanceof AggregateError && error.message === "" ? error.errors.map(messageOf).join("; ") : messageOf(error);
+}

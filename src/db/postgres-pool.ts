@@ -1,0 +1,98 @@
+import type * as Driver from "pg";
+import type { Pool, PoolConfig } from "pg";
+import { LonghaulError } from "../base/error.ts";
+import { fromStoredText } from "./postgres-text.ts";
+
+export interface PostgresLimits {
+  /** Connections at the most. Default 10. */
+  readonly connectionsMax?: number;
+  /** A statement that runs longer is ended by the server. Default 30 s. */
+  readonly statementTimeoutMs?: number;
+  /** A statement that waits longer for a lock is a conflict, which is tried again. Default 10 s. */
+  readonly lockTimeoutMs?: number;
+  /** A transaction that stands still for longer is rolled back and its connection cut: our process hangs or is gone. Default 30 s. */
+  readonly idleInTransactionTimeoutMs?: number;
+  /** To get a connection, a free one or a new one. Default 10 s. */
+  readonly connectTimeoutMs?: number;
+}
+
+export interface PoolOptions extends PostgresLimits {
+  readonly url: string;
+  readonly schema: string;
+}
+
+/** The driver waits this much longer than the server for the end of a statement: then the way to the server is broken. */
+const graceMs = 5_000;
+/** A schema's name stands in statements and in the options of a connection: no quoting is needed for these. */
+const schemaPattern = /^[a-z_][a-z0-9_]{0,47}$/;
+
+/** By the number of the type: text, varchar, int8. Arrays come back as the driver has them: int8[] as texts, text[] as stored. */
+const ourParsers: ReadonlyMap<number, (text: string) => unknown> = new Map<number, (text: string) => unknown>([[25, fromStoredText], [1043, fromStoredText], [20, toWhole]]);
+
+/**
+ * A pool whose connections look into `schema` first. Nothing is connected yet.
+ * @throws {STORE_DRIVER_MISSING} when the package pg is not installed. @throws {OPTION_INVALID}
+ */
+export async function createPool(options: PoolOptions): Promise<Pool> {
+  const driver = await importDriver();
+  const parserOf = driver.types.getTypeParser as (oid: number, format?: string) => (text: string) => unknown;
+  const getTypeParser = (oid: number, format?: string): ((text: string) => unknown) => ourParsers.get(oid) ?? parserOf(oid, format);
+  const pool = new driver.Pool({ ...configOf(options), types: { getTypeParser } });
+  // A connection that breaks tells whoever uses it by the failure of a statement; without a listener its event would end the process.
+  pool.on("error", ignore);
+  pool.on("connect", (client) => client.on("error", ignore));
+  return pool;
+}
+
+function configOf({ url, schema, ...limits }: PoolOptions): PoolConfig {
+  if (!schemaPattern.test(schema)) throw new LonghaulError("OPTION_INVALID", `schema is ${JSON.stringify(schema)}. Use at most 48 small letters, digits and underscores.`);
+  const { connectionsMax = 10, statementTimeoutMs = 30_000, lockTimeoutMs = 10_000, idleInTransactionTimeoutMs = 30_000, connectTimeoutMs = 10_000 } = limits;
+  const address = parseAddress(url);
+  address.searchParams.set("options", `${address.searchParams.get("options") ?? ""} -c search_path=${schema},public`.trim());
+  return {
+    connectionString: address.href,
+    application_name: "longhaul",
+    max: connectionsMax,
+    connectionTimeoutMillis: connectTimeoutMs,
+    statement_timeout: statementTimeoutMs,
+    lock_timeout: lockTimeoutMs,
+    idle_in_transaction_session_timeout: idleInTransactionTimeoutMs,
+    query_timeout: statementTimeoutMs + graceMs,
+    keepAlive: true,
+    // An idle pool does not keep a process alive that has nothing else to do.
+    allowExitOnIdle: true,
+  };
+}
+
+/** The address without its password, for messages. */
+export function labelOf(url: string): string {
+  const { hostname, port, pathname, searchParams } = parseAddress(url);
+  const host = hostname === "" ? (searchParams.get("host") ?? "localhost") : hostname;
+  return `${host}:${port === "" ? "5432" : port}${pathname === "" ? "/" : pathname}`;
+}
+
+function parseAddress(url: string): URL {
+  const address = URL.parse(url);
+  if (address !== null && (address.protocol === "postgres:" || address.protocol === "postgresql:")) return address;
+  // The text may hold a password: it is not repeated.
+  throw new LonghaulError("OPTION_INVALID", "The address of the database is not one of PostgreSQL. Use postgres://user:password@host:5432/database.");
+}
+
+async function importDriver(): Promise<typeof Driver> {
+  try {
+    return await import("pg");
+  } catch (error) {
+    throw new LonghaulError("STORE_DRIVER_MISSING", "A postgres:// address needs the package pg, which is not installed. Type: npm install pg", { cause: error });
+  }
+}
+
+/** 64-bit integers come back as numbers. */
+function toWhole(text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value)) throw new RangeError(`PostgreSQL gave the integer ${text}, which a number does not hold exactly. Cast it to text in the statement.`);
+  return value;
+}
+
+function ignore(): void {
+  // See createPool.
+}

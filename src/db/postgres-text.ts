@@ -1,0 +1,22 @@
+/*
+ * PostgreSQL refuses U+0000 in text, and UTF-8 has no lone surrogates; JavaScript strings have both. Nothing is lost: such a string is stored as U+0001 and its JSON
+ * form, in which both are written as escapes, and comes back as it was. A string that begins with U+0001 itself is stored so as well. Equal strings are stored
+ * equal, so that they can be compared, but their order and length are those of the stored form.
+ * JSON texts never need it, since JSON.stringify escapes both; that is why JSON is kept in columns of type text: jsonb refuses the escape of U+0000.
+ */
+const marker = "\u0001";
+
+/** The text that is stored for a string. */
+export function toStoredText(value: string): string {
+  return value.includes("\u0000") || value.startsWith(marker) || !value.isWellFormed() ? marker + JSON.stringify(value) : value;
+}
+
+/** What `toStoredText` was given. Text of another hand, which only looks like ours, comes back as it stands. */
+export function fromStoredText(stored: string): string {
+  if (!stored.startsWith(`${marker}"`)) return stored;
+  try {
+    return JSON.parse(stored.slice(1)) as string;
+  } catch {
+    return stored; // It is not ours.
+  }
+}

@@ -1,0 +1,226 @@
+import type { Pool, PoolClient, QueryConfig, QueryResult } from "pg";
+import type { Clock } from "../base/clock.ts";
+import { sleep } from "../base/clock.ts";
+import { LonghaulError } from "../base/error.ts";
+import { integerBetween, type Random } from "../base/random.ts";
+import { classifyFailure, toCommitUnknown, toConflict, toRefused, toUnreachable } from "./postgres-failure.ts";
+import { createPool, labelOf, type PostgresLimits } from "./postgres-pool.ts";
+import { toStoredText } from "./postgres-text.ts";
+
+type PostgresItem = string | number | boolean | null;
+/** An array is one parameter, for `= ANY ($1)` and `unnest($1)`. */
+export type PostgresValue = PostgresItem | Uint8Array | readonly PostgresItem[];
+export type PostgresRow = Readonly<Record<string, unknown>>;
+
+/**
+ * Where statements run: a transaction, or the database itself. Parameters are `$1, $2, …`. Statements are prepared once for each connection and kept, so their
+ * text should be a constant; strings come back as they were given, whatever they hold (postgres-text.ts); int8 comes back as a number.
+ */
+export interface PostgresSession {
+  run(sql: string, ...values: readonly PostgresValue[]): Promise<{ readonly changes: number }>;
+  get(sql: string, ...values: readonly PostgresValue[]): Promise<PostgresRow | undefined>;
+  all(sql: string, ...values: readonly PostgresValue[]): Promise<readonly PostgresRow[]>;
+  /** Runs one statement that is not kept: for text that comes from a user. */
+  allOnce(sql: string, ...values: readonly PostgresValue[]): Promise<readonly PostgresRow[]>;
+  /** Runs statements without parameters, separated by semicolons. */
+  exec(sql: string): Promise<void>;
+}
+
+export interface PostgresOptions extends PostgresLimits {
+  /** `postgres://user:password@host:5432/database`. */
+  readonly url: string;
+  /** All tables live in it; connections look into it first, then into public. Default "longhaul". */
+  readonly schema?: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** How long work is tried again while the server cannot be reached. Default 30 s. */
+  readonly retryForMs?: number;
+}
+
+export interface TransactionOptions {
+  /**
+   * True when the job, done a second time after it has taken effect, finds that and changes nothing: then it is done again also when the connection is lost
+   * during COMMIT. Default false: that ends in STORE_COMMIT_UNKNOWN.
+   */
+  readonly idempotent?: boolean;
+  /** Default "read committed". */
+  readonly isolation?: "read committed" | "repeatable read" | "serializable";
+  readonly readOnly?: boolean;
+}
+
+/** What the driver takes beyond its published type: the extended protocol also for a statement without parameters, and a time limit of its own. */
+interface Query extends QueryConfig {
+  readonly queryMode?: "extended";
+  readonly query_timeout?: number;
+}
+
+/** The driver's own limit for `exec`, whose statements may switch off the server's. */
+const execTimeoutMs = 3_600_000;
+const conflictTriesMax = 10;
+const backoffBaseMs = 20;
+const backoffCapMs = 1_000;
+/** Texts that are prepared; what comes later is parsed each time. */
+const preparedMax = 500;
+
+/**
+ * A bounded pool of connections to one database. What fails for a passing reason is done again: a conflict up to 10 times, an unreachable server for 30 s.
+ * While nobody asks it anything, it sends nothing.
+ */
+export class PostgresDatabase implements PostgresSession {
+  /** Host, port and database, for messages. */
+  readonly where: string;
+  readonly schema: string;
+  readonly #pool: Pool;
+  readonly #clock: Clock;
+  readonly #random: Random;
+  readonly #retryForMs: number;
+  readonly #names = new Map<string, string>();
+  readonly #broken = new WeakSet<PoolClient>();
+  readonly #closing = new AbortController();
+
+  private constructor(pool: Pool, { url, schema = "longhaul", clock, random, retryForMs = 30_000 }: PostgresOptions) {
+    this.where = labelOf(url);
+    this.schema = schema;
+    this.#pool = pool;
+    this.#clock = clock;
+    this.#random = random;
+    this.#retryForMs = retryForMs;
+  }
+
+  /** Nothing is connected before the first statement. @throws {STORE_DRIVER_MISSING} @throws {OPTION_INVALID} */
+  static async open(options: PostgresOptions): Promise<PostgresDatabase> {
+    return new PostgresDatabase(await createPool({ schema: "longhaul", ...options }), options);
+  }
+
+  /** One statement by itself. It is sent again when the connection is lost: only for what reads or is idempotent. */
+  run(sql: string, ...values: readonly PostgresValue[]): Promise<{ readonly changes: number }> {
+    return this.#retrying(true, (client) => this.#sessionOf(client).run(sql, ...values));
+  }
+
+  /** See `run`. */
+  get(sql: string, ...values: readonly PostgresValue[]): Promise<PostgresRow | undefined> {
+    return this.#retrying(true, (client) => this.#sessionOf(client).get(sql, ...values));
+  }
+
+  /** See `run`. */
+  all(sql: string, ...values: readonly PostgresValue[]): Promise<readonly PostgresRow[]> {
+    return this.#retrying(true, (client) => this.#sessionOf(client).all(sql, ...values));
+  }
+
+  /** See `run`. */
+  allOnce(sql: string, ...values: readonly PostgresValue[]): Promise<readonly PostgresRow[]> {
+    return this.#retrying(true, (client) => this.#sessionOf(client).allOnce(sql, ...values));
+  }
+
+  /** See `run`. */
+  exec(sql: string): Promise<void> {
+    return this.#retrying(true, (client) => this.#sessionOf(client).exec(sql));
+  }
+
+  /**
+   * Runs `job` in one transaction, and again from its beginning after a conflict or a lost connection: it must do nothing but use `tx`. Resolves when PostgreSQL has
+   * acknowledged the COMMIT.
+   * @throws {STORE_UNREACHABLE} @throws {STORE_CONFLICT} @throws {STORE_COMMIT_UNKNOWN} @throws {STORE_REFUSED}
+   */
+  transaction<T>(job: (tx: PostgresSession) => Promise<T>, options: TransactionOptions = {}): Promise<T> {
+    const begin = `BEGIN ISOLATION LEVEL ${(options.isolation ?? "read committed").toUpperCase()}${options.readOnly === true ? " READ ONLY" : ""}`;
+    return this.#retrying(options.idempotent ?? false, async (client, onCommit) => {
+      await client.query(begin);
+      const ended = { isEnded: false };
+      try {
+        const value = await job(this.#sessionOf(client, ended));
+        ended.isEnded = true;
+        onCommit();
+        const { command } = await client.query("COMMIT");
+        if (command === "COMMIT") return value;
+      } catch (error) {
+        ended.isEnded = true;
+        if (classifyFailure(error) !== "unavailable") await this.#rollBack(client);
+        throw error;
+      }
+      throw new LonghaulError("TRANSACTION_SQL", "A statement of the transaction failed, and its error was caught: PostgreSQL rolled the whole transaction back. Let the error pass, and begin again.");
+    });
+  }
+
+  /** Waits for what is under way; what waits for the server to come back is given up. */
+  async close(): Promise<void> {
+    if (this.#closing.signal.aborted) return;
+    this.#closing.abort(new LonghaulError("ENGINE_CLOSED", `The connections to ${this.where} are closed. Start again to use them.`));
+    await this.#pool.end();
+  }
+
+  /** `onCommit` is called when the work can no longer be known to have failed. */
+  async #retrying<T>(isIdempotent: boolean, work: (client: PoolClient, onCommit: () => void) => Promise<T>): Promise<T> {
+    const startedAtMs = this.#clock.monotonicMs();
+    for (let tries = 1; ; tries++) {
+      this.#closing.signal.throwIfAborted();
+      let isCommitting = false;
+      try {
+        return await this.#withClient((client) => work(client, () => (isCommitting = true)));
+      } catch (error) {
+        const failure = classifyFailure(error);
+        if (failure === "other") throw error;
+        if (failure === "refused") throw toRefused(this.where, error);
+        const triedMs = this.#clock.monotonicMs() - startedAtMs;
+        const isTimeUp = triedMs >= this.#retryForMs;
+        if (failure === "conflict" && (tries >= conflictTriesMax || isTimeUp)) throw toConflict(this.where, error, tries);
+        if (failure === "unavailable" && isCommitting && !isIdempotent) throw toCommitUnknown(this.where, error);
+        if (failure === "unavailable" && isTimeUp) throw toUnreachable(this.where, error, triedMs);
+        await sleep(this.#clock, integerBetween(this.#random, 1, Math.min(backoffCapMs, backoffBaseMs * 2 ** Math.min(tries, 16))), this.#closing.signal);
+      }
+    }
+  }
+
+  async #withClient<T>(work: (client: PoolClient) => Promise<T>): Promise<T> {
+    const client = await this.#pool.connect();
+    let isBroken = false;
+    try {
+      return await work(client);
+    } catch (error) {
+      isBroken = classifyFailure(error) === "unavailable";
+      throw error;
+    } finally {
+      client.release(isBroken || this.#broken.has(client));
+    }
+  }
+
+  /** A connection that cannot even roll back is given up; what the transaction failed of is what its caller is told. */
+  async #rollBack(client: PoolClient): Promise<void> {
+    try {
+      await client.query("ROLLBACK");
+    } catch {
+      this.#broken.add(client); // The server rolls back by itself what has lost its connection.
+    }
+  }
+
+  #sessionOf(client: PoolClient, transaction: { readonly isEnded: boolean } = { isEnded: false }): PostgresSession {
+    const query = async (config: Query): Promise<QueryResult<Record<string, unknown>>> => {
+      if (transaction.isEnded) throw new LonghaulError("TRANSACTION_SQL", "The transaction has ended: a statement came after its function. Await all statements of a transaction.");
+      return await client.query<Record<string, unknown>>(config);
+    };
+    const kept = (sql: string, values: readonly PostgresValue[]): Promise<QueryResult<Record<string, unknown>>> => query({ text: sql, values: values.map(toParameter), ...this.#nameOf(sql) });
+    return {
+      run: async (sql, ...values) => ({ changes: (await kept(sql, values)).rowCount ?? 0 }),
+      get: async (sql, ...values) => (await kept(sql, values)).rows[0],
+      all: async (sql, ...values) => (await kept(sql, values)).rows,
+      // The extended protocol takes one statement only.
+      allOnce: async (sql, ...values) => (await query({ text: sql, values: values.map(toParameter), queryMode: "extended" })).rows,
+      exec: async (sql) => void (await query({ text: sql, query_timeout: execTimeoutMs })),
+    };
+  }
+
+  #nameOf(sql: string): { readonly name?: string } {
+    let name = this.#names.get(sql);
+    if (name === undefined) {
+      if (this.#names.size >= preparedMax) return {};
+      name = `lh${this.#names.size + 1}`;
+      this.#names.set(sql, name);
+    }
+    return { name };
+  }
+}
+
+function toParameter(value: PostgresValue): unknown {
+  if (typeof value === "string") return toStoredText(value);
+  return Array.isArray(value) ? value.map((item: PostgresItem) => (typeof item === "string" ? toStoredText(item) : item)) : value;
+}
