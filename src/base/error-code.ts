@@ -11,6 +11,7 @@ export const errorCodes = {
   ENGINE_CLOSED: { cause: "The engine was closed or is draining.", remedy: "Start it again." },
   ENGINE_JOURNAL_LIMIT: { cause: "What the steps of a run came to takes more bytes than its limit.", remedy: "Split the work into child tasks, or keep large results elsewhere and return a reference." },
   ENGINE_STEP_LIMIT: { cause: "A run took more steps than its limit.", remedy: "Split the work into child tasks." },
+  ENGINE_UNREACHABLE: { cause: "Restate did not answer, or refused what the engine asked of it.", remedy: "Check that it runs and that its addresses are right; see the message." },
   ENGINE_RECOVERY_LIMIT: { cause: "A task was executing in too many crashes.", remedy: "Find what kills the process, then restart the task." },
   TASK_UNKNOWN: { cause: "No task or run has this id.", remedy: "List tasks with `longhaul ps --all`." },
   TASK_STATE: { cause: "The task is in a state that does not allow this.", remedy: "See its state with `longhaul show`." },

@@ -91,7 +91,7 @@ function testEnds(suite: EngineSuite): void {
 
     // Crashes whenever the child has ended and its parent has not.
     for (let crash = 0; crash < 5 && !end; crash++) {
-      await fixture.clock.advance(0);
+      await fixture.settle();
       const [child] = await fixture.engine.list({ agent: "child" });
       const parent = await fixture.engine.get(taskId);
       expect([child?.status, parent?.status]).not.toEqual(["done", "waiting"]);

@@ -1,3 +1,4 @@
+import { sleep, systemClock } from "../base/clock.ts";
 import { macrotask } from "../base/turn.ts";
 import type { VirtualClock } from "../base/virtual-clock.ts";
 import type { Json } from "../base/json.ts";
@@ -13,11 +14,13 @@ export interface EngineFixture {
   /** What the observer was told by this engine, in order. */
   readonly changes: readonly TaskChange[];
   /** Ids of the progress writes that were applied to these data by any engine. */
-  applied(): readonly string[];
+  applied(): Promise<readonly string[]>;
   /** Ids of the records that were written to these data by any engine. */
-  recorded(): readonly string[];
+  recorded(): Promise<readonly string[]>;
   /** Ids of the tasks that left their slot, as the store was told by any engine, in order. */
-  left(): readonly string[];
+  left(): Promise<readonly string[]>;
+  /** Lets pass what the engine needs to do all it can do by itself, while bodies execute that nobody ends. No time passes on the clock. */
+  settle(): Promise<void>;
 }
 
 /** How a contract suite gets engines of one adapter. */
@@ -60,11 +63,11 @@ export function code(ctx: EngineContext, name: string, body: () => Json | Promis
   return ctx.step({ kind: "code", name }, async () => value(await body()));
 }
 
-/** Lets turns of the event loop pass until the condition holds. */
-export async function until(condition: () => boolean, what: string): Promise<void> {
-  for (let turn = 0; turn < 20_000; turn++) {
-    if (condition()) return;
-    await macrotask();
+/** Lets turns of the event loop pass until the condition holds: many at once, as an engine in this process needs, then with pauses, as one beside it does. */
+export async function until(condition: () => boolean | Promise<boolean>, what: string): Promise<void> {
+  for (let turn = 0; turn < 40_000; turn++) {
+    if (await condition()) return;
+    await (turn < 20_000 ? macrotask() : sleep(systemClock, 1));
   }
   throw new Error(`It did not come to this: ${what}`);
 }

@@ -144,7 +144,7 @@ function testPrefix(suite: EngineSuite): void {
     // A step that executes again is another step for those whom it asks for something.
     expect(await runToEnd(fixture, taskId)).toMatchObject({ status: "done", output: `${restarted.runId}/code/second/1` });
     expect(log).toEqual(["paid"]);
-    expect(fixture.applied()).toEqual(["restarted", "second"]);
+    expect(await fixture.applied()).toEqual(["restarted", "second"]);
     expect((await fixture.engine.runs(taskId)).map(({ id, fromRunId }) => [id, fromRunId])).toEqual([[dead, null], [restarted.runId, dead]]);
   });
 

@@ -29,16 +29,16 @@ export function testOperation(suite: EngineSuite): void {
       };
       await fixture.engine.run([agentA], execute);
       const [plain, nap, canceled, crashed] = await Promise.all(["plain", "nap", "hold", "hold"].map((source) => fixture.engine.start(newTask(fixture, { source }))));
-      await until(() => fixture.left().length === 2, "two have left");
-      expect(fixture.left()).toEqual([plain?.taskId, nap?.taskId]);
+      await until(async () => (await fixture.left()).length === 2, "two have left");
+      expect(await fixture.left()).toEqual([plain?.taskId, nap?.taskId]);
 
       await fixture.engine.cancel(canceled?.taskId ?? "", "enough");
-      expect(fixture.left().at(-1)).toBe(canceled?.taskId);
+      expect((await fixture.left()).at(-1)).toBe(canceled?.taskId);
 
       fixture = await suite.crash(fixture);
-      expect(fixture.left()).toHaveLength(3);
+      expect(await fixture.left()).toHaveLength(3);
       await fixture.engine.run([agentA], execute);
-      expect(fixture.left().slice(3)).toEqual([crashed?.taskId]);
+      expect((await fixture.left()).slice(3)).toEqual([crashed?.taskId]);
     });
 
     it("says whether it is quiet: not while a body executes, but while all wait", async () => {
@@ -50,7 +50,7 @@ export function testOperation(suite: EngineSuite): void {
         return done(null);
       });
       await fixture.engine.start(newTask(fixture));
-      await fixture.clock.advance(0);
+      await fixture.settle();
 
       expect(fixture.engine.isQuiet()).toBe(false);
       gate.open();
@@ -98,7 +98,7 @@ function testDrain(suite: EngineSuite): void {
       return done("ended");
     });
     const { taskId } = await fixture.engine.start(newTask(fixture));
-    await fixture.clock.advance(0);
+    await fixture.settle();
 
     const drained = fixture.engine.drain(60_000);
     gate.open();
@@ -119,19 +119,19 @@ function testDrain(suite: EngineSuite): void {
       }));
     await fixture.engine.run([agentA], execute(true));
     const { taskId } = await fixture.engine.start(newTask(fixture));
-    await fixture.clock.advance(0);
+    await fixture.settle();
 
     const drained = fixture.engine.drain(30_000);
-    await fixture.clock.advance(30_000);
+    await fixture.clock.advance(30_000, () => fixture.settle());
 
     expect(await drained).toEqual({ interrupted: 1 });
     expect(reasons).toEqual(["ENGINE_CLOSED"]);
     gate.open();
-    await fixture.clock.advance(0);
+    await fixture.settle();
     fixture = await suite.reopen(fixture);
     await fixture.engine.run([agentA], execute(false));
     expect(await runToEnd(fixture, taskId)).toMatchObject({ output: 1 });
-    expect(fixture.applied()).toEqual(["again"]);
+    expect(await fixture.applied()).toEqual(["again"]);
   });
 
   it("E11 refuses work after its end, by name", async () => {
@@ -164,7 +164,7 @@ function testDecisions(suite: EngineSuite): void {
       return done(null);
     });
     const { taskId } = await fixture.engine.start(newTask(fixture));
-    await fixture.clock.advance(0);
+    await fixture.settle();
     const next = await fixture.engine.start(newTask(fixture, { source: "next" }));
 
     expect(await fixture.engine.cancel(taskId, "wrong one")).toBe(true);
@@ -174,8 +174,8 @@ function testDecisions(suite: EngineSuite): void {
     gate.open();
     await quiet(fixture);
     expect(log).toEqual(["TASK_CANCELED"]);
-    expect(fixture.applied()).toEqual([]);
-    expect(fixture.recorded()).toEqual(["what it did/late"]);
+    expect(await fixture.applied()).toEqual([]);
+    expect(await fixture.recorded()).toEqual(["what it did/late"]);
   });
 
   it("restarts a canceled task with a new run from its first step, and refuses one that goes on or is done", async () => {
@@ -201,7 +201,7 @@ function testDecisions(suite: EngineSuite): void {
   it("gives a task that missed its deadline the same time again when it is restarted", async () => {
     const fixture = await suite.create();
     const { taskId } = await fixture.engine.start(newTask(fixture, { deadlineAtMs: fixture.clock.now() + 1_000 }));
-    await fixture.clock.advance(5_000);
+    await fixture.clock.advance(5_000, () => fixture.settle());
     await fixture.engine.run([agentA], async () => done("in time"));
     await quiet(fixture);
     expect(await fixture.engine.result(taskId)).toMatchObject({ status: "dead", reason: "deadline" });

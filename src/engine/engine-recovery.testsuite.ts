@@ -6,7 +6,7 @@ import { agentA, code, createGate, done, newTask, progress, quiet, runToEnd, unt
 /** Waits until a run executes and had time to come to its step. */
 async function executing(fixture: EngineFixture): Promise<void> {
   await until(() => fixture.changes.some(({ task }) => task.status === "running" && task.runId !== null), "a run executes");
-  await fixture.clock.advance(0);
+  await fixture.settle();
 }
 
 export function testRecovery(suite: EngineSuite): void {
@@ -65,7 +65,7 @@ function testCrash(suite: EngineSuite): void {
 
     expect(await result).toMatchObject({ code: "ENGINE_FENCED" });
     await expect(first.engine.start(newTask(first))).rejects.toMatchObject({ code: "ENGINE_FENCED" });
-    expect(second.applied()).toEqual(["second"]);
+    expect(await second.applied()).toEqual(["second"]);
     expect(await second.engine.steps(String((await second.engine.get(taskId))?.runId))).toHaveLength(1);
   });
 }
@@ -104,7 +104,7 @@ function testLimits(suite: EngineSuite): void {
     const sources = ["fine", "fine", "deadly", "fine", "fine", "fine"];
     const tasks = await Promise.all(sources.map((source) => fixture.engine.start(newTask(fixture, { source }))));
     for (let life = 0; life < 60; life++) {
-      await fixture.clock.advance(isDying ? 0 : 10_000);
+      await fixture.clock.advance(isDying ? 0 : 10_000, () => fixture.settle());
       if (!isDying) continue;
       isDying = false;
       fixture = await suite.crash(fixture);

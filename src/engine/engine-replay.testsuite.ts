@@ -20,7 +20,7 @@ async function replayed(suite: EngineSuite, body: Body, open: readonly string[])
   for (const name of open) {
     for (let turn = 0; turn < 3; turn++) await until(() => true, "a turn");
     gates[name]?.open();
-    await settled(fixture);
+    await fixture.settle();
   }
   await until(() => results.length === 1, "the body came to the wait");
   await quiet(fixture);
@@ -30,11 +30,6 @@ async function replayed(suite: EngineSuite, body: Body, open: readonly string[])
   await fixture.engine.signal(runId, "go", null, "1");
   await runToEnd(fixture, taskId);
   return { before: results[0] ?? null, after: results[1] ?? null, fixture };
-}
-
-/** Enough turns for one completion to be committed and delivered. */
-async function settled({ clock }: EngineFixture): Promise<void> {
-  await clock.advance(0);
 }
 
 function held(ctx: EngineContext, name: string, gate: Gate | undefined, log: string[] = []): Promise<Json> {

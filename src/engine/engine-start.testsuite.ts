@@ -32,7 +32,7 @@ export function testStart(suite: EngineSuite): void {
 
       await expect(fixture.engine.start(newTask(fixture, { id: "w3" }), { writes: [progress("third"), guard] })).rejects.toMatchObject({ code: "TASK_KEY_TAKEN" });
 
-      expect(fixture.applied()).toEqual(["first"]);
+      expect(await fixture.applied()).toEqual(["first"]);
       expect(await fixture.engine.get("w3")).toBeNull();
     });
 
@@ -70,9 +70,9 @@ function testKeys(suite: EngineSuite): void {
     fixture = await suite.crash(fixture);
 
     expect(await fixture.engine.start(newTask(fixture, { key: "k" }))).toEqual({ taskId: first.taskId, created: false });
-    await fixture.clock.advance(399 * dayMs);
+    await fixture.clock.advance(399 * dayMs, () => fixture.settle());
     expect(await fixture.engine.start(newTask(fixture, { key: "k" }))).toEqual({ taskId: first.taskId, created: false });
-    await fixture.clock.advance(2 * dayMs);
+    await fixture.clock.advance(2 * dayMs, () => fixture.settle());
     expect(await fixture.engine.start(newTask(fixture, { key: "k" }))).toMatchObject({ created: true });
   });
 
@@ -185,8 +185,9 @@ function testQueue(suite: EngineSuite): void {
     await fixture.engine.start(newTask(fixture, { source: "waits" }));
     await quiet(fixture);
     await fixture.engine.start(newTask(fixture, { source: "holds" }));
+    await until(() => fixture.changes.some(({ task }) => task.source === "holds" && task.status === "running"), "one holds the slot");
     await fixture.engine.start(newTask(fixture, { source: "new", priority: 9 }));
-    await fixture.clock.advance(2_000);
+    await fixture.clock.advance(2_000, () => fixture.settle());
 
     gate.open();
     await quiet(fixture);

@@ -121,7 +121,7 @@ function testOutcomes(suite: EngineSuite): void {
     });
 
     expect(output).toBe("TASK_KEY_TAKEN");
-    expect(fixture.applied()).toEqual(["kept"]);
+    expect(await fixture.applied()).toEqual(["kept"]);
   });
 
   it("ends a step whose value is too large, or is not data, in a failure that says so", async () => {

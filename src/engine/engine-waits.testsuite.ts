@@ -39,7 +39,7 @@ export function testWaits(suite: EngineSuite): void {
       const { taskId } = await fixture.engine.start(newTask(fixture));
       await quiet(fixture);
       fixture = await suite.crash(fixture);
-      await fixture.clock.advance(48 * hourMs);
+      await fixture.clock.advance(48 * hourMs, () => fixture.settle());
 
       await fixture.engine.run([agentA], execute);
       await quiet(fixture);
@@ -151,7 +151,7 @@ function testSuspension(suite: EngineSuite): void {
       return done([(await nap).by, await work]);
     });
     const { taskId } = await fixture.engine.start(newTask(fixture));
-    await fixture.clock.advance(100);
+    await fixture.clock.advance(100, () => fixture.settle());
 
     expect(await fixture.engine.get(taskId)).toMatchObject({ status: "running" });
     gate.open();

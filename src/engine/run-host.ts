@@ -11,6 +11,8 @@ export interface LoadedRun {
   readonly startedAtMs: number;
   /** The run whose id its chance is drawn from. */
   readonly randomRunId: string;
+  /** The run whose id begins the idempotency keys of its steps. */
+  readonly keyRunId: string;
   /** Why the code cannot understand its journal; null when it can. */
   readonly mismatch: LonghaulError | null;
   readonly journal: readonly JournaledStep[];
@@ -39,4 +41,10 @@ export interface RunHost {
   lose(error: unknown): void;
   /** Code and journal are at rest: nothing happens until a body, a wait or a timer does something. */
   rest?(): void;
+}
+
+/** When a run was made from another's steps and has keys of its own: the time of the last step that it was given. One that goes on after a skip sees the times that it saw. */
+export function forkedAtMs({ journal, keyRunId, runId }: LoadedRun): number {
+  const given = keyRunId === runId ? journal.filter(({ attempt }) => attempt === 0) : [];
+  return Math.max(0, ...given.map(({ completedAtMs }) => completedAtMs));
 }

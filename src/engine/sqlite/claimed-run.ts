@@ -9,8 +9,6 @@ export interface ClaimedRun extends LoadedRun {
   readonly runSerial: number;
   /** The code that it is about to go on with. */
   readonly codeVersion: string;
-  /** The run whose id begins the idempotency keys of its steps. */
-  readonly keyRunId: string;
   /** Crashes that interrupted this run. */
   readonly recoveries: number;
   readonly waits: ReadonlyMap<string, StoredWait>;

@@ -82,10 +82,10 @@ function openSqliteFixture({ path, clock, random, limits = {} }: SqliteFixtureOp
     },
     onFault: (error) => faults.push(error),
   });
-  const applied = (): readonly string[] => db.all("SELECT id FROM test_progress ORDER BY rowid").map((row) => String(row["id"])).filter((id) => !id.includes(">"));
-  const recorded = (): readonly string[] => db.all("SELECT id FROM test_record ORDER BY rowid").map((row) => String(row["id"]));
-  const left = (): readonly string[] => db.all("SELECT task_id FROM test_left ORDER BY rowid").map((row) => String(row["task_id"]));
-  return { engine, clock, changes, applied, recorded, left, db, commit, faults };
+  const applied = async () => db.all("SELECT id FROM test_progress ORDER BY rowid").map((row) => String(row["id"])).filter((id) => !id.includes(">"));
+  const recorded = async () => db.all("SELECT id FROM test_record ORDER BY rowid").map((row) => String(row["id"]));
+  const left = async () => db.all("SELECT task_id FROM test_left ORDER BY rowid").map((row) => String(row["task_id"]));
+  return { engine, clock, changes, applied, recorded, left, db, commit, faults, settle: () => clock.advance(0) };
 }
 
 /** Files in a folder of their own, and the engines that were opened on them. */

@@ -1,7 +1,7 @@
 import type { Clock } from "../../base/clock.ts";
 import type { EngineLimits } from "../limits.ts";
 import { keyOf } from "../journaled-step.ts";
-import type { RunHost } from "../run-host.ts";
+import { forkedAtMs, type RunHost } from "../run-host.ts";
 import type { ClaimedRun } from "./claimed-run.ts";
 import { perform, type PerformScope } from "./perform.ts";
 import { announceNearLimit, endRun, failRun, parkRun, releaseRun, suspendRun } from "./run-exits.ts";
@@ -36,10 +36,4 @@ export function createSqliteRunHost({ claimed, writer, clock, limits, queueMax, 
     announce: (nearLimit) => announceNearLimit(writer, scope, nearLimit),
     isFinal, lose,
   };
-}
-
-/** When a run was made from another's steps and has keys of its own: the time of the last step that it was given. One that goes on after a skip sees the times that it saw. */
-function forkedAtMs({ journal, keyRunId, runId }: ClaimedRun): number {
-  const given = keyRunId === runId ? journal.filter(({ attempt }) => attempt === 0) : [];
-  return Math.max(0, ...given.map(({ completedAtMs }) => completedAtMs));
 }

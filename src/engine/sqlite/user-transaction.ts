@@ -6,7 +6,7 @@ import { toFailure } from "../../record/failure.ts";
 import type { StepOutcome } from "../../record/step.ts";
 import type { SqlValue, Transaction } from "../engine.ts";
 import { isFileFailure } from "../../db/file-failure.ts";
-import { checkUserSql } from "./user-sql.ts";
+import { checkUserSql } from "../user-sql.ts";
 
 /**
  * Runs user SQL inside the transaction that is open, in a savepoint of its own: a failure leaves nothing behind and becomes the outcome.

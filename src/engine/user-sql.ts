@@ -1,4 +1,4 @@
-import { LonghaulError } from "../../base/error.ts";
+import { LonghaulError } from "../base/error.ts";
 
 const allowedStatements = ["SELECT", "INSERT", "UPDATE", "DELETE", "REPLACE", "WITH", "VALUES", "CREATE", "DROP", "ALTER"];
 
@@ -17,6 +17,18 @@ export function checkUserSql(sql: string): void {
   if (!allowedStatements.includes(first.toUpperCase())) refuse(sql, `a statement may begin with ${allowedStatements.join(", ")}`);
   if (bare.includes(";") && !/^CREATE\s+(TEMP\s+|TEMPORARY\s+)?TRIGGER\b/i.test(bare)) refuse(sql, "it holds more than one statement. Make one call for each");
   if (/\bROLLBACK\b/i.test(bare)) refuse(sql, "it would roll back the work of others. Use ABORT, or throw in the function");
+}
+
+/** The same statement with `$1, $2, …` for its question marks, as PostgreSQL has them. Those in quotes and comments stay. */
+export function numberParameters(sql: string): string {
+  let count = 0;
+  let numbered = "";
+  let at = 0;
+  for (const match of sql.matchAll(quoted)) {
+    numbered += sql.slice(at, match.index).replaceAll("?", () => `$${++count}`) + match[0];
+    at = match.index + match[0].length;
+  }
+  return numbered + sql.slice(at).replaceAll("?", () => `$${++count}`);
 }
 
 function refuse(sql: string, reason: string): never {

@@ -1,0 +1,184 @@
+import { RestatePromise, type Context } from "@restatedev/restate-sdk";
+import type { DeadReason, WaitingReason } from "../../record/task.ts";
+import type { Write } from "../../record/write.ts";
+import type { NearLimit, RunEnd } from "../engine.ts";
+import { keyOf, outcomeText, type JournaledStep, type SeededOutcome } from "../journaled-step.ts";
+import type { Operation, Performed } from "../operation.ts";
+import type { RunHost } from "../run-host.ts";
+import type { FactStore, ToldSteps } from "./facts.ts";
+import { asStored } from "./journal.ts";
+import { announceNearLimit, endRun, failRun, parkRun, releaseRun, suspendRun, type Leaving } from "./run-exits.ts";
+import { beginChild, beginWait, executeStep, executeTransaction, type Envelope, type StepScope } from "./steps.ts";
+
+export interface ActivationHostOptions {
+  readonly context: Context;
+  readonly scope: StepScope;
+  /** When the run began: the time of what is served instead of executing. */
+  readonly startedAtMs: number;
+  readonly told: ToldSteps;
+  readonly facts: FactStore;
+  readonly codeVersion: string;
+  /** Told of each completed step, in the order in which code is to be told. */
+  readonly onCompleted: (step: JournaledStep) => void;
+  /** The run has left memory, or cannot go on in it. */
+  readonly onLeft: () => void;
+  readonly onReleased: () => void;
+}
+
+/** All steps have one name for Restate. Which one it is stands in what it comes to: so changed code is found by us and parked, and not by Restate. */
+const runName = "step";
+
+type Arrival<T> = { readonly key: string; readonly value: T | undefined; readonly error: Error | undefined };
+
+/** What a run waits for in Restate. */
+interface Outstanding {
+  readonly promise: RestatePromise<Arrival<unknown>>;
+  readonly arrive: (arrival: Arrival<never>) => void;
+}
+
+/**
+ * What one activation does in Restate and in the tables.
+ *
+ * A1 Restate sees nothing of a run but `run` of one name and awakeables, in the order in which code asked: that order depends on what code was told, and on nothing else;
+ * A2 one race at a time over all that is outstanding, begun while code is at rest: so a replay is told the same in the same order;
+ * A3 a step that others see is in the tables before Restate knows of it; one that nobody else sees is in Restate first, and in the tables before the run leaves memory.
+ */
+export class ActivationHost implements RunHost {
+  readonly #options: ActivationHostOptions;
+  readonly #leaving: Leaving;
+  readonly #outstanding = new Map<string, Outstanding>();
+  #isAtRest = false;
+  #isOver = false;
+  #wake: (() => void) | null = null;
+
+  constructor(options: ActivationHostOptions) {
+    this.#options = options;
+    const { scope, told } = options;
+    this.#leaving = { writer: scope.writer, ids: scope, told };
+  }
+
+  isStored(): boolean {
+    return false;
+  }
+
+  async perform(operation: Operation, seeded: SeededOutcome | undefined): Promise<Performed> {
+    if (seeded !== undefined) return this.#serve(operation, seeded);
+    const { context } = this.#options;
+    const key = keyOf(operation.identity);
+    const { request } = operation;
+    const isWait = request.type === "wait" || request.type === "child";
+    const awakeable = isWait ? context.awakeable<JournaledStep>() : null;
+    const envelope = await this.#arrival(key, context.run(runName, () => this.#execute(operation, awakeable?.id ?? "")));
+    if (envelope.type === "ended") this.#complete(envelope.step, envelope.writes);
+    if (envelope.type !== "waiting" || awakeable === null) return "ended";
+    // Whoever ends the wait rings; after a suspension the next activation asks anew.
+    this.#arrival(key, awakeable.promise).then((step) => this.#complete(step, []), () => this.#options.onLeft());
+    return "waiting";
+  }
+
+  suspend(reason: WaitingReason): Promise<boolean> {
+    return this.#leave(suspendRun(this.#leaving, reason));
+  }
+
+  release(): Promise<boolean> {
+    const released = releaseRun(this.#leaving).then((hasLeft) => {
+      if (hasLeft) this.#options.onReleased();
+      return hasLeft;
+    });
+    return this.#leave(released);
+  }
+
+  park(error: Error): Promise<boolean> {
+    return this.#leave(parkRun(this.#leaving, this.#options.codeVersion, error));
+  }
+
+  end(end: RunEnd): Promise<boolean> {
+    return this.#leave(endRun(this.#leaving, end));
+  }
+
+  fail(reason: DeadReason, error: unknown): Promise<boolean> {
+    return this.#leave(failRun(this.#leaving, reason, error));
+  }
+
+  announce(nearLimit: NearLimit): Promise<void> {
+    return announceNearLimit(this.#leaving, nearLimit);
+  }
+
+  isFinal(): boolean {
+    return this.#isOver;
+  }
+
+  lose(): void {
+    this.#options.onLeft();
+  }
+
+  rest(): void {
+    this.#isAtRest = true;
+    this.#wake?.();
+  }
+
+  /** Tells code what Restate has to tell, one after the other. Ends with `stop`, or by Restate's own failure. */
+  async drive(): Promise<void> {
+    while (!this.#isOver) {
+      if (!this.#isAtRest || this.#outstanding.size === 0) {
+        await new Promise<void>((resolve) => (this.#wake = resolve));
+        continue;
+      }
+      const arrival = await RestatePromise.race([...this.#outstanding.values()].map(({ promise }) => promise));
+      this.#isAtRest = false;
+      const waiting = this.#outstanding.get(arrival.key);
+      this.#outstanding.delete(arrival.key);
+      waiting?.arrive(arrival as Arrival<never>);
+    }
+  }
+
+  stop(): void {
+    this.#isOver = true;
+    this.#wake?.();
+  }
+
+  #arrival<T>(key: string, promise: RestatePromise<T>): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      this.#outstanding.set(key, {
+        promise: promise.map<Arrival<unknown>>((value, error) => ({ key, value, error })),
+        arrive: ({ value, error }) => (error === undefined ? resolve(value as T) : reject(error)),
+      });
+    });
+  }
+
+  #execute(operation: Operation, awakeable: string): Promise<Envelope> {
+    const { scope } = this.#options;
+    const { request } = operation;
+    switch (request.type) {
+      case "step":
+        return executeStep(scope, operation, request.body);
+      case "transaction":
+        return executeTransaction(scope, operation, request.body);
+      case "wait":
+        return beginWait(scope, operation, request.spec, { requestedAtMs: request.requestedAtMs, awakeable });
+      case "child":
+        return beginChild(scope, operation, request.task, awakeable);
+    }
+  }
+
+  /** A seeded outcome is journaled as attempt 0, with the times that it had: nothing executed. */
+  #serve({ identity, number }: Operation, { outcome, startedAtMs, completedAtMs }: SeededOutcome): Performed {
+    const { kind, name, occurrence } = identity;
+    const begunAtMs = startedAtMs ?? this.#options.startedAtMs;
+    this.#complete(asStored({ kind, name, occurrence, number, attempt: 0, startedAtMs: begunAtMs, completedAtMs: completedAtMs ?? begunAtMs, outcome }, outcomeText(outcome)), []);
+    return "ended";
+  }
+
+  #complete(step: JournaledStep, writes: readonly Write[]): void {
+    const { told, facts, onCompleted } = this.#options;
+    told.add(step, writes);
+    facts.note(told);
+    onCompleted(step);
+  }
+
+  async #leave(exit: Promise<boolean>): Promise<boolean> {
+    const hasLeft = await exit;
+    if (hasLeft) this.#options.onLeft();
+    return hasLeft;
+  }
+}

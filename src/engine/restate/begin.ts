@@ -1,0 +1,65 @@
+import type { EngineAgent } from "../engine.ts";
+import type { LoadedRun } from "../run-host.ts";
+import { unreadable } from "../stuck-run.ts";
+import { computeRecovered } from "../task-rules.ts";
+import type { Change } from "./change.ts";
+import type { Activation } from "./claim.ts";
+import { listJournal, listSeed } from "./journal.ts";
+import { countRecovery, getRun } from "./runs.ts";
+import { lockTaskOfRun, saveTask, type StoredTask } from "./tasks.ts";
+import { endTask, moveTask } from "./transition.ts";
+
+/** A run that begins, or begins again after a crash of the process that had it. */
+export interface BegunRun extends LoadedRun {
+  readonly task: StoredTask;
+  /** lh_run.serial. */
+  readonly runSerial: number;
+  /** Crashes that interrupted this run. */
+  readonly recoveries: number;
+  /** How many steps of the journal code was told of before. */
+  readonly told: number;
+}
+
+/**
+ * Begins an attempt of an activation; what an earlier attempt still writes is refused from now on. A second one means that the first was cut off: that crash is counted.
+ * Null when the task does not execute this activation: it ended, or was given up as one that crashes too often.
+ */
+export async function beginAttempt(change: Change, { runId, activation }: Activation, agentOf: (name: string) => EngineAgent | undefined): Promise<BegunRun | null> {
+  const found = await lockTaskOfRun(change.db, runId);
+  if (found === null || found.status !== "running" || found.activation !== activation) return null;
+  const task = found.attempt === 0 ? await begun(change, found) : await begunAgain(change, found);
+  if (task === null) return null;
+  const run = await getRun(change.db, runId);
+  const agent = agentOf(task.agent);
+  if (run === null || agent === undefined) return null;
+  const { steps, told } = await listJournal(change.db, run.serial, activation);
+  return {
+    task, runId, told,
+    journal: steps,
+    runSerial: run.serial,
+    keyRunId: run.keyRunId,
+    randomRunId: run.randomRunId,
+    startedAtMs: run.startedAtMs,
+    recoveries: run.recoveries,
+    mismatch: unreadable(run, agent),
+    seed: await listSeed(change.db, task.id),
+  };
+}
+
+async function begun(change: Change, task: StoredTask): Promise<StoredTask> {
+  const first: StoredTask = { ...task, attempt: 1 };
+  await saveTask(change.db, first);
+  return first;
+}
+
+async function begunAgain(change: Change, task: StoredTask): Promise<StoredTask | null> {
+  const { counted, end } = computeRecovered(task, change.limits, false);
+  if (task.runId !== null) await countRecovery(change.db, task.runId);
+  if (end !== null) {
+    await endTask(change, counted, end);
+    return null;
+  }
+  // It kept its slot, so nobody is asked for it; the store and the observer are told as of any recovery.
+  const queued = await moveTask(change, counted, { status: "queued" });
+  return await moveTask(change, queued, { status: "running", attempt: task.attempt + 1 });
+}

@@ -1,0 +1,283 @@
+import type { WorkflowContext } from "@restatedev/restate-sdk";
+import type { Clock } from "../../base/clock.ts";
+import type { Json } from "../../base/json.ts";
+import type { PostgresDatabase, PostgresSession } from "../../db/postgres.ts";
+import type { Run } from "../../record/run.ts";
+import type { CompletedStep } from "../../record/step.ts";
+import type { NewTask, Task, TaskEnd } from "../../record/task.ts";
+import type { Write } from "../../record/write.ts";
+import { codeVersionOf } from "../code-version.ts";
+import type { DrainReport, Engine, EngineAgent, Execute, ObserveTask, RecoveryReport, Started, StartOptions, TaskFilter } from "../engine.ts";
+import { defaultEngineLimits, type EngineLimits } from "../limits.ts";
+import { engineClosed, engineDraining, resultAbandoned, taskUnknown } from "../refusal.ts";
+import { reasonOfEnd } from "../task-rules.ts";
+import { TaskWaiters } from "../task-waiters.ts";
+import { LiveActivation } from "./activation.ts";
+import { Alarm } from "./alarm.ts";
+import { beginAttempt } from "./begin.ts";
+import type { Effects } from "./change.ts";
+import { claimReady, type Activation } from "./claim.ts";
+import { Dispatch } from "./dispatch.ts";
+import { FactStore } from "./facts.ts";
+import { listSteps } from "./journal.ts";
+import { LiveActivations } from "./live-activations.ts";
+import { cancelTask, restartTask, skipMismatch } from "./operator.ts";
+import { RestateClient, type RestateAddresses } from "./restate-client.ts";
+import { RestateEndpoint } from "./restate-endpoint.ts";
+import type { RestateHandler } from "./restate-services.ts";
+import { Ringer } from "./ringer.ts";
+import { getTaskIdOfRun, listRuns } from "./runs.ts";
+import { acceptSignal } from "./signal.ts";
+import { startTask } from "./start-task.ts";
+import { getTask, listTasks, lockParkedByOtherVersion, toTask } from "./tasks.ts";
+import { moveTask } from "./transition.ts";
+import { Writer } from "./writer.ts";
+
+export interface RestateEngineOptions {
+  /** The team's name: services in Restate begin with it. */
+  readonly team: string;
+  readonly restate: RestateAddresses;
+  /** Where Restate calls this process, and under which address it finds it, when that is another: the one of a load balancer before all workers. */
+  readonly endpoint: { readonly host: string; readonly port: number; readonly uri?: string; readonly identityKeys?: readonly string[] };
+  readonly db: PostgresDatabase;
+  readonly clock: Clock;
+  readonly ids: (prefix: string) => string;
+  /** Applies writes to the store's tables inside the open transaction. */
+  readonly apply: (db: PostgresSession, writes: readonly Write[]) => Promise<void>;
+  readonly observe: ObserveTask;
+  /** Told of a bug of ours. */
+  readonly onFault: (error: unknown) => void;
+  readonly limits?: Partial<EngineLimits>;
+  /** How often it is looked for what a process that died left undone; null: never. Default 5 s. */
+  readonly sweepMs?: number | null;
+}
+
+const sweepMsDefault = 5_000;
+
+export interface RestateEngine extends Engine {
+  /** True when nothing is under way here but bodies of steps. For tests. */
+  isStill(): boolean;
+  /** Cuts this process off from Restate, as its death would. For tests. */
+  abandon(): Promise<void>;
+}
+
+/** The durable engine on Restate and PostgreSQL, in one of any number of processes. */
+export function createRestateEngine(options: RestateEngineOptions): RestateEngine {
+  return new RestateWorker(options);
+}
+
+/**
+ * Which runs there are, what they came to and who has a slot is in PostgreSQL; what a run does while it has one is journaled by Restate, which also calls it again
+ * elsewhere when its process dies. The parts: Writer makes changes, Dispatch asks for slots to be given, Alarm ends what is due, LiveActivations holds what is in memory,
+ * Ringer tells an activation that its wait has ended.
+ */
+class RestateWorker implements RestateEngine, RestateHandler {
+  readonly #options: RestateEngineOptions;
+  readonly #limits: EngineLimits;
+  readonly #client: RestateClient;
+  readonly #writer: Writer;
+  readonly #facts: FactStore;
+  readonly #dispatch: Dispatch;
+  readonly #ringer: Ringer;
+  readonly #alarm: Alarm;
+  readonly #live = new LiveActivations();
+  readonly #waiters = new TaskWaiters();
+  readonly #agents = new Map<string, EngineAgent>();
+  /** Runs that were given a slot here and have not begun here. */
+  readonly #expected = new Set<string>();
+  #execute: Execute | null = null;
+  #endpoint: RestateEndpoint | null = null;
+  #state: "open" | "draining" | "closed" = "open";
+  #draining: Promise<DrainReport> | null = null;
+
+  constructor(options: RestateEngineOptions) {
+    const { db, clock, apply, observe, onFault, sweepMs = sweepMsDefault } = options;
+    this.#options = options;
+    this.#limits = { ...defaultEngineLimits, ...options.limits };
+    this.#client = new RestateClient(options.restate);
+    this.#writer = new Writer({ db, clock, limits: this.#limits, apply, observe, onCommitted: (effects) => this.#onCommitted(effects) });
+    this.#facts = new FactStore(this.#writer);
+    this.#dispatch = new Dispatch(this.#client, options.team);
+    this.#ringer = new Ringer(this.#client, this.#writer);
+    this.#alarm = new Alarm({
+      clock, onFault, sweepMs,
+      writer: this.#writer,
+      onReady: (agents) => this.#dispatch.ask(agents),
+      onSilentBells: (bells) => this.#ringer.ring(bells),
+    });
+  }
+
+  async run(agents: readonly EngineAgent[], execute: Execute): Promise<RecoveryReport> {
+    this.#assertOpen();
+    for (const agent of agents) this.#agents.set(agent.name, agent);
+    this.#execute = execute;
+    await this.#writer.persist(async (change) => {
+      for (const agent of agents) {
+        for (const task of await lockParkedByOtherVersion(change.db, agent.name, codeVersionOf(agent))) await moveTask(change, task, { status: "queued" });
+      }
+    });
+    const { team, endpoint } = this.#options;
+    this.#endpoint = await RestateEndpoint.open({ team, handler: this, ...endpoint });
+    await this.#client.register(endpoint.uri ?? `http://${endpoint.host}:${this.#endpoint.port}`);
+    // A drain may have come meanwhile: what is queued is another worker's.
+    if (this.#state !== "open") return { resumed: 0, quarantined: 0 };
+    this.#alarm.start();
+    this.#dispatch.ask(this.#agents.keys());
+    // Restate calls by itself what another process left.
+    return { resumed: 0, quarantined: 0 };
+  }
+
+  async claim(agentName: string): Promise<readonly Activation[]> {
+    const agent = this.#agents.get(agentName);
+    if (agent === undefined || this.#state !== "open") return [];
+    const claimed = await this.#writer.persist((change) => claimReady(change, agent, this.#options.ids));
+    for (const { runId } of claimed) this.#expected.add(runId);
+    return claimed;
+  }
+
+  async activate(context: WorkflowContext, activation: Activation): Promise<void> {
+    if (this.#state !== "open" || this.#execute === null) throw engineClosed();
+    const begun = await this.#writer.persist((change) => beginAttempt(change, activation, (name) => this.#agents.get(name)));
+    this.#expected.delete(activation.runId);
+    const agent = begun === null ? undefined : this.#agents.get(begun.task.agent);
+    if (begun === null || agent === undefined) return;
+    const { clock } = this.#options;
+    await this.#live.run(
+      new LiveActivation({ context, begun, agent, clock, execute: this.#execute, writer: this.#writer, facts: this.#facts, limits: this.#limits, queueMax: this.#queueMax }),
+    );
+  }
+
+  async start(task: NewTask, options: StartOptions = {}): Promise<Started> {
+    this.#assertOpen();
+    if (this.#state === "draining") throw engineDraining(task.id);
+    const newRunId = this.#options.ids("r");
+    return await this.#writer.write(async (change) => {
+      const { seed, prefix } = options;
+      const started = await startTask(change, task, {
+        queueMax: this.#queueMax,
+        ...(seed === undefined ? {} : { seed }),
+        ...(prefix === undefined ? {} : { fork: { prefix, newRunId } }),
+      });
+      if (started.created) await change.write(options.writes ?? []);
+      return started;
+    });
+  }
+
+  async get(taskId: string): Promise<Task | null> {
+    return await this.#writer.read(async (db) => {
+      const task = await getTask(db, taskId);
+      return task === null ? null : toTask(task);
+    });
+  }
+
+  async list(filter: TaskFilter): Promise<readonly Task[]> {
+    return await this.#writer.read((db) => listTasks(db, filter));
+  }
+
+  async steps(runId: string): Promise<readonly CompletedStep[]> {
+    await this.#facts.flushed();
+    return await this.#writer.read((db) => listSteps(db, runId));
+  }
+
+  async runs(taskId: string): Promise<readonly Run[]> {
+    return await this.#writer.read((db) => listRuns(db, taskId));
+  }
+
+  async taskOfRun(runId: string): Promise<Task | null> {
+    const taskId = await this.#writer.read((db) => getTaskIdOfRun(db, runId));
+    return taskId === null ? null : await this.get(taskId);
+  }
+
+  async result(taskId: string, signal?: AbortSignal): Promise<TaskEnd> {
+    this.#assertOpen();
+    const ended = this.#waiters.wait(taskId, signal);
+    ended.catch(() => undefined); // Awaited below, after the read; a refusal that comes first is not lost.
+    const task = await this.get(taskId);
+    if (task === null) this.#waiters.refuse(taskId, taskUnknown(taskId));
+    else if (task.end !== null) this.#waiters.wake(taskId, task.end);
+    return await ended;
+  }
+
+  async signal(runId: string, name: string, payload: Json, id: string): Promise<boolean> {
+    this.#assertOpen();
+    return await this.#writer.write((change) => acceptSignal(change, { runId, name, payload, id }));
+  }
+
+  async cancel(taskId: string, reason: string): Promise<boolean> {
+    this.#assertOpen();
+    return await this.#writer.write((change) => cancelTask(change, taskId, reason));
+  }
+
+  async restart(taskId: string, options: StartOptions = {}): Promise<Task> {
+    this.#assertOpen();
+    const newRunId = this.#options.ids("r");
+    return await this.#writer.write(async (change) => {
+      const restarted = await restartTask(change, taskId, newRunId, options);
+      await change.write(options.writes ?? []);
+      return restarted;
+    });
+  }
+
+  async skip(taskId: string, writes: readonly Write[] = []): Promise<Task> {
+    this.#assertOpen();
+    const newRunId = this.#options.ids("r");
+    return await this.#writer.write(async (change) => {
+      const skipped = await skipMismatch(change, taskId, newRunId);
+      await change.write(writes);
+      return skipped;
+    });
+  }
+
+  drain(timeoutMs: number): Promise<DrainReport> {
+    this.#draining ??= this.#drain(timeoutMs);
+    return this.#draining;
+  }
+
+  isQuiet(): boolean {
+    return this.isStill() && this.#live.isAtRest;
+  }
+
+  isStill(): boolean {
+    return this.#writer.isIdle && this.#facts.isIdle && this.#dispatch.isIdle && this.#ringer.isIdle && this.#alarm.isIdle && this.#expected.size === 0;
+  }
+
+  async close(): Promise<void> {
+    if (this.#state === "closed") return;
+    await this.drain(0);
+    this.#state = "closed";
+    this.#waiters.refuseAll(resultAbandoned());
+    await this.#endpoint?.close();
+    this.#writer.close();
+  }
+
+  async abandon(): Promise<void> {
+    this.#state = "closed";
+    this.#dispatch.stop();
+    this.#alarm.stop();
+    await this.#endpoint?.close();
+    this.#writer.close();
+  }
+
+  readonly #queueMax = (agent: string): number => this.#agents.get(agent)?.queueMax ?? this.#limits.queueUnknownAgentMax;
+
+  async #drain(timeoutMs: number): Promise<DrainReport> {
+    this.#state = "draining";
+    this.#dispatch.stop();
+    this.#alarm.stop();
+    return await this.#live.drain(this.#options.clock, timeoutMs);
+  }
+
+  #onCommitted({ agents, ended, bells, dueAtMs }: Effects): void {
+    for (const { taskId, runId, end } of ended) {
+      if (runId !== null) this.#live.end(runId, reasonOfEnd(taskId, end));
+      this.#waiters.wake(taskId, end);
+    }
+    this.#ringer.ring(bells);
+    this.#dispatch.ask(agents);
+    this.#alarm.note(dueAtMs);
+  }
+
+  #assertOpen(): void {
+    if (this.#state === "closed") throw engineClosed();
+  }
+}

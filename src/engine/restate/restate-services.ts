@@ -1,0 +1,48 @@
+import { handlers, object, workflow, type ObjectContext, type VirtualObjectDefinition, type WorkflowContext, type WorkflowDefinition } from "@restatedev/restate-sdk";
+import type { Activation } from "./claim.ts";
+
+/** What the engine does when Restate calls it. */
+export interface RestateHandler {
+  /** Gives free slots of an agent; what it returns is called. */
+  claim(agent: string): Promise<readonly Activation[]>;
+  activate(context: WorkflowContext, activation: Activation): Promise<void>;
+}
+
+/** Longer than any step may take: Restate throws away what a step comes to that it has cut off. */
+const longestStep = { hours: 24 * 7 };
+/** Restate tries an attempt again that was cut off by a crash, for ever. Failures of steps never come here: they are values. */
+const retryPolicy = { initialInterval: 50, exponentiationFactor: 2, maxInterval: 2_000 };
+/** How long it remembers what it did: nobody asks, but a call that came twice must find it. */
+const remembered = { minutes: 1 };
+
+interface Services {
+  readonly slots: VirtualObjectDefinition<string, unknown>;
+  readonly runs: WorkflowDefinition<string, unknown>;
+}
+
+/** The two services of a team: one object for each agent, which gives its slots one after the other, and one workflow for each time that a run has a slot. */
+export function restateServices(team: string, handler: RestateHandler): Services {
+  const names = serviceNames(team);
+  const options = { inactivityTimeout: longestStep, abortTimeout: longestStep, retryPolicy, journalRetention: { milliseconds: 0 } };
+  const runs = workflow({
+    name: names.runs,
+    options: { ...options, workflowRetention: remembered },
+    handlers: { run: (context: WorkflowContext, activation: Activation) => handler.activate(context, activation) },
+  });
+  const slots = object({
+    name: names.slots,
+    options,
+    handlers: {
+      dispatch: handlers.object.exclusive(async (context: ObjectContext) => {
+        for (const activation of await context.run("claim", () => handler.claim(context.key))) {
+          context.workflowSendClient(runs, `${activation.runId}.${activation.activation}`).run(activation);
+        }
+      }),
+    },
+  });
+  return { slots, runs } as unknown as Services;
+}
+
+export function serviceNames(team: string): { readonly slots: string; readonly runs: string } {
+  return { slots: `longhaul.${team}.slots`, runs: `longhaul.${team}.run` };
+}

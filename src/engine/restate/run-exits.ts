@@ -1,0 +1,106 @@
+import { isLonghaulError } from "../../base/error.ts";
+import { toFailure } from "../../record/failure.ts";
+import type { DeadReason, WaitingReason } from "../../record/task.ts";
+import { boundedTaskEnd } from "../bounded-json.ts";
+import type { NearLimit, RunEnd } from "../engine.ts";
+import { deadEnd } from "../task-rules.ts";
+import type { Change } from "./change.ts";
+import type { ToldSteps } from "./facts.ts";
+import { hasUntold } from "./journal.ts";
+import { markParked } from "./runs.ts";
+import { lockTask, toTask, type StoredTask } from "./tasks.ts";
+import { endTask, moveTask } from "./transition.ts";
+import type { Writer } from "./writer.ts";
+
+/** What tells an attempt's writes from those of one that is over. */
+export interface AttemptIds {
+  readonly taskId: string;
+  readonly taskSerial: number;
+  readonly runId: string;
+  readonly runSerial: number;
+  readonly activation: number;
+  readonly attempt: number;
+}
+
+/** What leaves memory with a run. */
+export interface Leaving {
+  readonly writer: Writer;
+  readonly ids: AttemptIds;
+  /** What code was told and is not stored yet: it is stored in the same transaction. */
+  readonly told: ToldSteps;
+}
+
+/** The ways in which a run leaves memory. Each is one transaction that resolves to true, or to false when the run has to go on instead. */
+
+/** The run waits. Refused while something is stored that code was not told. */
+export async function suspendRun(leaving: Leaving, reason: WaitingReason): Promise<boolean> {
+  return await exit(leaving, async (change, task) => {
+    if (await hasUntold(change.db, leaving.ids.runSerial, leaving.told.keys)) return false;
+    await moveTask(change, task, { status: "waiting", waitingReason: reason });
+    return true;
+  });
+}
+
+/** The code does not fit the journal: the task waits for a decision, or for another version. */
+export async function parkRun(leaving: Leaving, codeVersion: string, error: Error): Promise<boolean> {
+  const failure = toFailure(error);
+  return await exit(leaving, async (change, task) => {
+    await markParked(change.db, leaving.ids.runId, codeVersion, failure);
+    await moveTask(change, task, { status: "waiting", waitingReason: "code-mismatch" }, { failure });
+    return true;
+  });
+}
+
+/** The process stops: the run goes on elsewhere or later, and nothing is counted against it. */
+export async function releaseRun(leaving: Leaving): Promise<boolean> {
+  return await exit(leaving, async (change, task) => {
+    await moveTask(change, task, { status: "queued" });
+    return true;
+  });
+}
+
+/** Durable code returned. When a guard refuses what it wants to write, or its output cannot be stored, the task is dead with that failure. */
+export async function endRun(leaving: Leaving, { end, writes = [] }: RunEnd): Promise<boolean> {
+  try {
+    return await exit(leaving, async (change, task) => {
+      await endTask(change, task, boundedTaskEnd(end, task.id, change.limits.valueBytesMax));
+      await change.write(writes);
+      return true;
+    });
+  } catch (error) {
+    const isOutput = isLonghaulError(error) && (error.code === "PAYLOAD_TOO_LARGE" || error.code === "JSON_INVALID");
+    return await failRun(leaving, isOutput ? "invalid-output" : "failed", error);
+  }
+}
+
+/** Durable code threw, or has to be stopped. */
+export async function failRun(leaving: Leaving, reason: DeadReason, error: unknown): Promise<boolean> {
+  const end = deadEnd(reason, error);
+  return await exit(leaving, async (change, task) => {
+    await endTask(change, task, end);
+    return true;
+  });
+}
+
+/** Tells the observer that a run comes near a limit. Nothing is told when the task does not execute the run any more. */
+export async function announceNearLimit({ writer, ids }: Leaving, nearLimit: NearLimit): Promise<void> {
+  await writer.persist(async (change) => {
+    const task = await currentTask(change, ids);
+    if (task !== null) await change.write(change.observe({ task: toTask(task), from: task.status, atMs: change.atMs, nearLimit }));
+  });
+}
+
+async function exit({ writer, ids, told }: Leaving, act: (change: Change, task: StoredTask) => Promise<boolean>): Promise<boolean> {
+  return await writer.persist(async (change) => {
+    const task = await currentTask(change, ids);
+    if (task === null) return true;
+    await told.store(change);
+    return await act(change, task);
+  });
+}
+
+/** The task while it executes this attempt, locked; null when something else decided meanwhile. */
+export async function currentTask(change: Change, { taskId, runId, activation, attempt }: AttemptIds): Promise<StoredTask | null> {
+  const task = await lockTask(change.db, taskId);
+  return task !== null && task.status === "running" && task.runId === runId && task.activation === activation && task.attempt === attempt ? task : null;
+}

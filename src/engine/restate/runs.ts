@@ -1,0 +1,145 @@
+import type { Json } from "../../base/json.ts";
+import type { PostgresRow, PostgresSession } from "../../db/postgres.ts";
+import { parseFailure, type Failure } from "../../record/failure.ts";
+import type { Run } from "../../record/run.ts";
+import type { StepIdentity } from "../../record/step.ts";
+import type { RunPrefix } from "../engine.ts";
+import { journalFormat } from "../journaled-step.ts";
+import { runUnknown } from "../refusal.ts";
+import { numberOrNull, textOrNull } from "./tasks.ts";
+
+export interface StoredRun {
+  /** What rows of the journal, waits and signals refer to. */
+  readonly serial: number;
+  readonly id: string;
+  readonly taskId: string;
+  readonly startedAtMs: number;
+  /** Crashes that interrupted this run. */
+  readonly recoveries: number;
+  readonly format: number;
+  readonly agentVersion: string;
+  readonly loopVersion: number;
+  /** The run whose id its chance is drawn from, and the one whose id begins the idempotency keys of its steps. */
+  readonly randomRunId: string;
+  readonly keyRunId: string;
+}
+
+export async function insertRun(db: PostgresSession, run: { readonly id: string; readonly taskId: string; readonly agentVersion: string; readonly loopVersion: number; readonly startedAtMs: number }): Promise<void> {
+  await db.run(
+    `INSERT INTO lh_run (id, task_id, number, agent_version, started_at_ms, recoveries, format, loop_version)
+     SELECT $1, $2, 1 + count(*), $3, $4, 0, $5, $6 FROM lh_run WHERE task_id = $2`,
+    run.id, run.taskId, run.agentVersion, run.startedAtMs, journalFormat, run.loopVersion,
+  );
+}
+
+export async function getRun(db: PostgresSession, runId: string): Promise<StoredRun | null> {
+  const row = await db.get("SELECT *, coalesce(random_run_id, id) AS random_of, coalesce(key_run_id, id) AS key_of FROM lh_run WHERE id = $1", runId);
+  if (row === undefined) return null;
+  return {
+    serial: Number(row["serial"]), id: runId, taskId: String(row["task_id"]), startedAtMs: Number(row["started_at_ms"]), recoveries: Number(row["recoveries"]),
+    format: Number(row["format"]), agentVersion: String(row["agent_version"]), loopVersion: Number(row["loop_version"]),
+    randomRunId: String(row["random_of"]), keyRunId: String(row["key_of"]),
+  };
+}
+
+/** Notes with which version the run goes on. */
+export async function setRunVersion(db: PostgresSession, runId: string, version: string): Promise<void> {
+  await db.run("UPDATE lh_run SET agent_version = $1 WHERE id = $2", version, runId);
+}
+
+export async function countRecovery(db: PostgresSession, runId: string): Promise<void> {
+  await db.run("UPDATE lh_run SET recoveries = recoveries + 1 WHERE id = $1", runId);
+}
+
+/** Notes with which code the run could not go on, and why. */
+export async function markParked(db: PostgresSession, runId: string, codeVersion: string, mismatch: Failure): Promise<void> {
+  await db.run("UPDATE lh_run SET parked_version = $1, mismatch = $2 WHERE id = $3", codeVersion, JSON.stringify(mismatch), runId);
+}
+
+/** Why the run was parked when it was last tried; null when it never was. */
+export async function getMismatch(db: PostgresSession, runId: string): Promise<Failure | null> {
+  return parseMismatch((await db.get("SELECT mismatch FROM lh_run WHERE id = $1", runId))?.["mismatch"]);
+}
+
+/** The runs of a task, first to last. */
+export async function listRuns(db: PostgresSession, taskId: string): Promise<readonly Run[]> {
+  return (await db.all("SELECT * FROM lh_run WHERE task_id = $1 ORDER BY number", taskId)).map((row) => runFromRow(row));
+}
+
+/** The id of the task that a run belongs to, or belonged to; null when there is no such run. */
+export async function getTaskIdOfRun(db: PostgresSession, runId: string): Promise<string | null> {
+  return textOrNull((await db.get("SELECT task_id FROM lh_run WHERE id = $1", runId))?.["task_id"]);
+}
+
+/** A run that is about to be made from another one. */
+export interface NewRun {
+  readonly id: string;
+  readonly taskId: string;
+}
+
+/** Begins a run with the steps of another that are numbered below `prefix.below`, as the port says. False, and nothing begins, when there are none. @throws {TASK_UNKNOWN} */
+export async function insertForkedRun(db: PostgresSession, run: NewRun, prefix: RunPrefix, atMs: number): Promise<boolean> {
+  const from = await serialOf(db, prefix.runId);
+  if ((await db.get("SELECT 1 AS one FROM lh_journal WHERE run = $1 AND number < $2 LIMIT 1", from, prefix.below)) === undefined) return false;
+  const serial = await insertRunFrom(db, run, prefix.runId, null);
+  await db.run(`${copySteps} WHERE run = $2 AND number < $3 ORDER BY seq NULLS LAST, position`, serial, from, prefix.below);
+  await db.run("UPDATE lh_journal SET started_at_ms = $1, completed_at_ms = $1 WHERE position = (SELECT max(position) FROM lh_journal WHERE run = $2)", atMs, serial);
+  return true;
+}
+
+/** Begins the run that a parked one goes on with, as the port says of `skip`. */
+export async function insertSkippedRun(db: PostgresSession, run: NewRun, parkedRunId: string, expected: StepIdentity): Promise<void> {
+  const from = await serialOf(db, parkedRunId);
+  const serial = await insertRunFrom(db, run, parkedRunId, parkedRunId);
+  const rows = await db.all("SELECT position, kind, name, occurrence FROM lh_journal WHERE run = $1 ORDER BY seq NULLS LAST, position", from);
+  const at = rows.findIndex((row) => row["kind"] === expected.kind && row["name"] === expected.name && row["occurrence"] === expected.occurrence);
+  const positions = rows.map((row) => Number(row["position"]));
+  await db.run(`${copySteps} WHERE position = ANY($2) ORDER BY seq NULLS LAST, position`, serial, positions.slice(0, at));
+  await db.run(
+    `INSERT INTO lh_seed (task_id, kind, name, occurrence, started_at_ms, completed_at_ms, outcome)
+     SELECT $1, kind, name, occurrence, started_at_ms, completed_at_ms, outcome FROM lh_journal WHERE position = ANY($2) ORDER BY seq NULLS LAST, position ON CONFLICT DO NOTHING`,
+    run.taskId, positions.slice(at),
+  );
+  // A time or a signal is asked for again: at the same time, since the run sees the times that it saw.
+  await db.run("DELETE FROM lh_wait WHERE run = $1 AND child_task_id IS NULL", from);
+  await db.run("UPDATE lh_wait SET run = $1 WHERE run = $2", serial, from);
+  await db.run("UPDATE lh_signal SET run = $1 WHERE run = $2", serial, from);
+  await db.run("UPDATE lh_task SET parent_run_id = $1 WHERE parent_run_id = $2", run.id, parkedRunId);
+}
+
+/** As attempt 0 of an activation before the first. */
+const copySteps = `INSERT INTO lh_journal (run, activation, number, kind, name, occurrence, attempt, started_at_ms, completed_at_ms, outcome)
+  SELECT $1, 0, number, kind, name, occurrence, 0, started_at_ms, completed_at_ms, outcome FROM lh_journal`;
+
+/** A run with the versions, the beginning and the chance of another one. Returns its serial. */
+async function insertRunFrom(db: PostgresSession, { id, taskId }: NewRun, fromRunId: string, keysOf: string | null): Promise<number> {
+  const row = await db.get(
+    `INSERT INTO lh_run (id, task_id, number, agent_version, started_at_ms, recoveries, format, loop_version, from_run_id, random_run_id, key_run_id)
+     SELECT $1, $2, (SELECT 1 + count(*) FROM lh_run WHERE task_id = $2), agent_version, started_at_ms, 0, format, loop_version, id, coalesce(random_run_id, id),
+       (SELECT coalesce(key_run_id, id) FROM lh_run WHERE id = $3) FROM lh_run WHERE id = $4 RETURNING serial`,
+    id, taskId, keysOf, fromRunId,
+  );
+  return Number(row?.["serial"]);
+}
+
+async function serialOf(db: PostgresSession, runId: string): Promise<number> {
+  const serial = numberOrNull((await db.get("SELECT serial FROM lh_run WHERE id = $1", runId))?.["serial"]);
+  if (serial === null) throw runUnknown(runId);
+  return serial;
+}
+
+function runFromRow(row: PostgresRow): Run {
+  return {
+    id: String(row["id"]),
+    taskId: String(row["task_id"]),
+    number: Number(row["number"]),
+    agentVersion: String(row["agent_version"]),
+    loopVersion: Number(row["loop_version"]),
+    fromRunId: textOrNull(row["from_run_id"]),
+    mismatch: parseMismatch(row["mismatch"]),
+  };
+}
+
+function parseMismatch(stored: unknown): Failure | null {
+  return typeof stored === "string" ? parseFailure(JSON.parse(stored) as Json) : null;
+}

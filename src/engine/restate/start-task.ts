@@ -1,0 +1,62 @@
+import type { NewTask } from "../../record/task.ts";
+import { boundedJson } from "../bounded-json.ts";
+import type { RunPrefix, SeededStep, Started } from "../engine.ts";
+import { assertWellFormedKey, keyConflict, keyHolder, queueFull } from "../refusal.ts";
+import { noteQueued, type Change } from "./change.ts";
+import { replaceSeed } from "./journal.ts";
+import { insertForkedRun } from "./runs.ts";
+import { countQueued, getTask, insertTask, saveTask, toTask, type StoredTask } from "./tasks.ts";
+
+export interface StartPlan {
+  readonly queueMax: (agent: string) => number;
+  readonly parentRunId?: string;
+  readonly seed?: readonly SeededStep[];
+  readonly fork?: { readonly prefix: RunPrefix; readonly newRunId: string };
+}
+
+/**
+ * Starts a task in this change, or finds the one that has its id or holds its key.
+ * @throws {TASK_KEY_CONFLICT, QUEUE_FULL, PAYLOAD_TOO_LARGE, JSON_INVALID, OPTION_INVALID}
+ */
+export async function startTask(change: Change, task: NewTask, plan: StartPlan): Promise<Started> {
+  if ((await getTask(change.db, task.id)) !== null) return { taskId: task.id, created: false };
+  const holder = await claimKey(change, task);
+  if (holder !== null) return await findHolder(change, task, holder);
+  const queueMax = plan.queueMax(task.agent);
+  const queued = await countQueued(change.db, task.agent, queueMax);
+  if (queued >= queueMax) throw queueFull(task.agent, queued, queueMax);
+  const input = boundedJson(task.input, `The input of task ${task.id}`, change.limits.valueBytesMax);
+  const inserted = await insertTask(change.db, { ...task, input }, change.atMs, plan.parentRunId ?? null);
+  if (inserted === null) return { taskId: task.id, created: false };
+  const stored = plan.fork === undefined ? inserted : await forked(change, inserted, plan.fork);
+  if (plan.seed !== undefined && plan.seed.length > 0) await replaceSeed(change.db, task.id, plan.seed);
+  noteQueued(change, stored);
+  await change.write(change.observe({ task: toTask(stored), from: null, atMs: change.atMs }));
+  return { taskId: task.id, created: true };
+}
+
+async function forked(change: Change, task: StoredTask, { prefix, newRunId }: NonNullable<StartPlan["fork"]>): Promise<StoredTask> {
+  if (!(await insertForkedRun(change.db, { id: newRunId, taskId: task.id }, prefix, change.atMs))) return task;
+  const withRun: StoredTask = { ...task, runId: newRunId };
+  await saveTask(change.db, withRun);
+  return withRun;
+}
+
+/** The task that holds the key, when it is this agent's too. @throws {TASK_KEY_CONFLICT} */
+async function findHolder(change: Change, task: NewTask, taskId: string): Promise<Started> {
+  const agent = (await getTask(change.db, taskId))?.agent ?? task.agent;
+  if (agent !== task.agent) throw keyConflict(task, taskId, agent);
+  return { taskId, created: false };
+}
+
+/** The id of the task that holds the key of this one, null when this one holds it now or has none. */
+async function claimKey(change: Change, task: NewTask): Promise<string | null> {
+  if (task.key === null) return null;
+  assertWellFormedKey(task.key);
+  try {
+    await change.write([{ type: "key.claim", key: task.key, taskId: task.id, atMs: change.atMs, expiresAtMs: change.atMs + change.limits.keyWindowMs }]);
+    return null;
+  } catch (error) {
+    return keyHolder(error);
+  }
+}

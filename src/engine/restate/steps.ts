@@ -1,0 +1,192 @@
+import { sleep, type Clock } from "../../base/clock.ts";
+import type { Json } from "../../base/json.ts";
+import { isPassing } from "../../db/postgres-failure.ts";
+import { describeStep } from "../../record/step.ts";
+import type { NewTask } from "../../record/task.ts";
+import { lateWrites, type Write } from "../../record/write.ts";
+import { boundedJson, boundedStepEnd, failedStep } from "../bounded-json.ts";
+import type { StepBody, StepEnd, Transaction, WaitSpec } from "../engine.ts";
+import { outcomeText, type EndedStep, type JournaledStep } from "../journaled-step.ts";
+import type { EngineLimits } from "../limits.ts";
+import type { Operation } from "../operation.ts";
+import { selfWait } from "../refusal.ts";
+import { noteDue, type Change } from "./change.ts";
+import { appendStep, asStored, getStep } from "./journal.ts";
+import { currentTask, type AttemptIds } from "./run-exits.ts";
+import { startTask } from "./start-task.ts";
+import { clearRecoveriesWithoutProgress, getTask, getTaskOfRun } from "./tasks.ts";
+import { runUserTransaction } from "./user-transaction.ts";
+import { insertWait, takeOverWait, takeSignal, type StoredWait } from "./waits.ts";
+import type { Writer } from "./writer.ts";
+
+/** What performing the steps of one attempt takes. */
+export interface StepScope extends AttemptIds {
+  readonly writer: Writer;
+  readonly clock: Clock;
+  readonly limits: EngineLimits;
+  readonly queueMax: (agent: string) => number;
+  /** The run whose id begins the idempotency keys. */
+  readonly keyRunId: string;
+  /** When a run that was forked from another was begun; nothing that it waits for counts from before. 0 for others. */
+  readonly begunAtMs: number;
+  /** True when the task was in a crash and completed nothing since. */
+  readonly isSuspect: boolean;
+  /** 1, and one more for each crash that interrupted the run. */
+  readonly stepAttempt: number;
+  readonly signal: AbortSignal;
+  /** True when the run left memory: what a step comes to now is late. */
+  readonly isOver: () => boolean;
+}
+
+/**
+ * What Restate journals of an operation. `writes` are the facts of a step that is in no table yet; they are stored when code was told of it.
+ * `gone`: the task does not execute this attempt any more.
+ */
+export type Envelope =
+  | { readonly type: "ended"; readonly step: JournaledStep; readonly writes: readonly Write[] }
+  | { readonly type: "waiting" }
+  | { readonly type: "gone" };
+
+const gone: Envelope = { type: "gone" };
+/** Between two tries of a body that PostgreSQL kept from acting. */
+const bodyRetryMs = 1_000;
+
+/** Executes a step. One that writes facts only is Restate's alone; anything that may refuse, or that others see, is a transaction with the step's outcome. */
+export async function executeStep(scope: StepScope, operation: Operation, body: StepBody): Promise<Envelope> {
+  const before = await outcomeBefore(scope, operation);
+  if (before !== null) return before;
+  const startedAtMs = scope.clock.now();
+  const end = boundedStepEnd(await executeBody(scope, operation, body), operation.identity, scope.limits.valueBytesMax);
+  const { writes = [], starts = [] } = end;
+  if (starts.length === 0 && writes.every(isFact) && !scope.isOver()) return { type: "ended", step: endedStep(scope, operation, startedAtMs, end), writes };
+  try {
+    return await scope.writer.persist((change) => commitEnd(scope, change, { operation, startedAtMs, end }));
+  } catch (error) {
+    if (isPassing(error)) throw error;
+    // A guard refused what the step wanted to write: nothing of it is kept, and the refusal is the step's end.
+    return await scope.writer.persist((change) => commitEnd(scope, change, { operation, startedAtMs, end: failedStep(error) }));
+  }
+}
+
+/** What an earlier attempt of this activation stored; the first attempt need not look. */
+async function outcomeBefore({ writer, attempt, runSerial }: StepScope, { identity }: Operation): Promise<Envelope | null> {
+  if (attempt === 1) return null;
+  const step = await writer.read((db) => getStep(db, runSerial, identity));
+  return step === null ? null : { type: "ended", step, writes: [] };
+}
+
+/** What the body came to. When PostgreSQL kept it from what it has to know before it acts, it has not come to anything: it is executed again. */
+async function executeBody(scope: StepScope, { identity, number }: Operation, body: StepBody): Promise<StepEnd> {
+  const { clock, keyRunId, stepAttempt, signal } = scope;
+  const idempotencyKey = `${keyRunId}/${identity.kind}/${identity.name}/${identity.occurrence}`;
+  for (;;) {
+    try {
+      return await body({ number, attempt: stepAttempt, idempotencyKey, signal });
+    } catch (error) {
+      if (!isPassing(error)) return failedStep(error);
+      await sleep(clock, bodyRetryMs);
+      if (signal.aborted) return failedStep(error);
+    }
+  }
+}
+
+/** User SQL in the transaction that also stores the step's outcome. */
+export async function executeTransaction(scope: StepScope, operation: Operation, body: (tx: Transaction) => Promise<Json>): Promise<Envelope> {
+  const before = await outcomeBefore(scope, operation);
+  if (before !== null) return before;
+  const startedAtMs = scope.clock.now();
+  const check = (value: Json): Json => boundedJson(value, `The result of ${describeStep(operation.identity)}`, scope.limits.valueBytesMax);
+  return await scope.writer.persist(async (change) => {
+    if ((await currentTask(change, scope)) === null) return gone;
+    const outcome = await runUserTransaction(change.db, body, check);
+    return await commitEnd(scope, change, { operation, startedAtMs, end: { outcome } });
+  });
+}
+
+/** Asks for a durable wait, which `awakeable` tells the end of while the run is in memory. */
+export async function beginWait(scope: StepScope, operation: Operation, spec: WaitSpec, asked: { readonly requestedAtMs: number; readonly awakeable: string }): Promise<Envelope> {
+  const dueAtMs = spec.timeoutMs === undefined ? null : Math.max(asked.requestedAtMs, scope.begunAtMs) + Math.max(0, Math.ceil(spec.timeoutMs));
+  return await scope.writer.persist(async (change) => {
+    const known = await knownWait(scope, change, operation, asked.awakeable);
+    if (known !== null) return known;
+    const arrived = spec.signal === undefined ? null : await takeSignal(change.db, scope.runSerial, spec.signal);
+    if (arrived !== null) return await commitEnd(scope, change, { operation, startedAtMs: change.atMs, end: { outcome: { ok: true, value: { by: "signal", payload: arrived.payload } } } });
+    await insertWait(change.db, { ...waitOf(scope, operation, change), reason: spec.reason, dueAtMs, signal: spec.signal ?? null, awakeable: asked.awakeable });
+    if (dueAtMs !== null) noteDue(change, dueAtMs);
+    return { type: "waiting" };
+  });
+}
+
+/** Starts a task and waits for its end. */
+export async function beginChild(scope: StepScope, operation: Operation, task: NewTask, awakeable: string): Promise<Envelope> {
+  const begin = async (change: Change): Promise<Envelope> => {
+    const known = await knownWait(scope, change, operation, awakeable);
+    if (known !== null) return known;
+    const { taskId } = await startTask(change, task, { queueMax: scope.queueMax, parentRunId: scope.runId });
+    const end = (await getTask(change.db, taskId))?.end ?? null;
+    if (end !== null) return await commitEnd(scope, change, { operation, startedAtMs: change.atMs, end: { outcome: { ok: true, value: { ...end, taskId } as unknown as Json } } });
+    await refuseSelfWait(change, scope.runId, taskId);
+    await insertWait(change.db, { ...waitOf(scope, operation, change), reason: "child", childTaskId: taskId, awakeable });
+    return { type: "waiting" };
+  };
+  try {
+    return await scope.writer.persist(begin);
+  } catch (error) {
+    if (isPassing(error)) throw error;
+    return await scope.writer.persist((change) => commitEnd(scope, change, { operation, startedAtMs: change.atMs, end: failedStep(error) }));
+  }
+}
+
+/** What is known of a wait that was asked for before, in this activation or an earlier one; the task is locked. */
+async function knownWait(scope: StepScope, change: Change, { identity }: Operation, awakeable: string): Promise<Envelope | null> {
+  if ((await currentTask(change, scope)) === null) return gone;
+  const step = await getStep(change.db, scope.runSerial, identity);
+  if (step !== null) return { type: "ended", step, writes: [] };
+  return (await takeOverWait(change.db, scope.runSerial, identity, awakeable)) ? { type: "waiting" } : null;
+}
+
+/** @throws {TASK_STATE} when the task waits, over any number of calls, for the run that asks. */
+async function refuseSelfWait(change: Change, runId: string, childTaskId: string): Promise<void> {
+  for (let ancestor = await getTaskOfRun(change.db, runId); ancestor !== null; ancestor = ancestor.parentRunId === null ? null : await getTaskOfRun(change.db, ancestor.parentRunId)) {
+    if (ancestor.id === childTaskId) throw selfWait(childTaskId);
+  }
+}
+
+function waitOf(scope: StepScope, { identity, number }: Operation, change: Change): StoredWait {
+  return { ...identity, run: scope.runSerial, number, reason: "timer", sinceAtMs: change.atMs, dueAtMs: null, signal: null, childTaskId: null, awakeable: null };
+}
+
+interface EndedBody {
+  readonly operation: Operation;
+  readonly startedAtMs: number;
+  readonly end: StepEnd;
+}
+
+/** The one transaction of a step's end. When the task no longer executes this attempt, the result is late: what it did is recorded, and nothing of it is applied. */
+async function commitEnd(scope: StepScope, change: Change, { operation, startedAtMs, end }: EndedBody): Promise<Envelope> {
+  if ((await currentTask(change, scope)) === null) {
+    await change.write(lateWrites(end.writes ?? []));
+    return gone;
+  }
+  const step = await appendStep(change.db, scope.runSerial, scope.activation, endedStep(scope, operation, startedAtMs, end));
+  if (step === null) {
+    const stored = await getStep(change.db, scope.runSerial, operation.identity);
+    return stored === null ? gone : { type: "ended", step: stored, writes: [] };
+  }
+  for (const task of end.starts ?? []) await startTask(change, task, { queueMax: scope.queueMax });
+  await change.write(end.writes ?? []);
+  if (scope.isSuspect) await clearRecoveriesWithoutProgress(change.db, [scope.taskSerial]);
+  return { type: "ended", step, writes: [] };
+}
+
+function endedStep({ clock, stepAttempt }: StepScope, { identity, number, request }: Operation, startedAtMs: number, { outcome }: StepEnd): JournaledStep {
+  const { kind, name, occurrence } = identity;
+  const attempt = request.type === "wait" || request.type === "child" ? 1 : stepAttempt;
+  const step: EndedStep = { kind, name, occurrence, number, attempt, startedAtMs, completedAtMs: clock.now(), outcome };
+  return asStored(step, outcomeText(outcome));
+}
+
+/** True for what never refuses and what nobody decides by: it may be stored a moment later. */
+function isFact({ type }: Write): boolean {
+  return type === "record" || type === "message" || type === "progress";
+}

@@ -1,0 +1,209 @@
+import type { Json } from "../../base/json.ts";
+import { loadJson, storeJson } from "../../db/postgres-payload.ts";
+import type { PostgresRow, PostgresSession, PostgresValue } from "../../db/postgres.ts";
+import { taskStatuses, type NewTask, type Task, type TaskEnd, type TaskStatus, type WaitingReason } from "../../record/task.ts";
+import type { TaskFilter } from "../engine.ts";
+import type { TaskState } from "../task-rules.ts";
+
+export interface StoredTask extends TaskState {
+  /** What rows of its runs refer to. */
+  readonly serial: number;
+  /** How often a run of it was given a slot, and how often the current slot's run was begun. */
+  readonly activation: number;
+  readonly attempt: number;
+}
+
+const listDefault = 100;
+const listMax = 10_000;
+
+export async function getTask(db: PostgresSession, id: string): Promise<StoredTask | null> {
+  return await first(db, "SELECT * FROM lh_task WHERE id = $1", id);
+}
+
+/** Like `getTask`; nobody else changes it until the transaction ends. */
+export async function lockTask(db: PostgresSession, id: string): Promise<StoredTask | null> {
+  return await first(db, "SELECT * FROM lh_task WHERE id = $1 FOR UPDATE", id);
+}
+
+const taskOfRun = "FROM lh_run JOIN lh_task ON lh_task.id = lh_run.task_id AND lh_task.run_id = lh_run.id";
+
+/** The task that this run belongs to, null when it has another run by now. */
+export async function getTaskOfRun(db: PostgresSession, runId: string): Promise<StoredTask | null> {
+  return await first(db, `SELECT lh_task.* ${taskOfRun} WHERE lh_run.id = $1`, runId);
+}
+
+/** Like `getTaskOfRun`; nobody else changes the task until the transaction ends. */
+export async function lockTaskOfRun(db: PostgresSession, runId: string): Promise<StoredTask | null> {
+  return await first(db, `SELECT lh_task.* ${taskOfRun} WHERE lh_run.id = $1 FOR UPDATE OF lh_task`, runId);
+}
+
+/** Like `lockTaskOfRun`, by lh_run.serial. */
+export async function lockTaskOfRunSerial(db: PostgresSession, run: number): Promise<StoredTask | null> {
+  return await first(db, `SELECT lh_task.* ${taskOfRun} WHERE lh_run.serial = $1 FOR UPDATE OF lh_task`, run);
+}
+
+/** False, and nothing is inserted, when there is a task with this id. */
+export async function insertTask(db: PostgresSession, task: NewTask, createdAtMs: number, parentRunId: string | null): Promise<StoredTask | null> {
+  return await first(
+    db,
+    `INSERT INTO lh_task (id, agent, input, key, priority, not_before_at_ms, deadline_at_ms, depth, source, status, created_at_ms, status_since_ms, open_since_ms, parent_run_id, recoveries, recoveries_without_progress)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'queued', $10, $10, $10, $11, 0, 0) ON CONFLICT (id) DO NOTHING RETURNING *`,
+    task.id, task.agent, await storeOne(db, JSON.stringify(task.input)), task.key, task.priority, task.notBeforeAtMs, task.deadlineAtMs, task.depth, task.source, createdAtMs, parentRunId,
+  );
+}
+
+/** Writes what can change of a task. */
+export async function saveTask(db: PostgresSession, task: StoredTask): Promise<void> {
+  await db.run(
+    `UPDATE lh_task SET status = $1, waiting_reason = $2, deadline_at_ms = $3, started_at_ms = $4, ended_at_ms = $5, status_since_ms = $6, open_since_ms = $7, run_id = $8,
+       parent_run_id = $9, recoveries = $10, recoveries_without_progress = $11, activation = $12, attempt = $13, ended_as = $14 WHERE serial = $15`,
+    task.status, task.waitingReason, task.deadlineAtMs, task.startedAtMs, task.endedAtMs, task.statusSinceMs, task.openSinceMs, task.runId, task.parentRunId,
+    task.recoveries, task.recoveriesWithoutProgress, task.activation, task.attempt, task.end === null ? null : await storeOne(db, JSON.stringify(task.end)), task.serial,
+  );
+}
+
+export async function clearRecoveriesWithoutProgress(db: PostgresSession, taskSerials: readonly number[]): Promise<boolean> {
+  return (await db.run("UPDATE lh_task SET recoveries_without_progress = 0 WHERE serial = ANY($1) AND recoveries_without_progress > 0", taskSerials)).changes > 0;
+}
+
+/** Each status is a walk of an index from one end, so that a list costs what it returns, however many tasks there are. */
+export async function listTasks(db: PostgresSession, { statuses = taskStatuses, agent, limit = listDefault, first: which = "newest" }: TaskFilter): Promise<readonly Task[]> {
+  const limitOfAll = Math.max(0, Math.min(limit, listMax));
+  const direction = which === "newest" ? "DESC" : "ASC";
+  const ofAgent = agent === undefined ? "" : "agent = $3 AND ";
+  const rows = await db.all(
+    `SELECT t.* FROM unnest($1::text[]) AS s (status) CROSS JOIN LATERAL
+       (SELECT * FROM lh_task WHERE ${ofAgent}lh_task.status = s.status ORDER BY created_at_ms ${direction}, serial ${direction} LIMIT $2) AS t
+     ORDER BY t.created_at_ms ${direction}, t.serial ${direction} LIMIT $2`,
+    statuses, limitOfAll, ...(agent === undefined ? [] : [agent]),
+  );
+  return (await tasksFromRows(db, rows)).map(toTask);
+}
+
+/** Tasks of an agent that were queued and have no run yet, counted up to `max`. */
+export async function countQueued(db: PostgresSession, agent: string, max: number): Promise<number> {
+  const row = await db.get("SELECT count(*) AS n FROM (SELECT 1 FROM lh_task WHERE agent = $1 AND status = 'queued' AND (run_id IS NOT NULL) = false LIMIT $2) AS waiting", agent, max);
+  return Number(row?.["n"] ?? 0);
+}
+
+export async function countRunning(db: PostgresSession, agent: string): Promise<number> {
+  return Number((await db.get("SELECT count(*) AS n FROM lh_task WHERE agent = $1 AND status = 'running'", agent))?.["n"] ?? 0);
+}
+
+/** What this agent does next: runs that can go on before new ones, then by priority, then by age. Locked, those that somebody else has locked left out. */
+export async function lockReady(db: PostgresSession, agent: string, atMs: number, limit: number): Promise<readonly StoredTask[]> {
+  return await all(
+    db,
+    `SELECT * FROM lh_task WHERE agent = $1 AND status = 'queued' AND not_before_at_ms <= $2
+     ORDER BY (run_id IS NOT NULL) DESC, priority DESC, created_at_ms, serial LIMIT $3 FOR UPDATE SKIP LOCKED`,
+    agent, atMs, limit,
+  );
+}
+
+/** Tasks that were given a slot and of which no attempt has begun. */
+export async function listUnbegun(db: PostgresSession, agent: string): Promise<readonly StoredTask[]> {
+  return await all(db, "SELECT * FROM lh_task WHERE agent = $1 AND status = 'running' AND attempt = 0 ORDER BY serial", agent);
+}
+
+/** The agents of which a task could begin now. */
+export async function listReadyAgents(db: PostgresSession, atMs: number): Promise<readonly string[]> {
+  return (await db.all("SELECT DISTINCT agent FROM lh_task WHERE status = 'queued' AND not_before_at_ms <= $1", atMs)).map((row) => String(row["agent"]));
+}
+
+/** The agents of which a task came of age at an instant in this time. */
+export async function listAgentsDue(db: PostgresSession, afterMs: number, atMs: number): Promise<readonly string[]> {
+  return (await db.all("SELECT DISTINCT agent FROM lh_task WHERE status = 'queued' AND not_before_at_ms > $1 AND not_before_at_ms <= $2", afterMs, atMs)).map((row) => String(row["agent"]));
+}
+
+/** Unfinished tasks whose deadline has come. */
+export async function listOverdue(db: PostgresSession, atMs: number, limit: number): Promise<readonly string[]> {
+  return (await db.all("SELECT id FROM lh_task WHERE ended_at_ms IS NULL AND deadline_at_ms <= $1 ORDER BY deadline_at_ms, serial LIMIT $2", atMs, limit)).map((row) => String(row["id"]));
+}
+
+/** Runs of this agent that other code than this could not go on with. */
+export async function lockParkedByOtherVersion(db: PostgresSession, agent: string, codeVersion: string): Promise<readonly StoredTask[]> {
+  return await all(
+    db,
+    `SELECT lh_task.* FROM lh_task JOIN lh_run ON lh_run.id = lh_task.run_id
+     WHERE lh_task.status = 'waiting' AND lh_task.waiting_reason = 'code-mismatch' AND lh_task.agent = $1 AND lh_run.parked_version <> $2 FOR UPDATE OF lh_task`,
+    agent, codeVersion,
+  );
+}
+
+/** Unfinished tasks that a run called. */
+export async function lockChildren(db: PostgresSession, runId: string): Promise<readonly StoredTask[]> {
+  return await all(db, "SELECT * FROM lh_task WHERE parent_run_id = $1 AND ended_at_ms IS NULL ORDER BY serial FOR UPDATE", runId);
+}
+
+/** The next instant at which a queued task may start or an unfinished one is overdue. */
+export async function nextTaskInstantMs(db: PostgresSession, afterMs: number): Promise<number | null> {
+  const row = await db.get(
+    `SELECT least((SELECT not_before_at_ms FROM lh_task WHERE status = 'queued' AND not_before_at_ms > $1 ORDER BY not_before_at_ms LIMIT 1),
+       (SELECT min(deadline_at_ms) FROM lh_task WHERE ended_at_ms IS NULL)) AS at`,
+    afterMs,
+  );
+  return numberOrNull(row?.["at"]);
+}
+
+/** The task as the port shows it. */
+export function toTask(stored: StoredTask): Task {
+  const { recoveriesWithoutProgress: _, serial: __, activation: ___, attempt: ____, ...task } = stored;
+  return task;
+}
+
+async function first(db: PostgresSession, sql: string, ...values: readonly PostgresValue[]): Promise<StoredTask | null> {
+  const row = await db.get(sql, ...values);
+  return row === undefined ? null : ((await tasksFromRows(db, [row]))[0] ?? null);
+}
+
+async function all(db: PostgresSession, sql: string, ...values: readonly PostgresValue[]): Promise<readonly StoredTask[]> {
+  return await tasksFromRows(db, await db.all(sql, ...values));
+}
+
+async function tasksFromRows(db: PostgresSession, rows: readonly PostgresRow[]): Promise<readonly StoredTask[]> {
+  const inputs = await loadJson(db, rows.map((row) => String(row["input"])));
+  const ends = await loadJson(db, rows.map((row) => textOrNull(row["ended_as"]) ?? "null"));
+  return rows.map((row, index) => taskFromRow(row, inputs[index] ?? null, ends[index] ?? null));
+}
+
+function taskFromRow(row: PostgresRow, input: Json, end: Json): StoredTask {
+  return {
+    id: String(row["id"]),
+    agent: String(row["agent"]),
+    input,
+    key: textOrNull(row["key"]),
+    priority: Number(row["priority"]),
+    notBeforeAtMs: Number(row["not_before_at_ms"]),
+    deadlineAtMs: Number(row["deadline_at_ms"]),
+    depth: Number(row["depth"]),
+    source: String(row["source"]),
+    status: row["status"] as TaskStatus,
+    waitingReason: textOrNull(row["waiting_reason"]) as WaitingReason | null,
+    createdAtMs: Number(row["created_at_ms"]),
+    startedAtMs: numberOrNull(row["started_at_ms"]),
+    endedAtMs: numberOrNull(row["ended_at_ms"]),
+    statusSinceMs: Number(row["status_since_ms"]),
+    openSinceMs: Number(row["open_since_ms"]),
+    runId: textOrNull(row["run_id"]),
+    parentRunId: textOrNull(row["parent_run_id"]),
+    recoveries: Number(row["recoveries"]),
+    recoveriesWithoutProgress: Number(row["recoveries_without_progress"]),
+    serial: Number(row["serial"]),
+    activation: Number(row["activation"]),
+    attempt: Number(row["attempt"]),
+    end: end as unknown as TaskEnd | null,
+  };
+}
+
+/** The text that a row keeps for one JSON text. */
+export async function storeOne(db: PostgresSession, text: string): Promise<string> {
+  return (await storeJson(db, [text]))[0] ?? text;
+}
+
+export function textOrNull(value: unknown): string | null {
+  return typeof value === "string" ? value : null;
+}
+
+export function numberOrNull(value: unknown): number | null {
+  return typeof value === "number" ? value : null;
+}

@@ -1,0 +1,99 @@
+import { sleep, type Clock } from "../../base/clock.ts";
+import { isPassing } from "../../db/postgres-failure.ts";
+import type { PostgresDatabase, PostgresSession } from "../../db/postgres.ts";
+import type { Write } from "../../record/write.ts";
+import type { ObserveTask } from "../engine.ts";
+import type { EngineLimits } from "../limits.ts";
+import { noEffects, type Change, type Effects } from "./change.ts";
+
+export interface WriterOptions {
+  readonly db: PostgresDatabase;
+  readonly clock: Clock;
+  readonly limits: EngineLimits;
+  readonly apply: (db: PostgresSession, writes: readonly Write[]) => Promise<void>;
+  readonly observe: ObserveTask;
+  /** Takes the effects of a change once it is committed. */
+  readonly onCommitted: (effects: Effects) => void;
+}
+
+type Work<T> = (change: Change) => Promise<T>;
+
+/** Between two tries while PostgreSQL does not take it. */
+const retryMs = 1_000;
+
+/** Makes changes, each one transaction. */
+export class Writer {
+  readonly #options: WriterOptions;
+  readonly #closing = new AbortController();
+  #pending = 0;
+
+  constructor(options: WriterOptions) {
+    this.#options = options;
+  }
+
+  get isIdle(): boolean {
+    return this.#pending === 0;
+  }
+
+  /** Rejects with what the work threw, or with why PostgreSQL did not take it for 30 s. The work finds what it did before, when a lost connection hid it. */
+  async write<T>(work: Work<T>): Promise<T> {
+    this.#pending++;
+    try {
+      let effects = noEffects();
+      const value = await this.#options.db.transaction(
+        async (tx) => {
+          effects = noEffects();
+          return await work(this.#changeOf(tx, effects));
+        },
+        { idempotent: true },
+      );
+      this.#options.onCommitted(effects);
+      return value;
+    } finally {
+      this.#pending--;
+    }
+  }
+
+  /** Tries until PostgreSQL takes it: an outage delays the work and loses nothing. Rejects with what the work itself threw, and when the engine is closed. */
+  async persist<T>(work: Work<T>): Promise<T> {
+    this.#pending++;
+    try {
+      for (;;) {
+        try {
+          return await this.write(work);
+        } catch (error) {
+          if (!isPassing(error) || this.#closing.signal.aborted) throw error;
+          await sleep(this.#options.clock, retryMs, this.#closing.signal);
+        }
+      }
+    } finally {
+      this.#pending--;
+    }
+  }
+
+  /** Reads what is committed. */
+  async read<T>(query: (db: PostgresSession) => Promise<T>): Promise<T> {
+    this.#pending++;
+    try {
+      return await query(this.#options.db);
+    } finally {
+      this.#pending--;
+    }
+  }
+
+  /** What waits for PostgreSQL to come back is given up. */
+  close(): void {
+    this.#closing.abort();
+  }
+
+  #changeOf(db: PostgresSession, effects: Effects): Change {
+    const { clock, limits, observe, apply } = this.#options;
+    return {
+      db, limits, observe, effects,
+      atMs: clock.now(),
+      write: async (writes) => {
+        if (writes.length > 0) await apply(db, writes);
+      },
+    };
+  }
+}
