@@ -55,7 +55,7 @@ function testServed(suite: EngineSuite): void {
       async (ctx) => [await logged(ctx, "one", log), await logged(ctx, "two", log), (await go(ctx)).by, await logged(ctx, "new", log)],
     );
     const [run] = await fixture.engine.runs(taskId);
-    expect(run?.mismatch).toMatchObject({ code: "ENGINE_CODE_MISMATCH", details: { expected: "code gone (step 2)", came: "code two (step 2)", expectedStep: { kind: "code", name: "gone", occurrence: 1, number: 2 } } });
+    expect(run?.mismatch).toMatchObject({ code: "ENGINE_CODE_MISMATCH", details: { expected: "code gone (step 2)", came: "code two", expectedStep: { kind: "code", name: "gone", occurrence: 1, number: 2 } } });
 
     const skipped = await fixture.engine.skip(taskId, [progress("skipped")]);
 
@@ -82,6 +82,28 @@ function testServed(suite: EngineSuite): void {
     expect(await runToEnd(fixture, taskId)).toMatchObject({ output: ["check", "fetch", "store", "signal"] });
     expect(log).toEqual(["fetch", "store", "check"]);
     expect(await namesOf(fixture, taskId)).toEqual([["check", 1], ["fetch", 0], ["store", 0], ["go", 0]]);
+  });
+
+  it("E13 gives each step of the run a number of its own, by which a fork of it serves what came before a step and nothing else", async () => {
+    const log: string[] = [];
+    const { fixture, taskId } = await parked(
+      suite,
+      async (ctx) => [await logged(ctx, "a", log), await logged(ctx, "b", log), (await go(ctx)).by],
+      async (ctx) => [...(await Promise.all([logged(ctx, "x", log), logged(ctx, "a", log)])), await logged(ctx, "b", log), (await go(ctx)).by],
+    );
+    await fixture.engine.skip(taskId);
+    await runToEnd(fixture, taskId);
+    const runId = await runIdOf(fixture, taskId);
+    expect((await fixture.engine.steps(runId)).map(({ number, name }) => `${number} ${name}`)).toEqual(["1 a", "2 x", "3 b", "4 go"]);
+
+    for (const [below, executed] of [[2, ["x", "b"]], [3, ["b"]], [4, []]] as const) {
+      log.length = 0;
+      const fork = await fixture.engine.start(newTask(fixture), { prefix: { runId, below } });
+      await quiet(fixture);
+      await fixture.engine.signal(await runIdOf(fixture, fork.taskId), "go", null, "1");
+      expect(await runToEnd(fixture, fork.taskId)).toMatchObject({ output: ["x", "a", "b", "signal"] });
+      expect(log).toEqual(executed);
+    }
   });
 
   it("E13 keeps a race's winner among what is served after a skip", async () => {

@@ -40,6 +40,7 @@ export class RunExecution {
   readonly #replayedCount: number;
   readonly #announced = new Set<NearLimit["limit"]>();
   #journalBytes = 0;
+  #asked = 0;
   #busy = 0;
   #settled: Settled | null = null;
   #grace: Timer | null = null;
@@ -59,6 +60,7 @@ export class RunExecution {
       runId: loaded.runId,
       startedAtMs: loaded.startedAtMs,
       randomSeed: loaded.randomRunId,
+      numbers: loaded.numbers,
       signal: this.#abort.signal,
       onRequest: (operation) => this.#accept(operation),
     });
@@ -136,11 +138,11 @@ export class RunExecution {
   #accept(operation: Operation): void {
     if (this.#isStopped) return;
     const { stepsPerRunMax } = this.#options.limits;
-    if (operation.number > stepsPerRunMax) {
+    if (++this.#asked > stepsPerRunMax) {
       this.#endOver(stepLimit(this.#options.loaded.runId, stepsPerRunMax), "step-limit");
       return;
     }
-    this.#announce({ limit: "steps", value: operation.number, max: stepsPerRunMax });
+    this.#announce({ limit: "steps", value: this.#asked, max: stepsPerRunMax });
     this.#operations.set(keyOf(operation.identity), operation);
     if (this.#isHolding()) this.#hasHeld = true;
     else if (!this.#isSeeded(operation)) this.#begin(operation);

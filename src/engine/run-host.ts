@@ -16,6 +16,8 @@ export interface LoadedRun {
   /** Why the code cannot understand its journal; null when it can. */
   readonly mismatch: LonghaulError | null;
   readonly journal: readonly JournaledStep[];
+  /** Of the steps that were completed or awaited when the run was loaded, by `keyOf`. */
+  readonly numbers: ReadonlyMap<string, number>;
   /** In the order in which they are served. */
   readonly seed: ReadonlyMap<string, SeededOutcome>;
 }

@@ -11,7 +11,7 @@ export const eventTypes: readonly EventType[] = [
 
 /**
  * One decision, as operators query it. Field names are those of the JSON that users see. Append-only.
- * `id` is derived from (run, step, n) where there is a run, so that writing it twice is writing it once.
+ * `id` is derived from (run, kind, name, occurrence, n) where there is a run, so that writing it twice is writing it once.
  */
 export interface LogRecord {
   readonly id: string;

@@ -14,7 +14,10 @@ export interface StepIdentity {
   readonly occurrence: number;
 }
 
-/** A completed step, as the journal holds it. `number` is its place in call order, `seq` its place in completion order, both from 1. */
+/**
+ * A completed step, as the journal holds it. `number` is its own in the run, `seq` its place in completion order, both from 1. Numbers follow the order of
+ * calls: a step has a higher one than those whose ends code knew when it asked, also where the code has changed meanwhile.
+ */
 export interface CompletedStep extends StepIdentity {
   readonly number: number;
   readonly seq: number;

@@ -44,7 +44,7 @@ export const engineBugs: readonly PlantedBug[] = [
   },
   {
     name: "journal not loaded", harm: "completed steps execute again after a restart",
-    file: "src/engine/sqlite/claim.ts", find: "journal: isNew ? [] : listJournal(change.db, run.serial)", replace: "journal: []", suites: [contract],
+    file: "src/engine/sqlite/claim.ts", find: "const journal = isNew ? [] : listJournal(change.db, run.serial);", replace: "const journal: ReturnType<typeof listJournal> = [];", suites: [contract],
   },
   {
     name: "lost wake-up of a free slot", harm: "queued tasks stay queued",

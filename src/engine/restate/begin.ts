@@ -1,4 +1,5 @@
 import type { EngineAgent } from "../engine.ts";
+import { numbersOf } from "../journaled-step.ts";
 import type { LoadedRun } from "../run-host.ts";
 import { unreadable } from "../stuck-run.ts";
 import { computeRecovered } from "../task-rules.ts";
@@ -36,6 +37,7 @@ export async function beginAttempt(change: Change, { runId, activation }: Activa
   return {
     task, runId, told,
     journal: steps,
+    numbers: numbersOf(steps),
     runSerial: run.serial,
     keyRunId: run.keyRunId,
     randomRunId: run.randomRunId,

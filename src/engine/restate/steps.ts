@@ -81,7 +81,7 @@ async function executeBody(scope: StepScope, { identity, number }: Operation, bo
   const idempotencyKey = `${keyRunId}/${identity.kind}/${identity.name}/${identity.occurrence}`;
   for (;;) {
     try {
-      return await body({ number, attempt: stepAttempt, idempotencyKey, signal });
+      return await body({ identity, number, attempt: stepAttempt, idempotencyKey, signal });
     } catch (error) {
       if (!isPassing(error)) return failedStep(error);
       await sleep(clock, bodyRetryMs);

@@ -2,7 +2,7 @@ import { assert } from "../../base/assert.ts";
 import type { EngineAgent } from "../engine.ts";
 import type { Change } from "./change.ts";
 import { codeVersionOf } from "../code-version.ts";
-import { keyOf } from "../journaled-step.ts";
+import { keyOf, numbersOf } from "../journaled-step.ts";
 import { unreadable } from "../stuck-run.ts";
 import { getRun, insertRun, listJournal, listSeed, setRunVersion } from "./journal.ts";
 import { listReady } from "./tasks.ts";
@@ -24,6 +24,8 @@ export function claimReady(change: Change, agent: EngineAgent, slots: number, ne
     assert(run !== null, `run ${runId} of task ${task.id} is not in the file`);
     const earlierVersion = run.agentVersion === agent.version ? null : run.agentVersion;
     if (earlierVersion !== null) setRunVersion(change.db, runId, agent.version);
+    const journal = isNew ? [] : listJournal(change.db, run.serial);
+    const waits = isNew ? [] : listWaits(change.db, run.serial);
     const running = moveTask(change, task, { status: "running", runId, startedAtMs: task.startedAtMs ?? change.atMs }, earlierVersion === null ? {} : { earlierVersion });
     change.effects.claimed.push({
       task: running,
@@ -35,8 +37,9 @@ export function claimReady(change: Change, agent: EngineAgent, slots: number, ne
       runSerial: run.serial,
       startedAtMs: run.startedAtMs,
       recoveries: run.recoveries,
-      journal: isNew ? [] : listJournal(change.db, run.serial),
-      waits: new Map(isNew ? [] : listWaits(change.db, run.serial).map((wait) => [keyOf(wait), wait])),
+      journal,
+      numbers: numbersOf(journal, waits),
+      waits: new Set(waits.map(keyOf)),
       seed: listSeed(change.db, task.id),
     });
   }
