@@ -146,6 +146,29 @@ function testLimits(suite: EngineSuite): void {
     expect(await fixture.engine.get(taskId)).toMatchObject({ status: "dead", recoveries: 101, end: { reason: "recovery-limit" } });
   });
 
+  it("E12 takes the end of a wait and that of a child for progress, as it does a step's", async () => {
+    let fixture = await suite.create();
+    const execute = async (ctx: EngineContext) => {
+      if (ctx.task.source === "child") return done("child");
+      const long = code(ctx, "long", () => new Promise<null>(() => undefined));
+      for (let round = 1; ; round++) {
+        await ctx.wait({ name: "tick", reason: "timer", timeoutMs: 60_000 });
+        if (round % 2 === 0) await ctx.child({ kind: "child", name: "c" }, newTask(fixture, { id: `child-${round}`, source: "child" }));
+        await Promise.race([long, ctx.wait({ name: "tock", reason: "timer", timeoutMs: 60_000 })]);
+      }
+    };
+    await fixture.engine.run([agentA], execute);
+    const { taskId } = await fixture.engine.start(newTask(fixture));
+    for (let crash = 1; crash <= 12; crash++) {
+      await fixture.settle();
+      await fixture.clock.advance(61_000, () => fixture.settle());
+      fixture = await suite.crash(fixture);
+      await fixture.engine.run([agentA], execute);
+    }
+
+    expect(await fixture.engine.get(taskId)).toMatchObject({ recoveries: 12, end: null });
+  });
+
   it("E12 counts a crash once, though the engine dies again right after its recovery", async () => {
     let fixture = await suite.create();
     const execute = async (ctx: EngineContext) => done(await code(ctx, "hangs", async () => await new Promise<null>(() => undefined)));
@@ -175,6 +198,24 @@ function testLimits(suite: EngineSuite): void {
 
     expect(await runToEnd(fixture, taskId)).toMatchObject({ status: "done", output: 16 });
     expect(await fixture.engine.get(taskId)).toMatchObject({ recoveries: 0 });
+  });
+
+  it("E12 counts a crash that found code between two steps: what it does there may kill the process too", async () => {
+    let fixture = await suite.create();
+    let begun = 0;
+    const execute = async (ctx: EngineContext) => {
+      await code(ctx, "one", () => null);
+      begun++;
+      return await new Promise<ReturnType<typeof done>>(() => undefined);
+    };
+    await fixture.engine.run([agentA], execute);
+    const { taskId } = await fixture.engine.start(newTask(fixture));
+    await until(() => begun === 1, "code is between two steps");
+    fixture = await suite.crash(fixture);
+
+    expect(await fixture.engine.run([agentA], execute)).toEqual({ resumed: 1, quarantined: 0 });
+
+    expect(await fixture.engine.get(taskId)).toMatchObject({ recoveries: 1 });
   });
 
   it("E12 counts nothing for a run that was waiting", async () => {

@@ -13,7 +13,8 @@ import { noteDue, type Change } from "./change.ts";
 import { fileRetryMs, isFileFailure } from "../../db/file-failure.ts";
 import { appendStepWhileRunning, type RunIds } from "./journal.ts";
 import { startTask } from "./start-task.ts";
-import { clearRecoveriesWithoutProgress, getTask, getTaskOfRun, isRunning } from "./tasks.ts";
+import { getTask, getTaskOfRun, isRunning } from "./tasks.ts";
+import { noteCompleted } from "./transition.ts";
 import { runUserTransaction } from "./user-transaction.ts";
 import { insertWait, takeSignal, type StoredWait } from "./waits.ts";
 import { isFenced, isFinal, type Writer } from "./writer.ts";
@@ -165,9 +166,7 @@ function commitEnd(scope: PerformScope, change: Change, begun: BegunStep, end: S
     if (!isRunning(change.db, scope)) change.write(lateWrites(end.writes ?? []));
     return;
   }
-  change.effects.completed.push({ runId: scope.runId, step });
+  noteCompleted(change, { serial: scope.taskSerial, recoveriesWithoutProgress: scope.recoveriesWithoutProgress }, scope.runId, step);
   for (const task of end.starts ?? []) startTask(change, task, { queueMax: scope.queueMax });
   change.write(end.writes ?? []);
-  // Another task that was in as many crashes may have waited for this one to prove harmless.
-  if (scope.recoveriesWithoutProgress > 0 && clearRecoveriesWithoutProgress(change.db, scope.taskSerial)) change.effects.hasCleared = true;
 }
