@@ -116,7 +116,7 @@ export const engineBugs: readonly PlantedBug[] = [
   },
   {
     name: "a full disk loses the step", harm: "a run stands still when there is room again",
-    file: "src/engine/sqlite/writer.ts", find: "        if (isOwnRefusal || isFinal(error)) throw error;", replace: "        if (isOwnRefusal || isFinal(error) || isFileFailure(error)) throw error;", suites: [adapter],
+    file: "src/engine/sqlite/writer.ts", find: "if (isFinal(error) || (isOwnRefusal && !isFileFailure(error))) throw error;", replace: "if (isFinal(error) || isOwnRefusal || isFileFailure(error)) throw error;", suites: [adapter],
   },
   {
     name: "a newer file is opened", harm: "an old version damages the data of a new one",

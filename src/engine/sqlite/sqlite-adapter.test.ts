@@ -71,6 +71,28 @@ describe("the embedded engine", () => {
     expect(fixture.engine.isQuiet()).toBe(true);
   });
 
+  it("E6 tries a refusal again when the file did not take the commit that it was part of: it is the step's end then, and not the full disk", async () => {
+    const fixture = await suite.create();
+    const { db, engine } = fixture;
+    let caught: unknown;
+    await engine.run([agentA, { ...agentA, name: "b", queueMax: 0 }], async (ctx) => {
+      const child = ctx.child({ kind: "child", name: "b" }, newTask(fixture, { agent: "b" }));
+      if (caught === undefined) {
+        db.exec(`PRAGMA max_page_count = ${Number(db.get("PRAGMA page_count")?.["page_count"])}`);
+        const large = newTask(fixture, { input: "y".repeat(400_000), notBeforeAtMs: fixture.clock.now() + 1_000_000 });
+        void engine.start(large).catch(() => db.exec("PRAGMA max_page_count = 4294967294"));
+      }
+      caught = await child.catch((error: unknown) => error);
+      return done(null);
+    });
+    const { taskId } = await engine.start(newTask(fixture));
+
+    await fixture.clock.advance(2_000);
+
+    expect(await fixture.engine.result(taskId)).toMatchObject({ status: "done" });
+    expect(caught).toMatchObject({ code: "QUEUE_FULL" });
+  });
+
   it("E1 refuses a key that would be stored as another one's", async () => {
     const fixture = await suite.create();
 
