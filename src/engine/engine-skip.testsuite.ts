@@ -203,6 +203,37 @@ function testKept(suite: EngineSuite): void {
     expect(await runToEnd(fixture, taskId)).toMatchObject({ output: wentAtMs + 10 * hour });
   });
 
+  it("E13 keeps when a forked run was begun: a sleep of it that is asked for again after a skip does not end as if it had begun with the other run", async () => {
+    const hour = 3_600_000;
+    const body = (names: readonly string[]): Body => async (ctx) => {
+      await code(ctx, "one", () => null);
+      const nap = ctx.wait({ name: "nap", reason: "timer", timeoutMs: 10 * hour });
+      for (const name of ["two", ...names]) await code(ctx, name, () => null);
+      await go(ctx);
+      await nap;
+      return ctx.now();
+    };
+    let fixture = await suite.create();
+    await fixture.engine.run([agentA], async (ctx) => done(await body(["gone"])(ctx)));
+    const { taskId } = await fixture.engine.start(newTask(fixture));
+    await quiet(fixture);
+    const first = await runIdOf(fixture, taskId);
+    await fixture.engine.cancel(taskId, "later");
+    await advance(fixture, 20 * hour);
+    await fixture.engine.restart(taskId, { prefix: { runId: first, below: 4 } });
+    const forkedAtMs = fixture.clock.now();
+    await quiet(fixture);
+    fixture = await suite.crash(fixture);
+    await fixture.engine.run([{ ...agentA, version: "2" }], async (ctx) => done(await body([])(ctx)));
+    await fixture.engine.signal(await runIdOf(fixture, taskId), "go", null, "1");
+    await advance(fixture, 6_000);
+    expect(await fixture.engine.get(taskId)).toMatchObject({ waitingReason: "code-mismatch" });
+
+    await fixture.engine.skip(taskId);
+
+    expect(await runToEnd(fixture, taskId)).toMatchObject({ output: forkedAtMs + 10 * hour });
+  });
+
   it("E13 skips a second time, when the code changed again, and serves what the first time left", async () => {
     const log: string[] = [];
     const steps = (names: readonly string[]): Body => async (ctx) => {

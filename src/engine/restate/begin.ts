@@ -42,10 +42,16 @@ export async function beginAttempt(change: Change, { runId, activation }: Activa
     keyRunId: run.keyRunId,
     randomRunId: run.randomRunId,
     startedAtMs: run.startedAtMs,
+    begunAtMs: forkedAtMs(steps, run.keyRunId === runId),
     recoveries: run.recoveries,
     mismatch: unreadable(run, agent),
     seed: await listSeed(change.db, task.id),
   };
+}
+
+/** The time of the last step that a forked run was given. */
+function forkedAtMs(steps: BegunRun["journal"], hasOwnKeys: boolean): number {
+  return Math.max(0, ...steps.filter(({ attempt }) => hasOwnKeys && attempt === 0).map(({ completedAtMs }) => completedAtMs));
 }
 
 async function begun(change: Change, task: StoredTask): Promise<StoredTask> {

@@ -36,6 +36,7 @@ export function claimReady(change: Change, agent: EngineAgent, slots: number, ne
       keyRunId: run.keyRunId,
       runSerial: run.serial,
       startedAtMs: run.startedAtMs,
+      begunAtMs: run.begunAtMs,
       recoveries: run.recoveries,
       journal,
       numbers: numbersOf(journal, waits),

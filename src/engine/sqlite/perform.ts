@@ -27,7 +27,7 @@ export interface PerformScope extends RunIds {
   readonly queueMax: (agent: string) => number;
   /** The run whose id begins the idempotency keys. */
   readonly keyRunId: string;
-  /** When a run that was forked from another was begun; nothing that it waits for counts from before. 0 for others. */
+  /** Nothing that the run waits for counts from before. */
   readonly begunAtMs: number;
   /** Crashes without a completed step between, at the time the run was claimed. */
   readonly recoveriesWithoutProgress: number;
