@@ -76,7 +76,7 @@ export const engineBugs: readonly PlantedBug[] = [
   },
   {
     name: "late results are forgotten", harm: "money that a canceled call cost is not in the ledger",
-    file: "src/engine/sqlite/perform.ts", find: "change.write(lateWrites(end.writes ?? []));", replace: "change.write(lateWrites([]));", suites: [contract, adapter],
+    file: "src/engine/sqlite/perform.ts", find: "change.write(lateWrites(end.writes ?? [], String(readOwner(change.db)?.epoch)));", replace: "change.write([]);", suites: [contract, adapter],
   },
   {
     name: "an evicted run goes on", harm: "code that was suspended acts again beside its successor",

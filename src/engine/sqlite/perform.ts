@@ -12,6 +12,7 @@ import { selfWait } from "../refusal.ts";
 import { noteDue, type Change } from "./change.ts";
 import { fileRetryMs, isFileFailure } from "../../db/file-failure.ts";
 import { appendStepWhileRunning, type RunIds } from "./journal.ts";
+import { readOwner } from "./owner-state.ts";
 import { startTask } from "./start-task.ts";
 import { getTask, getTaskOfRun, isRunning } from "./tasks.ts";
 import { noteCompleted } from "./transition.ts";
@@ -163,7 +164,8 @@ function commitEnd(scope: PerformScope, change: Change, begun: BegunStep, end: S
   const { kind, name, occurrence } = identity;
   const step = appendStepWhileRunning(change.db, scope, { kind, name, occurrence, number, startedAtMs, attempt, completedAtMs, outcome: end.outcome });
   if (step === null) {
-    if (!isRunning(change.db, scope)) change.write(lateWrites(end.writes ?? []));
+    // In the time of one owner, a run has one attempt of a step.
+    if (!isRunning(change.db, scope)) change.write(lateWrites(end.writes ?? [], String(readOwner(change.db)?.epoch)));
     return;
   }
   noteCompleted(change, { serial: scope.taskSerial, recoveriesWithoutProgress: scope.recoveriesWithoutProgress }, scope.runId, step);

@@ -1,6 +1,6 @@
 import { afterAll, describe, expect, it } from "vitest";
 import type { EngineContext } from "../engine.ts";
-import { advance, agentA, code, createGate, done, newTask, quiet, runToEnd, until, value } from "../engine-fixture.testsuite.ts";
+import { advance, agentA, code, createGate, done, newTask, quiet, record, runToEnd, until, value } from "../engine-fixture.testsuite.ts";
 import { sqliteSuite, type SqliteFixture } from "./sqlite-fixture.testsuite.ts";
 
 const suite = sqliteSuite();
@@ -91,6 +91,28 @@ describe("the embedded engine", () => {
 
     expect(await fixture.engine.result(taskId)).toMatchObject({ status: "done" });
     expect(caught).toMatchObject({ code: "QUEUE_FULL" });
+  });
+
+  it("E4 records what each of the attempts came to that others took over from", async () => {
+    const gates = [createGate(), createGate(), createGate()];
+    let begun = 0;
+    const execute = (gate: Promise<void>) => async (ctx: EngineContext) => done(await ctx.step({ kind: "tool", name: "pay" }, async () => {
+      begun++;
+      await gate;
+      return value(null, [record("what it cost")]);
+    }));
+    let fixture = await suite.create();
+    for (const [life, gate] of gates.entries()) {
+      if (life > 0) fixture = await suite.crash(fixture) as SqliteFixture;
+      await fixture.engine.run([agentA], execute(gate.opened));
+      if (life === 0) await fixture.engine.start(newTask(fixture));
+      await until(() => begun === life + 1, "the step executes");
+    }
+
+    for (const gate of gates.toReversed()) gate.open();
+
+    await until(async () => (await fixture.recorded()).length === 3, "all of them are recorded");
+    expect(await fixture.recorded()).toEqual(["what it cost", "what it cost/late/2", "what it cost/late/1"]);
   });
 
   it("E1 refuses a key that would be stored as another one's", async () => {
