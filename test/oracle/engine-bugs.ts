@@ -104,7 +104,7 @@ export const engineBugs: readonly PlantedBug[] = [
   },
   {
     name: "crashes are not counted", harm: "a task that kills the process does so for ever",
-    file: "src/engine/task-rules.ts", find: "recoveriesWithoutProgress: task.recoveriesWithoutProgress + weight", replace: "recoveriesWithoutProgress: task.recoveriesWithoutProgress", suites: [contract],
+    file: "src/engine/task-rules.ts", find: "recoveriesWithoutProgress: task.recoveriesWithoutProgress + 1,", replace: "recoveriesWithoutProgress: task.recoveriesWithoutProgress,", suites: [contract],
   },
   {
     name: "a drain forgets what executes", harm: "runs are counted as crashed after each deploy",

@@ -147,7 +147,7 @@ export async function nextTaskInstantMs(db: PostgresSession, afterMs: number): P
 
 /** The task as the port shows it. */
 export function toTask(stored: StoredTask): Task {
-  const { recoveriesWithoutProgress: _, serial: __, activation: ___, attempt: ____, ...task } = stored;
+  const { recoveriesWithoutProgress: _, outOfMemoryWithoutProgress: _____, serial: __, activation: ___, attempt: ____, ...task } = stored;
   return task;
 }
 
@@ -188,6 +188,7 @@ function taskFromRow(row: PostgresRow, input: Json, end: Json): StoredTask {
     parentRunId: textOrNull(row["parent_run_id"]),
     recoveries: Number(row["recoveries"]),
     recoveriesWithoutProgress: Number(row["recoveries_without_progress"]),
+    outOfMemoryWithoutProgress: 0,
     serial: Number(row["serial"]),
     activation: Number(row["activation"]),
     attempt: Number(row["attempt"]),

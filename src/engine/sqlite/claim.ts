@@ -4,6 +4,7 @@ import type { Change } from "./change.ts";
 import { codeVersionOf } from "../code-version.ts";
 import { keyOf, numbersOf } from "../journaled-step.ts";
 import { unreadable } from "../stuck-run.ts";
+import { isSuspect } from "../task-rules.ts";
 import { getRun, insertRun, listJournal, listSeed, setRunVersion } from "./journal.ts";
 import { listReady } from "./tasks.ts";
 import { moveTask } from "./transition.ts";
@@ -14,9 +15,10 @@ export function claimReady(change: Change, agent: EngineAgent, slots: number, ne
   const { recoveriesIsolatedAbove } = change.limits;
   let hasSuspect = false;
   for (const task of listReady(change.db, agent.name, change.atMs, recoveriesIsolatedAbove, slots)) {
-    const isSuspect = task.recoveriesWithoutProgress > recoveriesIsolatedAbove;
-    if (isSuspect && hasSuspect) continue;
-    hasSuspect ||= isSuspect;
+    if (isSuspect(task, change.limits)) {
+      if (hasSuspect) continue;
+      hasSuspect = true;
+    }
     const runId = task.runId ?? newId("r");
     const isNew = task.runId === null;
     if (isNew) insertRun(change.db, { id: runId, taskId: task.id, agentVersion: agent.version, loopVersion: agent.loopVersion ?? 0, startedAtMs: change.atMs });

@@ -115,6 +115,29 @@ describe("the embedded engine", () => {
     expect(await fixture.recorded()).toEqual(["what it cost", "what it cost/late/2", "what it cost/late/1"]);
   });
 
+  it.each([
+    ["as often as the limit says", { outOfMemoryMax: 5 }, [true, true, true, true, true], "dead"],
+    ["not before the limit says, crashes of other kinds among them", { outOfMemoryMax: 5 }, [true, true, true, true, false, false], "running"],
+    ["as often as it may by default", {}, [true, true, true], "dead"],
+    ["not for two among as many crashes as are allowed", {}, [true, true, false, false, false, false, false, false, false, false], "running"],
+  ] as const)("E12 quarantines a task that exhausts the memory: %s", async (_, limits, crashes, status) => {
+    const limited = sqliteSuite(limits);
+    let fixture = await limited.create();
+    const execute = async (ctx: EngineContext) => done(await code(ctx, "hangs", () => new Promise<null>(() => undefined)));
+    await fixture.engine.run([agentA], execute);
+    const { taskId } = await fixture.engine.start(newTask(fixture));
+    for (const ranOutOfMemory of crashes) {
+      expect(await fixture.engine.get(taskId)).toMatchObject({ end: null });
+      await fixture.settle();
+      fixture = await limited.crash(fixture) as SqliteFixture;
+      await fixture.engine.run([agentA], execute, { ranOutOfMemory });
+    }
+    await fixture.settle();
+
+    expect(await fixture.engine.get(taskId)).toMatchObject({ status });
+    await limited.destroy();
+  });
+
   it("E1 refuses a key that would be stored as another one's", async () => {
     const fixture = await suite.create();
 
