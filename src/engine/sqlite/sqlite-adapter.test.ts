@@ -138,6 +138,24 @@ describe("the embedded engine", () => {
     await limited.destroy();
   });
 
+  it("counts a queue anew after a commit that the file did not take: it is never longer than it may be", async () => {
+    const fixture = await suite.create();
+    const { db, engine } = fixture;
+    const queueMax = 10;
+    await engine.run([{ ...agentA, queueMax }], async () => done(null));
+    const later = (fields = {}): Promise<unknown> => engine.start(newTask(fixture, { notBeforeAtMs: fixture.clock.now() + 1_000_000, ...fields }));
+    const started = await Promise.all(Array.from({ length: queueMax }, () => engine.start(newTask(fixture, { notBeforeAtMs: fixture.clock.now() + 1_000_000 }))));
+    await expect(later()).rejects.toMatchObject({ code: "QUEUE_FULL" });
+
+    db.exec(`PRAGMA max_page_count = ${pageCount(fixture)}`);
+    const undone = await Promise.allSettled([...started.slice(0, 5).map(({ taskId }) => engine.cancel(taskId, "x")), later(), ...Array.from({ length: 6 }, () => later({ input: "y".repeat(200_000) }))]);
+    db.exec("PRAGMA max_page_count = 4294967294");
+    expect(undone.every(({ status }) => status === "rejected")).toBe(true);
+    await Promise.allSettled(Array.from({ length: queueMax }, () => later()));
+
+    expect(await engine.list({ statuses: ["queued"] })).toHaveLength(queueMax);
+  });
+
   it("E1 refuses a key that would be stored as another one's", async () => {
     const fixture = await suite.create();
 

@@ -95,6 +95,7 @@ export class Writer {
         },
         (error: unknown) => {
           this.#pending--;
+          if (isFileFailure(error)) this.#queues.forget();
           if (isFenced(error)) this.#options.onFenced(error);
           throw error;
         },
