@@ -115,6 +115,34 @@ function testLimits(suite: EngineSuite): void {
     expect(ended.map((task) => task?.status)).toEqual(sources.map((source) => (source === "deadly" ? "dead" : "done")));
   });
 
+  it.each([
+    ["has proved harmless", true],
+    ["has left", false],
+  ])("E12 lets a task that may be what kills the process begin when the one of another agent before it %s", async (_, isProving) => {
+    const agents = [agentA, { ...agentA, name: "b" }];
+    let fixture = await suite.create();
+    let life = 0;
+    const begun: string[] = [];
+    const execute = async (ctx: EngineContext) => {
+      begun.push(`${life} ${ctx.task.agent}`);
+      if (life === 4 && isProving) await code(ctx, "harmless", () => null);
+      if (life === 4 && !isProving) await ctx.wait({ name: "go", reason: "signal", signal: "go" });
+      return done(await code(ctx, "hangs", () => new Promise<null>(() => undefined)));
+    };
+    await fixture.engine.run(agents, execute);
+    for (const { name } of agents) await fixture.engine.start(newTask(fixture, { agent: name }));
+    for (life = 0; life < 4; life++) {
+      await until(() => begun.length === 2 * (life + 1), "both execute");
+      await fixture.settle();
+      fixture = await suite.crash(fixture);
+      if (life < 3) await fixture.engine.run(agents, execute);
+    }
+    await fixture.engine.run(agents, execute);
+
+    await until(() => begun.length === 10, "both have begun, one after the other");
+    expect(begun.slice(8).toSorted()).toEqual(["4 a", "4 b"]);
+  });
+
   it("E12 S27 counts progress between crashes, but never more than a hundred crashes in all", async () => {
     let fixture = await suite.create();
     let reached = 0;

@@ -44,6 +44,7 @@ export function testReplay(suite: EngineSuite): void {
   describe("replay", () => {
     testCombinators(suite);
     testRecognition(suite);
+    testParked(suite);
     testSeeds(suite);
   });
 }
@@ -232,6 +233,35 @@ function testRecognition(suite: EngineSuite): void {
     await fixture.engine.run([agentA], body("old"));
 
     expect(await runToEnd(fixture, taskId)).toMatchObject({ status: "done", output: "old" });
+  });
+}
+
+function testParked(suite: EngineSuite): void {
+  it("E9 tries a parked run again with other code only, not each time that the same code starts", async () => {
+    let fixture = await suite.create();
+    await fixture.engine.run([agentA], async (ctx) => {
+      await code(ctx, "old", () => null);
+      return done((await ctx.wait({ name: "go", reason: "signal", signal: "go" })).by);
+    });
+    const { taskId } = await fixture.engine.start(newTask(fixture));
+    await quiet(fixture);
+    fixture = await suite.crash(fixture);
+    const changed = { ...agentA, version: "2" };
+    const other = async (ctx: EngineContext) => done(await code(ctx, "other", () => null));
+    await fixture.engine.run([changed], other);
+    await fixture.engine.signal(String((await fixture.engine.get(taskId))?.runId), "go", null, "1");
+    await fixture.clock.advance(10_000, () => quiet(fixture));
+    expect(await fixture.engine.get(taskId)).toMatchObject({ waitingReason: "code-mismatch" });
+    fixture = await suite.crash(fixture);
+
+    await fixture.engine.run([changed], other);
+    await fixture.clock.advance(10_000, () => quiet(fixture));
+
+    expect(fixture.changes).toEqual([]);
+    fixture = await suite.crash(fixture);
+    await fixture.engine.run([{ ...agentA, version: "3" }], other);
+    await fixture.clock.advance(10_000, () => quiet(fixture));
+    expect(fixture.changes.map(({ task }) => task.status)).toEqual(["queued", "running", "waiting"]);
   });
 }
 

@@ -259,6 +259,56 @@ function testKept(suite: EngineSuite): void {
     expect(log).toEqual(["a", "b", "c", "d"]);
   });
 
+  it("E13 cancels the call of the parked run with the task that went on, and gives it the signals that nothing took", async () => {
+    let fixture = await suite.create();
+    const body = (isNew: boolean) => async (ctx: EngineContext) => {
+      if (ctx.task.source === "child") return done((await go(ctx)).by);
+      if (!isNew) await code(ctx, "gone", () => null);
+      const called = ctx.child({ kind: "child", name: "slow" }, newTask(fixture, { id: `slow of ${ctx.task.id}`, source: "child" }));
+      await go(ctx);
+      const early = await ctx.wait({ name: "early", reason: "signal", signal: "early" });
+      await code(ctx, "went on", () => early);
+      return done((await called).status);
+    };
+    await fixture.engine.run([agentA], body(false));
+    const { taskId } = await fixture.engine.start(newTask(fixture));
+    await quiet(fixture);
+    const parkedRunId = await runIdOf(fixture, taskId);
+    fixture = await suite.crash(fixture);
+    await fixture.engine.run([{ ...agentA, version: "2" }], body(true));
+    await fixture.engine.signal(parkedRunId, "early", "bird", "2");
+    await fixture.engine.signal(parkedRunId, "go", null, "1");
+    await advance(fixture, 6_000);
+
+    await fixture.engine.skip(taskId);
+    await quiet(fixture);
+
+    const steps = await fixture.engine.steps(await runIdOf(fixture, taskId));
+    expect(steps.find(({ name }) => name === "went on")?.outcome).toEqual({ ok: true, value: { by: "signal", payload: "bird" } });
+    expect(await fixture.engine.get(`slow of ${taskId}`)).toMatchObject({ status: "waiting" });
+    await fixture.engine.cancel(taskId, "enough");
+    expect(await fixture.engine.get(`slow of ${taskId}`)).toMatchObject({ status: "canceled" });
+  });
+
+  it("E13 leaves out a sleep that the code asks for no more: its end parks nothing", async () => {
+    const { fixture, taskId } = await parked(
+      suite,
+      async (ctx) => {
+        void ctx.wait({ name: "nap", reason: "timer", timeoutMs: 36_000_000 });
+        await code(ctx, "gone", () => null);
+        return (await go(ctx)).by;
+      },
+      async (ctx) => [(await go(ctx)).by, (await ctx.wait({ name: "end", reason: "signal", signal: "end" })).by],
+    );
+    await fixture.engine.skip(taskId);
+
+    await advance(fixture, 72_000_000);
+
+    expect(await fixture.engine.get(taskId)).toMatchObject({ status: "waiting", waitingReason: "signal" });
+    await fixture.engine.signal(await runIdOf(fixture, taskId), "end", null, "2");
+    expect(await runToEnd(fixture, taskId)).toMatchObject({ output: ["signal", "signal"] });
+  });
+
   it("E13 refuses to skip where no run is parked", async () => {
     const fixture = await suite.create();
     await fixture.engine.run([agentA], async () => done(null));

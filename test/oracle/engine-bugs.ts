@@ -127,6 +127,54 @@ export const engineBugs: readonly PlantedBug[] = [
     file: "src/engine/sqlite/queue-bounds.ts", find: "bound === undefined || bound >= queueMax ?", replace: "bound === undefined ?", suites: [contract, adapter],
   },
   {
+    name: "a skip leaves calls behind", harm: "what a skipped run called goes on when the run is canceled",
+    file: "src/engine/sqlite/runs.ts", find: "  db.run(\"UPDATE lh_task SET parent_run_id = ? WHERE parent_run_id = ?\", run.id, parkedRunId);\n", replace: "", suites: [contract],
+  },
+  {
+    name: "a skip leaves signals behind", harm: "an approval that came early is never taken",
+    file: "src/engine/sqlite/runs.ts", find: "  db.run(\"UPDATE lh_signal SET run = ? WHERE run = ?\", serial, from);\n", replace: "", suites: [contract],
+  },
+  {
+    name: "a skip keeps sleeps", harm: "the end of a sleep that code asks for no more parks the run again",
+    file: "src/engine/sqlite/runs.ts", find: "  db.run(\"DELETE FROM lh_wait WHERE run = ? AND child_task_id IS NULL\", from);\n", replace: "", suites: [contract],
+  },
+  {
+    name: "a restart is not counted in its queue", harm: "a queue grows beyond its limit",
+    file: "src/engine/sqlite/queue-bounds.ts", find: "    if (bound !== undefined) this.#bounds.set(agent, bound + 1);", replace: "", suites: [contract],
+  },
+  {
+    name: "nobody hears that a suspect is harmless", harm: "tasks of other agents wait until it has ended",
+    file: "src/engine/sqlite/sqlite-engine.ts", find: "    if (effects.hasCleared) this.#dispatcher.pokeAll();\n", replace: "", suites: [contract],
+  },
+  {
+    name: "nobody hears that a suspect has left", harm: "tasks of other agents wait for ever",
+    file: "src/engine/sqlite/live-runs.ts", find: "    if (run.wasInterrupted) this.#options.dispatcher.pokeAll();\n", replace: "", suites: [contract],
+  },
+  {
+    name: "a fenced process stops at once", harm: "an answer that was paid for is thrown away",
+    file: "src/engine/sqlite/live-runs.ts", find: "    void this.#options.writer.late.settled(arriveMsMax).then(() => {\n      for (const [, run] of runs) run.execution.tell(reason);\n    });", replace: "    for (const [, run] of runs) run.execution.tell(reason);", suites: [adapter],
+  },
+  {
+    name: "a fenced process does not wait for its steps", harm: "what they came to is not recorded",
+    file: "src/engine/sqlite/sqlite-engine.ts", find: "      if (isFenced(error)) await this.#writer.late.settled(lateMsMax);\n", replace: "", suites: [adapter],
+  },
+  {
+    name: "code counts as being at rest too early", harm: "a run that reads a stream of its own is evicted in the middle",
+    file: "src/engine/pump.ts", find: "const restTurns = 3;", replace: "const restTurns = 1;", suites: ["src/engine/pump.test.ts"],
+  },
+  {
+    name: "the alarm forgets the earlier instant", harm: "a wait that was asked for at the wrong moment ends late",
+    file: "src/engine/sqlite/alarm.ts", find: "this.#atMs = Math.min(this.#atMs, next);", replace: "this.#atMs = next;", suites: ["src/engine/sqlite/alarm.test.ts"],
+  },
+  {
+    name: "the seed of a task outlives it", harm: "what no run will ask for stays in the file for ever",
+    file: "src/engine/sqlite/transition.ts", find: "  replaceSeed(change.db, ended.id, []);\n", replace: "", suites: [contract],
+  },
+  {
+    name: "a parked run is tried at each start", harm: "people are alerted again though nothing has changed",
+    file: "src/engine/sqlite/tasks.ts", find: "AND lh_run.parked_version <> ?`,\n    agent, codeVersion,", replace: "`,\n    agent,", suites: [contract],
+  },
+  {
     name: "an intent is not durable before the call", harm: "a crash repeats an effect that must happen once",
     file: "src/store/sqlite/effects.ts", find: "  if (db.run(insertIntent, key, toolName, taskId, runId, atMs).changes === 1) return { state: \"intended-now\" };", replace: "  if (db.get(selectEffect, key) === undefined) return { state: \"intended-now\" };", suites: ["src/store/sqlite/sqlite-store.test.ts", killPoints],
   },

@@ -165,7 +165,7 @@ function commitEnd(scope: PerformScope, change: Change, begun: BegunStep, end: S
   const step = appendStepWhileRunning(change.db, scope, { kind, name, occurrence, number, startedAtMs, attempt, completedAtMs, outcome: end.outcome });
   if (step === null) {
     // In the time of one owner, a run has one attempt of a step.
-    if (!isRunning(change.db, scope)) change.write(lateWrites(end.writes ?? [], String(readOwner(change.db)?.epoch)));
+    change.write(lateWrites(end.writes ?? [], String(readOwner(change.db)?.epoch)));
     return;
   }
   noteCompleted(change, { serial: scope.taskSerial, recoveriesWithoutProgress: scope.recoveriesWithoutProgress }, scope.runId, step);

@@ -1,4 +1,5 @@
 import { afterAll, describe, expect, it } from "vitest";
+import { sleep } from "../../base/clock.ts";
 import type { EngineContext } from "../engine.ts";
 import { advance, agentA, code, createGate, done, newTask, quiet, record, runToEnd, until, value } from "../engine-fixture.testsuite.ts";
 import { sqliteSuite, type SqliteFixture } from "./sqlite-fixture.testsuite.ts";
@@ -136,6 +137,28 @@ describe("the embedded engine", () => {
 
     expect(await fixture.engine.get(taskId)).toMatchObject({ status });
     await limited.destroy();
+  });
+
+  it("E4 gives a step of a fenced process a second to come to its end before it is told to stop, and stops when the last one is recorded", async () => {
+    const first = await suite.create();
+    const { clock } = first;
+    const log: string[] = [];
+    await first.engine.run([agentA], async (ctx) => done(await ctx.step({ kind: "model", name: "ask" }, async ({ signal }) => {
+      signal.addEventListener("abort", () => log.push(`${ctx.task.source} is told`));
+      await sleep(clock, ctx.task.source === "quick" ? 500 : 3_000);
+      log.push(`${ctx.task.source} has come to its end`);
+      return value(null, [record(ctx.task.source)]);
+    })));
+    for (const source of ["quick", "slow"]) await first.engine.start(newTask(first, { source }));
+    await first.settle();
+    const second = await suite.crash(first);
+    await expect(first.engine.start(newTask(first))).rejects.toMatchObject({ code: "ENGINE_FENCED" });
+    void first.engine.drain(0).then(() => log.push("stopped"));
+
+    for (let ms = 0; ms < 4_000; ms += 100) await clock.advance(100);
+
+    expect(log).toEqual(["quick has come to its end", "quick is told", "slow is told", "slow has come to its end", "stopped"]);
+    expect(await second.recorded()).toEqual(["quick/late/1", "slow/late/1"]);
   });
 
   it("counts a queue anew after a commit that the file did not take: it is never longer than it may be", async () => {
