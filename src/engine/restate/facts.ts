@@ -39,6 +39,11 @@ export class ToldSteps {
     return this.#waiting.length === 0;
   }
 
+  /** How many steps there are for code to be told, in this activation and before it. */
+  get count(): number {
+    return this.#seq;
+  }
+
   add(step: EndedStep, writes: readonly Write[]): void {
     this.keys.add(keyOf(step));
     this.#waiting.push({ step, seq: ++this.#seq, writes });
@@ -51,7 +56,7 @@ export class ToldSteps {
     if (steps.length === 0) return () => undefined;
     await noteTold(change.db, run, activation, steps);
     await change.write(steps.flatMap(({ writes }) => writes));
-    if (suspect !== null) await clearRecoveriesWithoutProgress(change.db, [suspect]);
+    if (suspect !== null && (await clearRecoveriesWithoutProgress(change.db, suspect))) change.effects.hasCleared = true;
     // Two transactions may have stored the same: each forgets what it stored, and that only.
     return () => {
       const gone = new Set(steps);
@@ -66,11 +71,13 @@ const batchMax = 200;
 /** Stores what activations were told, many at a time: while one transaction is under way, the next one collects. Nothing is lost that it does not store: Restate's journal has it. */
 export class FactStore {
   readonly #writer: Writer;
+  readonly #onFault: (error: unknown) => void;
   readonly #queue = new Set<ToldSteps>();
   #flushing: Promise<void> | null = null;
 
-  constructor(writer: Writer) {
+  constructor(writer: Writer, onFault: (error: unknown) => void) {
     this.#writer = writer;
+    this.#onFault = onFault;
   }
 
   get isIdle(): boolean {
@@ -80,7 +87,7 @@ export class FactStore {
   /** Stores what this activation was told, soon. */
   note(told: ToldSteps): void {
     this.#queue.add(told);
-    this.#flushing ??= new Promise<void>((resolve) => onNextTurn(() => void this.#flush().finally(resolve))).finally(() => (this.#flushing = null));
+    this.#flushing ??= new Promise<void>((resolve) => onNextTurn(() => resolve(this.#flush()))).finally(() => (this.#flushing = null));
   }
 
   /** The run is about to leave memory and takes along what waits. */
@@ -97,12 +104,17 @@ export class FactStore {
     while (this.#queue.size > 0) {
       const batch = [...this.#queue].slice(0, batchMax);
       for (const told of batch) this.#queue.delete(told);
-      const stored = await this.#writer.persist(async (change) => {
-        const done: (() => void)[] = [];
-        for (const told of batch) done.push(await told.store(change));
-        return done;
-      });
-      for (const forget of stored) forget();
+      try {
+        const stored = await this.#writer.persist(async (change) => {
+          const done: (() => void)[] = [];
+          for (const told of batch) done.push(await told.store(change));
+          return done;
+        });
+        for (const forget of stored) forget();
+      } catch (error) {
+        // The engine closes, or a bug of the store: what is not stored here goes with the run, or is told again to the next attempt.
+        this.#onFault(error);
+      }
     }
   }
 }

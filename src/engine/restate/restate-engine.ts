@@ -12,6 +12,7 @@ import { defaultEngineLimits, type EngineLimits } from "../limits.ts";
 import { engineClosed, engineDraining, resultAbandoned, taskUnknown } from "../refusal.ts";
 import { reasonOfEnd } from "../task-rules.ts";
 import { TaskWaiters } from "../task-waiters.ts";
+import { passJournal } from "./activation-host.ts";
 import { LiveActivation } from "./activation.ts";
 import { Alarm } from "./alarm.ts";
 import { beginAttempt } from "./begin.ts";
@@ -29,6 +30,7 @@ import { Ringer } from "./ringer.ts";
 import { getTaskIdOfRun, listRuns } from "./runs.ts";
 import { acceptSignal } from "./signal.ts";
 import { startTask } from "./start-task.ts";
+import { Suspects } from "./suspects.ts";
 import { getTask, listTasks, lockParkedByOtherVersion, toTask } from "./tasks.ts";
 import { moveTask } from "./transition.ts";
 import { Writer } from "./writer.ts";
@@ -50,9 +52,12 @@ export interface RestateEngineOptions {
   readonly limits?: Partial<EngineLimits>;
   /** How often it is looked for what a process that died left undone; null: never. Default 5 s. */
   readonly sweepMs?: number | null;
+  /** How long Restate waits at the most before it calls again what a dead process left. Default 2 s. */
+  readonly recallMsMax?: number;
 }
 
 const sweepMsDefault = 5_000;
+const recallMsDefault = 2_000;
 
 export interface RestateEngine extends Engine {
   /** True when nothing is under way here but bodies of steps. For tests. */
@@ -80,6 +85,7 @@ class RestateWorker implements RestateEngine, RestateHandler {
   readonly #dispatch: Dispatch;
   readonly #ringer: Ringer;
   readonly #alarm: Alarm;
+  readonly #suspects: Suspects;
   readonly #live = new LiveActivations();
   readonly #waiters = new TaskWaiters();
   readonly #agents = new Map<string, EngineAgent>();
@@ -96,7 +102,8 @@ class RestateWorker implements RestateEngine, RestateHandler {
     this.#limits = { ...defaultEngineLimits, ...options.limits };
     this.#client = new RestateClient(options.restate);
     this.#writer = new Writer({ db, clock, limits: this.#limits, apply, observe, onCommitted: (effects) => this.#onCommitted(effects) });
-    this.#facts = new FactStore(this.#writer);
+    this.#facts = new FactStore(this.#writer, (error) => this.#state === "closed" || onFault(error));
+    this.#suspects = new Suspects(this.#writer, clock, this.#limits);
     this.#dispatch = new Dispatch(this.#client, options.team);
     this.#ringer = new Ringer(this.#client, this.#writer);
     this.#alarm = new Alarm({
@@ -117,20 +124,20 @@ class RestateWorker implements RestateEngine, RestateHandler {
       }
     });
     const { team, endpoint } = this.#options;
-    this.#endpoint = await RestateEndpoint.open({ team, handler: this, ...endpoint });
+    this.#endpoint = await RestateEndpoint.open({ team, handler: this, recallMsMax: this.#options.recallMsMax ?? recallMsDefault, ...endpoint });
     await this.#client.register(endpoint.uri ?? `http://${endpoint.host}:${this.#endpoint.port}`);
     // A drain may have come meanwhile: what is queued is another worker's.
     if (this.#state !== "open") return { resumed: 0, quarantined: 0 };
-    this.#alarm.start();
+    await this.#alarm.start();
     this.#dispatch.ask(this.#agents.keys());
     // Restate calls by itself what another process left.
     return { resumed: 0, quarantined: 0 };
   }
 
-  async claim(agentName: string): Promise<readonly Activation[]> {
+  async claim(agentName: string, claim: string): Promise<readonly Activation[]> {
     const agent = this.#agents.get(agentName);
     if (agent === undefined || this.#state !== "open") return [];
-    const claimed = await this.#writer.persist((change) => claimReady(change, agent, this.#options.ids));
+    const claimed = await this.#writer.persist((change) => claimReady(change, agent, claim, this.#options.ids));
     for (const { runId } of claimed) this.#expected.add(runId);
     return claimed;
   }
@@ -140,11 +147,13 @@ class RestateWorker implements RestateEngine, RestateHandler {
     const begun = await this.#writer.persist((change) => beginAttempt(change, activation, (name) => this.#agents.get(name)));
     this.#expected.delete(activation.runId);
     const agent = begun === null ? undefined : this.#agents.get(begun.task.agent);
-    if (begun === null || agent === undefined) return;
+    if (begun === null || agent === undefined) return await passJournal(context);
+    if (!(await this.#suspects.turnOf(begun.task))) throw engineClosed();
     const { clock } = this.#options;
     await this.#live.run(
       new LiveActivation({ context, begun, agent, clock, execute: this.#execute, writer: this.#writer, facts: this.#facts, limits: this.#limits, queueMax: this.#queueMax }),
     );
+    await passJournal(context);
   }
 
   async start(task: NewTask, options: StartOptions = {}): Promise<Started> {
@@ -252,6 +261,7 @@ class RestateWorker implements RestateEngine, RestateHandler {
 
   async abandon(): Promise<void> {
     this.#state = "closed";
+    this.#suspects.close();
     this.#dispatch.stop();
     this.#alarm.stop();
     await this.#endpoint?.close();
@@ -262,18 +272,20 @@ class RestateWorker implements RestateEngine, RestateHandler {
 
   async #drain(timeoutMs: number): Promise<DrainReport> {
     this.#state = "draining";
+    this.#suspects.close();
     this.#dispatch.stop();
     this.#alarm.stop();
     return await this.#live.drain(this.#options.clock, timeoutMs);
   }
 
-  #onCommitted({ agents, ended, bells, dueAtMs }: Effects): void {
+  #onCommitted({ agents, ended, bells, hasCleared, dueAtMs }: Effects): void {
     for (const { taskId, runId, end } of ended) {
       if (runId !== null) this.#live.end(runId, reasonOfEnd(taskId, end));
       this.#waiters.wake(taskId, end);
     }
     this.#ringer.ring(bells);
     this.#dispatch.ask(agents);
+    if (hasCleared || agents.size > 0) this.#suspects.wake();
     this.#alarm.note(dueAtMs);
   }
 

@@ -3,15 +3,15 @@ import type { Activation } from "./claim.ts";
 
 /** What the engine does when Restate calls it. */
 export interface RestateHandler {
-  /** Gives free slots of an agent; what it returns is called. */
-  claim(agent: string): Promise<readonly Activation[]>;
+  /** Gives free slots of an agent; what it returns is called. `claim` tells a repeated call from a new one. */
+  claim(agent: string, claim: string): Promise<readonly Activation[]>;
   activate(context: WorkflowContext, activation: Activation): Promise<void>;
 }
 
 /** Longer than any step may take: Restate throws away what a step comes to that it has cut off. */
 const longestStep = { hours: 24 * 7 };
-/** Restate tries an attempt again that was cut off by a crash, for ever. Failures of steps never come here: they are values. */
-const retryPolicy = { initialInterval: 50, exponentiationFactor: 2, maxInterval: 2_000 };
+/** Restate tries an attempt again that was cut off by a crash, for ever (by default it would pause after 70). Failures of steps never come here: they are values. */
+const retryPolicy = { initialInterval: 50, exponentiationFactor: 2, maxAttempts: 2_147_483_647 };
 /** How long it remembers what it did: nobody asks, but a call that came twice must find it. */
 const remembered = { minutes: 1 };
 
@@ -21,9 +21,9 @@ interface Services {
 }
 
 /** The two services of a team: one object for each agent, which gives its slots one after the other, and one workflow for each time that a run has a slot. */
-export function restateServices(team: string, handler: RestateHandler): Services {
+export function restateServices(team: string, handler: RestateHandler, recallMsMax: number): Services {
   const names = serviceNames(team);
-  const options = { inactivityTimeout: longestStep, abortTimeout: longestStep, retryPolicy, journalRetention: { milliseconds: 0 } };
+  const options = { inactivityTimeout: longestStep, abortTimeout: longestStep, retryPolicy: { ...retryPolicy, maxInterval: recallMsMax }, journalRetention: { milliseconds: 0 } };
   const runs = workflow({
     name: names.runs,
     options: { ...options, workflowRetention: remembered },
@@ -34,7 +34,7 @@ export function restateServices(team: string, handler: RestateHandler): Services
     options,
     handlers: {
       dispatch: handlers.object.exclusive(async (context: ObjectContext) => {
-        for (const activation of await context.run("claim", () => handler.claim(context.key))) {
+        for (const activation of await context.run("claim", () => handler.claim(context.key, context.request().id))) {
           context.workflowSendClient(runs, `${activation.runId}.${activation.activation}`).run(activation);
         }
       }),

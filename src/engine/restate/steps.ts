@@ -1,7 +1,7 @@
 import { sleep, type Clock } from "../../base/clock.ts";
 import type { Json } from "../../base/json.ts";
 import { isPassing } from "../../db/postgres-failure.ts";
-import { describeStep } from "../../record/step.ts";
+import { describeStep, type StepIdentity } from "../../record/step.ts";
 import type { NewTask } from "../../record/task.ts";
 import { lateWrites, type Write } from "../../record/write.ts";
 import { boundedJson, boundedStepEnd, failedStep } from "../bounded-json.ts";
@@ -44,7 +44,7 @@ export interface StepScope extends AttemptIds {
  */
 export type Envelope =
   | { readonly type: "ended"; readonly step: JournaledStep; readonly writes: readonly Write[] }
-  | { readonly type: "waiting" }
+  | { readonly type: "waiting"; readonly identity: StepIdentity }
   | { readonly type: "gone" };
 
 const gone: Envelope = { type: "gone" };
@@ -113,7 +113,7 @@ export async function beginWait(scope: StepScope, operation: Operation, spec: Wa
     if (arrived !== null) return await commitEnd(scope, change, { operation, startedAtMs: change.atMs, end: { outcome: { ok: true, value: { by: "signal", payload: arrived.payload } } } });
     await insertWait(change.db, { ...waitOf(scope, operation, change), reason: spec.reason, dueAtMs, signal: spec.signal ?? null, awakeable: asked.awakeable });
     if (dueAtMs !== null) noteDue(change, dueAtMs);
-    return { type: "waiting" };
+    return { type: "waiting", identity: operation.identity };
   });
 }
 
@@ -127,7 +127,7 @@ export async function beginChild(scope: StepScope, operation: Operation, task: N
     if (end !== null) return await commitEnd(scope, change, { operation, startedAtMs: change.atMs, end: { outcome: { ok: true, value: { ...end, taskId } as unknown as Json } } });
     await refuseSelfWait(change, scope.runId, taskId);
     await insertWait(change.db, { ...waitOf(scope, operation, change), reason: "child", childTaskId: taskId, awakeable });
-    return { type: "waiting" };
+    return { type: "waiting", identity: operation.identity };
   };
   try {
     return await scope.writer.persist(begin);
@@ -142,7 +142,7 @@ async function knownWait(scope: StepScope, change: Change, { identity }: Operati
   if ((await currentTask(change, scope)) === null) return gone;
   const step = await getStep(change.db, scope.runSerial, identity);
   if (step !== null) return { type: "ended", step, writes: [] };
-  return (await takeOverWait(change.db, scope.runSerial, identity, awakeable)) ? { type: "waiting" } : null;
+  return (await takeOverWait(change.db, scope.runSerial, identity, awakeable)) ? { type: "waiting", identity } : null;
 }
 
 /** @throws {TASK_STATE} when the task waits, over any number of calls, for the run that asks. */
@@ -175,7 +175,7 @@ async function commitEnd(scope: StepScope, change: Change, { operation, startedA
   }
   for (const task of end.starts ?? []) await startTask(change, task, { queueMax: scope.queueMax });
   await change.write(end.writes ?? []);
-  if (scope.isSuspect) await clearRecoveriesWithoutProgress(change.db, [scope.taskSerial]);
+  if (scope.isSuspect && (await clearRecoveriesWithoutProgress(change.db, scope.taskSerial))) change.effects.hasCleared = true;
   return { type: "ended", step, writes: [] };
 }
 

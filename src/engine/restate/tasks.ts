@@ -11,6 +11,8 @@ export interface StoredTask extends TaskState {
   /** How often a run of it was given a slot, and how often the current slot's run was begun. */
   readonly activation: number;
   readonly attempt: number;
+  /** The call that gave it its slot. */
+  readonly claim: string | null;
 }
 
 const listDefault = 100;
@@ -56,14 +58,15 @@ export async function insertTask(db: PostgresSession, task: NewTask, createdAtMs
 export async function saveTask(db: PostgresSession, task: StoredTask): Promise<void> {
   await db.run(
     `UPDATE lh_task SET status = $1, waiting_reason = $2, deadline_at_ms = $3, started_at_ms = $4, ended_at_ms = $5, status_since_ms = $6, open_since_ms = $7, run_id = $8,
-       parent_run_id = $9, recoveries = $10, recoveries_without_progress = $11, activation = $12, attempt = $13, ended_as = $14 WHERE serial = $15`,
+       parent_run_id = $9, recoveries = $10, recoveries_without_progress = $11, activation = $12, attempt = $13, claim = $14, ended_as = $15 WHERE serial = $16`,
     task.status, task.waitingReason, task.deadlineAtMs, task.startedAtMs, task.endedAtMs, task.statusSinceMs, task.openSinceMs, task.runId, task.parentRunId,
-    task.recoveries, task.recoveriesWithoutProgress, task.activation, task.attempt, task.end === null ? null : await storeOne(db, JSON.stringify(task.end)), task.serial,
+    task.recoveries, task.recoveriesWithoutProgress, task.activation, task.attempt, task.claim, task.end === null ? null : await storeOne(db, JSON.stringify(task.end)), task.serial,
   );
 }
 
-export async function clearRecoveriesWithoutProgress(db: PostgresSession, taskSerials: readonly number[]): Promise<boolean> {
-  return (await db.run("UPDATE lh_task SET recoveries_without_progress = 0 WHERE serial = ANY($1) AND recoveries_without_progress > 0", taskSerials)).changes > 0;
+/** True when there were any. */
+export async function clearRecoveriesWithoutProgress(db: PostgresSession, serial: number): Promise<boolean> {
+  return (await db.run("UPDATE lh_task SET recoveries_without_progress = 0 WHERE serial = $1 AND recoveries_without_progress > 0", serial)).changes > 0;
 }
 
 /** Each status is a walk of an index from one end, so that a list costs what it returns, however many tasks there are. */
@@ -90,14 +93,19 @@ export async function countRunning(db: PostgresSession, agent: string): Promise<
   return Number((await db.get("SELECT count(*) AS n FROM lh_task WHERE agent = $1 AND status = 'running'", agent))?.["n"] ?? 0);
 }
 
-/** What this agent does next: runs that can go on before new ones, then by priority, then by age. Locked, those that somebody else has locked left out. */
+/** What this agent does next: runs that can go on before new ones, then by priority, then by age. */
 export async function lockReady(db: PostgresSession, agent: string, atMs: number, limit: number): Promise<readonly StoredTask[]> {
   return await all(
     db,
-    `SELECT * FROM lh_task WHERE agent = $1 AND status = 'queued' AND not_before_at_ms <= $2
-     ORDER BY (run_id IS NOT NULL) DESC, priority DESC, created_at_ms, serial LIMIT $3 FOR UPDATE SKIP LOCKED`,
+    `SELECT * FROM lh_task WHERE agent = $1 AND status = 'queued' AND not_before_at_ms <= $2 AND deadline_at_ms > $2
+     ORDER BY (run_id IS NOT NULL) DESC, priority DESC, created_at_ms, serial LIMIT $3 FOR UPDATE`,
     agent, atMs, limit,
   );
+}
+
+/** True when no task before this one in line is executing that was in more than so many crashes without a completed step: of such tasks one executes at a time. */
+export async function isFirstSuspect(db: PostgresSession, { serial }: StoredTask, suspectAbove: number): Promise<boolean> {
+  return (await db.get("SELECT 1 AS one FROM lh_task WHERE status = 'running' AND recoveries_without_progress > $1 AND serial < $2 LIMIT 1", suspectAbove, serial)) === undefined;
 }
 
 /** Tasks that were given a slot and of which no attempt has begun. */
@@ -147,7 +155,7 @@ export async function nextTaskInstantMs(db: PostgresSession, afterMs: number): P
 
 /** The task as the port shows it. */
 export function toTask(stored: StoredTask): Task {
-  const { recoveriesWithoutProgress: _, serial: __, activation: ___, attempt: ____, ...task } = stored;
+  const { recoveriesWithoutProgress: _, serial: __, activation: ___, attempt: ____, claim: _____, ...task } = stored;
   return task;
 }
 
@@ -191,6 +199,7 @@ function taskFromRow(row: PostgresRow, input: Json, end: Json): StoredTask {
     serial: Number(row["serial"]),
     activation: Number(row["activation"]),
     attempt: Number(row["attempt"]),
+    claim: textOrNull(row["claim"]),
     end: end as unknown as TaskEnd | null,
   };
 }
