@@ -11,8 +11,8 @@ export type PostgresFailure = "conflict" | "unavailable" | "refused" | "other";
 
 /** Serialization failure, deadlock, a lock that was not to be had in time. */
 const conflictStates = ["40001", "40P01", "55P03"];
-/** Shutting down, crashed, starting up; a connection that was cut because its transaction stood still. */
-const unavailableStates = ["57P01", "57P02", "57P03", "57P05", "25P03", "25P04", "58030"];
+/** Shutting down, crashed, starting up; a connection that was cut because its transaction stood still; a server that became a standby. */
+const unavailableStates = ["57P01", "57P02", "57P03", "57P05", "25P03", "25P04", "58030", "25006"];
 /** Connection failed; out of connections, memory, disk. */
 const unavailableClasses = ["08", "53"];
 /** Authentication, an unknown database. */
