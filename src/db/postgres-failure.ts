@@ -11,8 +11,8 @@ export type PostgresFailure = "conflict" | "unavailable" | "refused" | "other";
 
 /** Serialization failure, deadlock, a lock that was not to be had in time. */
 const conflictStates = ["40001", "40P01", "55P03"];
-/** Shutting down, crashed, starting up; a connection that was cut because its transaction stood still; a server that became a standby. */
-const unavailableStates = ["57P01", "57P02", "57P03", "57P05", "25P03", "25P04", "58030", "25006"];
+/** Shutting down, crashed, starting up; a connection that was cut because its transaction stood still. */
+const unavailableStates = ["57P01", "57P02", "57P03", "57P05", "25P03", "25P04", "58030"];
 /** Connection failed; out of connections, memory, disk. */
 const unavailableClasses = ["08", "53"];
 /** Authentication, an unknown database. */
@@ -30,6 +30,12 @@ export function classifyFailure(error: unknown): PostgresFailure {
   if (!/^[0-9A-Z]{5}$/.test(code)) return "other";
   if (unavailableClasses.includes(code.slice(0, 2))) return "unavailable";
   return refusedClasses.includes(code.slice(0, 2)) ? "refused" : "other";
+}
+
+/** A server that refuses to write where nobody asked it not to has become a standby: its connections lead to the wrong server until they are made anew. */
+export function asStandby(error: unknown): unknown {
+  if (!(error instanceof Error && "code" in error && error.code === "25006")) return error;
+  return Object.assign(new Error(`${error.message}: the server is a standby`, { cause: error }), { code: "57P03" });
 }
 
 /** True when a later try of the same work may succeed. */

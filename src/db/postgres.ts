@@ -3,7 +3,7 @@ import type { Clock } from "../base/clock.ts";
 import { sleep } from "../base/clock.ts";
 import { LonghaulError } from "../base/error.ts";
 import { integerBetween, type Random } from "../base/random.ts";
-import { classifyFailure, toCommitUnknown, toConflict, toRefused, toUnreachable } from "./postgres-failure.ts";
+import { asStandby, classifyFailure, toCommitUnknown, toConflict, toRefused, toUnreachable } from "./postgres-failure.ts";
 import { createPool, labelOf, type PostgresLimits } from "./postgres-pool.ts";
 import { toStoredText } from "./postgres-text.ts";
 
@@ -46,6 +46,11 @@ export interface TransactionOptions {
   /** Default "read committed". */
   readonly isolation?: "read committed" | "repeatable read" | "serializable";
   readonly readOnly?: boolean;
+}
+
+interface TransactionState {
+  readonly isEnded: boolean;
+  readonly isReadOnly: boolean;
 }
 
 /** What the driver takes beyond its published type: the extended protocol also for a statement without parameters, and a time limit of its own. */
@@ -126,15 +131,15 @@ export class PostgresDatabase implements PostgresSession {
     const begin = `BEGIN ISOLATION LEVEL ${(options.isolation ?? "read committed").toUpperCase()}${options.readOnly === true ? " READ ONLY" : ""}`;
     return this.#retrying(options.idempotent ?? false, async (client, onCommit) => {
       await client.query(begin);
-      const ended = { isEnded: false };
+      const state = { isEnded: false, isReadOnly: options.readOnly ?? false };
       try {
-        const value = await job(this.#sessionOf(client, ended));
-        ended.isEnded = true;
+        const value = await job(this.#sessionOf(client, state));
+        state.isEnded = true;
         onCommit();
         const { command } = await client.query("COMMIT");
         if (command === "COMMIT") return value;
       } catch (error) {
-        ended.isEnded = true;
+        state.isEnded = true;
         if (classifyFailure(error) !== "unavailable") await this.#rollBack(client);
         throw error;
       }
@@ -193,10 +198,14 @@ export class PostgresDatabase implements PostgresSession {
     }
   }
 
-  #sessionOf(client: PoolClient, transaction: { readonly isEnded: boolean } = { isEnded: false }): PostgresSession {
+  #sessionOf(client: PoolClient, transaction: TransactionState = { isEnded: false, isReadOnly: false }): PostgresSession {
     const query = async (config: Query): Promise<QueryResult<Record<string, unknown>>> => {
       if (transaction.isEnded) throw new LonghaulError("TRANSACTION_SQL", "The transaction has ended: a statement came after its function. Await all statements of a transaction.");
-      return await client.query<Record<string, unknown>>(config);
+      try {
+        return await client.query<Record<string, unknown>>(config);
+      } catch (error) {
+        throw transaction.isReadOnly ? error : asStandby(error);
+      }
     };
     const kept = (sql: string, values: readonly PostgresValue[]): Promise<QueryResult<Record<string, unknown>>> => query({ text: sql, values: values.map(toParameter), ...this.#nameOf(sql) });
     return {

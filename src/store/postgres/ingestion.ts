@@ -135,7 +135,7 @@ export class Ingestion {
 
   #nextBatch(): readonly Entry[] {
     let size = 0;
-    const end = this.#entries.findIndex((entry, index) => index > 0 && (size += entry.size) > batchSizeMax);
+    const end = this.#entries.findIndex((entry, index) => (size += entry.size) > batchSizeMax && index > 0);
     return this.#entries.slice(0, Math.min(this.#batchLimit, end === -1 ? this.#entries.length : end));
   }
 

@@ -2,12 +2,14 @@ import { assert } from "../../base/assert.ts";
 import type { PostgresRow, PostgresSession } from "../../db/postgres.ts";
 import type { Notification } from "../../record/notification.ts";
 import type { Write } from "../../record/write.ts";
+import type { OutboxItem } from "../operator-reading.ts";
 import type { Outbox, OutboxEntry } from "../store.ts";
 
 type OutboxWrite = Extract<Write, { readonly type: "outbox" }>;
 type FailedAttempt = Parameters<Outbox["failed"]>[1];
 
 const dueMax = 100;
+const listMax = 1_000;
 
 const insertEntry = `INSERT INTO lh_outbox (id, notifier, notification, at_ms, expires_at_ms, state, next_at_ms) VALUES ($1, $2, $3, $4, $5, 'waiting', $4)
   ON CONFLICT (id) DO NOTHING`;
@@ -18,6 +20,7 @@ const markRetried = `UPDATE lh_outbox SET attempts = attempts + 1, next_at_ms = 
   WHERE id = $1 AND state = 'waiting' AND failed_at_ms IS DISTINCT FROM $4`;
 const markFailed = "UPDATE lh_outbox SET state = 'failed', attempts = attempts + 1, ended_at_ms = $2, last_error = $3 WHERE id = $1 AND state = 'waiting'";
 const selectKnown = "SELECT 1 AS known FROM lh_outbox WHERE id = $1";
+const selectNewest = `SELECT * FROM (SELECT * FROM lh_outbox ORDER BY position DESC LIMIT ${listMax}) AS newest ORDER BY position`;
 
 export async function queueNotification(tx: PostgresSession, { id, notifier, message, atMs, expiresAtMs }: OutboxWrite): Promise<void> {
   await tx.run(insertEntry, id, notifier, JSON.stringify(message), atMs, expiresAtMs);
@@ -42,6 +45,17 @@ export async function markEntryFailed(tx: PostgresSession, id: string, { atMs, e
   await assertKnown(tx, id);
   if (nextAtMs === null) await tx.run(markFailed, id, atMs, error);
   else await tx.run(markRetried, id, nextAtMs, error, atMs);
+}
+
+/** The last 1,000 entries in every state, oldest first. */
+export async function listOutbox(session: PostgresSession): Promise<readonly OutboxItem[]> {
+  return (await session.all(selectNewest)).map((row) => ({
+    ...toEntry(row),
+    state: row["state"] as OutboxItem["state"],
+    queuedAtMs: Number(row["at_ms"]),
+    endedAtMs: row["ended_at_ms"] as number | null,
+    lastError: row["last_error"] as string | null,
+  }));
 }
 
 async function assertKnown(tx: PostgresSession, id: string): Promise<void> {

@@ -1,4 +1,4 @@
-import { afterEach, beforeAll, expect, it } from "vitest";
+import { afterEach, expect, it } from "vitest";
 import { VirtualClock } from "../../base/virtual-clock.ts";
 import { sharedPostgres } from "../../db/fixture/postgres-server.ts";
 import type { PostgresDatabase } from "../../db/postgres.ts";
@@ -11,10 +11,7 @@ const weekMs = 7 * dayMs;
 /** A Thursday: weeks are counted from the epoch, which was one. */
 const startAtMs = Date.UTC(2026, 0, 15);
 
-let stores: OpenedStores;
-beforeAll(async () => {
-  stores = new OpenedStores(await (await sharedPostgres()).createDatabase());
-});
+const stores = new OpenedStores(() => sharedPostgres().then((server) => server.createDatabase()));
 afterEach(() => stores.closeAll());
 
 function at(id: string, atMs: number): Write {

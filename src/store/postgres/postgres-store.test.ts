@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, describe, expect, it } from "vitest";
 import type { Clock } from "../../base/clock.ts";
 import { VirtualClock } from "../../base/virtual-clock.ts";
 import { sharedPostgres } from "../../db/fixture/postgres-server.ts";
@@ -7,13 +7,8 @@ import type { Write } from "../../record/write.ts";
 import { testStore } from "../store.testsuite.ts";
 import { OpenedStores } from "./fixture/opened-stores.ts";
 
-let stores: OpenedStores;
-
-beforeAll(async () => {
-  stores = new OpenedStores(await (await sharedPostgres()).createDatabase());
-});
+const stores = new OpenedStores(() => sharedPostgres().then((server) => server.createDatabase()));
 afterEach(() => stores.closeAll());
-afterAll(() => stores.closeAll());
 
 function recordWrite(id: string): Write {
   return { type: "record", record: toLogRecord(id, 0, "team", { event_type: "task" }) };
@@ -24,13 +19,15 @@ describe.each<[string, Clock]>([
   ["with records in their weeks", new VirtualClock(Date.UTC(2026, 0, 15))],
   ["with records in no week", new VirtualClock(Date.UTC(2027, 0, 15))],
 ])("PostgresStore %s", (_, storeClock) => {
+  const ofSuite = new OpenedStores(() => sharedPostgres().then((server) => server.createDatabase()));
+  afterAll(() => ofSuite.closeAll());
   testStore({
     async create() {
-      const { store } = await stores.open({ storeClock });
+      const { store } = await ofSuite.openEmptied({ storeClock });
       await store.prepareRecords();
       return store;
     },
-    destroy: () => stores.closeAll(),
+    destroy: () => undefined,
   });
 });
 

@@ -97,8 +97,11 @@ export function createPostgresStore({ db, clock, random }: PostgresStoreOptions)
     },
     async close() {
       const ended = calls.close();
-      // What cannot be written now is told to whoever closes; the calls under way have their own ends.
-      await ingestion.close().finally(() => ended);
+      try {
+        await ingestion.close();
+      } finally {
+        await ended;
+      }
     },
   };
 }
