@@ -176,6 +176,14 @@ describe("the database", () => {
     await expect(open({ schema: "Mine; DROP" })).rejects.toMatchObject({ code: "OPTION_INVALID" });
   });
 
+  it("finishes what was asked before it is closed, also what waits for a connection", async () => {
+    const closing = await open({ connectionsMax: 1 });
+    const asked = [1, 2, 3].map((one) => closing.get("SELECT $1::int AS one, pg_sleep(0.01)", one));
+    await closing.close();
+
+    expect((await Promise.all(asked)).map((row) => row?.["one"])).toEqual([1, 2, 3]);
+  });
+
   it("refuses work once it is closed, and may be closed twice", async () => {
     const closed = await open();
     await closed.close();

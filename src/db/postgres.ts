@@ -81,6 +81,8 @@ export class PostgresDatabase implements PostgresSession {
   readonly #retryForMs: number;
   readonly #names = new Map<string, string>();
   readonly #broken = new WeakSet<PoolClient>();
+  readonly #pending = new Set<Promise<unknown>>();
+  #ended: Promise<void> | null = null;
   readonly #closing = new AbortController();
 
   private constructor(pool: Pool, { url, schema = "longhaul", clock, random, retryForMs = 30_000 }: PostgresOptions) {
@@ -147,18 +149,30 @@ export class PostgresDatabase implements PostgresSession {
     });
   }
 
-  /** Waits for what is under way; what waits for the server to come back is given up. */
+  /** Waits for what was asked before; what waits for the server to come back is given up. */
   async close(): Promise<void> {
-    if (this.#closing.signal.aborted) return;
-    this.#closing.abort(new LonghaulError("ENGINE_CLOSED", `The connections to ${this.where} are closed. Start again to use them.`));
-    await this.#pool.end();
+    if (!this.#closing.signal.aborted) {
+      this.#closing.abort(new LonghaulError("ENGINE_CLOSED", `The connections to ${this.where} are closed. Start again to use them.`));
+      this.#ended = Promise.allSettled(this.#pending).then(() => this.#pool.end());
+    }
+    await this.#ended;
+  }
+
+  async #retrying<T>(isIdempotent: boolean, work: (client: PoolClient, onCommit: () => void) => Promise<T>): Promise<T> {
+    this.#closing.signal.throwIfAborted();
+    const result = this.#retryUntilDone(isIdempotent, work);
+    this.#pending.add(result);
+    try {
+      return await result;
+    } finally {
+      this.#pending.delete(result);
+    }
   }
 
   /** `onCommit` is called when the work can no longer be known to have failed. */
-  async #retrying<T>(isIdempotent: boolean, work: (client: PoolClient, onCommit: () => void) => Promise<T>): Promise<T> {
+  async #retryUntilDone<T>(isIdempotent: boolean, work: (client: PoolClient, onCommit: () => void) => Promise<T>): Promise<T> {
     const startedAtMs = this.#clock.monotonicMs();
     for (let tries = 1; ; tries++) {
-      this.#closing.signal.throwIfAborted();
       let isCommitting = false;
       try {
         return await this.#withClient((client) => work(client, () => (isCommitting = true)));

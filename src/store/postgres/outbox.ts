@@ -11,16 +11,19 @@ type FailedAttempt = Parameters<Outbox["failed"]>[1];
 const dueMax = 100;
 const listMax = 1_000;
 
+// By name: a kept statement would fail where a newer version adds a column while this one runs.
+const columns = "position, id, notifier, notification, at_ms, expires_at_ms, state, attempts, next_at_ms, ended_at_ms, last_error";
+
 const insertEntry = `INSERT INTO lh_outbox (id, notifier, notification, at_ms, expires_at_ms, state, next_at_ms) VALUES ($1, $2, $3, $4, $5, 'waiting', $4)
   ON CONFLICT (id) DO NOTHING`;
-const selectDue = `SELECT * FROM lh_outbox WHERE state = 'waiting' AND next_at_ms <= $1 ORDER BY at_ms, position LIMIT ${dueMax}`;
+const selectDue = `SELECT ${columns} FROM lh_outbox WHERE state = 'waiting' AND next_at_ms <= $1 ORDER BY at_ms, position LIMIT ${dueMax}`;
 const selectNextAt = "SELECT min(next_at_ms) AS next_at_ms FROM lh_outbox WHERE state = 'waiting'";
 const markDelivered = "UPDATE lh_outbox SET state = 'delivered', attempts = attempts + 1, ended_at_ms = $2, last_error = NULL WHERE id = $1 AND state <> 'delivered'";
 const markRetried = `UPDATE lh_outbox SET attempts = attempts + 1, next_at_ms = $2, last_error = $3, failed_at_ms = $4
   WHERE id = $1 AND state = 'waiting' AND failed_at_ms IS DISTINCT FROM $4`;
 const markFailed = "UPDATE lh_outbox SET state = 'failed', attempts = attempts + 1, ended_at_ms = $2, last_error = $3 WHERE id = $1 AND state = 'waiting'";
 const selectKnown = "SELECT 1 AS known FROM lh_outbox WHERE id = $1";
-const selectNewest = `SELECT * FROM (SELECT * FROM lh_outbox ORDER BY position DESC LIMIT ${listMax}) AS newest ORDER BY position`;
+const selectNewest = `SELECT * FROM (SELECT ${columns} FROM lh_outbox ORDER BY position DESC LIMIT ${listMax}) AS newest ORDER BY position`;
 
 export async function queueNotification(tx: PostgresSession, { id, notifier, message, atMs, expiresAtMs }: OutboxWrite): Promise<void> {
   await tx.run(insertEntry, id, notifier, JSON.stringify(message), atMs, expiresAtMs);
