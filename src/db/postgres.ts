@@ -3,7 +3,7 @@ import type { Clock } from "../base/clock.ts";
 import { sleep } from "../base/clock.ts";
 import { LonghaulError } from "../base/error.ts";
 import { integerBetween, type Random } from "../base/random.ts";
-import { classifyFailure, toCommitUnknown, toConflict, toRefused, toUnreachable } from "./postgres-failure.ts";
+import { asStandby, classifyFailure, toCommitUnknown, toConflict, toRefused, toUnreachable } from "./postgres-failure.ts";
 import { createPool, labelOf, type PostgresLimits } from "./postgres-pool.ts";
 import { toStoredText } from "./postgres-text.ts";
 
@@ -48,6 +48,11 @@ export interface TransactionOptions {
   readonly readOnly?: boolean;
 }
 
+interface TransactionState {
+  readonly isEnded: boolean;
+  readonly isReadOnly: boolean;
+}
+
 /** What the driver takes beyond its published type: the extended protocol also for a statement without parameters, and a time limit of its own. */
 interface Query extends QueryConfig {
   readonly queryMode?: "extended";
@@ -76,6 +81,8 @@ export class PostgresDatabase implements PostgresSession {
   readonly #retryForMs: number;
   readonly #names = new Map<string, string>();
   readonly #broken = new WeakSet<PoolClient>();
+  readonly #pending = new Set<Promise<unknown>>();
+  #ended: Promise<void> | null = null;
   readonly #closing = new AbortController();
 
   private constructor(pool: Pool, { url, schema = "longhaul", clock, random, retryForMs = 30_000 }: PostgresOptions) {
@@ -126,15 +133,15 @@ export class PostgresDatabase implements PostgresSession {
     const begin = `BEGIN ISOLATION LEVEL ${(options.isolation ?? "read committed").toUpperCase()}${options.readOnly === true ? " READ ONLY" : ""}`;
     return this.#retrying(options.idempotent ?? false, async (client, onCommit) => {
       await client.query(begin);
-      const ended = { isEnded: false };
+      const state = { isEnded: false, isReadOnly: options.readOnly ?? false };
       try {
-        const value = await job(this.#sessionOf(client, ended));
-        ended.isEnded = true;
+        const value = await job(this.#sessionOf(client, state));
+        state.isEnded = true;
         onCommit();
         const { command } = await client.query("COMMIT");
         if (command === "COMMIT") return value;
       } catch (error) {
-        ended.isEnded = true;
+        state.isEnded = true;
         if (classifyFailure(error) !== "unavailable") await this.#rollBack(client);
         throw error;
       }
@@ -142,18 +149,30 @@ export class PostgresDatabase implements PostgresSession {
     });
   }
 
-  /** Waits for what is under way; what waits for the server to come back is given up. */
+  /** Waits for what was asked before; what waits for the server to come back is given up. */
   async close(): Promise<void> {
-    if (this.#closing.signal.aborted) return;
-    this.#closing.abort(new LonghaulError("ENGINE_CLOSED", `The connections to ${this.where} are closed. Start again to use them.`));
-    await this.#pool.end();
+    if (!this.#closing.signal.aborted) {
+      this.#closing.abort(new LonghaulError("ENGINE_CLOSED", `The connections to ${this.where} are closed. Start again to use them.`));
+      this.#ended = Promise.allSettled(this.#pending).then(() => this.#pool.end());
+    }
+    await this.#ended;
+  }
+
+  async #retrying<T>(isIdempotent: boolean, work: (client: PoolClient, onCommit: () => void) => Promise<T>): Promise<T> {
+    this.#closing.signal.throwIfAborted();
+    const result = this.#retryUntilDone(isIdempotent, work);
+    this.#pending.add(result);
+    try {
+      return await result;
+    } finally {
+      this.#pending.delete(result);
+    }
   }
 
   /** `onCommit` is called when the work can no longer be known to have failed. */
-  async #retrying<T>(isIdempotent: boolean, work: (client: PoolClient, onCommit: () => void) => Promise<T>): Promise<T> {
+  async #retryUntilDone<T>(isIdempotent: boolean, work: (client: PoolClient, onCommit: () => void) => Promise<T>): Promise<T> {
     const startedAtMs = this.#clock.monotonicMs();
     for (let tries = 1; ; tries++) {
-      this.#closing.signal.throwIfAborted();
       let isCommitting = false;
       try {
         return await this.#withClient((client) => work(client, () => (isCommitting = true)));
@@ -193,10 +212,14 @@ export class PostgresDatabase implements PostgresSession {
     }
   }
 
-  #sessionOf(client: PoolClient, transaction: { readonly isEnded: boolean } = { isEnded: false }): PostgresSession {
+  #sessionOf(client: PoolClient, transaction: TransactionState = { isEnded: false, isReadOnly: false }): PostgresSession {
     const query = async (config: Query): Promise<QueryResult<Record<string, unknown>>> => {
       if (transaction.isEnded) throw new LonghaulError("TRANSACTION_SQL", "The transaction has ended: a statement came after its function. Await all statements of a transaction.");
-      return await client.query<Record<string, unknown>>(config);
+      try {
+        return await client.query<Record<string, unknown>>(config);
+      } catch (error) {
+        throw transaction.isReadOnly ? error : asStandby(error);
+      }
     };
     const kept = (sql: string, values: readonly PostgresValue[]): Promise<QueryResult<Record<string, unknown>>> => query({ text: sql, values: values.map(toParameter), ...this.#nameOf(sql) });
     return {
