@@ -57,6 +57,8 @@ export class ActivationHost implements RunHost {
   readonly #outstanding = new Map<string, Outstanding>();
   readonly #queue: (() => void)[] = [];
   #running = 0;
+  /** Code was told of a step that it did not ask for, and will be parked. */
+  #hasChanged = false;
   #isRacing = false;
   #isAtRest = false;
   #isOver = false;
@@ -87,9 +89,10 @@ export class ActivationHost implements RunHost {
     this.#queue.shift()?.();
     // What another step came to is told as such: code that changed while the run was in memory is found by it, and parked.
     if (envelope.type === "ended") this.#complete(envelope.step, envelope.writes);
+    this.#hasChanged ||= envelope.type === "ended" && keyOf(envelope.step) !== key;
     if (envelope.type !== "waiting") return "ended";
     if (awakeable === null || keyOf(envelope.identity) !== key) {
-      await this.park(this.#mismatch(operation, envelope.identity));
+      if (!this.#hasChanged) await this.park(this.#mismatch(operation, envelope.identity));
       return "ended";
     }
     // Whoever ends the wait rings; after a suspension the next activation asks anew.
@@ -171,7 +174,7 @@ export class ActivationHost implements RunHost {
     const wanted = expected === null ? "another step" : describeStep(expected);
     const asked = came === null ? "a wait" : `${describeStep(came.identity)} (step ${came.number})`;
     const message = `The code of run ${runId} changed while it executed: expected ${wanted}, came ${asked}. Run it with the code that it began with, or restart the task: longhaul restart ${taskId}`;
-    return new LonghaulError("ENGINE_CODE_MISMATCH", message, { details: { taskId, runId, expected: wanted, came: asked } });
+    return new LonghaulError("ENGINE_CODE_MISMATCH", message, { details: { taskId, runId, expected: wanted, came: asked, ...(expected === null ? {} : { expectedStep: { ...expected } }) } });
   }
 
   stop(): void {
@@ -225,10 +228,12 @@ export class ActivationHost implements RunHost {
   }
 }
 
-/** Goes past what Restate's journal holds and nobody asks for any more: it lets nobody return before. */
-export async function passJournal(context: Context): Promise<void> {
+/** Goes past what Restate's journal holds and nobody asks for any more, since it lets nobody return before. Returns it. */
+export async function passJournal(context: Context): Promise<readonly Envelope[]> {
   const { isProcessing } = context as unknown as internal.ContextInternal;
-  while (!isProcessing.call(context)) await context.run<Envelope>(runName, () => ({ type: "gone" }));
+  const passed: Envelope[] = [];
+  while (!isProcessing.call(context)) passed.push(await context.run<Envelope>(runName, () => ({ type: "gone" })));
+  return passed;
 }
 
 /** Restate replays what depends on completions alone. A step that came while nothing was completed would be in another place the next time. */

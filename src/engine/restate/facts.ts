@@ -35,8 +35,8 @@ export class ToldSteps {
     this.#seq = options.toldBefore;
   }
 
-  get isEmpty(): boolean {
-    return this.#waiting.length === 0;
+  get run(): number {
+    return this.#options.run;
   }
 
   /** How many steps there are for code to be told, in this activation and before it. */
@@ -102,7 +102,8 @@ export class FactStore {
 
   async #flush(): Promise<void> {
     while (this.#queue.size > 0) {
-      const batch = [...this.#queue].slice(0, batchMax);
+      // In one order: two transactions that touch the same runs wait for each other instead of dying of each other.
+      const batch = [...this.#queue].slice(0, batchMax).toSorted((a, b) => a.run - b.run);
       for (const told of batch) this.#queue.delete(told);
       try {
         const stored = await this.#writer.persist(async (change) => {

@@ -30,6 +30,7 @@ import { Ringer } from "./ringer.ts";
 import { getTaskIdOfRun, listRuns } from "./runs.ts";
 import { acceptSignal } from "./signal.ts";
 import { startTask } from "./start-task.ts";
+import { keepPassed } from "./steps.ts";
 import { Suspects } from "./suspects.ts";
 import { getTask, listTasks, lockParkedByOtherVersion, toTask } from "./tasks.ts";
 import { moveTask } from "./transition.ts";
@@ -147,13 +148,17 @@ class RestateWorker implements RestateEngine, RestateHandler {
     const begun = await this.#writer.persist((change) => beginAttempt(change, activation, (name) => this.#agents.get(name)));
     this.#expected.delete(activation.runId);
     const agent = begun === null ? undefined : this.#agents.get(begun.task.agent);
-    if (begun === null || agent === undefined) return await passJournal(context);
+    if (begun === null || agent === undefined) {
+      await passJournal(context);
+      return;
+    }
     if (!(await this.#suspects.turnOf(begun.task))) throw engineClosed();
     const { clock } = this.#options;
     await this.#live.run(
       new LiveActivation({ context, begun, agent, clock, execute: this.#execute, writer: this.#writer, facts: this.#facts, limits: this.#limits, queueMax: this.#queueMax }),
     );
-    await passJournal(context);
+    const passed = await passJournal(context);
+    if (passed.length > 0) await this.#writer.persist((change) => keepPassed(change, begun, passed));
   }
 
   async start(task: NewTask, options: StartOptions = {}): Promise<Started> {

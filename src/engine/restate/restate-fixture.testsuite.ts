@@ -71,7 +71,7 @@ let teams = 0;
 async function openRestateFixture(place: Place, limits: Partial<EngineLimits>): Promise<RestateFixture> {
   const { team, url, port, clock } = place;
   const random = seededRandom(`${team} ${place.seed}`);
-  const open = (connectionsMax: number): Promise<PostgresDatabase> => PostgresDatabase.open({ url, clock, connectionsMax, random: random.split("db") });
+  const open = (connectionsMax: number): Promise<PostgresDatabase> => PostgresDatabase.open({ url, connectionsMax, clock: systemClock, random: random.split("db") });
   const [db, observer] = [await open(5), await open(1)];
   await migratePostgres(db, [...restateEngineMigrations, ...testStoreMigrations]);
   const changes: TaskChange[] = [];

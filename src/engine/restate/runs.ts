@@ -92,7 +92,9 @@ export async function insertSkippedRun(db: PostgresSession, run: NewRun, parkedR
   const from = await serialOf(db, parkedRunId);
   const serial = await insertRunFrom(db, run, parkedRunId, parkedRunId);
   const rows = await db.all("SELECT position, kind, name, occurrence FROM lh_journal WHERE run = $1 ORDER BY seq NULLS LAST, position", from);
-  const at = rows.findIndex((row) => row["kind"] === expected.kind && row["name"] === expected.name && row["occurrence"] === expected.occurrence);
+  const found = rows.findIndex((row) => row["kind"] === expected.kind && row["name"] === expected.name && row["occurrence"] === expected.occurrence);
+  // A wait that had not ended is in no journal: then all that ended came before it.
+  const at = found === -1 ? rows.length : found;
   const positions = rows.map((row) => Number(row["position"]));
   await db.run(`${copySteps} WHERE position = ANY($2) ORDER BY seq NULLS LAST, position`, serial, positions.slice(0, at));
   await db.run(

@@ -10,6 +10,7 @@ import { outcomeText, type EndedStep, type JournaledStep } from "../journaled-st
 import type { EngineLimits } from "../limits.ts";
 import type { Operation } from "../operation.ts";
 import { selfWait } from "../refusal.ts";
+import type { BegunRun } from "./begin.ts";
 import { noteDue, type Change } from "./change.ts";
 import { appendStep, asStored, getStep } from "./journal.ts";
 import { currentTask, type AttemptIds } from "./run-exits.ts";
@@ -154,6 +155,13 @@ async function refuseSelfWait(change: Change, runId: string, childTaskId: string
 
 function waitOf(scope: StepScope, { identity, number }: Operation, change: Change): StoredWait {
   return { ...identity, run: scope.runSerial, number, reason: "timer", sinceAtMs: change.atMs, dueAtMs: null, signal: null, childTaskId: null, awakeable: null };
+}
+
+/** Keeps what a run came to that its changed code did not ask for: a skip serves it. */
+export async function keepPassed(change: Change, { task, runSerial }: BegunRun, passed: readonly Envelope[]): Promise<void> {
+  for (const envelope of passed) {
+    if (envelope.type === "ended" && (await appendStep(change.db, runSerial, task.activation, envelope.step)) !== null) await change.write(envelope.writes);
+  }
 }
 
 interface EndedBody {
