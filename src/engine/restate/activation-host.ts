@@ -230,9 +230,9 @@ export class ActivationHost implements RunHost {
 
 /** Goes past what Restate's journal holds and nobody asks for any more, since it lets nobody return before. Returns it. */
 export async function passJournal(context: Context): Promise<readonly Envelope[]> {
-  const { isProcessing } = context as unknown as internal.ContextInternal;
+  const journal = context as unknown as internal.ContextInternal;
   const passed: Envelope[] = [];
-  while (!isProcessing.call(context)) passed.push(await context.run<Envelope>(runName, () => ({ type: "gone" })));
+  while (!journal.isProcessing()) passed.push(await context.run<Envelope>(runName, () => ({ type: "gone" })));
   return passed;
 }
 

@@ -62,7 +62,10 @@ export async function listJournal(db: PostgresSession, run: number, beforeActiva
 
 export async function listSteps(db: PostgresSession, runId: string): Promise<readonly CompletedStep[]> {
   const rows = await db.all(`SELECT lh_journal.* FROM lh_journal JOIN lh_run ON lh_run.serial = run WHERE lh_run.id = $1 ${inOrder}`, runId);
-  return (await stepsFrom(db, rows)).map(({ outcomeBytes: _, ...step }, index) => ({ ...step, seq: index + 1 }));
+  return (await stepsFrom(db, rows)).map((journaled, index) => {
+    const { outcomeBytes: _, ...step } = journaled;
+    return { ...step, seq: index + 1 };
+  });
 }
 
 async function stepsFrom(db: PostgresSession, rows: readonly PostgresRow[]): Promise<readonly JournaledStep[]> {

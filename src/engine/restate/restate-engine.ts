@@ -101,7 +101,7 @@ class RestateWorker implements RestateEngine, RestateHandler {
     const { db, clock, apply, observe, onFault, sweepMs = sweepMsDefault } = options;
     this.#options = options;
     this.#limits = { ...defaultEngineLimits, ...options.limits };
-    this.#client = new RestateClient(options.restate);
+    this.#client = new RestateClient(options.restate, clock);
     this.#writer = new Writer({ db, clock, limits: this.#limits, apply, observe, onCommitted: (effects) => this.#onCommitted(effects) });
     this.#facts = new FactStore(this.#writer, (error) => this.#state === "closed" || onFault(error));
     this.#suspects = new Suspects(this.#writer, clock, this.#limits);

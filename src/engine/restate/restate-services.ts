@@ -40,7 +40,7 @@ export function restateServices(team: string, handler: RestateHandler, recallMsM
       }),
     },
   });
-  return { slots, runs } as unknown as Services;
+  return { slots, runs };
 }
 
 export function serviceNames(team: string): { readonly slots: string; readonly runs: string } {

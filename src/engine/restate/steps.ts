@@ -3,7 +3,7 @@ import type { Json } from "../../base/json.ts";
 import { isPassing } from "../../db/postgres-failure.ts";
 import { describeStep, type StepIdentity } from "../../record/step.ts";
 import type { NewTask } from "../../record/task.ts";
-import { lateWrites, type Write } from "../../record/write.ts";
+import { isFact, lateWrites, type Write } from "../../record/write.ts";
 import { boundedJson, boundedStepEnd, failedStep } from "../bounded-json.ts";
 import type { StepBody, StepEnd, Transaction, WaitSpec } from "../engine.ts";
 import { outcomeText, type EndedStep, type JournaledStep } from "../journaled-step.ts";
@@ -192,9 +192,4 @@ function endedStep({ clock, stepAttempt }: StepScope, { identity, number, reques
   const attempt = request.type === "wait" || request.type === "child" ? 1 : stepAttempt;
   const step: EndedStep = { kind, name, occurrence, number, attempt, startedAtMs, completedAtMs: clock.now(), outcome };
   return asStored(step, outcomeText(outcome));
-}
-
-/** True for what never refuses and what nobody decides by: it may be stored a moment later. */
-function isFact({ type }: Write): boolean {
-  return type === "record" || type === "message" || type === "progress";
 }
