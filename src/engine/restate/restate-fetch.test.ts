@@ -24,7 +24,7 @@ async function deploy({ engine }: RestateFixture, execute: (ctx: EngineContext) 
   closing.push(() => new Promise((resolve) => void server.close(() => resolve())));
   const { admin } = await sharedRestate();
   const answer = await fetch(`${admin}/deployments`, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ uri: `http://127.0.0.1:${port}`, use_http_11: true }) });
-  expect(answer.ok, await answer.text()).toBe(true);
+  expect({ ok: answer.ok, said: answer.ok ? "" : await answer.text() }).toEqual({ ok: true, said: "" });
   return { requests: () => requests };
 }
 
