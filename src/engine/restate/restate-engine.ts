@@ -111,7 +111,7 @@ class RestateWorker implements RestateEngine, RestateHandler {
     this.#limits = { ...defaultEngineLimits, ...options.limits };
     this.#client = new RestateClient(options.restate, clock);
     this.#writer = new Writer({ db, clock, limits: this.#limits, apply, observe, onCommitted: (effects) => this.#onCommitted(effects) });
-    this.#facts = new FactStore(this.#writer, (error) => this.#state === "closed" || onFault(error));
+    this.#facts = new FactStore(this.#writer, clock, (error) => this.#state === "closed" || onFault(error));
     this.#suspects = new Suspects(this.#writer, clock, this.#limits);
     this.#dispatch = new Dispatch(this.#client, options.team);
     this.#ringer = new Ringer(this.#client, this.#writer);
@@ -285,6 +285,7 @@ class RestateWorker implements RestateEngine, RestateHandler {
     this.#state = "closed";
     this.#waiters.refuseAll(resultAbandoned());
     await this.#endpoint?.close();
+    this.#facts.close();
     this.#writer.close();
   }
 
@@ -294,6 +295,7 @@ class RestateWorker implements RestateEngine, RestateHandler {
     this.#dispatch.stop();
     this.#alarm.stop();
     await this.#endpoint?.close();
+    this.#facts.close();
     this.#writer.close();
   }
 
