@@ -49,6 +49,8 @@ export interface RestateEngineOptions {
   /** Applies writes to the store's tables inside the open transaction. */
   readonly apply: (db: PostgresSession, writes: readonly Write[]) => Promise<void>;
   readonly observe: ObserveTask;
+  /** Something was committed. */
+  readonly onCommit?: () => void;
   /** Told of a bug of ours. */
   readonly onFault: (error: unknown) => void;
   readonly limits?: Partial<EngineLimits>;
@@ -330,6 +332,7 @@ class RestateWorker implements RestateEngine, RestateHandler {
     this.#dispatch.ask(agents);
     if (hasCleared || agents.size > 0) this.#suspects.wake();
     this.#alarm.note(dueAtMs);
+    this.#options.onCommit?.();
   }
 
   #assertOpen(): void {
