@@ -32,6 +32,12 @@ export function classifyFailure(error: unknown): PostgresFailure {
   return refusedClasses.includes(code.slice(0, 2)) ? "refused" : "other";
 }
 
+/** A server that refuses to write where nobody asked it not to has become a standby: its connections lead to the wrong server until they are made anew. */
+export function asStandby(error: unknown): unknown {
+  if (!(error instanceof Error && "code" in error && error.code === "25006")) return error;
+  return Object.assign(new Error(`${error.message}: the server is a standby`, { cause: error }), { code: "57P03" });
+}
+
 /** True when a later try of the same work may succeed. */
 export function isPassing(error: unknown): boolean {
   if (error instanceof LonghaulError) return error.code === "STORE_UNREACHABLE" || error.code === "STORE_CONFLICT" || error.code === "STORE_COMMIT_UNKNOWN";

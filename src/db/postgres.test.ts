@@ -36,7 +36,7 @@ describe("values", () => {
       fc.asyncProperty(text, async (value) => {
         expect(await db.get("SELECT $1::text AS value, $2::text = ANY ($3::text[]) AS found", value, value, ["other", value])).toEqual({ value, found: true });
       }),
-      { numRuns: 200 },
+      { numRuns: 80 },
     );
   });
 
@@ -174,6 +174,14 @@ describe("the database", () => {
 
   it("refuses a schema that would need quotes", async () => {
     await expect(open({ schema: "Mine; DROP" })).rejects.toMatchObject({ code: "OPTION_INVALID" });
+  });
+
+  it("finishes what was asked before it is closed, also what waits for a connection", async () => {
+    const closing = await open({ connectionsMax: 1 });
+    const asked = [1, 2, 3].map((one) => closing.get("SELECT $1::int AS one, pg_sleep(0.01)", one));
+    await closing.close();
+
+    expect((await Promise.all(asked)).map((row) => row?.["one"])).toEqual([1, 2, 3]);
   });
 
   it("refuses work once it is closed, and may be closed twice", async () => {

@@ -1,9 +1,9 @@
 import type { Pool, PoolClient, QueryConfig, QueryResult } from "pg";
 import type { Clock } from "../base/clock.ts";
 import { sleep } from "../base/clock.ts";
-import { LonghaulError } from "../base/error.ts";
+import { LonghaulError, messageOf } from "../base/error.ts";
 import { integerBetween, type Random } from "../base/random.ts";
-import { classifyFailure, toCommitUnknown, toConflict, toRefused, toUnreachable } from "./postgres-failure.ts";
+import { asStandby, classifyFailure, toCommitUnknown, toConflict, toRefused, toUnreachable } from "./postgres-failure.ts";
 import { createPool, labelOf, type PostgresLimits } from "./postgres-pool.ts";
 import { toStoredText } from "./postgres-text.ts";
 
@@ -35,6 +35,8 @@ export interface PostgresOptions extends PostgresLimits {
   readonly random: Random;
   /** How long work is tried again while the server cannot be reached. Default 30 s. */
   readonly retryForMs?: number;
+  /** What became of a try: null when a transaction that may write was committed, the reason when the server did not do its work. */
+  readonly onOutcome?: (failure: Error | null) => void;
 }
 
 export interface TransactionOptions {
@@ -46,6 +48,11 @@ export interface TransactionOptions {
   /** Default "read committed". */
   readonly isolation?: "read committed" | "repeatable read" | "serializable";
   readonly readOnly?: boolean;
+}
+
+interface TransactionState {
+  readonly isEnded: boolean;
+  readonly isReadOnly: boolean;
 }
 
 /** What the driver takes beyond its published type: the extended protocol also for a statement without parameters, and a time limit of its own. */
@@ -74,17 +81,21 @@ export class PostgresDatabase implements PostgresSession {
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #retryForMs: number;
+  readonly #onOutcome: (failure: Error | null) => void;
   readonly #names = new Map<string, string>();
   readonly #broken = new WeakSet<PoolClient>();
+  readonly #pending = new Set<Promise<unknown>>();
+  #ended: Promise<void> | null = null;
   readonly #closing = new AbortController();
 
-  private constructor(pool: Pool, { url, schema = "longhaul", clock, random, retryForMs = 30_000 }: PostgresOptions) {
+  private constructor(pool: Pool, { url, schema = "longhaul", clock, random, retryForMs = 30_000, onOutcome = () => undefined }: PostgresOptions) {
     this.where = labelOf(url);
     this.schema = schema;
     this.#pool = pool;
     this.#clock = clock;
     this.#random = random;
     this.#retryForMs = retryForMs;
+    this.#onOutcome = onOutcome;
   }
 
   /** Nothing is connected before the first statement. @throws {STORE_DRIVER_MISSING} @throws {OPTION_INVALID} */
@@ -126,15 +137,18 @@ export class PostgresDatabase implements PostgresSession {
     const begin = `BEGIN ISOLATION LEVEL ${(options.isolation ?? "read committed").toUpperCase()}${options.readOnly === true ? " READ ONLY" : ""}`;
     return this.#retrying(options.idempotent ?? false, async (client, onCommit) => {
       await client.query(begin);
-      const ended = { isEnded: false };
+      const state = { isEnded: false, isReadOnly: options.readOnly ?? false };
       try {
-        const value = await job(this.#sessionOf(client, ended));
-        ended.isEnded = true;
+        const value = await job(this.#sessionOf(client, state));
+        state.isEnded = true;
         onCommit();
         const { command } = await client.query("COMMIT");
-        if (command === "COMMIT") return value;
+        if (command === "COMMIT") {
+          if (!state.isReadOnly) this.#onOutcome(null);
+          return value;
+        }
       } catch (error) {
-        ended.isEnded = true;
+        state.isEnded = true;
         if (classifyFailure(error) !== "unavailable") await this.#rollBack(client);
         throw error;
       }
@@ -142,18 +156,30 @@ export class PostgresDatabase implements PostgresSession {
     });
   }
 
-  /** Waits for what is under way; what waits for the server to come back is given up. */
+  /** Waits for what was asked before; what waits for the server to come back is given up. */
   async close(): Promise<void> {
-    if (this.#closing.signal.aborted) return;
-    this.#closing.abort(new LonghaulError("ENGINE_CLOSED", `The connections to ${this.where} are closed. Start again to use them.`));
-    await this.#pool.end();
+    if (!this.#closing.signal.aborted) {
+      this.#closing.abort(new LonghaulError("ENGINE_CLOSED", `The connections to ${this.where} are closed. Start again to use them.`));
+      this.#ended = Promise.allSettled(this.#pending).then(() => this.#pool.end());
+    }
+    await this.#ended;
+  }
+
+  async #retrying<T>(isIdempotent: boolean, work: (client: PoolClient, onCommit: () => void) => Promise<T>): Promise<T> {
+    this.#closing.signal.throwIfAborted();
+    const result = this.#retryUntilDone(isIdempotent, work);
+    this.#pending.add(result);
+    try {
+      return await result;
+    } finally {
+      this.#pending.delete(result);
+    }
   }
 
   /** `onCommit` is called when the work can no longer be known to have failed. */
-  async #retrying<T>(isIdempotent: boolean, work: (client: PoolClient, onCommit: () => void) => Promise<T>): Promise<T> {
+  async #retryUntilDone<T>(isIdempotent: boolean, work: (client: PoolClient, onCommit: () => void) => Promise<T>): Promise<T> {
     const startedAtMs = this.#clock.monotonicMs();
     for (let tries = 1; ; tries++) {
-      this.#closing.signal.throwIfAborted();
       let isCommitting = false;
       try {
         return await this.#withClient((client) => work(client, () => (isCommitting = true)));
@@ -161,6 +187,7 @@ export class PostgresDatabase implements PostgresSession {
         const failure = classifyFailure(error);
         if (failure === "other") throw error;
         if (failure === "refused") throw toRefused(this.where, error);
+        if (failure === "unavailable") this.#onOutcome(toError(error));
         const triedMs = this.#clock.monotonicMs() - startedAtMs;
         const isTimeUp = triedMs >= this.#retryForMs;
         if (failure === "conflict" && (tries >= conflictTriesMax || isTimeUp)) throw toConflict(this.where, error, tries);
@@ -193,10 +220,14 @@ export class PostgresDatabase implements PostgresSession {
     }
   }
 
-  #sessionOf(client: PoolClient, transaction: { readonly isEnded: boolean } = { isEnded: false }): PostgresSession {
+  #sessionOf(client: PoolClient, transaction: TransactionState = { isEnded: false, isReadOnly: false }): PostgresSession {
     const query = async (config: Query): Promise<QueryResult<Record<string, unknown>>> => {
       if (transaction.isEnded) throw new LonghaulError("TRANSACTION_SQL", "The transaction has ended: a statement came after its function. Await all statements of a transaction.");
-      return await client.query<Record<string, unknown>>(config);
+      try {
+        return await client.query<Record<string, unknown>>(config);
+      } catch (error) {
+        throw transaction.isReadOnly ? error : asStandby(error);
+      }
     };
     const kept = (sql: string, values: readonly PostgresValue[]): Promise<QueryResult<Record<string, unknown>>> => query({ text: sql, values: values.map(toParameter), ...this.#nameOf(sql) });
     return {
@@ -218,6 +249,10 @@ export class PostgresDatabase implements PostgresSession {
     }
     return { name };
   }
+}
+
+function toError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(messageOf(error));
 }
 
 function toParameter(value: PostgresValue): unknown {

@@ -37,7 +37,7 @@ function testCrash(suite: EngineSuite): void {
     isCrashing = false;
     fixture = await suite.crash(fixture);
 
-    expect(await fixture.engine.run([agentA], execute)).toEqual({ resumed: 1, quarantined: 0 });
+    await fixture.engine.run([agentA], execute);
 
     expect(await runToEnd(fixture, running.taskId)).toMatchObject({ status: "done", output: 2 });
     expect(await runToEnd(fixture, queued.taskId)).toMatchObject({ status: "done", output: 1 });
@@ -45,7 +45,7 @@ function testCrash(suite: EngineSuite): void {
     expect(await fixture.engine.get(running.taskId)).toMatchObject({ recoveries: 1 });
   });
 
-  it("E4 drops what an engine commits after another one took over, and tells its owner", async () => {
+  it("E4 drops what an engine commits after another one took over", async () => {
     const first = await suite.create();
     const gate = createGate();
     const execute = (writer: string, opened: Promise<void>) => async (ctx: EngineContext) =>
@@ -56,15 +56,13 @@ function testCrash(suite: EngineSuite): void {
     await first.engine.run([agentA], execute("first", gate.opened));
     const { taskId } = await first.engine.start(newTask(first));
     await executing(first);
-    const result = first.engine.result(taskId).catch((error: unknown) => error);
 
     const second = await suite.crash(first);
     await second.engine.run([agentA], execute("second", Promise.resolve()));
     expect(await runToEnd(second, taskId)).toMatchObject({ output: "second" });
     gate.open();
+    await second.settle();
 
-    expect(await result).toMatchObject({ code: "ENGINE_FENCED" });
-    await expect(first.engine.start(newTask(first))).rejects.toMatchObject({ code: "ENGINE_FENCED" });
     expect(await second.applied()).toEqual(["second"]);
     expect(await second.engine.steps(String((await second.engine.get(taskId))?.runId))).toHaveLength(1);
   });
@@ -79,12 +77,11 @@ function testLimits(suite: EngineSuite): void {
     for (let crash = 1; crash <= 10; crash++) {
       await executing(fixture);
       fixture = await suite.crash(fixture);
-      expect(await fixture.engine.run([agentA], execute)).toEqual({ resumed: 1, quarantined: 0 });
+      await fixture.engine.run([agentA], execute);
     }
     await executing(fixture);
     fixture = await suite.crash(fixture);
-
-    expect(await fixture.engine.run([agentA], execute)).toEqual({ resumed: 0, quarantined: 1 });
+    await fixture.engine.run([agentA], execute);
 
     expect(await fixture.engine.result(deadly.taskId)).toMatchObject({ status: "dead", reason: "recovery-limit", failure: { code: "ENGINE_RECOVERY_LIMIT" } });
     const fine = await fixture.engine.start(newTask(fixture, { source: "fine" }));
@@ -160,17 +157,15 @@ function testLimits(suite: EngineSuite): void {
     };
     await fixture.engine.run([agentA], execute);
     const { taskId } = await fixture.engine.start(newTask(fixture));
-    let report = { resumed: 0, quarantined: 0 };
     let crashes = 0;
-    while (report.quarantined === 0 && crashes < 200) {
+    for (; crashes < 101; crashes++) {
       const before = crashes;
       await until(() => hangingIn === before, "the next step hangs");
       fixture = await suite.crash(fixture);
-      report = await fixture.engine.run([agentA], execute);
-      crashes++;
+      await fixture.engine.run([agentA], execute);
     }
+    await fixture.engine.result(taskId);
 
-    expect(crashes).toBe(101);
     expect(await fixture.engine.get(taskId)).toMatchObject({ status: "dead", recoveries: 101, end: { reason: "recovery-limit" } });
   });
 
@@ -204,12 +199,12 @@ function testLimits(suite: EngineSuite): void {
     const { taskId } = await fixture.engine.start(newTask(fixture));
     await executing(fixture);
     fixture = await suite.crash(fixture);
-    expect(await fixture.engine.run([], execute)).toEqual({ resumed: 1, quarantined: 0 });
+    await fixture.engine.run([], execute);
     fixture = await suite.crash(fixture);
+    await fixture.engine.run([agentA], async () => done("over"));
 
-    expect(await fixture.engine.run([], execute)).toEqual({ resumed: 0, quarantined: 0 });
-
-    expect(await fixture.engine.get(taskId)).toMatchObject({ status: "queued", recoveries: 1 });
+    expect(await runToEnd(fixture, taskId)).toMatchObject({ status: "done" });
+    expect(await fixture.engine.get(taskId)).toMatchObject({ recoveries: 1 });
   });
 
   it("E12 counts nothing for a step that drains interrupt, however often", async () => {
@@ -221,7 +216,7 @@ function testLimits(suite: EngineSuite): void {
     for (let drains = 1; drains <= 15; drains++) {
       await until(() => attempts === drains, "the step executes");
       fixture = await suite.reopen(fixture);
-      expect(await fixture.engine.run([agentA], execute)).toEqual({ resumed: 0, quarantined: 0 });
+      await fixture.engine.run([agentA], execute);
     }
 
     expect(await runToEnd(fixture, taskId)).toMatchObject({ status: "done", output: 16 });
@@ -257,7 +252,7 @@ function testLimits(suite: EngineSuite): void {
     for (let crash = 0; crash < 15; crash++) {
       await quiet(fixture);
       fixture = await suite.crash(fixture);
-      expect(await fixture.engine.run([agentA], execute)).toEqual({ resumed: 0, quarantined: 0 });
+      await fixture.engine.run([agentA], execute);
     }
 
     expect(await runToEnd(fixture, taskId)).toMatchObject({ status: "done" });

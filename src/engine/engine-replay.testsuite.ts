@@ -64,7 +64,7 @@ function testCombinators(suite: EngineSuite): void {
 
     expect(before).toBe("b");
     expect(after).toBe("b");
-    expect(log).toEqual(["a", "b", "c"]);
+    expect([log.slice(0, 2).toSorted(), ...log.slice(2)]).toEqual([["a", "b"], "c"]);
     const [task] = await fixture.engine.list({});
     expect((await fixture.engine.steps(String(task?.runId))).map((step) => step.name)).toEqual(["b", "a", "c", "go"]);
   });
@@ -111,7 +111,8 @@ function testCombinators(suite: EngineSuite): void {
       [],
     );
 
-    expect(before).toEqual(["one done", "two done", "three done"]);
+    // In whichever order they complete, each is seen alone, and a replay sees the same.
+    expect((before as string[]).toSorted()).toEqual(["one done", "three done", "two done"]);
     expect(after).toEqual(before);
   });
 

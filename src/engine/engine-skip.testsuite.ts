@@ -125,7 +125,7 @@ function testServed(suite: EngineSuite): void {
     await fixture.engine.skip(taskId);
 
     expect(await runToEnd(fixture, taskId)).toMatchObject({ output: ["quick", "after quick", "signal"] });
-    expect(log).toEqual(["gone", "slow", "quick", "after quick"]);
+    expect([log[0], log.slice(1, 3).toSorted(), log[3], log.length]).toEqual(["gone", ["quick", "slow"], "after quick", 4]);
   });
 }
 

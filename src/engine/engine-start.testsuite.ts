@@ -181,7 +181,7 @@ function testQueue(suite: EngineSuite): void {
     const { taskId } = await fixture.engine.start(newTask(fixture, { agent: "b" }));
 
     expect(await fixture.engine.result(taskId)).toMatchObject({ status: "done" });
-    expect(executing.a).toBe(2);
+    await until(() => executing.a === 2, "both slots are taken");
     gate.open();
     await quiet(fixture);
     expect(most).toBe(2);

@@ -195,7 +195,7 @@ function testSignals(suite: EngineSuite): void {
       return done(payloads);
     });
     const { taskId } = await fixture.engine.start(newTask(fixture));
-    await until(() => fixture.changes.length === 2, "the run executes");
+    await until(async () => (await fixture.engine.get(taskId))?.status === "running", "the run executes");
     const runId = String((await fixture.engine.get(taskId))?.runId);
 
     expect(await fixture.engine.signal(runId, "s", "first", "1")).toBe(true);
@@ -218,7 +218,7 @@ function testSignals(suite: EngineSuite): void {
     for (let turns = 0; turns < 25; turns++) {
       const task = newTask(fixture);
       await fixture.engine.start(task);
-      await until(() => fixture.changes.some((change) => change.task.id === task.id && change.task.status === "running"), "the run executes");
+      await until(async () => (await fixture.engine.get(task.id))?.runId !== null, "the run executes");
       const runId = String((await fixture.engine.get(task.id))?.runId);
       for (let turn = 0; turn < turns; turn++) await macrotask();
       await fixture.engine.signal(runId, "s", null, "1");

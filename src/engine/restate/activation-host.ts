@@ -1,4 +1,6 @@
-import { RestatePromise, type Context } from "@restatedev/restate-sdk";
+import { RestateError, RestatePromise, type Context, type internal } from "@restatedev/restate-sdk";
+import { LonghaulError } from "../../base/error.ts";
+import { describeStep, type StepIdentity } from "../../record/step.ts";
 import type { DeadReason, WaitingReason } from "../../record/task.ts";
 import type { Write } from "../../record/write.ts";
 import type { NearLimit, RunEnd } from "../engine.ts";
@@ -28,6 +30,12 @@ export interface ActivationHostOptions {
 /** All steps have one name for Restate. Which one it is stands in what it comes to: so changed code is found by us and parked, and not by Restate. */
 const runName = "step";
 
+/** Steps of one run that execute at once; the others wait for them. A race over many costs Restate's SDK more than the steps. */
+const runningMax = 64;
+
+/** Restate's code for code that does not fit the journal. */
+const journalMismatch = 570;
+
 type Arrival<T> = { readonly key: string; readonly value: T | undefined; readonly error: Error | undefined };
 
 /** What a run waits for in Restate. */
@@ -47,6 +55,11 @@ export class ActivationHost implements RunHost {
   readonly #options: ActivationHostOptions;
   readonly #leaving: Leaving;
   readonly #outstanding = new Map<string, Outstanding>();
+  readonly #queue: (() => void)[] = [];
+  #running = 0;
+  /** Code was told of a step that it did not ask for, and will be parked. */
+  #hasChanged = false;
+  #isRacing = false;
   #isAtRest = false;
   #isOver = false;
   #wake: (() => void) | null = null;
@@ -68,16 +81,27 @@ export class ActivationHost implements RunHost {
     const { request } = operation;
     const isWait = request.type === "wait" || request.type === "child";
     const awakeable = isWait ? context.awakeable<JournaledStep>() : null;
+    if (this.#isRacing) throw foreignStep(operation.identity);
+    if (this.#running >= runningMax) await new Promise<void>((resolve) => this.#queue.push(resolve));
+    this.#running++;
     const envelope = await this.#arrival(key, context.run(runName, () => this.#execute(operation, awakeable?.id ?? "")));
+    this.#running--;
+    this.#queue.shift()?.();
+    // What another step came to is told as such: code that changed while the run was in memory is found by it, and parked.
     if (envelope.type === "ended") this.#complete(envelope.step, envelope.writes);
-    if (envelope.type !== "waiting" || awakeable === null) return "ended";
+    this.#hasChanged ||= envelope.type === "ended" && keyOf(envelope.step) !== key;
+    if (envelope.type !== "waiting") return "ended";
+    if (awakeable === null || keyOf(envelope.identity) !== key) {
+      if (!this.#hasChanged) await this.park(this.#mismatch(operation, envelope.identity));
+      return "ended";
+    }
     // Whoever ends the wait rings; after a suspension the next activation asks anew.
     this.#arrival(key, awakeable.promise).then((step) => this.#complete(step, []), () => this.#options.onLeft());
     return "waiting";
   }
 
-  suspend(reason: WaitingReason): Promise<boolean> {
-    return this.#leave(suspendRun(this.#leaving, reason));
+  suspend(reason: WaitingReason, deliveredCount: number): Promise<boolean> {
+    return this.#leave(suspendRun(this.#leaving, reason, deliveredCount));
   }
 
   release(): Promise<boolean> {
@@ -124,12 +148,33 @@ export class ActivationHost implements RunHost {
         await new Promise<void>((resolve) => (this.#wake = resolve));
         continue;
       }
-      const arrival = await RestatePromise.race([...this.#outstanding.values()].map(({ promise }) => promise));
+      const arrival = await this.#race();
       this.#isAtRest = false;
       const waiting = this.#outstanding.get(arrival.key);
       this.#outstanding.delete(arrival.key);
       waiting?.arrive(arrival as Arrival<never>);
     }
+  }
+
+  async #race(): Promise<Arrival<unknown>> {
+    this.#isRacing = true;
+    try {
+      return await RestatePromise.race([...this.#outstanding.values()].map(({ promise }) => promise));
+    } catch (error) {
+      // The journal goes on with steps while code waits for something else only. This attempt is over for Restate; the next one passes the journal.
+      if (error instanceof RestateError && error.code === journalMismatch) await this.park(this.#mismatch(null, null));
+      throw error;
+    } finally {
+      this.#isRacing = false;
+    }
+  }
+
+  #mismatch(came: Operation | null, expected: StepIdentity | null): LonghaulError {
+    const { taskId, runId } = this.#options.scope;
+    const wanted = expected === null ? "another step" : describeStep(expected);
+    const asked = came === null ? "a wait" : `${describeStep(came.identity)} (step ${came.number})`;
+    const message = `The code of run ${runId} changed while it executed: expected ${wanted}, came ${asked}. Run it with the code that it began with, or restart the task: longhaul restart ${taskId}`;
+    return new LonghaulError("ENGINE_CODE_MISMATCH", message, { details: { taskId, runId, expected: wanted, came: asked, ...(expected === null ? {} : { expectedStep: { ...expected } }) } });
   }
 
   stop(): void {
@@ -181,4 +226,18 @@ export class ActivationHost implements RunHost {
     if (hasLeft) this.#options.onLeft();
     return hasLeft;
   }
+}
+
+/** Goes past what Restate's journal holds and nobody asks for any more, since it lets nobody return before. Returns it. */
+export async function passJournal(context: Context): Promise<readonly Envelope[]> {
+  const journal = context as unknown as internal.ContextInternal;
+  const passed: Envelope[] = [];
+  while (!journal.isProcessing()) passed.push(await context.run<Envelope>(runName, () => ({ type: "gone" })));
+  return passed;
+}
+
+/** Restate replays what depends on completions alone. A step that came while nothing was completed would be in another place the next time. */
+function foreignStep(identity: StepIdentity): LonghaulError {
+  const message = `${describeStep(identity)} was asked for by code that had awaited something other than ctx while other steps were under way. Wrap what it awaited in ctx.step.`;
+  return new LonghaulError("ENGINE_FOREIGN_AWAIT", message, { details: { deadReason: "foreign-await" } });
 }

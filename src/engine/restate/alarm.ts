@@ -21,8 +21,8 @@ export interface AlarmOptions {
 
 const batchMax = 200;
 const retryDelayMs = 1_000;
-/** Longer timers overflow in Node. */
-const timerMsMax = 2_147_483_647;
+/** A machine that slept, or whose wall clock was set, is late by this at the most. */
+const timerMsMax = 3_600_000;
 /** How long a bell may be silent before somebody else rings it. */
 const silentMsMax = 2_000;
 
@@ -49,13 +49,12 @@ export class Alarm {
     return !this.#isFiring;
   }
 
-  /** Works off what fell due while nobody looked, and goes on. */
-  start(): void {
+  /** Works off what fell due while nobody looked, and goes on. Resolves when it is worked off. */
+  async start(): Promise<void> {
     if (!this.#isStopped) return;
     this.#isStopped = false;
-    this.#atMs = this.#options.clock.now();
-    this.#arm();
     this.#sweepLater();
+    await this.#fire();
   }
 
   stop(): void {

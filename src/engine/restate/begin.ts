@@ -9,6 +9,7 @@ import { listJournal, listSeed } from "./journal.ts";
 import { countRecovery, getRun } from "./runs.ts";
 import { lockTaskOfRun, saveTask, type StoredTask } from "./tasks.ts";
 import { endTask, moveTask } from "./transition.ts";
+import { listWaits } from "./waits.ts";
 
 /** A run that begins, or begins again after a crash of the process that had it. */
 export interface BegunRun extends LoadedRun {
@@ -28,7 +29,7 @@ export interface BegunRun extends LoadedRun {
 export async function beginAttempt(change: Change, { runId, activation }: Activation, agentOf: (name: string) => EngineAgent | undefined): Promise<BegunRun | null> {
   const found = await lockTaskOfRun(change.db, runId);
   if (found === null || found.status !== "running" || found.activation !== activation) return null;
-  const task = found.attempt === 0 ? await begun(change, found) : await begunAgain(change, found);
+  const task = found.attempt === 0 || found.suspended ? await begun(change, found) : await begunAgain(change, found);
   if (task === null) return null;
   const run = await getRun(change.db, runId);
   const agent = agentOf(task.agent);
@@ -37,27 +38,22 @@ export async function beginAttempt(change: Change, { runId, activation }: Activa
   return {
     task, runId, told,
     journal: steps,
-    numbers: numbersOf(steps),
+    numbers: numbersOf(steps, await listWaits(change.db, run.serial)),
     runSerial: run.serial,
     keyRunId: run.keyRunId,
     randomRunId: run.randomRunId,
     startedAtMs: run.startedAtMs,
-    begunAtMs: forkedAtMs(steps, run.keyRunId === runId),
+    begunAtMs: run.begunAtMs,
     recoveries: run.recoveries,
     mismatch: unreadable(run, agent),
     seed: await listSeed(change.db, task.id),
   };
 }
 
-/** The time of the last step that a forked run was given. */
-function forkedAtMs(steps: BegunRun["journal"], hasOwnKeys: boolean): number {
-  return Math.max(0, ...steps.filter(({ attempt }) => hasOwnKeys && attempt === 0).map(({ completedAtMs }) => completedAtMs));
-}
-
 async function begun(change: Change, task: StoredTask): Promise<StoredTask> {
-  const first: StoredTask = { ...task, attempt: 1 };
-  await saveTask(change.db, first);
-  return first;
+  const next: StoredTask = { ...task, attempt: task.attempt + 1, suspended: false };
+  await saveTask(change.db, next);
+  return next;
 }
 
 async function begunAgain(change: Change, task: StoredTask): Promise<StoredTask | null> {

@@ -11,6 +11,8 @@ export interface Effects {
   readonly ended: { readonly taskId: string; readonly runId: string | null; readonly end: TaskEnd }[];
   /** Activations that are to be told of a completed wait. */
   readonly bells: Bell[];
+  /** True when a task proved harmless for which others had to wait. */
+  hasCleared: boolean;
   /** The earliest instant at which something falls due that was not known before. */
   dueAtMs: number;
 }
@@ -36,7 +38,7 @@ export interface Change {
 }
 
 export function noEffects(): Effects {
-  return { agents: new Set(), ended: [], bells: [], dueAtMs: Number.POSITIVE_INFINITY };
+  return { agents: new Set(), ended: [], bells: [], hasCleared: false, dueAtMs: Number.POSITIVE_INFINITY };
 }
 
 /** A task came into the queue: it gets a slot now or at its instant, and it has a deadline. */

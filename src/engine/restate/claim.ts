@@ -15,11 +15,11 @@ const unbegunMsMax = 1_000;
 
 /**
  * Gives runs of an agent its free slots, one caller at a time: which runs have slots is what the tasks say, so that none is lost with a process.
- * Returns what is to be called, with those that were called before and did not begin.
+ * Returns what is to be called: with what this `claim` gave before its answer was lost, and with what was called and did not begin.
  */
-export async function claimReady(change: Change, agent: EngineAgent, newId: (prefix: string) => string): Promise<readonly Activation[]> {
+export async function claimReady(change: Change, agent: EngineAgent, claim: string, newId: (prefix: string) => string): Promise<readonly Activation[]> {
   await change.db.run("SELECT pg_advisory_xact_lock(hashtext($1))", `longhaul slots of ${agent.name}`);
-  const late = (await listUnbegun(change.db, agent.name)).filter(({ statusSinceMs }) => change.atMs - statusSinceMs > unbegunMsMax);
+  const late = (await listUnbegun(change.db, agent.name)).filter((task) => task.claim === claim || change.atMs - task.statusSinceMs > unbegunMsMax);
   const free = agent.concurrency - (await countRunning(change.db, agent.name));
   const claimed: Activation[] = late.map(({ runId, activation }) => ({ runId: String(runId), activation }));
   if (free <= 0) return claimed;
@@ -30,7 +30,7 @@ export async function claimReady(change: Change, agent: EngineAgent, newId: (pre
     if (earlier !== agent.version) await setRunVersion(change.db, runId, agent.version);
     const activation = task.activation + 1;
     const more = earlier === undefined || earlier === agent.version ? {} : { earlierVersion: earlier };
-    await moveTask(change, task, { status: "running", runId, startedAtMs: task.startedAtMs ?? change.atMs, activation, attempt: 0 }, more);
+    await moveTask(change, task, { status: "running", runId, startedAtMs: task.startedAtMs ?? change.atMs, activation, attempt: 0, suspended: false, claim }, more);
     claimed.push({ runId, activation });
   }
   return claimed;

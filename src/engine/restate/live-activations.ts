@@ -31,20 +31,20 @@ export class LiveActivations {
     }
   }
 
+  letGo(runId: string): void {
+    this.#live.get(runId)?.letGo();
+  }
+
   /** The task of a run is over. */
   end(runId: string, reason: Error): void {
     this.#live.get(runId)?.stop(reason);
-  }
-
-  runIds(): readonly string[] {
-    return [...this.#live.keys()];
   }
 
   /** Resolves when no run is in memory. Those that still execute after `timeoutMs` are released as they are; what PostgreSQL does not take within 5 s is left as a crash would leave it. */
   async drain(clock: Clock, timeoutMs: number): Promise<DrainReport> {
     this.#isDraining = true;
     const reason = drainOver(timeoutMs);
-    let timer: Timer | null = null;
+    let timer: Timer;
     const interrupt = (): void => {
       timer = clock.setTimer(releaseMsMax, () => {
         for (const activation of this.#live.values()) activation.stop(reason);
@@ -56,8 +56,7 @@ export class LiveActivations {
       const emptied = new Promise<void>((resolve) => this.#emptied.push(resolve));
       if (timeoutMs > 0) timer = clock.setTimer(timeoutMs, interrupt);
       else interrupt();
-      await emptied;
-      (timer as Timer | null)?.cancel();
+      await emptied.finally(() => timer.cancel());
     }
     return { interrupted: this.#released };
   }

@@ -1,3 +1,5 @@
+import type { Clock } from "../../base/clock.ts";
+import { withDeadline } from "../../base/deadline.ts";
 import { LonghaulError, messageOf } from "../../base/error.ts";
 
 export interface RestateAddresses {
@@ -9,13 +11,17 @@ export interface RestateAddresses {
 
 /** How long Restate may take to answer. */
 const answerMsMax = 30_000;
+/** Of an answer that is quoted. */
+const answerCharsMax = 500;
 
 /** What the engine asks of Restate over HTTP. Each call may be repeated. */
 export class RestateClient {
   readonly #addresses: RestateAddresses;
+  readonly #clock: Clock;
 
-  constructor(addresses: RestateAddresses) {
+  constructor(addresses: RestateAddresses, clock: Clock) {
     this.#addresses = addresses;
+    this.#clock = clock;
   }
 
   /** Calls a handler of a virtual object, and waits for its end. */
@@ -34,18 +40,16 @@ export class RestateClient {
   }
 
   async #ask(url: string, method: string, body?: string, tolerated: readonly number[] = []): Promise<void> {
-    let response: Response;
-    try {
-      response = await fetch(url, {
-        method,
-        signal: AbortSignal.timeout(answerMsMax),
-        ...(body === undefined ? {} : { body, headers: { "content-type": "application/json" } }),
+    const { origin } = new URL(url);
+    const silent = (): LonghaulError => new LonghaulError("ENGINE_UNREACHABLE", `Restate at ${origin} did not answer within ${answerMsMax} ms. Check that it runs and is not overloaded.`, { retry: "backoff" });
+    const { response, answer } = await withDeadline({ clock: this.#clock, timeoutMs: answerMsMax, onTimeout: silent }, async (signal) => {
+      const request = { method, signal, ...(body === undefined ? {} : { body, headers: { "content-type": "application/json" } }) };
+      const received = await fetch(url, request).catch((error: unknown) => {
+        throw new LonghaulError("ENGINE_UNREACHABLE", `Restate does not answer at ${origin}: ${messageOf(error)}. Check that it runs and that the address is right.`, { retry: "backoff", cause: error });
       });
-    } catch (error) {
-      throw new LonghaulError("ENGINE_UNREACHABLE", `Restate does not answer at ${new URL(url).origin}: ${messageOf(error)}. Check that it runs and that the address is right.`, { retry: "backoff", cause: error });
-    }
-    const answer = await response.text();
+      return { response: received, answer: await received.text() };
+    });
     if (response.ok || tolerated.includes(response.status)) return;
-    throw new LonghaulError("ENGINE_UNREACHABLE", `Restate refused ${method} ${url} with ${response.status}: ${answer.slice(0, 500)}`, { retry: "backoff" });
+    throw new LonghaulError("ENGINE_UNREACHABLE", `Restate refused ${method} ${url} with ${response.status}: ${answer.slice(0, answerCharsMax)}`, { retry: "backoff" });
   }
 }

@@ -9,6 +9,7 @@ export interface EndpointOptions {
   readonly host: string;
   /** 0: any free one. */
   readonly port: number;
+  readonly recallMsMax: number;
   /** Public keys of the Restate servers that may call; others are refused. None: whoever reaches the port. */
   readonly identityKeys?: readonly string[];
 }
@@ -29,8 +30,8 @@ export class RestateEndpoint {
     server.on("session", (session) => session.on("error", ignore));
   }
 
-  static async open({ team, handler, host, port, identityKeys = [] }: EndpointOptions): Promise<RestateEndpoint> {
-    const { slots, runs } = restateServices(team, handler);
+  static async open({ team, handler, recallMsMax, host, port, identityKeys = [] }: EndpointOptions): Promise<RestateEndpoint> {
+    const { slots, runs } = restateServices(team, handler, recallMsMax);
     const serve = createEndpointHandler({ services: [slots, runs], logger, ...(identityKeys.length === 0 ? {} : { identityKeys: [...identityKeys] }) });
     const endpoint = new RestateEndpoint(createServer(serve));
     await new Promise<void>((resolve, reject) => {

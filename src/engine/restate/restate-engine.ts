@@ -12,6 +12,7 @@ import { defaultEngineLimits, type EngineLimits } from "../limits.ts";
 import { engineClosed, engineDraining, resultAbandoned, taskUnknown } from "../refusal.ts";
 import { reasonOfEnd } from "../task-rules.ts";
 import { TaskWaiters } from "../task-waiters.ts";
+import { passJournal } from "./activation-host.ts";
 import { LiveActivation } from "./activation.ts";
 import { Alarm } from "./alarm.ts";
 import { beginAttempt } from "./begin.ts";
@@ -24,12 +25,15 @@ import { LiveActivations } from "./live-activations.ts";
 import { cancelTask, restartTask, skipMismatch } from "./operator.ts";
 import { RestateClient, type RestateAddresses } from "./restate-client.ts";
 import { RestateEndpoint } from "./restate-endpoint.ts";
+import { createFetchEndpoint, type FetchHandler } from "./restate-fetch.ts";
 import type { RestateHandler } from "./restate-services.ts";
 import { Ringer } from "./ringer.ts";
 import { getTaskIdOfRun, listRuns } from "./runs.ts";
 import { acceptSignal } from "./signal.ts";
 import { startTask } from "./start-task.ts";
-import { getTask, listTasks, lockParkedByOtherVersion, toTask } from "./tasks.ts";
+import { keepPassed } from "./steps.ts";
+import { Suspects } from "./suspects.ts";
+import { getTask, listTasks, lockParkedByOtherVersion, markSuspended, toTask } from "./tasks.ts";
 import { moveTask } from "./transition.ts";
 import { Writer } from "./writer.ts";
 
@@ -45,16 +49,26 @@ export interface RestateEngineOptions {
   /** Applies writes to the store's tables inside the open transaction. */
   readonly apply: (db: PostgresSession, writes: readonly Write[]) => Promise<void>;
   readonly observe: ObserveTask;
+  /** Something was committed. */
+  readonly onCommit?: () => void;
   /** Told of a bug of ours. */
   readonly onFault: (error: unknown) => void;
   readonly limits?: Partial<EngineLimits>;
   /** How often it is looked for what a process that died left undone; null: never. Default 5 s. */
   readonly sweepMs?: number | null;
+  /** How long Restate waits at the most before it calls again what a dead process left. Default 2 s. */
+  readonly recallMsMax?: number;
 }
 
 const sweepMsDefault = 5_000;
+const recallMsDefault = 2_000;
 
 export interface RestateEngine extends Engine {
+  /**
+   * Executes these agents behind an HTTP handler of whatever platform, which Restate calls: a run is in memory while a request is. Nothing falls due by it; one worker
+   * that runs (`run`) sees to waits, deadlines and schedules.
+   */
+  serve(agents: readonly EngineAgent[], execute: Execute): Promise<FetchHandler>;
   /** True when nothing is under way here but bodies of steps. For tests. */
   isStill(): boolean;
   /** Cuts this process off from Restate, as its death would. For tests. */
@@ -80,11 +94,14 @@ class RestateWorker implements RestateEngine, RestateHandler {
   readonly #dispatch: Dispatch;
   readonly #ringer: Ringer;
   readonly #alarm: Alarm;
+  readonly #suspects: Suspects;
   readonly #live = new LiveActivations();
   readonly #waiters = new TaskWaiters();
   readonly #agents = new Map<string, EngineAgent>();
   /** Runs that were given a slot here and have not begun here. */
   readonly #expected = new Set<string>();
+  /** What invocations that are in memory are for. */
+  readonly #invocations = new Map<string, Activation>();
   #execute: Execute | null = null;
   #endpoint: RestateEndpoint | null = null;
   #state: "open" | "draining" | "closed" = "open";
@@ -94,9 +111,10 @@ class RestateWorker implements RestateEngine, RestateHandler {
     const { db, clock, apply, observe, onFault, sweepMs = sweepMsDefault } = options;
     this.#options = options;
     this.#limits = { ...defaultEngineLimits, ...options.limits };
-    this.#client = new RestateClient(options.restate);
+    this.#client = new RestateClient(options.restate, clock);
     this.#writer = new Writer({ db, clock, limits: this.#limits, apply, observe, onCommitted: (effects) => this.#onCommitted(effects) });
-    this.#facts = new FactStore(this.#writer);
+    this.#facts = new FactStore(this.#writer, clock, (error) => this.#state === "closed" || onFault(error));
+    this.#suspects = new Suspects(this.#writer, clock, this.#limits);
     this.#dispatch = new Dispatch(this.#client, options.team);
     this.#ringer = new Ringer(this.#client, this.#writer);
     this.#alarm = new Alarm({
@@ -107,44 +125,66 @@ class RestateWorker implements RestateEngine, RestateHandler {
     });
   }
 
+  async serve(agents: readonly EngineAgent[], execute: Execute): Promise<FetchHandler> {
+    await this.#take(agents, execute);
+    const { team, endpoint, recallMsMax = recallMsDefault } = this.#options;
+    return createFetchEndpoint({ team, handler: this, recallMsMax, identityKeys: endpoint.identityKeys ?? [] });
+  }
+
   async run(agents: readonly EngineAgent[], execute: Execute): Promise<RecoveryReport> {
-    this.#assertOpen();
-    for (const agent of agents) this.#agents.set(agent.name, agent);
-    this.#execute = execute;
-    await this.#writer.persist(async (change) => {
-      for (const agent of agents) {
-        for (const task of await lockParkedByOtherVersion(change.db, agent.name, codeVersionOf(agent))) await moveTask(change, task, { status: "queued" });
-      }
-    });
+    await this.#take(agents, execute);
     const { team, endpoint } = this.#options;
-    this.#endpoint = await RestateEndpoint.open({ team, handler: this, ...endpoint });
+    this.#endpoint = await RestateEndpoint.open({ team, handler: this, recallMsMax: this.#options.recallMsMax ?? recallMsDefault, ...endpoint });
     await this.#client.register(endpoint.uri ?? `http://${endpoint.host}:${this.#endpoint.port}`);
     // A drain may have come meanwhile: what is queued is another worker's.
     if (this.#state !== "open") return { resumed: 0, quarantined: 0 };
-    this.#alarm.start();
+    await this.#alarm.start();
     this.#dispatch.ask(this.#agents.keys());
     // Restate calls by itself what another process left.
     return { resumed: 0, quarantined: 0 };
   }
 
-  async claim(agentName: string): Promise<readonly Activation[]> {
+  async claim(agentName: string, claim: string): Promise<readonly Activation[]> {
     const agent = this.#agents.get(agentName);
     if (agent === undefined || this.#state !== "open") return [];
-    const claimed = await this.#writer.persist((change) => claimReady(change, agent, this.#options.ids));
+    const claimed = await this.#writer.persist((change) => claimReady(change, agent, claim, this.#options.ids));
     for (const { runId } of claimed) this.#expected.add(runId);
     return claimed;
   }
 
+  async suspended(invocationId: string): Promise<void> {
+    const activation = this.#invocations.get(invocationId);
+    if (activation === undefined) return;
+    this.#live.letGo(activation.runId);
+    await this.#writer.persist((change) => markSuspended(change.db, activation.runId, activation.activation));
+  }
+
   async activate(context: WorkflowContext, activation: Activation): Promise<void> {
+    const { id } = context.request();
+    this.#invocations.set(id, activation);
+    try {
+      await this.#activate(context, activation);
+    } finally {
+      this.#invocations.delete(id);
+    }
+  }
+
+  async #activate(context: WorkflowContext, activation: Activation): Promise<void> {
     if (this.#state !== "open" || this.#execute === null) throw engineClosed();
     const begun = await this.#writer.persist((change) => beginAttempt(change, activation, (name) => this.#agents.get(name)));
     this.#expected.delete(activation.runId);
     const agent = begun === null ? undefined : this.#agents.get(begun.task.agent);
-    if (begun === null || agent === undefined) return;
+    if (begun === null || agent === undefined) {
+      await passJournal(context);
+      return;
+    }
+    if (!(await this.#suspects.turnOf(begun.task))) throw engineClosed();
     const { clock } = this.#options;
     await this.#live.run(
       new LiveActivation({ context, begun, agent, clock, execute: this.#execute, writer: this.#writer, facts: this.#facts, limits: this.#limits, queueMax: this.#queueMax }),
     );
+    const passed = await passJournal(context);
+    if (passed.length > 0) await this.#writer.persist((change) => keepPassed(change, begun, passed));
   }
 
   async start(task: NewTask, options: StartOptions = {}): Promise<Started> {
@@ -247,34 +287,52 @@ class RestateWorker implements RestateEngine, RestateHandler {
     this.#state = "closed";
     this.#waiters.refuseAll(resultAbandoned());
     await this.#endpoint?.close();
+    this.#facts.close();
     this.#writer.close();
   }
 
   async abandon(): Promise<void> {
     this.#state = "closed";
+    this.#suspects.close();
     this.#dispatch.stop();
     this.#alarm.stop();
     await this.#endpoint?.close();
+    this.#facts.close();
     this.#writer.close();
   }
 
   readonly #queueMax = (agent: string): number => this.#agents.get(agent)?.queueMax ?? this.#limits.queueUnknownAgentMax;
 
+  /** From now on this process executes these agents. Runs that other code could not go on with are tried with this. */
+  async #take(agents: readonly EngineAgent[], execute: Execute): Promise<void> {
+    this.#assertOpen();
+    for (const agent of agents) this.#agents.set(agent.name, agent);
+    this.#execute = execute;
+    await this.#writer.persist(async (change) => {
+      for (const agent of agents) {
+        for (const task of await lockParkedByOtherVersion(change.db, agent.name, codeVersionOf(agent))) await moveTask(change, task, { status: "queued" });
+      }
+    });
+  }
+
   async #drain(timeoutMs: number): Promise<DrainReport> {
     this.#state = "draining";
+    this.#suspects.close();
     this.#dispatch.stop();
     this.#alarm.stop();
     return await this.#live.drain(this.#options.clock, timeoutMs);
   }
 
-  #onCommitted({ agents, ended, bells, dueAtMs }: Effects): void {
+  #onCommitted({ agents, ended, bells, hasCleared, dueAtMs }: Effects): void {
     for (const { taskId, runId, end } of ended) {
       if (runId !== null) this.#live.end(runId, reasonOfEnd(taskId, end));
       this.#waiters.wake(taskId, end);
     }
     this.#ringer.ring(bells);
     this.#dispatch.ask(agents);
+    if (hasCleared || agents.size > 0) this.#suspects.wake();
     this.#alarm.note(dueAtMs);
+    this.#options.onCommit?.();
   }
 
   #assertOpen(): void {

@@ -12,7 +12,7 @@ import type { TaskChange } from "../engine.ts";
 import type { EngineFixture, EngineSuite } from "../engine-fixture.testsuite.ts";
 import type { EngineLimits } from "../limits.ts";
 import { restateEngineMigrations } from "./engine-migrations.ts";
-import { freePort, sharedRestate } from "./fixture/restate-server.ts";
+import { freePort, sharedRestate, type RestateServer } from "./fixture/restate-server.ts";
 import { createRestateEngine, type RestateEngine } from "./restate-engine.ts";
 
 /** A small store of the test's own: keys and progress, as real tables beside the engine's. */
@@ -66,17 +66,22 @@ interface Place {
   readonly seed: number;
 }
 
+export interface RestateSuiteOptions {
+  readonly limits?: Partial<EngineLimits>;
+  readonly server?: () => Promise<RestateServer>;
+}
+
 let teams = 0;
 
-async function openRestateFixture(place: Place, limits: Partial<EngineLimits>): Promise<RestateFixture> {
+async function openRestateFixture(place: Place, { limits, server }: Required<RestateSuiteOptions>): Promise<RestateFixture> {
   const { team, url, port, clock } = place;
   const random = seededRandom(`${team} ${place.seed}`);
-  const open = (): Promise<PostgresDatabase> => PostgresDatabase.open({ url, clock, random: random.split("db") });
-  const [db, observer] = [await open(), await open()];
+  const open = (connectionsMax: number): Promise<PostgresDatabase> => PostgresDatabase.open({ url, connectionsMax, clock: systemClock, random: random.split("db") });
+  const [db, observer] = [await open(5), await open(1)];
   await migratePostgres(db, [...restateEngineMigrations, ...testStoreMigrations]);
   const changes: TaskChange[] = [];
   const faults: unknown[] = [];
-  const { ingress, admin } = await sharedRestate();
+  const { ingress, admin } = await server();
   const engine = createRestateEngine({
     team, db, clock, limits,
     restate: { ingress, admin },
@@ -84,6 +89,7 @@ async function openRestateFixture(place: Place, limits: Partial<EngineLimits>): 
     ids: createIds(clock, random),
     apply: applyTestWrites,
     sweepMs: null,
+    recallMsMax: 50,
     observe(change) {
       changes.push(change);
       return [{ type: "progress", id: `${change.task.id} ${change.from ?? "new"}>${change.task.status} ${changes.length}/${place.seed}`, agent: "a", atMs: 0, what: "moved", outputHash: null }];
@@ -96,7 +102,7 @@ async function openRestateFixture(place: Place, limits: Partial<EngineLimits>): 
     applied: async () => (await column("id", "test_progress")).filter((id) => !id.includes(">")),
     recorded: () => column("id", "test_record"),
     left: () => column("task_id", "test_left"),
-    settle: () => settle(engine),
+    settle: () => clock.advance(0, () => settle(engine)),
     async abandon() {
       await engine.abandon();
       await db.close();
@@ -115,16 +121,23 @@ async function settle(engine: RestateEngine): Promise<void> {
 }
 
 /** Engines on one real Restate server and one real PostgreSQL, each set of data with a team and a database of its own. */
-export function restateSuite(limits: Partial<EngineLimits> = {}): EngineSuite {
-  const opened: RestateFixture[] = [];
+export function restateSuite({ limits = {}, server = sharedRestate }: RestateSuiteOptions = {}): EngineSuite {
+  let opened: RestateFixture[] = [];
   const open = async (place: Place): Promise<RestateFixture> => {
-    const fixture = await openRestateFixture(place, limits);
+    const fixture = await openRestateFixture(place, { limits, server });
     opened.push(fixture);
     return fixture;
+  };
+  const end = async (fixtures: readonly RestateFixture[]): Promise<void> => {
+    for (const { engine } of fixtures) await engine.abandon();
+    for (const { db, observer } of fixtures) await Promise.all([db.close(), observer.close()]);
   };
   const next = (place: Place): Place => ({ ...place, seed: place.seed + 1 });
   return {
     async create() {
+      // One test after the other: what an earlier one left is over.
+      await end(opened.filter(({ place }) => place.team !== opened.at(-1)?.place.team));
+      opened = opened.filter(({ place }) => place.team === opened.at(-1)?.place.team);
       const url = await (await sharedPostgres()).createDatabase();
       return await open({ team: `suite${process.pid}x${++teams}`, url, port: await freePort(), clock: new VirtualClock(), seed: 1 });
     },
@@ -136,9 +149,6 @@ export function restateSuite(limits: Partial<EngineLimits> = {}): EngineSuite {
       await fixture.engine.close();
       return await open(next((fixture as RestateFixture).place));
     },
-    async destroy() {
-      for (const { engine } of opened) await engine.abandon();
-      for (const { db, observer } of opened) await Promise.all([db.close(), observer.close()]);
-    },
+    destroy: () => end(opened),
   };
 }

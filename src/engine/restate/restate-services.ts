@@ -1,17 +1,19 @@
-import { handlers, object, workflow, type ObjectContext, type VirtualObjectDefinition, type WorkflowContext, type WorkflowDefinition } from "@restatedev/restate-sdk";
+import { handlers, internal, object, workflow, type ObjectContext, type VirtualObjectDefinition, type WorkflowContext, type WorkflowDefinition } from "@restatedev/restate-sdk";
 import type { Activation } from "./claim.ts";
 
 /** What the engine does when Restate calls it. */
 export interface RestateHandler {
-  /** Gives free slots of an agent; what it returns is called. */
-  claim(agent: string): Promise<readonly Activation[]>;
+  /** Gives free slots of an agent; what it returns is called. `claim` tells a repeated call from a new one. */
+  claim(agent: string, claim: string): Promise<readonly Activation[]>;
   activate(context: WorkflowContext, activation: Activation): Promise<void>;
+  /** Restate takes this invocation out of memory, and calls it again when it can go on. */
+  suspended(invocationId: string): Promise<void>;
 }
 
 /** Longer than any step may take: Restate throws away what a step comes to that it has cut off. */
 const longestStep = { hours: 24 * 7 };
-/** Restate tries an attempt again that was cut off by a crash, for ever. Failures of steps never come here: they are values. */
-const retryPolicy = { initialInterval: 50, exponentiationFactor: 2, maxInterval: 2_000 };
+/** Restate tries an attempt again that was cut off by a crash, for ever (by default it would pause after 70). Failures of steps never come here: they are values. */
+const retryPolicy = { initialInterval: 50, exponentiationFactor: 2, maxAttempts: 2_147_483_647 };
 /** How long it remembers what it did: nobody asks, but a call that came twice must find it. */
 const remembered = { minutes: 1 };
 
@@ -21,12 +23,12 @@ interface Services {
 }
 
 /** The two services of a team: one object for each agent, which gives its slots one after the other, and one workflow for each time that a run has a slot. */
-export function restateServices(team: string, handler: RestateHandler): Services {
+export function restateServices(team: string, handler: RestateHandler, recallMsMax: number): Services {
   const names = serviceNames(team);
-  const options = { inactivityTimeout: longestStep, abortTimeout: longestStep, retryPolicy, journalRetention: { milliseconds: 0 } };
+  const options = { inactivityTimeout: longestStep, abortTimeout: longestStep, retryPolicy: { ...retryPolicy, maxInterval: recallMsMax }, journalRetention: { milliseconds: 0 } };
   const runs = workflow({
     name: names.runs,
-    options: { ...options, workflowRetention: remembered },
+    options: { ...options, workflowRetention: remembered, hooks: [({ request }) => ({ interceptor: { handler: (next) => tellOfSuspension(handler, request.id, next) } })] },
     handlers: { run: (context: WorkflowContext, activation: Activation) => handler.activate(context, activation) },
   });
   const slots = object({
@@ -34,13 +36,22 @@ export function restateServices(team: string, handler: RestateHandler): Services
     options,
     handlers: {
       dispatch: handlers.object.exclusive(async (context: ObjectContext) => {
-        for (const activation of await context.run("claim", () => handler.claim(context.key))) {
+        for (const activation of await context.run("claim", () => handler.claim(context.key, context.request().id))) {
           context.workflowSendClient(runs, `${activation.runId}.${activation.activation}`).run(activation);
         }
       }),
     },
   });
-  return { slots, runs } as unknown as Services;
+  return { slots, runs };
+}
+
+async function tellOfSuspension(handler: RestateHandler, invocationId: string, next: () => Promise<void>): Promise<void> {
+  try {
+    await next();
+  } catch (error) {
+    if (internal.isSuspendedError(error)) await handler.suspended(invocationId);
+    throw error;
+  }
 }
 
 export function serviceNames(team: string): { readonly slots: string; readonly runs: string } {

@@ -32,10 +32,11 @@ export interface Leaving {
 
 /** The ways in which a run leaves memory. Each is one transaction that resolves to true, or to false when the run has to go on instead. */
 
-/** The run waits. Refused while something is stored that code was not told. */
-export async function suspendRun(leaving: Leaving, reason: WaitingReason): Promise<boolean> {
+/** The run waits. Refused while something is stored, or is on its way to code, that code was not told. */
+export async function suspendRun(leaving: Leaving, reason: WaitingReason, deliveredCount: number): Promise<boolean> {
   return await exit(leaving, async (change, task) => {
     if (await hasUntold(change.db, leaving.ids.runSerial, leaving.told.keys)) return false;
+    if (leaving.told.count > deliveredCount) return false;
     await moveTask(change, task, { status: "waiting", waitingReason: reason });
     return true;
   });

@@ -1,15 +1,16 @@
 import { sleep, type Clock } from "../../base/clock.ts";
 import type { Json } from "../../base/json.ts";
 import { isPassing } from "../../db/postgres-failure.ts";
-import { describeStep } from "../../record/step.ts";
+import { describeStep, type StepIdentity } from "../../record/step.ts";
 import type { NewTask } from "../../record/task.ts";
-import { lateWrites, type Write } from "../../record/write.ts";
+import { isFact, lateWrites, type Write } from "../../record/write.ts";
 import { boundedJson, boundedStepEnd, failedStep } from "../bounded-json.ts";
 import type { StepBody, StepEnd, Transaction, WaitSpec } from "../engine.ts";
 import { outcomeText, type EndedStep, type JournaledStep } from "../journaled-step.ts";
 import type { EngineLimits } from "../limits.ts";
 import type { Operation } from "../operation.ts";
 import { selfWait } from "../refusal.ts";
+import type { BegunRun } from "./begin.ts";
 import { noteDue, type Change } from "./change.ts";
 import { appendStep, asStored, getStep } from "./journal.ts";
 import { currentTask, type AttemptIds } from "./run-exits.ts";
@@ -44,7 +45,7 @@ export interface StepScope extends AttemptIds {
  */
 export type Envelope =
   | { readonly type: "ended"; readonly step: JournaledStep; readonly writes: readonly Write[] }
-  | { readonly type: "waiting" }
+  | { readonly type: "waiting"; readonly identity: StepIdentity }
   | { readonly type: "gone" };
 
 const gone: Envelope = { type: "gone" };
@@ -113,7 +114,7 @@ export async function beginWait(scope: StepScope, operation: Operation, spec: Wa
     if (arrived !== null) return await commitEnd(scope, change, { operation, startedAtMs: change.atMs, end: { outcome: { ok: true, value: { by: "signal", payload: arrived.payload } } } });
     await insertWait(change.db, { ...waitOf(scope, operation, change), reason: spec.reason, dueAtMs, signal: spec.signal ?? null, awakeable: asked.awakeable });
     if (dueAtMs !== null) noteDue(change, dueAtMs);
-    return { type: "waiting" };
+    return { type: "waiting", identity: operation.identity };
   });
 }
 
@@ -127,7 +128,7 @@ export async function beginChild(scope: StepScope, operation: Operation, task: N
     if (end !== null) return await commitEnd(scope, change, { operation, startedAtMs: change.atMs, end: { outcome: { ok: true, value: { ...end, taskId } as unknown as Json } } });
     await refuseSelfWait(change, scope.runId, taskId);
     await insertWait(change.db, { ...waitOf(scope, operation, change), reason: "child", childTaskId: taskId, awakeable });
-    return { type: "waiting" };
+    return { type: "waiting", identity: operation.identity };
   };
   try {
     return await scope.writer.persist(begin);
@@ -142,7 +143,7 @@ async function knownWait(scope: StepScope, change: Change, { identity }: Operati
   if ((await currentTask(change, scope)) === null) return gone;
   const step = await getStep(change.db, scope.runSerial, identity);
   if (step !== null) return { type: "ended", step, writes: [] };
-  return (await takeOverWait(change.db, scope.runSerial, identity, awakeable)) ? { type: "waiting" } : null;
+  return (await takeOverWait(change.db, scope.runSerial, identity, awakeable)) ? { type: "waiting", identity } : null;
 }
 
 /** @throws {TASK_STATE} when the task waits, over any number of calls, for the run that asks. */
@@ -154,6 +155,13 @@ async function refuseSelfWait(change: Change, runId: string, childTaskId: string
 
 function waitOf(scope: StepScope, { identity, number }: Operation, change: Change): StoredWait {
   return { ...identity, run: scope.runSerial, number, reason: "timer", sinceAtMs: change.atMs, dueAtMs: null, signal: null, childTaskId: null, awakeable: null };
+}
+
+/** Keeps what a run came to that its changed code did not ask for: a skip serves it. */
+export async function keepPassed(change: Change, { task, runSerial }: BegunRun, passed: readonly Envelope[]): Promise<void> {
+  for (const envelope of passed) {
+    if (envelope.type === "ended" && (await appendStep(change.db, runSerial, task.activation, envelope.step)) !== null) await change.write(envelope.writes);
+  }
 }
 
 interface EndedBody {
@@ -175,7 +183,7 @@ async function commitEnd(scope: StepScope, change: Change, { operation, startedA
   }
   for (const task of end.starts ?? []) await startTask(change, task, { queueMax: scope.queueMax });
   await change.write(end.writes ?? []);
-  if (scope.isSuspect) await clearRecoveriesWithoutProgress(change.db, [scope.taskSerial]);
+  if (scope.isSuspect && (await clearRecoveriesWithoutProgress(change.db, scope.taskSerial))) change.effects.hasCleared = true;
   return { type: "ended", step, writes: [] };
 }
 
@@ -184,9 +192,4 @@ function endedStep({ clock, stepAttempt }: StepScope, { identity, number, reques
   const attempt = request.type === "wait" || request.type === "child" ? 1 : stepAttempt;
   const step: EndedStep = { kind, name, occurrence, number, attempt, startedAtMs, completedAtMs: clock.now(), outcome };
   return asStored(step, outcomeText(outcome));
-}
-
-/** True for what never refuses and what nobody decides by: it may be stored a moment later. */
-function isFact({ type }: Write): boolean {
-  return type === "record" || type === "message" || type === "progress";
 }

@@ -11,6 +11,10 @@ export interface StoredTask extends TaskState {
   /** How often a run of it was given a slot, and how often the current slot's run was begun. */
   readonly activation: number;
   readonly attempt: number;
+  /** Restate took the attempt out of memory: it goes on with the next one, and nothing has crashed. */
+  readonly suspended: boolean;
+  /** The call that gave it its slot. */
+  readonly claim: string | null;
 }
 
 const listDefault = 100;
@@ -56,14 +60,16 @@ export async function insertTask(db: PostgresSession, task: NewTask, createdAtMs
 export async function saveTask(db: PostgresSession, task: StoredTask): Promise<void> {
   await db.run(
     `UPDATE lh_task SET status = $1, waiting_reason = $2, deadline_at_ms = $3, started_at_ms = $4, ended_at_ms = $5, status_since_ms = $6, open_since_ms = $7, run_id = $8,
-       parent_run_id = $9, recoveries = $10, recoveries_without_progress = $11, activation = $12, attempt = $13, ended_as = $14 WHERE serial = $15`,
+       parent_run_id = $9, recoveries = $10, recoveries_without_progress = $11, out_of_memory_without_progress = $12, activation = $13, attempt = $14, suspended = $15, claim = $16, ended_as = $17
+     WHERE serial = $18`,
     task.status, task.waitingReason, task.deadlineAtMs, task.startedAtMs, task.endedAtMs, task.statusSinceMs, task.openSinceMs, task.runId, task.parentRunId,
-    task.recoveries, task.recoveriesWithoutProgress, task.activation, task.attempt, task.end === null ? null : await storeOne(db, JSON.stringify(task.end)), task.serial,
+    task.recoveries, task.recoveriesWithoutProgress, task.outOfMemoryWithoutProgress, task.activation, task.attempt, task.suspended, task.claim, task.end === null ? null : await storeOne(db, JSON.stringify(task.end)), task.serial,
   );
 }
 
-export async function clearRecoveriesWithoutProgress(db: PostgresSession, taskSerials: readonly number[]): Promise<boolean> {
-  return (await db.run("UPDATE lh_task SET recoveries_without_progress = 0 WHERE serial = ANY($1) AND recoveries_without_progress > 0", taskSerials)).changes > 0;
+/** True when there were any. */
+export async function clearRecoveriesWithoutProgress(db: PostgresSession, serial: number): Promise<boolean> {
+  return (await db.run("UPDATE lh_task SET recoveries_without_progress = 0, out_of_memory_without_progress = 0 WHERE serial = $1 AND recoveries_without_progress > 0", serial)).changes > 0;
 }
 
 /** Each status is a walk of an index from one end, so that a list costs what it returns, however many tasks there are. */
@@ -90,14 +96,24 @@ export async function countRunning(db: PostgresSession, agent: string): Promise<
   return Number((await db.get("SELECT count(*) AS n FROM lh_task WHERE agent = $1 AND status = 'running'", agent))?.["n"] ?? 0);
 }
 
-/** What this agent does next: runs that can go on before new ones, then by priority, then by age. Locked, those that somebody else has locked left out. */
+/** What this agent does next: runs that can go on before new ones, then by priority, then by age. */
 export async function lockReady(db: PostgresSession, agent: string, atMs: number, limit: number): Promise<readonly StoredTask[]> {
   return await all(
     db,
-    `SELECT * FROM lh_task WHERE agent = $1 AND status = 'queued' AND not_before_at_ms <= $2
-     ORDER BY (run_id IS NOT NULL) DESC, priority DESC, created_at_ms, serial LIMIT $3 FOR UPDATE SKIP LOCKED`,
+    `SELECT * FROM lh_task WHERE agent = $1 AND status = 'queued' AND not_before_at_ms <= $2 AND deadline_at_ms > $2
+     ORDER BY (run_id IS NOT NULL) DESC, priority DESC, created_at_ms, serial LIMIT $3 FOR UPDATE`,
     agent, atMs, limit,
   );
+}
+
+/** Restate took an attempt of this activation out of memory. */
+export async function markSuspended(db: PostgresSession, runId: string, activation: number): Promise<void> {
+  await db.run("UPDATE lh_task SET suspended = true WHERE run_id = $1 AND activation = $2 AND status = 'running'", runId, activation);
+}
+
+/** True when no task before this one in line is executing that was in more than so many crashes without a completed step: of such tasks one executes at a time. */
+export async function isFirstSuspect(db: PostgresSession, { serial }: StoredTask, suspectAbove: number): Promise<boolean> {
+  return (await db.get("SELECT 1 AS one FROM lh_task WHERE status = 'running' AND (recoveries_without_progress > $1 OR out_of_memory_without_progress > 0) AND serial < $2 LIMIT 1", suspectAbove, serial)) === undefined;
 }
 
 /** Tasks that were given a slot and of which no attempt has begun. */
@@ -147,7 +163,7 @@ export async function nextTaskInstantMs(db: PostgresSession, afterMs: number): P
 
 /** The task as the port shows it. */
 export function toTask(stored: StoredTask): Task {
-  const { recoveriesWithoutProgress: _, outOfMemoryWithoutProgress: _____, serial: __, activation: ___, attempt: ____, ...task } = stored;
+  const { recoveriesWithoutProgress: _, outOfMemoryWithoutProgress: __, serial: ___, activation: ____, attempt: _____, suspended: ______, claim: _______, ...task } = stored;
   return task;
 }
 
@@ -188,10 +204,12 @@ function taskFromRow(row: PostgresRow, input: Json, end: Json): StoredTask {
     parentRunId: textOrNull(row["parent_run_id"]),
     recoveries: Number(row["recoveries"]),
     recoveriesWithoutProgress: Number(row["recoveries_without_progress"]),
-    outOfMemoryWithoutProgress: 0,
+    outOfMemoryWithoutProgress: Number(row["out_of_memory_without_progress"]),
     serial: Number(row["serial"]),
     activation: Number(row["activation"]),
     attempt: Number(row["attempt"]),
+    suspended: row["suspended"] === true,
+    claim: textOrNull(row["claim"]),
     end: end as unknown as TaskEnd | null,
   };
 }

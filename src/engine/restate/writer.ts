@@ -1,7 +1,7 @@
 import { sleep, type Clock } from "../../base/clock.ts";
 import { isPassing } from "../../db/postgres-failure.ts";
 import type { PostgresDatabase, PostgresSession } from "../../db/postgres.ts";
-import type { Write } from "../../record/write.ts";
+import { isFact, type Write } from "../../record/write.ts";
 import type { ObserveTask } from "../engine.ts";
 import type { EngineLimits } from "../limits.ts";
 import { noEffects, type Change, type Effects } from "./change.ts";
@@ -43,7 +43,11 @@ export class Writer {
       const value = await this.#options.db.transaction(
         async (tx) => {
           effects = noEffects();
-          return await work(this.#changeOf(tx, effects));
+          const facts: Write[] = [];
+          const done = await work(this.#changeOf(tx, effects, facts));
+          // Last, and at once: whoever writes records keeps others from it until the commit.
+          if (facts.length > 0) await this.#options.apply(tx, facts);
+          return done;
         },
         { idempotent: true },
       );
@@ -86,13 +90,15 @@ export class Writer {
     this.#closing.abort();
   }
 
-  #changeOf(db: PostgresSession, effects: Effects): Change {
+  #changeOf(db: PostgresSession, effects: Effects, facts: Write[]): Change {
     const { clock, limits, observe, apply } = this.#options;
     return {
       db, limits, observe, effects,
       atMs: clock.now(),
       write: async (writes) => {
-        if (writes.length > 0) await apply(db, writes);
+        const guards = writes.filter((write) => !isFact(write));
+        facts.push(...writes.filter(isFact));
+        if (guards.length > 0) await apply(db, guards);
       },
     };
   }

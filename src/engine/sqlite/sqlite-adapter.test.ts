@@ -1,7 +1,7 @@
 import { afterAll, describe, expect, it } from "vitest";
 import { sleep } from "../../base/clock.ts";
 import type { EngineContext } from "../engine.ts";
-import { advance, agentA, code, createGate, done, newTask, quiet, record, runToEnd, until, value } from "../engine-fixture.testsuite.ts";
+import { advance, agentA, code, createGate, done, newTask, quiet, record, runToEnd, until, value, type EngineFixture } from "../engine-fixture.testsuite.ts";
 import { sqliteSuite, type SqliteFixture } from "./sqlite-fixture.testsuite.ts";
 
 const suite = sqliteSuite();
@@ -12,6 +12,29 @@ function pageCount({ db }: SqliteFixture): number {
 }
 
 describe("the embedded engine", () => {
+  it("says at its start what it resumed and what it gave up", async () => {
+    let fixture: EngineFixture = await suite.create();
+    const execute = async (ctx: EngineContext) => done(await code(ctx, "hangs", () => new Promise<null>(() => undefined)));
+    await fixture.engine.run([agentA], execute);
+    await fixture.engine.start(newTask(fixture));
+    for (let crash = 1; crash <= 11; crash++) {
+      await fixture.settle();
+      fixture = await suite.crash(fixture);
+      expect(await fixture.engine.run([agentA], execute)).toEqual(crash <= 10 ? { resumed: 1, quarantined: 0 } : { resumed: 0, quarantined: 1 });
+    }
+  });
+
+  it("E4 tells its callers when another process took its file over", async () => {
+    const first = await suite.create();
+    const { taskId } = await first.engine.start(newTask(first));
+    const result = first.engine.result(taskId).catch((error: unknown) => error);
+    const second = await suite.crash(first);
+
+    await expect(first.engine.start(newTask(first))).rejects.toMatchObject({ code: "ENGINE_FENCED" });
+    expect(await result).toMatchObject({ code: "ENGINE_FENCED" });
+    expect(await second.engine.get(taskId)).toMatchObject({ status: "queued" });
+  });
+
   it("E6 delays a step's commit while the disk is full, and executes nothing twice", async () => {
     const fixture = await suite.create();
     let executed = 0;

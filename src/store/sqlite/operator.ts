@@ -1,36 +1,20 @@
 import { existsSync } from "node:fs";
 import { LonghaulError, messageOf } from "../../base/error.ts";
-import type { Json } from "../../base/json.ts";
 import { SqliteDatabase } from "../../db/sqlite.ts";
-import type { MessageStore, MoneyLedger, ProgressStore, RecordStore, TriggerStore } from "../store.ts";
+import type { OperatorReading } from "../operator-reading.ts";
 import { takeCensus } from "./census.ts";
 import { selectMessages } from "./messages.ts";
 import { getMeta } from "./meta.ts";
 import { selectSpentMoney } from "./money.ts";
-import { listOutbox, type OutboxItem } from "./outbox.ts";
+import { listOutbox } from "./outbox.ts";
 import { allProgress } from "./progress.ts";
-import { runReadingQuery, type QueryResult } from "./reading-query.ts";
+import { runReadingQuery } from "./reading-query.ts";
 import { queryRecords, selectUsageByAgent } from "./records.ts";
 import { storeMigrations } from "./schema.ts";
 import { allTriggerStates } from "./triggers.ts";
 
-/** What people ask of a data file, while a team works on it or after it has stopped. */
-export interface OperatorStore {
-  readonly records: RecordStore;
-  readonly messages: MessageStore;
-  readonly money: Pick<MoneyLedger, "spent">;
-  readonly progress: ProgressStore;
-  readonly triggers: TriggerStore;
-  readonly meta: { get(name: string): Promise<Json> };
-  readonly outbox: {
-    /** The last 1,000 notifications in every state, oldest first. */
-    list(): Promise<readonly OutboxItem[]>;
-  };
-  /**
-   * One reading statement of the operator's own. `rowsMax` is 1,000 by default, 1 to 100,000; what is beyond is left out and `truncated` says so.
-   * @throws {STORE_QUERY} naming the reason.
-   */
-  query(sql: string, options?: { readonly rowsMax?: number }): Promise<QueryResult>;
+/** A data file, opened for reading. */
+export interface OperatorStore extends OperatorReading {
   close(): void;
 }
 

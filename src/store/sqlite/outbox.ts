@@ -2,18 +2,11 @@ import { assert } from "../../base/assert.ts";
 import type { Row, SqliteDatabase } from "../../db/sqlite.ts";
 import type { Notification } from "../../record/notification.ts";
 import type { Write } from "../../record/write.ts";
+import type { OutboxItem } from "../operator-reading.ts";
 import type { Outbox, OutboxEntry } from "../store.ts";
 
 type OutboxWrite = Extract<Write, { readonly type: "outbox" }>;
 type FailedAttempt = Parameters<Outbox["failed"]>[1];
-
-/** An entry as operators see it: delivered and given-up ones stay for the record. */
-export interface OutboxItem extends OutboxEntry {
-  readonly state: "waiting" | "delivered" | "failed";
-  readonly queuedAtMs: number;
-  readonly endedAtMs: number | null;
-  readonly lastError: string | null;
-}
 
 const dueMax = 100;
 const listMax = 1_000;

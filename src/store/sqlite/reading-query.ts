@@ -1,13 +1,6 @@
 import { isLonghaulError, LonghaulError, messageOf } from "../../base/error.ts";
-import type { Row, SqliteDatabase } from "../../db/sqlite.ts";
-
-export interface QueryResult {
-  /** The rows in the order of the statement. */
-  readonly rows: readonly Row[];
-  /** True when there were more rows than `rowsMax`. */
-  readonly truncated: boolean;
-  readonly rowsMax: number;
-}
+import type { SqliteDatabase } from "../../db/sqlite.ts";
+import type { QueryResult } from "../operator-reading.ts";
 
 /*
  * The connection is read-only, but that alone is not enough: on such a connection VACUUM INTO still writes a file, ATTACH opens others, and

@@ -1,0 +1,26 @@
+import { expect, it } from "vitest";
+import { LonghaulError } from "../base/error.ts";
+import { asStandby, classifyFailure, isPassing, type PostgresFailure } from "./postgres-failure.ts";
+
+const withCode = (code: string, message = "said so"): Error => Object.assign(new Error(message), { code });
+
+it.each<[PostgresFailure, readonly unknown[]]>([
+  ["conflict", [withCode("40001"), withCode("40P01"), withCode("55P03")]],
+  ["unavailable", [
+    withCode("ECONNREFUSED"), withCode("EAI_AGAIN"), withCode("57P01"), withCode("57P03"), withCode("08006"), withCode("53300"), withCode("53100"), asStandby(withCode("25006")), withCode("25P03"),
+    new Error("Connection terminated unexpectedly"), new Error("timeout exceeded when trying to connect"), new Error("Query read timeout"),
+    new AggregateError([withCode("ECONNREFUSED"), withCode("ECONNREFUSED")]),
+  ]],
+  ["refused", [withCode("28P01"), withCode("28000"), withCode("3D000")]],
+  ["other", [withCode("23505"), withCode("42P01"), withCode("57014"), withCode("25006"), asStandby(withCode("23505")), withCode("25P02"), new Error("any"), new LonghaulError("TASK_KEY_TAKEN", "taken"), "text", null]],
+])("calls it %s", (expected, errors) => {
+  expect(errors.map(classifyFailure)).toEqual(errors.map(() => expected));
+});
+
+it("lets a caller try again later what only passing reasons kept from being done", () => {
+  const passing = [withCode("40001"), withCode("ECONNRESET"), new LonghaulError("STORE_UNREACHABLE", "away"), new LonghaulError("STORE_COMMIT_UNKNOWN", "lost"), new LonghaulError("STORE_CONFLICT", "met")];
+  const lasting = [withCode("23505"), new LonghaulError("STORE_REFUSED", "password"), new Error("bug")];
+
+  expect(passing.filter((error) => !isPassing(error))).toEqual([]);
+  expect(lasting.filter(isPassing)).toEqual([]);
+});

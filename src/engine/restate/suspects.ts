@@ -1,0 +1,46 @@
+import { sleep, type Clock } from "../../base/clock.ts";
+import type { EngineLimits } from "../limits.ts";
+import { isSuspect } from "../task-rules.ts";
+import { isFirstSuspect, type StoredTask } from "./tasks.ts";
+import type { Writer } from "./writer.ts";
+
+/** How often a task asks for its turn, when nothing that happens here tells it. */
+const askMs = 1_000;
+
+/** Tasks that may be what kills their process wait for one another, in all processes: the next crash names its culprit. Who is first in line is what the tasks say. */
+export class Suspects {
+  readonly #writer: Writer;
+  readonly #clock: Clock;
+  readonly #limits: EngineLimits;
+  #waiting: AbortController[] = [];
+  #isClosed = false;
+
+  constructor(writer: Writer, clock: Clock, limits: EngineLimits) {
+    this.#writer = writer;
+    this.#clock = clock;
+    this.#limits = limits;
+  }
+
+  /** Resolves when it is the turn of this task, at once for one that is not suspected. False when this process stops before. */
+  async turnOf(task: StoredTask): Promise<boolean> {
+    const { recoveriesIsolatedAbove } = this.#limits;
+    if (!isSuspect(task, this.#limits)) return true;
+    while (!this.#isClosed) {
+      if (await this.#writer.read((db) => isFirstSuspect(db, task, recoveriesIsolatedAbove))) return true;
+      const woken = new AbortController();
+      this.#waiting.push(woken);
+      await sleep(this.#clock, askMs, woken.signal).catch(() => undefined); // Woken: it asks at once.
+    }
+    return false;
+  }
+
+  /** Something left memory, or proved harmless. */
+  wake(): void {
+    for (const woken of this.#waiting.splice(0)) woken.abort();
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.wake();
+  }
+}

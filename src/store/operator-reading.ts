@@ -1,0 +1,37 @@
+import type { Json } from "../base/json.ts";
+import type { MessageStore, MoneyLedger, OutboxEntry, ProgressStore, RecordStore, TriggerStore } from "./store.ts";
+
+/** What people ask of the data of a team, while it works or after it has stopped. */
+export interface OperatorReading {
+  readonly records: RecordStore;
+  readonly messages: MessageStore;
+  readonly money: Pick<MoneyLedger, "spent">;
+  readonly progress: ProgressStore;
+  readonly triggers: TriggerStore;
+  readonly meta: { get(name: string): Promise<Json> };
+  readonly outbox: {
+    /** The last 1,000 notifications in every state, oldest first. */
+    list(): Promise<readonly OutboxItem[]>;
+  };
+  /**
+   * One reading statement of the operator's own. `rowsMax` is 1,000 by default, 1 to 100,000; what is beyond is left out and `truncated` says so.
+   * @throws {STORE_QUERY} naming the reason.
+   */
+  query(sql: string, options?: { readonly rowsMax?: number }): Promise<QueryResult>;
+}
+
+/** An entry as operators see it: delivered and given-up ones stay for the record. */
+export interface OutboxItem extends OutboxEntry {
+  readonly state: "waiting" | "delivered" | "failed";
+  readonly queuedAtMs: number;
+  readonly endedAtMs: number | null;
+  readonly lastError: string | null;
+}
+
+export interface QueryResult {
+  /** The rows in the order of the statement. */
+  readonly rows: readonly Readonly<Record<string, unknown>>[];
+  /** True when there were more rows than `rowsMax`. */
+  readonly truncated: boolean;
+  readonly rowsMax: number;
+}

@@ -1,0 +1,42 @@
+import type { Json } from "../../base/json.ts";
+import { loadJson, storeJson } from "../../db/postgres-payload.ts";
+import { toIndexedText } from "../../db/postgres-text.ts";
+import type { PostgresSession } from "../../db/postgres.ts";
+import type { EffectLedger, EffectState } from "../store.ts";
+
+type Intent = Parameters<EffectLedger["intend"]>[0];
+
+const insertIntent = `INSERT INTO lh_effect (key, state, tool_name, task_id, run_id, intended_at_ms, token) VALUES ($1, 'intended', $2, $3, $4, $5, $6)
+  ON CONFLICT (key) DO NOTHING`;
+// The lock keeps it from being withdrawn between the two statements.
+const selectEffect = "SELECT state, intended_at_ms, token, result FROM lh_effect WHERE key = $1 FOR UPDATE";
+// The first result stays: a late second one belongs to an attempt that was superseded.
+const complete = `INSERT INTO lh_effect AS known (key, state, result) VALUES ($1, 'completed', $2)
+  ON CONFLICT (key) DO UPDATE SET state = 'completed', result = excluded.result WHERE known.state = 'intended'`;
+const deleteIntent = "DELETE FROM lh_effect WHERE key = $1 AND state = 'intended'";
+
+/** Makes the intent if nobody has (S4), or tells what is known of the earlier one. `token` is of this call alone: an intent that bears it was made by this call. */
+export async function intendEffect(tx: PostgresSession, { key, toolName, taskId, runId, atMs }: Intent, token: string): Promise<EffectState> {
+  for (;;) {
+    if ((await tx.run(insertIntent, toIndexedText(key), toolName, taskId, runId, atMs, token)).changes === 1) return { state: "intended-now" };
+    const row = await tx.get(selectEffect, toIndexedText(key));
+    // It was withdrawn just now: this call's turn comes.
+    if (row === undefined) continue;
+    if (row["token"] === token && row["state"] === "intended") return { state: "intended-now" };
+    if (row["state"] === "completed") {
+      const [result = null] = await loadJson(tx, [String(row["result"])]);
+      return { state: "completed", result };
+    }
+    return { state: "unknown", intendedAtMs: Number(row["intended_at_ms"]) };
+  }
+}
+
+export async function completeEffect(tx: PostgresSession, key: string, result: Json): Promise<void> {
+  const [text = "null"] = await storeJson(tx, [JSON.stringify(result)]);
+  await tx.run(complete, toIndexedText(key), text);
+}
+
+/** Removes an intent. A completed effect stays what it is. */
+export async function withdrawEffect(tx: PostgresSession, key: string): Promise<void> {
+  await tx.run(deleteIntent, toIndexedText(key));
+}

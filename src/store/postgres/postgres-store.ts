@@ -1,0 +1,162 @@
+import type { Clock } from "../../base/clock.ts";
+import { LonghaulError } from "../../base/error.ts";
+import { createIds } from "../../base/id.ts";
+import type { Random } from "../../base/random.ts";
+import type { PostgresDatabase, PostgresSession } from "../../db/postgres.ts";
+import type { Write } from "../../record/write.ts";
+import type { Store } from "../store.ts";
+import { takeCensus } from "./census.ts";
+import { completeEffect, intendEffect, withdrawEffect } from "./effects.ts";
+import { type Fact, type FactRows, Ingestion } from "./ingestion.ts";
+import { claimKey } from "./keys.ts";
+import { insertMessagesOnce, selectMessages, toMessageRow } from "./messages.ts";
+import { getMeta, setMeta } from "./meta.ts";
+import { loseMoneyOfTask, releaseMoney, reserveMoney, selectSpentMoney, settleMoney } from "./money.ts";
+import { markEntryDelivered, markEntryFailed, queueNotification, selectDueEntries, selectNextOutboxAtMs } from "./outbox.ts";
+import { type DroppedRecords, dropWeeksBefore, prepareWeeks } from "./partitions.ts";
+import { allProgress, recordProgress } from "./progress.ts";
+import { appendRecords, queryRecords, selectUsageByAgent, toRecordRow } from "./records.ts";
+import { allTriggerStates, setTriggerState } from "./triggers.ts";
+
+/*
+ * The store in one schema of a PostgreSQL database, in the tables of schema.ts, for any number of processes.
+ *
+ * Whatever writes is one transaction, and is done again when the connection is lost, also during COMMIT: each is idempotent. A promise resolves when PostgreSQL
+ * has acknowledged. The engine calls `apply` inside its own transactions. Facts of many steps go through `ingest`, which writes them in batches.
+ * Nothing here polls: a store that nobody asks anything sends no query.
+ */
+export interface PostgresStoreOptions {
+  /** With `storeMigrations` applied. */
+  readonly db: PostgresDatabase;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+export interface PostgresStore extends Store {
+  /**
+   * Applies writes in the open transaction `tx`, guards first, records last. Call it last: from the first record until the commit, nobody else writes records.
+   * @throws {TASK_KEY_TAKEN}
+   */
+  apply(tx: PostgresSession, writes: readonly Write[]): Promise<void>;
+  /** Takes facts to be written soon, many together; waits while too many wait already. They are lost only with the process: whoever has them in a journal brings them again. */
+  ingest(facts: readonly Fact[]): Promise<void>;
+  /** Resolves when all that was ingested before is on disk. @throws {STORE_UNREACHABLE} @throws {STORE_FACT_REFUSED} */
+  flush(): Promise<void>;
+  /**
+   * Makes room for the records of this week and the next two.
+   * To be called at start and once a day; without it they are kept all the same, but retention has to delete them one by one.
+   */
+  prepareRecords(): Promise<void>;
+  /** Removes records that are older, by whole weeks: what a week holds goes when all of it is older. */
+  dropRecordsBefore(ms: number): Promise<DroppedRecords>;
+}
+
+/** `close` writes what was ingested, waits for what was asked before and refuses the rest; the database is closed by whoever opened it. */
+export function createPostgresStore({ db, clock, random }: PostgresStoreOptions): PostgresStore {
+  const ids = createIds(clock, random);
+  const calls = new Calls();
+  const read = <T>(job: (session: PostgresDatabase) => Promise<T>): Promise<T> => calls.track(() => job(db));
+  const write = <T>(job: (tx: PostgresSession) => Promise<T>): Promise<T> => calls.track(() => db.transaction(job, { idempotent: true }));
+  const ingestion = new Ingestion({ clock, write: (rows) => db.transaction((tx) => insertFacts(tx, rows), { idempotent: true }) });
+  return {
+    apply: applyWrites,
+    ingest: (facts) => ingestion.accept(facts),
+    flush: () => ingestion.flush(),
+    prepareRecords: () => read((session) => prepareWeeks(session, clock.now())),
+    dropRecordsBefore: (ms) => read((session) => dropWeeksBefore(session, ms)),
+    write: (writes) => write((tx) => applyWrites(tx, writes)),
+    records: {
+      query: (filter) => read((session) => queryRecords(session, filter)),
+      usageByAgent: (window) => read((session) => selectUsageByAgent(session, window)),
+      census: () => read((session) => session.transaction(takeCensus, { isolation: "repeatable read", readOnly: true })),
+    },
+    messages: { transcript: (headId) => read((session) => selectMessages(session, headId)) },
+    money: {
+      reserve: (reservation) => write((tx) => reserveMoney(tx, reservation)),
+      release: (reservationId) => write((tx) => releaseMoney(tx, reservationId)),
+      spent: (filter) => read((session) => selectSpentMoney(session, filter)),
+    },
+    effects: {
+      intend: (effect) => {
+        const token = ids("intent");
+        return write((tx) => intendEffect(tx, effect, token));
+      },
+      withdraw: (key) => write((tx) => withdrawEffect(tx, key)),
+    },
+    progress: { all: () => read(allProgress) },
+    triggers: { all: () => read(allTriggerStates) },
+    outbox: {
+      due: (nowMs) => read((session) => selectDueEntries(session, nowMs)),
+      nextAtMs: () => read(selectNextOutboxAtMs),
+      delivered: (id, atMs) => write((tx) => markEntryDelivered(tx, id, atMs)),
+      failed: (id, attempt) => write((tx) => markEntryFailed(tx, id, attempt)),
+    },
+    meta: {
+      get: (name) => read((session) => getMeta(session, name)),
+      set: (name, value) => write((tx) => setMeta(tx, name, value)),
+    },
+    async close() {
+      const ended = calls.close();
+      try {
+        await ingestion.close();
+      } finally {
+        await ended;
+      }
+    },
+  };
+}
+
+/** Calls under way, so that `close` can wait for them and refuse more. */
+class Calls {
+  readonly #pending = new Set<Promise<unknown>>();
+  #isClosed = false;
+
+  async track<T>(start: () => Promise<T>): Promise<T> {
+    if (this.#isClosed) throw new LonghaulError("ENGINE_CLOSED", "The store is closed. Start again to use it.");
+    const result = start();
+    const settled = result.then(() => undefined, () => undefined); // Its caller gets the error; here only the end matters.
+    this.#pending.add(settled);
+    void settled.then(() => this.#pending.delete(settled));
+    return await result;
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await Promise.all(this.#pending);
+  }
+}
+
+/** Guards and single values in the order in which they came, then what is written by one statement each; records last, since they make others wait. */
+async function applyWrites(tx: PostgresSession, writes: readonly Write[]): Promise<void> {
+  for (const write of writes) if (write.type !== "record" && write.type !== "message") await applyWrite(tx, write);
+  await insertFacts(tx, {
+    messages: writes.flatMap((write) => (write.type === "message" ? [toMessageRow(write)] : [])),
+    records: writes.flatMap((write) => (write.type === "record" ? [toRecordRow(write.record)] : [])),
+  });
+}
+
+async function insertFacts(tx: PostgresSession, { messages, records }: FactRows): Promise<void> {
+  await insertMessagesOnce(tx, messages);
+  await appendRecords(tx, records);
+}
+
+function applyWrite(tx: PostgresSession, write: Exclude<Write, Fact>): Promise<void> {
+  switch (write.type) {
+    case "key.claim":
+      return claimKey(tx, write);
+    case "money.settle":
+      return settleMoney(tx, write);
+    case "task.left":
+      return loseMoneyOfTask(tx, write.taskId);
+    case "effect.complete":
+      return completeEffect(tx, write.key, write.result);
+    case "progress":
+      return recordProgress(tx, write);
+    case "outbox":
+      return queueNotification(tx, write);
+    case "meta":
+      return setMeta(tx, write.name, write.value);
+    case "trigger.state":
+      return setTriggerState(tx, write.triggerId, write.state);
+  }
+}
