@@ -120,9 +120,10 @@ function testLimits(suite: EngineSuite): void {
     let fixture = await suite.create();
     let life = 0;
     const begun: string[] = [];
+    const harmless = createGate();
     const execute = async (ctx: EngineContext) => {
       begun.push(`${life} ${ctx.task.agent}`);
-      if (life === 4 && isProving) await code(ctx, "harmless", () => null);
+      if (life === 4 && isProving) await code(ctx, "harmless", () => harmless.opened.then(() => null));
       if (life === 4 && !isProving) await ctx.wait({ name: "go", reason: "signal", signal: "go" });
       return done(await code(ctx, "hangs", () => new Promise<null>(() => undefined)));
     };
@@ -135,6 +136,10 @@ function testLimits(suite: EngineSuite): void {
       if (life < 3) await fixture.engine.run(agents, execute);
     }
     await fixture.engine.run(agents, execute);
+
+    await until(() => begun.length > 8, "one of them has begun");
+    await fixture.settle();
+    harmless.open();
 
     await until(() => begun.length === 10, "both have begun, one after the other");
     expect(begun.slice(8).toSorted()).toEqual(["4 a", "4 b"]);
