@@ -46,6 +46,7 @@ export const errorCodes = {
   STORE_COMMIT_UNKNOWN: { cause: "The connection to PostgreSQL was lost during COMMIT: nobody knows whether the transaction took effect.", remedy: "Look, or do the same work again if it is idempotent." },
   STORE_REFUSED: { cause: "PostgreSQL refuses the connection: user, password, right or database name.", remedy: "Mend the postgres:// address." },
   STORE_FACT_REFUSED: { cause: "PostgreSQL refused a record or message for its content; it was left out, so that the others could be written.", remedy: "Please report it with the message." },
+  ENGINE_DRIVER_MISSING: { cause: "A team is to run on a cluster, and a package that it needs is not installed.", remedy: "`npm install @restatedev/restate-sdk pg`" },
   STORE_DRIVER_MISSING: { cause: "A postgres:// address was given and the package pg is not installed.", remedy: "`npm install pg`" },
   SYSTEM_REFUSED: { cause: "The operating system, the disk or SQLite refused what a command needs: a full disk, a missing right, a damaged file.", remedy: "Do what the message says, then type the command again." },
   TOOL_NAME_TAKEN: { cause: "A tool of an MCP server has the name of another tool of the agent, or of the one that hands in its output.", remedy: "Rename yours, or name the tools that the agent is to see in the server's `allow`." },

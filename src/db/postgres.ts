@@ -1,7 +1,7 @@
 import type { Pool, PoolClient, QueryConfig, QueryResult } from "pg";
 import type { Clock } from "../base/clock.ts";
 import { sleep } from "../base/clock.ts";
-import { LonghaulError } from "../base/error.ts";
+import { LonghaulError, messageOf } from "../base/error.ts";
 import { integerBetween, type Random } from "../base/random.ts";
 import { asStandby, classifyFailure, toCommitUnknown, toConflict, toRefused, toUnreachable } from "./postgres-failure.ts";
 import { createPool, labelOf, type PostgresLimits } from "./postgres-pool.ts";
@@ -35,6 +35,8 @@ export interface PostgresOptions extends PostgresLimits {
   readonly random: Random;
   /** How long work is tried again while the server cannot be reached. Default 30 s. */
   readonly retryForMs?: number;
+  /** What became of a try: null when a transaction that may write was committed, the reason when the server did not do its work. */
+  readonly onOutcome?: (failure: Error | null) => void;
 }
 
 export interface TransactionOptions {
@@ -79,19 +81,21 @@ export class PostgresDatabase implements PostgresSession {
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #retryForMs: number;
+  readonly #onOutcome: (failure: Error | null) => void;
   readonly #names = new Map<string, string>();
   readonly #broken = new WeakSet<PoolClient>();
   readonly #pending = new Set<Promise<unknown>>();
   #ended: Promise<void> | null = null;
   readonly #closing = new AbortController();
 
-  private constructor(pool: Pool, { url, schema = "longhaul", clock, random, retryForMs = 30_000 }: PostgresOptions) {
+  private constructor(pool: Pool, { url, schema = "longhaul", clock, random, retryForMs = 30_000, onOutcome = () => undefined }: PostgresOptions) {
     this.where = labelOf(url);
     this.schema = schema;
     this.#pool = pool;
     this.#clock = clock;
     this.#random = random;
     this.#retryForMs = retryForMs;
+    this.#onOutcome = onOutcome;
   }
 
   /** Nothing is connected before the first statement. @throws {STORE_DRIVER_MISSING} @throws {OPTION_INVALID} */
@@ -139,7 +143,10 @@ export class PostgresDatabase implements PostgresSession {
         state.isEnded = true;
         onCommit();
         const { command } = await client.query("COMMIT");
-        if (command === "COMMIT") return value;
+        if (command === "COMMIT") {
+          if (!state.isReadOnly) this.#onOutcome(null);
+          return value;
+        }
       } catch (error) {
         state.isEnded = true;
         if (classifyFailure(error) !== "unavailable") await this.#rollBack(client);
@@ -180,6 +187,7 @@ export class PostgresDatabase implements PostgresSession {
         const failure = classifyFailure(error);
         if (failure === "other") throw error;
         if (failure === "refused") throw toRefused(this.where, error);
+        if (failure === "unavailable") this.#onOutcome(toError(error));
         const triedMs = this.#clock.monotonicMs() - startedAtMs;
         const isTimeUp = triedMs >= this.#retryForMs;
         if (failure === "conflict" && (tries >= conflictTriesMax || isTimeUp)) throw toConflict(this.where, error, tries);
@@ -241,6 +249,10 @@ export class PostgresDatabase implements PostgresSession {
     }
     return { name };
   }
+}
+
+function toError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(messageOf(error));
 }
 
 function toParameter(value: PostgresValue): unknown {

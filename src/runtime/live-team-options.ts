@@ -4,13 +4,16 @@ import type { Random } from "../base/random.ts";
 import type { CommitWatch } from "../db/group-commit.ts";
 import type { Model } from "../model/model.ts";
 import type { InProcessMcpServer } from "../tool/mcp-connection.ts";
+import type { ClusterPlace } from "./cluster-place.ts";
 import type { LogRecord } from "../record/log-record.ts";
 
 export interface LiveTeamOptions {
   /** As it was imported: it is validated here. */
   readonly team: unknown;
-  /** Null: in memory, gone at close. For tests. */
+  /** Where this process keeps what it has: everything, or on a cluster its token and its socket. Null: in memory, gone at close. For tests. */
   readonly dataDirectory: string | null;
+  /** Where engine and store are, when several processes serve the team. Default: in the data directory. */
+  readonly cluster?: ClusterPlace;
   readonly clock: Clock;
   readonly random: Random;
   readonly environment: (name: string) => string | undefined;

@@ -34,10 +34,12 @@ export interface OpenDataOptions {
   readonly ownership?: Pick<OwnershipOptions, "leaseMs" | "purpose">;
 }
 
-/** Engine and store over one data file that this process owns. */
+/** Engine and store: over one data file that this process owns, or on a cluster. */
 export interface OpenData {
   readonly engine: Engine;
   readonly store: Store;
+  /** True when other processes write too: what this one has read goes stale without its doing. */
+  readonly isShared: boolean;
   close(): Promise<void>;
 }
 
@@ -89,6 +91,7 @@ export function openData(options: OpenDataOptions): OpenData {
   return {
     engine,
     store,
+    isShared: false,
     async close() {
       await engine.close();
       await sqliteStore.close();

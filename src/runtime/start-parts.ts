@@ -12,7 +12,7 @@ import { type Alerting, createAlerting } from "./alerting.ts";
 import { AwakeSince } from "./awake-since.ts";
 import { findOutOfMemory, removeFatalReport } from "./fatal-report.ts";
 import { manifestName } from "./manifest.ts";
-import { createTeamObserver } from "./observe-team.ts";
+import { createTeamObserver, observeTeam } from "./observe-team.ts";
 import { type TeamParts, teamRecord } from "./team-parts.ts";
 
 /** What goes on by itself while a team runs. */
@@ -96,7 +96,8 @@ async function startTelling(parts: TeamParts): Promise<{ readonly sender: Outbox
 
 function startWatchdog(parts: TeamParts, alerting: Alerting): Watchdog {
   const { data, clock } = parts;
-  const observe = createTeamObserver({ tasksOf: parts.agentTasks.of, store: data.store }, () => parts.manifest, () => parts.commits.count);
+  const source = { tasksOf: parts.agentTasks.of, store: data.store };
+  const observe = data.isShared ? (nowMs: number) => observeTeam(source, parts.manifest, nowMs) : createTeamObserver(source, () => parts.manifest, () => parts.commits.count);
   const awake = new AwakeSince(clock);
   const watchdog = createWatchdog({
     clock,

@@ -9,7 +9,7 @@ function createAlarm() {
   const clock = new VirtualClock();
   const told: string[] = [];
   const notifier = { name: "people", send: async ({ severity, title, text }: { severity: string; title: string; text: string }) => void told.push(`${severity}: ${title}. ${text}`) };
-  const alarm = createStorageAlarm({ clock, team: "t", ids: (prefix) => `${prefix}_1`, notifiers: [notifier], print: (line) => told.push(line) });
+  const alarm = createStorageAlarm({ clock, team: "t", storage: "its data file", ids: (prefix) => `${prefix}_1`, notifiers: [notifier], print: (line) => told.push(line) });
   return { clock, told, alarm };
 }
 
@@ -55,7 +55,7 @@ test("says what could not be told, and tells again after four hours", async () =
   const clock = new VirtualClock();
   const printed: string[] = [];
   const notifier = { name: "webhook", send: () => Promise.reject(new Error("refused")) };
-  const alarm = createStorageAlarm({ clock, team: "t", ids: () => "n_1", notifiers: [notifier], print: (line) => printed.push(line) });
+  const alarm = createStorageAlarm({ clock, team: "t", storage: "its data file", ids: () => "n_1", notifiers: [notifier], print: (line) => printed.push(line) });
 
   alarm.outcome(new Error("database or disk is full"));
   await clock.advance(4 * 3_600_000 + 11_000);

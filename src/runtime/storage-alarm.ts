@@ -8,12 +8,14 @@ import type { Notification } from "../record/notification.ts";
 export interface StorageAlarmOptions {
   readonly clock: Clock;
   readonly team: string;
+  /** What takes no writes: "its data file". */
+  readonly storage: string;
   readonly ids: (prefix: string) => string;
   readonly notifiers: readonly Notifier[];
   readonly print: (line: string) => void;
 }
 
-/** Tells people that the data file takes no writes. It goes past the outbox, which is in that very file. */
+/** Tells people that the data file, or the database, takes no writes. It goes past the outbox, which is in that very place. */
 export interface StorageAlarm {
   /** What became of a group of writes: null when it is on disk. */
   readonly outcome: (failure: Error | null) => void;
@@ -28,7 +30,7 @@ const tellAgainMs = 14_400_000;
 const sendTimeoutMs = 20_000;
 
 export function createStorageAlarm(options: StorageAlarmOptions): StorageAlarm {
-  const { clock, team, print } = options;
+  const { clock, team, storage, print } = options;
   let failing: { readonly sinceMs: number; message: string; isTold: boolean; timer: Timer } | null = null;
 
   const tell = (fields: Pick<Notification, "severity" | "title" | "text">): void => {
@@ -44,7 +46,7 @@ export function createStorageAlarm(options: StorageAlarmOptions): StorageAlarm {
     const sinceMs = clock.now() - failing.sinceMs;
     tell({
       severity: "critical",
-      title: `${team} cannot write its data file`,
+      title: `${team} cannot write ${storage}`,
       text: `For ${formatDuration(sinceMs)} nothing could be written: ${failing.message}. No step is completed and no task is taken meanwhile; nothing that was written is lost.\nNext: make room on the disk, or mend what the message names. It goes on by itself.`,
     });
     failing.timer = clock.setTimer(tellAgainMs, tellFailing);
@@ -53,7 +55,7 @@ export function createStorageAlarm(options: StorageAlarmOptions): StorageAlarm {
     outcome(failure) {
       if (failure === null) {
         failing?.timer.cancel();
-        if (failing?.isTold === true) tell({ severity: "resolved", title: `${team} writes its data file again`, text: `It could not for ${formatDuration(clock.now() - failing.sinceMs)}.` });
+        if (failing?.isTold === true) tell({ severity: "resolved", title: `${team} writes ${storage} again`, text: `It could not for ${formatDuration(clock.now() - failing.sinceMs)}.` });
         failing = null;
       } else if (failing === null) failing = { sinceMs: clock.now(), message: failure.message, isTold: false, timer: clock.setTimer(tellAfterMs, tellFailing) };
       else failing.message = failure.message;

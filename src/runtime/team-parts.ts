@@ -15,12 +15,12 @@ import { toWorker, type Worker } from "../run/worker.ts";
 import { listRegistrations, type Registration } from "../trigger/registration.ts";
 import { createSubscriptions } from "../trigger/subscriptions.ts";
 import { computePeriodMs } from "../trigger/next-firing.ts";
-import { type AgentTasksMirror, createAgentTasksMirror } from "./agent-tasks.ts";
+import { type AgentTasksMirror, createAgentTasksMirror, listAgentTasks } from "./agent-tasks.ts";
 import { dataDirectory } from "./data-directory.ts";
 import type { LiveTeamOptions } from "./live-team-options.ts";
 import { type Manifest, type ManifestOptions, manifestName, parseManifest, toManifest } from "./manifest.ts";
 import { createModelServices } from "./model-services.ts";
-import { type OpenData, openData } from "./open-data.ts";
+import { type OpenData, openData, type OpenDataOptions } from "./open-data.ts";
 import { createRecordTail, type RecordTail } from "./record-tail.ts";
 import { createSecrets, type Secrets } from "./secrets.ts";
 import { createStorageAlarm, type StorageAlarm } from "./storage-alarm.ts";
@@ -67,9 +67,8 @@ export async function openParts(definition: TeamDefinition, options: LiveTeamOpt
   let tail: RecordTail | null = null;
   let agentTasks: AgentTasksMirror | null = null;
   const commits = { count: 0 };
-  const storage = createStorageAlarm({ clock, team: name, ids, notifiers: [...notifiers.values()], print: options.print });
-  const data = openData({
-    file: options.dataDirectory === null ? null : dataDirectory(options.dataDirectory).database,
+  const storage = createStorageAlarm({ clock, team: name, storage: options.cluster === undefined ? "its data file" : "its database", ids, notifiers: [...notifiers.values()], print: options.print });
+  const data = await openTeamData(name, options, {
     clock,
     ids,
     observe: (change) => {
@@ -81,15 +80,12 @@ export async function openParts(definition: TeamDefinition, options: LiveTeamOpt
       tail?.changed();
       onCommit.listener?.();
     },
-    onFenced: () => options.onFenced?.(),
     onOutcome: (failure) => {
       commits.count++;
       storage.outcome(failure);
     },
-    ...(options.watchCommits === undefined ? {} : { watchCommits: options.watchCommits }),
-    ...(options.leaseMs === undefined ? {} : { ownership: { leaseMs: options.leaseMs } }),
   });
-  agentTasks = createAgentTasksMirror(data.engine);
+  agentTasks = data.isShared ? { of: listAgentTasks(data.engine), note: () => undefined } : createAgentTasksMirror(data.engine);
   tail = await createRecordTail(data.store.records, options.onRecord, (error) => options.print(`A record could not be shown: ${messageOf(error)}`));
   const registrations = listRegistrations(definitions);
   const subscriptions = createSubscriptions({ clock, team: name, taskId: () => ids("t"), registrations });
@@ -111,6 +107,23 @@ export async function openParts(definition: TeamDefinition, options: LiveTeamOpt
     }),
     write: (writes) => data.store.write(writes),
   };
+}
+
+type DataOptions = Pick<OpenDataOptions, "clock" | "ids" | "observe" | "redact" | "onCommit" | "onOutcome">;
+
+async function openTeamData(team: string, options: LiveTeamOptions, wiring: DataOptions): Promise<OpenData> {
+  const { cluster, random, print, dataDirectory: directory, watchCommits, leaseMs, onFenced } = options;
+  if (cluster !== undefined) {
+    const { openClusterData } = await import("./open-cluster-data.ts");
+    return await openClusterData({ ...wiring, team, cluster, random, onFault: (error) => print(`The engine failed at something, and goes on: ${messageOf(error)}`) });
+  }
+  return openData({
+    ...wiring,
+    file: directory === null ? null : dataDirectory(directory).database,
+    onFenced: () => onFenced?.(),
+    ...(watchCommits === undefined ? {} : { watchCommits }),
+    ...(leaseMs === undefined ? {} : { ownership: { leaseMs } }),
+  });
 }
 
 async function readPrevious({ store }: OpenData): Promise<ManifestOptions["previous"]> {

@@ -1,0 +1,93 @@
+import { LonghaulError } from "../base/error.ts";
+import type { Random } from "../base/random.ts";
+import type { Migration } from "../db/migration.ts";
+import { migratePostgres } from "../db/postgres-migration.ts";
+import { PostgresDatabase } from "../db/postgres.ts";
+import { restateEngineMigrations } from "../engine/restate/engine-migrations.ts";
+import type * as RestateEngineModule from "../engine/restate/restate-engine.ts";
+import { storeMigrations } from "../store/postgres/schema.ts";
+import { createPostgresStore, type PostgresStore } from "../store/postgres/postgres-store.ts";
+import type { Store } from "../store/store.ts";
+import { assertCallersKnown, type ClusterPlace } from "./cluster-place.ts";
+import type { OpenData, OpenDataOptions } from "./open-data.ts";
+import { redactWrites } from "./redact-writes.ts";
+
+export interface OpenClusterDataOptions extends Pick<OpenDataOptions, "clock" | "ids" | "observe" | "redact" | "onCommit" | "onOutcome"> {
+  readonly team: string;
+  readonly cluster: ClusterPlace;
+  readonly random: Random;
+  /** Told of a bug of ours. */
+  readonly onFault: (error: unknown) => void;
+}
+
+/** Every migration of a cluster's schema, in order: the engine's, then the store's. */
+const clusterMigrations: readonly Migration[] = [...restateEngineMigrations, ...storeMigrations];
+
+/** The name in lh_meta of the team whose schema it is. */
+const ownerName = "team";
+
+/**
+ * Opens engine and store over Restate and PostgreSQL, in one of any number of processes, and brings the schema up to date: processes that start at once take turns.
+ * @throws {ENGINE_DRIVER_MISSING} {STORE_DRIVER_MISSING} {STORE_UNREACHABLE} {STORE_REFUSED} {OPTION_INVALID}
+ * @throws {STORE_VERSION} when a newer version or another team has the schema.
+ */
+export async function openClusterData(options: OpenClusterDataOptions): Promise<OpenData> {
+  const { team, cluster, clock, random, ids, observe, redact, onCommit, onOutcome, onFault } = options;
+  assertCallersKnown(cluster);
+  const createRestateEngine = await importEngine();
+  const db = await PostgresDatabase.open({
+    url: cluster.store, clock,
+    random: random.split("postgres"),
+    ...(cluster.schema === undefined ? {} : { schema: cluster.schema }),
+    ...(onOutcome === undefined ? {} : { onOutcome }),
+  });
+  try {
+    await migratePostgres(db, clusterMigrations);
+    const postgresStore = createPostgresStore({ db, clock, random: random.split("store") });
+    await claimSchema(postgresStore, db, team);
+    await postgresStore.prepareRecords();
+    const store: Store = {
+      ...postgresStore,
+      async write(writes) {
+        await postgresStore.write(redactWrites(writes, redact));
+        onCommit();
+      },
+    };
+    const engine = createRestateEngine({
+      team, db, clock, ids, observe, onFault,
+      restate: cluster.restate,
+      endpoint: { ...cluster.listen, ...(cluster.uri === undefined ? {} : { uri: cluster.uri }), ...(cluster.identityKeys === undefined ? {} : { identityKeys: cluster.identityKeys }) },
+      apply: (tx, writes) => postgresStore.apply(tx, redactWrites(writes, redact)),
+      onCommit,
+    });
+    return {
+      engine, store,
+      isShared: true,
+      async close() {
+        await engine.close();
+        await postgresStore.close();
+        await db.close();
+      },
+    };
+  } catch (error) {
+    await db.close();
+    throw error;
+  }
+}
+
+/** Restate's SDK is loaded by whoever asks for a cluster, and by nobody else. */
+async function importEngine(): Promise<(typeof RestateEngineModule)["createRestateEngine"]> {
+  try {
+    return (await import("../engine/restate/restate-engine.ts")).createRestateEngine;
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && error.code === "ERR_MODULE_NOT_FOUND")) throw error;
+    throw new LonghaulError("ENGINE_DRIVER_MISSING", "A team on a cluster needs the packages @restatedev/restate-sdk and pg, which are not both installed. Type: npm install @restatedev/restate-sdk pg", { cause: error });
+  }
+}
+
+/** Nothing in the tables says whose tasks they are: two teams in one schema would work on each other's. */
+async function claimSchema(store: PostgresStore, { where, schema }: PostgresDatabase, team: string): Promise<void> {
+  if ((await store.meta.get(ownerName)) === null) await store.meta.set(ownerName, team);
+  const owner = await store.meta.get(ownerName);
+  if (owner !== team) throw new LonghaulError("STORE_VERSION", `The schema ${schema} at ${where} holds the data of the team ${String(owner)}, not of ${team}. Use another schema or database.`);
+}
