@@ -21,12 +21,13 @@ export interface FaultPlan {
 const nodes = 3;
 const workers = 3;
 const tasksOfStory = 500;
+const tasksOfShortStory = 150;
 
 /** All that a cluster has to live through, in an order and with lengths that the seed chooses. The short one leaves out what is the same on another worker. */
 export function planOf(seed: number, { isShort }: { readonly isShort: boolean }): FaultPlan {
   const random = seededRandom(`cluster ${seed}`);
   const pick = (count: number): number => integerBetween(random, 0, count - 1);
-  const lasting = (minMs: number, maxMs: number): number => integerBetween(random, minMs, isShort ? (minMs + maxMs) / 2 : maxMs);
+  const lasting = (minMs: number, maxMs: number): number => integerBetween(random, minMs, isShort ? Math.round(minMs + (maxMs - minMs) / 4) : maxMs);
   const every = <T>(count: number, make: (at: number) => T): T[] => Array.from({ length: count }, (_, at) => make(at));
   const killed = (at: number): Fault => ({ type: "worker-killed", at, forMs: lasting(500, 3_000) });
   const cut = (how: Cut): Fault => ({ type: "worker-cut-off", at: pick(workers), how, forMs: lasting(6_000, 20_000) });
@@ -39,7 +40,7 @@ export function planOf(seed: number, { isShort }: { readonly isShort: boolean })
     ...(isShort ? [cut(random.next() < 0.5 ? "reset" : "silent")] : [cut("reset"), cut("silent")]),
     ...(isShort ? [postgres(random.next() < 0.5 ? "fast" : "kill")] : [postgres("fast"), postgres("kill")]),
   ];
-  return { seed, tasks: tasksOfStory, workers, faults: shuffle(faults, random).map((fault) => ({ afterMs: lasting(1_000, 4_000), fault })) };
+  return { seed, tasks: isShort ? tasksOfShortStory : tasksOfStory, workers, faults: shuffle(faults, random).map((fault) => ({ afterMs: lasting(1_000, 4_000), fault })) };
 }
 
 export function describeFault(fault: Fault): string {

@@ -39,7 +39,7 @@ export async function startLoad({ cluster, random, tasks, everyMs }: LoadOptions
   const store = createPostgresStore({ db, clock, random: systemRandom });
   const ids = createIds(clock, systemRandom);
   const engine = createRestateEngine({
-    team: "chaos", db, clock, ids, apply: store.apply,
+    team: "chaos", db, clock, ids, apply: (tx, writes) => store.apply(tx, writes),
     restate: { ingress: cluster.ingress, admin: cluster.admin },
     endpoint: { host: "127.0.0.1", port: 0 },
     observe: () => [],

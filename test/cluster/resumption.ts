@@ -24,10 +24,14 @@ export interface Resumption {
   readonly medianMs: number;
   readonly slowestMs: number;
   readonly slowestRun: string;
+  /** The longest time in which no run of the cluster showed life, from the blow until it was over and some more. */
+  readonly silenceMs: number;
 }
 
 /** A run that showed no life for longer had left memory, and was hit by nothing. */
 const liveMs = 1_000;
+/** How long after a blow was over it is looked for silence. */
+const aftermathMs = 1_000;
 
 /** For each run that the blow hit: how long it took until a sign of life of it, from a worker that was not hit or is back, or its end. Counted from the blow, or from when it was over for a blow that stops all. */
 export function computeResumption(blow: Blow, beats: readonly Beat[], ends: ReadonlyMap<string, number>): Resumption {
@@ -42,5 +46,10 @@ export function computeResumption(blow: Blow, beats: readonly Beat[], ends: Read
     return { runId, ms: Math.max(0, Math.min(endAtMs, ...signs) - fromMs) };
   });
   const sorted = took.toSorted((a, b) => a.ms - b.ms);
-  return { fault, hit: hit.length, medianMs: sorted[Math.floor(sorted.length / 2)]?.ms ?? 0, slowestMs: sorted.at(-1)?.ms ?? 0, slowestRun: sorted.at(-1)?.runId ?? "none" };
+  return { fault, hit: hit.length, medianMs: sorted[Math.floor(sorted.length / 2)]?.ms ?? 0, slowestMs: sorted.at(-1)?.ms ?? 0, slowestRun: sorted.at(-1)?.runId ?? "none", silenceMs: computeSilence(beats, atMs, backAtMs + aftermathMs) };
+}
+
+function computeSilence(beats: readonly Beat[], fromMs: number, untilMs: number): number {
+  const times = [fromMs, ...beats.map((beat) => beat.atMs).filter((atMs) => atMs > fromMs && atMs < untilMs).toSorted((a, b) => a - b), untilMs];
+  return Math.max(...times.slice(1).map((atMs, index) => atMs - (times[index] ?? atMs)));
 }

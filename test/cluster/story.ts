@@ -25,7 +25,6 @@ export interface StoryOptions {
   readonly onProgress?: (what: string) => void;
 }
 
-const startEveryMs = 80;
 /** When nothing ended for so long, nothing will. */
 const stuckMs = 45_000;
 const lookEveryMs = 100;
@@ -43,7 +42,7 @@ export async function tellStory({ plan, resumeMsMax, onProgress = () => undefine
       if (line.type === "fault") faults.push(`${worker}: ${line.message}`);
     },
   });
-  const load = await startLoad({ cluster, random: seededRandom(`load ${plan.seed}`), tasks: plan.tasks, everyMs: startEveryMs });
+  const load = await startLoad({ cluster, random: seededRandom(`load ${plan.seed}`), tasks: plan.tasks, everyMs: lengthOf(plan) / plan.tasks });
   try {
     const blows: Blow[] = [];
     for (const { afterMs, fault } of plan.faults) {
@@ -70,6 +69,11 @@ export async function tellStory({ plan, resumeMsMax, onProgress = () => undefine
     await load.close();
     await cluster.close();
   }
+}
+
+/** How long the faults last: tasks come in all the while. */
+function lengthOf({ faults }: FaultPlan): number {
+  return faults.reduce((sum, { afterMs, fault }) => sum + afterMs + fault.forMs, 0);
 }
 
 /** Lets a fault happen and mends it. */
