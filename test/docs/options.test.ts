@@ -3,11 +3,14 @@ import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import { optionNames } from "../../src/agent/option-names.ts";
 import { validateTeam } from "../../src/agent/validate-team.ts";
+import { textLengthMax } from "../../src/base/cut-text.ts";
 import { parseDuration } from "../../src/base/duration.ts";
+import { jsonDepthMax } from "../../src/base/json.ts";
 import { formatUsd } from "../../src/base/money.ts";
 import { defaultEngineLimits } from "../../src/engine/limits.ts";
 import { defaultModelTimeouts } from "../../src/model/model.ts";
 import { retryDefaults } from "../../src/policy/retry.ts";
+import { causeDepthMax, detailsMax } from "../../src/record/failure.ts";
 import { depthMax, workerDefaults } from "../../src/run/worker.ts";
 import { defaultConnectTimeoutMs, defaultRequestTimeoutMs } from "../../src/tool/mcp-spec.ts";
 import { defaultToolTimeoutMs, toolResultBytesMax } from "../../src/tool/tool.ts";
@@ -90,7 +93,10 @@ describe("docs/reference/options.md", () => {
       String(limits.stepsPerRunMax),
       `${limits.journalBytesPerRunMax} bytes`,
       `${limits.valueBytesMax} bytes`,
+      `${jsonDepthMax} levels`,
       `${toolResultBytesMax} bytes`,
+      `${textLengthMax} characters`,
+      `${causeDepthMax} deep, ${detailsMax}`,
       String(limits.signalsPerRunMax),
       `${limits.recoveriesWithoutProgressMax}, ${limits.recoveriesMax}`,
       compact(limits.foreignAwaitGraceMs),
