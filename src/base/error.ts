@@ -1,6 +1,6 @@
 import type { ErrorCode } from "./error-code.ts";
 import type { JsonObject } from "./json-type.ts";
-import { kindOfValue } from "./kind-of-value.ts";
+import { kindOfValue } from "./describe-value.ts";
 
 /** What the caller may do about it: never try again, try again with backoff, or try again after a stated time. */
 export type RetryAdvice = "never" | "backoff" | { readonly afterMs: number };

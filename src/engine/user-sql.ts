@@ -1,5 +1,5 @@
 import { LonghaulError } from "../base/error.ts";
-import { kindOfValue } from "../base/kind-of-value.ts";
+import { kindOfValue } from "../base/describe-value.ts";
 
 const allowedStatements = ["SELECT", "INSERT", "UPDATE", "DELETE", "REPLACE", "WITH", "VALUES", "CREATE", "DROP", "ALTER"];
 
