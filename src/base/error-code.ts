@@ -36,7 +36,7 @@ export const errorCodes = {
   HTTP_INTERNAL: { cause: "A request failed for a reason that is not the caller's.", remedy: "See the message, and the team's own output." },
   SECRET_MISSING: { cause: "A secret is neither in the environment nor in its file.", remedy: "Set the variable, or mount the file, that the message names." },
   TRANSACTION_AWAIT: { cause: "A transaction awaited something other than its tx.", remedy: "Do the other work in ctx.step, before the transaction." },
-  TRANSACTION_SQL: { cause: "A transaction's SQL was refused.", remedy: "Name only your own tables, one statement a call; see the message." },
+  TRANSACTION_SQL: { cause: "A transaction's SQL or one of its parameters was refused.", remedy: "Name only your own tables, one statement a call, with texts, finite numbers and null for parameters; see the message." },
   BUDGET_EXCEEDED: { cause: "A call would pass a budget.", remedy: "Raise the budget, or wait for the next day." },
   STORE_VERSION: { cause: "The data file or the database was written by a newer version, or belongs to another application.", remedy: "Upgrade longhaul, or use another --data directory, schema or database." },
   STORE_NOT_FOUND: { cause: "There is no data in this directory.", remedy: "Start a team there first, or give --data." },

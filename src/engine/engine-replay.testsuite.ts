@@ -133,6 +133,14 @@ function testCombinators(suite: EngineSuite): void {
 }
 
 function testRecognition(suite: EngineSuite): void {
+  it("E9 recognises a step by its name as the file holds it: of half a character it keeps none", async () => {
+    const log: string[] = [];
+    const { before, after } = await replayed(suite, async (ctx) => [await held(ctx, "call \ud83d", undefined, log), await held(ctx, "call \ude00", undefined, log)], []);
+
+    expect(after).toEqual(before);
+    expect(log).toHaveLength(2);
+  });
+
   it("E9 goes on with changed code as long as its completed steps are the same", async () => {
     let fixture = await suite.create();
     const log: string[] = [];

@@ -86,10 +86,12 @@ export class RunContext implements EngineContext {
   #request(spec: StepSpec, request: Request): Promise<Json> {
     const promise = new Promise<Json>((resolve, reject) => {
       if (this.#isFenced) return;
-      const key = `${spec.kind}/${spec.name}`;
+      // As the file will hold it: half a character, which a model may put into the id of a tool call, does not come back as it went in.
+      const name = spec.name.toWellFormed();
+      const key = `${spec.kind}/${name}`;
       const occurrence = (this.#occurrences.get(key) ?? 0) + 1;
       this.#occurrences.set(key, occurrence);
-      const identity = { kind: spec.kind, name: spec.name, occurrence };
+      const identity = { kind: spec.kind, name, occurrence };
       this.#onRequest({ identity, number: this.#numberOf(identity), request, resolve, reject, state: "held" });
     });
     // A failure that durable code does not await, such as that of a race's loser, is journaled and must not end the process.

@@ -1,4 +1,4 @@
-import type { Callable, CallResult, SendOptions } from "../agent/context.ts";
+import type { Callable, CallOptions, CallResult, SendOptions } from "../agent/context.ts";
 import { parseDuration } from "../base/duration.ts";
 import { LonghaulError } from "../base/error.ts";
 import { hashOf, type JsonObject, type Json, toJson } from "../base/json.ts";
@@ -10,7 +10,7 @@ import type { RunScope } from "./run-services.ts";
 import { depthMax, type Worker } from "./worker.ts";
 
 /** Asks an agent and waits for its outcome. */
-export async function callWorker<Output>(scope: RunScope, callable: Callable, input: unknown, options: { readonly priority?: number }): Promise<CallResult<Output>> {
+export async function callWorker<Output>(scope: RunScope, callable: Callable, input: unknown, options: CallOptions): Promise<CallResult<Output>> {
   const { engine } = scope;
   const callee = findWorker(scope, callable.name);
   const stored = toJson(input, `The input of ctx.call(${callee.name})`);

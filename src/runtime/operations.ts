@@ -3,6 +3,7 @@ import { LonghaulError } from "../base/error.ts";
 import type { Json } from "../base/json.ts";
 import type { Engine, Started } from "../engine/engine.ts";
 import { isEnded, type Task, type TaskEnd } from "../record/task.ts";
+import { nameLengthMax, priorityMax } from "../run/context-arguments.ts";
 import { listOpenDecisions } from "../run/parked.ts";
 import type { Manifest } from "./manifest.ts";
 import { type Forked, forkRun, type Skipped, skipStep } from "./new-run.ts";
@@ -51,15 +52,13 @@ export interface OperationsOptions {
   readonly checkInput?: (agent: string, input: Json) => Promise<readonly string[]>;
 }
 
-const keyLengthMax = 512;
-const priorityMax = 1_000_000;
 
 export function createOperations({ engine, clock, ids, manifest, checkInput }: OperationsOptions): Operations {
   return {
     async submit({ agent, input, key, priority = 0, source }) {
       const worker = manifest().workers.find((candidate) => candidate.name === agent);
       if (!worker) throw new LonghaulError("AGENT_UNKNOWN", `The team has no agent or flow "${agent}". It has: ${manifest().workers.map(({ name }) => name).join(", ")}.`);
-      if (key !== undefined && (key === "" || key.length > keyLengthMax)) throw new LonghaulError("OPTION_INVALID", `key has ${key.length} characters. Use 1 to ${keyLengthMax}.`);
+      if (key !== undefined && (key === "" || key.length > nameLengthMax)) throw new LonghaulError("OPTION_INVALID", `key has ${key.length} characters. Use 1 to ${nameLengthMax}.`);
       if (!Number.isInteger(priority) || Math.abs(priority) > priorityMax) throw new LonghaulError("OPTION_INVALID", `priority is ${priority}. Use a whole number from -${priorityMax} to ${priorityMax}.`);
       const issues = (await checkInput?.(agent, input)) ?? [];
       if (issues.length > 0) throw new LonghaulError("TASK_INPUT_INVALID", `The input of ${agent} does not fit its schema: ${issues.join("; ")}. Mend it and submit it again.`);

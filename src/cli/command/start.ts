@@ -8,6 +8,7 @@ import { type LiveTeam, openLiveTeam } from "../../runtime/live-team.ts";
 import { openOperatorView } from "../../runtime/operator-view.ts";
 import { captureWrites } from "../capture-writes.ts";
 import type { CommandContext, ExitCode } from "../command-context.ts";
+import { tellFailure } from "../failure-report.ts";
 import { createLivePresenter } from "../live-presenter.ts";
 import { loadTeam } from "../load-team.ts";
 import { createOutput } from "../output.ts";
@@ -29,7 +30,7 @@ export interface StartOptions {
 /** Runs a team until Ctrl-C. Ends with 0 when it was asked to stop, with 1 when another process took the data directory over. */
 export async function runStart(given: CommandContext, file: string, options: StartOptions): Promise<ExitCode> {
   const { context, release } = keepJsonClean(given);
-  const definition = await loadTeam(file);
+  const definition = await loadTeam(file, (error) => tellFailure(context.output, error));
   const held: LogRecord[] = [];
   let presenter: Presenter | null = null;
   let onFenced: () => void = () => undefined;
