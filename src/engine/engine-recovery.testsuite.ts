@@ -194,7 +194,8 @@ function testLimits(suite: EngineSuite): void {
       await fixture.engine.run([agentA], execute);
     }
 
-    expect(await fixture.engine.get(taskId)).toMatchObject({ recoveries: 12, end: null });
+    await until(async () => (await fixture.engine.get(taskId))?.recoveries === 12, "all crashes are counted");
+    expect(await fixture.engine.get(taskId)).toMatchObject({ end: null });
   });
 
   it("E12 counts a crash once, though the engine dies again right after its recovery", async () => {
@@ -240,9 +241,9 @@ function testLimits(suite: EngineSuite): void {
     const { taskId } = await fixture.engine.start(newTask(fixture));
     await until(() => begun === 1, "code is between two steps");
     fixture = await suite.crash(fixture);
+    await fixture.engine.run([agentA], execute);
 
-    expect(await fixture.engine.run([agentA], execute)).toEqual({ resumed: 1, quarantined: 0 });
-
+    await until(() => begun === 2, "it has begun again");
     expect(await fixture.engine.get(taskId)).toMatchObject({ recoveries: 1 });
   });
 
