@@ -167,29 +167,23 @@ function testRecognition(suite: EngineSuite): void {
 
   it.runIf(suite.replaysInterrupted !== false)("E9 gives every step a number of its own: what new code takes in the place of an old step comes behind what is stored", async () => {
     let fixture = await suite.create();
-    const log: string[] = [];
     const body = (isNew: boolean) => async (ctx: EngineContext) => {
       const nap = ctx.wait({ name: "nap", reason: "timer", timeoutMs: 60_000 });
-      const long = code(ctx, "long", () => {
-        log.push("long");
-        return isNew ? null : new Promise<null>(() => undefined);
-      });
       const added = isNew ? code(ctx, "added", () => null) : null;
       await code(ctx, "old", () => null);
-      log.push("old");
-      await Promise.all([nap, long, added]);
+      await Promise.all([nap, added]);
       await code(ctx, "last", () => null);
       return done(null);
     };
     await fixture.engine.run([agentA], body(false));
     const { taskId } = await fixture.engine.start(newTask(fixture));
-    await until(() => log.length === 2, "the long step executes, the old one is over");
+    await quiet(fixture);
     fixture = await suite.crash(fixture);
     await fixture.engine.run([{ ...agentA, version: "2" }], body(true));
-    await runToEnd(fixture, taskId);
+    expect(await runToEnd(fixture, taskId)).toMatchObject({ status: "done" });
 
     const steps = await fixture.engine.steps(String((await fixture.engine.get(taskId))?.runId));
-    expect(steps.map(({ name, number }) => [name, number])).toEqual([["old", 3], ["long", 2], ["added", 4], ["nap", 1], ["last", 5]]);
+    expect(steps.map(({ name, number }) => [name, number])).toEqual([["old", 2], ["nap", 1], ["added", 3], ["last", 4]]);
   });
 
   it("E9 parks a run whose code no longer takes its steps, names both sides, executes nothing, and lets others go on", async () => {

@@ -176,10 +176,15 @@ export class RunExecution {
       return;
     }
     operation.state = "busy";
+    this.#track(this.#host.perform(operation, this.#options.loaded.seed.get(key)), (performed) => (operation.state = performed));
+  }
+
+  /** The run is not at rest before the host has done this. */
+  #track<T>(work: Promise<T>, onDone?: (result: T) => void): void {
     this.#busy++;
-    this.#host.perform(operation, this.#options.loaded.seed.get(key)).then(
-      (performed) => {
-        operation.state = performed;
+    work.then(
+      (result) => {
+        onDone?.(result);
         this.#busy--;
         this.#pump.poke();
       },
@@ -276,17 +281,7 @@ export class RunExecution {
     const { limit, value, max } = nearLimit;
     if (value < max * nearLimitRatio || this.#announced.has(limit)) return;
     this.#announced.add(limit);
-    this.#busy++;
-    this.#host.announce(nearLimit).then(
-      () => {
-        this.#busy--;
-        this.#pump.poke();
-      },
-      (error: unknown) => {
-        this.#busy--;
-        this.#fail(error);
-      },
-    );
+    this.#track(this.#host.announce(nearLimit));
   }
 
   /** Takes one exit. When the store refuses it because something was journaled meanwhile, the run goes on. */

@@ -127,6 +127,14 @@ export const engineBugs: readonly PlantedBug[] = [
     file: "src/engine/sqlite/queue-bounds.ts", find: "bound === undefined || bound >= queueMax ?", replace: "bound === undefined ?", suites: [contract, adapter],
   },
   {
+    name: "new code numbers steps anew", harm: "two steps have one number, and a fork by it serves the wrong ones",
+    file: "src/engine/run-context.ts", find: "this.#stored.get(keyOf(identity)) ?? (this.#taken.has(next) ? Math.max(...this.#taken) + 1 : next)", replace: "keyOf(identity) === \"\" ? Math.max(...this.#taken) : next", suites: [contract],
+  },
+  {
+    name: "the end of a wait is no progress", harm: "a run that waits and goes on between crashes is quarantined",
+    file: "src/engine/sqlite/transition.ts", find: "  if (step !== null) noteCompleted(change, task, task.runId, step);", replace: "  if (step !== null) change.effects.completed.push({ runId: task.runId, step });", suites: [contract],
+  },
+  {
     name: "a skip leaves calls behind", harm: "what a skipped run called goes on when the run is canceled",
     file: "src/engine/sqlite/runs.ts", find: "  db.run(\"UPDATE lh_task SET parent_run_id = ? WHERE parent_run_id = ?\", run.id, parkedRunId);\n", replace: "", suites: [contract],
   },
