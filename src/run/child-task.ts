@@ -28,7 +28,7 @@ export async function sendTask(scope: RunScope, callable: Callable, input: unkno
   countChild(scope, callee);
   const stored = toJson(input, `The input of ctx.send(${callee.name})`);
   const delayMs = options.delay === undefined ? 0 : parseDuration(options.delay, `ctx.send(${callee.name}): delay`);
-  const value = await scope.engine.step({ kind: "code", name: `send/${callee.name}` }, ({ number, attempt, idempotencyKey }) => {
+  const value = await scope.engine.step({ kind: "send", name: callee.name }, ({ number, attempt, idempotencyKey }) => {
     const task = newTask(scope, callee, stored, { priority: options.priority ?? 0, key: options.key ?? idempotencyKey, delayMs });
     const record = recordWrite(scope, { step: number, n: 0, attempt }, { event_type: "handoff", result: "sent", data: { to: callee.name, taskId: task.id } });
     return Promise.resolve({ outcome: { ok: true, value: { taskId: task.id } }, starts: [task], writes: [record] });
@@ -39,7 +39,7 @@ export async function sendTask(scope: RunScope, callable: Callable, input: unkno
 /** States a fact; the subscribers' tasks start in the same commit. */
 export async function publishEvent(scope: RunScope, event: string, data: JsonObject): Promise<{ readonly tasks: number }> {
   const stored = toJson(data, `The data of ctx.publish("${event}")`) as JsonObject;
-  const value = await scope.engine.step({ kind: "code", name: `publish/${event}` }, async ({ number, attempt, idempotencyKey }) => {
+  const value = await scope.engine.step({ kind: "publish", name: event }, async ({ number, attempt, idempotencyKey }) => {
     const { tasks, receipts } = await scope.services.subscribers(event, stored, idempotencyKey);
     const starts = tasks.map(({ id, agent, input, key, source }) => ({ ...newTask(scope, findSubscriber(scope, agent), input, { priority: 0, key, delayMs: 0 }), id, source }));
     const record = recordWrite(scope, { step: number, n: 0, attempt }, { event_type: "handoff", result: "published", data: { event, tasks: starts.length } });
