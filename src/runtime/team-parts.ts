@@ -81,7 +81,7 @@ export async function openParts(definition: TeamDefinition, options: LiveTeamOpt
       tail?.changed();
       onCommit.listener?.();
     },
-    onFenced: () => options.onFenced?.(),
+    onFenced: (error) => options.onFenced?.(error),
     onOutcome: (failure) => {
       commits.count++;
       storage.outcome(failure);
