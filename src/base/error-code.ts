@@ -6,7 +6,7 @@ export const errorCodes = {
   PAYLOAD_TOO_LARGE: { cause: "A stored value is over its limit.", remedy: "Store it elsewhere and pass a reference." },
   ENGINE_CODE_MISMATCH: { cause: "Durable code no longer takes the steps that its journal holds.", remedy: "`longhaul show` names the step and says how to go on: restart, fork or skip. Or run the task with the code that it began with." },
   ENGINE_FOREIGN_AWAIT: { cause: "Durable code awaited something other than ctx between steps.", remedy: "Wrap it in ctx.step." },
-  ENGINE_FENCED: { cause: "Another process took over this data directory.", remedy: "Stop this process; the other one goes on with the work." },
+  ENGINE_FENCED: { cause: "Another process took over this data directory, or its file was deleted or replaced.", remedy: "Nothing where another process goes on with the work; else start the team again." },
   ENGINE_OWNED: { cause: "A live process owns this data directory.", remedy: "Stop it, or give this one another --data directory." },
   ENGINE_CLOSED: { cause: "The engine was closed or is draining.", remedy: "Start it again." },
   ENGINE_JOURNAL_LIMIT: { cause: "What the steps of a run came to takes more bytes than its limit.", remedy: "Split the work into child tasks, or keep large results elsewhere and return a reference." },

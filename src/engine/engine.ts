@@ -141,6 +141,8 @@ export type SqlValue = string | number | null;
 /** A durable wait: for a signal, for an instant, or for whichever comes first. */
 export interface WaitSpec {
   readonly name: string;
+  /** Default "wait". */
+  readonly kind?: StepKind;
   readonly reason: WaitingReason;
   /** Ends the wait after this long, counted from `now()` at the first request. */
   readonly timeoutMs?: number;

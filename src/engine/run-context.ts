@@ -66,7 +66,7 @@ export class RunContext implements EngineContext {
   }
 
   async wait(spec: WaitSpec): Promise<WaitEnd> {
-    const end = await this.#request({ kind: "wait", name: spec.name }, { type: "wait", spec, requestedAtMs: this.#nowMs });
+    const end = await this.#request({ kind: spec.kind ?? "wait", name: spec.name }, { type: "wait", spec, requestedAtMs: this.#nowMs });
     return end as unknown as WaitEnd;
   }
 

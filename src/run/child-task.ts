@@ -30,7 +30,7 @@ export async function sendTask(scope: RunScope, callable: Callable, input: unkno
   countChild(scope, callee);
   const stored = toJson(input, `The input of ctx.send(${callee.name})`);
   const delayMs = options.delay === undefined ? 0 : parseDuration(options.delay, `ctx.send(${callee.name}): delay`);
-  const value = await scope.engine.step({ kind: "code", name: `send/${callee.name}` }, (execution) => {
+  const value = await scope.engine.step({ kind: "send", name: callee.name }, (execution) => {
     const task = newTask(scope, callee, stored, { priority: options.priority ?? 0, key: options.key ?? execution.idempotencyKey, delayMs });
     const record = recordWrite(scope, placeOf(execution), { event_type: "handoff", result: "sent", data: { to: callee.name, taskId: task.id } });
     return Promise.resolve({ outcome: { ok: true, value: { taskId: task.id } }, starts: [task], writes: [record] });
@@ -41,7 +41,7 @@ export async function sendTask(scope: RunScope, callable: Callable, input: unkno
 /** States a fact; the subscribers' tasks start in the same commit. */
 export async function publishEvent(scope: RunScope, event: string, data: JsonObject): Promise<{ readonly tasks: number }> {
   const stored = toJson(data, `The data of ctx.publish("${event}")`) as JsonObject;
-  const value = await scope.engine.step({ kind: "code", name: `publish/${event}` }, async (execution) => {
+  const value = await scope.engine.step({ kind: "publish", name: event }, async (execution) => {
     const { tasks, receipts } = await scope.services.subscribers(event, stored, execution.idempotencyKey);
     const starts = tasks.map(({ id, agent, input, key, source }) => ({ ...newTask(scope, findSubscriber(scope, agent), input, { priority: 0, key, delayMs: 0 }), id, source }));
     const record = recordWrite(scope, placeOf(execution), { event_type: "handoff", result: "published", data: { event, tasks: starts.length } });

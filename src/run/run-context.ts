@@ -46,7 +46,7 @@ export function createRunContext(scope: RunScope): RunContext {
     },
     transaction: async (name, body) => {
       checkTransaction(name, body);
-      const value = await engine.transaction({ kind: "code", name }, async (tx) => toJson(await body(tx), `What transaction "${name}" returned`));
+      const value = await engine.transaction({ kind: "transaction", name }, async (tx) => toJson(await body(tx), `What transaction "${name}" returned`));
       return value as Awaited<ReturnType<typeof body>>;
     },
     model: (reference) => createDurableModel(scope, reference),
@@ -72,6 +72,7 @@ async function codeStep<T>(scope: RunScope, name: string, body: Parameters<RunCo
 
 async function waitForSignal(scope: RunScope, signal: string, { timeout }: WaitOptions): Promise<SignalResult> {
   const end = await scope.engine.wait({
+    kind: "signal",
     name: signal,
     reason: "signal",
     signal,
@@ -81,7 +82,7 @@ async function waitForSignal(scope: RunScope, signal: string, { timeout }: WaitO
 }
 
 async function writeNote(scope: RunScope, text: string, data: JsonObject): Promise<void> {
-  await scope.engine.step({ kind: "code", name: "note" }, (execution) =>
+  await scope.engine.step({ kind: "note", name: "note" }, (execution) =>
     Promise.resolve({
       outcome: { ok: true, value: null },
       writes: [recordWrite(scope, placeOf(execution), { event_type: "decision", reason: text, data })],
