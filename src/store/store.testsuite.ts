@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type LogRecord, toLogRecord, type RecordFields } from "../record/log-record.ts";
 import type { Message } from "../record/message.ts";
 import type { Write } from "../record/write.ts";
+import { testLeases } from "./lease.testsuite.ts";
 import { reservation, settleWrite, testMoney } from "./money.testsuite.ts";
 import type { RecordFilter, Store } from "./store.ts";
 
@@ -44,6 +45,9 @@ export function testStore({ create, destroy }: StoreSuiteOptions): void {
   });
   describe("S6 an outbox entry is delivered or visibly failed", () => {
     testOutbox(current);
+  });
+  describe("S7 a lease has one holder", () => {
+    testLeases(current);
   });
   describe("progress", () => {
     testProgress(current);

@@ -145,4 +145,16 @@ CREATE TABLE lh_meta (
 ) STRICT, WITHOUT ROWID;
 `,
   },
+  {
+    name: "0002-lease-store",
+    sql: `
+-- Who does what one process at a time does. The epoch goes up with each holder, and when a lease is given up; the row stays, so that it never begins anew.
+CREATE TABLE lh_lease (
+  name TEXT NOT NULL PRIMARY KEY,
+  holder TEXT NOT NULL,
+  epoch INTEGER NOT NULL,
+  expires_at_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+`,
+  },
 ];
