@@ -1,3 +1,5 @@
+import { hashOf } from "../base/json.ts";
+
 /*
  * PostgreSQL refuses U+0000 in text, and UTF-8 has no lone surrogates; JavaScript strings have both. Nothing is lost: such a string is stored as U+0001 and its JSON
  * form, in which both are written as escapes, and comes back as it was. A string that begins with U+0001 itself is stored so as well. Equal strings are stored
@@ -19,4 +21,12 @@ export function fromStoredText(stored: string): string {
   } catch {
     return stored; // It is not ours.
   }
+}
+
+/** Characters of a text that stands in an index. PostgreSQL holds 2,704 bytes there, and refuses what is longer. */
+const indexedLengthMax = 512;
+
+/** What stands in an index for a text of any length: itself, or its beginning and its hash. */
+export function toIndexedText(value: string): string {
+  return value.length <= indexedLengthMax ? value : `${value.slice(0, indexedLengthMax - 40).toWellFormed()}… ${hashOf(value)}`;
 }

@@ -36,7 +36,7 @@ describe("values", () => {
       fc.asyncProperty(text, async (value) => {
         expect(await db.get("SELECT $1::text AS value, $2::text = ANY ($3::text[]) AS found", value, value, ["other", value])).toEqual({ value, found: true });
       }),
-      { numRuns: 120 },
+      { numRuns: 80 },
     );
   });
 

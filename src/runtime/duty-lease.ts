@@ -12,7 +12,7 @@ export interface DutyLeaseOptions {
   readonly onError: (error: unknown) => void;
 }
 
-export const dutyLeaseName = "duties";
+const dutyLeaseName = "duties";
 /** Silent for longer, the holder is taken for dead. */
 const leaseMs = 15_000;
 const renewEveryMs = 5_000;

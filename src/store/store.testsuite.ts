@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { seededRandom } from "../base/random.ts";
 import { type LogRecord, toLogRecord, type RecordFields } from "../record/log-record.ts";
 import type { Message } from "../record/message.ts";
 import type { Write } from "../record/write.ts";
@@ -233,6 +234,22 @@ function testRecords(current: () => Store): void {
     ]);
 
     expect(await idsOf(current(), filter)).toEqual(expected);
+  });
+
+  it("takes what models and users name at any length", async () => {
+    const random = seededRandom(1);
+    const name = Array.from({ length: 9_000 }, () => String.fromCodePoint(33 + Math.floor(random.next() * 900))).join("");
+    const claim: Write = { type: "key.claim", key: name, taskId: "t1", atMs: startAtMs, expiresAtMs: startAtMs + hourMs };
+    await current().money.reserve(reservation(name, { stepKey: name }));
+    await current().effects.intend({ ...intent, key: name });
+
+    await current().write([claim, settleWrite(name, 5), recordWrite("x1", { event_type: "tool_call", tool_name: name, result: name }), { type: "effect.complete", key: name, result: name }]);
+
+    expect(await current().records.query({ toolName: name, result: name })).toMatchObject([{ record: { tool_name: name } }]);
+    expect(await current().records.query({ toolName: `${name}!` })).toEqual([]);
+    expect(await current().effects.intend({ ...intent, key: name })).toEqual({ state: "completed", result: name });
+    expect(await current().effects.intend({ ...intent, key: `${name}!` })).toEqual({ state: "intended-now" });
+    await expect(current().write([{ ...claim, taskId: "t2" }])).rejects.toMatchObject({ code: "TASK_KEY_TAKEN" });
   });
 
   it("counts the calls, tokens and cost of each agent in a window, its end excluded", async () => {

@@ -76,6 +76,13 @@ export class LiveActivation {
     }
   }
 
+  /** Restate took the run out of memory: another attempt goes on with it. */
+  letGo(): void {
+    this.#isOver = true;
+    this.#execution.detach();
+    this.#leave();
+  }
+
   drain(): void {
     this.#execution.drain();
   }

@@ -27,7 +27,7 @@ export interface BegunRun extends LoadedRun {
 export async function beginAttempt(change: Change, { runId, activation }: Activation, agentOf: (name: string) => EngineAgent | undefined): Promise<BegunRun | null> {
   const found = await lockTaskOfRun(change.db, runId);
   if (found === null || found.status !== "running" || found.activation !== activation) return null;
-  const task = found.attempt === 0 ? await begun(change, found) : await begunAgain(change, found);
+  const task = found.attempt === 0 || found.suspended ? await begun(change, found) : await begunAgain(change, found);
   if (task === null) return null;
   const run = await getRun(change.db, runId);
   const agent = agentOf(task.agent);
@@ -47,9 +47,9 @@ export async function beginAttempt(change: Change, { runId, activation }: Activa
 }
 
 async function begun(change: Change, task: StoredTask): Promise<StoredTask> {
-  const first: StoredTask = { ...task, attempt: 1 };
-  await saveTask(change.db, first);
-  return first;
+  const next: StoredTask = { ...task, attempt: task.attempt + 1, suspended: false };
+  await saveTask(change.db, next);
+  return next;
 }
 
 async function begunAgain(change: Change, task: StoredTask): Promise<StoredTask | null> {

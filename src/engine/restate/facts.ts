@@ -1,8 +1,9 @@
+import type { Clock, Timer } from "../../base/clock.ts";
 import { onNextTurn } from "../../base/turn.ts";
 import type { Write } from "../../record/write.ts";
 import { keyOf, type EndedStep } from "../journaled-step.ts";
 import type { Change } from "./change.ts";
-import { noteTold } from "./journal.ts";
+import { noteTold, type JournalRow } from "./journal.ts";
 import { clearRecoveriesWithoutProgress } from "./tasks.ts";
 import type { Writer } from "./writer.ts";
 
@@ -49,34 +50,55 @@ export class ToldSteps {
     this.#waiting.push({ step, seq: ++this.#seq, writes });
   }
 
-  /** Stores what waits. What was stored is forgotten when the transaction is known to be committed: by `stored`. */
+  /** Stores what waits. */
   async store(change: Change): Promise<() => void> {
-    const { run, activation, suspect } = this.#options;
-    const steps = [...this.#waiting];
-    if (steps.length === 0) return () => undefined;
-    await noteTold(change.db, run, activation, steps);
-    await change.write(steps.flatMap(({ writes }) => writes));
-    if (suspect !== null && (await clearRecoveriesWithoutProgress(change.db, suspect))) change.effects.hasCleared = true;
-    // Two transactions may have stored the same: each forgets what it stored, and that only.
-    return () => {
-      const gone = new Set(steps);
-      this.#waiting = this.#waiting.filter((step) => !gone.has(step));
-    };
+    return await storeTold(change, [this]);
   }
+
+  /** What waits, as rows of the journal; and what is to be called when they are known to be stored. */
+  take(): { readonly rows: readonly (JournalRow & { readonly writes: readonly Write[] })[]; readonly suspect: number | null; readonly forget: () => void } {
+    const { run, activation, suspect } = this.#options;
+    const steps = new Set(this.#waiting);
+    // Two transactions may have stored the same: each forgets what it stored, and that only.
+    const forget = (): void => void (this.#waiting = this.#waiting.filter((step) => !steps.has(step)));
+    return { rows: [...steps].map((step) => ({ run, activation, ...step })), suspect: steps.size === 0 ? null : suspect, forget };
+  }
+}
+
+/** Stores what waits in these, each of another run. What was stored is forgotten when the transaction is known to be committed, by what this returns. */
+async function storeTold(change: Change, told: readonly ToldSteps[]): Promise<() => void> {
+  const taken = told.map((steps) => steps.take());
+  const rows = taken.flatMap((each) => each.rows);
+  if (rows.length === 0) return () => undefined;
+  await noteTold(change.db, rows);
+  await change.write(rows.flatMap(({ writes }) => writes));
+  for (const { suspect } of taken) if (suspect !== null && (await clearRecoveriesWithoutProgress(change.db, suspect))) change.effects.hasCleared = true;
+  return () => {
+    for (const { forget } of taken) forget();
+  };
 }
 
 /** Runs whose facts are stored in one transaction at the most. */
 const batchMax = 200;
+/** Between the beginnings of two of these transactions. A run that leaves memory does not wait for it: it takes along what it was told. */
+const restMs = 50;
+/** Steps that wait for it at the most. */
+const waitingMax = 1_000;
 
-/** Stores what activations were told, many at a time: while one transaction is under way, the next one collects. Nothing is lost that it does not store: Restate's journal has it. */
+/** Stores what activations were told, many steps at a time. Nothing is lost that it does not store: Restate's journal has it. */
 export class FactStore {
   readonly #writer: Writer;
+  readonly #clock: Clock;
   readonly #onFault: (error: unknown) => void;
   readonly #queue = new Set<ToldSteps>();
+  #noted = 0;
   #flushing: Promise<void> | null = null;
+  #timer: Timer | null = null;
+  #nextAtMs = 0;
 
-  constructor(writer: Writer, onFault: (error: unknown) => void) {
+  constructor(writer: Writer, clock: Clock, onFault: (error: unknown) => void) {
     this.#writer = writer;
+    this.#clock = clock;
     this.#onFault = onFault;
   }
 
@@ -87,7 +109,8 @@ export class FactStore {
   /** Stores what this activation was told, soon. */
   note(told: ToldSteps): void {
     this.#queue.add(told);
-    this.#flushing ??= new Promise<void>((resolve) => onNextTurn(() => resolve(this.#flush()))).finally(() => (this.#flushing = null));
+    this.#noted++;
+    this.#schedule();
   }
 
   /** The run is about to leave memory and takes along what waits. */
@@ -97,25 +120,50 @@ export class FactStore {
 
   /** Resolves when all that was noted is stored. */
   async flushed(): Promise<void> {
-    while (this.#flushing !== null) await this.#flushing;
+    while (this.#flushing !== null || this.#queue.size > 0) await (this.#flushing ?? this.#begin());
+  }
+
+  /** What waits is told again to the next attempt. */
+  close(): void {
+    this.#timer?.cancel();
+    this.#queue.clear();
+  }
+
+  #schedule(): void {
+    if (this.#flushing !== null || this.#queue.size === 0) return;
+    const waitMs = this.#noted >= waitingMax ? 0 : this.#nextAtMs - this.#clock.monotonicMs();
+    if (waitMs <= 0) void this.#begin();
+    else this.#timer ??= this.#clock.setTimer(waitMs, () => void this.#begin());
+  }
+
+  #begin(): Promise<void> {
+    this.#timer?.cancel();
+    this.#timer = null;
+    this.#nextAtMs = this.#clock.monotonicMs() + restMs;
+    this.#flushing ??= new Promise<void>((resolve) => onNextTurn(() => resolve(this.#flush()))).finally(() => {
+      this.#flushing = null;
+      this.#schedule();
+    });
+    return this.#flushing;
   }
 
   async #flush(): Promise<void> {
-    while (this.#queue.size > 0) {
-      // In one order: two transactions that touch the same runs wait for each other instead of dying of each other.
-      const batch = [...this.#queue].slice(0, batchMax).toSorted((a, b) => a.run - b.run);
-      for (const told of batch) this.#queue.delete(told);
-      try {
-        const stored = await this.#writer.persist(async (change) => {
-          const done: (() => void)[] = [];
-          for (const told of batch) done.push(await told.store(change));
-          return done;
-        });
-        for (const forget of stored) forget();
-      } catch (error) {
-        // The engine closes, or a bug of the store: what is not stored here goes with the run, or is told again to the next attempt.
-        this.#onFault(error);
-      }
+    this.#noted = 0;
+    const batch = this.#nextBatch();
+    try {
+      const forget = await this.#writer.persist((change) => storeTold(change, batch));
+      forget();
+    } catch (error) {
+      // The engine closes, or a bug of the store: what is not stored here goes with the run, or is told again to the next attempt.
+      this.#onFault(error);
     }
+  }
+
+  /** In one order: two transactions that touch the same runs wait for each other instead of dying of each other. An attempt of a run that is over may still be here beside the next one. */
+  #nextBatch(): readonly ToldSteps[] {
+    const batch = new Map<number, ToldSteps>();
+    for (const told of this.#queue) if (batch.size < batchMax && !batch.has(told.run)) batch.set(told.run, told);
+    for (const told of batch.values()) this.#queue.delete(told);
+    return [...batch.values()].toSorted((a, b) => a.run - b.run);
   }
 }

@@ -7,6 +7,9 @@ import { numberOrNull, storeOne } from "./tasks.ts";
 
 /** A completed step, and its place in the order in which code was told. */
 export interface JournalRow {
+  /** lh_run.serial. */
+  readonly run: number;
+  readonly activation: number;
   readonly step: EndedStep;
   readonly seq: number;
 }
@@ -22,15 +25,16 @@ export async function appendStep(db: PostgresSession, run: number, activation: n
   return changes === 0 ? null : asStored(step, outcome);
 }
 
-/** Stores what code was told, whether it was stored before or not, with its place in that order. */
-export async function noteTold(db: PostgresSession, run: number, activation: number, rows: readonly JournalRow[]): Promise<void> {
+/** Stores what code was told, whether it was stored before or not, with its place in that order. No step may be in it twice. */
+export async function noteTold(db: PostgresSession, rows: readonly JournalRow[]): Promise<void> {
   const outcomes = await storeJson(db, rows.map(({ step }) => outcomeText(step.outcome)));
   await db.run(
     `INSERT INTO lh_journal (run, activation, seq, number, kind, name, occurrence, attempt, started_at_ms, completed_at_ms, outcome)
-     SELECT $1, $2, * FROM unnest($3::integer[], $4::integer[], $5::text[], $6::text[], $7::integer[], $8::integer[], $9::bigint[], $10::bigint[], $11::text[])
+     SELECT * FROM unnest($1::bigint[], $2::integer[], $3::integer[], $4::integer[], $5::text[], $6::text[], $7::integer[], $8::integer[], $9::bigint[], $10::bigint[], $11::text[])
      ON CONFLICT (run, kind, name, occurrence) DO UPDATE SET seq = excluded.seq`,
-    run, activation, rows.map(({ seq }) => seq), rows.map(({ step }) => step.number), rows.map(({ step }) => step.kind), rows.map(({ step }) => step.name),
-    rows.map(({ step }) => step.occurrence), rows.map(({ step }) => step.attempt), rows.map(({ step }) => step.startedAtMs), rows.map(({ step }) => step.completedAtMs), outcomes,
+    rows.map(({ run }) => run), rows.map(({ activation }) => activation), rows.map(({ seq }) => seq), rows.map(({ step }) => step.number), rows.map(({ step }) => step.kind),
+    rows.map(({ step }) => step.name), rows.map(({ step }) => step.occurrence), rows.map(({ step }) => step.attempt), rows.map(({ step }) => step.startedAtMs),
+    rows.map(({ step }) => step.completedAtMs), outcomes,
   );
 }
 

@@ -31,6 +31,10 @@ export class LiveActivations {
     }
   }
 
+  letGo(runId: string): void {
+    this.#live.get(runId)?.letGo();
+  }
+
   /** The task of a run is over. */
   end(runId: string, reason: Error): void {
     this.#live.get(runId)?.stop(reason);

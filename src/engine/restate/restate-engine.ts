@@ -25,6 +25,7 @@ import { LiveActivations } from "./live-activations.ts";
 import { cancelTask, restartTask, skipMismatch } from "./operator.ts";
 import { RestateClient, type RestateAddresses } from "./restate-client.ts";
 import { RestateEndpoint } from "./restate-endpoint.ts";
+import { createFetchEndpoint, type FetchHandler } from "./restate-fetch.ts";
 import type { RestateHandler } from "./restate-services.ts";
 import { Ringer } from "./ringer.ts";
 import { getTaskIdOfRun, listRuns } from "./runs.ts";
@@ -32,7 +33,7 @@ import { acceptSignal } from "./signal.ts";
 import { startTask } from "./start-task.ts";
 import { keepPassed } from "./steps.ts";
 import { Suspects } from "./suspects.ts";
-import { getTask, listTasks, lockParkedByOtherVersion, toTask } from "./tasks.ts";
+import { getTask, listTasks, lockParkedByOtherVersion, markSuspended, toTask } from "./tasks.ts";
 import { moveTask } from "./transition.ts";
 import { Writer } from "./writer.ts";
 
@@ -66,6 +67,11 @@ const recallMsDefault = 2_000;
 
 export interface RestateEngine extends Engine {
   readonly duty: EngineDuty;
+  /**
+   * Executes these agents behind an HTTP handler of whatever platform, which Restate calls: a run is in memory while a request is. Nothing falls due by it; one worker
+   * that runs (`run`) sees to waits, deadlines and schedules.
+   */
+  serve(agents: readonly EngineAgent[], execute: Execute): Promise<FetchHandler>;
   /** True when nothing is under way here but bodies of steps. For tests. */
   isStill(): boolean;
   /** Cuts this process off from Restate, as its death would. For tests. */
@@ -98,6 +104,8 @@ class RestateWorker implements RestateEngine, RestateHandler {
   readonly #agents = new Map<string, EngineAgent>();
   /** Runs that were given a slot here and have not begun here. */
   readonly #expected = new Set<string>();
+  /** What invocations that are in memory are for. */
+  readonly #invocations = new Map<string, Activation>();
   #execute: Execute | null = null;
   #endpoint: RestateEndpoint | null = null;
   #state: "open" | "draining" | "closed" = "open";
@@ -109,7 +117,7 @@ class RestateWorker implements RestateEngine, RestateHandler {
     this.#limits = { ...defaultEngineLimits, ...options.limits };
     this.#client = new RestateClient(options.restate, clock);
     this.#writer = new Writer({ db, clock, limits: this.#limits, apply, observe, onCommitted: (effects) => this.#onCommitted(effects) });
-    this.#facts = new FactStore(this.#writer, (error) => this.#state === "closed" || onFault(error));
+    this.#facts = new FactStore(this.#writer, clock, (error) => this.#state === "closed" || onFault(error));
     this.#suspects = new Suspects(this.#writer, clock, this.#limits);
     this.#dispatch = new Dispatch(this.#client, options.team);
     this.#ringer = new Ringer(this.#client, this.#writer);
@@ -122,15 +130,14 @@ class RestateWorker implements RestateEngine, RestateHandler {
     this.duty = { start: () => this.#alarm.start(), stop: () => this.#alarm.stop() };
   }
 
+  async serve(agents: readonly EngineAgent[], execute: Execute): Promise<FetchHandler> {
+    await this.#take(agents, execute);
+    const { team, endpoint, recallMsMax = recallMsDefault } = this.#options;
+    return createFetchEndpoint({ team, handler: this, recallMsMax, identityKeys: endpoint.identityKeys ?? [] });
+  }
+
   async run(agents: readonly EngineAgent[], execute: Execute): Promise<RecoveryReport> {
-    this.#assertOpen();
-    for (const agent of agents) this.#agents.set(agent.name, agent);
-    this.#execute = execute;
-    await this.#writer.persist(async (change) => {
-      for (const agent of agents) {
-        for (const task of await lockParkedByOtherVersion(change.db, agent.name, codeVersionOf(agent))) await moveTask(change, task, { status: "queued" });
-      }
-    });
+    await this.#take(agents, execute);
     const { team, endpoint } = this.#options;
     this.#endpoint = await RestateEndpoint.open({ team, handler: this, recallMsMax: this.#options.recallMsMax ?? recallMsDefault, ...endpoint });
     await this.#client.register(endpoint.uri ?? `http://${endpoint.host}:${this.#endpoint.port}`);
@@ -150,7 +157,24 @@ class RestateWorker implements RestateEngine, RestateHandler {
     return claimed;
   }
 
+  async suspended(invocationId: string): Promise<void> {
+    const activation = this.#invocations.get(invocationId);
+    if (activation === undefined) return;
+    this.#live.letGo(activation.runId);
+    await this.#writer.persist((change) => markSuspended(change.db, activation.runId, activation.activation));
+  }
+
   async activate(context: WorkflowContext, activation: Activation): Promise<void> {
+    const { id } = context.request();
+    this.#invocations.set(id, activation);
+    try {
+      await this.#activate(context, activation);
+    } finally {
+      this.#invocations.delete(id);
+    }
+  }
+
+  async #activate(context: WorkflowContext, activation: Activation): Promise<void> {
     if (this.#state !== "open" || this.#execute === null) throw engineClosed();
     const begun = await this.#writer.persist((change) => beginAttempt(change, activation, (name) => this.#agents.get(name)));
     this.#expected.delete(activation.runId);
@@ -268,6 +292,7 @@ class RestateWorker implements RestateEngine, RestateHandler {
     this.#state = "closed";
     this.#waiters.refuseAll(resultAbandoned());
     await this.#endpoint?.close();
+    this.#facts.close();
     this.#writer.close();
   }
 
@@ -277,10 +302,23 @@ class RestateWorker implements RestateEngine, RestateHandler {
     this.#dispatch.stop();
     this.#alarm.stop();
     await this.#endpoint?.close();
+    this.#facts.close();
     this.#writer.close();
   }
 
   readonly #queueMax = (agent: string): number => this.#agents.get(agent)?.queueMax ?? this.#limits.queueUnknownAgentMax;
+
+  /** From now on this process executes these agents. Runs that other code could not go on with are tried with this. */
+  async #take(agents: readonly EngineAgent[], execute: Execute): Promise<void> {
+    this.#assertOpen();
+    for (const agent of agents) this.#agents.set(agent.name, agent);
+    this.#execute = execute;
+    await this.#writer.persist(async (change) => {
+      for (const agent of agents) {
+        for (const task of await lockParkedByOtherVersion(change.db, agent.name, codeVersionOf(agent))) await moveTask(change, task, { status: "queued" });
+      }
+    });
+  }
 
   async #drain(timeoutMs: number): Promise<DrainReport> {
     this.#state = "draining";

@@ -12,7 +12,7 @@ import type { TaskChange } from "../engine.ts";
 import type { EngineFixture, EngineSuite } from "../engine-fixture.testsuite.ts";
 import type { EngineLimits } from "../limits.ts";
 import { restateEngineMigrations } from "./engine-migrations.ts";
-import { freePort, sharedRestate } from "./fixture/restate-server.ts";
+import { freePort, sharedRestate, type RestateServer } from "./fixture/restate-server.ts";
 import { createRestateEngine, type RestateEngine } from "./restate-engine.ts";
 
 /** A small store of the test's own: keys and progress, as real tables beside the engine's. */
@@ -66,9 +66,14 @@ interface Place {
   readonly seed: number;
 }
 
+export interface RestateSuiteOptions {
+  readonly limits?: Partial<EngineLimits>;
+  readonly server?: () => Promise<RestateServer>;
+}
+
 let teams = 0;
 
-async function openRestateFixture(place: Place, limits: Partial<EngineLimits>): Promise<RestateFixture> {
+async function openRestateFixture(place: Place, { limits, server }: Required<RestateSuiteOptions>): Promise<RestateFixture> {
   const { team, url, port, clock } = place;
   const random = seededRandom(`${team} ${place.seed}`);
   const open = (connectionsMax: number): Promise<PostgresDatabase> => PostgresDatabase.open({ url, connectionsMax, clock: systemClock, random: random.split("db") });
@@ -76,7 +81,7 @@ async function openRestateFixture(place: Place, limits: Partial<EngineLimits>): 
   await migratePostgres(db, [...restateEngineMigrations, ...testStoreMigrations]);
   const changes: TaskChange[] = [];
   const faults: unknown[] = [];
-  const { ingress, admin } = await sharedRestate();
+  const { ingress, admin } = await server();
   const engine = createRestateEngine({
     team, db, clock, limits,
     restate: { ingress, admin },
@@ -116,10 +121,10 @@ async function settle(engine: RestateEngine): Promise<void> {
 }
 
 /** Engines on one real Restate server and one real PostgreSQL, each set of data with a team and a database of its own. */
-export function restateSuite(limits: Partial<EngineLimits> = {}): EngineSuite {
+export function restateSuite({ limits = {}, server = sharedRestate }: RestateSuiteOptions = {}): EngineSuite {
   let opened: RestateFixture[] = [];
   const open = async (place: Place): Promise<RestateFixture> => {
-    const fixture = await openRestateFixture(place, limits);
+    const fixture = await openRestateFixture(place, { limits, server });
     opened.push(fixture);
     return fixture;
   };

@@ -1,4 +1,4 @@
-import { handlers, object, workflow, type ObjectContext, type VirtualObjectDefinition, type WorkflowContext, type WorkflowDefinition } from "@restatedev/restate-sdk";
+import { handlers, internal, object, workflow, type ObjectContext, type VirtualObjectDefinition, type WorkflowContext, type WorkflowDefinition } from "@restatedev/restate-sdk";
 import type { Activation } from "./claim.ts";
 
 /** What the engine does when Restate calls it. */
@@ -6,6 +6,8 @@ export interface RestateHandler {
   /** Gives free slots of an agent; what it returns is called. `claim` tells a repeated call from a new one. */
   claim(agent: string, claim: string): Promise<readonly Activation[]>;
   activate(context: WorkflowContext, activation: Activation): Promise<void>;
+  /** Restate takes this invocation out of memory, and calls it again when it can go on. */
+  suspended(invocationId: string): Promise<void>;
 }
 
 /** Longer than any step may take: Restate throws away what a step comes to that it has cut off. */
@@ -26,7 +28,7 @@ export function restateServices(team: string, handler: RestateHandler, recallMsM
   const options = { inactivityTimeout: longestStep, abortTimeout: longestStep, retryPolicy: { ...retryPolicy, maxInterval: recallMsMax }, journalRetention: { milliseconds: 0 } };
   const runs = workflow({
     name: names.runs,
-    options: { ...options, workflowRetention: remembered },
+    options: { ...options, workflowRetention: remembered, hooks: [({ request }) => ({ interceptor: { handler: (next) => tellOfSuspension(handler, request.id, next) } })] },
     handlers: { run: (context: WorkflowContext, activation: Activation) => handler.activate(context, activation) },
   });
   const slots = object({
@@ -41,6 +43,15 @@ export function restateServices(team: string, handler: RestateHandler, recallMsM
     },
   });
   return { slots, runs };
+}
+
+async function tellOfSuspension(handler: RestateHandler, invocationId: string, next: () => Promise<void>): Promise<void> {
+  try {
+    await next();
+  } catch (error) {
+    if (internal.isSuspendedError(error)) await handler.suspended(invocationId);
+    throw error;
+  }
 }
 
 export function serviceNames(team: string): { readonly slots: string; readonly runs: string } {

@@ -11,6 +11,8 @@ export interface StoredTask extends TaskState {
   /** How often a run of it was given a slot, and how often the current slot's run was begun. */
   readonly activation: number;
   readonly attempt: number;
+  /** Restate took the attempt out of memory: it goes on with the next one, and nothing has crashed. */
+  readonly suspended: boolean;
   /** The call that gave it its slot. */
   readonly claim: string | null;
 }
@@ -58,9 +60,9 @@ export async function insertTask(db: PostgresSession, task: NewTask, createdAtMs
 export async function saveTask(db: PostgresSession, task: StoredTask): Promise<void> {
   await db.run(
     `UPDATE lh_task SET status = $1, waiting_reason = $2, deadline_at_ms = $3, started_at_ms = $4, ended_at_ms = $5, status_since_ms = $6, open_since_ms = $7, run_id = $8,
-       parent_run_id = $9, recoveries = $10, recoveries_without_progress = $11, activation = $12, attempt = $13, claim = $14, ended_as = $15 WHERE serial = $16`,
+       parent_run_id = $9, recoveries = $10, recoveries_without_progress = $11, activation = $12, attempt = $13, suspended = $14, claim = $15, ended_as = $16 WHERE serial = $17`,
     task.status, task.waitingReason, task.deadlineAtMs, task.startedAtMs, task.endedAtMs, task.statusSinceMs, task.openSinceMs, task.runId, task.parentRunId,
-    task.recoveries, task.recoveriesWithoutProgress, task.activation, task.attempt, task.claim, task.end === null ? null : await storeOne(db, JSON.stringify(task.end)), task.serial,
+    task.recoveries, task.recoveriesWithoutProgress, task.activation, task.attempt, task.suspended, task.claim, task.end === null ? null : await storeOne(db, JSON.stringify(task.end)), task.serial,
   );
 }
 
@@ -101,6 +103,11 @@ export async function lockReady(db: PostgresSession, agent: string, atMs: number
      ORDER BY (run_id IS NOT NULL) DESC, priority DESC, created_at_ms, serial LIMIT $3 FOR UPDATE`,
     agent, atMs, limit,
   );
+}
+
+/** Restate took an attempt of this activation out of memory. */
+export async function markSuspended(db: PostgresSession, runId: string, activation: number): Promise<void> {
+  await db.run("UPDATE lh_task SET suspended = true WHERE run_id = $1 AND activation = $2 AND status = 'running'", runId, activation);
 }
 
 /** True when no task before this one in line is executing that was in more than so many crashes without a completed step: of such tasks one executes at a time. */
@@ -155,7 +162,7 @@ export async function nextTaskInstantMs(db: PostgresSession, afterMs: number): P
 
 /** The task as the port shows it. */
 export function toTask(stored: StoredTask): Task {
-  const { recoveriesWithoutProgress: _, serial: __, activation: ___, attempt: ____, claim: _____, ...task } = stored;
+  const { recoveriesWithoutProgress: _, serial: __, activation: ___, attempt: ____, suspended: _____, claim: ______, ...task } = stored;
   return task;
 }
 
@@ -199,6 +206,7 @@ function taskFromRow(row: PostgresRow, input: Json, end: Json): StoredTask {
     serial: Number(row["serial"]),
     activation: Number(row["activation"]),
     attempt: Number(row["attempt"]),
+    suspended: row["suspended"] === true,
     claim: textOrNull(row["claim"]),
     end: end as unknown as TaskEnd | null,
   };

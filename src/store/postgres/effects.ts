@@ -1,5 +1,6 @@
 import type { Json } from "../../base/json.ts";
 import { loadJson, storeJson } from "../../db/postgres-payload.ts";
+import { toIndexedText } from "../../db/postgres-text.ts";
 import type { PostgresSession } from "../../db/postgres.ts";
 import type { EffectLedger, EffectState } from "../store.ts";
 
@@ -17,8 +18,8 @@ const deleteIntent = "DELETE FROM lh_effect WHERE key = $1 AND state = 'intended
 /** Makes the intent if nobody has (S4), or tells what is known of the earlier one. `token` is of this call alone: an intent that bears it was made by this call. */
 export async function intendEffect(tx: PostgresSession, { key, toolName, taskId, runId, atMs }: Intent, token: string): Promise<EffectState> {
   for (;;) {
-    if ((await tx.run(insertIntent, key, toolName, taskId, runId, atMs, token)).changes === 1) return { state: "intended-now" };
-    const row = await tx.get(selectEffect, key);
+    if ((await tx.run(insertIntent, toIndexedText(key), toolName, taskId, runId, atMs, token)).changes === 1) return { state: "intended-now" };
+    const row = await tx.get(selectEffect, toIndexedText(key));
     // It was withdrawn just now: this call's turn comes.
     if (row === undefined) continue;
     if (row["token"] === token && row["state"] === "intended") return { state: "intended-now" };
@@ -32,10 +33,10 @@ export async function intendEffect(tx: PostgresSession, { key, toolName, taskId,
 
 export async function completeEffect(tx: PostgresSession, key: string, result: Json): Promise<void> {
   const [text = "null"] = await storeJson(tx, [JSON.stringify(result)]);
-  await tx.run(complete, key, text);
+  await tx.run(complete, toIndexedText(key), text);
 }
 
 /** Removes an intent. A completed effect stays what it is. */
 export async function withdrawEffect(tx: PostgresSession, key: string): Promise<void> {
-  await tx.run(deleteIntent, key);
+  await tx.run(deleteIntent, toIndexedText(key));
 }

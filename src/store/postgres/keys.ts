@@ -1,5 +1,6 @@
 import { LonghaulError } from "../../base/error.ts";
 import type { PostgresSession } from "../../db/postgres.ts";
+import { toIndexedText } from "../../db/postgres-text.ts";
 import type { Write } from "../../record/write.ts";
 
 type KeyClaim = Extract<Write, { readonly type: "key.claim" }>;
@@ -14,8 +15,8 @@ const selectHolder = "SELECT task_id FROM lh_key WHERE key = $1";
 
 /** @throws {TASK_KEY_TAKEN} when another task holds the key at `claim.atMs`. */
 export async function claimKey(tx: PostgresSession, { key, taskId, atMs, expiresAtMs }: KeyClaim): Promise<void> {
-  if ((await tx.run(claim, key, taskId, expiresAtMs, atMs)).changes === 1) return;
-  const holder = String((await tx.get(selectHolder, key))?.["task_id"]);
+  if ((await tx.run(claim, toIndexedText(key), taskId, expiresAtMs, atMs)).changes === 1) return;
+  const holder = String((await tx.get(selectHolder, toIndexedText(key)))?.["task_id"]);
   throw new LonghaulError("TASK_KEY_TAKEN", `The idempotency key ${JSON.stringify(key)} belongs to task ${holder}. Use that task, or another key for other work.`, {
     details: { taskId: holder },
   });

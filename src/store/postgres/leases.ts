@@ -14,7 +14,6 @@ const prolongLease = `UPDATE lh_lease SET expires_at = ${afterTtl("$3")} WHERE n
 const endLease = `UPDATE lh_lease SET epoch = epoch + 1, holder = '', expires_at = ${now} WHERE name = $1 AND epoch = $2`;
 // Those who take the lease over wait for whoever writes under it.
 const shareLease = "SELECT epoch, holder FROM lh_lease WHERE name = $1 FOR SHARE";
-const selectHolder = `SELECT holder, ${msBetween(now, "expires_at")} AS held_ms FROM lh_lease WHERE name = $1`;
 
 export async function acquireLease(tx: PostgresSession, { name, holder, ttlMs }: LeaseRequest): Promise<LeaseGrant | LeaseHeld> {
   if ((await tx.run(insertLease, name, holder, ttlMs)).changes === 1) return { epoch: 1, vacantMs: null };
@@ -39,11 +38,4 @@ export async function assertLease(tx: PostgresSession, { name, epoch }: { readon
   if (row !== undefined && Number(row["epoch"]) === epoch) return;
   const holder = row === undefined || row["holder"] === "" ? "nobody" : String(row["holder"]);
   throw new LonghaulError("STORE_LEASE_LOST", `The lease ${name} is not this process's any more: ${holder} holds it. What it wanted to write was left to the one who does.`, { details: { name, epoch } });
-}
-
-/** Who holds a lease; null when nobody does. For people: nothing is decided by it. */
-export async function findLeaseHolder(session: PostgresSession, name: string): Promise<{ readonly holder: string; readonly heldMs: number } | null> {
-  const row = await session.get(selectHolder, name);
-  const heldMs = Number(row?.["held_ms"]);
-  return row === undefined || row["holder"] === "" || heldMs <= 0 ? null : { holder: String(row["holder"]), heldMs };
 }

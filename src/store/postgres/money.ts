@@ -1,4 +1,5 @@
 import { assert } from "../../base/assert.ts";
+import { toIndexedText } from "../../db/postgres-text.ts";
 import type { PostgresSession, PostgresValue } from "../../db/postgres.ts";
 import type { Write } from "../../record/write.ts";
 import type { MoneyLedger, Reservation, ReserveAnswer } from "../store.ts";
@@ -39,17 +40,17 @@ export async function reserveMoney(tx: PostgresSession, reservation: Reservation
   assertAmount(amountMicroUsd, `reservation ${id}`);
   const day = dayOf(atMs);
   const counted = await lockTotals(tx, taskId, agent, day);
-  const earlier = await tx.get(selectReservation, id);
+  const earlier = await tx.get(selectReservation, toIndexedText(id));
   assert(earlier?.["state"] !== "settled", `reservation ${id} was settled; another call needs another id`);
   if (earlier !== undefined && earlier["state"] !== "released") {
     assert(earlier["amount_micro_usd"] === amountMicroUsd, `reservation ${id} was made with ${String(earlier["amount_micro_usd"])} and again with ${amountMicroUsd}`);
     return { ok: true };
   }
-  await tx.run(loseEarlier, stepKey, id);
+  await tx.run(loseEarlier, toIndexedText(stepKey), toIndexedText(id));
   const refusal = findRefusal(reservation, counted);
   if (refusal !== null) return refusal;
-  if (earlier !== undefined) await tx.run(deleteReleased, id);
-  await tx.run(insertReservation, id, stepKey, agent, taskId, atMs, day, amountMicroUsd);
+  if (earlier !== undefined) await tx.run(deleteReleased, toIndexedText(id));
+  await tx.run(insertReservation, toIndexedText(id), toIndexedText(stepKey), agent, taskId, atMs, day, amountMicroUsd);
   return { ok: true };
 }
 
@@ -79,12 +80,12 @@ function findRefusal({ atMs, amountMicroUsd, perTaskMicroUsd, perDayMicroUsd }: 
 export async function settleMoney(tx: PostgresSession, { reservationId, spentMicroUsd, tokens }: Settlement): Promise<void> {
   assertAmount(spentMicroUsd, `settlement of ${reservationId}`);
   await lockReserved(tx, reservationId);
-  await tx.run(settle, reservationId, spentMicroUsd, tokens);
+  await tx.run(settle, toIndexedText(reservationId), spentMicroUsd, tokens);
 }
 
 export async function releaseMoney(tx: PostgresSession, reservationId: string): Promise<void> {
   await lockReserved(tx, reservationId);
-  await tx.run(release, reservationId);
+  await tx.run(release, toIndexedText(reservationId));
 }
 
 /** Closes what a task has set aside and will not settle: its run ended, or was interrupted, during the call. */
@@ -113,7 +114,7 @@ function assertAmount(microUsd: number, what: string): void {
 
 /** Locks what the reservation counts in. */
 async function lockReserved(tx: PostgresSession, id: string): Promise<void> {
-  const row = await tx.get(selectReservation, id);
+  const row = await tx.get(selectReservation, toIndexedText(id));
   assert(row !== undefined, `no money was reserved as ${id}`);
   await lockTotals(tx, String(row["task_id"]), String(row["agent"]), Number(row["day"]));
 }

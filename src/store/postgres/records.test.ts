@@ -26,7 +26,7 @@ it("gives back any text and any data unchanged, U+0000 and lone surrogates among
       const names = new Set(written.flatMap(({ tool_name: name }) => name ?? []));
       for (const toolName of [...names].slice(0, 2)) expect(await store.records.query({ toolName, limit: 1 })).toMatchObject([{ record: { tool_name: toolName } }]);
     }),
-    { numRuns: 40 },
+    { numRuns: 25 },
   );
 });
 
@@ -97,7 +97,7 @@ describe("an index", () => {
     ["a task", { taskId: "t" }, /_task_id_idx/],
     ["a run", { runId: "r" }, /_run_id_idx/],
     ["an agent's last hour", { agent: "a", sinceMs: 5 }, /_agent_id_at_ms_idx/],
-    ["slow calls of one tool", { toolName: "search", sinceMs: 5, durationMsMin: 5_000 }, /_tool_name_at_ms_duration_ms_idx/],
+    ["slow calls of one tool", { toolName: "search", sinceMs: 5, durationMsMin: 5_000 }, /Index Cond: .*tool_name.*at_ms >= /],
     ["what is new", { afterPosition: 5, take: "oldest" }, /_position_idx/],
     ["the newest of all", {}, /Scan Backward using lh_record_default_position_idx/],
   ])("finds %s", async (_, filter, index) => {

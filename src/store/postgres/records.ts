@@ -74,7 +74,7 @@ export async function queryRecords(session: PostgresSession, filter: RecordFilte
     throw new LonghaulError("OPTION_INVALID", `limit is ${limit}. Use a whole number from 1 to ${limitMax}.`);
   }
   const conditions = conditionsOf(filter);
-  const where = conditions.length === 0 ? "" : `WHERE ${conditions.map(({ sql }, index) => sql.replace("?", `$${index + 1}`)).join(" AND ")}`;
+  const where = conditions.length === 0 ? "" : `WHERE ${conditions.map(({ sql }, index) => sql.replaceAll("?", `$${index + 1}`)).join(" AND ")}`;
   const chosen = `SELECT position, ${columns} FROM lh_record ${where} ORDER BY position ${take === "newest" ? "DESC" : "ASC"} LIMIT $${conditions.length + 1}`;
   const rows = await session.all(`SELECT * FROM (${chosen}) AS chosen ORDER BY position`, ...conditions.map(({ value }) => value), limit);
   const loaded = await loadJson(session, rows.flatMap((row) => [String(row["tool_args"]), String(row["data"])]));
@@ -107,7 +107,7 @@ function conditionsOf(filter: RecordFilter): readonly Condition[] {
   add("task_id = ?", filter.taskId);
   add("run_id = ?", filter.runId);
   add("event_type = ANY (?::text[])", filter.eventTypes);
-  add("tool_name = ?", filter.toolName);
+  add("left(tool_name, 100) = left(?, 100) AND tool_name = ?", filter.toolName);
   add("result = ?", filter.result);
   add("at_ms >= ?", filter.sinceMs);
   add("at_ms < ?", filter.untilMs);

@@ -41,7 +41,8 @@ CREATE INDEX lh_record_by_position ON lh_record (position);
 CREATE INDEX lh_record_by_time ON lh_record (at_ms);
 CREATE INDEX lh_record_by_agent ON lh_record (agent_id, at_ms);
 CREATE INDEX lh_record_by_event ON lh_record (event_type, at_ms, duration_ms);
-CREATE INDEX lh_record_by_tool ON lh_record (tool_name, at_ms, duration_ms) WHERE tool_name IS NOT NULL;
+-- A model may call a tool by a name of any length; an index may not hold it.
+CREATE INDEX lh_record_by_tool ON lh_record (left(tool_name, 100), at_ms, duration_ms) WHERE tool_name IS NOT NULL;
 CREATE INDEX lh_record_by_task ON lh_record (task_id) WHERE task_id IS NOT NULL;
 CREATE INDEX lh_record_by_run ON lh_record (run_id) WHERE run_id IS NOT NULL;
 -- Takes what no week was made for, so that nothing is ever refused.
@@ -157,11 +158,7 @@ CREATE TABLE lh_meta (
   name text PRIMARY KEY,
   value text NOT NULL
 );
-`,
-  },
-  {
-    name: "0002-lease-store",
-    sql: `
+
 -- Who does what one process at a time does. The epoch goes up with each holder, and when a lease is given up; the row stays, so that it never begins anew.
 CREATE TABLE lh_lease (
   name text PRIMARY KEY,

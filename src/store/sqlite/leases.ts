@@ -25,7 +25,7 @@ export function acquireLease(db: SqliteDatabase, { name, holder, ttlMs }: LeaseR
 }
 
 export function renewLease(db: SqliteDatabase, { name, epoch, ttlMs }: Parameters<LeaseStore["renew"]>[0]): boolean {
-  return Number(db.run(prolongLease, ttlMs, name, epoch).changes) === 1;
+  return db.run(prolongLease, ttlMs, name, epoch).changes === 1;
 }
 
 export function releaseLease(db: SqliteDatabase, { name, epoch }: Parameters<LeaseStore["release"]>[0]): void {

@@ -143,11 +143,7 @@ CREATE TABLE lh_meta (
   name TEXT NOT NULL PRIMARY KEY,
   value TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
-`,
-  },
-  {
-    name: "0002-lease-store",
-    sql: `
+
 -- Who does what one process at a time does. The epoch goes up with each holder, and when a lease is given up; the row stays, so that it never begins anew.
 CREATE TABLE lh_lease (
   name TEXT NOT NULL PRIMARY KEY,

@@ -1,0 +1,73 @@
+import { createServer } from "node:http2";
+import type { Socket } from "node:net";
+import { createEndpointHandler, service, type Context } from "@restatedev/restate-sdk";
+import { systemClock } from "../../src/base/clock.ts";
+import { freePort } from "../../src/engine/restate/fixture/restate-server.ts";
+import type { Place } from "./place.ts";
+import { Stopwatch, type Side, type Times, type Workload } from "./workload.ts";
+
+const longest = { hours: 24 };
+
+interface Call {
+  readonly run: number;
+  readonly steps: number;
+}
+
+/** The limit: the same number of steps that do nothing, by Restate's own SDK and nothing else, called over the same ingress. */
+export async function openBareSide({ restate }: Place): Promise<Side> {
+  let stopwatch = new Stopwatch(0);
+  let executed = 0;
+  const bare = service({
+    name: "bare",
+    options: { inactivityTimeout: longest, abortTimeout: longest, journalRetention: { milliseconds: 0 } },
+    handlers: {
+      async steps(context: Context, { run, steps }: Call) {
+        stopwatch.begin(run);
+        for (let step = 1; step <= steps; step++) {
+          await context.run("step", () => {
+            executed++;
+            return step;
+          });
+        }
+        stopwatch.end(run);
+      },
+    },
+  });
+  const { port, close } = await listen(createEndpointHandler({ services: [bare], logger: () => undefined }));
+  await post(`${restate.admin}/deployments`, { uri: `http://127.0.0.1:${port}`, force: true });
+  return {
+    async measure({ runs, stepsPerRun }: Workload): Promise<Times> {
+      stopwatch = new Stopwatch(runs);
+      executed = 0;
+      const beganAtMs = systemClock.monotonicMs();
+      // The answer comes when the handler has ended, so that both sides are told of each run's end.
+      await Promise.all(Array.from({ length: runs }, (_, run) => post(`${restate.ingress}/bare/steps`, { run, steps: stepsPerRun })));
+      const wholeMs = systemClock.monotonicMs() - beganAtMs;
+      if (executed !== runs * stepsPerRun) throw new Error(`The bare side executed ${executed} steps in place of ${runs * stepsPerRun}.`);
+      return { ...stopwatch.times(), wholeMs };
+    },
+    close,
+  };
+}
+
+async function listen(serve: ReturnType<typeof createEndpointHandler>): Promise<{ readonly port: number; readonly close: () => Promise<void> }> {
+  const port = await freePort();
+  const server = createServer(serve);
+  const sockets = new Set<Socket>();
+  server.on("connection", (socket: Socket) => sockets.add(socket));
+  await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
+  return {
+    port,
+    async close() {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      for (const socket of sockets) socket.destroy();
+      await closed;
+    },
+  };
+}
+
+async function post(url: string, body: unknown): Promise<void> {
+  const response = await fetch(url, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
+  const answer = await response.text();
+  if (!response.ok) throw new Error(`${url} answered ${response.status}: ${answer}`);
+}

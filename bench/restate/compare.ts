@@ -1,0 +1,143 @@
+import { openAdapterSide } from "./adapter-side.ts";
+import { measureBareCommit } from "./bare-commit.ts";
+import { openBareSide } from "./bare-side.ts";
+import type { Place } from "./place.ts";
+import { median, type Side, type Times, type Workload } from "./workload.ts";
+
+export interface Sizes {
+  readonly rounds: number;
+  /** Steps of the one run of (a) and (d), and of each of the many runs of (b). */
+  readonly stepsLong: number;
+  readonly runsLong: number;
+  readonly stepsShort: number;
+  readonly runsShort: number;
+}
+
+/** One line of the table. `ratio` is ours to the limit; whether more or less of it is wanted says `isMet`. */
+export interface Finding {
+  readonly what: string;
+  readonly unit: string;
+  readonly ours: number;
+  readonly limit: number;
+  readonly ratio: number;
+  readonly target: string;
+  readonly isMet: boolean | null;
+}
+
+const latencyRatioMax = 1.1;
+const throughputRatioMin = 0.9;
+
+interface Measured extends Times {
+  /** Of this process, which is the worker of both sides. */
+  readonly cpuMs: number;
+  readonly commits: number;
+}
+
+interface Pair {
+  readonly ours: Measured;
+  readonly bare: Measured;
+}
+
+/** Measures both sides in turns, the first one changing with each round; each figure is the median of its rounds, and so is each ratio. */
+export async function compare(place: Place, sizes: Sizes): Promise<readonly Finding[]> {
+  const [ours, bare] = [await openAdapterSide(place), await openBareSide(place)];
+  try {
+    const { stepsLong, runsLong, stepsShort, runsShort } = sizes;
+    const inTurns = (workload: Workload): Promise<readonly Pair[]> => measureInTurns(place, { ours, bare }, workload, sizes.rounds);
+    // Both are warm before anything counts.
+    await inTurns({ runs: 2, stepsPerRun: 20, guards: false });
+    const single = await inTurns({ runs: 1, stepsPerRun: stepsLong, guards: false });
+    const long = await inTurns({ runs: runsLong, stepsPerRun: stepsLong, guards: false });
+    const short = await inTurns({ runs: runsShort, stepsPerRun: stepsShort, guards: false });
+    return [
+      ...latency("one run, step after step", single, stepsLong),
+      ...throughput(`${runsLong} runs at once x ${stepsLong} steps`, long, runsLong * stepsLong),
+      ...throughput(`${runsShort} runs at once x ${stepsShort} steps`, short, runsShort * stepsShort),
+      ...perRun(short, runsShort),
+      ...(await guards(place, { ours, bare }, sizes)),
+    ];
+  } finally {
+    await ours.close();
+    await bare.close();
+  }
+}
+
+interface Sides {
+  readonly ours: Side;
+  readonly bare: Side;
+}
+
+async function measureInTurns(place: Place, { ours, bare }: Sides, workload: Workload, rounds: number): Promise<readonly Pair[]> {
+  const pairs: Pair[] = [];
+  for (let round = 0; round < rounds; round++) {
+    if (round % 2 === 0) {
+      const first = await measure(place, bare, workload);
+      pairs.push({ bare: first, ours: await measure(place, ours, workload) });
+    } else {
+      const first = await measure(place, ours, workload);
+      pairs.push({ ours: first, bare: await measure(place, bare, workload) });
+    }
+  }
+  return pairs;
+}
+
+async function measure(place: Place, side: Side, workload: Workload): Promise<Measured> {
+  const commitsBefore = await place.commits();
+  const before = process.cpuUsage();
+  const times = await side.measure(workload);
+  const { user, system } = process.cpuUsage(before);
+  return { ...times, cpuMs: (user + system) / 1000, commits: (await place.commits()) - commitsBefore };
+}
+
+function latency(what: string, pairs: readonly Pair[], steps: number): readonly Finding[] {
+  return [
+    finding({ what, unit: "ms a step", target: `<= ${latencyRatioMax}` }, pairs, ({ runMs }) => runMs / steps),
+    finding({ what, unit: "ms of the worker's processor a step", target: null }, pairs, ({ cpuMs }) => cpuMs / steps),
+  ];
+}
+
+function throughput(what: string, pairs: readonly Pair[], steps: number): readonly Finding[] {
+  return [
+    finding({ what, unit: "steps/s, from first to last line of code", target: `>= ${throughputRatioMin}` }, pairs, ({ codeMs }) => (steps / codeMs) * 1000),
+    finding({ what, unit: "steps/s, from the first start to the last end", target: null }, pairs, ({ wholeMs }) => (steps / wholeMs) * 1000),
+    finding({ what, unit: "ms of the worker's processor a step", target: null }, pairs, ({ cpuMs }) => cpuMs / steps),
+  ];
+}
+
+function perRun(pairs: readonly Pair[], runs: number): readonly Finding[] {
+  return [finding({ what: "short runs", unit: "PostgreSQL commits a run", target: null }, pairs, ({ commits }) => commits / runs)];
+}
+
+/** What a guard step takes beside what a step takes without, and one commit. */
+async function guards(place: Place, sides: Sides, { rounds, stepsLong }: Sizes): Promise<readonly Finding[]> {
+  const rows: { readonly ours: number; readonly bare: number; readonly commit: number }[] = [];
+  const commits: number[] = [];
+  for (let round = 0; round < rounds; round++) {
+    const commit = await measureBareCommit(place, stepsLong);
+    const [pair] = await measureInTurns(place, sides, { runs: 1, stepsPerRun: stepsLong, guards: true }, 1);
+    if (pair === undefined) throw new Error("nothing was measured");
+    rows.push({ commit, ours: pair.ours.runMs / stepsLong, bare: pair.bare.runMs / stepsLong });
+    commits.push(pair.ours.commits / stepsLong);
+  }
+  const ratio = median(rows.map(({ ours, bare, commit }) => ours / (bare + commit)));
+  return [
+    {
+      what: "guard steps, one after the other", unit: "ms a step; the limit is a bare step and a bare commit", target: `<= ${latencyRatioMax}`,
+      ours: median(rows.map(({ ours }) => ours)), limit: median(rows.map(({ bare, commit }) => bare + commit)), ratio, isMet: ratio <= latencyRatioMax,
+    },
+    { what: "of that, the bare commit", unit: "ms", target: "-", ours: Number.NaN, limit: median(rows.map(({ commit }) => commit)), ratio: Number.NaN, isMet: null },
+    { what: "guard steps, one after the other", unit: "PostgreSQL commits a step", target: "-", ours: median(commits), limit: 1, ratio: median(commits), isMet: null },
+  ];
+}
+
+interface Line {
+  readonly what: string;
+  readonly unit: string;
+  readonly target: string | null;
+}
+
+function finding({ what, unit, target }: Line, pairs: readonly Pair[], figure: (measured: Measured) => number): Finding {
+  const ratio = median(pairs.map(({ ours, bare }) => figure(ours) / figure(bare)));
+  const isMet = target === null ? null : target.startsWith("<=") ? ratio <= latencyRatioMax : ratio >= throughputRatioMin;
+  return { what, unit, ours: median(pairs.map((pair) => figure(pair.ours))), limit: median(pairs.map((pair) => figure(pair.bare))), ratio, target: target ?? "-", isMet };
+}

@@ -1,0 +1,68 @@
+import { serve } from "@hono/node-server";
+import { afterAll, describe, expect, it, vi } from "vitest";
+import type { Json } from "../../base/json.ts";
+import type { EngineContext } from "../engine.ts";
+import { agentA, code, done, newTask, quiet, until } from "../engine-fixture.testsuite.ts";
+import { freePort, sharedRestate } from "./fixture/restate-server.ts";
+import { restateSuite, type RestateFixture } from "./restate-fixture.testsuite.ts";
+
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
+
+const suite = restateSuite();
+const closing: (() => Promise<void>)[] = [];
+afterAll(async () => {
+  for (const close of closing) await close();
+  await suite.destroy();
+});
+
+/** The handler behind a plain HTTP/1.1 server, as a platform would run it, and Restate told of it. */
+async function deploy({ engine }: RestateFixture, execute: (ctx: EngineContext) => Promise<Json>): Promise<{ readonly requests: () => number }> {
+  let requests = 0;
+  const handler = await engine.serve([agentA], async (ctx) => done(await execute(ctx)));
+  const port = await freePort();
+  const server = serve({ hostname: "127.0.0.1", port, fetch: (request) => (requests++, handler(request)) });
+  closing.push(() => new Promise((resolve) => void server.close(() => resolve())));
+  const { admin } = await sharedRestate();
+  const answer = await fetch(`${admin}/deployments`, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ uri: `http://127.0.0.1:${port}`, use_http_11: true }) });
+  expect({ ok: answer.ok, said: answer.ok ? "" : await answer.text() }).toEqual({ ok: true, said: "" });
+  return { requests: () => requests };
+}
+
+describe("the engine behind a fetch handler", () => {
+  it("executes each step once over many requests, waits without one, and counts no request as a crash", async () => {
+    const fixture = (await suite.create()) as RestateFixture;
+    const log: string[] = [];
+    const { requests } = await deploy(fixture, async (ctx) => {
+      if (ctx.task.source === "child") return await code(ctx, "child", () => "of the child");
+      const one = await code(ctx, "one", () => log.push("one"));
+      const both = await Promise.all(["a", "b"].map((name) => code(ctx, name, () => log.push(name))));
+      const word = await ctx.wait({ name: "word", reason: "human", signal: "word" });
+      const end = await ctx.child({ kind: "child", name: "call" }, newTask(fixture, { source: "child" }));
+      return [one, both.length, word.by === "signal" ? word.payload : null, end.status === "done" ? end.output : null];
+    });
+    const { taskId } = await fixture.engine.start(newTask(fixture));
+    await until(async () => (await fixture.engine.get(taskId))?.status === "waiting", "it waits for a word");
+    await quiet(fixture);
+    const asleep = requests();
+    await fixture.settle();
+    expect(requests()).toBe(asleep);
+
+    await fixture.engine.signal(String((await fixture.engine.get(taskId))?.runId), "word", "go", "1");
+
+    expect(await fixture.engine.result(taskId)).toMatchObject({ status: "done", output: [1, 2, "go", "of the child"] });
+    expect(log.toSorted()).toEqual(["a", "b", "one"]);
+    expect(await fixture.engine.get(taskId)).toMatchObject({ recoveries: 0 });
+    expect(requests()).toBeGreaterThan(asleep);
+  });
+
+  it("cancels a run between two requests", async () => {
+    const fixture = (await suite.create()) as RestateFixture;
+    await deploy(fixture, async (ctx) => (await ctx.wait({ name: "word", reason: "human", signal: "word" })).by);
+    const { taskId } = await fixture.engine.start(newTask(fixture));
+    await until(async () => (await fixture.engine.get(taskId))?.status === "waiting", "it waits for a word");
+
+    expect(await fixture.engine.cancel(taskId, "not wanted")).toBe(true);
+
+    expect(await fixture.engine.result(taskId)).toEqual({ status: "canceled", reason: "not wanted" });
+  });
+});

@@ -1,0 +1,20 @@
+import { createEndpointHandler } from "@restatedev/restate-sdk/fetch";
+import { restateServices, type RestateHandler } from "./restate-services.ts";
+
+/** Answers one request of Restate. */
+export type FetchHandler = (request: Request) => Promise<Response>;
+
+export interface FetchEndpointOptions {
+  readonly team: string;
+  readonly handler: RestateHandler;
+  readonly recallMsMax: number;
+  /** Public keys of the Restate servers that may call; others are refused. None: whoever reaches the address. */
+  readonly identityKeys: readonly string[];
+}
+
+/** The services of a team where there is no server of our own: each request carries a run as far as it comes, and Restate calls again when it can go on. */
+export function createFetchEndpoint({ team, handler, recallMsMax, identityKeys }: FetchEndpointOptions): FetchHandler {
+  const { slots, runs } = restateServices(team, handler, recallMsMax);
+  const answer = createEndpointHandler({ services: [slots, runs], logger: () => undefined, ...(identityKeys.length === 0 ? {} : { identityKeys: [...identityKeys] }) });
+  return (request) => answer(request);
+}
