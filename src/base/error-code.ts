@@ -47,6 +47,7 @@ export const errorCodes = {
   STORE_REFUSED: { cause: "PostgreSQL refuses the connection: user, password, right or database name.", remedy: "Mend the postgres:// address." },
   STORE_FACT_REFUSED: { cause: "PostgreSQL refused a record or message for its content; it was left out, so that the others could be written.", remedy: "Please report it with the message." },
   ENGINE_DRIVER_MISSING: { cause: "A team is to run on a cluster, and a package that it needs is not installed.", remedy: "`npm install @restatedev/restate-sdk pg`" },
+  STORE_LEASE_LOST: { cause: "A worker wrote for a duty that another worker of the team has taken over.", remedy: "Nothing to do: the other one goes on with it." },
   STORE_DRIVER_MISSING: { cause: "A postgres:// address was given and the package pg is not installed.", remedy: "`npm install pg`" },
   SYSTEM_REFUSED: { cause: "The operating system, the disk or SQLite refused what a command needs: a full disk, a missing right, a damaged file.", remedy: "Do what the message says, then type the command again." },
   TOOL_NAME_TAKEN: { cause: "A tool of an MCP server has the name of another tool of the agent, or of the one that hands in its output.", remedy: "Rename yours, or name the tools that the agent is to see in the server's `allow`." },

@@ -194,6 +194,16 @@ export interface TaskFilter {
   readonly first?: "newest" | "oldest";
 }
 
+/**
+ * What an engine does for all processes that serve a team, in one of them at a time: it ends waits and tasks whose time has come, and looks for what a process that died
+ * left undone. What falls due by the doing of another process is found within 5 s.
+ */
+export interface EngineDuty {
+  /** Works off what fell due while nobody looked, and goes on. */
+  start(): Promise<void>;
+  stop(): void;
+}
+
 export interface RecoveryReport {
   readonly resumed: number;
   readonly quarantined: number;

@@ -12,6 +12,8 @@ export type Write =
   | { readonly type: "message"; readonly id: string; readonly parentId: string | null; readonly content: Json }
   /** Guard: this key belongs to this task until `expiresAtMs`; a claim that has expired at `atMs` is taken over. @throws {TASK_KEY_TAKEN} with details.taskId when another task holds it. */
   | { readonly type: "key.claim"; readonly key: string; readonly taskId: string; readonly atMs: number; readonly expiresAtMs: number }
+  /** Guard: the writer still holds this lease; nobody takes it over before the commit. @throws {STORE_LEASE_LOST} when another one has. */
+  | { readonly type: "lease"; readonly name: string; readonly epoch: number }
   /** Settles a reservation with what was really spent. */
   | { readonly type: "money.settle"; readonly reservationId: string; readonly spentMicroUsd: number; readonly tokens: number }
   /** Fact: the task executes no step any more, for now or for good. What its steps had set aside and did not settle is lost: nobody knows whether it was billed. */

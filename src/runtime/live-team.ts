@@ -12,6 +12,7 @@ import { validate } from "../base/schema.ts";
 import { observeTeam } from "./observe-team.ts";
 import { createOperations, type Operations } from "./operations.ts";
 import { type Running, startParts } from "./start-parts.ts";
+import { readManifest } from "./team-manifest.ts";
 import { openParts, teamRecord, type TeamParts } from "./team-parts.ts";
 
 export type { LiveTeamOptions } from "./live-team-options.ts";
@@ -59,12 +60,14 @@ export async function openLiveTeam(options: LiveTeamOptions): Promise<LiveTeam> 
     isReady: () => running !== null && !isDraining && parts.storage.failingSinceMs === null,
     async health() {
       const nowMs = clock.now();
-      const agents = await observeTeam({ tasksOf: parts.agentTasks.of, store: data.store }, parts.manifest, nowMs);
+      // On a cluster, time goes by for the team, whenever this process began.
+      const manifest = (data.shared === null ? null : await readManifest(parts)) ?? parts.manifest;
+      const agents = await observeTeam({ tasksOf: parts.agentTasks.of, store: data.store }, manifest, nowMs);
       return agents.map(({ observation, expectation }) => computeHealth(observation, expectation, nowMs));
     },
     async drain(timeoutMs) {
       isDraining = true;
-      await running?.scheduler.close();
+      await running?.drain();
       return data.engine.drain(timeoutMs);
     },
     async close() {

@@ -1,3 +1,5 @@
+import { hostname } from "node:os";
+import type { Clock, Timer } from "../base/clock.ts";
 import { LonghaulError } from "../base/error.ts";
 import type { Random } from "../base/random.ts";
 import type { Migration } from "../db/migration.ts";
@@ -23,6 +25,10 @@ export interface OpenClusterDataOptions extends Pick<OpenDataOptions, "clock" | 
 /** Every migration of a cluster's schema, in order: the engine's, then the store's. */
 const clusterMigrations: readonly Migration[] = [...restateEngineMigrations, ...storeMigrations];
 
+/** What a process that hangs or is cut off has locked is free after this long: before its lease is over, so that others can take over by then. */
+const idleInTransactionTimeoutMs = 10_000;
+const dayMs = 86_400_000;
+
 /** The name in lh_meta of the team whose schema it is. */
 const ownerName = "team";
 
@@ -35,8 +41,9 @@ export async function openClusterData(options: OpenClusterDataOptions): Promise<
   const { team, cluster, clock, random, ids, observe, redact, onCommit, onOutcome, onFault } = options;
   assertCallersKnown(cluster);
   const createRestateEngine = await importEngine();
+  const worker = `${hostname()}, pid ${process.pid} (${ids("w")})`;
   const db = await PostgresDatabase.open({
-    url: cluster.store, clock,
+    url: cluster.store, clock, idleInTransactionTimeoutMs,
     random: random.split("postgres"),
     ...(cluster.schema === undefined ? {} : { schema: cluster.schema }),
     ...(onOutcome === undefined ? {} : { onOutcome }),
@@ -59,10 +66,11 @@ export async function openClusterData(options: OpenClusterDataOptions): Promise<
       endpoint: { ...cluster.listen, ...(cluster.uri === undefined ? {} : { uri: cluster.uri }), ...(cluster.identityKeys === undefined ? {} : { identityKeys: cluster.identityKeys }) },
       apply: (tx, writes) => postgresStore.apply(tx, redactWrites(writes, redact)),
       onCommit,
+      isDutyGiven: true,
     });
     return {
       engine, store,
-      isShared: true,
+      shared: { worker, duty: engine.duty, keepRoom: () => keepRoom(clock, postgresStore, onFault), onNews: () => undefined },
       async close() {
         await engine.close();
         await postgresStore.close();
@@ -73,6 +81,19 @@ export async function openClusterData(options: OpenClusterDataOptions): Promise<
     await db.close();
     throw error;
   }
+}
+
+/** Each week of records is made before it begins. */
+function keepRoom(clock: Clock, store: PostgresStore, onFault: (error: unknown) => void): Timer {
+  let timer: Timer;
+  const arm = (): void => {
+    timer = clock.setTimer(dayMs, () => {
+      store.prepareRecords().catch(onFault);
+      arm();
+    });
+  };
+  arm();
+  return { cancel: () => timer.cancel() };
 }
 
 /** Restate's SDK is loaded by whoever asks for a cluster, and by nobody else. */

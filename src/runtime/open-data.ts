@@ -1,12 +1,12 @@
 import { closeSync, mkdirSync, openSync } from "node:fs";
 import { dirname } from "node:path";
-import type { Clock } from "../base/clock.ts";
+import type { Clock, Timer } from "../base/clock.ts";
 import type { Json } from "../base/json.ts";
 import { systemProcess } from "../base/process.ts";
 import { type CommitWatch, GroupCommit } from "../db/group-commit.ts";
 import { assertKnown, migrate } from "../db/migration.ts";
 import { SqliteDatabase } from "../db/sqlite.ts";
-import type { Engine, ObserveTask } from "../engine/engine.ts";
+import type { Engine, EngineDuty, ObserveTask } from "../engine/engine.ts";
 import { engineMigrations } from "../engine/sqlite/engine-migrations.ts";
 import { acquireOwnership, type Ownership, type OwnershipOptions } from "../engine/sqlite/owner.ts";
 import { createSqliteEngine } from "../engine/sqlite/sqlite-engine.ts";
@@ -38,9 +38,20 @@ export interface OpenDataOptions {
 export interface OpenData {
   readonly engine: Engine;
   readonly store: Store;
-  /** True when other processes write too: what this one has read goes stale without its doing. */
-  readonly isShared: boolean;
+  /** Not null where several processes serve the team: what this one has read goes stale without its doing. */
+  readonly shared: SharedData | null;
   close(): Promise<void>;
+}
+
+export interface SharedData {
+  /** Names this process, for people. */
+  readonly worker: string;
+  /** What the engine does in one process at a time. */
+  readonly duty: EngineDuty;
+  /** Makes room for the records to come, now and then. Part of the duties. */
+  readonly keepRoom: () => Timer;
+  /** Calls `listener` when another process may have given up the duties. */
+  onNews(listener: () => void): void;
 }
 
 /** Every migration of a data file, in order. */
@@ -91,7 +102,7 @@ export function openData(options: OpenDataOptions): OpenData {
   return {
     engine,
     store,
-    isShared: false,
+    shared: null,
     async close() {
       await engine.close();
       await sqliteStore.close();

@@ -13,6 +13,7 @@ export function redactWrites(writes: readonly Write[], redact: <T extends Json>(
       case "outbox":
         return { ...write, message: redact(write.message) };
       case "key.claim":
+      case "lease":
       case "money.settle":
       case "meta":
       case "task.left":

@@ -14,17 +14,17 @@ import type { RunServices } from "../run/run-services.ts";
 import { toWorker, type Worker } from "../run/worker.ts";
 import { listRegistrations, type Registration } from "../trigger/registration.ts";
 import { createSubscriptions } from "../trigger/subscriptions.ts";
-import { computePeriodMs } from "../trigger/next-firing.ts";
 import { type AgentTasksMirror, createAgentTasksMirror, listAgentTasks } from "./agent-tasks.ts";
 import { dataDirectory } from "./data-directory.ts";
 import type { LiveTeamOptions } from "./live-team-options.ts";
-import { type Manifest, type ManifestOptions, manifestName, parseManifest, toManifest } from "./manifest.ts";
+import type { Manifest } from "./manifest.ts";
 import { createModelServices } from "./model-services.ts";
 import { type OpenData, openData, type OpenDataOptions } from "./open-data.ts";
 import { createRecordTail, type RecordTail } from "./record-tail.ts";
 import { createSecrets, type Secrets } from "./secrets.ts";
 import { createStorageAlarm, type StorageAlarm } from "./storage-alarm.ts";
 import { taskRecords } from "./task-record.ts";
+import { beginManifest } from "./team-manifest.ts";
 import { createToolSet, type ToolSet } from "./tool-set.ts";
 
 /** Every part of an open team. */
@@ -85,7 +85,7 @@ export async function openParts(definition: TeamDefinition, options: LiveTeamOpt
       storage.outcome(failure);
     },
   });
-  agentTasks = data.isShared ? { of: listAgentTasks(data.engine), note: () => undefined } : createAgentTasksMirror(data.engine);
+  agentTasks = data.shared !== null ? { of: listAgentTasks(data.engine), note: () => undefined } : createAgentTasksMirror(data.engine);
   tail = await createRecordTail(data.store.records, options.onRecord, (error) => options.print(`A record could not be shown: ${messageOf(error)}`));
   const registrations = listRegistrations(definitions);
   const subscriptions = createSubscriptions({ clock, team: name, taskId: () => ids("t"), registrations });
@@ -98,13 +98,7 @@ export async function openParts(definition: TeamDefinition, options: LiveTeamOpt
   };
   return {
     options, name, clock, ids, workers, registrations, data, tools, services, notifiers, tail, storage, onCommit, agentTasks, commits,
-    manifest: toManifest({
-      team: name,
-      startedAtMs: clock.now(),
-      workers: workers.values(),
-      triggersOf: (agent) => describeTriggers(registrations, agent, clock.now()),
-      previous: await readPrevious(data),
-    }),
+    manifest: await beginManifest({ name, clock, workers, registrations, data }),
     write: (writes) => data.store.write(writes),
   };
 }
@@ -124,18 +118,6 @@ async function openTeamData(team: string, options: LiveTeamOptions, wiring: Data
     ...(watchCommits === undefined ? {} : { watchCommits }),
     ...(leaseMs === undefined ? {} : { ownership: { leaseMs } }),
   });
-}
-
-async function readPrevious({ store }: OpenData): Promise<ManifestOptions["previous"]> {
-  const manifest = parseManifest(await store.meta.get(manifestName));
-  const [last] = await store.records.query({ limit: 1 });
-  return manifest === null ? null : { manifest, lastSeenAtMs: last === undefined ? manifest.startedAtMs : Date.parse(last.record.timestamp) };
-}
-
-function describeTriggers(registrations: readonly Registration[], agent: string, nowMs: number): Manifest["workers"][number]["triggers"] {
-  return registrations
-    .filter((registration) => registration.agent === agent)
-    .map(({ triggerId, trigger }) => ({ triggerId, intervalMs: trigger.kind === "on" ? null : computePeriodMs(trigger, nowMs) }));
 }
 
 function createNotifiers(definitions: readonly NotifierDefinition[], secrets: Secrets, { clock, print }: LiveTeamOptions): ReadonlyMap<string, Notifier> {

@@ -3,6 +3,7 @@ import { seededRandom } from "../base/random.ts";
 import { type LogRecord, toLogRecord, type RecordFields } from "../record/log-record.ts";
 import type { Message } from "../record/message.ts";
 import type { Write } from "../record/write.ts";
+import { testLeases } from "./lease.testsuite.ts";
 import { reservation, settleWrite, testMoney } from "./money.testsuite.ts";
 import type { RecordFilter, Store } from "./store.ts";
 
@@ -45,6 +46,9 @@ export function testStore({ create, destroy }: StoreSuiteOptions): void {
   });
   describe("S6 an outbox entry is delivered or visibly failed", () => {
     testOutbox(current);
+  });
+  describe("S7 a lease has one holder", () => {
+    testLeases(current);
   });
   describe("progress", () => {
     testProgress(current);

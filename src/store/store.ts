@@ -5,11 +5,12 @@ import type { Notification } from "../record/notification.ts";
 import type { Write } from "../record/write.ts";
 
 /**
- * The port of what the team shares beside its runs: records, transcripts, keys, the money and effect ledgers, progress, trigger state, the outbox.
+ * The port of what the team shares beside its runs: records, transcripts, keys, the money and effect ledgers, progress, trigger state, the outbox, leases.
  * Invariants (each is a test of store.testsuite.ts):
  *  S1 a write is idempotent by its id;                      S2 a key belongs to one task until it expires;
  *  S3 reserved plus spent never passes a limit;             S4 an intent is made once, by compare-and-set;
- *  S5 records are append-only and come back in order;       S6 an outbox entry is delivered at least once or is visibly failed.
+ *  S5 records are append-only and come back in order;       S6 an outbox entry is delivered at least once or is visibly failed;
+ *  S7 a lease has one holder, and a write that is guarded by an earlier one's is refused.
  */
 export interface Store {
   /** Applies writes in one commit. */
@@ -21,6 +22,7 @@ export interface Store {
   readonly progress: ProgressStore;
   readonly triggers: TriggerStore;
   readonly outbox: Outbox;
+  readonly leases: LeaseStore;
   readonly meta: MetaStore;
   close(): Promise<void>;
 }
@@ -156,9 +158,40 @@ export interface Outbox {
   due(nowMs: number): Promise<readonly OutboxEntry[]>;
   /** The instant of the next entry, null when nothing waits. */
   nextAtMs(): Promise<number | null>;
-  delivered(id: string, atMs: number): Promise<void>;
-  /** Keeps the entry for another attempt at `nextAtMs`, or gives it up for good when that is null. */
-  failed(id: string, attempt: { readonly atMs: number; readonly error: string; readonly nextAtMs: number | null }): Promise<void>;
+  /** `guards` may refuse it, in the same commit. */
+  delivered(id: string, atMs: number, guards?: readonly Write[]): Promise<void>;
+  /** Keeps the entry for another attempt at `nextAtMs`, or gives it up for good when that is null. `guards` may refuse it, in the same commit. */
+  failed(id: string, attempt: { readonly atMs: number; readonly error: string; readonly nextAtMs: number | null }, guards?: readonly Write[]): Promise<void>;
+}
+
+/** Who does what one process at a time does. Time is the store's own: the clocks of those who ask need not agree. */
+export interface LeaseStore {
+  /** Takes a lease that nobody holds, or that is the holder's already. */
+  acquire(lease: LeaseRequest): Promise<LeaseGrant | LeaseHeld>;
+  /** Holds it for `ttlMs` from now. False when it is over: another one took it, or it was released. */
+  renew(lease: { readonly name: string; readonly epoch: number; readonly ttlMs: number }): Promise<boolean>;
+  /** Gives it up, so that anybody may take it at once. Its epoch is over. */
+  release(lease: { readonly name: string; readonly epoch: number }): Promise<void>;
+}
+
+export interface LeaseRequest {
+  readonly name: string;
+  /** Says for people who holds it; each process has one of its own. */
+  readonly holder: string;
+  readonly ttlMs: number;
+}
+
+/** The lease is the asker's until it expires. `epoch` goes up with each holder: the guard `lease` carries it. */
+export interface LeaseGrant {
+  readonly epoch: number;
+  /** How long nobody held it; null when nobody ever did. */
+  readonly vacantMs: number | null;
+}
+
+/** Another one has it, for so long at the least. */
+export interface LeaseHeld {
+  readonly epoch: null;
+  readonly heldMs: number;
 }
 
 /** Small named values: the manifest of the last team, the format. */

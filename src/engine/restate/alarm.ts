@@ -31,7 +31,10 @@ interface Due {
   readonly agents: readonly string[];
 }
 
-/** Ends what is due. One process does it for all; it holds one timer, for the next instant. */
+/**
+ * Ends what is due. One process does it for all; it holds one timer, for the next instant. What another process makes due sooner is found by the sweep. Each thing is
+ * ended under the lock of its row, so that two that overlap for a moment do no harm.
+ */
 export class Alarm {
   readonly #options: AlarmOptions;
   #timer: Timer | null = null;
@@ -40,6 +43,8 @@ export class Alarm {
   #lookedAtMs = 0;
   #isStopped = true;
   #isFiring = false;
+  /** How often it was started: a sweep that was under way when it was stopped does not go on beside the next one. */
+  #starts = 0;
 
   constructor(options: AlarmOptions) {
     this.#options = options;
@@ -53,7 +58,8 @@ export class Alarm {
   async start(): Promise<void> {
     if (!this.#isStopped) return;
     this.#isStopped = false;
-    this.#sweepLater();
+    this.#lookedAtMs = 0;
+    this.#sweepLater(++this.#starts);
     await this.#fire();
   }
 
@@ -97,9 +103,10 @@ export class Alarm {
     this.#arm();
   }
 
-  #sweepLater(): void {
+  #sweepLater(start: number): void {
     const { clock, sweepMs } = this.#options;
-    if (sweepMs !== null && !this.#isStopped) this.#sweeper = clock.setTimer(sweepMs, () => void this.#sweep().finally(() => this.#sweepLater()));
+    if (sweepMs === null || this.#isStopped || start !== this.#starts) return;
+    this.#sweeper = clock.setTimer(sweepMs, () => void this.#sweep().finally(() => this.#sweepLater(start)));
   }
 
   async #sweep(): Promise<void> {
@@ -108,8 +115,8 @@ export class Alarm {
       onReady(await writer.read((db) => listReadyAgents(db, clock.now())));
       onSilentBells(await writer.read((db) => listSilentBells(db, clock.now() - silentMsMax, batchMax)));
       // Another process may have noted what is due before this one began to look.
-      const next = await writer.read((db) => nextWaitInstantMs(db));
-      if (next !== null) this.note(next);
+      const instants = await writer.read((db) => Promise.all([nextWaitInstantMs(db), nextTaskInstantMs(db, clock.now())]));
+      for (const atMs of instants) if (atMs !== null) this.note(atMs);
     } catch (error) {
       if (!this.#isStopped) onFault(error);
     }

@@ -7,7 +7,7 @@ import type { CompletedStep } from "../../record/step.ts";
 import type { NewTask, Task, TaskEnd } from "../../record/task.ts";
 import type { Write } from "../../record/write.ts";
 import { codeVersionOf } from "../code-version.ts";
-import type { DrainReport, Engine, EngineAgent, Execute, ObserveTask, RecoveryReport, Started, StartOptions, TaskFilter } from "../engine.ts";
+import type { DrainReport, Engine, EngineAgent, EngineDuty, Execute, ObserveTask, RecoveryReport, Started, StartOptions, TaskFilter } from "../engine.ts";
 import { defaultEngineLimits, type EngineLimits } from "../limits.ts";
 import { engineClosed, engineDraining, resultAbandoned, taskUnknown } from "../refusal.ts";
 import { reasonOfEnd } from "../task-rules.ts";
@@ -51,6 +51,8 @@ export interface RestateEngineOptions {
   readonly observe: ObserveTask;
   /** Something was committed. */
   readonly onCommit?: () => void;
+  /** True: `duty` is started and stopped by whoever knows whose it is. False: this process is the only one, and has it from `run` to `drain`. Default false. */
+  readonly isDutyGiven?: boolean;
   /** Told of a bug of ours. */
   readonly onFault: (error: unknown) => void;
   readonly limits?: Partial<EngineLimits>;
@@ -64,6 +66,7 @@ const sweepMsDefault = 5_000;
 const recallMsDefault = 2_000;
 
 export interface RestateEngine extends Engine {
+  readonly duty: EngineDuty;
   /**
    * Executes these agents behind an HTTP handler of whatever platform, which Restate calls: a run is in memory while a request is. Nothing falls due by it; one worker
    * that runs (`run`) sees to waits, deadlines and schedules.
@@ -86,6 +89,7 @@ export function createRestateEngine(options: RestateEngineOptions): RestateEngin
  * Ringer tells an activation that its wait has ended.
  */
 class RestateWorker implements RestateEngine, RestateHandler {
+  readonly duty: EngineDuty;
   readonly #options: RestateEngineOptions;
   readonly #limits: EngineLimits;
   readonly #client: RestateClient;
@@ -123,6 +127,7 @@ class RestateWorker implements RestateEngine, RestateHandler {
       onReady: (agents) => this.#dispatch.ask(agents),
       onSilentBells: (bells) => this.#ringer.ring(bells),
     });
+    this.duty = { start: () => this.#alarm.start(), stop: () => this.#alarm.stop() };
   }
 
   async serve(agents: readonly EngineAgent[], execute: Execute): Promise<FetchHandler> {
@@ -138,7 +143,7 @@ class RestateWorker implements RestateEngine, RestateHandler {
     await this.#client.register(endpoint.uri ?? `http://${endpoint.host}:${this.#endpoint.port}`);
     // A drain may have come meanwhile: what is queued is another worker's.
     if (this.#state !== "open") return { resumed: 0, quarantined: 0 };
-    await this.#alarm.start();
+    if (this.#options.isDutyGiven !== true) await this.#alarm.start();
     this.#dispatch.ask(this.#agents.keys());
     // Restate calls by itself what another process left.
     return { resumed: 0, quarantined: 0 };

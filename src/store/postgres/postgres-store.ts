@@ -9,6 +9,7 @@ import { takeCensus } from "./census.ts";
 import { completeEffect, intendEffect, withdrawEffect } from "./effects.ts";
 import { type Fact, type FactRows, Ingestion } from "./ingestion.ts";
 import { claimKey } from "./keys.ts";
+import { acquireLease, assertLease, releaseLease, renewLease } from "./leases.ts";
 import { insertMessagesOnce, selectMessages, toMessageRow } from "./messages.ts";
 import { getMeta, setMeta } from "./meta.ts";
 import { loseMoneyOfTask, releaseMoney, reserveMoney, selectSpentMoney, settleMoney } from "./money.ts";
@@ -88,8 +89,13 @@ export function createPostgresStore({ db, clock, random }: PostgresStoreOptions)
     outbox: {
       due: (nowMs) => read((session) => selectDueEntries(session, nowMs)),
       nextAtMs: () => read(selectNextOutboxAtMs),
-      delivered: (id, atMs) => write((tx) => markEntryDelivered(tx, id, atMs)),
-      failed: (id, attempt) => write((tx) => markEntryFailed(tx, id, attempt)),
+      delivered: (id, atMs, guards = []) => write((tx) => applyWrites(tx, guards).then(() => markEntryDelivered(tx, id, atMs))),
+      failed: (id, attempt, guards = []) => write((tx) => applyWrites(tx, guards).then(() => markEntryFailed(tx, id, attempt))),
+    },
+    leases: {
+      acquire: (lease) => write((tx) => acquireLease(tx, lease)),
+      renew: (lease) => write((tx) => renewLease(tx, lease)),
+      release: (lease) => write((tx) => releaseLease(tx, lease)),
     },
     meta: {
       get: (name) => read((session) => getMeta(session, name)),
@@ -144,6 +150,8 @@ function applyWrite(tx: PostgresSession, write: Exclude<Write, Fact>): Promise<v
   switch (write.type) {
     case "key.claim":
       return claimKey(tx, write);
+    case "lease":
+      return assertLease(tx, write);
     case "money.settle":
       return settleMoney(tx, write);
     case "task.left":

@@ -158,6 +158,14 @@ CREATE TABLE lh_meta (
   name text PRIMARY KEY,
   value text NOT NULL
 );
+
+-- Who does what one process at a time does. The epoch goes up with each holder, and when a lease is given up; the row stays, so that it never begins anew.
+CREATE TABLE lh_lease (
+  name text PRIMARY KEY,
+  holder text NOT NULL,
+  epoch int8 NOT NULL,
+  expires_at timestamptz NOT NULL
+);
 `,
   },
 ];

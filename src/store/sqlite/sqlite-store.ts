@@ -6,6 +6,7 @@ import type { Store } from "../store.ts";
 import { takeCensus } from "./census.ts";
 import { completeEffect, intendEffect, withdrawEffect } from "./effects.ts";
 import { claimKey } from "./keys.ts";
+import { acquireLease, assertLease, releaseLease, renewLease } from "./leases.ts";
 import { insertMessageOnce, selectMessages } from "./messages.ts";
 import { getMeta, setMeta } from "./meta.ts";
 import { loseMoneyOfTask, releaseMoney, reserveMoney, selectSpentMoney, settleMoney } from "./money.ts";
@@ -80,8 +81,13 @@ export function createSqliteStore({ db, readDb, commit }: SqliteStoreOptions): S
     outbox: {
       due: (nowMs) => read((tx) => selectDueEntries(tx, nowMs)),
       nextAtMs: () => read(selectNextOutboxAtMs),
-      delivered: (id, atMs) => write((tx) => markEntryDelivered(tx, id, atMs)),
-      failed: (id, attempt) => write((tx) => markEntryFailed(tx, id, attempt)),
+      delivered: (id, atMs, guards = []) => write((tx) => (applyWrites(tx, guards), markEntryDelivered(tx, id, atMs))),
+      failed: (id, attempt, guards = []) => write((tx) => (applyWrites(tx, guards), markEntryFailed(tx, id, attempt))),
+    },
+    leases: {
+      acquire: (lease) => write((tx) => acquireLease(tx, lease)),
+      renew: (lease) => write((tx) => renewLease(tx, lease)),
+      release: (lease) => write((tx) => releaseLease(tx, lease)),
     },
     meta: {
       get: (name) => read((tx) => getMeta(tx, name)),
@@ -106,6 +112,8 @@ function applyWrite(db: SqliteDatabase, write: Write): void {
       return insertMessageOnce(db, write.id, write.parentId, write.content);
     case "key.claim":
       return claimKey(db, write);
+    case "lease":
+      return assertLease(db, write);
     case "money.settle":
       return settleMoney(db, write);
     case "task.left":

@@ -140,6 +140,12 @@ CREATE TABLE lh_meta (
   name TEXT NOT NULL PRIMARY KEY,
   value TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE lh_lease (
+  name TEXT NOT NULL PRIMARY KEY,
+  holder TEXT NOT NULL,
+  epoch INTEGER NOT NULL,
+  expires_at_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
 CREATE TABLE visit (place TEXT NOT NULL);
 INSERT INTO "lh_migration" ("name") VALUES ('0001-payload');
 INSERT INTO "lh_migration" ("name") VALUES ('0001-engine');

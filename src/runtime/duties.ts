@@ -1,0 +1,166 @@
+import { createOutboxSender, type OutboxSender } from "../act/outbox.ts";
+import { createWatchdog, type Watchdog } from "../act/watchdog.ts";
+import { isLonghaulError, messageOf } from "../base/error.ts";
+import type { Json } from "../base/json.ts";
+import { isEnded, type Task } from "../record/task.ts";
+import type { Write } from "../record/write.ts";
+import { budgetSignal } from "../run/parked.ts";
+import type { Store } from "../store/store.ts";
+import { createScheduler, type Scheduler } from "../trigger/scheduler.ts";
+import { type Alerting, createAlerting } from "./alerting.ts";
+import { AwakeSince } from "./awake-since.ts";
+import { manifestName } from "./manifest.ts";
+import { createTeamObserver, observeTeam } from "./observe-team.ts";
+import { type TeamParts, teamRecord } from "./team-parts.ts";
+
+/** What one process at a time does for the whole team: it fires triggers, judges, tells people. */
+export interface Duties {
+  readonly scheduler: Scheduler;
+  close(): Promise<void>;
+}
+
+/** A team whose duties this process has. */
+interface OnDuty {
+  readonly parts: TeamParts;
+  /** Refuses what is written for a duty that another process has taken over. */
+  readonly store: Store;
+  /** What makes a commit of the engine refuse it too. */
+  readonly guards: readonly Write[];
+}
+
+/** When one of them cannot begin, those that had begun are ended. `guards` go with whatever they write. */
+export async function startDuties(parts: TeamParts, guards: readonly Write[] = []): Promise<Duties> {
+  const duty: OnDuty = { parts, guards, store: guardStore(parts.data.store, guards) };
+  const begun: { close(): Promise<void> }[] = [];
+  const close = async (): Promise<void> => {
+    parts.onCommit.listener = null;
+    for (const duty of begun.toReversed()) await duty.close();
+  };
+  try {
+    const { sender, alerting } = await startTelling(duty);
+    begun.push(sender);
+    const open = await parts.data.engine.list({ statuses: ["queued", "waiting"], limit: openTasksMax });
+    await wakeForBudget(parts, open);
+    await tellOfStrangers(duty, alerting, open);
+    begun.push(startWatchdog(duty, alerting));
+    const scheduler = await startScheduler(duty);
+    begun.push(scheduler);
+    return { scheduler, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** Open tasks that are looked at when a team starts. */
+const openTasksMax = 10_000;
+
+/** Budgets may have been raised since these runs stopped for want of one. */
+async function wakeForBudget({ data, ids }: TeamParts, open: readonly Task[]): Promise<void> {
+  const short = open.filter((task) => task.waitingReason === "budget" && task.runId !== null);
+  await Promise.all(short.map((task) => data.engine.signal(task.runId ?? "", budgetSignal, null, ids("s"))));
+}
+
+/** Tasks of agents that this team does not have, after a rename or a removal: nobody will ever run them, and no agent's health shows them. */
+async function tellOfStrangers({ parts, store }: OnDuty, alerting: Alerting, open: readonly Task[]): Promise<void> {
+  const { clock, ids, name, workers } = parts;
+  const strangers = new Set(open.map((task) => task.agent).filter((agent) => !workers.has(agent)));
+  for (const agent of strangers) {
+    const count = open.filter((task) => task.agent === agent).length;
+    const title = `${count} open ${count === 1 ? "task waits" : "tasks wait"} for ${agent}, which ${name} does not have`;
+    await store.write([teamRecord(parts, { event_type: "error", agent_id: agent, result: "unknown-agent", reason: title })]);
+    const text = `Nobody runs them. Next: give the agent its name back, or cancel them; longhaul ps lists them.`;
+    await alerting.enqueue({ id: ids("n"), atMs: clock.now(), team: name, agent, severity: "warning", title, text, data: { count } });
+  }
+}
+
+async function startTelling({ parts, store }: OnDuty): Promise<{ readonly sender: OutboxSender; readonly alerting: Alerting }> {
+  const { clock, ids, name, notifiers, options } = parts;
+  let sender: OutboxSender | null = null;
+  const alerting = await createAlerting({ team: name, clock, ids, store, notifiers: notifiers.keys(), onQueued: () => sender?.wake() });
+  sender = createOutboxSender({
+    clock,
+    random: options.random.split("outbox"),
+    outbox: store.outbox,
+    notifiers,
+    onRecord: (fields) => reportFailure(parts, store.write([teamRecord(parts, fields)])),
+    enqueue: (notification, exceptNotifier) => alerting.enqueue(notification, exceptNotifier),
+  });
+  return { sender, alerting };
+}
+
+function startWatchdog({ parts, store }: OnDuty, alerting: Alerting): Watchdog {
+  const { data, clock } = parts;
+  const source = { tasksOf: parts.agentTasks.of, store };
+  const observe = data.shared !== null ? (nowMs: number) => observeTeam(source, parts.manifest, nowMs) : createTeamObserver(source, () => parts.manifest, () => parts.commits.count);
+  const awake = new AwakeSince(clock);
+  const watchdog = createWatchdog({
+    clock,
+    async observe() {
+      if (awake.look()) await noteSleep(parts, store, awake.sinceMs);
+      return observe(clock.now());
+    },
+    onVerdict: (verdicts) => alerting.judged(verdicts),
+    onBlind: (error) => alerting.judged([], error.message),
+  });
+  parts.onCommit.listener = () => watchdog.changed();
+  return watchdog;
+}
+
+/** The commands judge too, by what is in the file. The commit of it makes the next observation a new one. */
+async function noteSleep(parts: TeamParts, store: Store, awakeSinceMs: number): Promise<void> {
+  parts.manifest = { ...parts.manifest, awakeSinceMs };
+  await store.write([{ type: "meta", name: manifestName, value: parts.manifest as unknown as Json }]);
+}
+
+async function startScheduler({ parts, store, guards }: OnDuty): Promise<Scheduler> {
+  const { data, clock, ids, name, options, registrations, workers } = parts;
+  const scheduler = createScheduler({
+    clock,
+    random: options.random.split("scheduler"),
+    team: name,
+    registrations,
+    states: await store.triggers.all(),
+    taskId: () => ids("t"),
+    start: ({ task, writes }) => {
+      const nowMs = clock.now();
+      const deadlineMs = workers.get(task.agent)?.limits.deadlineMs ?? 0;
+      return data.engine.start({ ...task, priority: 0, notBeforeAtMs: 0, deadlineAtMs: nowMs + deadlineMs, depth: 0 }, { writes: [...guards, ...writes] });
+    },
+    write: (writes) => store.write(writes),
+    taskIsOpen: async (taskId) => {
+      const task = await data.engine.get(taskId);
+      return task !== null && !isEnded(task.status);
+    },
+    onError: (error, triggerId) => reportFailure(parts, store.write([teamRecord(parts, { event_type: "error", result: "error", reason: `trigger ${triggerId}: ${messageOf(error)}` })])),
+  });
+  await scheduler.open();
+  return scheduler;
+}
+
+/** A record that cannot be written is at least said; one of a duty that another process has by now is that one's to write. */
+function reportFailure({ options }: TeamParts, written: Promise<void>): void {
+  written.catch((error: unknown) => {
+    if (!isLeaseLost(error)) options.print(`A record could not be written: ${messageOf(error)}`);
+  });
+}
+
+/** The store as a duty writes to it: whatever it writes is refused by `guards` when the duty is another process's. */
+function guardStore(store: Store, guards: readonly Write[]): Store {
+  if (guards.length === 0) return store;
+  const { outbox, meta } = store;
+  return {
+    ...store,
+    write: (writes) => store.write([...guards, ...writes]),
+    outbox: {
+      ...outbox,
+      delivered: (id, atMs) => outbox.delivered(id, atMs, guards),
+      failed: (id, attempt) => outbox.failed(id, attempt, guards),
+    },
+    meta: { ...meta, set: (name, value) => store.write([...guards, { type: "meta", name, value }]) },
+  };
+}
+
+function isLeaseLost(error: unknown): boolean {
+  return isLonghaulError(error) && error.code === "STORE_LEASE_LOST";
+}

@@ -1,0 +1,89 @@
+import { defineAgent, defineTeam, every } from "longhaul";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { sleep, systemClock } from "../../src/base/clock.ts";
+import { systemRandom } from "../../src/base/random.ts";
+import { PostgresDatabase } from "../../src/db/postgres.ts";
+import { freePort } from "../../src/engine/restate/fixture/restate-server.ts";
+import type { ClusterPlace } from "../../src/runtime/cluster-place.ts";
+import type { LiveTeam } from "../../src/runtime/live-team.ts";
+import { clusterPlace, openClusterTeam, uniqueTeamName } from "../fixture/cluster-team.ts";
+
+let place: ClusterPlace;
+let db: PostgresDatabase;
+const opened = new Set<LiveTeam>();
+beforeEach(async () => {
+  place = await clusterPlace();
+  db = await PostgresDatabase.open({ url: place.store, clock: systemClock, random: systemRandom });
+});
+afterEach(async () => {
+  for (const live of opened) await close(live);
+  await db.close();
+});
+
+/** Another worker of the team, at a port of its own. */
+async function join(team: unknown): Promise<LiveTeam> {
+  const { live } = await openClusterTeam(team, { ...place, listen: { host: "127.0.0.1", port: await freePort() } });
+  opened.add(live);
+  await live.start();
+  return live;
+}
+
+async function close(live: LiveTeam): Promise<void> {
+  opened.delete(live);
+  await live.close();
+}
+
+async function until(what: string, isSo: () => Promise<boolean>): Promise<void> {
+  const untilMs = systemClock.monotonicMs() + 15_000;
+  while (!(await isSo())) {
+    if (systemClock.monotonicMs() > untilMs) throw new Error(`It did not come to be that ${what}.`);
+    await sleep(systemClock, 25);
+  }
+}
+
+async function lease(): Promise<{ readonly epoch: number; readonly holder: string }> {
+  const row = await db.get("SELECT epoch, holder FROM lh_lease");
+  return { epoch: Number(row?.["epoch"] ?? 0), holder: String(row?.["holder"] ?? "") };
+}
+
+async function count(sql: string): Promise<number> {
+  return Number((await db.get(`SELECT count(*) AS n FROM ${sql}`))?.["n"]);
+}
+
+const timed = defineAgent({ name: "timed", run: async (ctx) => ctx.step("look", () => 1), triggers: [every("1s", { atStart: true })] });
+
+test("of three workers one fires the schedules; when it stops another one goes on at once", { timeout: 60_000 }, async () => {
+  const team = defineTeam({ name: uniqueTeamName(), agents: [timed] });
+  const first = await join(team);
+  await until("the first one has the duties", async () => (await lease()).epoch === 1);
+  await join(team);
+  await join(team);
+  await until("it has fired", async () => (await count("lh_record WHERE event_type = 'trigger' AND result = 'ran'")) >= 3);
+  expect((await lease()).epoch).toBe(1);
+
+  const sinceMs = systemClock.monotonicMs();
+  await close(first);
+  await until("another one has the duties", async () => (await lease()).epoch >= 3 && (await lease()).holder !== "");
+  const tookMs = systemClock.monotonicMs() - sinceMs;
+  const fired = await count("lh_record WHERE event_type = 'trigger' AND result = 'ran'");
+  await until("it fires", async () => (await count("lh_record WHERE event_type = 'trigger' AND result = 'ran'")) > fired);
+
+  expect(tookMs).toBeLessThan(7_000);
+  expect(await count("(SELECT data::json ->> 'dueAtMs' FROM lh_record WHERE event_type = 'trigger' AND result = 'ran' GROUP BY 1 HAVING count(*) > 1) AS twice WHERE true")).toBe(0);
+});
+
+test("a holder that was replaced writes nothing more for its duties, ends them, and begins again when it may", { timeout: 60_000 }, async () => {
+  const team = defineTeam({ name: uniqueTeamName(), agents: [timed] });
+  await join(team);
+  await until("it fires", async () => (await count("lh_task")) >= 2);
+
+  await db.run("UPDATE lh_lease SET epoch = epoch + 1, holder = 'another', expires_at = clock_timestamp() + interval '6 s'");
+  const state = (await db.get("SELECT state FROM lh_trigger"))?.["state"];
+  const tasks = await count("lh_task");
+  await sleep(systemClock, 3_000);
+
+  expect((await db.get("SELECT state FROM lh_trigger"))?.["state"]).toBe(state);
+  expect(await count("lh_task")).toBe(tasks);
+  await until("it has the duties again", async () => (await lease()).epoch >= 3);
+  await until("it fires again", async () => (await count("lh_task")) > tasks);
+});
