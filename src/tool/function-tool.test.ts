@@ -73,8 +73,8 @@ describe("functionTool", () => {
     ["an error without a message", new RangeError(""), "RangeError"],
     ["a text", "out of paper", "out of paper"],
     ["undefined", undefined, "undefined"],
-    ["an object without a prototype that holds itself", Object.assign(Object.create(null), { cycle }), "no text"],
-    ["an error whose message throws", Object.defineProperty(new Error("x"), "message", { get() { throw new Error("y"); } }), "no text"],
+    ["an object without a prototype that holds itself", Object.assign(Object.create(null), { cycle }), "cannot be read as text"],
+    ["an error whose message throws", Object.defineProperty(new Error("x"), "message", { get() { throw new Error("y"); } }), "cannot be read as text"],
   ])("%s that is thrown is a failed result", async (_, thrown, text) => {
     const throwing = toolOf(() => { throw thrown as Error; });
     const rejecting = toolOf(() => Promise.reject(thrown as Error));
