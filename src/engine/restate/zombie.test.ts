@@ -38,7 +38,7 @@ describe("a worker that Restate cannot reach any more, whose step goes on", () =
     }));
 
     expect(await other.engine.result(taskId)).toMatchObject({ status: "done", output: "other" });
-    expect(await other.recorded()).toEqual(["zombie/late", "other"]);
+    expect(await other.recorded()).toEqual(["zombie/late/1.1", "other"]);
     expect(await other.observer.all("SELECT key FROM test_key")).toEqual([{ key: "by other" }]);
     const task = await other.engine.get(taskId);
     expect((await other.engine.steps(String(task?.runId))).map(({ name, outcome }) => [name, outcome])).toEqual([["charge", { ok: true, value: "other" }]]);
