@@ -34,9 +34,16 @@ export function isLonghaulError(value: unknown): value is LonghaulError {
   return isError(value) && brand in value;
 }
 
-/** Also for an error that was made in another realm, as by a test runner that gives each file its own. Never throws, as `in` and `instanceof` of a proxy may. */
+/**
+ * Also for an error that was made in another realm, as by a test runner that gives each file its own, and for one that came from a worker thread, which
+ * `Error.isError` does not know. Never throws, as `in` and `instanceof` of a proxy may.
+ */
 export function isError(value: unknown): value is Error {
-  return Error.isError(value);
+  try {
+    return Error.isError(value) || value instanceof Error;
+  } catch {
+    return false; // A proxy that does not let itself be asked.
+  }
 }
 
 /** The text of anything that was thrown. Never throws itself. */
