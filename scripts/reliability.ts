@@ -38,6 +38,8 @@ interface Row {
   readonly team: string;
   readonly commits: number;
   readonly points: number;
+  /** Null for seeds. */
+  readonly disks: number | null;
   readonly branches: number;
   readonly violations: readonly string[];
   /** Seeds only. */
@@ -68,8 +70,8 @@ function showProgress(what: string, done: number, total: number): void {
 async function killPoints(folder: string): Promise<readonly Row[]> {
   const rows: Row[] = [];
   for (const scenario of chosen) {
-    const { team, commits, points, branches, violations } = await killEverywhere({ scenario, folder, stride, onProgress: (done, total) => showProgress(`kill points ${scenario.name}`, done, total) });
-    rows.push({ stories: "kill points", team, commits, points, branches, violations });
+    const { team, commits, points, disks, branches, violations } = await killEverywhere({ scenario, folder, stride, onProgress: (done, total) => showProgress(`kill points ${scenario.name}`, done, total) });
+    rows.push({ stories: "kill points", team, commits, points, disks, branches, violations });
   }
   return rows;
 }
@@ -77,8 +79,8 @@ async function killPoints(folder: string): Promise<readonly Row[]> {
 async function powerCuts(folder: string): Promise<readonly Row[]> {
   const rows: Row[] = [];
   for (const scenario of chosen) {
-    const { team, commits, cuts, branches, violations } = await cutPowerEverywhere({ scenario, folder, stride, onProgress: (done, total) => showProgress(`power cuts ${scenario.name}`, done, total) });
-    rows.push({ stories: "power cuts", team, commits, points: cuts, branches, violations });
+    const { team, commits, cuts, disks, branches, violations } = await cutPowerEverywhere({ scenario, folder, stride, onProgress: (done, total) => showProgress(`power cuts ${scenario.name}`, done, total) });
+    rows.push({ stories: "power cuts", team, commits, points: cuts, disks, branches, violations });
   }
   return rows;
 }
@@ -108,7 +110,8 @@ function toRow(stories: string, team: string, reports: readonly SeedReport[]): R
   return {
     stories, team, failures,
     commits: reports.reduce((sum, { commits }) => sum + commits, 0),
-    points: reports.reduce((sum, { faults }) => sum + faults.length, 0),
+    points: reports.reduce((sum, { occurred }) => sum + occurred, 0),
+    disks: null,
     branches: reports.reduce((sum, { sessions }) => sum + sessions, 0),
     violations: failures.flatMap(({ violations, command }) => violations.map((violation) => `${command}: ${violation}`)),
   };
@@ -121,12 +124,12 @@ function wholeNumber(option: string, text: string): number {
 }
 
 function printTable(rows: readonly Row[]): void {
-  const head = ["stories", "team", "commits", "points", "branches", "violations"];
-  const total = ["", `${new Set(rows.map(({ team }) => team)).size} teams`, sum(rows.map(({ commits }) => commits)), sum(rows.map(({ points }) => points)), sum(rows.map(({ branches }) => branches)), sum(rows.map(({ violations }) => violations.length))].map(String);
-  const lines = [head, ...rows.map((row) => [row.stories, row.team, String(row.commits), String(row.points), String(row.branches), String(row.violations.length)]), total];
+  const head = ["stories", "team", "commits", "points", "disks", "branches", "violations"];
+  const total = ["", `${new Set(rows.map(({ team }) => team)).size} teams`, sum(rows.map(({ commits }) => commits)), sum(rows.map(({ points }) => points)), sum(rows.map(({ disks }) => disks ?? 0)), sum(rows.map(({ branches }) => branches)), sum(rows.map(({ violations }) => violations.length))].map(String);
+  const lines = [head, ...rows.map((row) => [row.stories, row.team, String(row.commits), String(row.points), String(row.disks ?? ""), String(row.branches), String(row.violations.length)]), total];
   const widths = head.map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0)));
   for (const line of lines) console.log(line.map((cell, column) => (column < 2 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0))).join("  "));
-  console.log("\npoints: instants at which the process dies, ways in which the power is cut, faults of seeds. branches: stories that were told to their end, or lives of the process in seeds.");
+  console.log("\npoints: instants at which the process dies, ways in which the power is cut, faults of seeds that came to pass. disks: their different contents. branches: stories that were told to their end, or lives of the process in seeds.");
 }
 
 function sum(numbers: readonly number[]): number {

@@ -47,8 +47,9 @@ export interface Engine {
   restart(taskId: string, options?: StartOptions): Promise<Task>;
   /**
    * Lets a parked (code-mismatch) task go on with a new run: what was delivered is delivered again, what the code asks for is executed, and what else the
-   * journal holds is served when the code asks for it; what it never asks for is left out. Its times, signals that nothing took, calls in flight and idempotency keys stay. A call that the code no longer
-   * asks for parks the run again when it ends.
+   * journal holds is served when the code asks for it; what it never asks for is left out. Signals that nothing took, calls in flight and idempotency keys
+   * stay, and so do the times of what is served: a sleep that is asked for again ends when it would have, unless code executed something before it, which
+   * brings its time to the present. A call that the code no longer asks for parks the run again when it ends.
    * @throws {TASK_UNKNOWN, TASK_STATE}
    */
   skip(taskId: string, writes?: readonly Write[]): Promise<Task>;

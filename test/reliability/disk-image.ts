@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
@@ -24,6 +25,11 @@ export function writeImage(directory: string, { db, wal }: DiskImage): void {
 
 export function databasePath(directory: string): string {
   return join(directory, databaseName);
+}
+
+/** Names what is on the disk. */
+export function hashOfImage({ db, wal }: DiskImage): string {
+  return createHash("sha256").update(`${db.length}\n`).update(db).update(wal).digest("hex");
 }
 
 export function isSameImage(left: DiskImage, right: DiskImage): boolean {

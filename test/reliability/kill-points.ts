@@ -1,6 +1,6 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
-import { type DiskImage, isSameImage } from "./disk-image.ts";
+import { type DiskImage, hashOfImage, isSameImage } from "./disk-image.ts";
 import type { Scenario } from "./scenario.ts";
 import type { Moment } from "./session.ts";
 import { type Checkpoint, type StoryEnd, tellStory } from "./story.ts";
@@ -20,6 +20,8 @@ export interface KillReport {
   readonly team: string;
   readonly commits: number;
   readonly points: number;
+  /** Different contents of the disk among them. */
+  readonly disks: number;
   /** Points that differ from each other in the disk, the clock or what the outside has seen: each is a story of its own. */
   readonly branches: number;
   readonly violations: readonly string[];
@@ -73,7 +75,7 @@ export async function killEverywhere({ scenario, folder, stride = 1, offset = 0,
     rmSync(branch, { recursive: true, force: true });
   }
   rmSync(join(folder, "trunk"), { recursive: true, force: true });
-  return { team: scenario.name, commits: end.commits, points: points.length, branches: told.length, violations };
+  return { team: scenario.name, commits: end.commits, points: points.length, disks: new Set(points.map(({ image }) => hashOfImage(image))).size, branches: told.length, violations };
 }
 
 function isSamePoint(left: KillPoint, right: KillPoint): boolean {

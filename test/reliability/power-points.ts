@@ -16,6 +16,8 @@ export interface PowerReport {
   /** Commits during or after which the log was worked off into the data file. */
   readonly checkpoints: number;
   readonly cuts: number;
+  /** Different contents to which they were recovered. */
+  readonly disks: number;
   /** Different contents at different instants to which the cuts were recovered: each is a story of its own. */
   readonly branches: number;
   readonly violations: readonly string[];
@@ -49,16 +51,18 @@ export async function cutPowerEverywhere({ scenario, folder, stride = 1, offset 
   const violations = end.violations.map((violation) => `${scenario.name}, undisturbed: ${violation}`);
   const chosen = commits.filter((_, index) => index % stride === offset % stride);
   const counts = { cuts: 0, branches: 0 };
+  const disks = new Set<string>();
   for (const [index, commit] of chosen.entries()) {
     onProgress(index, chosen.length);
     if (violations.length >= violationsMax) break;
     const found = await cutPowerDuring(commit, { scenario, folder, log: end.log });
     counts.cuts += found.cuts;
-    counts.branches += found.branches;
+    counts.branches += found.contents.length;
+    for (const content of found.contents) disks.add(content);
     violations.push(...found.violations.map((violation) => `${scenario.name}, power cut during commit ${commit.number} ${violation}`));
   }
   rmSync(join(folder, "trunk"), { recursive: true, force: true });
-  return { team: scenario.name, commits: commits.length, checkpoints: commits.filter(({ before, after }) => !before.db.equals(after.db)).length, ...counts, violations };
+  return { team: scenario.name, commits: commits.length, checkpoints: commits.filter(({ before, after }) => !before.db.equals(after.db)).length, ...counts, disks: disks.size, violations };
 }
 
 async function tellCommits(scenario: Scenario, folder: string): Promise<{ readonly end: StoryEnd; readonly commits: readonly Commit[] }> {
@@ -86,7 +90,7 @@ async function tellCommits(scenario: Scenario, folder: string): Promise<{ readon
   return { end, commits };
 }
 
-async function cutPowerDuring(commit: Commit, { scenario, folder, log }: { readonly scenario: Scenario; readonly folder: string; readonly log: readonly WorldEvent[] }): Promise<Pick<PowerReport, "cuts" | "branches" | "violations">> {
+async function cutPowerDuring(commit: Commit, { scenario, folder, log }: { readonly scenario: Scenario; readonly folder: string; readonly log: readonly WorldEvent[] }): Promise<Pick<PowerReport, "cuts" | "violations"> & { readonly contents: readonly string[] }> {
   const recover = ({ image }: { readonly image: DiskImage }): string => {
     const directory = join(folder, "recovered");
     rmSync(directory, { recursive: true, force: true });
@@ -111,5 +115,5 @@ async function cutPowerDuring(commit: Commit, { scenario, folder, log }: { reado
     rmSync(branch, { recursive: true, force: true });
   }
   rmSync(join(folder, "recovered"), { recursive: true, force: true });
-  return { cuts: cuts.length, branches: contents.size, violations };
+  return { cuts: cuts.length, contents: [...contents.keys()], violations };
 }

@@ -5,9 +5,13 @@ import { listPowerCuts } from "./power-cut.ts";
 import type { Action, Scenario } from "./scenario.ts";
 import type { Moment, OnMoment, Session } from "./session.ts";
 import { type Alarm, storyAtMs, type StoryEnd, tellStory } from "./story.ts";
-import { stormyWeather } from "./weather.ts";
+import { stormyWeather, type Weather } from "./weather.ts";
+import { eventsOf } from "./world.ts";
 
-export type SeedEnd = Pick<StoryEnd, "commits" | "sessions" | "violations" | "log">;
+export interface SeedEnd extends Pick<StoryEnd, "commits" | "sessions" | "violations" | "log"> {
+  /** How many of the faults came to pass: a story may end before a commit of that number, or no process live at that instant. */
+  readonly occurred: number;
+}
 
 /** Tells the story of a plan to its end and judges it. */
 export async function tellPlan(plan: FaultPlan, folder: string): Promise<SeedEnd> {
@@ -15,16 +19,19 @@ export async function tellPlan(plan: FaultPlan, folder: string): Promise<SeedEnd
   const random = seededRandom(`reliability ${plan.seed}`);
   const skew = { ms: 0 };
   const disk = new Disk(faults);
-  return await tellStory({
+  const occurred = new Set<Fault>();
+  const end = await tellStory({
     folder,
     scenario: withActions(plan, faults),
     seed: `reliability ${plan.seed}`,
-    weather: weatherOf(plan, faults),
-    alarms: [...clockAlarms(faults, skew), ...disk.alarms(), ...killAlarms(faults)],
-    onMoment: new Deaths(faults, disk, random.split("cuts")).look,
+    weather: weatherOf(plan, faults, occurred),
+    alarms: [...clockAlarms(faults, skew), ...disk.alarms(), ...killAlarms(faults)].map((alarm) => noted(alarm, occurred)),
+    onMoment: new Deaths(faults, { disk, occurred, random: random.split("cuts") }).look,
     downMs: (crash) => Math.round(30_000 * random.split(`down/${crash}`).next() ** 3),
     skewMs: () => skew.ms,
   });
+  for (const fault of faults) if (fault.kind === "action" && eventsOf(end.log, "acted").some(({ action }) => action === fault.action.id)) occurred.add(fault);
+  return { ...end, occurred: occurred.size };
 }
 
 function instantOf(fault: Fault): number {
@@ -43,24 +50,47 @@ function withActions({ scenario, horizonMs }: FaultPlan, faults: readonly Fault[
   return { ...scenario, actions, horizonMs: Math.min(scenario.horizonMs ?? 0, horizonMs) };
 }
 
-function weatherOf({ seed, horizonMs }: FaultPlan, faults: readonly Fault[]): ReturnType<typeof stormyWeather> {
+function weatherOf({ seed, horizonMs }: FaultPlan, faults: readonly Fault[], occurred: Set<Fault>): Weather {
   const ratioOf = (kind: "models" | "tools"): number => faults.reduce((ratio, fault) => (fault.kind === kind ? fault.ratio : ratio), 0);
-  return stormyWeather(`weather ${seed}`, { isUneven: faults.some(({ kind }) => kind === "slow"), modelErrorRatio: ratioOf("models"), toolErrorRatio: ratioOf("tools"), untilMs: storyAtMs + horizonMs });
+  const weather = stormyWeather(`weather ${seed}`, { isUneven: faults.some(({ kind }) => kind === "slow"), modelErrorRatio: ratioOf("models"), toolErrorRatio: ratioOf("tools"), untilMs: storyAtMs + horizonMs });
+  const told = <T>(kind: Fault["kind"], value: T, isFault: boolean): T => {
+    for (const fault of faults) if (isFault && fault.kind === kind) occurred.add(fault);
+    return value;
+  };
+  const notedError = (kind: Fault["kind"], error: Error | null): Error | null => told(kind, error, error !== null);
+  return {
+    latencyMs: (what, usualMs) => told("slow", weather.latencyMs(what, usualMs), true),
+    modelError: (what, atMs) => notedError("models", weather.modelError(what, atMs)),
+    toolError: (what, atMs) => notedError("tools", weather.toolError(what, atMs)),
+  };
 }
 
-function clockAlarms(faults: readonly Fault[], skew: { ms: number }): readonly Alarm[] {
+/** What rings when a fault comes to pass, or to its end. */
+type FaultAlarm = Alarm & { readonly fault: Fault };
+
+function noted({ fault, atMs, ring }: FaultAlarm, occurred: Set<Fault>): Alarm {
+  return {
+    atMs,
+    ring(session) {
+      occurred.add(fault);
+      ring(session);
+    },
+  };
+}
+
+function clockAlarms(faults: readonly Fault[], skew: { ms: number }): readonly FaultAlarm[] {
   return faults.flatMap((fault) => {
     if (fault.kind !== "clock") return [];
     const ring = ({ outside }: Session): void => {
       skew.ms += fault.byMs;
       outside.note({ type: "stepped", byMs: fault.byMs });
     };
-    return [{ atMs: storyAtMs + fault.atMs, ring }];
+    return [{ fault, atMs: storyAtMs + fault.atMs, ring }];
   });
 }
 
-function killAlarms(faults: readonly Fault[]): readonly Alarm[] {
-  return faults.flatMap((fault) => (fault.kind === "kill" ? [{ atMs: storyAtMs + fault.atMs, ring: (session: Session) => session.ring() }] : []));
+function killAlarms(faults: readonly Fault[]): readonly FaultAlarm[] {
+  return faults.flatMap((fault) => (fault.kind === "kill" ? [{ fault, atMs: storyAtMs + fault.atMs, ring: (session: Session) => session.ring() }] : []));
 }
 
 /** A disk that is full from time to time. A process that starts meanwhile finds it so. */
@@ -71,10 +101,10 @@ class Disk {
     this.#times = faults.filter((fault) => fault.kind === "full");
   }
 
-  alarms(): readonly Alarm[] {
-    return this.#times.flatMap(({ atMs, forMs, pages }) => [
-      { atMs: storyAtMs + atMs, ring: (session: Session) => fill(session, pages) },
-      { atMs: storyAtMs + atMs + forMs, ring: (session: Session) => session.limitPages(null) },
+  alarms(): readonly FaultAlarm[] {
+    return this.#times.flatMap((fault) => [
+      { fault, atMs: storyAtMs + fault.atMs, ring: (session: Session) => fill(session, fault.pages) },
+      { fault, atMs: storyAtMs + fault.atMs + fault.forMs, ring: (session: Session) => session.limitPages(null) },
     ]);
   }
 
@@ -92,13 +122,15 @@ function fill(session: Session, pages: number): void {
 /** Decides at each moment whether the process dies of one of the faults, and what it leaves. */
 class Deaths {
   readonly #disk: Disk;
+  readonly #occurred: Set<Fault>;
   readonly #random: Random;
   readonly #open: Set<Fault>;
   #connection: Moment["db"] = null;
   #before: DiskImage | null = null;
 
-  constructor(faults: readonly Fault[], disk: Disk, random: Random) {
+  constructor(faults: readonly Fault[], { disk, occurred, random }: { readonly disk: Disk; readonly occurred: Set<Fault>; readonly random: Random }) {
     this.#disk = disk;
+    this.#occurred = occurred;
     this.#random = random;
     this.#open = new Set(faults.filter(({ kind }) => kind === "crash" || kind === "power"));
   }
@@ -115,6 +147,7 @@ class Deaths {
       return null;
     }
     this.#open.delete(due);
+    this.#occurred.add(due);
     return due.kind === "crash" ? moment.image() : this.#cut(moment);
   };
 

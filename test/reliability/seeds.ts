@@ -9,7 +9,9 @@ export interface SeedReport {
   readonly seed: number;
   readonly commits: number;
   readonly sessions: number;
+  /** What was planned; `occurred` of them came to pass. */
   readonly faults: readonly string[];
+  readonly occurred: number;
   readonly violations: readonly string[];
   /** Tells the story again, shrunk where it was shrunk. */
   readonly command: string;
@@ -28,8 +30,8 @@ export async function tellSeed(seed: number, folder: string): Promise<SeedReport
 export async function tellAndReport(plan: FaultPlan, parent: string, command: string): Promise<SeedReport> {
   const folder = mkdtempSync(join(parent, "seed-"));
   try {
-    const { commits, sessions, violations } = await tellPlan(plan, folder);
-    return { team: plan.scenario.name, seed: plan.seed, faults: plan.faults.map(describeFault), command, commits, sessions, violations };
+    const { commits, sessions, violations, occurred } = await tellPlan(plan, folder);
+    return { team: plan.scenario.name, seed: plan.seed, faults: plan.faults.map(describeFault), command, commits, sessions, violations, occurred };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
