@@ -1,6 +1,7 @@
 import type { WorkflowContext } from "@restatedev/restate-sdk";
 import type { Clock } from "../../base/clock.ts";
 import type { Json } from "../../base/json.ts";
+import { macrotask } from "../../base/turn.ts";
 import type { PostgresDatabase, PostgresSession } from "../../db/postgres.ts";
 import type { Run } from "../../record/run.ts";
 import type { CompletedStep } from "../../record/step.ts";
@@ -64,6 +65,8 @@ export interface RestateEngineOptions {
 
 const sweepMsDefault = 5_000;
 const recallMsDefault = 2_000;
+/** Turns of the event loop in which the SDK tells of a suspension, after it has ended its answer. */
+const noticeTurns = 3;
 
 export interface RestateEngine extends Engine {
   readonly duty: EngineDuty;
@@ -104,8 +107,10 @@ class RestateWorker implements RestateEngine, RestateHandler {
   readonly #agents = new Map<string, EngineAgent>();
   /** Runs that were given a slot here and have not begun here. */
   readonly #expected = new Set<string>();
-  /** What invocations that are in memory are for. */
-  readonly #invocations = new Map<string, Activation>();
+  /** The attempts that invocations in memory have begun. */
+  readonly #attempts = new Map<string, Activation & { readonly attempt: number }>();
+  /** Suspensions that are being noted. */
+  readonly #noting = new Set<Promise<void>>();
   #execute: Execute | null = null;
   #endpoint: RestateEndpoint | null = null;
   #state: "open" | "draining" | "closed" = "open";
@@ -158,19 +163,25 @@ class RestateWorker implements RestateEngine, RestateHandler {
   }
 
   async suspended(invocationId: string): Promise<void> {
-    const activation = this.#invocations.get(invocationId);
-    if (activation === undefined) return;
-    this.#live.letGo(activation.runId);
-    await this.#writer.persist((change) => markSuspended(change.db, activation.runId, activation.activation));
+    const attempt = this.#attempts.get(invocationId);
+    if (attempt === undefined) return;
+    this.#live.letGo(attempt.runId);
+    const noting = this.#writer.persist((change) => markSuspended(change.db, attempt));
+    this.#noting.add(noting);
+    await noting.finally(() => this.#noting.delete(noting));
+  }
+
+  async noted(): Promise<void> {
+    // The SDK ends its answer before it tells of the suspension.
+    for (let turn = 0; turn < noticeTurns; turn++) await macrotask();
+    await Promise.allSettled(this.#noting);
   }
 
   async activate(context: WorkflowContext, activation: Activation): Promise<void> {
-    const { id } = context.request();
-    this.#invocations.set(id, activation);
     try {
       await this.#activate(context, activation);
     } finally {
-      this.#invocations.delete(id);
+      this.#attempts.delete(context.request().id);
     }
   }
 
@@ -183,6 +194,7 @@ class RestateWorker implements RestateEngine, RestateHandler {
       await passJournal(context);
       return;
     }
+    this.#attempts.set(context.request().id, { ...activation, attempt: begun.task.attempt });
     if (!(await this.#suspects.turnOf(begun.task))) throw engineClosed();
     const { clock } = this.#options;
     await this.#live.run(

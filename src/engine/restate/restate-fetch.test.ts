@@ -1,3 +1,5 @@
+import { once } from "node:events";
+import type { Server } from "node:http";
 import { serve } from "@hono/node-server";
 import { afterAll, describe, expect, it, vi } from "vitest";
 import type { Json } from "../../base/json.ts";
@@ -21,7 +23,13 @@ async function deploy({ engine }: RestateFixture, execute: (ctx: EngineContext) 
   const handler = await engine.serve([agentA], async (ctx) => done(await execute(ctx)));
   const port = await freePort();
   const server = serve({ hostname: "127.0.0.1", port, fetch: (request) => (requests++, handler(request)) });
-  closing.push(() => new Promise((resolve) => void server.close(() => resolve())));
+  closing.push(async () => {
+    const closed = once(server, "close");
+    server.close();
+    // Restate keeps its connections open.
+    (server as Server).closeAllConnections();
+    await closed;
+  });
   const { admin } = await sharedRestate();
   const answer = await fetch(`${admin}/deployments`, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ uri: `http://127.0.0.1:${port}`, use_http_11: true }) });
   expect({ ok: answer.ok, said: answer.ok ? "" : await answer.text() }).toEqual({ ok: true, said: "" });

@@ -16,5 +16,11 @@ export interface FetchEndpointOptions {
 export function createFetchEndpoint({ team, handler, recallMsMax, identityKeys }: FetchEndpointOptions): FetchHandler {
   const { slots, runs } = restateServices(team, handler, recallMsMax);
   const answer = createEndpointHandler({ services: [slots, runs], logger: () => undefined, ...(identityKeys.length === 0 ? {} : { identityKeys: [...identityKeys] }) });
-  return (request) => answer(request);
+  return async (request) => {
+    const { status, headers, body } = await answer(request);
+    // As a whole: what tells Restate that a run may go on must not be there before it is noted that nothing crashed.
+    const bytes = body === null ? null : await new Response(body).arrayBuffer();
+    await handler.noted();
+    return new Response(bytes, { status, headers });
+  };
 }

@@ -8,6 +8,8 @@ export interface RestateHandler {
   activate(context: WorkflowContext, activation: Activation): Promise<void>;
   /** Restate takes this invocation out of memory, and calls it again when it can go on. */
   suspended(invocationId: string): Promise<void>;
+  /** Resolves when each suspension that was told is noted. */
+  noted(): Promise<void>;
 }
 
 /** Longer than any step may take: Restate throws away what a step comes to that it has cut off. */

@@ -106,9 +106,9 @@ export async function lockReady(db: PostgresSession, agent: string, atMs: number
   );
 }
 
-/** Restate took an attempt of this activation out of memory. */
-export async function markSuspended(db: PostgresSession, runId: string, activation: number): Promise<void> {
-  await db.run("UPDATE lh_task SET suspended = true WHERE run_id = $1 AND activation = $2 AND status = 'running'", runId, activation);
+/** Restate took this attempt out of memory. */
+export async function markSuspended(db: PostgresSession, { runId, activation, attempt }: { readonly runId: string; readonly activation: number; readonly attempt: number }): Promise<void> {
+  await db.run("UPDATE lh_task SET suspended = true WHERE run_id = $1 AND activation = $2 AND attempt = $3 AND status = 'running'", runId, activation, attempt);
 }
 
 /** True when no task before this one in line is executing that was in more than so many crashes without a completed step: of such tasks one executes at a time. */
