@@ -26,9 +26,12 @@ export interface BegunRun extends LoadedRun {
 /**
  * Begins an attempt of an activation; what an earlier attempt still writes is refused from now on. A second one means that the first was cut off: that crash is counted.
  * Null when the task does not execute this activation: it ended, or was given up as one that crashes too often.
+ * `called` aborts when Restate has given up the call that this is for. It is looked at under the lock: PostgreSQL may have been away for longer than Restate waited, and
+ * a beginning that comes after the one of the next call would leave a run that nobody executes.
  */
-export async function beginAttempt(change: Change, { runId, activation }: Activation, agentOf: (name: string) => EngineAgent | undefined): Promise<BegunRun | null> {
+export async function beginAttempt(change: Change, { runId, activation }: Activation, { agentOf, called }: { readonly agentOf: (name: string) => EngineAgent | undefined; readonly called: AbortSignal }): Promise<BegunRun | null> {
   const found = await lockTaskOfRun(change.db, runId);
+  if (called.aborted) throw new Error(`Restate has given up this call of run ${runId}.`);
   if (found === null || found.status !== "running" || found.activation !== activation) return null;
   const agent = agentOf(found.agent);
   // Another worker may have it: Restate calls again, and nothing is counted.

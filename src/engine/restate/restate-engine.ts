@@ -187,7 +187,8 @@ class RestateWorker implements RestateEngine, RestateHandler {
 
   async #activate(context: WorkflowContext, activation: Activation): Promise<void> {
     if (this.#state !== "open" || this.#execute === null) throw engineClosed();
-    const begun = await this.#writer.persist((change) => beginAttempt(change, activation, (name) => this.#agents.get(name)));
+    const beginning = { agentOf: (name: string) => this.#agents.get(name), called: context.request().attemptCompletedSignal };
+    const begun = await this.#writer.persist((change) => beginAttempt(change, activation, beginning));
     this.#expected.delete(activation.runId);
     const agent = begun === null ? undefined : this.#agents.get(begun.task.agent);
     if (begun === null || agent === undefined) {
