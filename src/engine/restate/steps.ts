@@ -15,7 +15,7 @@ import { noteDue, type Change } from "./change.ts";
 import { appendStep, asStored, getStep } from "./journal.ts";
 import { currentTask, type AttemptIds } from "./run-exits.ts";
 import { startTask } from "./start-task.ts";
-import { clearRecoveriesWithoutProgress, getTask, getTaskOfRun } from "./tasks.ts";
+import { clearRecoveriesWithoutProgress, getTaskOfRun, lockTask } from "./tasks.ts";
 import { runUserTransaction } from "./user-transaction.ts";
 import { insertWait, takeOverWait, takeSignal, type StoredWait } from "./waits.ts";
 import type { Writer } from "./writer.ts";
@@ -123,8 +123,9 @@ export async function beginChild(scope: StepScope, operation: Operation, task: N
   const begin = async (change: Change): Promise<Envelope> => {
     const known = await knownWait(scope, change, operation, awakeable);
     if (known !== null) return known;
-    const { taskId } = await startTask(change, task, { queueMax: scope.queueMax, parentRunId: scope.runId });
-    const end = (await getTask(change.db, taskId))?.end ?? null;
+    const { taskId, created } = await startTask(change, task, { queueMax: scope.queueMax, parentRunId: scope.runId });
+    // Locked: whoever is ending it may have looked already for those who wait.
+    const end = created ? null : ((await lockTask(change.db, taskId))?.end ?? null);
     if (end !== null) return await commitEnd(scope, change, { operation, startedAtMs: change.atMs, end: { outcome: { ok: true, value: { ...end, taskId } as unknown as Json } } });
     await refuseSelfWait(change, scope.runId, taskId);
     await insertWait(change.db, { ...waitOf(scope, operation, change), reason: "child", childTaskId: taskId, awakeable });
