@@ -12,7 +12,7 @@ import { testWaits } from "./engine-waits.testsuite.ts";
 
 /** The contract of every engine: its invariants E1 to E13, each named by the tests that defend it. */
 export function testEngine(suite: EngineSuite): void {
-  describe("engine", { retry: suite.retry ?? 0 }, () => {
+  describe("engine", () => {
     afterAll(() => suite.destroy());
     testStart(suite);
     testSteps(suite);

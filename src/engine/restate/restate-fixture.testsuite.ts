@@ -150,8 +150,6 @@ export function restateSuite({ limits = {}, server = sharedRestate }: RestateSui
       return await open(next((fixture as RestateFixture).place));
     },
     replaysInterrupted: false,
-    // On a loaded machine a wait of the suite may be over before Restate has answered: one or two tests in a hundred.
-    retry: 2,
     destroy: () => end(opened),
   };
 }
