@@ -7,11 +7,10 @@ import { engineBugs } from "../test/oracle/engine-bugs.ts";
 import type { PlantedBug } from "../test/oracle/planted-bug.ts";
 
 // Plants the bugs of test/oracle/engine-bugs.ts one at a time in a copy of the tree and runs the tests that are to catch each: `npm run oracle`.
-// `--only "dropped fsync"` plants one, `--json` prints for machines. Ends with 1 when fewer than 95 % are caught.
+// `--only "dropped fsync"` plants one, `--json` prints for machines. Ends with 1 when one is missed.
 const { values } = parseArgs({ options: { only: { type: "string" }, json: { type: "boolean", default: false } } });
 const root = join(import.meta.dirname, "..");
 const copied = ["src", "test", "examples", "templates", "docs", "scripts", "bin", "package.json", "tsconfig.json", "vitest.config.ts", "README.md", "ARCHITECTURE.md"];
-const caughtShareMin = 0.95;
 /** A planted bug may make a test wait for ever; what does not end in this time is stopped and counts as caught. */
 const suiteMsMax = 240_000;
 
@@ -78,7 +77,7 @@ try {
   const caught = verdicts.filter((verdict) => verdict.caught).length;
   if (values.json) console.log(JSON.stringify(verdicts));
   else console.log(`${caught} of ${verdicts.length} planted bugs were caught.`);
-  if (caught < caughtShareMin * verdicts.length) process.exitCode = 1;
+  if (caught < verdicts.length) process.exitCode = 1;
 } finally {
   rmSync(tree, { recursive: true, force: true });
 }

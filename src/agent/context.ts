@@ -24,6 +24,12 @@ export interface CallResult<Output> {
   readonly evidence: unknown;
 }
 
+/** Options of `ctx.call`. */
+export interface CallOptions {
+  /** Higher first. Default: that of the caller. */
+  readonly priority?: number;
+}
+
 /** Options of `ctx.send`. */
 export interface SendOptions {
   /** Idempotency key: within 400 days a task with this key starts once. Default: this step of this run. */
@@ -53,6 +59,12 @@ export interface StepScope {
 export interface WaitOptions {
   /** Gives up after this long: `timedOut` is true. Default: the task's deadline. */
   readonly timeout?: Duration;
+}
+
+/** Options of `ctx.tools`. */
+export interface ToolsOptions<Name extends string> {
+  /** By tool name. Default: `once`. */
+  readonly effects?: Readonly<Partial<Record<Name, Effect>>>;
 }
 
 /** What `ctx.waitFor` returns. */
@@ -85,7 +97,7 @@ export interface RunContext {
   /** Waits for `longhaul`'s or an application's signal to this run. */
   waitFor(signal: string, options?: WaitOptions): Promise<SignalResult>;
   /** Asks an agent or a flow and waits for its outcome. @throws {TASK_DEAD} {TASK_CANCELED} {FAN_OUT_LIMIT} {DEPTH_LIMIT} */
-  call<Input, Output>(agent: Callable<Input, Output>, input: NoInfer<Input>, options?: { readonly priority?: number }): Promise<CallResult<Output>>;
+  call<Input, Output>(agent: Callable<Input, Output>, input: NoInfer<Input>, options?: CallOptions): Promise<CallResult<Output>>;
   /** Queues a task and goes on. @throws {FAN_OUT_LIMIT} {DEPTH_LIMIT} */
   send<Input>(agent: Callable<Input>, input: NoInfer<Input>, options?: SendOptions): Promise<{ readonly taskId: string }>;
   /** States a fact for whoever subscribed with `on(event)`; returns how many tasks it started. @throws {DEPTH_LIMIT} */
@@ -94,7 +106,7 @@ export interface RunContext {
   /** An AI SDK model whose calls are durable steps: priced, budgeted, recorded. */
   model(reference: ModelReference): LanguageModelV4;
   /** AI SDK tools whose executions are durable steps. A tool without a declared effect is `once`. */
-  tools<Tools extends Readonly<Record<string, object>>>(tools: Tools, options?: { readonly effects?: Readonly<Partial<Record<keyof Tools & string, Effect>>> }): Tools;
+  tools<Tools extends Readonly<Record<string, object>>>(tools: Tools, options?: ToolsOptions<keyof Tools & string>): Tools;
   /** Writes a `decision` record. */
   note(text: string, data?: JsonObject): Promise<void>;
 }

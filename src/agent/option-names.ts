@@ -1,4 +1,5 @@
 import type { AgentSpec, BudgetSpec, ExpectSpec, LimitsSpec } from "./agent-definition.ts";
+import type { CallOptions, SendOptions, StepOptions, ToolsOptions, WaitOptions } from "./context.ts";
 import type { EndpointDefinition } from "./model-reference.ts";
 import type { Report } from "./problem.ts";
 import type { SecretReference } from "./secret.ts";
@@ -37,6 +38,15 @@ export const optionNames = {
   webhook: { kind: true, name: true, url: true, headers: true, signingSecret: true } satisfies Names<WebhookDefinition>,
   console: { kind: true, name: true } satisfies Names<ConsoleDefinition>,
   secret: { kind: true, name: true, file: true } satisfies Names<SecretReference>,
+} as const;
+
+/** The options of the methods of ctx. */
+export const contextOptionNames = {
+  step: { timeout: true, attempts: true } satisfies Names<StepOptions>,
+  waitFor: { timeout: true } satisfies Names<WaitOptions>,
+  call: { priority: true } satisfies Names<CallOptions>,
+  send: { key: true, priority: true, delay: true } satisfies Names<SendOptions>,
+  tools: { effects: true } satisfies Names<ToolsOptions<never>>,
 } as const;
 
 /** Options of the design whose part does not exist in this version: refused, so that none is silently ignored. */

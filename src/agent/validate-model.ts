@@ -1,5 +1,6 @@
+import { describeValue } from "../base/describe-value.ts";
 import { findClosest } from "./option-names.ts";
-import { describeValue, type Report } from "./problem.ts";
+import type { Report } from "./problem.ts";
 
 /** The providers that need no endpoint of their own. */
 export const builtInProviders: readonly string[] = ["anthropic", "openai"];

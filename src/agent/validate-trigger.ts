@@ -3,10 +3,9 @@ import { isSchema, type Schema } from "../base/schema.ts";
 import { parseCron } from "./cron-pattern.ts";
 import { checkOptionNames, optionNames } from "./option-names.ts";
 import type { Report } from "./problem.ts";
-import { checkBoolean, checkDuration, checkFields, checkFunction, checkSchema, checkText, type Fields } from "./value-checks.ts";
+import { checkBoolean, checkDuration, checkEventName, checkFields, checkFunction, checkSchema, checkText, type Fields } from "./value-checks.ts";
 
 const kinds = ["every", "cron", "on", "poll"] as const;
-const eventPattern = /^[A-Za-z0-9][\w.:-]{0,127}$/;
 const intervalRange = { minMs: 1000, maxMs: 366 * 86_400_000, text: "Use an interval from 1s to 366d." };
 /** Any instant: whether a pattern ever matches does not depend on it. */
 const referenceAtMs = Date.UTC(2026, 0, 1);
@@ -41,7 +40,7 @@ const checkers: Readonly<Record<(typeof kinds)[number], (report: Report, trigger
     checkFunction(report, "input", trigger["input"]);
   },
   on: (report, trigger) => {
-    if (typeof trigger["event"] !== "string" || !eventPattern.test(trigger["event"])) report("event", trigger["event"], 'Use a name such as "lead.found": letters, digits, ".", "_", ":" and "-", at most 128.');
+    checkEventName(report, "event", trigger["event"]);
     if (trigger["schema"] !== null) checkSchema(report, "schema", trigger["schema"]);
     if (trigger["input"] !== null) checkFunction(report, "input", trigger["input"]);
   },

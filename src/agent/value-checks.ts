@@ -9,6 +9,7 @@ import { isSecretReference } from "./secret.ts";
 
 export type Fields = Readonly<Record<string, unknown>>;
 
+const eventPattern = /^[A-Za-z0-9][\w.:-]{0,127}$/;
 const namePattern = /^[a-z][a-z0-9_-]{0,63}$/;
 /** A million dollars. */
 const microUsdMax = 1_000_000_000_000;
@@ -37,6 +38,11 @@ export function checkName(report: Report, field: string, value: unknown): void {
 /** Reports a text that is not one, or is empty. */
 export function checkText(report: Report, field: string, value: unknown): void {
   if (typeof value !== "string" || value.trim() === "") report(field, value, "Use a text that is not empty.");
+}
+
+/** A name that a trigger can hear. */
+export function checkEventName(report: Report, field: string, value: unknown): void {
+  if (typeof value !== "string" || !eventPattern.test(value)) report(field, value, 'Use a name such as "lead.found": letters, digits, ".", "_", ":" and "-", at most 128.');
 }
 
 export function checkBoolean(report: Report, field: string, value: unknown): void {

@@ -1,3 +1,4 @@
+import { describeValue } from "./describe-value.ts";
 import { LonghaulError } from "./error.ts";
 
 /** Milliseconds, or a text such as "250ms", "30s", "5m", "2h", "7d". */
@@ -13,7 +14,7 @@ const pattern = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/;
 export function parseDuration(value: unknown, option: string): number {
   const ms = Math.round((typeof value === "number" ? value : durationTextMs(value)) ?? Number.NaN);
   if (!Number.isFinite(ms) || ms <= 0 || ms > 3_650 * unitMs.d) {
-    throw new LonghaulError("OPTION_INVALID", `${option} is ${JSON.stringify(value)}, which is not a duration. Use milliseconds above 0 or a text such as "30s", "5m", "2h", "7d".`);
+    throw new LonghaulError("OPTION_INVALID", `${option} is ${describeValue(value)}, which is not a duration. Use milliseconds above 0 or a text such as "30s", "5m", "2h", "7d".`);
   }
   return ms;
 }

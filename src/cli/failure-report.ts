@@ -1,5 +1,7 @@
 import { errorCodes } from "../base/error-code.ts";
 import { isLonghaulError, LonghaulError, messageOf } from "../base/error.ts";
+import type { ExitCode } from "./command-context.ts";
+import type { Output } from "./output.ts";
 import { printable } from "./printable.ts";
 import { toSystemFailure } from "./system-failure.ts";
 
@@ -17,6 +19,14 @@ export function usageError(message: string, cause?: unknown): LonghaulError {
 }
 
 const bugRemedy = "This is a bug of longhaul. Please report it with the lines above.";
+
+/** Tells why a command failed; returns what it ends with. */
+export function tellFailure(output: Output, error: unknown): ExitCode {
+  const { exitCode, lines, json } = toFailureReport(error);
+  if (output.isJson) output.warn(JSON.stringify(json));
+  else output.warn(`${output.style("red", "error:")} ${lines[0] ?? ""}`, ...lines.slice(1));
+  return exitCode;
+}
 
 /** How a command's failure is told: a coded error with what to type next, a bug with its stack. */
 export function toFailureReport(error: unknown): FailureReport {

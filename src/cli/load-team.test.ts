@@ -7,6 +7,8 @@ import { loadTeam } from "./load-team.ts";
 const folder = mkdtempSync(join(tmpdir(), "longhaul-load-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
+const load = (path: string): Promise<unknown> => loadTeam(path, () => undefined);
+
 function file(name: string, code: string): string {
   const path = join(folder, name);
   writeFileSync(path, code);
@@ -14,19 +16,19 @@ function file(name: string, code: string): string {
 }
 
 it("takes the default export, else the one named team", async () => {
-  expect(await loadTeam(file("default.mjs", "export default { name: 'a' }; export const team = 2;"))).toEqual({ name: "a" });
-  expect(await loadTeam(file("named.mjs", "export const team = { name: 'b' };"))).toEqual({ name: "b" });
+  expect(await load(file("default.mjs", "export default { name: 'a' }; export const team = 2;"))).toEqual({ name: "a" });
+  expect(await load(file("named.mjs", "export const team = { name: 'b' };"))).toEqual({ name: "b" });
 });
 
 it("says where a definition was refused that does not say it itself", async () => {
   const code = "export default (() => { throw Object.assign(new Error('usd(-1) is not an amount.'), { [Symbol.for('longhaul.error')]: true, code: 'OPTION_INVALID', retry: 'never', details: {} }); })();";
 
-  await expect(loadTeam(file("amount.mjs", code))).rejects.toMatchObject({ code: "OPTION_INVALID", message: expect.stringMatching(/^usd\(-1\) is not an amount\.\n +at .*amount\.mjs:1/) as string });
+  await expect(load(file("amount.mjs", code))).rejects.toMatchObject({ code: "OPTION_INVALID", message: expect.stringMatching(/^usd\(-1\) is not an amount\.\n +at .*amount\.mjs:1/) as string });
 });
 
 it("names the file that is missing, that exports no team, or that failed, with what it said", async () => {
-  await expect(loadTeam(join(folder, "none.mjs"))).rejects.toThrow(/There is no file .*none\.mjs.*longhaul init/);
-  await expect(loadTeam(folder)).rejects.toMatchObject({ code: "TEAM_NOT_LOADED" });
-  await expect(loadTeam(file("other.mjs", "export const crew = 1;"))).rejects.toThrow(/exports crew, but no team/);
-  await expect(loadTeam(file("throws.mjs", "throw new Error('no database');"))).rejects.toThrow(/throws\.mjs failed while it was imported: no database/);
+  await expect(load(join(folder, "none.mjs"))).rejects.toThrow(/There is no file .*none\.mjs.*longhaul init/);
+  await expect(load(folder)).rejects.toMatchObject({ code: "TEAM_NOT_LOADED" });
+  await expect(load(file("other.mjs", "export const crew = 1;"))).rejects.toThrow(/exports crew, but no team/);
+  await expect(load(file("throws.mjs", "throw new Error('no database');"))).rejects.toThrow(/throws\.mjs failed while it was imported: no database/);
 });

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { CommanderError } from "commander";
 import { systemClock } from "../base/clock.ts";
 import { systemRandom } from "../base/random.ts";
-import { toFailureReport, usageError } from "./failure-report.ts";
+import { tellFailure, toFailureReport, usageError } from "./failure-report.ts";
 import { createOutput, type Output } from "./output.ts";
 import { createProgram } from "./program.ts";
 
@@ -36,11 +36,14 @@ async function main(): Promise<void> {
 function report(output: Output, error: unknown, usage: { readonly text: string; readonly help: string }): void {
   if (error instanceof CommanderError && error.exitCode === 0) return;
   const isUsage = error instanceof CommanderError;
-  const { exitCode, lines, json } = toFailureReport(isUsage ? usageError(usage.text.replace(/^error: /, "").trim() || error.message) : error);
+  if (!isUsage) {
+    process.exitCode = tellFailure(output, error);
+    return;
+  }
+  const { exitCode, json } = toFailureReport(usageError(usage.text.replace(/^error: /, "").trim() || error.message));
   process.exitCode = exitCode;
   if (output.isJson) output.warn(JSON.stringify(json));
-  else if (isUsage) output.warn(usage.text.trim(), ...(error.code === "commander.help" ? [] : [`See: ${usage.help}`]));
-  else output.warn(`${output.style("red", "error:")} ${lines[0] ?? ""}`, ...lines.slice(1));
+  else output.warn(usage.text.trim(), ...(error.code === "commander.help" ? [] : [`See: ${usage.help}`]));
 }
 
 /** Ends the process when everything is written, also when the team's own code left timers behind. */

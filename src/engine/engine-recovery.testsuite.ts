@@ -112,6 +112,39 @@ function testLimits(suite: EngineSuite): void {
     expect(ended.map((task) => task?.status)).toEqual(sources.map((source) => (source === "deadly" ? "dead" : "done")));
   });
 
+  it.each([
+    ["has proved harmless", true],
+    ["has left", false],
+  ])("E12 lets a task that may be what kills the process begin when the one of another agent before it %s", async (_, isProving) => {
+    const agents = [agentA, { ...agentA, name: "b" }];
+    let fixture = await suite.create();
+    let life = 0;
+    const begun: string[] = [];
+    const harmless = createGate();
+    const execute = async (ctx: EngineContext) => {
+      begun.push(`${life} ${ctx.task.agent}`);
+      if (life === 4 && isProving) await code(ctx, "harmless", () => harmless.opened.then(() => null));
+      if (life === 4 && !isProving) await ctx.wait({ name: "go", reason: "signal", signal: "go" });
+      return done(await code(ctx, "hangs", () => new Promise<null>(() => undefined)));
+    };
+    await fixture.engine.run(agents, execute);
+    for (const { name } of agents) await fixture.engine.start(newTask(fixture, { agent: name }));
+    for (life = 0; life < 4; life++) {
+      await until(() => begun.length === 2 * (life + 1), "both execute");
+      await fixture.settle();
+      fixture = await suite.crash(fixture);
+      if (life < 3) await fixture.engine.run(agents, execute);
+    }
+    await fixture.engine.run(agents, execute);
+
+    await until(() => begun.length > 8, "one of them has begun");
+    await fixture.settle();
+    harmless.open();
+
+    await until(() => begun.length === 10, "both have begun, one after the other");
+    expect(begun.slice(8).toSorted()).toEqual(["4 a", "4 b"]);
+  });
+
   it("E12 S27 counts progress between crashes, but never more than a hundred crashes in all", async () => {
     let fixture = await suite.create();
     let reached = 0;
@@ -139,6 +172,30 @@ function testLimits(suite: EngineSuite): void {
     await fixture.engine.result(taskId);
 
     expect(await fixture.engine.get(taskId)).toMatchObject({ status: "dead", recoveries: 101, end: { reason: "recovery-limit" } });
+  });
+
+  it("E12 takes the end of a wait and that of a child for progress, as it does a step's", async () => {
+    let fixture = await suite.create();
+    const execute = async (ctx: EngineContext) => {
+      if (ctx.task.source === "child") return done("child");
+      const long = code(ctx, "long", () => new Promise<null>(() => undefined));
+      for (let round = 1; ; round++) {
+        await ctx.wait({ name: "tick", reason: "timer", timeoutMs: 60_000 });
+        if (round % 2 === 0) await ctx.child({ kind: "child", name: "c" }, newTask(fixture, { id: `child-${round}`, source: "child" }));
+        await Promise.race([long, ctx.wait({ name: "tock", reason: "timer", timeoutMs: 60_000 })]);
+      }
+    };
+    await fixture.engine.run([agentA], execute);
+    const { taskId } = await fixture.engine.start(newTask(fixture));
+    for (let crash = 1; crash <= 12; crash++) {
+      await fixture.settle();
+      await fixture.clock.advance(61_000, () => fixture.settle());
+      fixture = await suite.crash(fixture);
+      await fixture.engine.run([agentA], execute);
+    }
+
+    await until(async () => (await fixture.engine.get(taskId))?.recoveries === 12, "all crashes are counted");
+    expect(await fixture.engine.get(taskId)).toMatchObject({ end: null });
   });
 
   it("E12 counts a crash once, though the engine dies again right after its recovery", async () => {
@@ -170,6 +227,24 @@ function testLimits(suite: EngineSuite): void {
 
     expect(await runToEnd(fixture, taskId)).toMatchObject({ status: "done", output: 16 });
     expect(await fixture.engine.get(taskId)).toMatchObject({ recoveries: 0 });
+  });
+
+  it("E12 counts a crash that found code between two steps: what it does there may kill the process too", async () => {
+    let fixture = await suite.create();
+    let begun = 0;
+    const execute = async (ctx: EngineContext) => {
+      await code(ctx, "one", () => null);
+      begun++;
+      return await new Promise<ReturnType<typeof done>>(() => undefined);
+    };
+    await fixture.engine.run([agentA], execute);
+    const { taskId } = await fixture.engine.start(newTask(fixture));
+    await until(() => begun === 1, "code is between two steps");
+    fixture = await suite.crash(fixture);
+    await fixture.engine.run([agentA], execute);
+
+    await until(() => begun === 2, "it has begun again");
+    expect(await fixture.engine.get(taskId)).toMatchObject({ recoveries: 1 });
   });
 
   it("E12 counts nothing for a run that was waiting", async () => {

@@ -44,6 +44,7 @@ export function testReplay(suite: EngineSuite): void {
   describe("replay", () => {
     testCombinators(suite);
     testRecognition(suite);
+    testParked(suite);
     testSeeds(suite);
   });
 }
@@ -132,6 +133,14 @@ function testCombinators(suite: EngineSuite): void {
 }
 
 function testRecognition(suite: EngineSuite): void {
+  it("E9 recognises a step by its name as the file holds it: of half a character it keeps none", async () => {
+    const log: string[] = [];
+    const { before, after } = await replayed(suite, async (ctx) => [await held(ctx, "call \ud83d", undefined, log), await held(ctx, "call \ude00", undefined, log)], []);
+
+    expect(after).toEqual(before);
+    expect(log).toHaveLength(2);
+  });
+
   it("E9 goes on with changed code as long as its completed steps are the same", async () => {
     let fixture = await suite.create();
     const log: string[] = [];
@@ -154,6 +163,27 @@ function testRecognition(suite: EngineSuite): void {
 
     expect(await runToEnd(fixture, taskId)).toMatchObject({ status: "done", output: "new" });
     expect(log).toEqual(["one", "new"]);
+  });
+
+  it.runIf(suite.replaysInterrupted !== false)("E9 gives every step a number of its own: what new code takes in the place of an old step comes behind what is stored", async () => {
+    let fixture = await suite.create();
+    const body = (isNew: boolean) => async (ctx: EngineContext) => {
+      const nap = ctx.wait({ name: "nap", reason: "timer", timeoutMs: 60_000 });
+      const added = isNew ? code(ctx, "added", () => null) : null;
+      await code(ctx, "old", () => null);
+      await Promise.all([nap, added]);
+      await code(ctx, "last", () => null);
+      return done(null);
+    };
+    await fixture.engine.run([agentA], body(false));
+    const { taskId } = await fixture.engine.start(newTask(fixture));
+    await quiet(fixture);
+    fixture = await suite.crash(fixture);
+    await fixture.engine.run([{ ...agentA, version: "2" }], body(true));
+    expect(await runToEnd(fixture, taskId)).toMatchObject({ status: "done" });
+
+    const steps = await fixture.engine.steps(String((await fixture.engine.get(taskId))?.runId));
+    expect(steps.map(({ name, number }) => [name, number])).toEqual([["old", 2], ["nap", 1], ["added", 3], ["last", 4]]);
   });
 
   it("E9 parks a run whose code no longer takes its steps, names both sides, executes nothing, and lets others go on", async () => {
@@ -179,7 +209,7 @@ function testRecognition(suite: EngineSuite): void {
     expect(log).toEqual(["expected"]);
     const parked = fixture.changes.find((change) => change.failure !== undefined);
     expect(parked?.failure).toMatchObject({ code: "ENGINE_CODE_MISMATCH" });
-    expect(parked?.failure?.message).toMatch(/expected code expected \(step 1\), came code came \(step 1\)/);
+    expect(parked?.failure?.message).toMatch(/expected code expected \(step 1\), came code came\. /);
 
     await fixture.engine.restart(taskId);
     await quiet(fixture);
@@ -206,6 +236,35 @@ function testRecognition(suite: EngineSuite): void {
     await fixture.engine.run([agentA], body("old"));
 
     expect(await runToEnd(fixture, taskId)).toMatchObject({ status: "done", output: "old" });
+  });
+}
+
+function testParked(suite: EngineSuite): void {
+  it("E9 tries a parked run again with other code only, not each time that the same code starts", async () => {
+    let fixture = await suite.create();
+    await fixture.engine.run([agentA], async (ctx) => {
+      await code(ctx, "old", () => null);
+      return done((await ctx.wait({ name: "go", reason: "signal", signal: "go" })).by);
+    });
+    const { taskId } = await fixture.engine.start(newTask(fixture));
+    await quiet(fixture);
+    fixture = await suite.crash(fixture);
+    const changed = { ...agentA, version: "2" };
+    const other = async (ctx: EngineContext) => done(await code(ctx, "other", () => null));
+    await fixture.engine.run([changed], other);
+    await fixture.engine.signal(String((await fixture.engine.get(taskId))?.runId), "go", null, "1");
+    await fixture.clock.advance(10_000, () => quiet(fixture));
+    expect(await fixture.engine.get(taskId)).toMatchObject({ waitingReason: "code-mismatch" });
+    fixture = await suite.crash(fixture);
+
+    await fixture.engine.run([changed], other);
+    await fixture.clock.advance(10_000, () => quiet(fixture));
+
+    expect(fixture.changes).toEqual([]);
+    fixture = await suite.crash(fixture);
+    await fixture.engine.run([{ ...agentA, version: "3" }], other);
+    await fixture.clock.advance(10_000, () => quiet(fixture));
+    expect(fixture.changes.map(({ task }) => task.status)).toEqual(["queued", "running", "waiting"]);
   });
 }
 

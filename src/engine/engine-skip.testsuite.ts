@@ -55,7 +55,7 @@ function testServed(suite: EngineSuite): void {
       async (ctx) => [await logged(ctx, "one", log), await logged(ctx, "two", log), (await go(ctx)).by, await logged(ctx, "new", log)],
     );
     const [run] = await fixture.engine.runs(taskId);
-    expect(run?.mismatch).toMatchObject({ code: "ENGINE_CODE_MISMATCH", details: { expected: "code gone (step 2)", came: "code two (step 2)", expectedStep: { kind: "code", name: "gone", occurrence: 1, number: 2 } } });
+    expect(run?.mismatch).toMatchObject({ code: "ENGINE_CODE_MISMATCH", details: { expected: "code gone (step 2)", came: "code two", expectedStep: { kind: "code", name: "gone", occurrence: 1, number: 2 } } });
 
     const skipped = await fixture.engine.skip(taskId, [progress("skipped")]);
 
@@ -84,6 +84,28 @@ function testServed(suite: EngineSuite): void {
     expect(await namesOf(fixture, taskId)).toEqual([["check", 1], ["fetch", 0], ["store", 0], ["go", 0]]);
   });
 
+  it("E13 gives each step of the run a number of its own, by which a fork of it serves what came before a step and nothing else", async () => {
+    const log: string[] = [];
+    const { fixture, taskId } = await parked(
+      suite,
+      async (ctx) => [await logged(ctx, "a", log), await logged(ctx, "b", log), (await go(ctx)).by],
+      async (ctx) => [...(await Promise.all([logged(ctx, "x", log), logged(ctx, "a", log)])), await logged(ctx, "b", log), (await go(ctx)).by],
+    );
+    await fixture.engine.skip(taskId);
+    await runToEnd(fixture, taskId);
+    const runId = await runIdOf(fixture, taskId);
+    expect((await fixture.engine.steps(runId)).map(({ number, name }) => `${number} ${name}`)).toEqual(["1 a", "2 x", "3 b", "4 go"]);
+
+    for (const [below, executed] of [[2, ["x", "b"]], [3, ["b"]], [4, []]] as const) {
+      log.length = 0;
+      const fork = await fixture.engine.start(newTask(fixture), { prefix: { runId, below } });
+      await quiet(fixture);
+      await fixture.engine.signal(await runIdOf(fixture, fork.taskId), "go", null, "1");
+      expect(await runToEnd(fixture, fork.taskId)).toMatchObject({ output: ["x", "a", "b", "signal"] });
+      expect(log).toEqual(executed);
+    }
+  });
+
   it("E13 keeps a race's winner among what is served after a skip", async () => {
     const gates = { slow: createGate(), quick: createGate() };
     const log: string[] = [];
@@ -108,7 +130,7 @@ function testServed(suite: EngineSuite): void {
 }
 
 function testKept(suite: EngineSuite): void {
-  it("E13 keeps the task that the parked run called, and the keys of its effects", async () => {
+  it.runIf(suite.replaysInterrupted !== false)("E13 keeps the task that the parked run called, and the keys of its effects", async () => {
     const keys: string[] = [];
     const children: string[] = [];
     const slowChild: Body = async (ctx) => {
@@ -181,6 +203,37 @@ function testKept(suite: EngineSuite): void {
     expect(await runToEnd(fixture, taskId)).toMatchObject({ output: wentAtMs + 10 * hour });
   });
 
+  it("E13 keeps when a forked run was begun: a sleep of it that is asked for again after a skip does not end as if it had begun with the other run", async () => {
+    const hour = 3_600_000;
+    const body = (names: readonly string[]): Body => async (ctx) => {
+      await code(ctx, "one", () => null);
+      const nap = ctx.wait({ name: "nap", reason: "timer", timeoutMs: 10 * hour });
+      for (const name of ["two", ...names]) await code(ctx, name, () => null);
+      await go(ctx);
+      await nap;
+      return ctx.now();
+    };
+    let fixture = await suite.create();
+    await fixture.engine.run([agentA], async (ctx) => done(await body(["gone"])(ctx)));
+    const { taskId } = await fixture.engine.start(newTask(fixture));
+    await quiet(fixture);
+    const first = await runIdOf(fixture, taskId);
+    await fixture.engine.cancel(taskId, "later");
+    await advance(fixture, 20 * hour);
+    await fixture.engine.restart(taskId, { prefix: { runId: first, below: 4 } });
+    const forkedAtMs = fixture.clock.now();
+    await quiet(fixture);
+    fixture = await suite.crash(fixture);
+    await fixture.engine.run([{ ...agentA, version: "2" }], async (ctx) => done(await body([])(ctx)));
+    await fixture.engine.signal(await runIdOf(fixture, taskId), "go", null, "1");
+    await advance(fixture, 6_000);
+    expect(await fixture.engine.get(taskId)).toMatchObject({ waitingReason: "code-mismatch" });
+
+    await fixture.engine.skip(taskId);
+
+    expect(await runToEnd(fixture, taskId)).toMatchObject({ output: forkedAtMs + 10 * hour });
+  });
+
   it("E13 skips a second time, when the code changed again, and serves what the first time left", async () => {
     const log: string[] = [];
     const steps = (names: readonly string[]): Body => async (ctx) => {
@@ -204,6 +257,56 @@ function testKept(suite: EngineSuite): void {
 
     expect(await runToEnd(fixture, taskId)).toMatchObject({ output: ["c", "d", "signal"] });
     expect(log).toEqual(["a", "b", "c", "d"]);
+  });
+
+  it("E13 cancels the call of the parked run with the task that went on, and gives it the signals that nothing took", async () => {
+    let fixture = await suite.create();
+    const body = (isNew: boolean) => async (ctx: EngineContext) => {
+      if (ctx.task.source === "child") return done((await go(ctx)).by);
+      if (!isNew) await code(ctx, "gone", () => null);
+      const called = ctx.child({ kind: "child", name: "slow" }, newTask(fixture, { id: `slow of ${ctx.task.id}`, source: "child" }));
+      await go(ctx);
+      const early = await ctx.wait({ name: "early", reason: "signal", signal: "early" });
+      await code(ctx, "went on", () => early);
+      return done((await called).status);
+    };
+    await fixture.engine.run([agentA], body(false));
+    const { taskId } = await fixture.engine.start(newTask(fixture));
+    await quiet(fixture);
+    const parkedRunId = await runIdOf(fixture, taskId);
+    fixture = await suite.crash(fixture);
+    await fixture.engine.run([{ ...agentA, version: "2" }], body(true));
+    await fixture.engine.signal(parkedRunId, "early", "bird", "2");
+    await fixture.engine.signal(parkedRunId, "go", null, "1");
+    await advance(fixture, 6_000);
+
+    await fixture.engine.skip(taskId);
+    await quiet(fixture);
+
+    const steps = await fixture.engine.steps(await runIdOf(fixture, taskId));
+    expect(steps.find(({ name }) => name === "went on")?.outcome).toEqual({ ok: true, value: { by: "signal", payload: "bird" } });
+    expect(await fixture.engine.get(`slow of ${taskId}`)).toMatchObject({ status: "waiting" });
+    await fixture.engine.cancel(taskId, "enough");
+    expect(await fixture.engine.get(`slow of ${taskId}`)).toMatchObject({ status: "canceled" });
+  });
+
+  it("E13 leaves out a sleep that the code asks for no more: its end parks nothing", async () => {
+    const { fixture, taskId } = await parked(
+      suite,
+      async (ctx) => {
+        void ctx.wait({ name: "nap", reason: "timer", timeoutMs: 36_000_000 });
+        await code(ctx, "gone", () => null);
+        return (await go(ctx)).by;
+      },
+      async (ctx) => [(await go(ctx)).by, (await ctx.wait({ name: "end", reason: "signal", signal: "end" })).by],
+    );
+    await fixture.engine.skip(taskId);
+
+    await advance(fixture, 72_000_000);
+
+    expect(await fixture.engine.get(taskId)).toMatchObject({ status: "waiting", waitingReason: "signal" });
+    await fixture.engine.signal(await runIdOf(fixture, taskId), "end", null, "2");
+    expect(await runToEnd(fixture, taskId)).toMatchObject({ output: ["signal", "signal"] });
   });
 
   it("E13 refuses to skip where no run is parked", async () => {

@@ -128,6 +128,22 @@ function testQueue(suite: EngineSuite): void {
     expect(await fixture.engine.start(newTask(fixture, { key: "later" }))).toMatchObject({ created: true });
   });
 
+  it("counts a restarted task in the queue that it comes back into", async () => {
+    const agent = { ...agentA, queueMax: 3 };
+    let fixture = await suite.create();
+    const later = () => newTask(fixture, { notBeforeAtMs: fixture.clock.now() + 1_000_000 });
+    await fixture.engine.run([agent], async () => done(null));
+    const canceled = [await fixture.engine.start(later()), await fixture.engine.start(later())];
+    for (const { taskId } of canceled) await fixture.engine.cancel(taskId, "for now");
+    fixture = await suite.reopen(fixture);
+    await fixture.engine.run([agent], async () => done(null));
+    await fixture.engine.start(later());
+
+    for (const { taskId } of canceled) await fixture.engine.restart(taskId);
+
+    await expect(fixture.engine.start(later())).rejects.toMatchObject({ code: "QUEUE_FULL" });
+  });
+
   it("gives slots by priority, then by age, and not before a task's instant", async () => {
     const fixture = await suite.create();
     const order: string[] = [];

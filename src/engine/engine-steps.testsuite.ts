@@ -186,6 +186,23 @@ function testTransactions(suite: EngineSuite): void {
     expect(output).toEqual(["no", ["kept"]]);
   });
 
+  it("refuses a parameter that is neither text nor number nor null, and writes nothing of the transaction", async () => {
+    const fixture = await suite.create();
+    const date: unknown = new Date(0);
+    const output = await outputOf(fixture, async (ctx) => {
+      await ctx.transaction(spec, async (tx) => (await tx.run("CREATE TABLE pay (due TEXT, cents INTEGER)")).changes);
+      const refused = await ctx
+        .transaction(spec, async (tx) => {
+          await tx.run("INSERT INTO pay (due, cents) VALUES (?, ?)", "undone", 1);
+          return (await tx.run("INSERT INTO pay (due, cents) VALUES (?, ?)", date as string, 500)).changes;
+        })
+        .catch((error: unknown) => (error as LonghaulError).code);
+      return done([refused, await ctx.transaction(spec, async (tx) => (await tx.all("SELECT due FROM pay")).length)]);
+    });
+
+    expect(output).toEqual(["TRANSACTION_SQL", 0]);
+  });
+
   it("refuses a transaction that awaits something else, and undoes it", async () => {
     const fixture = await suite.create();
     let late: unknown;

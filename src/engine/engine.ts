@@ -1,7 +1,7 @@
 import type { Json } from "../base/json.ts";
 import type { Failure } from "../record/failure.ts";
 import type { Run } from "../record/run.ts";
-import type { CompletedStep, StepKind, StepOutcome } from "../record/step.ts";
+import type { CompletedStep, StepIdentity, StepKind, StepOutcome } from "../record/step.ts";
 import type { NewTask, Task, TaskEnd, TaskStatus, WaitingReason } from "../record/task.ts";
 import type { Write } from "../record/write.ts";
 
@@ -115,7 +115,8 @@ export interface StepSpec {
 export type StepBody = (execution: StepExecution) => Promise<StepEnd>;
 
 export interface StepExecution {
-  /** Place in call order, from 1. */
+  readonly identity: StepIdentity;
+  /** Its own in the run: its place in call order, from 1; of one that new code takes in the place of another that is stored, one behind all that are. */
   readonly number: number;
   /** 1, and one more for each crash that interrupted the run before. */
   readonly attempt: number;
@@ -140,6 +141,8 @@ export type SqlValue = string | number | null;
 /** A durable wait: for a signal, for an instant, or for whichever comes first. */
 export interface WaitSpec {
   readonly name: string;
+  /** Default "wait". */
+  readonly kind?: StepKind;
   readonly reason: WaitingReason;
   /** Ends the wait after this long, counted from `now()` at the first request. */
   readonly timeoutMs?: number;

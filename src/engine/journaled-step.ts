@@ -23,6 +23,11 @@ export function keyOf({ kind, name, occurrence }: StepIdentity): string {
   return `${kind}/${name}/${occurrence}`;
 }
 
+/** The numbers of steps that are stored. */
+export function numbersOf(...stored: readonly Iterable<StepIdentity & { readonly number: number }>[]): ReadonlyMap<string, number> {
+  return new Map(stored.flatMap((steps) => [...steps].map((step) => [keyOf(step), step.number])));
+}
+
 /** What the journal keeps of an outcome. */
 export function outcomeText(outcome: StepOutcome): string {
   return JSON.stringify(outcomeToJson(outcome));

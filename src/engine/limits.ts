@@ -20,7 +20,7 @@ export interface EngineLimits {
   readonly recoveriesWithoutProgressMax: number;
   /** Crashes of one task with no step completed between them, above which it executes only while no other such task does: the next crash names its culprit. */
   readonly recoveriesIsolatedAbove: number;
-  /** Crashes of one task by exhausted memory with no step completed between them: the last of so many is dead(recovery-limit). From the first one on it executes as `recoveriesIsolatedAbove` says. */
+  /** Crashes of one task by exhausted memory with no step completed between them: the last of so many is dead(recovery-limit). Each counts as a crash too. From the first one on it executes as `recoveriesIsolatedAbove` says. */
   readonly outOfMemoryMax: number;
   /** How long an idempotency key belongs to its task. */
   readonly keyWindowMs: number;

@@ -17,7 +17,7 @@ export type Request =
  */
 export interface Operation {
   readonly identity: StepIdentity;
-  /** Place in call order, from 1. */
+  /** Its own in the run. */
   readonly number: number;
   readonly request: Request;
   readonly resolve: (value: Json) => void;

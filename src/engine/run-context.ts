@@ -1,8 +1,9 @@
 import type { Json } from "../base/json.ts";
 import { seededRandom, type Random } from "../base/random.ts";
+import type { StepIdentity } from "../record/step.ts";
 import type { NewTask, Task } from "../record/task.ts";
 import type { ChildEnd, EngineContext, StepBody, StepSpec, Transaction, WaitEnd, WaitSpec } from "./engine.ts";
-import type { EndedStep } from "./journaled-step.ts";
+import { keyOf, type EndedStep } from "./journaled-step.ts";
 import type { Operation, Request } from "./operation.ts";
 
 export interface RunContextOptions {
@@ -11,13 +12,17 @@ export interface RunContextOptions {
   readonly startedAtMs: number;
   /** What its chance is drawn from. */
   readonly randomSeed: string;
+  /** The numbers that stored steps have. */
+  readonly numbers: ReadonlyMap<string, number>;
   readonly signal: AbortSignal;
   /** Takes what durable code asks for, in call order. */
   readonly onRequest: (operation: Operation) => void;
 }
 
 /**
- * What durable code sees of the engine: it numbers the requests in call order and recognises each by kind, name and occurrence.
+ * What durable code sees of the engine: it recognises each request by kind, name and occurrence and numbers them in call order. What is stored keeps its number;
+ * where new code asks for something else in its place, that comes behind all that is stored. So a step's number is its own, and higher than that of whatever code was
+ * told before it asked.
  * Once fenced, whatever it is asked for never settles: code of an evicted run stays where it is until it is collected.
  */
 export class RunContext implements EngineContext {
@@ -27,8 +32,10 @@ export class RunContext implements EngineContext {
   readonly #onRequest: (operation: Operation) => void;
   readonly #random: Random;
   readonly #occurrences = new Map<string, number>();
+  readonly #stored: ReadonlyMap<string, number>;
+  readonly #taken: ReadonlySet<number>;
   #nowMs: number;
-  #count = 0;
+  #lastNumber = 0;
   #isFenced = false;
 
   constructor(options: RunContextOptions) {
@@ -38,6 +45,8 @@ export class RunContext implements EngineContext {
     this.#nowMs = options.startedAtMs;
     this.#random = seededRandom(options.randomSeed);
     this.#onRequest = options.onRequest;
+    this.#stored = options.numbers;
+    this.#taken = new Set(options.numbers.values());
   }
 
   now(): number {
@@ -57,7 +66,7 @@ export class RunContext implements EngineContext {
   }
 
   async wait(spec: WaitSpec): Promise<WaitEnd> {
-    const end = await this.#request({ kind: "wait", name: spec.name }, { type: "wait", spec, requestedAtMs: this.#nowMs });
+    const end = await this.#request({ kind: spec.kind ?? "wait", name: spec.name }, { type: "wait", spec, requestedAtMs: this.#nowMs });
     return end as unknown as WaitEnd;
   }
 
@@ -77,14 +86,23 @@ export class RunContext implements EngineContext {
   #request(spec: StepSpec, request: Request): Promise<Json> {
     const promise = new Promise<Json>((resolve, reject) => {
       if (this.#isFenced) return;
-      const key = `${spec.kind}/${spec.name}`;
+      // As the file will hold it: half a character, which a model may put into the id of a tool call, does not come back as it went in.
+      const name = spec.name.toWellFormed();
+      const key = `${spec.kind}/${name}`;
       const occurrence = (this.#occurrences.get(key) ?? 0) + 1;
       this.#occurrences.set(key, occurrence);
-      const identity = { kind: spec.kind, name: spec.name, occurrence };
-      this.#onRequest({ identity, number: ++this.#count, request, resolve, reject, state: "held" });
+      const identity = { kind: spec.kind, name, occurrence };
+      this.#onRequest({ identity, number: this.#numberOf(identity), request, resolve, reject, state: "held" });
     });
     // A failure that durable code does not await, such as that of a race's loser, is journaled and must not end the process.
     promise.catch(() => undefined);
     return promise;
+  }
+
+  #numberOf(identity: StepIdentity): number {
+    const next = this.#lastNumber + 1;
+    const number = this.#stored.get(keyOf(identity)) ?? (this.#taken.has(next) ? Math.max(...this.#taken) + 1 : next);
+    this.#lastNumber = Math.max(this.#lastNumber, number);
+    return number;
   }
 }

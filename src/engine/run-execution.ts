@@ -40,6 +40,7 @@ export class RunExecution {
   readonly #replayedCount: number;
   readonly #announced = new Set<NearLimit["limit"]>();
   #journalBytes = 0;
+  #asked = 0;
   #busy = 0;
   #settled: Settled | null = null;
   #grace: Timer | null = null;
@@ -59,6 +60,7 @@ export class RunExecution {
       runId: loaded.runId,
       startedAtMs: loaded.startedAtMs,
       randomSeed: loaded.randomRunId,
+      numbers: loaded.numbers,
       signal: this.#abort.signal,
       onRequest: (operation) => this.#accept(operation),
     });
@@ -136,11 +138,11 @@ export class RunExecution {
   #accept(operation: Operation): void {
     if (this.#isStopped) return;
     const { stepsPerRunMax } = this.#options.limits;
-    if (operation.number > stepsPerRunMax) {
+    if (++this.#asked > stepsPerRunMax) {
       this.#endOver(stepLimit(this.#options.loaded.runId, stepsPerRunMax), "step-limit");
       return;
     }
-    this.#announce({ limit: "steps", value: operation.number, max: stepsPerRunMax });
+    this.#announce({ limit: "steps", value: this.#asked, max: stepsPerRunMax });
     this.#operations.set(keyOf(operation.identity), operation);
     if (this.#isHolding()) this.#hasHeld = true;
     else if (!this.#isSeeded(operation)) this.#begin(operation);
@@ -174,10 +176,15 @@ export class RunExecution {
       return;
     }
     operation.state = "busy";
+    this.#track(this.#host.perform(operation, this.#options.loaded.seed.get(key)), (performed) => (operation.state = performed));
+  }
+
+  /** The run is not at rest before the host has done this. */
+  #track<T>(work: Promise<T>, onDone?: (result: T) => void): void {
     this.#busy++;
-    this.#host.perform(operation, this.#options.loaded.seed.get(key)).then(
-      (performed) => {
-        operation.state = performed;
+    work.then(
+      (result) => {
+        onDone?.(result);
         this.#busy--;
         this.#pump.poke();
       },
@@ -274,17 +281,7 @@ export class RunExecution {
     const { limit, value, max } = nearLimit;
     if (value < max * nearLimitRatio || this.#announced.has(limit)) return;
     this.#announced.add(limit);
-    this.#busy++;
-    this.#host.announce(nearLimit).then(
-      () => {
-        this.#busy--;
-        this.#pump.poke();
-      },
-      (error: unknown) => {
-        this.#busy--;
-        this.#fail(error);
-      },
-    );
+    this.#track(this.#host.announce(nearLimit));
   }
 
   /** Takes one exit. When the store refuses it because something was journaled meanwhile, the run goes on. */

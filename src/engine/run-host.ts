@@ -9,6 +9,8 @@ export interface LoadedRun {
   readonly task: Task;
   readonly runId: string;
   readonly startedAtMs: number;
+  /** When it was made, of one that was forked from another: nothing that it waits for counts from before. One that goes on after a skip has that of the run before it. */
+  readonly begunAtMs: number;
   /** The run whose id its chance is drawn from. */
   readonly randomRunId: string;
   /** The run whose id begins the idempotency keys of its steps. */
@@ -16,6 +18,8 @@ export interface LoadedRun {
   /** Why the code cannot understand its journal; null when it can. */
   readonly mismatch: LonghaulError | null;
   readonly journal: readonly JournaledStep[];
+  /** Of the steps that were completed or awaited when the run was loaded, by `keyOf`. */
+  readonly numbers: ReadonlyMap<string, number>;
   /** In the order in which they are served. */
   readonly seed: ReadonlyMap<string, SeededOutcome>;
 }
@@ -41,10 +45,4 @@ export interface RunHost {
   lose(error: unknown): void;
   /** Code and journal are at rest: nothing happens until a body, a wait or a timer does something. */
   rest?(): void;
-}
-
-/** When a run was made from another's steps and has keys of its own: the time of the last step that it was given. One that goes on after a skip sees the times that it saw. */
-export function forkedAtMs({ journal, keyRunId, runId }: LoadedRun): number {
-  const given = keyRunId === runId ? journal.filter(({ attempt }) => attempt === 0) : [];
-  return Math.max(0, ...given.map(({ completedAtMs }) => completedAtMs));
 }

@@ -21,7 +21,7 @@ const namedMax = 5;
 /** What the journal holds next is not what the code asks for. */
 export function codeMismatch({ taskId, runId, expected, pending }: StuckRun): LonghaulError {
   const wanted = expected === undefined ? "the end" : `${describeStep(expected)} (step ${expected.number})`;
-  const names = pending.slice(0, namedMax).map((operation) => `${describeStep(operation.identity)} (step ${operation.number})`);
+  const names = pending.slice(0, namedMax).map((operation) => describeStep(operation.identity));
   const came = names.length === 0 ? "the end of the run" : `${names.join(", ")}${pending.length > namedMax ? ` and ${pending.length - namedMax} more` : ""}`;
   const message = `The code of run ${runId} no longer takes the steps that its journal holds: expected ${wanted}, came ${came}. Restart the task, fork it or skip the step: \`longhaul show ${taskId}\` says how. Or run it with the code that it began with.`;
   return new LonghaulError("ENGINE_CODE_MISMATCH", message, { details: { taskId, runId, expected: wanted, came, ...(expected === undefined ? {} : { expectedStep: identityOf(expected) }) } });

@@ -9,6 +9,8 @@ import type { EngineLimits } from "./limits.ts";
 /** A task with what only the engine knows of it. */
 export interface TaskState extends Task {
   readonly recoveriesWithoutProgress: number;
+  /** Those of them in which the process ran out of memory. */
+  readonly outOfMemoryWithoutProgress: number;
 }
 
 export type TaskFields = Partial<Omit<TaskState, "id" | "status">> & Pick<TaskState, "status">;
@@ -20,12 +22,17 @@ export function computeMoved<T extends TaskState>(task: T, fields: TaskFields, a
   return { ...task, waitingReason: null, statusSinceMs: atMs, openSinceMs: isTakenUp ? atMs : task.openSinceMs, ...fields };
 }
 
-/** What a crash that interrupted a task comes to: `end` is null while it may go on. Exhausted memory is the work's own doing more often than a crash is: three of them weigh as much as eleven. */
+/** What a crash that interrupted a task comes to: `end` is null while it may go on. Exhausted memory is the work's own doing more often than a crash is, and has a count of its own. */
 export function computeRecovered<T extends TaskState>(task: T, limits: EngineLimits, ranOutOfMemory: boolean): { readonly counted: T; readonly end: TaskEnd | null } {
   const { recoveriesMax, recoveriesWithoutProgressMax, outOfMemoryMax } = limits;
-  const weight = ranOutOfMemory ? Math.ceil((recoveriesWithoutProgressMax + 1) / outOfMemoryMax) : 1;
-  const counted: T = { ...task, recoveries: task.recoveries + 1, recoveriesWithoutProgress: task.recoveriesWithoutProgress + weight };
-  if (counted.recoveries <= recoveriesMax && counted.recoveriesWithoutProgress <= recoveriesWithoutProgressMax) return { counted, end: null };
+  const counted: T = {
+    ...task,
+    recoveries: task.recoveries + 1,
+    recoveriesWithoutProgress: task.recoveriesWithoutProgress + 1,
+    outOfMemoryWithoutProgress: task.outOfMemoryWithoutProgress + (ranOutOfMemory ? 1 : 0),
+  };
+  const mayGoOn = counted.recoveries <= recoveriesMax && counted.recoveriesWithoutProgress <= recoveriesWithoutProgressMax && counted.outOfMemoryWithoutProgress < outOfMemoryMax;
+  if (mayGoOn) return { counted, end: null };
   const last = ranOutOfMemory ? " In the last one the process ran out of memory." : "";
   const message = `Task ${task.id} was executing in ${counted.recoveries} crashes, too many of them without a completed step between; at most ${recoveriesMax} in all, ${recoveriesWithoutProgressMax} without progress and ${outOfMemoryMax - 1} of exhausted memory are allowed.${last} Find what kills the process, then restart the task.`;
   return { counted, end: { status: "dead", reason: "recovery-limit", failure: toFailure(new LonghaulError("ENGINE_RECOVERY_LIMIT", message)), evidence: { recoveries: counted.recoveries } } };
@@ -52,7 +59,13 @@ export function restartedFields(task: Task, atMs: number, { runId, isAwaited }: 
     parentRunId: isAwaited ? task.parentRunId : null,
     deadlineAtMs: task.deadlineAtMs > atMs ? task.deadlineAtMs : atMs + task.deadlineAtMs - task.createdAtMs,
     recoveriesWithoutProgress: 0,
+    outOfMemoryWithoutProgress: 0,
   };
+}
+
+/** True of a task that may be what kills the process: it executes only while no other such task does, so that the next crash names its culprit. */
+export function isSuspect({ recoveriesWithoutProgress, outOfMemoryWithoutProgress }: TaskState, { recoveriesIsolatedAbove }: EngineLimits): boolean {
+  return outOfMemoryWithoutProgress > 0 || recoveriesWithoutProgress > recoveriesIsolatedAbove;
 }
 
 /** @throws {TASK_STATE} unless the task's run is parked. */

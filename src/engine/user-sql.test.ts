@@ -37,4 +37,15 @@ describe("the SQL of a transaction", () => {
   ])("may not be %s", (sql) => {
     expect(() => checkUserSql(sql)).toThrow(expect.objectContaining({ code: "TRANSACTION_SQL" }));
   });
+
+  it.each([
+    [new Date(0), "a Date"], [() => 1, "a function"], [{ cents: 1 }, "an object"], [["a"], "a list"], [undefined, "missing"], [true, "a boolean"], [1n, "a bigint"], [Symbol("s"), "a symbol"], [Number.NaN, "NaN"],
+    [Number.POSITIVE_INFINITY, "Infinity"], [new Uint8Array(1), "a Uint8Array"], [Object.create(null), "an object"],
+  ])("takes no %s for a parameter, in whichever place", (parameter, kind) => {
+    const sql = "INSERT INTO pay (due, cents) VALUES (?, ?)";
+
+    expect(() => checkUserSql(sql, [parameter, 500])).toThrow(`(${sql}): its parameter 1 is ${kind}. Use `);
+    expect(() => checkUserSql(sql, [500, parameter])).toThrow(expect.objectContaining({ code: "TRANSACTION_SQL", message: expect.stringContaining(`its parameter 2 is ${kind}. Use `) }));
+    expect(() => checkUserSql(sql, ["", null])).not.toThrow();
+  });
 });

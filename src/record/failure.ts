@@ -1,6 +1,7 @@
-import { isLonghaulError, LonghaulError, type RetryAdvice } from "../base/error.ts";
+import { cutText, textLengthMax } from "../base/cut-text.ts";
+import { isError, isLonghaulError, LonghaulError, messageOf, type RetryAdvice } from "../base/error.ts";
 import { errorCodes, type ErrorCode } from "../base/error-code.ts";
-import { isJsonObject, type Json, type JsonObject } from "../base/json.ts";
+import { isJsonObject, type Json, type JsonObject, toJsonText } from "../base/json.ts";
 
 /** An error as data. Identity survives storage: name, code, message, retry advice, details and causes. */
 export interface Failure {
@@ -13,21 +14,43 @@ export interface Failure {
 }
 
 /** Chains of causes are cut here. */
-const causeDepthMax = 8;
-/** Messages are cut here, in characters. */
-const messageLengthMax = 10_000;
+export const causeDepthMax = 8;
+/** Names and codes are cut here, in characters. */
+const nameLengthMax = 200;
+/** Details that are kept; each is cut like a message. */
+export const detailsMax = 20;
 
-/** Anything that was thrown, as data. */
+/** Anything that was thrown, as data of bounded size. Never throws, whatever was thrown: what of it cannot be read is left out. */
 export function toFailure(thrown: unknown, depth = 0): Failure {
-  if (!isError(thrown)) {
-    return { name: "Error", code: null, message: cut(describe(thrown)), retry: "backoff", details: {}, cause: null };
+  const failure = { name: "Error", code: null, message: cutText(messageOf(thrown)), retry: "backoff", details: {}, cause: null } as const;
+  if (!isError(thrown)) return failure;
+  try {
+    const { name, cause } = thrown;
+    const read = {
+      ...failure,
+      name: typeof name === "string" ? cutText(name, nameLengthMax) : "Error",
+      cause: cause === undefined || depth >= causeDepthMax ? null : toFailure(cause, depth + 1),
+    };
+    if (isLonghaulError(thrown)) return { ...read, code: cutText(thrown.code, nameLengthMax), retry: parseRetry(thrown.retry), details: toDetails(thrown.details) };
+    return "code" in thrown && typeof thrown.code === "string" ? { ...read, code: cutText(thrown.code, nameLengthMax) } : read;
+  } catch {
+    // A getter of it throws. Its message has to do.
+    return failure;
   }
-  const cause = thrown.cause === undefined || depth >= causeDepthMax ? null : toFailure(thrown.cause, depth + 1);
-  if (isLonghaulError(thrown)) {
-    return { name: thrown.name, code: thrown.code, message: cut(thrown.message), retry: thrown.retry, details: thrown.details, cause };
+}
+
+function toDetails(details: JsonObject): JsonObject {
+  return Object.fromEntries(Object.entries(details).slice(0, detailsMax).map(([name, value]) => [cutText(name, nameLengthMax), toDetail(value)]));
+}
+
+function toDetail(value: unknown): Json {
+  if (typeof value === "string") return cutText(value);
+  try {
+    const text = toJsonText(value, "This detail");
+    return text.length <= textLengthMax ? (JSON.parse(text) as Json) : cutText(text);
+  } catch (error) {
+    return messageOf(error);
   }
-  const code = "code" in thrown && typeof thrown.code === "string" ? thrown.code : null;
-  return { name: thrown.name, code, message: cut(thrown.message), retry: "backoff", details: {}, cause };
 }
 
 /** The error that a failure stands for. A code of our table comes back as a LonghaulError, any other as an Error with its name and code. */
@@ -47,36 +70,20 @@ export function fromFailure(failure: Failure): Error {
 /** Reads a failure that was stored as JSON. */
 export function parseFailure(value: Json): Failure {
   const stored = isJsonObject(value) ? value : {};
-  const retry = stored["retry"];
   return {
     name: typeof stored["name"] === "string" ? stored["name"] : "Error",
     code: typeof stored["code"] === "string" ? stored["code"] : null,
     message: typeof stored["message"] === "string" ? stored["message"] : "",
-    retry: retry === "never" || (isJsonObject(retry) && typeof retry["afterMs"] === "number") ? (retry as RetryAdvice) : "backoff",
+    retry: parseRetry(stored["retry"]),
     details: isJsonObject(stored["details"]) ? stored["details"] : {},
     cause: isJsonObject(stored["cause"]) ? parseFailure(stored["cause"]) : null,
   };
 }
 
-/** Also one that was made in another realm, as by a test runner that gives each file its own. */
-function isError(thrown: unknown): thrown is Error {
-  return Error.isError(thrown);
+function parseRetry(retry: unknown): RetryAdvice {
+  return retry === "never" || (isJsonObject(retry) && typeof retry["afterMs"] === "number") ? (retry as RetryAdvice) : "backoff";
 }
 
 function isErrorCode(code: string | null): code is ErrorCode {
   return code !== null && Object.hasOwn(errorCodes, code);
-}
-
-function describe(thrown: unknown): string {
-  if (typeof thrown === "string") return thrown;
-  try {
-    return JSON.stringify(thrown) ?? String(thrown);
-  } catch {
-    // A cyclic value has no JSON; its plain text is all that can be kept.
-    return String(thrown);
-  }
-}
-
-function cut(text: string): string {
-  return text.length <= messageLengthMax ? text : `${text.slice(0, messageLengthMax)}… (${text.length} characters)`;
 }

@@ -1,3 +1,4 @@
+import { cutText } from "../base/cut-text.ts";
 import type { JsonObject } from "../base/json.ts";
 
 export type EventType =
@@ -11,7 +12,7 @@ export const eventTypes: readonly EventType[] = [
 
 /**
  * One decision, as operators query it. Field names are those of the JSON that users see. Append-only.
- * `id` is derived from (run, step, n) where there is a run, so that writing it twice is writing it once.
+ * `id` is derived from (run, kind, name, occurrence, n) where there is a run, so that writing it twice is writing it once.
  */
 export interface LogRecord {
   readonly id: string;
@@ -41,12 +42,13 @@ export interface LogRecord {
 
 export type RecordFields = Partial<Omit<LogRecord, "id" | "timestamp" | "event_type">> & Pick<LogRecord, "event_type">;
 
-/** A full record from the fields that matter to it; the others are null. */
+/** A full record from the fields that matter to it; the others are null. A long reason is cut. */
 export function toLogRecord(id: string, atMs: number, team: string, fields: RecordFields): LogRecord {
   return {
     agent_id: null, agent_version: null, task_id: null, run_id: null, step: null, attempt: null, tool_name: null, tool_args: null, result: null,
     duration_ms: null, tokens_used: null, cost_micro_usd: null, reason: null, simulated: false, data: {},
     ...fields,
+    ...(typeof fields.reason === "string" ? { reason: cutText(fields.reason) } : {}),
     id,
     timestamp: new Date(atMs).toISOString(),
     team,

@@ -1,7 +1,8 @@
 import type { Json } from "../base/json.ts";
 import { type Failure, parseFailure } from "./failure.ts";
 
-export type StepKind = "model" | "tool" | "code" | "verify" | "wait" | "child";
+/** Each method of ctx has a kind of its own, so that a call of one is never taken for a call of another. */
+export type StepKind = "model" | "tool" | "code" | "transaction" | "note" | "send" | "publish" | "verify" | "wait" | "signal" | "child";
 
 /** What a step came to: a value, or a failure kept as a value. */
 export type StepOutcome = { readonly ok: true; readonly value: Json } | { readonly ok: false; readonly failure: Failure };
@@ -14,7 +15,10 @@ export interface StepIdentity {
   readonly occurrence: number;
 }
 
-/** A completed step, as the journal holds it. `number` is its place in call order, `seq` its place in completion order, both from 1. */
+/**
+ * A completed step, as the journal holds it. `number` is its own in the run, `seq` its place in completion order, both from 1. Numbers follow the order of
+ * calls: a step has a higher one than those whose ends code knew when it asked, also where the code has changed meanwhile.
+ */
 export interface CompletedStep extends StepIdentity {
   readonly number: number;
   readonly seq: number;

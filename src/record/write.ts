@@ -30,14 +30,14 @@ export type Write =
   | { readonly type: "trigger.state"; readonly triggerId: string; readonly state: JsonObject };
 
 /**
- * What of the writes of a superseded attempt is still true: what was said, done and paid. Records are marked `late` and get ids of their own; what would
- * move the task on is dropped.
+ * What of the writes of a superseded attempt is still true: what was said, done and paid. Records are marked `late` and get ids of their own, by `of`, which tells this
+ * attempt from all others of the step; what would move the task on is dropped.
  */
-export function lateWrites(writes: readonly Write[]): readonly Write[] {
+export function lateWrites(writes: readonly Write[], of: string): readonly Write[] {
   return writes.flatMap((write): readonly Write[] => {
     switch (write.type) {
       case "record":
-        return [{ type: "record", record: { ...write.record, id: `${write.record.id}/late`, data: { ...write.record.data, late: true } } }];
+        return [{ type: "record", record: { ...write.record, id: `${write.record.id}/late/${of}`, data: { ...write.record.data, late: true } } }];
       case "message":
       case "money.settle":
       case "effect.complete":

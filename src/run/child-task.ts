@@ -1,22 +1,24 @@
-import type { Callable, CallResult, SendOptions } from "../agent/context.ts";
+import type { Callable, CallOptions, CallResult, SendOptions } from "../agent/context.ts";
 import { parseDuration } from "../base/duration.ts";
 import { LonghaulError } from "../base/error.ts";
 import { hashOf, type JsonObject, type Json, toJson } from "../base/json.ts";
 import type { ChildEnd } from "../engine/engine.ts";
 import { fromFailure } from "../record/failure.ts";
 import type { NewTask } from "../record/task.ts";
-import { recordWrite } from "./run-record.ts";
+import { placeOf, recordWrite } from "./run-record.ts";
 import type { RunScope } from "./run-services.ts";
 import { depthMax, type Worker } from "./worker.ts";
 
 /** Asks an agent and waits for its outcome. */
-export async function callWorker<Output>(scope: RunScope, callable: Callable, input: unknown, options: { readonly priority?: number }): Promise<CallResult<Output>> {
+export async function callWorker<Output>(scope: RunScope, callable: Callable, input: unknown, options: CallOptions): Promise<CallResult<Output>> {
   const { engine } = scope;
   const callee = findWorker(scope, callable.name);
   const stored = toJson(input, `The input of ctx.call(${callee.name})`);
   countChild(scope, callee);
-  // The id comes from the run and the place of the call: a replay names the task that the first execution started.
-  const id = `t_${hashOf(`${engine.runId}/child/${scope.counts.children}`)}`;
+  // The id comes from what the call is known by, in changed code too: a replay names the task that the first execution started.
+  const calls = (scope.counts.calls.get(callee.name) ?? 0) + 1;
+  scope.counts.calls.set(callee.name, calls);
+  const id = `t_${hashOf(`${engine.runId}/child/${callee.name}/${calls}`)}`;
   const task = { ...newTask(scope, callee, stored, { priority: options.priority ?? engine.task.priority, key: null, delayMs: 0 }), id };
   const end = await engine.child({ kind: "child", name: callee.name }, task);
   return toCallResult<Output>(callee.name, end);
@@ -28,9 +30,9 @@ export async function sendTask(scope: RunScope, callable: Callable, input: unkno
   countChild(scope, callee);
   const stored = toJson(input, `The input of ctx.send(${callee.name})`);
   const delayMs = options.delay === undefined ? 0 : parseDuration(options.delay, `ctx.send(${callee.name}): delay`);
-  const value = await scope.engine.step({ kind: "code", name: `send/${callee.name}` }, ({ number, attempt, idempotencyKey }) => {
-    const task = newTask(scope, callee, stored, { priority: options.priority ?? 0, key: options.key ?? idempotencyKey, delayMs });
-    const record = recordWrite(scope, { step: number, n: 0, attempt }, { event_type: "handoff", result: "sent", data: { to: callee.name, taskId: task.id } });
+  const value = await scope.engine.step({ kind: "send", name: callee.name }, (execution) => {
+    const task = newTask(scope, callee, stored, { priority: options.priority ?? 0, key: options.key ?? execution.idempotencyKey, delayMs });
+    const record = recordWrite(scope, placeOf(execution), { event_type: "handoff", result: "sent", data: { to: callee.name, taskId: task.id } });
     return Promise.resolve({ outcome: { ok: true, value: { taskId: task.id } }, starts: [task], writes: [record] });
   });
   return value as { readonly taskId: string };
@@ -39,10 +41,10 @@ export async function sendTask(scope: RunScope, callable: Callable, input: unkno
 /** States a fact; the subscribers' tasks start in the same commit. */
 export async function publishEvent(scope: RunScope, event: string, data: JsonObject): Promise<{ readonly tasks: number }> {
   const stored = toJson(data, `The data of ctx.publish("${event}")`) as JsonObject;
-  const value = await scope.engine.step({ kind: "code", name: `publish/${event}` }, async ({ number, attempt, idempotencyKey }) => {
-    const { tasks, receipts } = await scope.services.subscribers(event, stored, idempotencyKey);
+  const value = await scope.engine.step({ kind: "publish", name: event }, async (execution) => {
+    const { tasks, receipts } = await scope.services.subscribers(event, stored, execution.idempotencyKey);
     const starts = tasks.map(({ id, agent, input, key, source }) => ({ ...newTask(scope, findSubscriber(scope, agent), input, { priority: 0, key, delayMs: 0 }), id, source }));
-    const record = recordWrite(scope, { step: number, n: 0, attempt }, { event_type: "handoff", result: "published", data: { event, tasks: starts.length } });
+    const record = recordWrite(scope, placeOf(execution), { event_type: "handoff", result: "published", data: { event, tasks: starts.length } });
     return { outcome: { ok: true, value: { tasks: starts.length } }, starts, writes: [record, ...receipts] };
   });
   return value as { readonly tasks: number };

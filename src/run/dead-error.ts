@@ -1,5 +1,5 @@
 import type { ErrorCode } from "../base/error-code.ts";
-import { LonghaulError } from "../base/error.ts";
+import { isLonghaulError, LonghaulError } from "../base/error.ts";
 import type { Json } from "../base/json.ts";
 import type { RunEnd } from "../engine/engine.ts";
 import { type Failure, toFailure } from "../record/failure.ts";
@@ -23,7 +23,9 @@ const reasonOfCode: Readonly<Partial<Record<ErrorCode, DeadReason>>> = {
 /** The end of a run whose code threw. */
 export function deadEnd(error: unknown): RunEnd {
   const failure = toFailure(error);
-  return { end: { status: "dead", reason: reasonOf(failure), failure, evidence: failure.details["evidence"] ?? null } };
+  // From the error itself: what a failure keeps of details is cut.
+  const evidence = failure.details["deadReason"] !== undefined && isLonghaulError(error) ? error.details["evidence"] : undefined;
+  return { end: { status: "dead", reason: reasonOf(failure), failure, evidence: evidence ?? null } };
 }
 
 function reasonOf({ code, details }: Failure): DeadReason {

@@ -1,6 +1,6 @@
 import { formatDuration } from "../base/duration.ts";
 import type { StepExecution } from "../engine/engine.ts";
-import { recordWrite } from "./run-record.ts";
+import { placeOf, recordWrite } from "./run-record.ts";
 import type { RunScope } from "./run-services.ts";
 
 /** How often a step that goes on for long says so. Well below the silence after which a task counts as stalled. */
@@ -18,7 +18,7 @@ export async function withHeartbeat<T>(scope: RunScope, execution: StepExecution
   let beats = 0;
   const beat = (): void => {
     beats++;
-    const place = { step: execution.number, n: execution.attempt * beatsPerAttempt + beats, attempt: execution.attempt };
+    const place = { ...placeOf(execution), n: execution.attempt * beatsPerAttempt + beats };
     const reason = `${what} goes on for ${formatDuration(beats * heartbeatMs)}`;
     // A heartbeat that is not written is one that is missed: the next one comes.
     store.write([recordWrite(scope, place, { event_type: "run", result: "busy", reason })]).catch(() => undefined);

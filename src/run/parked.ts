@@ -43,15 +43,19 @@ export function parseParked(value: Json): Parked | null {
 /** What durable code notes a human's word under, behind the name of the call. */
 export const decidedSuffix = "/decided";
 
+/** The word of a person about the nth of the questions that a call asked under this name; undefined while there is none. */
+export function decisionOn(steps: readonly CompletedStep[], asked: CompletedStep): CompletedStep | undefined {
+  const before = steps.filter((step) => step.name === asked.name && step.occurrence < asked.occurrence && isQuestion(step)).length;
+  return steps.find(({ kind, name, occurrence }) => kind === "code" && name === `${asked.name}${decidedSuffix}` && occurrence === before + 1);
+}
+
+/** True for a call that came to a question: whether it happened. */
+export function isQuestion({ kind, outcome }: CompletedStep): boolean {
+  return kind === "tool" && outcome.ok && parseParked(outcome.value)?.parked === "unknown-effect";
+}
+
 /** The signals by which calls wait for a human's word, of a run's completed steps: also of steps that were taken in another run and served in this one. */
 export function listOpenDecisions(steps: readonly CompletedStep[]): readonly string[] {
-  const asked = steps.flatMap(({ kind, name, outcome }) => {
-    const parked = kind === "tool" && outcome.ok ? parseParked(outcome.value) : null;
-    return parked?.parked === "unknown-effect" && parked.signal !== null ? [{ name, signal: parked.signal }] : [];
-  });
-  const names = new Set(asked.map(({ name }) => name));
-  return [...names].flatMap((name) => {
-    const decided = steps.filter((step) => step.kind === "code" && step.name === `${name}${decidedSuffix}`).length;
-    return asked.filter((each) => each.name === name).slice(decided).map(({ signal }) => signal);
-  });
+  const open = steps.filter((step) => isQuestion(step) && decisionOn(steps, step) === undefined);
+  return open.flatMap(({ outcome }) => (outcome.ok ? [parseParked(outcome.value)?.signal] : [])).filter((signal) => typeof signal === "string");
 }

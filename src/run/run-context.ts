@@ -1,11 +1,11 @@
-import type { RunContext, SignalResult, StepOptions } from "../agent/context.ts";
+import type { RunContext, SignalResult, StepOptions, WaitOptions } from "../agent/context.ts";
 import { parseDuration } from "../base/duration.ts";
-import { LonghaulError } from "../base/error.ts";
-import { type Json, toJson } from "../base/json.ts";
+import { type Json, type JsonObject, toJson } from "../base/json.ts";
+import { boundedJson } from "../engine/bounded-json.ts";
 import { callWorker, publishEvent, sendTask } from "./child-task.ts";
+import { checkCall, checkNote, checkPublish, checkSend, checkStep, checkTools, checkTransaction, checkWaitFor, noteBytesMax } from "./context-arguments.ts";
 import { createDurableModel } from "./durable-model.ts";
 import { createDurableTools } from "./durable-tools.ts";
-import { ownSignalPrefix } from "./parked.ts";
 import { placeOf, recordWrite } from "./run-record.ts";
 import type { RunScope } from "./run-services.ts";
 import { runUserStep } from "./user-step.ts";
@@ -21,36 +21,48 @@ export function createRunContext(scope: RunScope): RunContext {
     signal: engine.signal,
     now: () => engine.now(),
     random: () => engine.random(),
-    step: (name, body, options = {}) => codeStep(scope, name, body, options),
+    step: async (name, body, options = {}) => {
+      checkStep(name, body, options);
+      return await codeStep(scope, name, body, options);
+    },
     sleep: async (duration) => {
       await engine.wait({ name: "sleep", reason: "timer", timeoutMs: parseDuration(duration, "ctx.sleep") });
     },
-    waitFor: (signal, options = {}) => waitForSignal(scope, signal, options.timeout),
-    call: (agent, input, options = {}) => callWorker(scope, agent, input, options),
-    send: (agent, input, options = {}) => sendTask(scope, agent, input, options),
-    publish: (event, data) => publishEvent(scope, event, data),
+    waitFor: async (signal, options = {}) => {
+      checkWaitFor(signal, options);
+      return await waitForSignal(scope, signal, options);
+    },
+    call: async (agent, input, options = {}) => {
+      checkCall(agent, options);
+      return await callWorker(scope, agent, input, options);
+    },
+    send: async (agent, input, options = {}) => {
+      checkSend(agent, options);
+      return await sendTask(scope, agent, input, options);
+    },
+    publish: async (event, data) => {
+      checkPublish(event, data);
+      return await publishEvent(scope, event, data);
+    },
     transaction: async (name, body) => {
-      const value = await engine.transaction({ kind: "code", name }, async (tx) => toJson(await body(tx), `What transaction "${name}" returned`));
+      checkTransaction(name, body);
+      const value = await engine.transaction({ kind: "transaction", name }, async (tx) => toJson(await body(tx), `What transaction "${name}" returned`));
       return value as Awaited<ReturnType<typeof body>>;
     },
     model: (reference) => createDurableModel(scope, reference),
-    tools: (tools, options = {}) => createDurableTools(scope, tools, options.effects ?? {}),
+    tools: (tools, options = {}) => {
+      checkTools(tools, options);
+      return createDurableTools(scope, tools, options.effects ?? {});
+    },
     note: async (text, data = {}) => {
-      await engine.step({ kind: "code", name: "note" }, (execution) =>
-        Promise.resolve({
-          outcome: { ok: true, value: null },
-          writes: [recordWrite(scope, placeOf(execution), { event_type: "decision", reason: text, data })],
-        }),
-      );
+      checkNote(text, data);
+      await writeNote(scope, text, boundedJson(data, "The data of ctx.note", noteBytesMax) as JsonObject);
     },
   };
 }
 
 async function codeStep<T>(scope: RunScope, name: string, body: Parameters<RunContext["step"]>[1], { timeout, attempts }: StepOptions): Promise<T> {
   const what = `ctx.step("${name}")`;
-  if (attempts !== undefined && (!Number.isInteger(attempts) || attempts < 1 || attempts > 100)) {
-    throw new LonghaulError("OPTION_INVALID", `${what}: attempts is ${attempts}. Use a whole number from 1 to 100.`);
-  }
   const plan = { what, ...(timeout === undefined ? {} : { timeoutMs: parseDuration(timeout, `${what}: timeout`) }), ...(attempts === undefined ? {} : { attemptsMax: attempts }) };
   const value = await scope.engine.step({ kind: "code", name }, (execution) =>
     runUserStep(scope, execution, plan, async (signal) => ({ value: toJson(await body({ signal, idempotencyKey: execution.idempotencyKey }), `What ${what} returned`) })),
@@ -58,13 +70,22 @@ async function codeStep<T>(scope: RunScope, name: string, body: Parameters<RunCo
   return value as T;
 }
 
-async function waitForSignal(scope: RunScope, signal: string, timeout: unknown): Promise<SignalResult> {
-  if (signal === "" || signal.startsWith(ownSignalPrefix)) throw new LonghaulError("OPTION_INVALID", `ctx.waitFor("${signal}"): use a name that is not empty and does not begin with "${ownSignalPrefix}", which is Longhaul's own.`);
+async function waitForSignal(scope: RunScope, signal: string, { timeout }: WaitOptions): Promise<SignalResult> {
   const end = await scope.engine.wait({
+    kind: "signal",
     name: signal,
     reason: "signal",
     signal,
     ...(timeout === undefined ? {} : { timeoutMs: parseDuration(timeout, `ctx.waitFor("${signal}"): timeout`) }),
   });
   return end.by === "timer" ? { timedOut: true } : { timedOut: false, payload: end.payload satisfies Json };
+}
+
+async function writeNote(scope: RunScope, text: string, data: JsonObject): Promise<void> {
+  await scope.engine.step({ kind: "note", name: "note" }, (execution) =>
+    Promise.resolve({
+      outcome: { ok: true, value: null },
+      writes: [recordWrite(scope, placeOf(execution), { event_type: "decision", reason: text, data })],
+    }),
+  );
 }

@@ -1,25 +1,25 @@
 import { isLonghaulError, messageOf } from "../base/error.ts";
+import type { StepExecution } from "../engine/engine.ts";
 import { toLogRecord, type RecordFields } from "../record/log-record.ts";
 import type { Write } from "../record/write.ts";
 import type { RunScope } from "./run-services.ts";
 
-/** What a record is numbered by: the step that writes it and its place among that step's records. */
-export interface RecordPlace {
-  readonly step: number;
+/** What a record is known by: the step that writes it and its place among that step's records. */
+export interface RecordPlace extends Pick<StepExecution, "identity" | "number" | "attempt"> {
   readonly n: number;
-  readonly attempt: number;
 }
 
-/** A record of this run as a write. Its id is derived from (run, step, n): writing it again changes nothing. */
+/** A record of this run as a write. Its id is derived from (run, kind, name, occurrence, n), by which a step is the same in changed code too: writing it again changes nothing. */
 export function recordWrite(scope: RunScope, place: RecordPlace, fields: RecordFields): Write {
   const { engine, services, worker } = scope;
-  const id = `${engine.runId}/${place.step}/${place.n}`;
+  const { kind, name, occurrence } = place.identity;
+  const id = `${engine.runId}/${kind}/${name}/${occurrence}/${place.n}`;
   const record = toLogRecord(id, services.clock.now(), services.team, {
     agent_id: worker.name,
     agent_version: worker.version,
     task_id: engine.task.id,
     run_id: engine.runId,
-    step: place.step,
+    step: place.number,
     attempt: place.attempt,
     ...fields,
   });
@@ -27,8 +27,8 @@ export function recordWrite(scope: RunScope, place: RecordPlace, fields: RecordF
 }
 
 /** The first record of a step. */
-export function placeOf({ number, attempt }: { readonly number: number; readonly attempt: number }): RecordPlace {
-  return { step: number, n: 0, attempt };
+export function placeOf({ identity, number, attempt }: StepExecution): RecordPlace {
+  return { identity, number, attempt, n: 0 };
 }
 
 /** Collects a record of each retry of a step, behind the step's own record. */

@@ -71,5 +71,10 @@ export interface RunScope {
   readonly engine: EngineContext;
   readonly worker: Worker;
   /** What durable code asked for so far, in call order, so that a replay counts the same. */
-  readonly counts: { children: number; modelCalls: number };
+  readonly counts: {
+    children: number;
+    /** Calls of each worker. */
+    readonly calls: Map<string, number>;
+    modelCalls: number;
+  };
 }

@@ -124,7 +124,7 @@ function park(scope: RunScope, { execution, key, call }: Attempt, why: string): 
     tool_name: call.toolName,
     tool_args: toArguments(call.input),
     result: "asked",
-    reason: `It is not known whether this call happened: ${why}. Look, then: longhaul approve ${scope.engine.runId} --happened | --retry | --fail`,
+    reason: `It is not known whether this call happened: ${why}. Look, then decide: longhaul approve`,
     data: { signal, key },
   });
   return { outcome: { ok: true, value: parkedToJson(parked) }, writes: [write] };

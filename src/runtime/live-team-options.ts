@@ -21,8 +21,8 @@ export interface LiveTeamOptions {
   readonly print: (line: string) => void;
   /** Every record, after it is on disk. */
   readonly onRecord?: (record: LogRecord) => void;
-  /** Called once when another process took over the data directory: this one has stopped working. */
-  readonly onFenced?: () => void;
+  /** Called once when another process took over the data directory, or its file was deleted or replaced: this one has stopped working. */
+  readonly onFenced?: (error: Error) => void;
   /** How long this process may be silent until another one takes over from it. Default 15 s. */
   readonly leaseMs?: number;
   /** Looks on at each commit of the data file. For tests. */

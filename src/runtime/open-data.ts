@@ -25,7 +25,7 @@ export interface OpenDataOptions {
   readonly redact: <T extends Json>(value: T) => T;
   /** Something was committed. */
   readonly onCommit: () => void;
-  readonly onFenced: () => void;
+  readonly onFenced: (error: Error) => void;
   /** What became of a group of writes: null when it is on disk. */
   readonly onOutcome?: (failure: Error | null) => void;
   /** Looks on at each commit. */

@@ -2,7 +2,8 @@ import type { Clock } from "../base/clock.ts";
 import { LonghaulError } from "../base/error.ts";
 import type { Json } from "../base/json.ts";
 import type { Engine, Started } from "../engine/engine.ts";
-import type { Task, TaskEnd } from "../record/task.ts";
+import { isEnded, type Task, type TaskEnd } from "../record/task.ts";
+import { nameLengthMax, priorityMax } from "../run/context-arguments.ts";
 import { listOpenDecisions } from "../run/parked.ts";
 import type { Manifest } from "./manifest.ts";
 import { type Forked, forkRun, type Skipped, skipStep } from "./new-run.ts";
@@ -19,6 +20,12 @@ export interface SubmitRequest {
 }
 
 export type EffectDecision = "happened" | "retry" | "fail";
+
+/** Its question may have gone on to another run of the task. */
+function runIsOver(runId: string, task: Task | null): LonghaulError {
+  const now = task === null || isEnded(task.status) || task.runId === null || task.runId === runId ? `task ${task?.id} is ${task?.status}` : `task ${task.id} goes on with run ${task.runId}. Type: longhaul approve ${task.runId}`;
+  return new LonghaulError("TASK_STATE", `Run ${runId} is over, so that nothing of it waits for a decision: ${now}`);
+}
 
 /** What people and applications may do to a team, running or not. */
 export interface Operations {
@@ -45,15 +52,13 @@ export interface OperationsOptions {
   readonly checkInput?: (agent: string, input: Json) => Promise<readonly string[]>;
 }
 
-const keyLengthMax = 512;
-const priorityMax = 1_000_000;
 
 export function createOperations({ engine, clock, ids, manifest, checkInput }: OperationsOptions): Operations {
   return {
     async submit({ agent, input, key, priority = 0, source }) {
       const worker = manifest().workers.find((candidate) => candidate.name === agent);
       if (!worker) throw new LonghaulError("AGENT_UNKNOWN", `The team has no agent or flow "${agent}". It has: ${manifest().workers.map(({ name }) => name).join(", ")}.`);
-      if (key !== undefined && (key === "" || key.length > keyLengthMax)) throw new LonghaulError("OPTION_INVALID", `key has ${key.length} characters. Use 1 to ${keyLengthMax}.`);
+      if (key !== undefined && (key === "" || key.length > nameLengthMax)) throw new LonghaulError("OPTION_INVALID", `key has ${key.length} characters. Use 1 to ${nameLengthMax}.`);
       if (!Number.isInteger(priority) || Math.abs(priority) > priorityMax) throw new LonghaulError("OPTION_INVALID", `priority is ${priority}. Use a whole number from -${priorityMax} to ${priorityMax}.`);
       const issues = (await checkInput?.(agent, input)) ?? [];
       if (issues.length > 0) throw new LonghaulError("TASK_INPUT_INVALID", `The input of ${agent} does not fit its schema: ${issues.join("; ")}. Mend it and submit it again.`);
@@ -71,7 +76,9 @@ export function createOperations({ engine, clock, ids, manifest, checkInput }: O
       const waiting = listOpenDecisions(await engine.steps(runId));
       if (waiting.length === 0) throw new LonghaulError("TASK_STATE", `Run ${runId} has no effect that waits for a decision. See \`longhaul show ${runId}\`.`);
       const answers = await Promise.all(waiting.map((name) => engine.signal(runId, name, { decision, result }, `decision:${name}`)));
-      return answers.filter(Boolean).length;
+      const answered = answers.filter(Boolean).length;
+      if (answered === 0) throw runIsOver(runId, await engine.taskOfRun(runId));
+      return answered;
     },
   };
 }

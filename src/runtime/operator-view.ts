@@ -7,11 +7,12 @@ import { listSteps } from "../engine/sqlite/journal.ts";
 import { lookAtOwner, readOwner } from "../engine/sqlite/owner-state.ts";
 import { getTaskIdOfRun, listRuns } from "../engine/sqlite/runs.ts";
 import { getTask, listTasks, type StoredTask, toTask } from "../engine/sqlite/tasks.ts";
+import { listWaitsFor, type OpenWait } from "../engine/sqlite/waits.ts";
 import { computeHealth } from "../judge/health.ts";
 import type { HealthVerdict } from "../record/health.ts";
 import type { Run } from "../record/run.ts";
 import type { CompletedStep } from "../record/step.ts";
-import type { Task } from "../record/task.ts";
+import type { Task, WaitingReason } from "../record/task.ts";
 import { openOperatorStore, type OperatorStore } from "../store/sqlite/operator.ts";
 import { listAgentTasks } from "./agent-tasks.ts";
 import { dataDirectory as toDataDirectory } from "./data-directory.ts";
@@ -30,6 +31,8 @@ export interface OperatorView {
   /** The runs of a task, first to last. */
   runs(taskId: string): Promise<readonly Run[]>;
   steps(runId: string): Promise<readonly CompletedStep[]>;
+  /** What runs wait for, for this reason, oldest first. */
+  waits(reason: WaitingReason): Promise<readonly OpenWait[]>;
   /** The owner of the data directory; null when nobody owns it. */
   owner(): Promise<OwnerView | null>;
   health(nowMs: number): Promise<readonly HealthVerdict[]>;
@@ -72,6 +75,7 @@ export function openOperatorView(path: string, clock: Clock = systemClock): Oper
     taskOfRun: async (runId) => withoutEngineFields(getTask(db, getTaskIdOfRun(db, runId) ?? "")),
     runs: async (taskId) => listRuns(db, taskId),
     steps: async (runId) => listSteps(db, runId),
+    waits: async (reason) => listWaitsFor(db, reason),
     owner: async () => {
       const owner = readOwner(db);
       if (owner === null || owner.pid === null) return null;

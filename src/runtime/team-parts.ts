@@ -114,7 +114,7 @@ async function openTeamData(team: string, options: LiveTeamOptions, wiring: Data
   return openData({
     ...wiring,
     file: directory === null ? null : dataDirectory(directory).database,
-    onFenced: () => onFenced?.(),
+    onFenced: (error) => onFenced?.(error),
     ...(watchCommits === undefined ? {} : { watchCommits }),
     ...(leaseMs === undefined ? {} : { ownership: { leaseMs } }),
   });

@@ -1,13 +1,17 @@
 import { defineAgent, defineTeam, defineTool, every } from "longhaul";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
-import { optionNames } from "../../src/agent/option-names.ts";
+import { contextOptionNames, optionNames } from "../../src/agent/option-names.ts";
 import { validateTeam } from "../../src/agent/validate-team.ts";
+import { textLengthMax } from "../../src/base/cut-text.ts";
 import { parseDuration } from "../../src/base/duration.ts";
+import { jsonDepthMax } from "../../src/base/json.ts";
 import { formatUsd } from "../../src/base/money.ts";
 import { defaultEngineLimits } from "../../src/engine/limits.ts";
 import { defaultModelTimeouts } from "../../src/model/model.ts";
 import { retryDefaults } from "../../src/policy/retry.ts";
+import { causeDepthMax, detailsMax } from "../../src/record/failure.ts";
+import { nameLengthMax, noteBytesMax, priorityMax } from "../../src/run/context-arguments.ts";
 import { depthMax, workerDefaults } from "../../src/run/worker.ts";
 import { defaultConnectTimeoutMs, defaultRequestTimeoutMs } from "../../src/tool/mcp-spec.ts";
 import { defaultToolTimeoutMs, toolResultBytesMax } from "../../src/tool/tool.ts";
@@ -62,6 +66,13 @@ describe("docs/reference/options.md", () => {
     expect(listed.toSorted()).toEqual(Object.keys(names).filter((name) => name !== "kind").toSorted());
   });
 
+  it("lists the options of the methods of ctx and no others", () => {
+    const rows = rowsOf("## ctx");
+
+    expect(rows.map(({ option }) => option)).toEqual(Object.entries(contextOptionNames).flatMap(([method, names]) => Object.keys(names).map((name) => `${method}.${name}`)));
+    expect(rows.filter(({ option }) => option.endsWith(".priority")).map(({ meaning }) => meaning)).toEqual([`-${priorityMax} to ${priorityMax}: higher first`, `-${priorityMax} to ${priorityMax}: higher first`]);
+  });
+
   it("states the defaults of a worker, every one of them", () => {
     const { agentConcurrency, flowConcurrency, deadlineMs, perTaskMicroUsd, perDayMicroUsd, progressWithinMs, verifyAttempts, ...counts } = workerDefaults;
 
@@ -90,7 +101,12 @@ describe("docs/reference/options.md", () => {
       String(limits.stepsPerRunMax),
       `${limits.journalBytesPerRunMax} bytes`,
       `${limits.valueBytesMax} bytes`,
+      `${jsonDepthMax} levels`,
       `${toolResultBytesMax} bytes`,
+      `${nameLengthMax} characters`,
+      `${textLengthMax} characters, ${noteBytesMax} bytes`,
+      `${textLengthMax} characters`,
+      `${causeDepthMax} deep, ${detailsMax}`,
       String(limits.signalsPerRunMax),
       `${limits.recoveriesWithoutProgressMax}, ${limits.recoveriesMax}`,
       compact(limits.foreignAwaitGraceMs),

@@ -31,6 +31,10 @@ it("begins anew when the code changes, and after an error waits for the next cha
   await dev.line((line) => line.includes("TEAM_NOT_LOADED"));
   await dev.line((line) => line.startsWith("The team ended with 1."));
 
+  writeFileSync(file, "await new Promise(() => {});");
+  await dev.line((line) => line.includes("never finishes loading"));
+  await dev.line(() => dev.lines.filter((line) => line.startsWith("The team ended with 1.")).length === 2);
+
   writeFileSync(file, code("third"));
   await begun(3);
   dev.child.kill("SIGTERM");

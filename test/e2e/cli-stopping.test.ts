@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { cpSync, existsSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { expect, it, onTestFinished } from "vitest";
@@ -91,6 +91,17 @@ it("works on a team that does not run, from many processes at once", async () =>
 
   const second = await start();
   await second.line((line) => line.includes(taskId) && line.includes("done(unverified)"));
+});
+
+it("stops with 1 and says so when its data directory is deleted or replaced", async () => {
+  const { start, path } = newFolder();
+  const team = await start();
+  renameSync(path, `${path}-before`);
+  onTestFinished(() => rmSync(`${path}-before`, { recursive: true }));
+  cpSync(`${path}-before`, path, { recursive: true });
+
+  expect(await team.ended).toBe(1);
+  expect(json(team.stdoutLines.at(-1) ?? "{}")).toEqual({ event: "stopped", reason: "fenced" });
 });
 
 it("stops with 1 and says so when another process takes the data directory over", async () => {

@@ -1,3 +1,4 @@
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { longhaul, teamFile, temporaryFolder } from "./fixture/longhaul.ts";
@@ -54,4 +55,20 @@ it("names what is wrong with a team's file, and where", async () => {
   expect(missing).toMatchObject({ exitCode: 1, stderr: expect.stringMatching(/^error: There is no file .*no-team\.ts.*\[TEAM_NOT_LOADED\]/) as string });
   expect(noTeam.stderr).toMatch(/exports .*startTeam.*but no team.*export default defineTeam/);
   expect(taken).toMatchObject({ exitCode: 2, stderr: expect.stringContaining("from 0 to 65535") as string });
+});
+
+it.each([
+  ["awaits what never comes", "await new Promise(() => {});", /^error: .*stuck\.mjs never finishes loading: .* \[TEAM_NOT_LOADED\]\n$/],
+  ["ends the process", "process.exit(0);", /^error: .*stuck\.mjs ended the process with 0 .* \[TEAM_NOT_LOADED\]\n$/],
+  ["ends the process later", "setTimeout(() => process.exit(0), 10); await new Promise(() => {});", /^error: .*stuck\.mjs ended the process with 0 .* \[TEAM_NOT_LOADED\]\n$/],
+])("ends with 1 and says so when a team's file %s while it is loaded", async (_, code, told) => {
+  const folder = temporaryFolder();
+  const path = join(folder.path, "stuck.mjs");
+  writeFileSync(path, `${code} export default null;`);
+  const [plain, json] = await Promise.all([longhaul(["start", path, "--data", folder.path]), longhaul(["start", path, "--data", folder.path, "--json"])]);
+  folder.remove();
+
+  expect(plain).toMatchObject({ exitCode: 1, stdout: "", stderr: expect.stringMatching(told) as string });
+  expect(json).toMatchObject({ exitCode: 1, stdout: "" });
+  expect(JSON.parse(json.stderr)).toMatchObject({ error: { code: "TEAM_NOT_LOADED" } });
 });

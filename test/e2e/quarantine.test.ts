@@ -53,14 +53,17 @@ function deadlyFolder() {
   };
 }
 
-it("E12 quarantines the task that kills the process, and lets those that were executing beside it come to their end", async () => {
+it.each([
+  { what: "kills the process", culprit: "deadly", deathsMax: crashesMax + 1 },
+  { what: "exhausts the memory", culprit: "hungry", deathsMax: outOfMemoryMax },
+])("E12 quarantines the task that $what after $deathsMax times, and lets those that were executing beside it come to their end", async ({ culprit, deathsMax }) => {
   const { start, submit, tasks, world } = deadlyFolder();
   // A team that has run once takes tasks while it is stopped: they begin together at the next start.
   const first = start();
   await first.line((line) => line.includes('"event":"started"'));
   first.child.kill("SIGTERM");
   expect(await first.ended).toBe(0);
-  for (const kind of ["patient", "slow", "slow", "deadly", "slow"]) await submit(kind);
+  for (const kind of ["patient", "slow", "slow", culprit, "slow"]) await submit(kind);
 
   let lives = 0;
   let team = start();
@@ -74,46 +77,13 @@ it("E12 quarantines the task that kills the process, and lets those that were ex
 
   const [patient, ...others] = tasks();
   expect(patient).toMatchObject({ kind: "patient", status: "waiting", recoveries: 0 });
-  expect(others.filter(({ kind }) => kind === "deadly")).toEqual([expect.objectContaining({ status: "dead", reason: "recovery-limit", recoveries: crashesMax + 1 })]);
+  expect(others.filter(({ kind }) => kind === culprit)).toEqual([expect.objectContaining({ status: "dead", reason: "recovery-limit", recoveries: deathsMax })]);
   const slow = others.filter(({ kind }) => kind === "slow");
   expect(slow.map(({ status }) => status), `of ${JSON.stringify(others)}`).toEqual(["done", "done", "done"]);
   expect(slow.some(({ recoveries }) => recoveries > 0), "they were executing when it crashed").toBe(true);
   // Whoever was in a crash beside it counts that crash too, but a step that ended was never executed again.
   expect(world().toSorted()).toEqual(slow.flatMap(({ id }) => [`${id} 1`, `${id} 2`]).toSorted());
-  expect(lives).toBe(crashesMax + 1);
-  await team.line((line) => line.includes('"event":"started"'));
-  team.child.kill("SIGTERM");
-  expect(await team.ended).toBe(0);
-});
-
-it("E12 quarantines a task at the third time that it exhausts the memory, and lets those that were executing beside it come to their end", async () => {
-  const { start, submit, tasks, world } = deadlyFolder();
-  // A team that has run once takes tasks while it is stopped: they begin together at the next start.
-  const first = start();
-  await first.line((line) => line.includes('"event":"started"'));
-  first.child.kill("SIGTERM");
-  expect(await first.ended).toBe(0);
-  for (const kind of ["patient", "slow", "slow", "hungry", "slow"]) await submit(kind);
-
-  let lives = 0;
-  let team = start();
-  const isOver = (): boolean => tasks().every(({ kind, status }) => (kind === "patient" ? status === "waiting" : status === "done" || status === "dead"));
-  while (!isOver() && lives < livesMax) {
-    const died = await Promise.race([team.ended, sleep(systemClock, 100).then(() => undefined)]);
-    if (died === undefined) continue;
-    lives++;
-    team = start();
-  }
-
-  const [patient, ...others] = tasks();
-  expect(patient).toMatchObject({ kind: "patient", status: "waiting", recoveries: 0 });
-  expect(others.filter(({ kind }) => kind === "hungry")).toEqual([expect.objectContaining({ status: "dead", reason: "recovery-limit", recoveries: outOfMemoryMax })]);
-  const slow = others.filter(({ kind }) => kind === "slow");
-  expect(slow.map(({ status }) => status), `of ${JSON.stringify(others)}`).toEqual(["done", "done", "done"]);
-  expect(slow.some(({ recoveries }) => recoveries > 0), "they were executing when it crashed").toBe(true);
-  // Whoever was in a crash beside it counts that crash too, but a step that ended was never executed again.
-  expect(world().toSorted()).toEqual(slow.flatMap(({ id }) => [`${id} 1`, `${id} 2`]).toSorted());
-  expect(lives).toBe(outOfMemoryMax);
+  expect(lives).toBe(deathsMax);
   await team.line((line) => line.includes('"event":"started"'));
   team.child.kill("SIGTERM");
   expect(await team.ended).toBe(0);

@@ -44,7 +44,7 @@ export const engineBugs: readonly PlantedBug[] = [
   },
   {
     name: "journal not loaded", harm: "completed steps execute again after a restart",
-    file: "src/engine/sqlite/claim.ts", find: "journal: isNew ? [] : listJournal(change.db, run.serial)", replace: "journal: []", suites: [contract],
+    file: "src/engine/sqlite/claim.ts", find: "const journal = isNew ? [] : listJournal(change.db, run.serial);", replace: "const journal: ReturnType<typeof listJournal> = [];", suites: [contract],
   },
   {
     name: "lost wake-up of a free slot", harm: "queued tasks stay queued",
@@ -76,7 +76,7 @@ export const engineBugs: readonly PlantedBug[] = [
   },
   {
     name: "late results are forgotten", harm: "money that a canceled call cost is not in the ledger",
-    file: "src/engine/sqlite/perform.ts", find: "change.write(lateWrites(end.writes ?? []));", replace: "change.write(lateWrites([]));", suites: [contract, adapter],
+    file: "src/engine/sqlite/perform.ts", find: "change.write(lateWrites(end.writes ?? [], String(readOwner(change.db)?.epoch)));", replace: "change.write([]);", suites: [contract, adapter],
   },
   {
     name: "an evicted run goes on", harm: "code that was suspended acts again beside its successor",
@@ -104,7 +104,7 @@ export const engineBugs: readonly PlantedBug[] = [
   },
   {
     name: "crashes are not counted", harm: "a task that kills the process does so for ever",
-    file: "src/engine/task-rules.ts", find: "recoveriesWithoutProgress: task.recoveriesWithoutProgress + weight", replace: "recoveriesWithoutProgress: task.recoveriesWithoutProgress", suites: [contract],
+    file: "src/engine/task-rules.ts", find: "recoveriesWithoutProgress: task.recoveriesWithoutProgress + 1,", replace: "recoveriesWithoutProgress: task.recoveriesWithoutProgress,", suites: [contract],
   },
   {
     name: "a drain forgets what executes", harm: "runs are counted as crashed after each deploy",
@@ -116,7 +116,7 @@ export const engineBugs: readonly PlantedBug[] = [
   },
   {
     name: "a full disk loses the step", harm: "a run stands still when there is room again",
-    file: "src/engine/sqlite/writer.ts", find: "        if (isOwnRefusal || isFinal(error)) throw error;", replace: "        if (isOwnRefusal || isFinal(error) || isFileFailure(error)) throw error;", suites: [adapter],
+    file: "src/engine/sqlite/writer.ts", find: "if (isFinal(error) || (isOwnRefusal && !isFileFailure(error))) throw error;", replace: "if (isFinal(error) || isOwnRefusal || isFileFailure(error)) throw error;", suites: [adapter],
   },
   {
     name: "a newer file is opened", harm: "an old version damages the data of a new one",
@@ -125,6 +125,62 @@ export const engineBugs: readonly PlantedBug[] = [
   {
     name: "the queue's bound is never counted anew", harm: "an agent refuses work with an empty queue",
     file: "src/engine/sqlite/queue-bounds.ts", find: "bound === undefined || bound >= queueMax ?", replace: "bound === undefined ?", suites: [contract, adapter],
+  },
+  {
+    name: "new code numbers steps anew", harm: "two steps have one number, and a fork by it serves the wrong ones",
+    file: "src/engine/run-context.ts", find: "this.#stored.get(keyOf(identity)) ?? (this.#taken.has(next) ? Math.max(...this.#taken) + 1 : next)", replace: "keyOf(identity) === \"\" ? Math.max(...this.#taken) : next", suites: [contract],
+  },
+  {
+    name: "the end of a wait is no progress", harm: "a run that waits and goes on between crashes is quarantined",
+    file: "src/engine/sqlite/transition.ts", find: "  if (step !== null) noteCompleted(change, task, task.runId, step);", replace: "  if (step !== null) change.effects.completed.push({ runId: task.runId, step });", suites: [contract],
+  },
+  {
+    name: "a skip leaves calls behind", harm: "what a skipped run called goes on when the run is canceled",
+    file: "src/engine/sqlite/runs.ts", find: "  db.run(\"UPDATE lh_task SET parent_run_id = ? WHERE parent_run_id = ?\", run.id, parkedRunId);\n", replace: "", suites: [contract],
+  },
+  {
+    name: "a skip leaves signals behind", harm: "an approval that came early is never taken",
+    file: "src/engine/sqlite/runs.ts", find: "  db.run(\"UPDATE lh_signal SET run = ? WHERE run = ?\", serial, from);\n", replace: "", suites: [contract],
+  },
+  {
+    name: "a skip keeps sleeps", harm: "the end of a sleep that code asks for no more parks the run again",
+    file: "src/engine/sqlite/runs.ts", find: "  db.run(\"DELETE FROM lh_wait WHERE run = ? AND child_task_id IS NULL\", from);\n", replace: "", suites: [contract],
+  },
+  {
+    name: "a restart is not counted in its queue", harm: "a queue grows beyond its limit",
+    file: "src/engine/sqlite/queue-bounds.ts", find: "    if (bound !== undefined) this.#bounds.set(agent, bound + 1);", replace: "", suites: [contract],
+  },
+  {
+    name: "nobody hears that a suspect is harmless", harm: "tasks of other agents wait until it has ended",
+    file: "src/engine/sqlite/sqlite-engine.ts", find: "    if (effects.hasCleared) this.#dispatcher.pokeAll();\n", replace: "", suites: [contract],
+  },
+  {
+    name: "nobody hears that a suspect has left", harm: "tasks of other agents wait for ever",
+    file: "src/engine/sqlite/live-runs.ts", find: "    if (run.wasInterrupted) this.#options.dispatcher.pokeAll();\n", replace: "", suites: [contract],
+  },
+  {
+    name: "a fenced process stops at once", harm: "an answer that was paid for is thrown away",
+    file: "src/engine/sqlite/live-runs.ts", find: "    void this.#options.writer.late.settled(arriveMsMax).then(() => {\n      for (const [, run] of runs) run.execution.tell(reason);\n    });", replace: "    for (const [, run] of runs) run.execution.tell(reason);", suites: [adapter],
+  },
+  {
+    name: "a fenced process does not wait for its steps", harm: "what they came to is not recorded",
+    file: "src/engine/sqlite/sqlite-engine.ts", find: "      if (isFenced(error)) await this.#writer.late.settled(lateMsMax);\n", replace: "", suites: [adapter],
+  },
+  {
+    name: "code counts as being at rest too early", harm: "a run that reads a stream of its own is evicted in the middle",
+    file: "src/engine/pump.ts", find: "const restTurns = 3;", replace: "const restTurns = 1;", suites: ["src/engine/pump.test.ts"],
+  },
+  {
+    name: "the alarm forgets the earlier instant", harm: "a wait that was asked for at the wrong moment ends late",
+    file: "src/engine/sqlite/alarm.ts", find: "this.#atMs = Math.min(this.#atMs, next);", replace: "this.#atMs = next;", suites: ["src/engine/sqlite/alarm.test.ts"],
+  },
+  {
+    name: "the seed of a task outlives it", harm: "what no run will ask for stays in the file for ever",
+    file: "src/engine/sqlite/transition.ts", find: "  replaceSeed(change.db, ended.id, []);\n", replace: "", suites: [contract],
+  },
+  {
+    name: "a parked run is tried at each start", harm: "people are alerted again though nothing has changed",
+    file: "src/engine/sqlite/tasks.ts", find: "AND lh_run.parked_version <> ?`,\n    agent, codeVersion,", replace: "`,\n    agent,", suites: [contract],
   },
   {
     name: "an intent is not durable before the call", harm: "a crash repeats an effect that must happen once",

@@ -11,7 +11,8 @@ import { steps } from "./teams/steps.ts";
 test.each([
   ["a task waits for nothing", "UPDATE lh_task SET status = 'waiting', waiting_reason = 'timer', end = NULL, ended_at_ms = NULL"],
   ["a run belongs to no task", "UPDATE lh_run SET task_id = 'another'"],
-  ["a completed step belongs to no run", "UPDATE lh_journal SET run = run + 99"],
+  ["a step belongs to no run", "UPDATE lh_journal SET run = run + 99"],
+  ["two steps of a run have one number", "UPDATE lh_journal SET number = 1"],
   ["a task's end and its status disagree", "UPDATE lh_task SET end = NULL"],
   ["a task with a key does not hold it", "DELETE FROM lh_key"],
 ])("the file itself is looked at: %s", async (what, sql) => {

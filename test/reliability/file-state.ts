@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import type { JsonObject } from "../../src/base/json.ts";
 import { loadJson } from "../../src/db/payload.ts";
 import { type Row, SqliteDatabase } from "../../src/db/sqlite.ts";
+import { findInconsistencies } from "../../src/engine/sqlite/inconsistencies.testsuite.ts";
 import type { TaskEnd, TaskStatus, WaitingReason } from "../../src/record/task.ts";
 import { databasePath } from "./disk-image.ts";
 
@@ -106,7 +107,7 @@ function readFileState(db: SqliteDatabase): FileState {
     effects: rowsOf("lh_effect").map((row) => ({ key: String(row["key"]), state: String(row["state"]) })),
     records: rowsOf("lh_record").map((row) => recordFromRow(db, row)),
     userTables: Object.fromEntries([...tables].filter(([name]) => !name.startsWith("lh_"))),
-    problems: [...integrityProblems(db), ...findInconsistencies(db)],
+    problems: [...integrityProblems(db), ...findProblems(db)],
     digest: digest.digest("hex"),
   };
 }
@@ -116,35 +117,17 @@ function integrityProblems(db: SqliteDatabase): readonly string[] {
   return found.length === 1 && found[0] === "ok" ? [] : found.map((problem) => `SQLite: ${problem}`);
 }
 
-/** Waits and completed steps with the names of their runs. */
-const waits = "SELECT lh_run.id AS run_id, lh_run.task_id AS task_id, lh_wait.* FROM lh_wait LEFT JOIN lh_run ON lh_run.serial = lh_wait.run";
 const journal = "SELECT lh_run.id AS run_id, lh_journal.* FROM lh_journal LEFT JOIN lh_run ON lh_run.serial = lh_journal.run ORDER BY position";
 
-/** What must hold in every file at every instant. Each query finds what breaks it. */
-const inconsistencies: Readonly<Record<string, string>> = {
-  "a run waits for a task that has ended": `SELECT lh_wait.run FROM lh_wait JOIN lh_task ON lh_task.id = child_task_id WHERE lh_task.ended_at_ms IS NOT NULL`,
-  "a run waits for a task that does not exist": `SELECT run_id FROM (${waits}) WHERE child_task_id NOT IN (SELECT id FROM lh_task)`,
-  "a task waits for nothing": `SELECT id FROM lh_task WHERE status = 'waiting' AND waiting_reason <> 'code-mismatch' AND run_id NOT IN (SELECT run_id FROM (${waits}))`,
-  "a wait belongs to no unfinished run": `SELECT run_id FROM (${waits}) AS waits WHERE NOT EXISTS
-    (SELECT 1 FROM lh_task WHERE lh_task.run_id = waits.run_id AND status IN ('queued', 'running', 'waiting'))`,
-  "a completed step belongs to no run": `SELECT position FROM (${journal}) WHERE run_id IS NULL`,
-  "a step is both completed and awaited": "SELECT run, kind, name, occurrence FROM lh_wait JOIN lh_journal USING (run, kind, name, occurrence)",
-  "a task's end and its status disagree": "SELECT id FROM lh_task WHERE (status IN ('done', 'dead', 'canceled')) <> (end IS NOT NULL) OR (end IS NULL) <> (ended_at_ms IS NULL)",
-  "a run belongs to no task": "SELECT id FROM lh_run WHERE task_id NOT IN (SELECT id FROM lh_task)",
-  "a task executes without a run": "SELECT id FROM lh_task WHERE status IN ('running', 'waiting') AND (run_id IS NULL OR run_id NOT IN (SELECT id FROM lh_run))",
-  "a task goes on whose caller has ended": `SELECT child.id FROM lh_task AS child JOIN lh_run ON lh_run.id = child.parent_run_id JOIN lh_task AS parent ON parent.id = lh_run.task_id
-    WHERE child.ended_at_ms IS NULL AND parent.ended_at_ms IS NOT NULL`,
+/** What must hold between the engine's tables and those of the store. */
+const betweenTables: Readonly<Record<string, string>> = {
   "a task with a key does not hold it": "SELECT id FROM lh_task WHERE key IS NOT NULL AND NOT EXISTS (SELECT 1 FROM lh_key WHERE lh_key.key = lh_task.key AND lh_key.task_id = lh_task.id)",
   "a task that does not execute has money set aside": "SELECT lh_task.id FROM lh_reservation JOIN lh_task ON lh_task.id = task_id WHERE state = 'open' AND lh_task.status <> 'running'",
 };
 
-function findInconsistencies(db: SqliteDatabase): readonly string[] {
+function findProblems(db: SqliteDatabase): readonly string[] {
   // A file that nobody has finished making holds nothing that could be wrong.
-  if (db.get("SELECT 1 FROM sqlite_schema WHERE name = 'lh_outbox'") === undefined) return [];
-  return Object.entries(inconsistencies).flatMap(([what, query]) => {
-    const rows = db.all(query);
-    return rows.length === 0 ? [] : [`${what}: ${JSON.stringify(rows.slice(0, 3))}`];
-  });
+  return db.get("SELECT 1 FROM sqlite_schema WHERE name = 'lh_outbox'") === undefined ? [] : findInconsistencies(db, betweenTables);
 }
 
 function taskFromRow(db: SqliteDatabase, row: Row): StoredTask {

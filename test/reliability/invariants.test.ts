@@ -7,7 +7,7 @@ import type { StoryFacts } from "./invariants/story-facts.ts";
 import type { Action } from "./scenario.ts";
 import type { EventOf, WorldEvent } from "./world.ts";
 
-const [check, ask, pay, transfer, publish] = ["r1/code/check/1", "r1/model/ask/1", "r1/tool/pay/1", "r1/code/transfer/1", "r1/code/publish/1"] as const;
+const [check, ask, pay, transfer, publish] = ["r1/code/check/1", "r1/model/ask/1", "r1/tool/pay/1", "r1/transaction/transfer/1", "r1/publish/found/1"] as const;
 const schedule = "news/every:5s";
 
 function submission(id: string, key: string): Action {

@@ -2,6 +2,7 @@ import type { RunContext } from "longhaul";
 import { type Clock, sleep } from "../../src/base/clock.ts";
 import { messageOf } from "../../src/base/error.ts";
 import type { Json } from "../../src/base/json.ts";
+import type { StepKind } from "../../src/record/step.ts";
 import type { Effect } from "../../src/tool/tool.ts";
 import type { Weather } from "./weather.ts";
 import type { Seen, WorldEvent } from "./world.ts";
@@ -86,7 +87,7 @@ export class Outside {
   }
 
   /** Notes what durable code is given, at the moment at which it is given it. */
-  async observe<T>(ctx: RunContext, kind: "code" | "wait" | "child", name: string, promise: Promise<T>, occurrence = 1): Promise<T> {
+  async observe<T>(ctx: RunContext, kind: StepKind, name: string, promise: Promise<T>, occurrence = 1): Promise<T> {
     const key = `${ctx.runId}/${kind}/${name}/${occurrence}`;
     const note = (value: string): void => this.note({ type: "observed", runId: ctx.runId, key, value });
     try {
@@ -101,7 +102,7 @@ export class Outside {
 
   /** Queues a task from durable code and notes that it was told of it. */
   async send(ctx: RunContext, name: string, sent: Promise<{ readonly taskId: string }>, occurrence = 1): Promise<string> {
-    const { taskId } = await this.observe(ctx, "code", `send/${name}`, sent, occurrence);
+    const { taskId } = await this.observe(ctx, "send", name, sent, occurrence);
     this.note({ type: "started", taskId, by: ctx.runId });
     return taskId;
   }

@@ -70,13 +70,6 @@ test("waitFor ends by its signal, or by its timeout", async () => {
   await team.close();
 });
 
-test.each(["", "longhaul:budget"])("waitFor does not take the name %j", async (name) => {
-  const { team, run } = await open((ctx) => ctx.waitFor(name));
-
-  expect(await run()).toMatchObject({ status: "dead", failure: { code: "OPTION_INVALID", message: expect.stringContaining('does not begin with "longhaul:"') } });
-  await team.close();
-});
-
 test("call gives the typed result and the id of the task that ran, also after a replay", async () => {
   const { team, run } = await open(async (ctx) => {
     const results = await Promise.all([1, 2, 3].map((n) => ctx.call(double, { n })));

@@ -36,6 +36,32 @@ it("takes a long step that a crash interrupted and that is made again for one th
   directory.remove();
 });
 
+it("keeps the record of a step that new code takes beside an old one, and calls a task of its own", async () => {
+  const directory = temporaryDirectory();
+  const other = defineAgent({ name: "other", run: async () => "other" });
+  const known = defineAgent({ name: "known", run: async () => "known" });
+  const team = (isNew: boolean) => defineTeam({
+    name: "t",
+    agents: [other, known, defineAgent({ name: "a", run: async (ctx) => {
+      const called = Promise.all([...(isNew ? [ctx.call(other, undefined)] : []), ctx.call(known, undefined)]);
+      const told = Promise.all([...(isNew ? [ctx.send(other, undefined)] : []), ctx.note("first")]);
+      await Promise.all([called, told, ctx.step("hangs", () => (isNew ? null : new Promise(() => undefined)))]);
+      return (await called).map(({ output }) => output);
+    } })],
+  });
+  const before = await openDiskTeam(team(false), { directory: join(directory.path, "data") });
+  const taskId = await before.submit("a", null);
+  await before.settle();
+  const after = await before.afterCrash({}, team(true));
+
+  expect(await after.result(taskId)).toMatchObject({ status: "done", output: ["other", "known"] });
+
+  expect((await after.records({ taskId })).filter(({ event_type }) => event_type === "handoff" || event_type === "decision").map(({ result, reason }) => result ?? reason)).toEqual(["first", "sent"]);
+  await before.close();
+  await after.close();
+  directory.remove();
+});
+
 const patient = defineAgent({ name: "patient", run: async (ctx) => { await ctx.waitFor("go"); return "old"; } });
 const edited = defineAgent({ name: "patient", run: async (ctx) => { await ctx.waitFor("go"); return "new"; } });
 const other = defineAgent({ name: "other", run: async () => null });

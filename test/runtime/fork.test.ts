@@ -60,7 +60,7 @@ test("a once call that a crash cut off is not made again after a skip: a person 
   const skipped = await team.live.operations.skip(taskId);
   await team.settle();
 
-  expect(skipped).toMatchObject({ expected: "code gone (step 1)", came: "code kept (step 1)", task: { status: "queued" } });
+  expect(skipped).toMatchObject({ expected: "code gone (step 1)", came: "code kept", task: { status: "queued" } });
   const { waitingReason, runId } = await team.task(taskId);
   expect([waitingReason, sent]).toEqual(["unknown-effect", ["ann call-1"]]);
   expect(await team.live.operations.approve(String(runId), "happened", "it was sent")).toBe(1);
@@ -108,6 +108,47 @@ test("a fork does not cut between a call whose effect nobody knew and the call t
   expect(calls).toHaveLength(2);
   expect(sent).toHaveLength(2);
   expect(await team.live.operations.fork(taskId, made + 1)).toMatchObject({ created: true });
+});
+
+test.each(["happened", "fail"] as const)("a fork does not cut between a call whose effect nobody knew and the word of a person: %s", async (decision) => {
+  const before = await open(mailing(["one"], true));
+  const taskId = await before.submit("clerk", null);
+  await before.settle();
+  const team = await afterCrash(before, mailing(["one"], false));
+  await team.settle();
+  const runId = String((await team.task(taskId)).runId);
+  await team.live.operations.approve(runId, decision);
+  await team.result(taskId);
+  const steps = await team.live.tasks.steps(runId);
+  const [asked = 0, decided = 0] = ["tool", "decided"].map((what) => steps.find(({ kind, name }) => kind === what || name.endsWith(`/${what}`))?.number ?? 0);
+
+  for (let from = asked + 1; from <= decided; from++) {
+    await expect(team.live.operations.fork(taskId, from)).rejects.toMatchObject({ code: "OPTION_INVALID", message: expect.stringContaining(`Use ${asked} to make the call again, or ${decided + 1} to keep what came of it.`) as string });
+  }
+
+  expect(decided).toBe(asked + 2);
+  await team.live.operations.fork(taskId, decided + 1);
+  await team.settle();
+  expect(await team.live.tasks.list({ statuses: ["waiting"] })).toEqual([]);
+});
+
+test("the run that a fork left behind answers no question, and says which run does", async () => {
+  const before = await open(mailing(["one"], true));
+  const taskId = await before.submit("clerk", null);
+  await before.settle();
+  const team = await afterCrash(before, mailing(["one"], false));
+  await team.settle();
+  const asked = String((await team.task(taskId)).runId);
+  await team.live.operations.cancel(taskId, "later");
+  await expect(team.live.operations.approve(asked, "happened")).rejects.toMatchObject({ code: "TASK_STATE", message: expect.stringContaining(`task ${taskId} is canceled`) as string });
+  await team.live.operations.fork(taskId, 3);
+  await team.settle();
+  const { runId } = await team.task(taskId);
+
+  await expect(team.live.operations.approve(asked, "happened")).rejects.toMatchObject({ code: "TASK_STATE", message: expect.stringContaining(`longhaul approve ${runId}`) as string });
+
+  expect((await team.records({ taskId, eventTypes: ["approval"] })).map(({ reason }) => reason).filter((reason) => reason?.includes("r_"))).toEqual([]);
+  expect(await team.live.operations.approve(String(runId), "happened")).toBe(1);
 });
 
 test("a fork calls no model of its prefix again, and pays for it once", async () => {

@@ -50,6 +50,24 @@ describe("user code in a simulation", async () => {
     });
   });
 
+  it("is given virtual times by what the platform stamps", () => {
+    expect(outputOf(result, "stamper")).toEqual({
+      file: 0,
+      "file of node:buffer": 0,
+      "file with a time of its own": 5,
+      "event, seen before": 0,
+      event: 1_000,
+      mark: 1_000,
+      "mark that is made": 1_000,
+      "mark with a time of its own": 7,
+      "measure to now": 1_000,
+      "measure between two": 1_000,
+      "measure of a duration": 6,
+      timeOrigin: 0,
+      "os.uptime": 1_000,
+    });
+  });
+
   it("draws chance that only the seed decides", async () => {
     const drawn = outputOf(result, "gambler");
 

@@ -6,6 +6,7 @@ import { onNextTurn } from "../turn.ts";
 import { refuseRealWorld, type Refuse } from "./refuse-real-world.ts";
 import { createVirtualChance } from "./virtual-chance.ts";
 import { createVirtualDate, installVirtualDateFormat } from "./virtual-date.ts";
+import { createVirtualStamps } from "./virtual-stamps.ts";
 import { createTimeoutSignal, createVirtualTimerPromises } from "./virtual-timer-promises.ts";
 import { createVirtualTimers } from "./virtual-timers.ts";
 
@@ -21,7 +22,8 @@ export interface VirtualAmbientOptions {
  * imported from those before. It belongs before the first import of anything foreign, which may keep a function for itself.
  *
  * Stay real: `setImmediate`, `process.nextTick` and promises, which take no time; files; `crypto.subtle`, made keys, and the alias
- * `getRandomValues` that `node:crypto` has of the global's and does not let go of.
+ * `getRandomValues` that `node:crypto` has of the global's and does not let go of; `Atomics.wait` and `waitAsync`; and what is measured of the process and the
+ * machine: memory, load, `performance.nodeTiming`, `timerify`, `eventLoopUtilization`, resource timings.
  */
 export function installVirtualAmbient({ clock, random, fetch, refuse }: VirtualAmbientOptions): void {
   installTime(clock);
@@ -43,12 +45,19 @@ function installTime(clock: Clock): void {
   const performancePrototype = Object.getPrototypeOf(globalThis.performance) as object;
   put(performancePrototype, { now: sinceStartMs });
   Object.defineProperty(performancePrototype, "timeOrigin", { configurable: true, get: () => startedAtMs });
+  const stamps = createVirtualStamps({ startedAtMs, sinceStartMs, nowMs: () => Math.floor(clock.now()) });
+  put(performancePrototype, stamps.performance);
+  Object.defineProperty(Event.prototype, "timeStamp", { configurable: true, enumerable: true, get: stamps.timeStamp });
+  for (const owner of [globalThis, process.getBuiltinModule("node:buffer")]) put(owner, { File: stamps.File });
+  for (const owner of [globalThis, process.getBuiltinModule("node:perf_hooks")]) put(owner, { PerformanceMark: stamps.PerformanceMark });
   const nanoseconds = (): bigint => BigInt(Math.round(sinceStartMs() * 1e6));
   const hrtime = (since?: readonly [number, number]): readonly [number, number] => {
     const elapsed = nanoseconds() - (since === undefined ? 0n : BigInt(since[0]) * 1_000_000_000n + BigInt(since[1]));
     return [Number(elapsed / 1_000_000_000n), Number(elapsed % 1_000_000_000n)];
   };
-  put(process, { hrtime: Object.assign(hrtime, { bigint: nanoseconds }), uptime: () => sinceStartMs() / 1000 });
+  const uptime = (): number => sinceStartMs() / 1000;
+  put(process, { hrtime: Object.assign(hrtime, { bigint: nanoseconds }), uptime });
+  put(process.getBuiltinModule("node:os"), { uptime });
 }
 
 function installTimers(clock: Clock): void {

@@ -1,7 +1,7 @@
 import type { Json } from "../../base/json.ts";
 import type { LogRecord } from "../../record/log-record.ts";
+import type { Task } from "../../record/task.ts";
 import type { OperatorView } from "../../runtime/operator-view.ts";
-import { listOpenDecisions } from "../../run/parked.ts";
 import type { EffectDecision } from "../../runtime/operations.ts";
 import type { CommandContext, ExitCode } from "../command-context.ts";
 import { createControl } from "../control.ts";
@@ -19,7 +19,10 @@ export async function runApprove(context: CommandContext, runId: string, { decis
 
 interface WaitingEffect {
   readonly runId: string;
-  readonly record: LogRecord;
+  readonly task: Task;
+  readonly askedAtMs: number;
+  /** What was written when the call came to the question; undefined when it is not kept any more. */
+  readonly record: LogRecord | undefined;
 }
 
 /** What waits for a human's word. */
@@ -27,13 +30,14 @@ export function listApprovals(context: CommandContext): Promise<ExitCode> {
   return withView(context, async (view) => {
     const { output } = context;
     const waiting = await findWaiting(view);
-    for (const { runId, record } of waiting) output.data({ runId, taskId: record.task_id, agent: record.agent_id, tool: record.tool_name, arguments: record.tool_args, askedAt: record.timestamp, reason: record.reason });
+    for (const { runId, task, askedAtMs, record } of waiting) {
+      output.data({ runId, taskId: task.id, agent: task.agent, tool: record?.tool_name ?? null, arguments: record?.tool_args ?? null, askedAt: record?.timestamp ?? new Date(askedAtMs).toISOString(), reason: record?.reason ?? null });
+    }
     if (waiting.length === 0) output.say("Nothing waits for a decision.");
-    for (const { runId, record } of waiting) {
+    for (const { runId, task, askedAtMs, record } of waiting) {
       output.say(
-        `${output.style("bold", `${record.agent_id ?? ""} called ${record.tool_name ?? "a tool"}`)} at ${record.timestamp}, and it is not known whether it happened.`,
-        `  arguments: ${printableLine(JSON.stringify(record.tool_args))}`,
-        `  ${printable(record.reason ?? "")}`,
+        `${output.style("bold", `${task.agent} called ${record?.tool_name ?? "a tool"}`)} at ${record?.timestamp ?? new Date(askedAtMs).toISOString()}, and it is not known whether it happened.`,
+        ...(record === undefined ? [] : [`  arguments: ${printableLine(JSON.stringify(record.tool_args))}`, `  ${printable(record.reason ?? "")}`]),
         `  It happened:      longhaul approve ${runId} --happened ['<its result as JSON>']`,
         `  Make it again:    longhaul approve ${runId} --retry`,
         `  Count as failed:  longhaul approve ${runId} --fail`,
@@ -45,16 +49,22 @@ export function listApprovals(context: CommandContext): Promise<ExitCode> {
 }
 
 async function findWaiting(view: OperatorView): Promise<readonly WaitingEffect[]> {
-  const tasks = await view.tasks({ statuses: ["waiting"], limit: 10_000 });
-  const perTask = await Promise.all(
-    tasks.map(async ({ id, waitingReason, runId }) => {
-      if (waitingReason !== "unknown-effect" || runId === null) return [];
-      const open = new Set(listOpenDecisions(await view.steps(runId)));
-      // Asked in an earlier run of the task, when its steps were served in this one.
-      const asked = await view.store.records.query({ taskId: id, eventTypes: ["approval"], result: "asked", limit: 10_000 });
-      const latest = new Map(asked.map(({ record }) => [record.data["signal"], record]));
-      return [...latest].flatMap(([signal, record]) => (open.has(String(signal)) ? [{ runId, record }] : []));
+  const waits = await view.waits("unknown-effect");
+  const found = await Promise.all(
+    waits.map(async ({ runId, signal, sinceAtMs }) => {
+      const task = await view.taskOfRun(runId);
+      return task === null ? [] : [{ runId, task, askedAtMs: sinceAtMs, record: await findQuestion(view, runId, signal) }];
     }),
   );
-  return perTask.flat();
+  return found.flat();
+}
+
+/** The record of the question. It was asked in this run, or in one whose steps were served in this one: of this task, or of the one that it is a fork of. */
+async function findQuestion(view: OperatorView, runId: string, signal: string | null): Promise<LogRecord | undefined> {
+  const asked = await view.store.records.query({ runId, eventTypes: ["approval"], result: "asked", limit: 10_000 });
+  const question = asked.findLast(({ record }) => record.data["signal"] === signal);
+  if (question !== undefined) return question.record;
+  const task = await view.taskOfRun(runId);
+  const run = task === null ? undefined : (await view.runs(task.id)).find(({ id }) => id === runId);
+  return run === undefined || run.fromRunId === null ? undefined : await findQuestion(view, run.fromRunId, signal);
 }

@@ -8,6 +8,7 @@ import { leaveFatalReports } from "../../runtime/fatal-report.ts";
 import { type LiveTeam, openLiveTeam } from "../../runtime/live-team.ts";
 import { captureWrites } from "../capture-writes.ts";
 import type { CommandContext, ExitCode } from "../command-context.ts";
+import { tellFailure } from "../failure-report.ts";
 import { createLivePresenter } from "../live-presenter.ts";
 import { loadTeam } from "../load-team.ts";
 import { createOutput } from "../output.ts";
@@ -28,15 +29,15 @@ export interface StartOptions {
   readonly leaseMs?: number;
 }
 
-/** Runs a team until Ctrl-C. Ends with 0 when it was asked to stop, with 1 when another process took the data directory over. */
+/** Runs a team until Ctrl-C. Ends with 0 when it was asked to stop, with 1 when another process took the data directory over, or it was deleted. */
 export async function runStart(given: CommandContext, file: string, options: StartOptions): Promise<ExitCode> {
   const { context, release } = keepJsonClean(given);
-  const definition = await loadTeam(file);
+  const definition = await loadTeam(file, (error) => tellFailure(context.output, error));
   const held: LogRecord[] = [];
   let presenter: Presenter | null = null;
-  let onFenced: () => void = () => undefined;
-  const fenced = new Promise<"fenced">((resolve) => {
-    onFenced = () => resolve("fenced");
+  let onFenced: (error: Error) => void = () => undefined;
+  const fenced = new Promise<Error>((resolve) => {
+    onFenced = resolve;
   });
   const directory = dataDirectory(context.data);
   const token = prepareDataDirectory(directory, () => newToken(context));
@@ -88,7 +89,7 @@ interface Stopping {
   readonly presenter: Presenter;
   readonly team: LiveTeam;
   readonly stop: StopSignal;
-  readonly fenced: Promise<"fenced">;
+  readonly fenced: Promise<Error>;
   readonly drainMs: number;
 }
 
@@ -101,9 +102,7 @@ interface Stopped {
 
 async function untilStopped({ presenter, team, stop, fenced, drainMs }: Stopping): Promise<Stopped> {
   const why = await Promise.race([stop.asked, fenced]);
-  if (why === "fenced") {
-    return { exitCode: 1, isFenced: true, text: "Another process took over this data directory and goes on with the work. This one has stopped. [ENGINE_FENCED]", details: { reason: "fenced" } };
-  }
+  if (why instanceof Error) return { exitCode: 1, isFenced: true, text: `${why.message} [ENGINE_FENCED]`, details: { reason: "fenced" } };
   presenter.draining(`Stopping: steps that are under way may finish, for at most ${formatDuration(drainMs)}. Ctrl-C again stops at once.`);
   const report = await team.drain(drainMs);
   return { exitCode: 0, isFenced: false, text: describeDrain(report), details: { ...report } };

@@ -4,7 +4,6 @@ import { codeVersionOf } from "../code-version.ts";
 import type { EngineAgent, Execute } from "../engine.ts";
 import type { EngineLimits } from "../limits.ts";
 import { RunExecution } from "../run-execution.ts";
-import { forkedAtMs } from "../run-host.ts";
 import { ActivationHost } from "./activation-host.ts";
 import type { BegunRun } from "./begin.ts";
 import { ToldSteps, type FactStore } from "./facts.ts";
@@ -110,7 +109,7 @@ export class LiveActivation {
     return {
       writer, clock, limits, queueMax, signal, runId, runSerial, keyRunId,
       taskId: task.id, taskSerial: task.serial, activation: task.activation, attempt: task.attempt,
-      begunAtMs: forkedAtMs(begun), isSuspect: task.recoveriesWithoutProgress > 0, stepAttempt: 1 + recoveries,
+      begunAtMs: begun.begunAtMs, isSuspect: task.recoveriesWithoutProgress > 0, stepAttempt: 1 + recoveries,
       isOver: () => this.#isOver,
     };
   }

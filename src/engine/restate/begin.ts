@@ -1,4 +1,6 @@
+import { LonghaulError } from "../../base/error.ts";
 import type { EngineAgent } from "../engine.ts";
+import { numbersOf } from "../journaled-step.ts";
 import type { LoadedRun } from "../run-host.ts";
 import { unreadable } from "../stuck-run.ts";
 import { computeRecovered } from "../task-rules.ts";
@@ -8,6 +10,7 @@ import { listJournal, listSeed } from "./journal.ts";
 import { countRecovery, getRun } from "./runs.ts";
 import { lockTaskOfRun, saveTask, type StoredTask } from "./tasks.ts";
 import { endTask, moveTask } from "./transition.ts";
+import { listWaits } from "./waits.ts";
 
 /** A run that begins, or begins again after a crash of the process that had it. */
 export interface BegunRun extends LoadedRun {
@@ -27,19 +30,23 @@ export interface BegunRun extends LoadedRun {
 export async function beginAttempt(change: Change, { runId, activation }: Activation, agentOf: (name: string) => EngineAgent | undefined): Promise<BegunRun | null> {
   const found = await lockTaskOfRun(change.db, runId);
   if (found === null || found.status !== "running" || found.activation !== activation) return null;
+  const agent = agentOf(found.agent);
+  // Another worker may have it: Restate calls again, and nothing is counted.
+  if (agent === undefined) throw new LonghaulError("AGENT_UNKNOWN", `This worker does not have the agent "${found.agent}" of task ${found.id}. Run the same team on every worker.`, { retry: "backoff" });
   const task = found.attempt === 0 || found.suspended ? await begun(change, found) : await begunAgain(change, found);
   if (task === null) return null;
   const run = await getRun(change.db, runId);
-  const agent = agentOf(task.agent);
-  if (run === null || agent === undefined) return null;
+  if (run === null) return null;
   const { steps, told } = await listJournal(change.db, run.serial, activation);
   return {
     task, runId, told,
     journal: steps,
+    numbers: numbersOf(steps, await listWaits(change.db, run.serial)),
     runSerial: run.serial,
     keyRunId: run.keyRunId,
     randomRunId: run.randomRunId,
     startedAtMs: run.startedAtMs,
+    begunAtMs: run.begunAtMs,
     recoveries: run.recoveries,
     mismatch: unreadable(run, agent),
     seed: await listSeed(change.db, task.id),

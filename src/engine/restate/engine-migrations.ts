@@ -17,7 +17,7 @@ CREATE TABLE lh_task (
   serial BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, id TEXT NOT NULL UNIQUE, agent TEXT NOT NULL, key TEXT, priority INTEGER NOT NULL, not_before_at_ms BIGINT NOT NULL,
   deadline_at_ms BIGINT NOT NULL, depth INTEGER NOT NULL, source TEXT NOT NULL, status TEXT NOT NULL, waiting_reason TEXT,
   created_at_ms BIGINT NOT NULL, started_at_ms BIGINT, ended_at_ms BIGINT, status_since_ms BIGINT NOT NULL, open_since_ms BIGINT NOT NULL,
-  run_id TEXT, parent_run_id TEXT, recoveries INTEGER NOT NULL, recoveries_without_progress INTEGER NOT NULL,
+  run_id TEXT, parent_run_id TEXT, recoveries INTEGER NOT NULL, recoveries_without_progress INTEGER NOT NULL, out_of_memory_without_progress INTEGER NOT NULL DEFAULT 0,
   activation INTEGER NOT NULL DEFAULT 0, attempt INTEGER NOT NULL DEFAULT 0, suspended BOOLEAN NOT NULL DEFAULT false, claim TEXT, input TEXT NOT NULL, ended_as TEXT
 );
 CREATE INDEX lh_task_queue ON lh_task (agent, (run_id IS NOT NULL) DESC, priority DESC, created_at_ms, serial) WHERE status = 'queued';
@@ -30,7 +30,7 @@ CREATE INDEX lh_task_agent ON lh_task (agent, status, created_at_ms, serial);
 
 CREATE TABLE lh_run (
   serial BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, id TEXT NOT NULL UNIQUE, task_id TEXT NOT NULL, number INTEGER NOT NULL, agent_version TEXT NOT NULL,
-  started_at_ms BIGINT NOT NULL, recoveries INTEGER NOT NULL, parked_version TEXT, mismatch TEXT, format INTEGER NOT NULL, loop_version INTEGER NOT NULL,
+  started_at_ms BIGINT NOT NULL, begun_at_ms BIGINT NOT NULL, recoveries INTEGER NOT NULL, parked_version TEXT, mismatch TEXT, format INTEGER NOT NULL, loop_version INTEGER NOT NULL,
   from_run_id TEXT, random_run_id TEXT, key_run_id TEXT
 );
 CREATE INDEX lh_run_task ON lh_run (task_id, number);

@@ -44,7 +44,8 @@ export class RestateClient {
     const silent = (): LonghaulError => new LonghaulError("ENGINE_UNREACHABLE", `Restate at ${origin} did not answer within ${answerMsMax} ms. Check that it runs and is not overloaded.`, { retry: "backoff" });
     const { response, answer } = await withDeadline({ clock: this.#clock, timeoutMs: answerMsMax, onTimeout: silent }, async (signal) => {
       const request = { method, signal, ...(body === undefined ? {} : { body, headers: { "content-type": "application/json" } }) };
-      const received = await fetch(url, request).catch((error: unknown) => {
+      // A connection that was kept open may have been closed at this very moment: once more, on a new one. Every call may be repeated.
+      const received = await fetch(url, request).catch(() => fetch(url, request)).catch((error: unknown) => {
         throw new LonghaulError("ENGINE_UNREACHABLE", `Restate does not answer at ${origin}: ${messageOf(error)}. Check that it runs and that the address is right.`, { retry: "backoff", cause: error });
       });
       return { response: received, answer: await received.text() };

@@ -14,6 +14,8 @@ export interface StoredRun {
   readonly id: string;
   readonly taskId: string;
   readonly startedAtMs: number;
+  /** When it was made; of one that was made by a skip, when the one before it was. */
+  readonly begunAtMs: number;
   /** Crashes that interrupted this run. */
   readonly recoveries: number;
   readonly format: number;
@@ -26,8 +28,8 @@ export interface StoredRun {
 
 export async function insertRun(db: PostgresSession, run: { readonly id: string; readonly taskId: string; readonly agentVersion: string; readonly loopVersion: number; readonly startedAtMs: number }): Promise<void> {
   await db.run(
-    `INSERT INTO lh_run (id, task_id, number, agent_version, started_at_ms, recoveries, format, loop_version)
-     SELECT $1, $2, 1 + count(*), $3, $4, 0, $5, $6 FROM lh_run WHERE task_id = $2`,
+    `INSERT INTO lh_run (id, task_id, number, agent_version, started_at_ms, begun_at_ms, recoveries, format, loop_version)
+     SELECT $1, $2, 1 + count(*), $3, $4, $4, 0, $5, $6 FROM lh_run WHERE task_id = $2`,
     run.id, run.taskId, run.agentVersion, run.startedAtMs, journalFormat, run.loopVersion,
   );
 }
@@ -36,7 +38,7 @@ export async function getRun(db: PostgresSession, runId: string): Promise<Stored
   const row = await db.get("SELECT *, coalesce(random_run_id, id) AS random_of, coalesce(key_run_id, id) AS key_of FROM lh_run WHERE id = $1", runId);
   if (row === undefined) return null;
   return {
-    serial: Number(row["serial"]), id: runId, taskId: String(row["task_id"]), startedAtMs: Number(row["started_at_ms"]), recoveries: Number(row["recoveries"]),
+    serial: Number(row["serial"]), id: runId, taskId: String(row["task_id"]), startedAtMs: Number(row["started_at_ms"]), begunAtMs: Number(row["begun_at_ms"]), recoveries: Number(row["recoveries"]),
     format: Number(row["format"]), agentVersion: String(row["agent_version"]), loopVersion: Number(row["loop_version"]),
     randomRunId: String(row["random_of"]), keyRunId: String(row["key_of"]),
   };
@@ -81,7 +83,7 @@ export interface NewRun {
 export async function insertForkedRun(db: PostgresSession, run: NewRun, prefix: RunPrefix, atMs: number): Promise<boolean> {
   const from = await serialOf(db, prefix.runId);
   if ((await db.get("SELECT 1 AS one FROM lh_journal WHERE run = $1 AND number < $2 LIMIT 1", from, prefix.below)) === undefined) return false;
-  const serial = await insertRunFrom(db, run, prefix.runId, null);
+  const serial = await insertRunFrom(db, run, prefix.runId, { begunAtMs: atMs, keysOf: null });
   await db.run(`${copySteps} WHERE run = $2 AND number < $3 ORDER BY seq NULLS LAST, position`, serial, from, prefix.below);
   await db.run("UPDATE lh_journal SET started_at_ms = $1, completed_at_ms = $1 WHERE position = (SELECT max(position) FROM lh_journal WHERE run = $2)", atMs, serial);
   return true;
@@ -90,7 +92,7 @@ export async function insertForkedRun(db: PostgresSession, run: NewRun, prefix: 
 /** Begins the run that a parked one goes on with, as the port says of `skip`. */
 export async function insertSkippedRun(db: PostgresSession, run: NewRun, parkedRunId: string, expected: StepIdentity): Promise<void> {
   const from = await serialOf(db, parkedRunId);
-  const serial = await insertRunFrom(db, run, parkedRunId, parkedRunId);
+  const serial = await insertRunFrom(db, run, parkedRunId, { begunAtMs: null, keysOf: parkedRunId });
   const rows = await db.all("SELECT position, kind, name, occurrence FROM lh_journal WHERE run = $1 ORDER BY seq NULLS LAST, position", from);
   const found = rows.findIndex((row) => row["kind"] === expected.kind && row["name"] === expected.name && row["occurrence"] === expected.occurrence);
   // A wait that had not ended is in no journal: then all that ended came before it.
@@ -113,13 +115,13 @@ export async function insertSkippedRun(db: PostgresSession, run: NewRun, parkedR
 const copySteps = `INSERT INTO lh_journal (run, activation, number, kind, name, occurrence, attempt, started_at_ms, completed_at_ms, outcome)
   SELECT $1, 0, number, kind, name, occurrence, 0, started_at_ms, completed_at_ms, outcome FROM lh_journal`;
 
-/** A run with the versions, the beginning and the chance of another one. Returns its serial. */
-async function insertRunFrom(db: PostgresSession, { id, taskId }: NewRun, fromRunId: string, keysOf: string | null): Promise<number> {
+/** A run with the versions, the beginning and the chance of another one; begun when that one was, unless another instant is given. Returns its serial. */
+async function insertRunFrom(db: PostgresSession, { id, taskId }: NewRun, fromRunId: string, { begunAtMs, keysOf }: { readonly begunAtMs: number | null; readonly keysOf: string | null }): Promise<number> {
   const row = await db.get(
-    `INSERT INTO lh_run (id, task_id, number, agent_version, started_at_ms, recoveries, format, loop_version, from_run_id, random_run_id, key_run_id)
-     SELECT $1, $2, (SELECT 1 + count(*) FROM lh_run WHERE task_id = $2), agent_version, started_at_ms, 0, format, loop_version, id, coalesce(random_run_id, id),
+    `INSERT INTO lh_run (id, task_id, number, agent_version, started_at_ms, begun_at_ms, recoveries, format, loop_version, from_run_id, random_run_id, key_run_id)
+     SELECT $1, $2, (SELECT 1 + count(*) FROM lh_run WHERE task_id = $2), agent_version, started_at_ms, coalesce($5, begun_at_ms), 0, format, loop_version, id, coalesce(random_run_id, id),
        (SELECT coalesce(key_run_id, id) FROM lh_run WHERE id = $3) FROM lh_run WHERE id = $4 RETURNING serial`,
-    id, taskId, keysOf, fromRunId,
+    id, taskId, keysOf, fromRunId, begunAtMs,
   );
   return Number(row?.["serial"]);
 }

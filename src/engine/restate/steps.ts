@@ -82,7 +82,7 @@ async function executeBody(scope: StepScope, { identity, number }: Operation, bo
   const idempotencyKey = `${keyRunId}/${identity.kind}/${identity.name}/${identity.occurrence}`;
   for (;;) {
     try {
-      return await body({ number, attempt: stepAttempt, idempotencyKey, signal });
+      return await body({ identity, number, attempt: stepAttempt, idempotencyKey, signal });
     } catch (error) {
       if (!isPassing(error)) return failedStep(error);
       await sleep(clock, bodyRetryMs);
@@ -173,7 +173,7 @@ interface EndedBody {
 /** The one transaction of a step's end. When the task no longer executes this attempt, the result is late: what it did is recorded, and nothing of it is applied. */
 async function commitEnd(scope: StepScope, change: Change, { operation, startedAtMs, end }: EndedBody): Promise<Envelope> {
   if ((await currentTask(change, scope)) === null) {
-    await change.write(lateWrites(end.writes ?? []));
+    await change.write(lateWrites(end.writes ?? [], `${scope.activation}.${scope.attempt}`));
     return gone;
   }
   const step = await appendStep(change.db, scope.runSerial, scope.activation, endedStep(scope, operation, startedAtMs, end));

@@ -1,5 +1,6 @@
 import { sleep, type Clock } from "../../base/clock.ts";
 import type { EngineLimits } from "../limits.ts";
+import { isSuspect } from "../task-rules.ts";
 import { isFirstSuspect, type StoredTask } from "./tasks.ts";
 import type { Writer } from "./writer.ts";
 
@@ -23,7 +24,7 @@ export class Suspects {
   /** Resolves when it is the turn of this task, at once for one that is not suspected. False when this process stops before. */
   async turnOf(task: StoredTask): Promise<boolean> {
     const { recoveriesIsolatedAbove } = this.#limits;
-    if (task.recoveriesWithoutProgress <= recoveriesIsolatedAbove) return true;
+    if (!isSuspect(task, this.#limits)) return true;
     while (!this.#isClosed) {
       if (await this.#writer.read((db) => isFirstSuspect(db, task, recoveriesIsolatedAbove))) return true;
       const woken = new AbortController();

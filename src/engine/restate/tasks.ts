@@ -60,15 +60,16 @@ export async function insertTask(db: PostgresSession, task: NewTask, createdAtMs
 export async function saveTask(db: PostgresSession, task: StoredTask): Promise<void> {
   await db.run(
     `UPDATE lh_task SET status = $1, waiting_reason = $2, deadline_at_ms = $3, started_at_ms = $4, ended_at_ms = $5, status_since_ms = $6, open_since_ms = $7, run_id = $8,
-       parent_run_id = $9, recoveries = $10, recoveries_without_progress = $11, activation = $12, attempt = $13, suspended = $14, claim = $15, ended_as = $16 WHERE serial = $17`,
+       parent_run_id = $9, recoveries = $10, recoveries_without_progress = $11, out_of_memory_without_progress = $12, activation = $13, attempt = $14, suspended = $15, claim = $16, ended_as = $17
+     WHERE serial = $18`,
     task.status, task.waitingReason, task.deadlineAtMs, task.startedAtMs, task.endedAtMs, task.statusSinceMs, task.openSinceMs, task.runId, task.parentRunId,
-    task.recoveries, task.recoveriesWithoutProgress, task.activation, task.attempt, task.suspended, task.claim, task.end === null ? null : await storeOne(db, JSON.stringify(task.end)), task.serial,
+    task.recoveries, task.recoveriesWithoutProgress, task.outOfMemoryWithoutProgress, task.activation, task.attempt, task.suspended, task.claim, task.end === null ? null : await storeOne(db, JSON.stringify(task.end)), task.serial,
   );
 }
 
 /** True when there were any. */
 export async function clearRecoveriesWithoutProgress(db: PostgresSession, serial: number): Promise<boolean> {
-  return (await db.run("UPDATE lh_task SET recoveries_without_progress = 0 WHERE serial = $1 AND recoveries_without_progress > 0", serial)).changes > 0;
+  return (await db.run("UPDATE lh_task SET recoveries_without_progress = 0, out_of_memory_without_progress = 0 WHERE serial = $1 AND recoveries_without_progress > 0", serial)).changes > 0;
 }
 
 /** Each status is a walk of an index from one end, so that a list costs what it returns, however many tasks there are. */
@@ -112,7 +113,7 @@ export async function markSuspended(db: PostgresSession, runId: string, activati
 
 /** True when no task before this one in line is executing that was in more than so many crashes without a completed step: of such tasks one executes at a time. */
 export async function isFirstSuspect(db: PostgresSession, { serial }: StoredTask, suspectAbove: number): Promise<boolean> {
-  return (await db.get("SELECT 1 AS one FROM lh_task WHERE status = 'running' AND recoveries_without_progress > $1 AND serial < $2 LIMIT 1", suspectAbove, serial)) === undefined;
+  return (await db.get("SELECT 1 AS one FROM lh_task WHERE status = 'running' AND (recoveries_without_progress > $1 OR out_of_memory_without_progress > 0) AND serial < $2 LIMIT 1", suspectAbove, serial)) === undefined;
 }
 
 /** Tasks that were given a slot and of which no attempt has begun. */
@@ -162,7 +163,7 @@ export async function nextTaskInstantMs(db: PostgresSession, afterMs: number): P
 
 /** The task as the port shows it. */
 export function toTask(stored: StoredTask): Task {
-  const { recoveriesWithoutProgress: _, serial: __, activation: ___, attempt: ____, suspended: _____, claim: ______, ...task } = stored;
+  const { recoveriesWithoutProgress: _, outOfMemoryWithoutProgress: __, serial: ___, activation: ____, attempt: _____, suspended: ______, claim: _______, ...task } = stored;
   return task;
 }
 
@@ -203,6 +204,7 @@ function taskFromRow(row: PostgresRow, input: Json, end: Json): StoredTask {
     parentRunId: textOrNull(row["parent_run_id"]),
     recoveries: Number(row["recoveries"]),
     recoveriesWithoutProgress: Number(row["recoveries_without_progress"]),
+    outOfMemoryWithoutProgress: Number(row["out_of_memory_without_progress"]),
     serial: Number(row["serial"]),
     activation: Number(row["activation"]),
     attempt: Number(row["attempt"]),

@@ -7,7 +7,7 @@ import { noteBell } from "./bells.ts";
 import { noteQueued, type Change } from "./change.ts";
 import { appendStep, replaceSeed } from "./journal.ts";
 import { getRun } from "./runs.ts";
-import { lockChildren, lockTaskOfRunSerial, saveTask, toTask, type StoredTask } from "./tasks.ts";
+import { clearRecoveriesWithoutProgress, lockChildren, lockTaskOfRunSerial, saveTask, toTask, type StoredTask } from "./tasks.ts";
 import { deleteWait, forgetWaits, listWaitsForTask, type StoredWait } from "./waits.ts";
 
 /** What of a task only this engine changes. */
@@ -32,8 +32,16 @@ export async function completeWait(change: Change, wait: StoredWait, outcome: St
   if (!(await deleteWait(change.db, wait)) || task === null) return;
   const { kind, name, occurrence, number, sinceAtMs, awakeable } = wait;
   const step = await appendStep(change.db, wait.run, task.activation, { kind, name, occurrence, number, attempt: 1, startedAtMs: sinceAtMs, completedAtMs: change.atMs, outcome });
+  const proved = step === null ? task : await noteProgress(change, task);
   if (task.status === "running" && step !== null && awakeable !== null) await noteBell(change, awakeable, step);
-  if (task.status === "waiting" && task.waitingReason !== "code-mismatch") await moveTask(change, task, { status: "queued" });
+  if (task.status === "waiting" && task.waitingReason !== "code-mismatch") await moveTask(change, proved, { status: "queued" });
+}
+
+/** A task that makes progress has proved harmless: others may have waited for that. */
+async function noteProgress(change: Change, task: StoredTask): Promise<StoredTask> {
+  if (task.recoveriesWithoutProgress === 0) return task;
+  change.effects.hasCleared ||= await clearRecoveriesWithoutProgress(change.db, task.serial);
+  return { ...task, recoveriesWithoutProgress: 0, outOfMemoryWithoutProgress: 0 };
 }
 
 /** Ends a task. Who waits for it is told in the same transaction; tasks that it called and that have not ended are canceled. */

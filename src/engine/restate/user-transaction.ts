@@ -69,7 +69,7 @@ class SavepointTransaction implements Transaction {
 
   async #query(sql: string, parameters: readonly SqlValue[], query: (text: string) => Promise<readonly PostgresRow[]>): Promise<readonly PostgresRow[]> {
     if (!this.#isOpen) throw new LonghaulError("TRANSACTION_AWAIT", "A transaction was used after its end. Await every call of tx inside its function.");
-    checkUserSql(sql);
+    checkUserSql(sql, parameters);
     this.#underWay++;
     try {
       return await query(parameters.length === 0 ? sql : numberParameters(sql));

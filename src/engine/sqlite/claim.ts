@@ -2,8 +2,9 @@ import { assert } from "../../base/assert.ts";
 import type { EngineAgent } from "../engine.ts";
 import type { Change } from "./change.ts";
 import { codeVersionOf } from "../code-version.ts";
-import { keyOf } from "../journaled-step.ts";
+import { keyOf, numbersOf } from "../journaled-step.ts";
 import { unreadable } from "../stuck-run.ts";
+import { isSuspect } from "../task-rules.ts";
 import { getRun, insertRun, listJournal, listSeed, setRunVersion } from "./journal.ts";
 import { listReady } from "./tasks.ts";
 import { moveTask } from "./transition.ts";
@@ -14,9 +15,10 @@ export function claimReady(change: Change, agent: EngineAgent, slots: number, ne
   const { recoveriesIsolatedAbove } = change.limits;
   let hasSuspect = false;
   for (const task of listReady(change.db, agent.name, change.atMs, recoveriesIsolatedAbove, slots)) {
-    const isSuspect = task.recoveriesWithoutProgress > recoveriesIsolatedAbove;
-    if (isSuspect && hasSuspect) continue;
-    hasSuspect ||= isSuspect;
+    if (isSuspect(task, change.limits)) {
+      if (hasSuspect) continue;
+      hasSuspect = true;
+    }
     const runId = task.runId ?? newId("r");
     const isNew = task.runId === null;
     if (isNew) insertRun(change.db, { id: runId, taskId: task.id, agentVersion: agent.version, loopVersion: agent.loopVersion ?? 0, startedAtMs: change.atMs });
@@ -24,6 +26,8 @@ export function claimReady(change: Change, agent: EngineAgent, slots: number, ne
     assert(run !== null, `run ${runId} of task ${task.id} is not in the file`);
     const earlierVersion = run.agentVersion === agent.version ? null : run.agentVersion;
     if (earlierVersion !== null) setRunVersion(change.db, runId, agent.version);
+    const journal = isNew ? [] : listJournal(change.db, run.serial);
+    const waits = isNew ? [] : listWaits(change.db, run.serial);
     const running = moveTask(change, task, { status: "running", runId, startedAtMs: task.startedAtMs ?? change.atMs }, earlierVersion === null ? {} : { earlierVersion });
     change.effects.claimed.push({
       task: running,
@@ -34,9 +38,11 @@ export function claimReady(change: Change, agent: EngineAgent, slots: number, ne
       keyRunId: run.keyRunId,
       runSerial: run.serial,
       startedAtMs: run.startedAtMs,
+      begunAtMs: run.begunAtMs,
       recoveries: run.recoveries,
-      journal: isNew ? [] : listJournal(change.db, run.serial),
-      waits: new Map(isNew ? [] : listWaits(change.db, run.serial).map((wait) => [keyOf(wait), wait])),
+      journal,
+      numbers: numbersOf(journal, waits),
+      waits: new Set(waits.map(keyOf)),
       seed: listSeed(change.db, task.id),
     });
   }

@@ -1,6 +1,5 @@
 import type { LoadedRun } from "../run-host.ts";
 import type { StoredTask } from "./tasks.ts";
-import type { StoredWait } from "./waits.ts";
 
 /** A run with a slot, and all that the file holds of it. */
 export interface ClaimedRun extends LoadedRun {
@@ -11,5 +10,6 @@ export interface ClaimedRun extends LoadedRun {
   readonly codeVersion: string;
   /** Crashes that interrupted this run. */
   readonly recoveries: number;
-  readonly waits: ReadonlyMap<string, StoredWait>;
+  /** What it waits for in the file, by `keyOf`. */
+  readonly waits: ReadonlySet<string>;
 }

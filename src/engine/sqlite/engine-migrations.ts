@@ -5,7 +5,7 @@ import { payloadMigration } from "../../db/payload.ts";
  * Tables of the embedded engine. Numbers named `run` are lh_run.serial: rows that are written at each step refer to their run by a number, and new rows of
  * the journal go to its end (docs/decisions/2026-11-24-journal-layout.md).
  * lh_task: one row a task, what may be large at its end. lh_run: its runs; `format` is the version of the journal, `loop_version` that of
- * the run loop, `mismatch` why it was parked; a run that was made from another one names it, and those whose chance and idempotency keys it has. lh_journal: completed steps, append-only;
+ * the run loop, `mismatch` why it was parked; a run that was made from another one names it, and those whose chance and idempotency keys it has; it has that one's `started_at_ms`, and a `begun_at_ms` of its own when it is a fork. lh_journal: completed steps, append-only;
  * `position` is the order of completion. lh_wait: what a run waits for. lh_signal: signals that arrived, kept after use so that an id counts once. lh_seed: outcomes that a task's next run is served. lh_owner: one row.
  */
 export const engineMigrations: readonly Migration[] = [
@@ -18,7 +18,7 @@ export const engineMigrations: readonly Migration[] = [
         deadline_at_ms INTEGER NOT NULL, depth INTEGER NOT NULL, source TEXT NOT NULL, status TEXT NOT NULL, waiting_reason TEXT,
         created_at_ms INTEGER NOT NULL, started_at_ms INTEGER, ended_at_ms INTEGER, status_since_ms INTEGER NOT NULL, open_since_ms INTEGER NOT NULL,
         run_id TEXT, parent_run_id TEXT,
-        recoveries INTEGER NOT NULL, recoveries_without_progress INTEGER NOT NULL, input TEXT NOT NULL, end TEXT
+        recoveries INTEGER NOT NULL, recoveries_without_progress INTEGER NOT NULL, out_of_memory_without_progress INTEGER NOT NULL, input TEXT NOT NULL, end TEXT
       ) STRICT;
       CREATE INDEX lh_task_queue ON lh_task (agent, (run_id IS NOT NULL) DESC, priority DESC, created_at_ms) WHERE status = 'queued';
       CREATE INDEX lh_task_not_before ON lh_task (status, not_before_at_ms) WHERE status = 'queued';
@@ -28,7 +28,7 @@ export const engineMigrations: readonly Migration[] = [
       CREATE INDEX lh_task_agent ON lh_task (agent, status, created_at_ms);
 
       CREATE TABLE lh_run (
-        serial INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, task_id TEXT NOT NULL, number INTEGER NOT NULL, agent_version TEXT NOT NULL, started_at_ms INTEGER NOT NULL,
+        serial INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, task_id TEXT NOT NULL, number INTEGER NOT NULL, agent_version TEXT NOT NULL, started_at_ms INTEGER NOT NULL, begun_at_ms INTEGER NOT NULL,
         recoveries INTEGER NOT NULL, parked_version TEXT, mismatch TEXT, format INTEGER NOT NULL, loop_version INTEGER NOT NULL,
         from_run_id TEXT, random_run_id TEXT, key_run_id TEXT
       ) STRICT;

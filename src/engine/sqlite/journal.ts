@@ -13,6 +13,8 @@ export interface StoredRun {
   readonly id: string;
   readonly taskId: string;
   readonly startedAtMs: number;
+  /** When it was made; of one that was made by a skip, when the one before it was. */
+  readonly begunAtMs: number;
   /** Crashes that interrupted this run. */
   readonly recoveries: number;
   /** The version of its journal. */
@@ -36,20 +38,20 @@ export interface RunIds {
 
 export function insertRun(db: SqliteDatabase, run: { readonly id: string; readonly taskId: string; readonly agentVersion: string; readonly loopVersion: number; readonly startedAtMs: number }): void {
   db.run(
-    `INSERT INTO lh_run (id, task_id, number, agent_version, started_at_ms, recoveries, format, loop_version)
-     SELECT ?, ?, 1 + count(*), ?, ?, 0, ?, ? FROM lh_run WHERE task_id = ?`,
-    run.id, run.taskId, run.agentVersion, run.startedAtMs, journalFormat, run.loopVersion, run.taskId,
+    `INSERT INTO lh_run (id, task_id, number, agent_version, started_at_ms, begun_at_ms, recoveries, format, loop_version)
+     SELECT ?, ?, 1 + count(*), ?, ?, ?, 0, ?, ? FROM lh_run WHERE task_id = ?`,
+    run.id, run.taskId, run.agentVersion, run.startedAtMs, run.startedAtMs, journalFormat, run.loopVersion, run.taskId,
   );
 }
 
 export function getRun(db: SqliteDatabase, runId: string): StoredRun | null {
   const row = db.get(
-    "SELECT serial, task_id, started_at_ms, recoveries, format, agent_version, loop_version, coalesce(random_run_id, id) AS random_run_id, coalesce(key_run_id, id) AS key_run_id FROM lh_run WHERE id = ?",
+    "SELECT serial, task_id, started_at_ms, begun_at_ms, recoveries, format, agent_version, loop_version, coalesce(random_run_id, id) AS random_run_id, coalesce(key_run_id, id) AS key_run_id FROM lh_run WHERE id = ?",
     runId,
   );
   if (row === undefined) return null;
   return {
-    serial: Number(row["serial"]), id: runId, taskId: String(row["task_id"]), startedAtMs: Number(row["started_at_ms"]), recoveries: Number(row["recoveries"]),
+    serial: Number(row["serial"]), id: runId, taskId: String(row["task_id"]), startedAtMs: Number(row["started_at_ms"]), begunAtMs: Number(row["begun_at_ms"]), recoveries: Number(row["recoveries"]),
     format: Number(row["format"]), agentVersion: String(row["agent_version"]), loopVersion: Number(row["loop_version"]),
     randomRunId: String(row["random_run_id"]), keyRunId: String(row["key_run_id"]),
   };

@@ -35,7 +35,7 @@ describe("late results of a fenced process", () => {
   it("L1 keeps what is still true, records under ids of their own with the epoch that the process had", () => {
     late.record([record, settlement, progress], fencedAt(1));
 
-    expect(applied).toEqual([{ type: "record", record: expect.objectContaining({ id: "e_1/late", data: { attempt: 1, late: true, epoch: 1 } }) as unknown }, settlement]);
+    expect(applied).toEqual([{ type: "record", record: expect.objectContaining({ id: "e_1/late/1", data: { attempt: 1, late: true, epoch: 1 } }) as unknown }, settlement]);
     expect(db.inTransaction).toBe(false);
   });
 

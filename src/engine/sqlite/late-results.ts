@@ -3,6 +3,7 @@ import type { Clock } from "../../base/clock.ts";
 import type { LonghaulError } from "../../base/error.ts";
 import type { SqliteDatabase } from "../../db/sqlite.ts";
 import { lateWrites, type Write } from "../../record/write.ts";
+import { readOwner } from "./owner-state.ts";
 
 export interface LateResultsOptions {
   readonly db: SqliteDatabase;
@@ -52,12 +53,12 @@ export class LateResults {
   /** Writes what is still true of a step's end. A file that does not take it now never will: this process is about to end. */
   record(writes: readonly Write[], { details }: LonghaulError): void {
     const epoch = Number(details["epoch"]);
-    const late = lateWrites(writes).map((write): Write => (write.type === "record" ? { ...write, record: { ...write.record, data: { ...write.record.data, epoch } } } : write));
+    const late = lateWrites(writes, String(epoch)).map((write): Write => (write.type === "record" ? { ...write, record: { ...write.record, data: { ...write.record.data, epoch } } } : write));
     if (late.length === 0) return;
     const { db, apply } = this.#options;
     db.exec("BEGIN IMMEDIATE");
     try {
-      assert(db.get("SELECT epoch FROM lh_owner")?.["epoch"] !== epoch, `epoch ${epoch} owns the file and writes as if it did not`);
+      assert(readOwner(db)?.epoch !== epoch, `epoch ${epoch} owns the file and writes as if it did not`);
       apply(db, late);
       db.exec("COMMIT");
     } catch (error) {

@@ -64,6 +64,17 @@ describe("limits of a run", () => {
     expect(await fixture.engine.steps(String((await fixture.engine.get(taskId))?.runId))).toHaveLength(3);
   });
 
+  it("count failures too", async () => {
+    const fixture = await suite.create();
+    await fixture.engine.run([agentA], async (ctx) => {
+      for (const name of ["one", "two", "three"]) await code(ctx, name, () => { throw new Error("x".repeat(1_000_000)); }).catch(() => null);
+      return done(null);
+    });
+    const { taskId } = await fixture.engine.start(newTask(fixture));
+
+    expect(await runToEnd(fixture, taskId)).toMatchObject({ status: "dead", reason: "journal-limit", failure: { code: "ENGINE_JOURNAL_LIMIT" } });
+  });
+
   it("count what was taken before a crash, in the same bytes", async () => {
     let fixture: EngineFixture = await suite.create();
     const execute = async (ctx: EngineContext) => {

@@ -1,7 +1,8 @@
 import type { Clock, Timer } from "../../base/clock.ts";
 import { formatDuration } from "../../base/duration.ts";
-import { LonghaulError } from "../../base/error.ts";
+import { isLonghaulError, LonghaulError } from "../../base/error.ts";
 import type { ProcessInfo } from "../../base/process.ts";
+import { fileIdentity } from "../../db/file-identity.ts";
 import type { GroupCommit } from "../../db/group-commit.ts";
 import type { SqliteDatabase } from "../../db/sqlite.ts";
 import { lookAtOwner, type Owner, type OwnerPurpose, type OwnerSight, readOwner } from "./owner-state.ts";
@@ -25,7 +26,7 @@ export interface OwnershipOptions {
 export interface Ownership {
   /** Grows with each owner. */
   readonly epoch: number;
-  /** Stands first in every transaction of the group commit. @throws {ENGINE_FENCED} when another process took over. */
+  /** Stands first in every transaction of the group commit. @throws {ENGINE_FENCED} when another process took over, or the file was deleted or replaced. */
   readonly guard: (db: SqliteDatabase) => void;
   /** Begins to renew the lease. `onFenced` is called once, when a renewal is refused. */
   keep(commit: GroupCommit, onFenced: (error: Error) => void): void;
@@ -36,8 +37,8 @@ export interface Ownership {
 const leaseMsDefault = 15_000;
 const secondLookMsDefault = 1_000;
 const renewalsPerLease = 3;
-/** A command that owns the file is done in far less than 2 s. */
-const commandLooksMax = 40;
+/** A command that owns the file is done in far less than 10 s, also on a busy machine, and others may follow it. */
+const commandLooksMax = 200;
 const commandLookMs = 50;
 /** What SQLite calls a database that another connection has locked. */
 const busyErrcode = 5;
@@ -47,17 +48,21 @@ const busyErrcode = 5;
  * machine on Linux; where it does not, the second look finds an owner that woke up.
  * O1 an owner that is dead, or of another boot, is replaced at once;        O2 one that is alive and renews is left alone;
  * O3 one that is alive and does not renew is fenced, then killed;           O4 whoever was replaced cannot commit: each transaction checks the epoch;
- * O5 one of another container is judged by its lease alone, and never killed: its pid is somebody else's here.
+ * O5 one of another container is judged by its lease alone, and never killed: its pid is somebody else's here;
+ * O6 one whose file is not the one at its path any more stops: whoever starts there knows nothing of it.
  * @throws {ENGINE_OWNED} naming the owner.
  */
 export function acquireOwnership(options: OwnershipOptions): Ownership {
   const { db, clock, leaseMs = leaseMsDefault, renewMs = leaseMs / renewalsPerLease } = options;
   const epoch = takeOver(options, leaseMs);
+  const identity = fileIdentity(db.path);
   let timer: Timer | null = null;
   let isReleased = false;
+  let moved: LonghaulError | null = null;
   const renew = async (commit: GroupCommit, onFenced: (error: Error) => void): Promise<void> => {
     timer = null;
     try {
+      if (fileIdentity(db.path) !== identity) moved = fileMoved(db);
       await commit.submit(() => db.run("UPDATE lh_owner SET renewed_at_ms = ?, renewed_monotonic_ms = ? WHERE epoch = ?", Math.floor(clock.now()), Math.floor(clock.monotonicMs()), epoch));
     } catch (error) {
       if (isFinal(error)) {
@@ -70,7 +75,10 @@ export function acquireOwnership(options: OwnershipOptions): Ownership {
   };
   return {
     epoch,
-    guard: (connection) => checkEpoch(connection, epoch),
+    guard(connection) {
+      if (moved !== null) throw moved;
+      checkEpoch(connection, epoch);
+    },
     keep(commit, onFenced) {
       timer = clock.setTimer(renewMs, () => void renew(commit, onFenced));
     },
@@ -82,10 +90,21 @@ export function acquireOwnership(options: OwnershipOptions): Ownership {
   };
 }
 
-/** Writes the row of the new owner, then ends the process that hung. Returns the new epoch. */
+/** Waits for commands that write what they were asked to, however many come one after the other. Returns the new epoch. */
 function takeOver(options: OwnershipOptions, leaseMs: number): number {
+  for (let looks = 0; ; looks++) {
+    try {
+      return takeOverNow(options, leaseMs);
+    } catch (error) {
+      if (looks >= commandLooksMax || !isOwnedByCommand(error)) throw error;
+      options.processInfo.standStill(commandLookMs);
+    }
+  }
+}
+
+/** Writes the row of the new owner, then ends the process that hung. Returns the new epoch. */
+function takeOverNow(options: OwnershipOptions, leaseMs: number): number {
   const { db, processInfo, secondLookMs = secondLookMsDefault } = options;
-  for (let looks = 0; looks < commandLooksMax && isOwnedByCommand(options); looks++) processInfo.standStill(commandLookMs);
   // Not within a transaction: an owner that woke up has to be able to write.
   if (findReplaced(options)?.sight.state === "silent") processInfo.standStill(secondLookMs);
   try {
@@ -139,10 +158,8 @@ function findReplaced(options: OwnershipOptions): Replaced | null {
   return { owner, sight };
 }
 
-/** True while a command writes what it was asked to. */
-function isOwnedByCommand(options: OwnershipOptions): boolean {
-  const owner = readOwner(options.db);
-  return owner?.purpose === "command" && lookAtOwner(owner, options).state === "fresh";
+function isOwnedByCommand(error: unknown): boolean {
+  return isLonghaulError(error) && error.code === "ENGINE_OWNED" && error.details["purpose"] === ("command" satisfies OwnerPurpose);
 }
 
 /** True when there was a process to kill. It is looked at once more: its pid may be another process's by now. */
@@ -154,15 +171,19 @@ function killHanging(replaced: Replaced | null, processInfo: ProcessInfo): boole
   return true;
 }
 
-function owned(db: SqliteDatabase, { pid }: Owner, { ageMs }: OwnerSight): LonghaulError {
+function owned(db: SqliteDatabase, { pid, purpose }: Owner, { ageMs }: OwnerSight): LonghaulError {
+  if (purpose === "command") {
+    const message = `A command (process ${pid}) owns ${db.path} while it writes, which takes a moment. Try again.`;
+    return new LonghaulError("ENGINE_OWNED", message, { retry: "backoff", details: { pid, ageMs, purpose } });
+  }
   const message = `Process ${pid} owns ${db.path}: it is alive and was heard of ${formatDuration(ageMs)} ago. Stop it, or give this one another --data directory.`;
   return new LonghaulError("ENGINE_OWNED", message, { details: { pid, ageMs } });
 }
 
-function ownedElsewhere(db: SqliteDatabase, { pid, leaseMs }: Owner, { ageMs }: OwnerSight): LonghaulError {
+function ownedElsewhere(db: SqliteDatabase, { pid, leaseMs, purpose }: Owner, { ageMs }: OwnerSight): LonghaulError {
   const afterMs = Math.ceil(leaseMs - ageMs);
   const message = `A process of another container (pid ${pid} there) owns ${db.path}: it was heard of ${formatDuration(ageMs)} ago. Stop it there, or give this one another --data directory. If it is gone, try again in ${formatDuration(afterMs)}.`;
-  return new LonghaulError("ENGINE_OWNED", message, { retry: { afterMs }, details: { pid, ageMs, otherContainer: true } });
+  return new LonghaulError("ENGINE_OWNED", message, { retry: { afterMs }, details: { pid, ageMs, purpose, otherContainer: true } });
 }
 
 function ownedByHanging(db: SqliteDatabase, { pid }: Owner, { ageMs }: OwnerSight): LonghaulError {
@@ -178,9 +199,14 @@ function locked(db: SqliteDatabase, cause: unknown): LonghaulError {
 function checkEpoch(db: SqliteDatabase, epoch: number): void {
   const current = db.get("SELECT epoch FROM lh_owner")?.["epoch"];
   if (current === epoch) return;
-  throw new LonghaulError("ENGINE_FENCED", `Another process took ${db.path} over (epoch ${Number(current)}, this process had ${epoch}). Stop this process; the other one goes on with the work.`, {
+  throw new LonghaulError("ENGINE_FENCED", `Another process took ${db.path} over (epoch ${Number(current)}, this process had ${epoch}). This process stops; the other one goes on with the work.`, {
     details: { epoch, current: Number(current) },
   });
+}
+
+function fileMoved({ path }: SqliteDatabase): LonghaulError {
+  const message = `${path} was deleted or replaced while this process worked on it: what it writes reaches nobody. This process stops. To work on what is at that path now, start the team again.`;
+  return new LonghaulError("ENGINE_FENCED", message, { details: { path } });
 }
 
 function isBusy(error: unknown): boolean {

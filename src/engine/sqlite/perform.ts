@@ -12,8 +12,10 @@ import { selfWait } from "../refusal.ts";
 import { noteDue, type Change } from "./change.ts";
 import { fileRetryMs, isFileFailure } from "../../db/file-failure.ts";
 import { appendStepWhileRunning, type RunIds } from "./journal.ts";
+import { readOwner } from "./owner-state.ts";
 import { startTask } from "./start-task.ts";
-import { clearRecoveriesWithoutProgress, getTask, getTaskOfRun, isRunning } from "./tasks.ts";
+import { getTask, getTaskOfRun, isRunning } from "./tasks.ts";
+import { noteCompleted } from "./transition.ts";
 import { runUserTransaction } from "./user-transaction.ts";
 import { insertWait, takeSignal, type StoredWait } from "./waits.ts";
 import { isFenced, isFinal, type Writer } from "./writer.ts";
@@ -26,7 +28,7 @@ export interface PerformScope extends RunIds {
   readonly queueMax: (agent: string) => number;
   /** The run whose id begins the idempotency keys. */
   readonly keyRunId: string;
-  /** When a run that was forked from another was begun; nothing that it waits for counts from before. 0 for others. */
+  /** Nothing that the run waits for counts from before. */
   readonly begunAtMs: number;
   /** Crashes without a completed step between, at the time the run was claimed. */
   readonly recoveriesWithoutProgress: number;
@@ -85,7 +87,7 @@ async function executeBody(scope: PerformScope, { identity, number }: Operation,
   const idempotencyKey = `${keyRunId}/${identity.kind}/${identity.name}/${identity.occurrence}`;
   for (;;) {
     try {
-      return await body({ number, attempt, idempotencyKey, signal });
+      return await body({ identity, number, attempt, idempotencyKey, signal });
     } catch (error) {
       if (!isFileFailure(error)) return failedStep(error);
       await sleep(clock, fileRetryMs);
@@ -162,12 +164,11 @@ function commitEnd(scope: PerformScope, change: Change, begun: BegunStep, end: S
   const { kind, name, occurrence } = identity;
   const step = appendStepWhileRunning(change.db, scope, { kind, name, occurrence, number, startedAtMs, attempt, completedAtMs, outcome: end.outcome });
   if (step === null) {
-    if (!isRunning(change.db, scope)) change.write(lateWrites(end.writes ?? []));
+    // In the time of one owner, a run has one attempt of a step.
+    change.write(lateWrites(end.writes ?? [], String(readOwner(change.db)?.epoch)));
     return;
   }
-  change.effects.completed.push({ runId: scope.runId, step });
+  noteCompleted(change, { serial: scope.taskSerial, recoveriesWithoutProgress: scope.recoveriesWithoutProgress }, scope.runId, step);
   for (const task of end.starts ?? []) startTask(change, task, { queueMax: scope.queueMax });
   change.write(end.writes ?? []);
-  // Another task that was in as many crashes may have waited for this one to prove harmless.
-  if (scope.recoveriesWithoutProgress > 0 && clearRecoveriesWithoutProgress(change.db, scope.taskSerial)) change.effects.hasCleared = true;
 }

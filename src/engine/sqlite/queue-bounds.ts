@@ -3,7 +3,8 @@ import { countQueued } from "./tasks.ts";
 
 /**
  * How long the queues are at the most, so that a start need not count a queue of thousands. A bound grows with each task that comes and is counted anew only
- * when it reaches the limit: tasks that left meanwhile, or whose commit was undone, make it too high and never too low. Valid for the file's only writer.
+ * when it reaches the limit: tasks that left meanwhile make it too high and never too low. What was counted in a commit that was undone is forgotten. Valid for
+ * the file's only writer.
  */
 export class QueueBounds {
   readonly #bounds = new Map<string, number>();
@@ -14,6 +15,11 @@ export class QueueBounds {
     const queued = bound === undefined || bound >= queueMax ? countQueued(db, agent) : bound;
     this.#bounds.set(agent, queued + 1);
     return queued >= queueMax ? queued : null;
+  }
+
+  /** A commit was undone: tasks that had left in it are back. */
+  forget(): void {
+    this.#bounds.clear();
   }
 
   /** A task came back into the queue, whatever its length. */

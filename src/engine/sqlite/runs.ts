@@ -32,7 +32,7 @@ export function insertForkedRun(db: SqliteDatabase, run: NewRun, prefix: RunPref
   if (getTaskIdOfRun(db, prefix.runId) === null) throw runUnknown(prefix.runId);
   const from = serialOf(db, prefix.runId);
   if (db.get("SELECT 1 FROM lh_journal WHERE run = ? AND number < ?", from, prefix.below) === undefined) return false;
-  const serial = insertRunFrom(db, run, prefix.runId, null);
+  const serial = insertRunFrom(db, run, prefix.runId, { begunAtMs: atMs, keysOf: null });
   db.run(`${copySteps} WHERE run = ? AND number < ? ORDER BY position`, serial, from, prefix.below);
   db.run("UPDATE lh_journal SET started_at_ms = ?, completed_at_ms = ? WHERE position = (SELECT max(position) FROM lh_journal WHERE run = ?)", atMs, atMs, serial);
   return true;
@@ -46,7 +46,7 @@ export function insertSkippedRun(db: SqliteDatabase, run: NewRun, parkedRunId: s
   const from = serialOf(db, parkedRunId);
   const { kind, name, occurrence } = expected;
   const position = Number(db.get("SELECT position FROM lh_journal WHERE run = ? AND kind = ? AND name = ? AND occurrence = ?", from, kind, name, occurrence)?.["position"]);
-  const serial = insertRunFrom(db, run, parkedRunId, parkedRunId);
+  const serial = insertRunFrom(db, run, parkedRunId, { begunAtMs: null, keysOf: parkedRunId });
   db.run(`${copySteps} WHERE run = ? AND position < ? ORDER BY position`, serial, from, position);
   db.run(
     `INSERT OR IGNORE INTO lh_seed (task_id, kind, name, occurrence, started_at_ms, completed_at_ms, outcome)
@@ -63,13 +63,13 @@ export function insertSkippedRun(db: SqliteDatabase, run: NewRun, parkedRunId: s
 const copySteps = `INSERT INTO lh_journal (run, number, kind, name, occurrence, attempt, started_at_ms, completed_at_ms, outcome)
   SELECT ?, number, kind, name, occurrence, 0, started_at_ms, completed_at_ms, outcome FROM lh_journal`;
 
-/** A run with the versions, the beginning and the chance of another one. Returns its serial. */
-function insertRunFrom(db: SqliteDatabase, { id, taskId }: NewRun, fromRunId: string, keysOf: string | null): number {
+/** A run with the versions, the beginning and the chance of another one; begun when that one was, unless another instant is given. Returns its serial. */
+function insertRunFrom(db: SqliteDatabase, { id, taskId }: NewRun, fromRunId: string, { begunAtMs, keysOf }: { readonly begunAtMs: number | null; readonly keysOf: string | null }): number {
   const { lastId } = db.run(
-    `INSERT INTO lh_run (id, task_id, number, agent_version, started_at_ms, recoveries, format, loop_version, from_run_id, random_run_id, key_run_id)
-     SELECT ?, ?, (SELECT 1 + count(*) FROM lh_run WHERE task_id = ?), agent_version, started_at_ms, 0, format, loop_version, id, coalesce(random_run_id, id),
+    `INSERT INTO lh_run (id, task_id, number, agent_version, started_at_ms, begun_at_ms, recoveries, format, loop_version, from_run_id, random_run_id, key_run_id)
+     SELECT ?, ?, (SELECT 1 + count(*) FROM lh_run WHERE task_id = ?), agent_version, started_at_ms, coalesce(?, begun_at_ms), 0, format, loop_version, id, coalesce(random_run_id, id),
        (SELECT coalesce(key_run_id, id) FROM lh_run WHERE id = ?) FROM lh_run WHERE id = ?`,
-    id, taskId, taskId, keysOf, fromRunId,
+    id, taskId, taskId, begunAtMs, keysOf, fromRunId,
   );
   return lastId;
 }

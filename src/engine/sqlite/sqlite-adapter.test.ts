@@ -1,6 +1,7 @@
 import { afterAll, describe, expect, it } from "vitest";
+import { sleep } from "../../base/clock.ts";
 import type { EngineContext } from "../engine.ts";
-import { advance, agentA, code, createGate, done, newTask, quiet, runToEnd, until, value, type EngineFixture } from "../engine-fixture.testsuite.ts";
+import { advance, agentA, code, createGate, done, newTask, quiet, record, runToEnd, until, value, type EngineFixture } from "../engine-fixture.testsuite.ts";
 import { sqliteSuite, type SqliteFixture } from "./sqlite-fixture.testsuite.ts";
 
 const suite = sqliteSuite();
@@ -92,6 +93,113 @@ describe("the embedded engine", () => {
 
     expect(attempts).toBe(1);
     expect(fixture.engine.isQuiet()).toBe(true);
+  });
+
+  it("E6 tries a refusal again when the file did not take the commit that it was part of: it is the step's end then, and not the full disk", async () => {
+    const fixture = await suite.create();
+    const { db, engine } = fixture;
+    let caught: unknown;
+    await engine.run([agentA, { ...agentA, name: "b", queueMax: 0 }], async (ctx) => {
+      const child = ctx.child({ kind: "child", name: "b" }, newTask(fixture, { agent: "b" }));
+      if (caught === undefined) {
+        db.exec(`PRAGMA max_page_count = ${Number(db.get("PRAGMA page_count")?.["page_count"])}`);
+        const large = newTask(fixture, { input: "y".repeat(400_000), notBeforeAtMs: fixture.clock.now() + 1_000_000 });
+        void engine.start(large).catch(() => db.exec("PRAGMA max_page_count = 4294967294"));
+      }
+      caught = await child.catch((error: unknown) => error);
+      return done(null);
+    });
+    const { taskId } = await engine.start(newTask(fixture));
+
+    await fixture.clock.advance(2_000);
+
+    expect(await fixture.engine.result(taskId)).toMatchObject({ status: "done" });
+    expect(caught).toMatchObject({ code: "QUEUE_FULL" });
+  });
+
+  it("E4 records what each of the attempts came to that others took over from", async () => {
+    const gates = [createGate(), createGate(), createGate()];
+    let begun = 0;
+    const execute = (gate: Promise<void>) => async (ctx: EngineContext) => done(await ctx.step({ kind: "tool", name: "pay" }, async () => {
+      begun++;
+      await gate;
+      return value(null, [record("what it cost")]);
+    }));
+    let fixture = await suite.create();
+    for (const [life, gate] of gates.entries()) {
+      if (life > 0) fixture = await suite.crash(fixture) as SqliteFixture;
+      await fixture.engine.run([agentA], execute(gate.opened));
+      if (life === 0) await fixture.engine.start(newTask(fixture));
+      await until(() => begun === life + 1, "the step executes");
+    }
+
+    for (const gate of gates.toReversed()) gate.open();
+
+    await until(async () => (await fixture.recorded()).length === 3, "all of them are recorded");
+    expect(await fixture.recorded()).toEqual(["what it cost", "what it cost/late/2", "what it cost/late/1"]);
+  });
+
+  it.each([
+    ["as often as the limit says", { outOfMemoryMax: 5 }, [true, true, true, true, true], "dead"],
+    ["not before the limit says, crashes of other kinds among them", { outOfMemoryMax: 5 }, [true, true, true, true, false, false], "running"],
+    ["as often as it may by default", {}, [true, true, true], "dead"],
+    ["not for two among as many crashes as are allowed", {}, [true, true, false, false, false, false, false, false, false, false], "running"],
+  ] as const)("E12 quarantines a task that exhausts the memory: %s", async (_, limits, crashes, status) => {
+    const limited = sqliteSuite(limits);
+    let fixture = await limited.create();
+    const execute = async (ctx: EngineContext) => done(await code(ctx, "hangs", () => new Promise<null>(() => undefined)));
+    await fixture.engine.run([agentA], execute);
+    const { taskId } = await fixture.engine.start(newTask(fixture));
+    for (const ranOutOfMemory of crashes) {
+      expect(await fixture.engine.get(taskId)).toMatchObject({ end: null });
+      await fixture.settle();
+      fixture = await limited.crash(fixture) as SqliteFixture;
+      await fixture.engine.run([agentA], execute, { ranOutOfMemory });
+    }
+    await fixture.settle();
+
+    expect(await fixture.engine.get(taskId)).toMatchObject({ status });
+    await limited.destroy();
+  });
+
+  it("E4 gives a step of a fenced process a second to come to its end before it is told to stop, and stops when the last one is recorded", async () => {
+    const first = await suite.create();
+    const { clock } = first;
+    const log: string[] = [];
+    await first.engine.run([agentA], async (ctx) => done(await ctx.step({ kind: "model", name: "ask" }, async ({ signal }) => {
+      signal.addEventListener("abort", () => log.push(`${ctx.task.source} is told`));
+      await sleep(clock, ctx.task.source === "quick" ? 500 : 3_000);
+      log.push(`${ctx.task.source} has come to its end`);
+      return value(null, [record(ctx.task.source)]);
+    })));
+    for (const source of ["quick", "slow"]) await first.engine.start(newTask(first, { source }));
+    await first.settle();
+    const second = await suite.crash(first);
+    await expect(first.engine.start(newTask(first))).rejects.toMatchObject({ code: "ENGINE_FENCED" });
+    void first.engine.drain(0).then(() => log.push("stopped"));
+
+    for (let ms = 0; ms < 4_000; ms += 100) await clock.advance(100);
+
+    expect(log).toEqual(["quick has come to its end", "quick is told", "slow is told", "slow has come to its end", "stopped"]);
+    expect(await second.recorded()).toEqual(["quick/late/1", "slow/late/1"]);
+  });
+
+  it("counts a queue anew after a commit that the file did not take: it is never longer than it may be", async () => {
+    const fixture = await suite.create();
+    const { db, engine } = fixture;
+    const queueMax = 10;
+    await engine.run([{ ...agentA, queueMax }], async () => done(null));
+    const later = (fields = {}): Promise<unknown> => engine.start(newTask(fixture, { notBeforeAtMs: fixture.clock.now() + 1_000_000, ...fields }));
+    const started = await Promise.all(Array.from({ length: queueMax }, () => engine.start(newTask(fixture, { notBeforeAtMs: fixture.clock.now() + 1_000_000 }))));
+    await expect(later()).rejects.toMatchObject({ code: "QUEUE_FULL" });
+
+    db.exec(`PRAGMA max_page_count = ${pageCount(fixture)}`);
+    const undone = await Promise.allSettled([...started.slice(0, 5).map(({ taskId }) => engine.cancel(taskId, "x")), later(), ...Array.from({ length: 6 }, () => later({ input: "y".repeat(200_000) }))]);
+    db.exec("PRAGMA max_page_count = 4294967294");
+    expect(undone.every(({ status }) => status === "rejected")).toBe(true);
+    await Promise.allSettled(Array.from({ length: queueMax }, () => later()));
+
+    expect(await engine.list({ statuses: ["queued"] })).toHaveLength(queueMax);
   });
 
   it("E1 refuses a key that would be stored as another one's", async () => {

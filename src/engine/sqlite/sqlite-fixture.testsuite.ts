@@ -15,6 +15,7 @@ import type { TaskChange } from "../engine.ts";
 import type { EngineFixture, EngineSuite } from "../engine-fixture.testsuite.ts";
 import { engineMigrations } from "./engine-migrations.ts";
 import type { EngineLimits } from "../limits.ts";
+import { findInconsistencies } from "./inconsistencies.testsuite.ts";
 import { acquireOwnership } from "./owner.ts";
 import { createSqliteEngine } from "./sqlite-engine.ts";
 
@@ -109,28 +110,11 @@ export function sqliteSuite(limits: Partial<EngineLimits> = {}): SqliteSuite {
     async destroy() {
       const fixtures = opened.splice(0);
       for (const { commit } of fixtures) await commit.close();
-      for (const { db } of fixtures) assertConsistent(db);
+      expect(fixtures.flatMap(({ db }) => findInconsistencies(db))).toEqual([]);
       for (const { db } of fixtures) db.close();
       rmSync(folder, { recursive: true, force: true });
     },
   };
-}
-
-/** What must hold in every file at every instant. Each query finds what breaks it. */
-const inconsistencies: Readonly<Record<string, string>> = {
-  "a run waits for a task that has ended": "SELECT lh_wait.* FROM lh_wait JOIN lh_task ON lh_task.id = child_task_id WHERE lh_task.ended_at_ms IS NOT NULL",
-  "a task waits for nothing": `SELECT id FROM lh_task WHERE status = 'waiting' AND waiting_reason <> 'code-mismatch'
-    AND NOT EXISTS (SELECT 1 FROM lh_wait JOIN lh_run ON lh_run.serial = run WHERE lh_run.id = lh_task.run_id)`,
-  "a wait belongs to no unfinished run": `SELECT run FROM lh_wait WHERE NOT EXISTS
-    (SELECT 1 FROM lh_task JOIN lh_run ON lh_run.id = lh_task.run_id WHERE lh_run.serial = lh_wait.run AND status IN ('queued', 'running', 'waiting'))`,
-  "a step belongs to no run": "SELECT run FROM lh_journal WHERE NOT EXISTS (SELECT 1 FROM lh_run WHERE serial = run)",
-  "a step is both completed and awaited": "SELECT run FROM lh_wait JOIN lh_journal USING (run, kind, name, occurrence)",
-  "a task's end and its status disagree": "SELECT id FROM lh_task WHERE (status IN ('done', 'dead', 'canceled')) <> (end IS NOT NULL) OR (end IS NULL) <> (ended_at_ms IS NULL)",
-};
-
-function assertConsistent(db: SqliteDatabase): void {
-  const found = Object.entries(inconsistencies).map(([what, query]) => ({ what, rows: db.all(query) }));
-  expect(found.filter(({ rows }) => rows.length > 0)).toEqual([]);
 }
 
 const processWhoseRivalsAreDead: ProcessInfo = { pid: 1, startTime: "1", bootId: "boot", pidNamespace: "pids", isAlive: () => false, kill: () => undefined, standStill: () => undefined };

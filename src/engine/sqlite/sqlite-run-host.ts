@@ -1,7 +1,7 @@
 import type { Clock } from "../../base/clock.ts";
 import type { EngineLimits } from "../limits.ts";
 import { keyOf } from "../journaled-step.ts";
-import { forkedAtMs, type RunHost } from "../run-host.ts";
+import type { RunHost } from "../run-host.ts";
 import type { ClaimedRun } from "./claimed-run.ts";
 import { perform, type PerformScope } from "./perform.ts";
 import { announceNearLimit, endRun, failRun, parkRun, releaseRun, suspendRun } from "./run-exits.ts";
@@ -23,7 +23,7 @@ export function createSqliteRunHost({ claimed, writer, clock, limits, queueMax, 
   const scope: PerformScope = {
     writer, clock, limits, queueMax, signal, runId, runSerial,
     keyRunId: claimed.keyRunId, taskId: task.id, taskSerial: task.serial,
-    recoveriesWithoutProgress: task.recoveriesWithoutProgress, begunAtMs: forkedAtMs(claimed), attempt: 1 + claimed.recoveries,
+    recoveriesWithoutProgress: task.recoveriesWithoutProgress, begunAtMs: claimed.begunAtMs, attempt: 1 + claimed.recoveries,
   };
   return {
     isStored: ({ identity }) => waits.has(keyOf(identity)),

@@ -37,14 +37,14 @@ export function getTaskOfRunSerial(db: SqliteDatabase, run: number): StoredTask 
 export function insertTask(db: SqliteDatabase, task: NewTask, createdAtMs: number, parentRunId: string | null): StoredTask {
   const { lastId } = db.run(
     `INSERT INTO lh_task (id, agent, input, key, priority, not_before_at_ms, deadline_at_ms, depth, source, status, created_at_ms, status_since_ms,
-       open_since_ms, parent_run_id, recoveries, recoveries_without_progress) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, 0, 0)`,
+       open_since_ms, parent_run_id, recoveries, recoveries_without_progress, out_of_memory_without_progress) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, 0, 0, 0)`,
     task.id, task.agent, storeJson(db, JSON.stringify(task.input)), task.key, task.priority, task.notBeforeAtMs, task.deadlineAtMs, task.depth, task.source, createdAtMs, createdAtMs, createdAtMs, parentRunId,
   );
   return {
     id: task.id, agent: task.agent, input: task.input, key: task.key, priority: task.priority, notBeforeAtMs: task.notBeforeAtMs, deadlineAtMs: task.deadlineAtMs,
     depth: task.depth, source: task.source, status: "queued", waitingReason: null, createdAtMs, startedAtMs: null, endedAtMs: null, statusSinceMs: createdAtMs,
     openSinceMs: createdAtMs, runId: null, parentRunId,
-    recoveries: 0, recoveriesWithoutProgress: 0, end: null, serial: lastId,
+    recoveries: 0, recoveriesWithoutProgress: 0, outOfMemoryWithoutProgress: 0, end: null, serial: lastId,
   };
 }
 
@@ -52,15 +52,15 @@ export function insertTask(db: SqliteDatabase, task: NewTask, createdAtMs: numbe
 export function saveTask(db: SqliteDatabase, task: StoredTask): void {
   db.run(
     `UPDATE lh_task SET status = ?, waiting_reason = ?, deadline_at_ms = ?, started_at_ms = ?, ended_at_ms = ?, status_since_ms = ?, open_since_ms = ?, run_id = ?,
-       parent_run_id = ?, recoveries = ?, recoveries_without_progress = ?, end = ? WHERE serial = ?`,
+       parent_run_id = ?, recoveries = ?, recoveries_without_progress = ?, out_of_memory_without_progress = ?, end = ? WHERE serial = ?`,
     task.status, task.waitingReason, task.deadlineAtMs, task.startedAtMs, task.endedAtMs, task.statusSinceMs, task.openSinceMs, task.runId, task.parentRunId,
-    task.recoveries, task.recoveriesWithoutProgress, task.end === null ? null : storeJson(db, JSON.stringify(task.end)), task.serial,
+    task.recoveries, task.recoveriesWithoutProgress, task.outOfMemoryWithoutProgress, task.end === null ? null : storeJson(db, JSON.stringify(task.end)), task.serial,
   );
 }
 
 /** True when there were any. */
 export function clearRecoveriesWithoutProgress(db: SqliteDatabase, task: number): boolean {
-  return db.run("UPDATE lh_task SET recoveries_without_progress = 0 WHERE serial = ? AND recoveries_without_progress > 0", task).changes > 0;
+  return db.run("UPDATE lh_task SET recoveries_without_progress = 0, out_of_memory_without_progress = 0 WHERE serial = ? AND recoveries_without_progress > 0", task).changes > 0;
 }
 
 /** True while the task executes this run. */
@@ -87,13 +87,16 @@ export function countQueued(db: SqliteDatabase, agent: string): number {
   return Number(db.get("SELECT count(*) AS n FROM lh_task WHERE agent = ? AND status = 'queued' AND (run_id IS NOT NULL) = 0", agent)?.["n"] ?? 0);
 }
 
-/** What this agent does next: runs that can go on before new ones, then by priority, then by age. `suspectAbove` crashes, only while none such executes. */
-export function listReady(db: SqliteDatabase, agent: string, atMs: number, suspectAbove: number, limit: number): readonly StoredTask[] {
+/** `isSuspect`, where ?3 is recoveriesIsolatedAbove. */
+const suspect = "out_of_memory_without_progress > 0 OR recoveries_without_progress > ?3";
+
+/** What this agent does next: runs that can go on before new ones, then by priority, then by age. A suspect, only while no other executes. */
+export function listReady(db: SqliteDatabase, agent: string, atMs: number, recoveriesIsolatedAbove: number, limit: number): readonly StoredTask[] {
   const rows = db.all(
     `SELECT * FROM lh_task WHERE agent = ?1 AND status = 'queued' AND not_before_at_ms <= ?2
-       AND (recoveries_without_progress <= ?3 OR NOT EXISTS (SELECT 1 FROM lh_task WHERE status = 'running' AND recoveries_without_progress > ?3))
+       AND (NOT (${suspect}) OR NOT EXISTS (SELECT 1 FROM lh_task WHERE status = 'running' AND (${suspect})))
      ORDER BY (run_id IS NOT NULL) DESC, priority DESC, created_at_ms, rowid LIMIT 0 + ?4`,
-    agent, atMs, suspectAbove, limit,
+    agent, atMs, recoveriesIsolatedAbove, limit,
   );
   return rows.map((row) => taskFromRow(db, row));
 }
@@ -133,7 +136,7 @@ export function nextTaskInstantMs(db: SqliteDatabase, afterMs: number): number |
 
 /** The task as the port shows it. */
 export function toTask(stored: StoredTask): Task {
-  const { recoveriesWithoutProgress: _, serial: __, ...task } = stored;
+  const { recoveriesWithoutProgress: _, outOfMemoryWithoutProgress: __, serial: ___, ...task } = stored;
   return task;
 }
 
@@ -160,6 +163,7 @@ function taskFromRow(db: SqliteDatabase, row: Row): StoredTask {
     parentRunId: textOrNull(row["parent_run_id"]),
     recoveries: Number(row["recoveries"]),
     recoveriesWithoutProgress: Number(row["recoveries_without_progress"]),
+    outOfMemoryWithoutProgress: Number(row["out_of_memory_without_progress"]),
     serial: Number(row["serial"]),
     end: end === null ? null : (loadJson(db, end) as unknown as TaskEnd),
   };

@@ -1,10 +1,11 @@
 import type { TaskEnd } from "../../record/task.ts";
 import type { StepOutcome } from "../../record/step.ts";
 import type { TaskChange } from "../engine.ts";
+import type { JournaledStep } from "../journaled-step.ts";
 import { computeMoved, type TaskFields } from "../task-rules.ts";
 import { noteQueued, type Change } from "./change.ts";
 import { appendStep, getRun, replaceSeed } from "./journal.ts";
-import { getTaskOfRunSerial, listChildren, saveTask, toTask, type StoredTask } from "./tasks.ts";
+import { clearRecoveriesWithoutProgress, getTaskOfRunSerial, listChildren, saveTask, toTask, type StoredTask } from "./tasks.ts";
 import { deleteWait, forgetWaits, listWaitsForTask, type StoredWait } from "./waits.ts";
 
 /** Brings a task from one status to another and tells the observer, and the store when it leaves its slot, in the same commit. */
@@ -18,6 +19,12 @@ export function moveTask(change: Change, task: StoredTask, fields: TaskFields, m
   return moved;
 }
 
+/** A step was journaled for the run that its task has now: code is told of it. A task that makes progress has proved harmless: others may have waited for that. */
+export function noteCompleted(change: Change, { serial, recoveriesWithoutProgress }: Pick<StoredTask, "serial" | "recoveriesWithoutProgress">, runId: string, step: JournaledStep): void {
+  change.effects.completed.push({ runId, step });
+  if (recoveriesWithoutProgress > 0 && clearRecoveriesWithoutProgress(change.db, serial)) change.effects.hasCleared = true;
+}
+
 /** Ends a wait: its run is delivered the outcome, or is queued to go on when it left memory. */
 export function completeWait(change: Change, wait: StoredWait, outcome: StepOutcome): void {
   const { kind, name, occurrence, number, sinceAtMs } = wait;
@@ -25,8 +32,8 @@ export function completeWait(change: Change, wait: StoredWait, outcome: StepOutc
   const step = appendStep(change.db, wait.run, { kind, name, occurrence, number, attempt: 1, startedAtMs: sinceAtMs, completedAtMs: change.atMs, outcome });
   const task = getTaskOfRunSerial(change.db, wait.run);
   if (task === null || task.runId === null) return;
-  if (step !== null) change.effects.completed.push({ runId: task.runId, step });
   if (task.status === "waiting" && task.waitingReason !== "code-mismatch") moveTask(change, task, { status: "queued" });
+  if (step !== null) noteCompleted(change, task, task.runId, step);
 }
 
 /** Ends a task. Who waits for it is told in the same commit; tasks that it called and that have not ended are canceled. */

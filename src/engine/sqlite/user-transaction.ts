@@ -38,12 +38,12 @@ class SavepointTransaction implements Transaction {
   }
 
   async run(sql: string, ...parameters: readonly SqlValue[]): Promise<{ readonly changes: number }> {
-    this.#check(sql);
+    this.#check(sql, parameters);
     return this.#db.runOnce(sql, ...parameters);
   }
 
   async all(sql: string, ...parameters: readonly SqlValue[]): Promise<readonly Readonly<Record<string, SqlValue>>[]> {
-    this.#check(sql);
+    this.#check(sql, parameters);
     return this.#db.allOnce(sql, ...parameters) as readonly Readonly<Record<string, SqlValue>>[];
   }
 
@@ -51,8 +51,8 @@ class SavepointTransaction implements Transaction {
     this.#isOpen = false;
   }
 
-  #check(sql: string): void {
+  #check(sql: string, parameters: readonly SqlValue[]): void {
     if (!this.#isOpen) throw new LonghaulError("TRANSACTION_AWAIT", "A transaction was used after its end. Await every call of tx inside its function.");
-    checkUserSql(sql);
+    checkUserSql(sql, parameters);
   }
 }

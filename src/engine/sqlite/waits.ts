@@ -17,6 +17,13 @@ export interface StoredWait extends StepIdentity {
   readonly childTaskId: string | null;
 }
 
+/** A wait as people see it. */
+export interface OpenWait {
+  readonly runId: string;
+  readonly signal: string | null;
+  readonly sinceAtMs: number;
+}
+
 export function insertWait(db: SqliteDatabase, wait: StoredWait): void {
   db.run(
     `INSERT INTO lh_wait (run, number, kind, name, occurrence, reason, since_at_ms, due_at_ms, signal, child_task_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
@@ -39,6 +46,12 @@ export function listDueWaits(db: SqliteDatabase, atMs: number, limit: number): r
 /** Who waits for the end of this task. */
 export function listWaitsForTask(db: SqliteDatabase, taskId: string): readonly StoredWait[] {
   return db.all("SELECT * FROM lh_wait WHERE child_task_id = ? ORDER BY run, number", taskId).map((row) => waitFromRow(row));
+}
+
+/** Waits of any run for this reason, oldest first: for people. */
+export function listWaitsFor(db: SqliteDatabase, reason: WaitingReason): readonly OpenWait[] {
+  const rows = db.all("SELECT lh_run.id, signal, since_at_ms FROM lh_wait JOIN lh_run ON lh_run.serial = lh_wait.run WHERE reason = ? ORDER BY since_at_ms, run, lh_wait.number", reason);
+  return rows.map((row) => ({ runId: String(row["id"]), signal: typeof row["signal"] === "string" ? row["signal"] : null, sinceAtMs: Number(row["since_at_ms"]) }));
 }
 
 export function nextWaitInstantMs(db: SqliteDatabase): number | null {

@@ -57,7 +57,8 @@ export class Writer {
       try {
         return await this.#attempt(work, () => (isOwnRefusal = true));
       } catch (error) {
-        if (isOwnRefusal || isFinal(error)) throw error;
+        // A refusal in a commit that the file did not take is none yet: what it was told of may be undone with it.
+        if (isFinal(error) || (isOwnRefusal && !isFileFailure(error))) throw error;
         await sleep(this.#options.clock, fileRetryMs);
       }
     }
@@ -94,6 +95,7 @@ export class Writer {
         },
         (error: unknown) => {
           this.#pending--;
+          if (isFileFailure(error)) this.#queues.forget();
           if (isFenced(error)) this.#options.onFenced(error);
           throw error;
         },

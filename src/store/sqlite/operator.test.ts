@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -171,6 +171,14 @@ describe("a file that cannot be read", () => {
     expect(() => openOperatorStore(path)).toThrow(expect.objectContaining({ code: "STORE_NOT_FOUND", message: expect.stringContaining("holds no data") as string }));
     expect(() => openOperatorStore(join(folder, "text.db"))).toThrow(expect.objectContaining({ code: "STORE_NOT_FOUND", message: expect.stringContaining("not a database") as string }));
     expect(() => openOperatorStore(folder)).toThrow(expect.objectContaining({ code: "STORE_NOT_FOUND" }));
+  });
+
+  it("is refused with what permissions it takes when the file or the one beside it cannot be used", () => {
+    startTeam().db.close();
+    // SQLite follows no link, whatever the user may do.
+    symlinkSync("nowhere", `${path}-shm`);
+
+    expect(() => openOperatorStore(path)).toThrow(expect.objectContaining({ code: "SYSTEM_REFUSED", message: expect.stringMatching(/data\.db cannot be read by this user \(.*\)\. .*data\.db-shm beside the file\. Read it as the user of the team, or /) as string }));
   });
 
   it("is refused when a newer version wrote it", () => {

@@ -1,4 +1,5 @@
-import { existsSync } from "node:fs";
+import { statSync } from "node:fs";
+import { basename } from "node:path";
 import { LonghaulError, messageOf } from "../../base/error.ts";
 import { SqliteDatabase } from "../../db/sqlite.ts";
 import type { OperatorReading } from "../operator-reading.ts";
@@ -20,7 +21,7 @@ export interface OperatorStore extends OperatorReading {
 
 /**
  * Opens a data file for reading only. It has a connection of its own: it works beside the process that writes and never makes it wait.
- * @throws {STORE_NOT_FOUND} when there is no data. @throws {STORE_VERSION} when the file's format is another one than this version reads.
+ * @throws {STORE_NOT_FOUND} when there is no data. @throws {SYSTEM_REFUSED} when this user may not read it. @throws {STORE_VERSION} when the file's format is another one than this version reads.
  */
 export function openOperatorStore(path: string): OperatorStore {
   const db = openExisting(path);
@@ -43,7 +44,7 @@ export function openOperatorStore(path: string): OperatorStore {
 }
 
 function openExisting(path: string): SqliteDatabase {
-  if (!existsSync(path)) throw new LonghaulError("STORE_NOT_FOUND", `There is no data file ${path}. Start a team there first, or give another --data directory.`);
+  if (statSync(path, { throwIfNoEntry: false })?.isFile() !== true) throw new LonghaulError("STORE_NOT_FOUND", `There is no data file ${path}. Start a team there first, or give another --data directory.`);
   let db: SqliteDatabase | null = null;
   try {
     db = SqliteDatabase.openReadOnly(path);
@@ -54,8 +55,20 @@ function openExisting(path: string): SqliteDatabase {
   } catch (error) {
     db?.close();
     if (error instanceof LonghaulError) throw error;
+    if (isRefused(error)) throw new LonghaulError("SYSTEM_REFUSED", notPermitted(path, error), { cause: error });
     throw new LonghaulError("STORE_NOT_FOUND", `${path} cannot be read as a data file of longhaul: ${messageOf(error)}. Give the --data directory of a team.`, { cause: error });
   }
+}
+
+/** What SQLite calls a file, or one beside it, that it may not write or cannot open. */
+const refusedErrcodes: readonly number[] = [8, 14];
+
+function isRefused(error: unknown): error is Error {
+  return error instanceof Error && "errcode" in error && typeof error.errcode === "number" && refusedErrcodes.includes(error.errcode & 0xff);
+}
+
+function notPermitted(path: string, error: Error): string {
+  return `${path} cannot be read by this user (${error.message}). Who reads beside a team has to write too: SQLite coordinates both in ${basename(path)}-shm beside the file. Read it as the user of the team, or let this user write the directory and the files in it, or copy ${basename(path)} and, where there is one, ${basename(path)}-wal to a directory of this user and name that with --data.`;
 }
 
 /** Compares the store's migrations that a file holds with those that this version reads; the engine's own are not looked at. */

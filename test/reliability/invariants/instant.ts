@@ -23,7 +23,7 @@ export function findLostOutcomes(log: readonly WorldEvent[], file: FileState): r
   return eventsOf(log, "observed").flatMap(({ key, value }) => {
     const outcome = journal.get(key);
     if (outcome === undefined) return [`the outcome of ${key} is lost: durable code was given ${value}`];
-    return isCodeStep(key) && !isSame(outcome, value) ? [`the outcome of ${key} is ${outcome} in the journal, and durable code was given ${value}`] : [];
+    return isToldAsItIs(key) && !isSame(outcome, value) ? [`the outcome of ${key} is ${outcome} in the journal, and durable code was given ${value}`] : [];
   });
 }
 
@@ -42,8 +42,9 @@ export function findUnreservedBills(log: readonly WorldEvent[], file: FileState)
   return eventsOf(log, "billed").filter(({ key }) => !reserved.has(key)).map(({ key }) => `the model call ${key} was billed and no money was set aside for it`);
 }
 
-function isCodeStep(key: string): boolean {
-  return key.split("/")[1] === "code";
+/** Durable code is told of the others in a form of their own. */
+function isToldAsItIs(key: string): boolean {
+  return ["code", "transaction", "send", "publish"].includes(key.split("/")[1] ?? "");
 }
 
 function isSame(outcome: string, value: string): boolean {

@@ -36,7 +36,7 @@ export const schedulesFireOnce: Invariant = ({ log, file }) => {
 
 /** Every event that durable code was told is published started a task of each subscriber, once. */
 export const everyEventReachesItsSubscribers: Invariant = ({ log, file }) => {
-  const published = new Map(eventsOf(log, "observed").filter(({ key }) => key.includes("/code/publish/")).map(({ key, value }) => [key, value]));
+  const published = new Map(eventsOf(log, "observed").filter(({ key }) => key.split("/")[1] === "publish").map(({ key, value }) => [key, value]));
   return [...published].flatMap(([key, value]) => {
     const { tasks: promised } = JSON.parse(value) as { readonly tasks: number };
     const started = file.tasks.filter((task) => task.key?.startsWith(`event:${key}:`) ?? false).length;

@@ -3,7 +3,7 @@ import type { Invariant } from "./story-facts.ts";
 /** What a transaction of durable code wrote is there exactly when its step is in the journal as done, once. */
 export const transactionsAreSteps: Invariant = ({ file }) => {
   const { transfer = [], account = [] } = file.userTables;
-  const done = new Set(file.journal.filter(({ key, outcome }) => key.includes("/code/transfer/") && (JSON.parse(outcome) as { readonly ok: boolean }).ok).map(({ runId }) => runId));
+  const done = new Set(file.journal.filter(({ key, outcome }) => key.includes("/transaction/transfer/") && (JSON.parse(outcome) as { readonly ok: boolean }).ok).map(({ runId }) => runId));
   const written = transfer.map(({ run }) => String(run));
   const lost = [...done].filter((runId) => !written.includes(runId)).map((runId) => `the transfer of run ${runId} is journaled and not in its table`);
   const extra = written.filter((runId) => !done.has(runId)).map((runId) => `the transfer of run ${runId} is in its table and not journaled`);

@@ -15,7 +15,7 @@ export const bank: Scenario = {
           limits: { concurrency: 3 },
           run: async (ctx, input) => {
             const amount = Number(input);
-            await outside.observe(ctx, "code", "tables", ctx.transaction("tables", async (tx) => {
+            await outside.observe(ctx, "transaction", "tables", ctx.transaction("tables", async (tx) => {
               await tx.run("CREATE TABLE IF NOT EXISTS account (name TEXT PRIMARY KEY, balance INTEGER NOT NULL) STRICT");
               await tx.run("CREATE TABLE IF NOT EXISTS transfer (run TEXT PRIMARY KEY, amount INTEGER NOT NULL CHECK (amount < 1000)) STRICT");
               await tx.run("INSERT OR IGNORE INTO account VALUES ('shop', 0), ('customer', 0)");
@@ -28,8 +28,8 @@ export const bank: Scenario = {
               await tx.run("INSERT INTO transfer VALUES (?, ?)", ctx.runId, by);
               return { by };
             });
-            const refused = await outside.observe(ctx, "code", "transfer", transfer(5_000)).catch((error: unknown) => messageOf(error).split(":")[0]);
-            await outside.observe(ctx, "code", "transfer", transfer(amount), 2);
+            const refused = await outside.observe(ctx, "transaction", "transfer", transfer(5_000)).catch((error: unknown) => messageOf(error).split(":")[0]);
+            await outside.observe(ctx, "transaction", "transfer", transfer(amount), 2);
             await outside.step(ctx, "thank", 30);
             return { refused: refused ?? null, amount };
           },

@@ -14,7 +14,7 @@ export const news: Scenario = {
           triggers: [every("5s", { if: () => outside.hasWork() })],
           run: async (ctx) => {
             await outside.step(ctx, "write", 120);
-            await outside.observe(ctx, "code", "publish/article.written", ctx.publish("article.written", { run: ctx.runId }));
+            await outside.observe(ctx, "publish", "article.written", ctx.publish("article.written", { run: ctx.runId }));
             await outside.step(ctx, "rest", 40);
             return null;
           },

@@ -13,13 +13,13 @@ export const waits: Scenario = {
           limits: { concurrency: 3 },
           run: async (ctx) => {
             await outside.step(ctx, "prepare", 60);
-            const go = await outside.observe(ctx, "wait", "go", ctx.waitFor("go", { timeout: "3s" }));
+            const go = await outside.observe(ctx, "signal", "go", ctx.waitFor("go", { timeout: "3s" }));
             await outside.step(ctx, "between", 40);
-            const early = await outside.observe(ctx, "wait", "early", ctx.waitFor("early", { timeout: "2s" }));
+            const early = await outside.observe(ctx, "signal", "early", ctx.waitFor("early", { timeout: "2s" }));
             await outside.observe(ctx, "wait", "sleep", ctx.sleep("1s"));
             const race = await Promise.race([
               outside.observe(ctx, "wait", "sleep", ctx.sleep("700ms"), 2).then(() => "slept"),
-              outside.observe(ctx, "wait", "late", ctx.waitFor("late")).then(() => "called"),
+              outside.observe(ctx, "signal", "late", ctx.waitFor("late")).then(() => "called"),
             ]);
             await outside.step(ctx, "finish", 30);
             return { go: go.timedOut, early: early.timedOut, race };

@@ -1,0 +1,33 @@
+import { expect, it } from "vitest";
+import { macrotask } from "../base/turn.ts";
+import type { EndedStep } from "./journaled-step.ts";
+import { Pump } from "./pump.ts";
+
+const step: EndedStep = { kind: "code", name: "one", occurrence: 1, number: 1, attempt: 1, startedAtMs: 0, completedAtMs: 0, outcome: { ok: true, value: null } };
+
+it("lets durable code go on by itself for two turns of the event loop before it counts as being at rest", async () => {
+  const log: string[] = [];
+  let isAsked = true;
+  const pump: Pump = new Pump({
+    turn: () => true,
+    rest: () => log.push("rest"),
+    deliver() {
+      if (!isAsked) return false;
+      isAsked = false;
+      // A promise of the code's own that is over in two turns: reading a stream that is there already.
+      void macrotask().then(macrotask).then(() => {
+        log.push("asked again");
+        isAsked = true;
+        pump.poke();
+      });
+      return true;
+    },
+  });
+  pump.add(step);
+  pump.add(step);
+
+  for (let turn = 0; turn < 30; turn++) await macrotask();
+
+  expect(log.slice(0, 3)).toEqual(["asked again", "asked again", "rest"]);
+  expect(pump.deliveredCount).toBe(2);
+});

@@ -1,0 +1,47 @@
+import { afterAll, describe, expect, it, vi } from "vitest";
+import { agentA, createGate, done, newTask, record, until, value } from "../engine-fixture.testsuite.ts";
+import type { Execute, StepEnd } from "../engine.ts";
+import { restateSuite, type RestateFixture } from "./restate-fixture.testsuite.ts";
+
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
+
+const suite = restateSuite();
+afterAll(() => suite.destroy());
+
+/** One step that claims a key, which others see, and writes a record, which is a fact. */
+function charging(name: string, work: () => Promise<void>): Execute {
+  return async (ctx) =>
+    done(await ctx.step({ kind: "code", name: "charge" }, async (): Promise<StepEnd> => {
+      await work();
+      return value(name, [{ type: "key.claim", key: `by ${name}`, taskId: ctx.task.id, atMs: 0, expiresAtMs: Number.MAX_SAFE_INTEGER }, record(name)]);
+    }));
+}
+
+describe("a worker that Restate cannot reach any more, whose step goes on", () => {
+  it("commits too late, while another worker executes the step: refused, its facts kept as late, one outcome", async () => {
+    const zombie = (await suite.create()) as RestateFixture;
+    const held = createGate();
+    let hasBegun = false;
+    await zombie.engine.run([agentA], charging("zombie", async () => {
+      hasBegun = true;
+      await held.opened;
+    }));
+    const { taskId } = await zombie.engine.start(newTask(zombie));
+    await until(() => hasBegun, "the step executes");
+    // Restate's connections are cut, those to PostgreSQL are not.
+    await zombie.engine.abandon();
+
+    const other = (await suite.reopen(zombie)) as RestateFixture;
+    await other.engine.run([agentA], charging("other", async () => {
+      held.open();
+      await until(async () => (await other.recorded()).length > 0, "the late commit");
+    }));
+
+    expect(await other.engine.result(taskId)).toMatchObject({ status: "done", output: "other" });
+    expect(await other.recorded()).toEqual(["zombie/late", "other"]);
+    expect(await other.observer.all("SELECT key FROM test_key")).toEqual([{ key: "by other" }]);
+    const task = await other.engine.get(taskId);
+    expect((await other.engine.steps(String(task?.runId))).map(({ name, outcome }) => [name, outcome])).toEqual([["charge", { ok: true, value: "other" }]]);
+    expect(task).toMatchObject({ recoveries: 1 });
+  });
+});

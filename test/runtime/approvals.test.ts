@@ -1,0 +1,55 @@
+import { defineAgent, defineTeam, type TeamDefinition } from "longhaul";
+import { expect, test } from "vitest";
+import { systemClock } from "../../src/base/clock.ts";
+import { systemRandom } from "../../src/base/random.ts";
+import { listApprovals } from "../../src/cli/command/approve.ts";
+import { createOutput } from "../../src/cli/output.ts";
+import { openDiskTeam, temporaryDirectory } from "../fixture/disk-team.ts";
+
+/** Mails, and is done after an hour whether or not that is known to have happened. */
+function mailing(hangs: boolean): TeamDefinition {
+  const clerk = defineAgent({
+    name: "clerk",
+    run: async (ctx) => {
+      const { mail } = ctx.tools({ mail: { execute: ({ to }: { readonly to: string }, call: { readonly toolCallId: string }): Promise<string> => (hangs ? new Promise(() => undefined) : Promise.resolve(`${to} ${call.toolCallId}`)) } });
+      await Promise.race([mail.execute({ to: "ann" }, { toolCallId: "call-1" }), ctx.sleep("1h")]);
+      return null;
+    },
+  });
+  return defineTeam({ name: "t", agents: [clerk] });
+}
+
+async function listed(data: string): Promise<string> {
+  let text = "";
+  const stream = { write: (part: string) => (text += part) };
+  const output = createOutput({ stdout: stream, stderr: stream, isJson: false, hasColors: false });
+  await listApprovals({ output, data, clock: systemClock, random: systemRandom, environment: () => undefined });
+  return text;
+}
+
+test("what waits for a person's word is listed while anything else is awaited beside it, in a fork that is a task of its own too, and not when nobody waits any more", async () => {
+  const directory = temporaryDirectory();
+  const before = await openDiskTeam(mailing(true), { directory: `${directory.path}/before` });
+  const first = await before.submit("clerk", null);
+  await before.settle();
+  const team = await before.afterCrash({}, mailing(false));
+  const data = `${directory.path}/before-after-${before.clock.now()}`;
+  await team.settle();
+  const asked = String((await team.task(first)).runId);
+  expect(await team.task(first)).toMatchObject({ waitingReason: "timer" });
+  expect(await listed(data)).toContain(`longhaul approve ${asked} --retry`);
+
+  await team.result(first);
+  expect(await listed(data)).toBe("Nothing waits for a decision.\n");
+  const { task, created } = await team.live.operations.fork(first, 2);
+  await team.settle();
+
+  const text = await listed(data);
+  expect(created).toBe(true);
+  expect(text).toContain("clerk called mail");
+  expect(text).toContain('arguments: {"to":"ann"}');
+  expect(text).toContain(`longhaul approve ${(await team.task(task.id)).runId} --retry`);
+  await before.close();
+  await team.close();
+  directory.remove();
+});
