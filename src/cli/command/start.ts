@@ -2,10 +2,10 @@ import type { LogRecord } from "../../record/log-record.ts";
 import { messageOf } from "../../base/error.ts";
 import { formatDuration } from "../../base/duration.ts";
 import type { DrainReport, RecoveryReport } from "../../engine/engine.ts";
+import type { ClusterPlace } from "../../runtime/cluster-place.ts";
 import { dataDirectory, prepareDataDirectory } from "../../runtime/data-directory.ts";
 import { leaveFatalReports } from "../../runtime/fatal-report.ts";
 import { type LiveTeam, openLiveTeam } from "../../runtime/live-team.ts";
-import { openOperatorView } from "../../runtime/operator-view.ts";
 import { captureWrites } from "../capture-writes.ts";
 import type { CommandContext, ExitCode } from "../command-context.ts";
 import { tellFailure } from "../failure-report.ts";
@@ -23,6 +23,8 @@ export interface StartOptions {
   readonly port: number | null;
   readonly drainMs: number;
   readonly isPlain: boolean;
+  /** Where the team is, when several processes serve it. Default: in the data directory. */
+  readonly cluster?: ClusterPlace | null;
   /** How long this process may be silent until another one takes over. Default 15 s. */
   readonly leaseMs?: number;
 }
@@ -42,6 +44,7 @@ export async function runStart(given: CommandContext, file: string, options: Sta
   const team = await openLiveTeam({
     team: definition,
     dataDirectory: directory.path,
+    ...(options.cluster === undefined || options.cluster === null ? {} : { cluster: options.cluster }),
     clock: context.clock,
     random: context.random,
     environment: context.environment,
@@ -126,27 +129,22 @@ function sayQuarantined(presenter: Presenter, { quarantined }: RecoveryReport): 
 async function createPresenter(context: CommandContext, team: LiveTeam, { isPlain }: StartOptions): Promise<Presenter> {
   const { output, clock } = context;
   if (output.isJson || isPlain || output.columns === null) return createPlainPresenter(output);
-  return createLivePresenter({ stdout: process.stdout, stderr: process.stderr, clock, style: output.style, board: await createBoard(context, namesOf(team)) });
+  return createLivePresenter({ stdout: process.stdout, stderr: process.stderr, clock, style: output.style, board: await createBoard(context, team) });
 }
 
 /** The board begins with what is on disk; records keep it up to date. */
-async function createBoard({ data, clock }: CommandContext, agents: readonly string[]): Promise<StatusBoard> {
-  const view = openOperatorView(data);
-  try {
-    const nowMs = clock.now();
-    const dayMs = 86_400_000;
-    const sinceMs = nowMs - (nowMs % dayMs);
-    const [openTasks, usage, calls] = await Promise.all([
-      view.tasks({ statuses: ["queued", "running", "waiting"], limit: 10_000 }),
-      view.store.records.usageByAgent({ sinceMs, untilMs: nowMs + 1 }),
-      view.store.records.query({ eventTypes: ["model_call"], sinceMs, limit: 1 }),
-    ]);
-    const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
-    const isSimulated = calls.some(({ record }) => record.simulated);
-    return new StatusBoard({ agents, openTasks, tokensToday: sum(usage.map(({ tokens }) => tokens)), costMicroUsdToday: sum(usage.map(({ costMicroUsd }) => costMicroUsd)), isSimulated, nowMs });
-  } finally {
-    view.close();
-  }
+async function createBoard({ clock }: CommandContext, team: LiveTeam): Promise<StatusBoard> {
+  const nowMs = clock.now();
+  const dayMs = 86_400_000;
+  const sinceMs = nowMs - (nowMs % dayMs);
+  const [openTasks, usage, calls] = await Promise.all([
+    team.tasks.list({ statuses: ["queued", "running", "waiting"], limit: 10_000 }),
+    team.records.usageByAgent({ sinceMs, untilMs: nowMs + 1 }),
+    team.records.query({ eventTypes: ["model_call"], sinceMs, limit: 1 }),
+  ]);
+  const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
+  const isSimulated = calls.some(({ record }) => record.simulated);
+  return new StatusBoard({ agents: namesOf(team), openTasks, tokensToday: sum(usage.map(({ tokens }) => tokens)), costMicroUsdToday: sum(usage.map(({ costMicroUsd }) => costMicroUsd)), isSimulated, nowMs });
 }
 
 function namesOf({ team }: LiveTeam): readonly string[] {
