@@ -2,7 +2,7 @@ import type { LogRecord } from "../../record/log-record.ts";
 import { messageOf } from "../../base/error.ts";
 import { formatDuration } from "../../base/duration.ts";
 import type { DrainReport, RecoveryReport } from "../../engine/engine.ts";
-import type { ClusterPlace } from "../../runtime/cluster-place.ts";
+import { type ClusterPlace, describeStore } from "../../runtime/cluster-place.ts";
 import { dataDirectory, prepareDataDirectory } from "../../runtime/data-directory.ts";
 import { leaveFatalReports } from "../../runtime/fatal-report.ts";
 import { type LiveTeam, openLiveTeam } from "../../runtime/live-team.ts";
@@ -32,6 +32,7 @@ export interface StartOptions {
 /** Runs a team until Ctrl-C. Ends with 0 when it was asked to stop, with 1 when another process took the data directory over, or it was deleted. */
 export async function runStart(given: CommandContext, file: string, options: StartOptions): Promise<ExitCode> {
   const { context, release } = keepJsonClean(given);
+  const { cluster = null } = options;
   const definition = await loadTeam(file, (error) => tellFailure(context.output, error));
   const held: LogRecord[] = [];
   let presenter: Presenter | null = null;
@@ -44,7 +45,7 @@ export async function runStart(given: CommandContext, file: string, options: Sta
   const team = await openLiveTeam({
     team: definition,
     dataDirectory: directory.path,
-    ...(options.cluster === undefined || options.cluster === null ? {} : { cluster: options.cluster }),
+    ...(cluster === null ? {} : { cluster }),
     clock: context.clock,
     random: context.random,
     environment: context.environment,
@@ -62,10 +63,10 @@ export async function runStart(given: CommandContext, file: string, options: Sta
   try {
     presenter = await createPresenter(context, team, options);
     for (const record of held) presenter.record(record);
-    servers = await openTeamServers({ team, directory, token, port: options.port, clock: context.clock });
+    servers = await openTeamServers({ team, directory, hasSocket: cluster === null, token, port: options.port, clock: context.clock });
     const report = await team.start();
     leaveFatalReports(directory.path);
-    presenter.started({ team: team.team.name, agents: namesOf(team), dataDirectory: directory.path, url: servers.url, resumed: report.resumed });
+    presenter.started({ team: team.team.name, agents: namesOf(team), dataDirectory: directory.path, store: cluster === null ? null : describeStore(cluster), url: servers.url, resumed: report.resumed });
     sayQuarantined(presenter, report);
     const stopped = await untilStopped({ presenter, team, stop, fenced, drainMs: options.drainMs });
     await servers.close();
