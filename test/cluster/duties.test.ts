@@ -71,7 +71,7 @@ test("of three workers one fires the schedules; when it stops another one goes o
   const fired = await count("lh_record WHERE event_type = 'trigger' AND result = 'ran'");
   await until("it fires", async () => (await count("lh_record WHERE event_type = 'trigger' AND result = 'ran'")) > fired);
 
-  expect(tookMs).toBeLessThan(7_000);
+  expect(tookMs).toBeLessThan(3_000);
   expect(await count("(SELECT data::json ->> 'dueAtMs' FROM lh_record WHERE event_type = 'trigger' AND result = 'ran' GROUP BY 1 HAVING count(*) > 1) AS twice WHERE true")).toBe(0);
 });
 

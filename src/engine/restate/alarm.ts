@@ -32,7 +32,7 @@ interface Due {
 }
 
 /**
- * Ends what is due. One process does it for all; it holds one timer, for the next instant. What another process makes due sooner is found by the sweep. Each thing is
+ * Ends what is due. One process does it for all; it holds one timer, for the next instant. Another process tells of what it makes due soon; the rest is found by the sweep. Each thing is
  * ended under the lock of its row, so that two that overlap for a moment do no harm.
  */
 export class Alarm {

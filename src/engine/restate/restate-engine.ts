@@ -24,6 +24,7 @@ import { FactStore } from "./facts.ts";
 import { listSteps } from "./journal.ts";
 import { LiveActivations } from "./live-activations.ts";
 import { cancelTask, restartTask, skipMismatch } from "./operator.ts";
+import { News } from "./news.ts";
 import { RestateClient, type RestateAddresses } from "./restate-client.ts";
 import { RestateEndpoint } from "./restate-endpoint.ts";
 import { createFetchEndpoint, type FetchHandler } from "./restate-fetch.ts";
@@ -102,6 +103,7 @@ class RestateWorker implements RestateEngine, RestateHandler {
   readonly #ringer: Ringer;
   readonly #alarm: Alarm;
   readonly #suspects: Suspects;
+  readonly #news: News;
   readonly #live = new LiveActivations();
   readonly #waiters = new TaskWaiters();
   readonly #agents = new Map<string, EngineAgent>();
@@ -132,6 +134,12 @@ class RestateWorker implements RestateEngine, RestateHandler {
       onReady: (agents) => this.#dispatch.ask(agents),
       onSilentBells: (bells) => this.#ringer.ring(bells),
     });
+    this.#news = new News({
+      writer: this.#writer, clock, onFault, sweepMs,
+      watched: () => new Set([...this.#waiters.taskIds, ...this.#live.taskIds]),
+      onTask: (task) => this.#onTask(task),
+      onDue: (atMs) => this.#alarm.note(atMs),
+    });
     this.duty = { start: () => this.#alarm.start(), stop: () => this.#alarm.stop() };
   }
 
@@ -143,7 +151,8 @@ class RestateWorker implements RestateEngine, RestateHandler {
 
   async run(agents: readonly EngineAgent[], execute: Execute): Promise<RecoveryReport> {
     await this.#take(agents, execute);
-    const { team, endpoint } = this.#options;
+    const { team, endpoint, db } = this.#options;
+    this.#news.listen(db);
     this.#endpoint = await RestateEndpoint.open({ team, handler: this, recallMsMax: this.#options.recallMsMax ?? recallMsDefault, ...endpoint });
     await this.#client.register(endpoint.uri ?? `http://${endpoint.host}:${this.#endpoint.port}`);
     // A drain may have come meanwhile: what is queued is another worker's.
@@ -248,6 +257,7 @@ class RestateWorker implements RestateEngine, RestateHandler {
 
   async result(taskId: string, signal?: AbortSignal): Promise<TaskEnd> {
     this.#assertOpen();
+    this.#news.listen(this.#options.db);
     const ended = this.#waiters.wait(taskId, signal);
     ended.catch(() => undefined); // Awaited below, after the read; a refusal that comes first is not lost.
     const task = await this.get(taskId);
@@ -296,7 +306,7 @@ class RestateWorker implements RestateEngine, RestateHandler {
   }
 
   isStill(): boolean {
-    return this.#writer.isIdle && this.#facts.isIdle && this.#dispatch.isIdle && this.#ringer.isIdle && this.#alarm.isIdle && this.#expected.size === 0;
+    return this.#writer.isIdle && this.#facts.isIdle && this.#dispatch.isIdle && this.#ringer.isIdle && this.#news.isIdle && this.#alarm.isIdle && this.#expected.size === 0;
   }
 
   async close(): Promise<void> {
@@ -305,6 +315,7 @@ class RestateWorker implements RestateEngine, RestateHandler {
     this.#state = "closed";
     this.#waiters.refuseAll(resultAbandoned());
     await this.#endpoint?.close();
+    this.#news.close();
     this.#facts.close();
     this.#writer.close();
   }
@@ -315,6 +326,7 @@ class RestateWorker implements RestateEngine, RestateHandler {
     this.#dispatch.stop();
     this.#alarm.stop();
     await this.#endpoint?.close();
+    this.#news.close();
     this.#facts.close();
     this.#writer.close();
   }
@@ -351,6 +363,13 @@ class RestateWorker implements RestateEngine, RestateHandler {
     if (hasCleared || agents.size > 0) this.#suspects.wake();
     this.#alarm.note(dueAtMs);
     this.#options.onCommit?.();
+  }
+
+  /** Another process may have ended it. A run that was replaced since then is refused at its next commit. */
+  #onTask({ id, end, runId }: Task): void {
+    if (end === null) return;
+    if (runId !== null) this.#live.end(runId, reasonOfEnd(id, end));
+    this.#waiters.wake(id, end);
   }
 
   #assertOpen(): void {

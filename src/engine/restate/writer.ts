@@ -5,6 +5,7 @@ import { isFact, type Write } from "../../record/write.ts";
 import type { ObserveTask } from "../engine.ts";
 import type { EngineLimits } from "../limits.ts";
 import { noEffects, type Change, type Effects } from "./change.ts";
+import { tellOthers } from "./tell-others.ts";
 
 export interface WriterOptions {
   readonly db: PostgresDatabase;
@@ -45,6 +46,7 @@ export class Writer {
           effects = noEffects();
           const facts: Write[] = [];
           const done = await work(this.#changeOf(tx, effects, facts));
+          await tellOthers(tx, effects, this.#options.clock.now());
           // Last, and at once: whoever writes records keeps others from it until the commit.
           if (facts.length > 0) await this.#options.apply(tx, facts);
           return done;
