@@ -3,7 +3,6 @@ import type { ClusterPlace } from "../runtime/cluster-place.ts";
 
 export interface ClusterFlags {
   readonly engine?: "embedded" | "restate";
-  readonly store?: string;
   readonly restateIngress: string;
   readonly restateAdmin: string;
   readonly listen: string;
@@ -12,11 +11,11 @@ export interface ClusterFlags {
 }
 
 /** Where the team lives, when several processes serve it; null: in the data directory. @throws {OPTION_INVALID} */
-export function toClusterPlace(flags: ClusterFlags): ClusterPlace | null {
-  const { store, engine = store === undefined ? "embedded" : "restate", restateIngress, restateAdmin, listen, advertise, identityKey } = flags;
+export function toClusterPlace(store: string | null, flags: ClusterFlags): ClusterPlace | null {
+  const { engine = store === null ? "embedded" : "restate", restateIngress, restateAdmin, listen, advertise, identityKey } = flags;
   if (engine === "embedded") return null;
   // The address holds a password: it is not repeated.
-  if (store === undefined || !/^postgres(ql)?:\/\//.test(store)) throw new LonghaulError("OPTION_INVALID", "The engine restate needs a database: give --store postgres://user@host/database, or set LONGHAUL_STORE.");
+  if (store === null || !/^postgres(ql)?:\/\//.test(store)) throw new LonghaulError("OPTION_INVALID", "The engine restate needs a database: give --store postgres://user@host/database, or set LONGHAUL_STORE.");
   return {
     store,
     restate: { ingress: restateIngress, admin: restateAdmin },

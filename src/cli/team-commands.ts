@@ -31,6 +31,7 @@ export function addTeamCommands(program: Command, action: Action, { isInteractiv
     .description("Runs a team like start, in a process of its own, and begins anew when code in the team file's folder changes.");
   addStartOptions(dev, "2s").action(
     action(async (context, file: string, flags: StartFlags) => {
+      if (context.store !== null) context.output.warn("dev runs a team in its data directory: it does not use --store or LONGHAUL_STORE.");
       const { runDev } = await import("./command/dev.ts");
       return runDev(context, file, toStartOptions(flags));
     }),
@@ -42,7 +43,7 @@ export function addTeamCommands(program: Command, action: Action, { isInteractiv
   addClusterOptions(addStartOptions(start, "20s")).action(
     action(async (context, file: string, flags: StartFlags & ClusterFlags) => {
       const { runStart } = await import("./command/start.ts");
-      return runStart(context, file, { ...toStartOptions(flags), cluster: toClusterPlace(flags) });
+      return runStart(context, file, { ...toStartOptions(flags), cluster: toClusterPlace(context.store, flags) });
     }),
   );
   addFakeProvider(program, action);
@@ -59,7 +60,6 @@ function addStartOptions(command: Command, drain: string): Command {
 function addClusterOptions(command: Command): Command {
   return command
     .addOption(new Option("--engine <engine>", "embedded, or restate for a team that several processes serve; default: restate with --store").choices(["embedded", "restate"]))
-    .addOption(new Option("--store <url>", "PostgreSQL where such a team is: postgres://…; or LONGHAUL_STORE").env("LONGHAUL_STORE"))
     .option("--restate-ingress <url>", "where Restate takes work", "http://127.0.0.1:8080")
     .option("--restate-admin <url>", "where Restate takes registrations", "http://127.0.0.1:9070")
     .option("--listen <host:port>", "where Restate calls this process", "127.0.0.1:9080")

@@ -3,7 +3,7 @@ import type { Listening } from "../../db/postgres-notices.ts";
 import type { PostgresDatabase } from "../../db/postgres.ts";
 import type { Task } from "../../record/task.ts";
 import { getTasks, toTask } from "./tasks.ts";
-import { any, dueTopic, endedTopic } from "./tell-others.ts";
+import { any, dueTopic, endedTopic, workTopic } from "./tell-others.ts";
 import type { Writer } from "./writer.ts";
 
 const retryMs = 1_000;
@@ -17,6 +17,8 @@ export interface NewsOptions {
   readonly onTask: (task: Task) => void;
   /** Something falls due at this instant. */
   readonly onDue: (atMs: number) => void;
+  /** A process that speaks to nobody but PostgreSQL left something to do. */
+  readonly onWork: () => void;
   readonly onFault: (error: unknown) => void;
   /** How often it is looked for what was not heard; null: never. */
   readonly sweepMs: number | null;
@@ -44,10 +46,11 @@ export class News {
 
   listen(db: PostgresDatabase): void {
     if (this.#listening.length > 0 || this.#closing.signal.aborted) return;
-    const { watched, onDue } = this.#options;
+    const { watched, onDue, onWork } = this.#options;
     this.#listening = [
       db.listen(endedTopic, { onNotice: (id) => this.#hear(id), onListening: () => this.#note(watched()) }),
       db.listen(dueTopic, { onNotice: (atMs) => onDue(Number(atMs)), onListening: () => undefined }),
+      db.listen(workTopic, { onNotice: onWork, onListening: () => undefined }),
     ];
     this.#sweepLater();
   }

@@ -4,6 +4,7 @@ import type { Effects } from "./change.ts";
 
 export const endedTopic = "ended";
 export const dueTopic = "due";
+export const workTopic = "work";
 /** In place of an id that is too long for a notice: look at everything. */
 export const any = "*";
 const idLengthMax = 512;
@@ -14,4 +15,10 @@ const soonMs = 5_000;
 export async function tellOthers(tx: PostgresSession, { ended, dueAtMs }: Effects, nowMs: number): Promise<void> {
   await notify(tx, endedTopic, ended.map(({ taskId }) => (taskId.length > idLengthMax ? any : taskId)));
   if (dueAtMs - nowMs < soonMs) await notify(tx, dueTopic, [String(dueAtMs)]);
+}
+
+/** What a process tells that executes nothing and does not speak to Restate: whoever has the duty sees to the rest. */
+export async function tellWorkers(tx: PostgresSession, effects: Effects, nowMs: number): Promise<void> {
+  await tellOthers(tx, effects, nowMs);
+  if (effects.agents.size > 0 || effects.bells.length > 0) await notify(tx, workTopic, [""]);
 }

@@ -3,6 +3,7 @@ import { loadJson } from "../../db/postgres-payload.ts";
 import type { PostgresRow, PostgresSession } from "../../db/postgres.ts";
 import type { StepIdentity } from "../../record/step.ts";
 import type { WaitingReason } from "../../record/task.ts";
+import type { OpenWait } from "../open-wait.ts";
 import { identityFromRow } from "./journal.ts";
 import { numberOrNull, storeOne, textOrNull } from "./tasks.ts";
 
@@ -48,6 +49,12 @@ export async function listDueWaits(db: PostgresSession, atMs: number, limit: num
 /** Who waits for the end of this task. */
 export async function listWaitsForTask(db: PostgresSession, taskId: string): Promise<readonly StoredWait[]> {
   return (await db.all("SELECT * FROM lh_wait WHERE child_task_id = $1 ORDER BY run, number", taskId)).map((row) => waitFromRow(row));
+}
+
+/** Waits of any run for this reason, oldest first: for people. */
+export async function listWaitsFor(db: PostgresSession, reason: WaitingReason): Promise<readonly OpenWait[]> {
+  const rows = await db.all("SELECT lh_run.id, signal, since_at_ms FROM lh_wait JOIN lh_run ON lh_run.serial = lh_wait.run WHERE reason = $1 ORDER BY since_at_ms, run, lh_wait.number", reason);
+  return rows.map((row) => ({ runId: String(row["id"]), signal: textOrNull(row["signal"]), sinceAtMs: Number(row["since_at_ms"]) }));
 }
 
 export async function nextWaitInstantMs(db: PostgresSession): Promise<number | null> {

@@ -5,7 +5,6 @@ import { isFact, type Write } from "../../record/write.ts";
 import type { ObserveTask } from "../engine.ts";
 import type { EngineLimits } from "../limits.ts";
 import { noEffects, type Change, type Effects } from "./change.ts";
-import { tellOthers } from "./tell-others.ts";
 
 export interface WriterOptions {
   readonly db: PostgresDatabase;
@@ -13,6 +12,8 @@ export interface WriterOptions {
   readonly limits: EngineLimits;
   readonly apply: (db: PostgresSession, writes: readonly Write[]) => Promise<void>;
   readonly observe: ObserveTask;
+  /** Tells other processes of the effects of a change, with its commit. */
+  readonly tell: (db: PostgresSession, effects: Effects, atMs: number) => Promise<void>;
   /** Takes the effects of a change once it is committed. */
   readonly onCommitted: (effects: Effects) => void;
 }
@@ -46,7 +47,7 @@ export class Writer {
           effects = noEffects();
           const facts: Write[] = [];
           const done = await work(this.#changeOf(tx, effects, facts));
-          await tellOthers(tx, effects, this.#options.clock.now());
+          await this.#options.tell(tx, effects, this.#options.clock.now());
           // Last, and at once: whoever writes records keeps others from it until the commit.
           if (facts.length > 0) await this.#options.apply(tx, facts);
           return done;

@@ -37,6 +37,12 @@ export async function releaseLease(tx: PostgresSession, { name, epoch }: Paramet
   if (changes === 1) await notify(tx, leaseTopic, [name]);
 }
 
+/** Who has a lease, and for how long yet; less than 0: since when it is over. Null when nobody has it. */
+export async function readLease(db: PostgresSession, name: string): Promise<{ readonly holder: string; readonly heldMs: number } | null> {
+  const row = await db.get(`SELECT holder, ${msBetween(now, "expires_at")} AS held_ms FROM lh_lease WHERE name = $1`, name);
+  return row === undefined || row["holder"] === "" ? null : { holder: String(row["holder"]), heldMs: Number(row["held_ms"]) };
+}
+
 /** Calls `onFree` when a lease was given up, and when it may have been unheard. */
 export function listenForLeases(db: PostgresDatabase, onFree: () => void): Listening {
   return db.listen(leaseTopic, { onNotice: onFree, onListening: onFree });
