@@ -33,9 +33,10 @@ export async function takeOverWait(db: PostgresSession, run: number, { kind, nam
   return (await db.run("UPDATE lh_wait SET awakeable = $5 WHERE run = $1 AND kind = $2 AND name = $3 AND occurrence = $4", run, kind, name, occurrence, awakeable)).changes > 0;
 }
 
-/** False when somebody else has ended it. */
-export async function deleteWait(db: PostgresSession, wait: StoredWait): Promise<boolean> {
-  return (await db.run("DELETE FROM lh_wait WHERE run = $1 AND kind = $2 AND name = $3 AND occurrence = $4", wait.run, wait.kind, wait.name, wait.occurrence)).changes > 0;
+/** Removes a wait and returns it as it was last: another activation may have asked for it since it was read. Null when somebody else has ended it. */
+export async function takeWait(db: PostgresSession, { run, kind, name, occurrence }: Pick<StoredWait, "run" | keyof StepIdentity>): Promise<StoredWait | null> {
+  const row = await db.get("DELETE FROM lh_wait WHERE run = $1 AND kind = $2 AND name = $3 AND occurrence = $4 RETURNING *", run, kind, name, occurrence);
+  return row === undefined ? null : waitFromRow(row);
 }
 
 export async function listWaits(db: PostgresSession, run: number): Promise<readonly StoredWait[]> {
