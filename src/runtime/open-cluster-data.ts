@@ -65,7 +65,7 @@ export async function openClusterData(options: OpenClusterDataOptions): Promise<
     });
     return {
       engine, store,
-      shared: { worker, duty: engine.duty, keepRoom: () => keepRoom(clock, postgresStore, onFault), onNews: (listener) => postgresStore.listenForLeases(listener) },
+      shared: { worker, duty: engine.duty, serve: (agents, execute) => engine.serve(agents, execute), keepRoom: () => keepRoom(clock, postgresStore, onFault), onNews: (listener) => postgresStore.listenForLeases(listener) },
       async close() {
         await engine.close();
         await postgresStore.close();
