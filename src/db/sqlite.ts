@@ -3,6 +3,8 @@ import { LonghaulError } from "../base/error.ts";
 
 export type SqlInput = string | number | null | Uint8Array;
 export type Row = Readonly<Record<string, unknown>>;
+/** A row as the values of its columns, in the order of the statement. */
+export type Values = readonly unknown[];
 
 /** "lhdb" in ASCII: marks a file as Longhaul's. */
 const applicationId = 0x6c_68_64_62;
@@ -16,6 +18,8 @@ export class SqliteDatabase {
   readonly path: string;
   readonly #connection: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
+  /** Those whose rows are lists. */
+  readonly #listing = new Map<string, StatementSync>();
 
   private constructor(path: string, connection: DatabaseSync) {
     this.path = path;
@@ -64,6 +68,16 @@ export class SqliteDatabase {
     return this.#prepare(sql).all(...(parameters as SQLInputValue[]));
   }
 
+  /** Like `get`, for what is read at every run: a list costs a third of an object, which gets its names anew each time. */
+  getValues(sql: string, ...parameters: readonly SqlInput[]): Values | undefined {
+    return this.#prepareListing(sql).get(...(parameters as SQLInputValue[])) as Values | undefined;
+  }
+
+  /** Like `all`, as `getValues` is like `get`. */
+  allValues(sql: string, ...parameters: readonly SqlInput[]): readonly Values[] {
+    return this.#prepareListing(sql).all(...(parameters as SQLInputValue[])) as unknown as readonly Values[];
+  }
+
   /** Runs a statement that is not kept: for text that comes from a user. */
   allOnce(sql: string, ...parameters: readonly SqlInput[]): readonly Row[] {
     return this.#connection.prepare(sql).all(...(parameters as SQLInputValue[]));
@@ -80,6 +94,7 @@ export class SqliteDatabase {
 
   close(): void {
     this.#statements.clear();
+    this.#listing.clear();
     if (this.#connection.isOpen) this.#connection.close();
   }
 
@@ -88,6 +103,16 @@ export class SqliteDatabase {
     if (!statement) {
       statement = this.#connection.prepare(sql);
       this.#statements.set(sql, statement);
+    }
+    return statement;
+  }
+
+  #prepareListing(sql: string): StatementSync {
+    let statement = this.#listing.get(sql);
+    if (!statement) {
+      statement = this.#connection.prepare(sql);
+      statement.setReturnArrays(true);
+      this.#listing.set(sql, statement);
     }
     return statement;
   }

@@ -76,6 +76,7 @@ export async function openParts(definition: TeamDefinition, options: LiveTeamOpt
       agentTasks?.note(change.task);
       return taskRecords(change, { team: name, versionOf: (agent) => workers.get(agent)?.version ?? null, id: () => ids("e") });
     },
+    onTask: (task) => agentTasks?.noteCommitted(task),
     redact: secrets.redact,
     onCommit: () => {
       tail?.changed();

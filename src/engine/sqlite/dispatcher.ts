@@ -23,6 +23,8 @@ export class Dispatcher {
   #isRunning = false;
   /** The agents to look at. */
   readonly #dirty = new Set<string>();
+  /** The agents in whose queues nothing was ready when they were looked at last: a free slot of theirs has nothing to go to. */
+  readonly #drained = new Set<string>();
   #isStopped = true;
 
   constructor(options: DispatcherOptions) {
@@ -61,12 +63,20 @@ export class Dispatcher {
 
   /** Something fell due, or no longer holds others up. */
   pokeAll(): void {
+    this.#drained.clear();
     for (const agent of this.#agents.keys()) this.#dirty.add(agent);
     this.#begin();
   }
 
-  /** Something came into this agent's queue, or freed a slot of it. */
+  /** Something came into this agent's queue. */
+  noteQueued(agent: string): void {
+    this.#drained.delete(agent);
+    this.poke(agent);
+  }
+
+  /** A slot of this agent may be free. */
   poke(agent: string): void {
+    if (this.#drained.has(agent)) return;
     this.#dirty.add(agent);
     this.#begin();
   }
@@ -97,7 +107,8 @@ export class Dispatcher {
     if (!agents.some(isFree)) return;
     await writer.persist((change) => {
       for (const agent of agents) {
-        if (isFree(agent)) claimReady(change, agent, this.#freeSlots(agent), newId);
+        // Noted here and not after the commit: what is queued next may be known by then.
+        if (isFree(agent) && !claimReady(change, agent, this.#freeSlots(agent), newId)) this.#drained.add(agent.name);
       }
     });
   }

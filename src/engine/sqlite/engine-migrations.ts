@@ -21,7 +21,7 @@ export const engineMigrations: readonly Migration[] = [
         recoveries INTEGER NOT NULL, recoveries_without_progress INTEGER NOT NULL, input TEXT NOT NULL, end TEXT
       ) STRICT;
       CREATE INDEX lh_task_queue ON lh_task (agent, (run_id IS NOT NULL) DESC, priority DESC, created_at_ms) WHERE status = 'queued';
-      CREATE INDEX lh_task_not_before ON lh_task (status, not_before_at_ms) WHERE status = 'queued';
+      CREATE INDEX lh_task_not_before ON lh_task (status, not_before_at_ms) WHERE status = 'queued' AND not_before_at_ms > 0;
       CREATE INDEX lh_task_deadline ON lh_task (deadline_at_ms) WHERE ended_at_ms IS NULL;
       CREATE INDEX lh_task_parent ON lh_task (parent_run_id) WHERE parent_run_id IS NOT NULL;
       CREATE INDEX lh_task_status ON lh_task (status, created_at_ms);

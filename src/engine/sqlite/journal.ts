@@ -55,12 +55,14 @@ export interface RunIds {
   readonly runSerial: number;
 }
 
-export function insertRun(db: SqliteDatabase, run: { readonly id: string; readonly taskId: string; readonly agentVersion: string; readonly loopVersion: number; readonly startedAtMs: number }): void {
-  db.run(
+export function insertRun(db: SqliteDatabase, run: { readonly id: string; readonly taskId: string; readonly agentVersion: string; readonly loopVersion: number; readonly startedAtMs: number }): StoredRun {
+  // The number is a subquery in a list of values: an INSERT from a SELECT may write several rows, for which SQLite keeps copies of the pages.
+  const { lastId } = db.run(
     `INSERT INTO lh_run (id, task_id, number, agent_version, started_at_ms, recoveries, format, loop_version)
-     SELECT ?, ?, 1 + count(*), ?, ?, 0, ?, ? FROM lh_run WHERE task_id = ?`,
-    run.id, run.taskId, run.agentVersion, run.startedAtMs, journalFormat, run.loopVersion, run.taskId,
+     VALUES (?1, ?2, (SELECT 1 + count(*) FROM lh_run WHERE task_id = ?2), ?3, ?4, 0, ?5, ?6)`,
+    run.id, run.taskId, run.agentVersion, run.startedAtMs, journalFormat, run.loopVersion,
   );
+  return { ...run, serial: lastId, recoveries: 0, format: journalFormat, randomRunId: run.id, keyRunId: run.id };
 }
 
 export function getRun(db: SqliteDatabase, runId: string): StoredRun | null {

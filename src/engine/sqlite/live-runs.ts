@@ -78,8 +78,8 @@ export class LiveRuns {
     this.#remove(runId);
   }
 
-  end(runId: string, reason: Error): void {
-    this.#runs.get(runId)?.stop(reason);
+  end(runId: string, reasonOf: () => Error): void {
+    this.#runs.get(runId)?.stop(reasonOf);
     this.#remove(runId);
   }
 
@@ -91,14 +91,14 @@ export class LiveRuns {
       this.#remove(runId);
     }
     void this.#options.writer.late.settled(arriveMsMax).then(() => {
-      for (const [, run] of runs) run.tell(reason);
+      for (const [, run] of runs) run.tell(() => reason);
     });
   }
 
   /** Nothing here will be written any more: the file takes nothing. */
   abandon(reason: Error): void {
     for (const [runId, run] of this.#runs) {
-      run.stop(reason);
+      run.stop(() => reason);
       this.#remove(runId);
     }
   }

@@ -1,5 +1,6 @@
 import { LonghaulError } from "../../base/error.ts";
 import type { Json } from "../../base/json.ts";
+import type { LazyAbort } from "../../base/lazy-abort.ts";
 import { sleep, type Clock } from "../../base/clock.ts";
 import { toFailure } from "../../record/failure.ts";
 import { describeStep } from "../../record/step.ts";
@@ -31,7 +32,8 @@ export interface PerformScope extends RunIds {
   readonly recoveriesWithoutProgress: number;
   /** 1, and one more for each crash that interrupted the run. */
   readonly attempt: number;
-  readonly signal: AbortSignal;
+  /** Aborts when what executes is to stop. */
+  readonly abort: Pick<LazyAbort, "signal">;
 }
 
 /** `waiting`: a durable wait is in the file. `ended`: the step's end is in the file, or the run is not current any more. */
@@ -83,7 +85,8 @@ async function performStep(scope: PerformScope, operation: Operation, body: Step
  * executed again, as after a crash, until the file takes it.
  */
 async function executeBody(scope: PerformScope, { identity, number }: Operation, body: StepBody): Promise<StepEnd> {
-  const { clock, keyRunId, attempt, signal } = scope;
+  const { clock, keyRunId, attempt } = scope;
+  const { signal } = scope.abort;
   const idempotencyKey = `${keyRunId}/${identity.kind}/${identity.name}/${identity.occurrence}`;
   for (;;) {
     try {

@@ -17,7 +17,8 @@ function plansOf(query: (db: SqliteDatabase) => unknown): readonly string[] {
     statements.push([sql, parameters]);
     return [];
   };
-  query({ all: keep, get: (sql: string, ...parameters: readonly SqlInput[]) => void keep(sql, ...parameters) } as unknown as SqliteDatabase);
+  const keepOne = (sql: string, ...parameters: readonly SqlInput[]): void => void keep(sql, ...parameters);
+  query({ all: keep, allValues: keep, get: keepOne, getValues: keepOne } as unknown as SqliteDatabase);
   return statements.flatMap(([sql, parameters]) => db.allOnce(`EXPLAIN QUERY PLAN ${sql}`, ...parameters).map((row) => String(row["detail"])));
 }
 

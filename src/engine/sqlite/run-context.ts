@@ -1,4 +1,5 @@
 import type { Json } from "../../base/json.ts";
+import type { LazyAbort } from "../../base/lazy-abort.ts";
 import { seededRandom, type Random } from "../../base/random.ts";
 import type { NewTask, Task } from "../../record/task.ts";
 import type { ChildEnd, EngineContext, StepBody, StepSpec, Transaction, WaitEnd, WaitSpec } from "../engine.ts";
@@ -11,7 +12,7 @@ export interface RunContextOptions {
   readonly startedAtMs: number;
   /** What its chance is drawn from. */
   readonly randomSeed: string;
-  readonly signal: AbortSignal;
+  readonly abort: Pick<LazyAbort, "signal">;
   /** Takes what durable code asks for, in call order. */
   readonly onRequest: (operation: Operation) => void;
 }
@@ -23,7 +24,7 @@ export interface RunContextOptions {
 export class RunContext implements EngineContext {
   readonly task: Task;
   readonly runId: string;
-  readonly signal: AbortSignal;
+  readonly #abort: Pick<LazyAbort, "signal">;
   readonly #onRequest: (operation: Operation) => void;
   readonly #random: Random;
   readonly #occurrences = new Map<string, number>();
@@ -34,10 +35,14 @@ export class RunContext implements EngineContext {
   constructor(options: RunContextOptions) {
     this.task = options.task;
     this.runId = options.runId;
-    this.signal = options.signal;
+    this.#abort = options.abort;
     this.#nowMs = options.startedAtMs;
     this.#random = seededRandom(options.randomSeed);
     this.#onRequest = options.onRequest;
+  }
+
+  get signal(): AbortSignal {
+    return this.#abort.signal;
   }
 
   now(): number {

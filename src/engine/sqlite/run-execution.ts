@@ -1,4 +1,5 @@
 import type { Clock, Timer } from "../../base/clock.ts";
+import { LazyAbort } from "../../base/lazy-abort.ts";
 import { fromFailure } from "../../record/failure.ts";
 import type { DeadReason } from "../../record/task.ts";
 import type { Execute, NearLimit, RunEnd } from "../engine.ts";
@@ -40,7 +41,7 @@ export class RunExecution {
   readonly #options: RunExecutionOptions;
   readonly #context: RunContext;
   readonly #scope: PerformScope;
-  readonly #abort = new AbortController();
+  readonly #abort = new LazyAbort();
   readonly #operations = new Map<string, Operation>();
   readonly #pump: Pump;
   readonly #replayedCount: number;
@@ -65,10 +66,10 @@ export class RunExecution {
       runId: claimed.runId,
       startedAtMs: claimed.startedAtMs,
       randomSeed: claimed.randomRunId,
-      signal: this.#abort.signal,
+      abort: this.#abort,
       onRequest: (operation) => this.#accept(operation),
     });
-    this.#scope = { writer, clock, limits, queueMax, keyRunId: claimed.keyRunId, taskId: claimed.task.id, runId: claimed.runId, taskSerial: claimed.task.serial, runSerial: claimed.runSerial, recoveriesWithoutProgress: claimed.task.recoveriesWithoutProgress, begunAtMs: forkedAtMs(claimed), attempt: 1 + claimed.recoveries, signal: this.#abort.signal };
+    this.#scope = { writer, clock, limits, queueMax, keyRunId: claimed.keyRunId, taskId: claimed.task.id, runId: claimed.runId, taskSerial: claimed.task.serial, runSerial: claimed.runSerial, recoveriesWithoutProgress: claimed.task.recoveriesWithoutProgress, begunAtMs: forkedAtMs(claimed), attempt: 1 + claimed.recoveries, abort: this.#abort };
     this.#pump = new Pump({ turn: () => this.#turn(), deliver: (step) => this.#deliver(step), rest: () => this.#rest() });
     this.#replayedCount = claimed.journal.length;
     for (const step of claimed.journal) this.addCompletion(step);
@@ -120,20 +121,20 @@ export class RunExecution {
   interrupt(reason: Error): void {
     if (this.#isStopped) return;
     this.#isInterrupted = true;
-    this.#abort.abort(reason);
+    this.#abort.abort(() => reason);
     this.#context.fence();
     void this.#release();
   }
 
   /** The run is over in the file. What still executes is told so and is never applied. */
-  stop(reason: Error): void {
+  stop(reasonOf: () => Error): void {
     this.detach();
-    this.tell(reason);
+    this.tell(reasonOf);
   }
 
   /** What still executes is told to stop. */
-  tell(reason: Error): void {
-    this.#abort.abort(reason);
+  tell(reasonOf: () => Error): void {
+    this.#abort.abort(reasonOf);
   }
 
   /** The run left its slot: durable code stays where it is, and nothing in it hears of that. */
@@ -320,7 +321,7 @@ export class RunExecution {
   #fail(error: unknown): void {
     if (this.#isStopped) return;
     if (isFinal(error) || this.#hasFailed) {
-      this.stop(error as Error);
+      this.stop(() => error as Error);
       this.#options.onLost(error);
       return;
     }

@@ -53,7 +53,7 @@ export async function endRun(writer: Writer, ids: RunIds, { end, writes = [] }: 
     return await writer.persist((change) => {
       const task = currentTask(change, ids);
       if (task === null) return true;
-      endTask(change, task, boundedEnd(end, ids, change.limits.valueBytesMax));
+      endTask(change, task, boundedEnd(end, ids, change.limits.valueBytesMax), ids.runSerial);
       change.write(writes);
       return true;
     });
@@ -69,7 +69,7 @@ export async function failRun(writer: Writer, ids: RunIds, reason: DeadReason, e
   const failure = toFailure(error);
   return await writer.persist((change) => {
     const task = currentTask(change, ids);
-    if (task !== null) endTask(change, task, { status: "dead", reason: deadReasonOf(failure) ?? reason, failure, evidence: null });
+    if (task !== null) endTask(change, task, { status: "dead", reason: deadReasonOf(failure) ?? reason, failure, evidence: null }, ids.runSerial);
     return true;
   });
 }

@@ -35,6 +35,8 @@ export interface SqliteEngineOptions {
   /** Applies writes to the store's tables inside the open transaction. */
   readonly apply: (db: SqliteDatabase, writes: readonly Write[]) => void;
   readonly observe: ObserveTask;
+  /** Told of each task that came or moved, in the order of commits, when that is on disk: the very objects that `observe` was given. */
+  readonly onTask?: (task: Task) => void;
   /** Renewed while the engine is open and given back by `close`. Without it nobody else may open the file. */
   readonly ownership?: Ownership;
   /** Called once when another process has taken the file over; the engine has stopped executing. */
@@ -206,14 +208,16 @@ class SqliteEngine implements Engine {
   }
 
   #onCommitted(effects: Effects): void {
+    const { onTask } = this.#options;
+    if (onTask !== undefined) for (const task of effects.changed) onTask(task);
     for (const { runId, how } of effects.left) this.#live.leave(runId, how);
     for (const { taskId, runId, end } of effects.ended) {
-      if (runId !== null) this.#live.end(runId, reasonOfEnd(taskId, end));
+      if (runId !== null) this.#live.end(runId, () => reasonOfEnd(taskId, end));
       this.#waiters.wake(taskId, end);
     }
     for (const claimed of effects.claimed) this.#live.launch(claimed);
     for (const { runId, step } of effects.completed) this.#live.complete(runId, step);
-    for (const agent of effects.queued) this.#dispatcher.poke(agent);
+    for (const agent of effects.queued) this.#dispatcher.noteQueued(agent);
     if (effects.hasCleared) this.#dispatcher.pokeAll();
     this.#alarm.note(effects.dueAtMs);
   }

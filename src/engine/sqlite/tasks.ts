@@ -1,5 +1,5 @@
 import { loadJson, storeJson } from "../../db/payload.ts";
-import type { Row, SqliteDatabase } from "../../db/sqlite.ts";
+import type { SqliteDatabase, Values } from "../../db/sqlite.ts";
 import { taskStatuses, type NewTask, type Task, type TaskEnd, type TaskStatus, type WaitingReason } from "../../record/task.ts";
 import type { TaskFilter } from "../engine.ts";
 import type { RunIds } from "./journal.ts";
@@ -16,22 +16,29 @@ const listMax = 10_000;
 /** SQLite plans a statement anew at each use when its limit is a bare parameter; that costs more than the query. */
 const limitOf = "LIMIT 0 + ?";
 
+/** In the order in which `taskFromRow` takes them. */
+const taskColumns = [
+  "id", "agent", "input", "key", "priority", "not_before_at_ms", "deadline_at_ms", "depth", "source", "status", "waiting_reason", "created_at_ms", "started_at_ms", "ended_at_ms",
+  "status_since_ms", "open_since_ms", "run_id", "parent_run_id", "recoveries", "recoveries_without_progress", "serial", "end",
+];
+const selectTask = `SELECT ${taskColumns.map((column) => `lh_task.${column}`).join(", ")}`;
+
 export function getTask(db: SqliteDatabase, id: string): StoredTask | null {
-  const row = db.get("SELECT * FROM lh_task WHERE id = ?", id);
+  const row = db.getValues(`${selectTask} FROM lh_task WHERE id = ?`, id);
   return row === undefined ? null : taskFromRow(db, row);
 }
 
-const selectTaskOfRun = "SELECT lh_task.* FROM lh_run JOIN lh_task ON lh_task.id = lh_run.task_id AND lh_task.run_id = lh_run.id";
+const selectTaskOfRun = `${selectTask} FROM lh_run JOIN lh_task ON lh_task.id = lh_run.task_id AND lh_task.run_id = lh_run.id`;
 
 /** The task that this run belongs to, null when it has another run by now. */
 export function getTaskOfRun(db: SqliteDatabase, runId: string): StoredTask | null {
-  const row = db.get(`${selectTaskOfRun} WHERE lh_run.id = ?`, runId);
+  const row = db.getValues(`${selectTaskOfRun} WHERE lh_run.id = ?`, runId);
   return row === undefined ? null : taskFromRow(db, row);
 }
 
 /** Like `getTaskOfRun`, by lh_run.serial. */
 export function getTaskOfRunSerial(db: SqliteDatabase, run: number): StoredTask | null {
-  const row = db.get(`${selectTaskOfRun} WHERE lh_run.serial = ?`, run);
+  const row = db.getValues(`${selectTaskOfRun} WHERE lh_run.serial = ?`, run);
   return row === undefined ? null : taskFromRow(db, row);
 }
 
@@ -49,14 +56,19 @@ export function insertTask(db: SqliteDatabase, task: NewTask, createdAtMs: numbe
   };
 }
 
-/** Writes what can change of a task. */
-export function saveTask(db: SqliteDatabase, task: StoredTask): void {
-  db.run(
-    `UPDATE lh_task SET status = ?, waiting_reason = ?, deadline_at_ms = ?, started_at_ms = ?, ended_at_ms = ?, status_since_ms = ?, open_since_ms = ?, run_id = ?,
-       parent_run_id = ?, recoveries = ?, recoveries_without_progress = ?, end = ? WHERE serial = ?`,
-    task.status, task.waitingReason, task.deadlineAtMs, task.startedAtMs, task.endedAtMs, task.statusSinceMs, task.openSinceMs, task.runId, task.parentRunId,
-    task.recoveries, task.recoveriesWithoutProgress, task.end === null ? null : storeJson(db, JSON.stringify(task.end)), task.serial,
-  );
+const movingColumns = "status = ?, waiting_reason = ?, started_at_ms = ?, status_since_ms = ?, open_since_ms = ?, run_id = ?, recoveries = ?, recoveries_without_progress = ?";
+/** A column that is named is written into its indexes again, changed or not: what rarely changes is named only then. */
+const updateMoved = `UPDATE lh_task SET ${movingColumns} WHERE serial = ?`;
+const updateAll = `UPDATE lh_task SET ${movingColumns}, deadline_at_ms = ?, ended_at_ms = ?, parent_run_id = ?, end = ? WHERE serial = ?`;
+
+/** Writes what has changed of a task that was `before`. */
+export function saveTask(db: SqliteDatabase, before: StoredTask, task: StoredTask): void {
+  const moving = [task.status, task.waitingReason, task.startedAtMs, task.statusSinceMs, task.openSinceMs, task.runId, task.recoveries, task.recoveriesWithoutProgress] as const;
+  if (before.end === task.end && before.endedAtMs === task.endedAtMs && before.deadlineAtMs === task.deadlineAtMs && before.parentRunId === task.parentRunId) {
+    db.run(updateMoved, ...moving, task.serial);
+    return;
+  }
+  db.run(updateAll, ...moving, task.deadlineAtMs, task.endedAtMs, task.parentRunId, task.end === null ? null : storeJson(db, JSON.stringify(task.end)), task.serial);
 }
 
 /** True when there were any. */
@@ -76,8 +88,8 @@ export function listTasks(db: SqliteDatabase, { statuses = taskStatuses, agent, 
   const order = first === "newest" ? "created_at_ms DESC, rowid DESC" : "created_at_ms, rowid";
   const ofStatus = statuses.map(() => `SELECT * FROM (SELECT rowid AS place FROM lh_task WHERE ${ofAgent}status = ? ORDER BY ${order} ${limitOf})`);
   if (ofStatus.length === 0) return [];
-  const rows = db.all(
-    `SELECT * FROM lh_task WHERE rowid IN (${ofStatus.join(" UNION ALL ")}) ORDER BY ${order} ${limitOf}`,
+  const rows = db.allValues(
+    `${selectTask} FROM lh_task WHERE rowid IN (${ofStatus.join(" UNION ALL ")}) ORDER BY ${order} ${limitOf}`,
     ...statuses.flatMap((status) => (agent === undefined ? [status, limitOfAll] : [agent, status, limitOfAll])), limitOfAll,
   );
   return rows.map((row) => toTask(taskFromRow(db, row)));
@@ -88,31 +100,37 @@ export function countQueued(db: SqliteDatabase, agent: string): number {
   return Number(db.get("SELECT count(*) AS n FROM lh_task WHERE agent = ? AND status = 'queued' AND (run_id IS NOT NULL) = 0", agent)?.["n"] ?? 0);
 }
 
+export interface ReadyTasks {
+  readonly tasks: readonly StoredTask[];
+  /** There are others. */
+  readonly hasMore: boolean;
+}
+
 /** What this agent does next: runs that can go on before new ones, then by priority, then by age. `suspectAbove` crashes, only while none such executes. */
-export function listReady(db: SqliteDatabase, agent: string, atMs: number, suspectAbove: number, limit: number): readonly StoredTask[] {
-  const rows = db.all(
-    `SELECT * FROM lh_task WHERE agent = ?1 AND status = 'queued' AND not_before_at_ms <= ?2
+export function listReady(db: SqliteDatabase, agent: string, atMs: number, suspectAbove: number, limit: number): ReadyTasks {
+  const rows = db.allValues(
+    `${selectTask} FROM lh_task WHERE agent = ?1 AND status = 'queued' AND not_before_at_ms <= ?2
        AND (recoveries_without_progress <= ?3 OR NOT EXISTS (SELECT 1 FROM lh_task WHERE status = 'running' AND recoveries_without_progress > ?3))
      ORDER BY (run_id IS NOT NULL) DESC, priority DESC, created_at_ms, rowid LIMIT 0 + ?4`,
-    agent, atMs, suspectAbove, limit,
+    agent, atMs, suspectAbove, limit + 1,
   );
-  return rows.map((row) => taskFromRow(db, row));
+  return { tasks: rows.slice(0, limit).map((row) => taskFromRow(db, row)), hasMore: rows.length > limit };
 }
 
 /** Unfinished tasks whose deadline has come. */
 export function listOverdue(db: SqliteDatabase, atMs: number, limit: number): readonly StoredTask[] {
-  return db.all("SELECT * FROM lh_task WHERE ended_at_ms IS NULL AND deadline_at_ms <= ? ORDER BY deadline_at_ms, rowid LIMIT 0 + ?", atMs, limit).map((row) => taskFromRow(db, row));
+  return db.allValues(`${selectTask} FROM lh_task WHERE ended_at_ms IS NULL AND deadline_at_ms <= ? ORDER BY deadline_at_ms, rowid LIMIT 0 + ?`, atMs, limit).map((row) => taskFromRow(db, row));
 }
 
 /** Tasks that were executing when the last owner of the file went away. */
 export function listInterrupted(db: SqliteDatabase, limit: number): readonly StoredTask[] {
-  return db.all("SELECT * FROM lh_task WHERE status = 'running' ORDER BY created_at_ms, rowid LIMIT 0 + ?", limit).map((row) => taskFromRow(db, row));
+  return db.allValues(`${selectTask} FROM lh_task WHERE status = 'running' ORDER BY created_at_ms, rowid LIMIT 0 + ?`, limit).map((row) => taskFromRow(db, row));
 }
 
 /** Runs of this agent that other code than this could not go on with. */
 export function listParkedByOtherVersion(db: SqliteDatabase, agent: string, codeVersion: string): readonly StoredTask[] {
-  const rows = db.all(
-    `SELECT lh_task.* FROM lh_task JOIN lh_run ON lh_run.id = lh_task.run_id
+  const rows = db.allValues(
+    `${selectTask} FROM lh_task JOIN lh_run ON lh_run.id = lh_task.run_id
      WHERE lh_task.status = 'waiting' AND lh_task.waiting_reason = 'code-mismatch' AND lh_task.agent = ? AND lh_run.parked_version <> ?`,
     agent, codeVersion,
   );
@@ -121,12 +139,12 @@ export function listParkedByOtherVersion(db: SqliteDatabase, agent: string, code
 
 /** Unfinished tasks that a run called. */
 export function listChildren(db: SqliteDatabase, runId: string): readonly StoredTask[] {
-  return db.all("SELECT * FROM lh_task WHERE parent_run_id = ? AND ended_at_ms IS NULL ORDER BY rowid", runId).map((row) => taskFromRow(db, row));
+  return db.allValues(`${selectTask} FROM lh_task WHERE parent_run_id = ? AND ended_at_ms IS NULL ORDER BY rowid`, runId).map((row) => taskFromRow(db, row));
 }
 
 /** The next instant at which a queued task may start or an unfinished one is overdue. */
 export function nextTaskInstantMs(db: SqliteDatabase, afterMs: number): number | null {
-  const start = db.get("SELECT not_before_at_ms AS at FROM lh_task WHERE status = 'queued' AND not_before_at_ms > ? ORDER BY not_before_at_ms LIMIT 1", afterMs)?.["at"];
+  const start = db.get("SELECT not_before_at_ms AS at FROM lh_task WHERE status = 'queued' AND not_before_at_ms > 0 AND not_before_at_ms > ? ORDER BY not_before_at_ms LIMIT 1", afterMs)?.["at"];
   const deadline = db.get("SELECT min(deadline_at_ms) AS at FROM lh_task WHERE ended_at_ms IS NULL")?.["at"];
   const instants = [start, deadline].filter((at) => typeof at === "number");
   return instants.length === 0 ? null : Math.min(...instants);
@@ -138,31 +156,34 @@ export function toTask(stored: StoredTask): Task {
   return task;
 }
 
-function taskFromRow(db: SqliteDatabase, row: Row): StoredTask {
-  const end = textOrNull(row["end"]);
+function taskFromRow(db: SqliteDatabase, row: Values): StoredTask {
+  const [
+    id, agent, input, key, priority, notBeforeAtMs, deadlineAtMs, depth, source, status, waitingReason, createdAtMs, startedAtMs, endedAtMs,
+    statusSinceMs, openSinceMs, runId, parentRunId, recoveries, recoveriesWithoutProgress, serial, end,
+  ] = row;
   return {
-    id: String(row["id"]),
-    agent: String(row["agent"]),
-    input: loadJson(db, String(row["input"])),
-    key: textOrNull(row["key"]),
-    priority: Number(row["priority"]),
-    notBeforeAtMs: Number(row["not_before_at_ms"]),
-    deadlineAtMs: Number(row["deadline_at_ms"]),
-    depth: Number(row["depth"]),
-    source: String(row["source"]),
-    status: row["status"] as TaskStatus,
-    waitingReason: textOrNull(row["waiting_reason"]) as WaitingReason | null,
-    createdAtMs: Number(row["created_at_ms"]),
-    startedAtMs: numberOrNull(row["started_at_ms"]),
-    endedAtMs: numberOrNull(row["ended_at_ms"]),
-    statusSinceMs: Number(row["status_since_ms"]),
-    openSinceMs: Number(row["open_since_ms"]),
-    runId: textOrNull(row["run_id"]),
-    parentRunId: textOrNull(row["parent_run_id"]),
-    recoveries: Number(row["recoveries"]),
-    recoveriesWithoutProgress: Number(row["recoveries_without_progress"]),
-    serial: Number(row["serial"]),
-    end: end === null ? null : (loadJson(db, end) as unknown as TaskEnd),
+    id: String(id),
+    agent: String(agent),
+    input: loadJson(db, String(input)),
+    key: textOrNull(key),
+    priority: Number(priority),
+    notBeforeAtMs: Number(notBeforeAtMs),
+    deadlineAtMs: Number(deadlineAtMs),
+    depth: Number(depth),
+    source: String(source),
+    status: status as TaskStatus,
+    waitingReason: textOrNull(waitingReason) as WaitingReason | null,
+    createdAtMs: Number(createdAtMs),
+    startedAtMs: numberOrNull(startedAtMs),
+    endedAtMs: numberOrNull(endedAtMs),
+    statusSinceMs: Number(statusSinceMs),
+    openSinceMs: Number(openSinceMs),
+    runId: textOrNull(runId),
+    parentRunId: textOrNull(parentRunId),
+    recoveries: Number(recoveries),
+    recoveriesWithoutProgress: Number(recoveriesWithoutProgress),
+    serial: Number(serial),
+    end: typeof end === "string" ? (loadJson(db, end) as unknown as TaskEnd) : null,
   };
 }
 
