@@ -64,7 +64,7 @@ export function createAgentTasksMirror(tasks: Pick<Engine, "list" | "get">): Age
   const list = listAgentTasks(tasks);
   const held = new Map<string, Held>();
   const read = async (noted: ReadonlyMap<string, Noted>): Promise<readonly Task[]> => {
-    const found = await Promise.all([...noted].map(([id, { task, isCommitted }]) => (isCommitted ? task : tasks.get(id))));
+    const found = await Promise.all([...noted].map(async ([id, { task, isCommitted }]) => (isCommitted ? task : await tasks.get(id))));
     return found.filter((task) => task !== null);
   };
   const update = async (agent: string, entry: Held): Promise<AgentTasks> => {

@@ -70,7 +70,7 @@ async function observeWorker(source: ObservationSource, manifest: Manifest, work
     firstEndSinceProgressAtMs: minimum(since.map((task) => task.endedAtMs ?? task.createdAtMs)),
     lastEndedAtMs: ended[0]?.endedAtMs ?? null,
     consecutiveDead: lastDone === -1 ? ended.length : lastDone,
-    lastDeadReason: ended.find(({ deadReason }) => deadReason !== null)?.deadReason ?? null,
+    lastDeadReason: ended[0]?.deadReason ?? null,
     schedules,
     slotsFree: Math.max(0, worker.concurrency - running.length),
   };

@@ -3,7 +3,7 @@ import { LonghaulError } from "../../base/error.ts";
 import type { JsonObject } from "../../base/json.ts";
 import { loadJson, storeJson } from "../../db/payload.ts";
 import type { Row, SqlInput, SqliteDatabase } from "../../db/sqlite.ts";
-import type { EventType, LogRecord } from "../../record/log-record.ts";
+import { type EventType, eventTypes, type LogRecord } from "../../record/log-record.ts";
 import type { AgentUsage, RecordFilter, RecordStore, StoredRecord } from "../store.ts";
 
 type UsageWindow = Parameters<RecordStore["usageByAgent"]>[0];
@@ -84,7 +84,7 @@ function conditionsOf(filter: RecordFilter): readonly Condition[] {
   add("task_id = ?", filter.taskId);
   add("run_id = ?", filter.runId);
   // One text for lists of any length: the statement stays prepared.
-  add("event_type IN (SELECT value FROM json_each(?))", filter.eventTypes && JSON.stringify(filter.eventTypes));
+  add("event_type IN (SELECT value FROM json_each(?))", eventTypesOf(filter));
   add("tool_name = ?", filter.toolName);
   add("result = ?", filter.result);
   add("at_ms >= ?", filter.sinceMs);
@@ -92,6 +92,15 @@ function conditionsOf(filter: RecordFilter): readonly Condition[] {
   add("duration_ms >= ?", filter.durationMsMin);
   add("position > ?", filter.afterPosition);
   return conditions;
+}
+
+const allEventTypes = JSON.stringify(eventTypes);
+
+/** Records are found by their time within what they are about. What names nothing but a time is looked for among the records of each type, so that the log needs no index more. */
+function eventTypesOf({ eventTypes: wanted, agent, taskId, runId, toolName, sinceMs, untilMs }: RecordFilter): string | undefined {
+  if (wanted !== undefined) return JSON.stringify(wanted);
+  const namesOnlyTime = (sinceMs ?? untilMs) !== undefined && (agent ?? taskId ?? runId ?? toolName) === undefined;
+  return namesOnlyTime ? allEventTypes : undefined;
 }
 
 /** A fact never refuses a commit: a measure that is no whole number is rounded, one that is no number is left out. */
