@@ -108,7 +108,9 @@ export class Dispatcher {
     await writer.persist((change) => {
       for (const agent of agents) {
         // Noted here and not after the commit: what is queued next may be known by then.
-        if (isFree(agent) && !claimReady(change, agent, this.#freeSlots(agent), newId)) this.#drained.add(agent.name);
+        if (!isFree(agent)) continue;
+        if (claimReady(change, agent, this.#freeSlots(agent), newId)) this.#drained.delete(agent.name);
+        else this.#drained.add(agent.name);
       }
     });
   }

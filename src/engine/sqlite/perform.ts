@@ -106,7 +106,7 @@ async function performTransaction(scope: PerformScope, operation: Operation, bod
     if (!isRunning(change.db, scope)) return;
     const outcome = await runUserTransaction(change.db, body, check);
     commitEnd(scope, change, begun, { outcome });
-  });
+  }, { mayRepeat: false });
   return "ended";
 }
 
