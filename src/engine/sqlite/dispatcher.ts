@@ -101,18 +101,25 @@ export class Dispatcher {
 
   async #dispatch(): Promise<void> {
     const { writer, newId } = this.#options;
-    const agents = [...this.#dirty].map((name) => this.#agents.get(name)).filter((agent) => agent !== undefined);
-    this.#dirty.clear();
-    const isFree = (agent: EngineAgent): boolean => this.#freeSlots(agent) > 0;
-    if (!agents.some(isFree)) return;
+    let agents = this.#takeDirty();
+    if (!agents.some((agent) => this.#freeSlots(agent) > 0)) return;
     await writer.persist((change) => {
+      // Those that were poked since: tasks that come in one turn are given their slots in one commit.
+      agents = [...new Set([...agents, ...this.#takeDirty()])];
       for (const agent of agents) {
+        const slots = this.#freeSlots(agent);
+        if (slots <= 0) continue;
         // Noted here and not after the commit: what is queued next may be known by then.
-        if (!isFree(agent)) continue;
-        if (claimReady(change, agent, this.#freeSlots(agent), newId)) this.#drained.delete(agent.name);
+        if (claimReady(change, agent, slots, newId)) this.#drained.delete(agent.name);
         else this.#drained.add(agent.name);
       }
     });
+  }
+
+  #takeDirty(): readonly EngineAgent[] {
+    const agents = [...this.#dirty].map((name) => this.#agents.get(name)).filter((agent) => agent !== undefined);
+    this.#dirty.clear();
+    return agents;
   }
 
   #freeSlots(agent: EngineAgent): number {
