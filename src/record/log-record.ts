@@ -48,7 +48,15 @@ export function toLogRecord(id: string, atMs: number, team: string, fields: Reco
     duration_ms: null, tokens_used: null, cost_micro_usd: null, reason: null, simulated: false, data: {},
     ...fields,
     id,
-    timestamp: new Date(atMs).toISOString(),
+    timestamp: timestampOf(atMs),
     team,
   };
+}
+
+let last = { atMs: 0, text: new Date(0).toISOString() };
+
+/** Records come in bursts: the text of the last instant is kept. */
+function timestampOf(atMs: number): string {
+  if (last.atMs !== atMs) last = { atMs, text: new Date(atMs).toISOString() };
+  return last.text;
 }

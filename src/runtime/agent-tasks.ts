@@ -1,5 +1,5 @@
 import type { Engine } from "../engine/engine.ts";
-import type { DeadReason, Task, TaskStatus, WaitingReason } from "../record/task.ts";
+import { type DeadReason, isEnded, type Task, type TaskStatus, type WaitingReason } from "../record/task.ts";
 
 /** What the health judge looks at of a task: not what it was given or returned, which may be large. */
 export interface SeenTask {
@@ -48,6 +48,8 @@ export interface AgentTasksMirror {
   note(task: Task): void;
   /** A task that was noted, this very object, is on disk. */
   noteCommitted(task: Task): void;
+  /** True when it is at hand that the task has ended; false when it has not, or only a look into the file would tell. */
+  hasEnded(task: Pick<Task, "id" | "agent">): boolean;
 }
 
 /** What was noted last of a task. Only when it is known to be on disk need it not be read. */
@@ -93,6 +95,11 @@ export function createAgentTasksMirror(tasks: Pick<Engine, "list" | "get">): Age
       const noted = entryOf(task.agent).noted.get(task.id);
       if (noted?.task === task) noted.isCommitted = true;
     },
+    hasEnded: ({ id, agent }) => {
+      const { noted, book } = entryOf(agent);
+      const last = noted.get(id);
+      return last === undefined ? book?.placeOf(id) === "ended" : last.isCommitted && isEnded(last.task.status);
+    },
     async of(agent) {
       const entry = entryOf(agent);
       // Two at once would each miss what the other one reads.
@@ -134,6 +141,10 @@ class TaskBook {
 
   get isCut(): boolean {
     return [this.#tasks.queued, this.#tasks.running, this.#tasks.waiting].some(({ length }) => length >= openTasksMax);
+  }
+
+  placeOf(id: string): Place | undefined {
+    return this.#placeOf.get(id);
   }
 
   /** Takes the tasks as they are now. */

@@ -47,7 +47,7 @@ export function createSecrets(environment: (name: string) => string | undefined)
     }
     return remember(name, found);
   };
-  const hideText = (text: string): string => (text.length < redactLengthMin ? text : known.reduce((clean, [form, label]) => clean.replaceAll(form, label), text));
+  const hideText = (text: string): string => (known.length === 0 || text.length < redactLengthMin ? text : known.reduce((clean, [form, label]) => clean.replaceAll(form, label), text));
   const redactText = (text: string): string => (text.length < credentialLengthMin ? hideText(text) : hideText(text).replace(credentialPattern, "[secret]"));
   return {
     variable: (name) => {
@@ -79,15 +79,16 @@ function mapTexts(value: Json, map: (text: string) => string): Json {
 
 function mapEntries(value: JsonObject, map: (text: string) => string): JsonObject {
   const keys = Object.keys(value);
-  let copy: [string, Json][] | null = null;
-  for (const [index, key] of keys.entries()) {
-    const item = value[key] as Json;
-    const name = map(key);
-    const mapped = mapTexts(item, map);
-    if (copy === null && (name !== key || mapped !== item)) copy = keys.slice(0, index).map((earlier) => [earlier, value[earlier] as Json]);
-    copy?.push([name, mapped]);
+  for (let index = 0; index < keys.length; index++) {
+    const key = keys[index] as string;
+    const mapped = mapTexts(value[key] as Json, map);
+    if (mapped === value[key] && map(key) === key) continue;
+    // What comes before is the same; what has changed is not gone through a second time.
+    const before = keys.slice(0, index).map((name) => [name, value[name] as Json] as const);
+    const after = keys.slice(index + 1).map((name) => [map(name), mapTexts(value[name] as Json, map)] as const);
+    return Object.fromEntries([...before, [map(key), mapped] as const, ...after]);
   }
-  return copy === null ? value : Object.fromEntries(copy);
+  return value;
 }
 
 function readSecretFile(name: string, file: string): string {

@@ -132,8 +132,9 @@ async function startScheduler(parts: TeamParts): Promise<Scheduler> {
       return data.engine.start({ ...task, priority: 0, notBeforeAtMs: 0, deadlineAtMs: nowMs + deadlineMs, depth: 0 }, { writes });
     },
     write,
-    taskIsOpen: async (taskId) => {
-      const task = await data.engine.get(taskId);
+    taskIsOpen: async (last) => {
+      if (parts.agentTasks.hasEnded(last)) return false;
+      const task = await data.engine.get(last.id);
       return task !== null && !isEnded(task.status);
     },
     onError: (error, triggerId) => reportFailure(parts, write([teamRecord(parts, { event_type: "error", result: "error", reason: `trigger ${triggerId}: ${messageOf(error)}` })])),

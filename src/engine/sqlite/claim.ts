@@ -6,7 +6,9 @@ import { getRun, insertRun, keyOf, listJournal, listSeed, setRunVersion } from "
 import { unreadable } from "./stuck-run.ts";
 import { listReady } from "./tasks.ts";
 import { moveTask } from "./transition.ts";
-import { listWaits } from "./waits.ts";
+import { listWaits, type StoredWait } from "./waits.ts";
+
+const noWaits: ReadonlyMap<string, StoredWait> = new Map();
 
 /**
  * Gives up to `slots` runs of an agent a slot. A task without a run gets one. Of tasks that may be what kills the process, one executes at a time.
@@ -38,7 +40,7 @@ export function claimReady(change: Change, agent: EngineAgent, slots: number, ne
       startedAtMs: run.startedAtMs,
       recoveries: run.recoveries,
       journal: isNew ? [] : listJournal(change.db, run.serial),
-      waits: new Map(isNew ? [] : listWaits(change.db, run.serial).map((wait) => [keyOf(wait), wait])),
+      waits: isNew ? noWaits : new Map(listWaits(change.db, run.serial).map((wait) => [keyOf(wait), wait])),
       seed: listSeed(change.db, task.id),
     });
   }

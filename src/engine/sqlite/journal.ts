@@ -152,8 +152,11 @@ export function replaceSeed(db: SqliteDatabase, taskId: string, seed: readonly S
   }
 }
 
+const noSeed: ReadonlyMap<string, SeededOutcome> = new Map();
+
 export function listSeed(db: SqliteDatabase, taskId: string): ReadonlyMap<string, SeededOutcome> {
   const rows = db.all("SELECT kind, name, occurrence, started_at_ms, completed_at_ms, outcome FROM lh_seed WHERE task_id = ? ORDER BY rowid", taskId);
+  if (rows.length === 0) return noSeed;
   return new Map(rows.map((row) => [keyOf(identityFromRow(row)), { outcome: outcomeFromRow(db, row), startedAtMs: numberOrNull(row["started_at_ms"]), completedAtMs: numberOrNull(row["completed_at_ms"]) }]));
 }
 

@@ -45,7 +45,7 @@ export class RunExecution {
   readonly #operations = new Map<string, Operation>();
   readonly #pump: Pump;
   readonly #replayedCount: number;
-  readonly #announced = new Set<NearLimit["limit"]>();
+  #announced: readonly NearLimit["limit"][] = [];
   #journalBytes = 0;
   #busy = 0;
   #settled: Settled | null = null;
@@ -286,8 +286,8 @@ export class RunExecution {
   /** Tells once, while the run is in memory, that it comes near a limit. */
   #announce(nearLimit: NearLimit): void {
     const { limit, value, max } = nearLimit;
-    if (value < max * nearLimitRatio || this.#announced.has(limit)) return;
-    this.#announced.add(limit);
+    if (value < max * nearLimitRatio || this.#announced.includes(limit)) return;
+    this.#announced = [...this.#announced, limit];
     this.#busy++;
     announceNearLimit(this.#options.writer, this.#scope, nearLimit).then(
       () => {

@@ -23,8 +23,15 @@ const taskColumns = [
 ];
 const selectTask = `SELECT ${taskColumns.map((column) => `lh_task.${column}`).join(", ")}`;
 
+// Whole texts, not made anew at each use: a statement is found by its text.
+const selectTaskById = `${selectTask} FROM lh_task WHERE id = ?`;
+const selectReady = `${selectTask} FROM lh_task WHERE agent = ?1 AND status = 'queued' AND not_before_at_ms <= ?2
+    AND (recoveries_without_progress <= ?3 OR NOT EXISTS (SELECT 1 FROM lh_task WHERE status = 'running' AND recoveries_without_progress > ?3))
+  ORDER BY (run_id IS NOT NULL) DESC, priority DESC, created_at_ms, rowid LIMIT 0 + ?4`;
+const selectChildren = `${selectTask} FROM lh_task WHERE parent_run_id = ? AND ended_at_ms IS NULL ORDER BY rowid`;
+
 export function getTask(db: SqliteDatabase, id: string): StoredTask | null {
-  const row = db.getValues(`${selectTask} FROM lh_task WHERE id = ?`, id);
+  const row = db.getValues(selectTaskById, id);
   return row === undefined ? null : taskFromRow(db, row);
 }
 
@@ -108,12 +115,7 @@ export interface ReadyTasks {
 
 /** What this agent does next: runs that can go on before new ones, then by priority, then by age. `suspectAbove` crashes, only while none such executes. */
 export function listReady(db: SqliteDatabase, agent: string, atMs: number, suspectAbove: number, limit: number): ReadyTasks {
-  const rows = db.allValues(
-    `${selectTask} FROM lh_task WHERE agent = ?1 AND status = 'queued' AND not_before_at_ms <= ?2
-       AND (recoveries_without_progress <= ?3 OR NOT EXISTS (SELECT 1 FROM lh_task WHERE status = 'running' AND recoveries_without_progress > ?3))
-     ORDER BY (run_id IS NOT NULL) DESC, priority DESC, created_at_ms, rowid LIMIT 0 + ?4`,
-    agent, atMs, suspectAbove, limit + 1,
-  );
+  const rows = db.allValues(selectReady, agent, atMs, suspectAbove, limit + 1);
   return { tasks: rows.slice(0, limit).map((row) => taskFromRow(db, row)), hasMore: rows.length > limit };
 }
 
@@ -139,7 +141,7 @@ export function listParkedByOtherVersion(db: SqliteDatabase, agent: string, code
 
 /** Unfinished tasks that a run called. */
 export function listChildren(db: SqliteDatabase, runId: string): readonly StoredTask[] {
-  return db.allValues(`${selectTask} FROM lh_task WHERE parent_run_id = ? AND ended_at_ms IS NULL ORDER BY rowid`, runId).map((row) => taskFromRow(db, row));
+  return db.allValues(selectChildren, runId).map((row) => taskFromRow(db, row));
 }
 
 /** The next instant at which a queued task may start or an unfinished one is overdue. */
@@ -152,8 +154,9 @@ export function nextTaskInstantMs(db: SqliteDatabase, afterMs: number): number |
 
 /** The task as the port shows it. */
 export function toTask(stored: StoredTask): Task {
-  const { recoveriesWithoutProgress: _, serial: __, ...task } = stored;
-  return task;
+  // Named one by one: this is done at every change, and leaving two fields out of a copy costs several times as much.
+  const { id, agent, input, key, priority, notBeforeAtMs, deadlineAtMs, depth, source, status, waitingReason, createdAtMs, startedAtMs, endedAtMs, statusSinceMs, openSinceMs, runId, parentRunId, recoveries, end } = stored;
+  return { id, agent, input, key, priority, notBeforeAtMs, deadlineAtMs, depth, source, status, waitingReason, createdAtMs, startedAtMs, endedAtMs, statusSinceMs, openSinceMs, runId, parentRunId, recoveries, end };
 }
 
 function taskFromRow(db: SqliteDatabase, row: Values): StoredTask {

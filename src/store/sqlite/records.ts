@@ -28,7 +28,7 @@ const selectUsage = `SELECT agent_id,
 
 /** Appends one record, once per id (S1). */
 export function appendRecord(db: SqliteDatabase, record: LogRecord): void {
-  const atMs = Date.parse(record.timestamp);
+  const atMs = instantOf(record.timestamp);
   assert(Number.isFinite(atMs), `record ${record.id} has the timestamp ${JSON.stringify(record.timestamp)}`);
   db.run(
     insertRecord,
@@ -36,6 +36,14 @@ export function appendRecord(db: SqliteDatabase, record: LogRecord): void {
     record.event_type, record.tool_name, record.tool_args === null ? null : storeJson(db, JSON.stringify(record.tool_args)), record.result, toWhole(record.duration_ms),
     toWhole(record.tokens_used), toWhole(record.cost_micro_usd), record.reason, record.simulated ? 1 : 0, storeJson(db, JSON.stringify(record.data)),
   );
+}
+
+let last = { text: "", atMs: Number.NaN };
+
+/** As `Date.parse`. Records come in bursts: the instant of the last text is kept. */
+function instantOf(text: string): number {
+  if (last.text !== text) last = { text, atMs: Date.parse(text) };
+  return last.atMs;
 }
 
 /**
