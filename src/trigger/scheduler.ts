@@ -205,7 +205,8 @@ class TriggerScheduler implements Scheduler {
     const dueAtMs = isStart ? this.#startedAtMs : state.nextAtMs;
     const nextAtMs = state.nextAtMs > atMs ? state.nextAtMs : computeNextAfter(trigger, state.nextAtMs, atMs);
     const turn = state.turn === 0 ? "" : `~${state.turn}`;
-    const key = isStart ? `trigger:${triggerId}:start:${dueAtMs}` : `trigger:${triggerId}:${dueAtMs}${turn}`;
+    // The instant comes first: keys and receipts of one round stand side by side in their indexes.
+    const key = isStart ? `trigger:${dueAtMs}:start:${triggerId}` : `trigger:${dueAtMs}${turn}:${triggerId}`;
     const after = { ...state, nextAtMs, lastFiredAtMs: atMs, startedFor: isStart ? dueAtMs : state.startedFor };
     return { registration, key, dueAtMs, atMs, state, after };
   }

@@ -3,7 +3,7 @@ import type { SqlInput } from "../../db/sqlite.ts";
 import { SqliteDatabase } from "../../db/sqlite.ts";
 import { migrate } from "../../db/migration.ts";
 import { engineMigrations } from "./engine-migrations.ts";
-import { countQueued, listChildren, listInterrupted, listOverdue, listReady, listTasks, nextTaskInstantMs } from "./tasks.ts";
+import { countQueued, listChildren, listInterrupted, listOverdue, listParkedByOtherVersion, listReady, listTasks, nextTaskInstantMs } from "./tasks.ts";
 import { listDueWaits, listWaits, listWaitsForTask, nextWaitInstantMs } from "./waits.ts";
 
 const db = SqliteDatabase.open(":memory:");
@@ -25,6 +25,8 @@ function plansOf(query: (db: SqliteDatabase) => unknown): readonly string[] {
 /** What runs at every firing, start and judgement: none of it may read a whole table, or sort tasks that it does not return. */
 const hotQueries: Readonly<Record<string, (db: SqliteDatabase) => unknown>> = {
   "tasks of all statuses": (tx) => listTasks(tx, {}),
+  "open tasks of an agent": (tx) => listTasks(tx, { agent: "a", statuses: ["queued", "running", "waiting"] }),
+  "tasks of an agent that other code could not go on with": (tx) => listParkedByOtherVersion(tx, "a", "1"),
   "ended tasks of an agent": (tx) => listTasks(tx, { agent: "a", statuses: ["done", "dead"] }),
   "open tasks": (tx) => listTasks(tx, { statuses: ["queued", "running", "waiting"] }),
   "the next task of an agent": (tx) => listReady(tx, "a", 1, 1, 1),
@@ -52,7 +54,7 @@ describe("the engine's queries", () => {
 
     // The one sort that is left is that of the rows which are returned.
     expect(plans.filter((plan) => plan.includes("TEMP B-TREE"))).toHaveLength(1);
-    expect(plans).toContain("SEARCH lh_task USING COVERING INDEX lh_task_agent (agent=? AND status=?)");
+    expect(plans).toContain("SEARCH lh_task USING INDEX lh_task_agent_ended (agent=? AND status=?)");
   });
 
   it("look for the next start among the queued tasks only", () => {

@@ -1,6 +1,6 @@
 import { loadJson, storeJson } from "../../db/payload.ts";
 import type { SqliteDatabase, Values } from "../../db/sqlite.ts";
-import { taskStatuses, type NewTask, type Task, type TaskEnd, type TaskStatus, type WaitingReason } from "../../record/task.ts";
+import { isEnded, taskStatuses, type NewTask, type Task, type TaskEnd, type TaskStatus, type WaitingReason } from "../../record/task.ts";
 import type { TaskFilter } from "../engine.ts";
 import type { RunIds } from "./journal.ts";
 
@@ -91,9 +91,10 @@ export function isRunning(db: SqliteDatabase, { taskSerial, runId }: Pick<RunIds
 /** Each status is a walk of an index from one end, so that a list costs what it returns, however many tasks there are. */
 export function listTasks(db: SqliteDatabase, { statuses = taskStatuses, agent, limit = listDefault, first = "newest" }: TaskFilter): readonly Task[] {
   const limitOfAll = Math.max(0, Math.min(limit, listMax));
-  const ofAgent = agent === undefined ? "" : "agent = ? AND ";
+  // An index holds those of an agent that are open, another one those that have ended.
+  const ofAgent = (status: TaskStatus): string => (agent === undefined ? "" : `agent = ? AND ended_at_ms IS ${isEnded(status) ? "NOT NULL" : "NULL"} AND `);
   const order = first === "newest" ? "created_at_ms DESC, rowid DESC" : "created_at_ms, rowid";
-  const ofStatus = statuses.map(() => `SELECT * FROM (SELECT rowid AS place FROM lh_task WHERE ${ofAgent}status = ? ORDER BY ${order} ${limitOf})`);
+  const ofStatus = statuses.map((status) => `SELECT * FROM (SELECT rowid AS place FROM lh_task WHERE ${ofAgent(status)}status = ? ORDER BY ${order} ${limitOf})`);
   if (ofStatus.length === 0) return [];
   const rows = db.allValues(
     `${selectTask} FROM lh_task WHERE rowid IN (${ofStatus.join(" UNION ALL ")}) ORDER BY ${order} ${limitOf}`,
@@ -133,7 +134,7 @@ export function listInterrupted(db: SqliteDatabase, limit: number): readonly Sto
 export function listParkedByOtherVersion(db: SqliteDatabase, agent: string, codeVersion: string): readonly StoredTask[] {
   const rows = db.allValues(
     `${selectTask} FROM lh_task JOIN lh_run ON lh_run.id = lh_task.run_id
-     WHERE lh_task.status = 'waiting' AND lh_task.waiting_reason = 'code-mismatch' AND lh_task.agent = ? AND lh_run.parked_version <> ?`,
+     WHERE lh_task.status = 'waiting' AND lh_task.ended_at_ms IS NULL AND lh_task.waiting_reason = 'code-mismatch' AND lh_task.agent = ? AND lh_run.parked_version <> ?`,
     agent, codeVersion,
   );
   return rows.map((row) => taskFromRow(db, row));
