@@ -19,6 +19,8 @@ export interface WriterOptions {
   readonly observe: ObserveTask;
   /** Takes the effects of a change in the order of commits, in the turn in which it is known to be on disk. */
   readonly onCommitted: (effects: Effects) => void;
+  /** What a change would have brought about: it was undone. */
+  readonly onUndone: (effects: Effects) => void;
   /** Another process owns the file: nothing can be written any more. */
   readonly onFenced: (error: Error) => void;
 }
@@ -70,10 +72,13 @@ export class Writer {
   }
 
   #attempt<T>(work: Work<T>, options: SubmitOptions, onRefusal: (isOwn: boolean) => void): Promise<T> {
+    const { onUndone } = this.#options;
     let effects = noEffects();
     this.#pending++;
     return this.#options.commit
       .submit((db) => {
+        // It may have been made before, and undone for the sake of another one.
+        onUndone(effects);
         effects = noEffects();
         onRefusal(false);
         const refuse = (error: unknown): never => {
@@ -96,6 +101,7 @@ export class Writer {
         },
         (error: unknown) => {
           this.#pending--;
+          onUndone(effects);
           if (isFenced(error)) this.#options.onFenced(error);
           throw error;
         },
