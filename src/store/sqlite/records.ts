@@ -11,9 +11,11 @@ type UsageWindow = Parameters<RecordStore["usageByAgent"]>[0];
 const limitDefault = 100;
 const limitMax = 10_000;
 
-const insertRecord = `INSERT INTO lh_record
-  (id, at_ms, timestamp, team, agent_id, agent_version, task_id, run_id, step, attempt, event_type, tool_name, tool_args, result, duration_ms, tokens_used, cost_micro_usd, reason, simulated, data)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`;
+const factColumns = "id, at_ms, timestamp, team, agent_id, agent_version, task_id, run_id, event_type, result, duration_ms, reason, simulated, data";
+/** What most records leave null: they were no steps. */
+const stepColumns = "step, attempt, tool_name, tool_args, tokens_used, cost_micro_usd";
+const insertFact = `INSERT INTO lh_record (${factColumns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`;
+const insertStep = `INSERT INTO lh_record (${factColumns}, ${stepColumns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`;
 
 // Only calls are counted: a record of a task or run that repeats their sum must not count twice.
 const selectUsage = `SELECT agent_id,
@@ -30,12 +32,16 @@ const selectUsage = `SELECT agent_id,
 export function appendRecord(db: SqliteDatabase, record: LogRecord): void {
   const atMs = instantOf(record.timestamp);
   assert(Number.isFinite(atMs), `record ${record.id} has the timestamp ${JSON.stringify(record.timestamp)}`);
-  db.run(
-    insertRecord,
-    record.id, atMs, record.timestamp, record.team, record.agent_id, record.agent_version, record.task_id, record.run_id, toWhole(record.step), toWhole(record.attempt),
-    record.event_type, record.tool_name, record.tool_args === null ? null : storeJson(db, JSON.stringify(record.tool_args)), record.result, toWhole(record.duration_ms),
-    toWhole(record.tokens_used), toWhole(record.cost_micro_usd), record.reason, record.simulated ? 1 : 0, storeJson(db, JSON.stringify(record.data)),
-  );
+  const fact = [
+    record.id, atMs, record.timestamp, record.team, record.agent_id, record.agent_version, record.task_id, record.run_id, record.event_type, record.result,
+    toWhole(record.duration_ms), record.reason, record.simulated ? 1 : 0, storeJson(db, JSON.stringify(record.data)),
+  ] as const;
+  if (record.step === null && record.attempt === null && record.tool_name === null && record.tool_args === null && record.tokens_used === null && record.cost_micro_usd === null) {
+    db.run(insertFact, ...fact);
+    return;
+  }
+  const toolArgs = record.tool_args === null ? null : storeJson(db, JSON.stringify(record.tool_args));
+  db.run(insertStep, ...fact, toWhole(record.step), toWhole(record.attempt), record.tool_name, toolArgs, toWhole(record.tokens_used), toWhole(record.cost_micro_usd));
 }
 
 let last = { text: "", atMs: Number.NaN };
