@@ -11,6 +11,20 @@ function pageCount({ db }: SqliteFixture): number {
 }
 
 describe("the embedded engine", () => {
+  it("begins a task that finds a slot in the commit that brings it, and queues the next one", async () => {
+    const fixture = await suite.create();
+    const gate = createGate();
+    await fixture.engine.run([{ ...agentA, concurrency: 1 }], async (ctx) => done(await code(ctx, "hold", async () => { await gate.opened; return null; })));
+
+    const starts = await Promise.all([fixture.engine.start(newTask(fixture)), fixture.engine.start(newTask(fixture))]);
+
+    const statuses = await Promise.all(starts.map(async ({ taskId }) => (await fixture.engine.get(taskId))?.status));
+    expect(statuses).toEqual(["running", "queued"]);
+    gate.open();
+    await quiet(fixture);
+    expect(await fixture.engine.list({ statuses: ["done"] })).toHaveLength(2);
+  });
+
   it("E6 delays a step's commit while the disk is full, and executes nothing twice", async () => {
     const fixture = await suite.create();
     let executed = 0;
