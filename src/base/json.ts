@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { LonghaulError, messageOf } from "./error.ts";
 import type { Json, JsonObject } from "./json-type.ts";
 
@@ -82,5 +82,5 @@ export function jsonBytes(value: Json): number {
 
 /** 32 hexadecimal digits (128 bits of SHA-256) that stand for the text. */
 export function hashOf(text: string): string {
-  return createHash("sha256").update(text).digest("hex").slice(0, 32);
+  return hash("sha256", text, "hex").slice(0, 32);
 }

@@ -69,7 +69,7 @@ export class LiveRuns {
     const execution = new RunExecution({
       loaded: claimed, clock, limits,
       execute: this.#execute,
-      host: (signal) => createSqliteRunHost({ claimed, writer, clock, limits, queueMax, signal, lose }),
+      host: (abort) => createSqliteRunHost({ claimed, writer, clock, limits, queueMax, abort, lose }),
     });
     const { agent, recoveriesWithoutProgress } = claimed.task;
     this.#runs.set(claimed.runId, { execution, agent, wasInterrupted: recoveriesWithoutProgress > 0 });
@@ -88,8 +88,8 @@ export class LiveRuns {
     this.#remove(runId);
   }
 
-  end(runId: string, reason: Error): void {
-    this.#runs.get(runId)?.execution.stop(reason);
+  end(runId: string, reasonOf: () => Error): void {
+    this.#runs.get(runId)?.execution.stop(reasonOf);
     this.#remove(runId);
   }
 
@@ -101,14 +101,14 @@ export class LiveRuns {
       this.#remove(runId);
     }
     void this.#options.writer.late.settled(arriveMsMax).then(() => {
-      for (const [, run] of runs) run.execution.tell(reason);
+      for (const [, run] of runs) run.execution.tell(() => reason);
     });
   }
 
   /** Nothing here will be written any more: the file takes nothing. */
   abandon(reason: Error): void {
     for (const [runId, run] of this.#runs) {
-      run.execution.stop(reason);
+      run.execution.stop(() => reason);
       this.#remove(runId);
     }
   }
