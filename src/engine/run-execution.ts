@@ -45,6 +45,7 @@ export class RunExecution {
   #busy = 0;
   #settled: Settled | null = null;
   #grace: Timer | null = null;
+  #isStarted = false;
   #isDraining = false;
   #isLeaving = false;
   #isStopped = false;
@@ -73,11 +74,13 @@ export class RunExecution {
 
   /** True when nothing happens until a body, a timer or somebody else does something. */
   get isAtRest(): boolean {
-    return this.#isStopped || (this.#busy === 0 && !this.#isLeaving && !this.#pump.isActive);
+    return this.#isStopped || (this.#isStarted && this.#busy === 0 && !this.#isLeaving && !this.#pump.isActive);
   }
 
   /** Calls durable code from its first line, unless its journal cannot be understood. */
   start(): void {
+    this.#isStarted = true;
+    if (this.#isStopped) return;
     const { mismatch } = this.#options.loaded;
     if (mismatch !== null) {
       void this.#park(mismatch);

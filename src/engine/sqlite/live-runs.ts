@@ -1,5 +1,6 @@
 import { assert } from "../../base/assert.ts";
 import type { Clock, Timer } from "../../base/clock.ts";
+import { onNextTurn } from "../../base/turn.ts";
 import type { DrainReport, Execute } from "../engine.ts";
 import type { JournaledStep } from "../journaled-step.ts";
 import type { EngineLimits } from "../limits.ts";
@@ -75,7 +76,8 @@ export class LiveRuns {
     this.#runs.set(claimed.runId, { execution, agent, wasInterrupted: recoveriesWithoutProgress > 0 });
     dispatcher.take(agent);
     if (this.#isDraining) execution.drain();
-    execution.start();
+    // Whoever brought the task has its answer first, though the code should block the event loop.
+    onNextTurn(() => execution.start());
   }
 
   complete(runId: string, step: JournaledStep): void {
