@@ -6,6 +6,7 @@ import { type SeedReport, tellAndReport, tellSeed } from "../test/reliability/se
 import { commandFor } from "../test/reliability/shrink.ts";
 import { storyFolder } from "../test/reliability/story-folder.ts";
 import { teams } from "../test/reliability/teams/all.ts";
+import { refuseUsage } from "./refuse-usage.ts";
 
 /**
  * Tells stories of teams whose process dies, whose power is cut, whose disk is full, and judges what they keep.
@@ -49,9 +50,17 @@ interface Row {
 const seedsDefault = 1_000;
 const barWidth = 30;
 const isTerminal = process.stderr.isTTY && !values.json;
-const stride = wholeNumber("stride", values.stride);
+const numbers = {
+  stride: wholeNumber("stride", values.stride),
+  from: wholeNumber("from", values.from),
+  seed: values.seed === undefined ? null : wholeNumber("seed", values.seed),
+  seeds: values.seeds === undefined ? null : wholeNumber("seeds", values.seeds),
+  horizonMs: values.horizon === undefined ? null : wholeNumber("horizon", values.horizon),
+  faults: values.faults === undefined ? null : values.faults === "none" ? [] : values.faults.split(",").map((place) => wholeNumber("faults", place)),
+};
+const { stride } = numbers;
 const chosen = teams.filter(({ name }) => values.team === undefined || name === values.team);
-if (chosen.length === 0) throw new Error(`There is no team "${String(values.team)}". There are: ${teams.map(({ name }) => name).join(", ")}.`);
+if (chosen.length === 0) refuseUsage(`There is no team "${String(values.team)}". There are: ${teams.map(({ name }) => name).join(", ")}.`);
 
 /** What the process was at when it ended before its time. */
 let current = "nothing yet";
@@ -97,9 +106,8 @@ async function manySeeds(folder: string, from: number, count: number): Promise<r
 
 async function oneSeed(folder: string, seed: number): Promise<readonly Row[]> {
   const plan = planOf(seed);
-  const kept = values.faults === undefined ? plan.faults.keys() : values.faults === "none" ? [] : values.faults.split(",").map((place) => wholeNumber("faults", place));
-  const horizonMs = values.horizon === undefined ? plan.horizonMs : wholeNumber("horizon", values.horizon);
-  const list = [...kept];
+  const horizonMs = numbers.horizonMs ?? plan.horizonMs;
+  const list = numbers.faults ?? [...plan.faults.keys()];
   const report = await tellAndReport(reducePlan(plan, list, horizonMs), folder, commandFor(seed, values.faults === undefined ? undefined : list, values.horizon === undefined ? undefined : horizonMs));
   if (!values.json) console.log([`seed ${seed}: team ${report.team}`, ...report.faults.map((fault) => `  ${fault}`)].join("\n"));
   return [toRow("seed", report.team, [report])];
@@ -119,7 +127,7 @@ function toRow(stories: string, team: string, reports: readonly SeedReport[]): R
 
 function wholeNumber(option: string, text: string): number {
   const number = Number(text);
-  if (text.trim() === "" || !Number.isInteger(number) || number < 0) throw new Error(`--${option} is ${text}. Use a whole number, 0 or more.`);
+  if (text.trim() === "" || !Number.isInteger(number) || number < 0) refuseUsage(`--${option} is ${text}. Use a whole number, 0 or more.`);
   return number;
 }
 
@@ -140,15 +148,15 @@ async function main(): Promise<void> {
   const folder = storyFolder();
   try {
     const isAll = !values["kill-points"] && !values.power && values.seeds === undefined;
-    const seeds = values.seeds === undefined ? (isAll ? seedsDefault : 0) : wholeNumber("seeds", values.seeds);
+    const seeds = numbers.seeds ?? (isAll ? seedsDefault : 0);
     const rows =
-      values.seed === undefined
+      numbers.seed === null
         ? [
             ...(isAll || values["kill-points"] ? await killPoints(folder.path) : []),
             ...(isAll || values.power ? await powerCuts(folder.path) : []),
-            ...(seeds > 0 ? await manySeeds(folder.path, wholeNumber("from", values.from), seeds) : []),
+            ...(seeds > 0 ? await manySeeds(folder.path, numbers.from, seeds) : []),
           ]
-        : await oneSeed(folder.path, wholeNumber("seed", values.seed));
+        : await oneSeed(folder.path, numbers.seed);
     if (isTerminal) process.stderr.write("\r\u001B[2K");
     if (values.json) console.log(JSON.stringify(rows, null, 2));
     else {

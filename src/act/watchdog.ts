@@ -68,6 +68,8 @@ class LiveWatchdog implements Watchdog {
   }
 
   changed(): void {
+    // A judgement as early as may be is on its way already.
+    if (this.#hasChanged) return;
     this.#hasChanged = true;
     if (!this.#isJudging) this.#arm(0);
   }

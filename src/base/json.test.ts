@@ -23,9 +23,13 @@ describe("toJson", () => {
   it.each([
     ["a function", () => null], ["a symbol", Symbol("s")], ["a bigint", 1n], ["NaN", Number.NaN], ["Infinity", Number.POSITIVE_INFINITY],
     ["a Map", new Map([[1, 2]])], ["a Set", new Set([1])], ["an Error", new Error("lost")], ["a promise that was not awaited", Promise.resolve(1)],
-    ["a RegExp", /x/], ["an ArrayBuffer", new ArrayBuffer(8)], ["a class that shows nothing", new Closed()],
+    ["a RegExp", /x/], ["an ArrayBuffer", new ArrayBuffer(8)], ["a Uint8Array", new Uint8Array(2)], ["a Buffer", Buffer.from("ab")], ["a class that shows nothing", new Closed()],
   ])("refuses %s, and says where it stands", (_, item) => {
-    expect(() => toJson({ deep: { field: item } }, "It")).toThrow(/^It cannot be stored as JSON \(field: /);
+    expect(() => toJson({ deep: { field: item } }, "It")).toThrow(/^It cannot be stored as JSON \(field is /);
+  });
+
+  it.each([[1n, "it is a bigint"], [new Map(), "it is a Map"], [new Uint8Array(1), "it is a Uint8Array"], [() => 1, "it is a function"], [Number.NaN, "it is NaN"]])("says so when the value as a whole is %s", (value, told) => {
+    expect(() => toJson(value, "The output")).toThrow(`The output cannot be stored as JSON (${told}). Return plain data.`);
   });
 
   it("refuses a ring", () => {

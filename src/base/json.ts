@@ -1,4 +1,5 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
+import { kindOfValue } from "./describe-value.ts";
 import { LonghaulError, messageOf } from "./error.ts";
 import type { Json, JsonObject } from "./json-type.ts";
 
@@ -6,7 +7,7 @@ export type { Json, JsonObject } from "./json-type.ts";
 
 /**
  * Turns a value into plain JSON data, as `JSON.stringify` would, but refuses what would be lost: functions, symbols, bigints, cycles, numbers that are
- * not finite, and objects that would come out empty, such as a Map, an Error or a promise that was not awaited. `undefined` becomes null.
+ * not finite, bytes, and objects that would come out empty, such as a Map, an Error or a promise that was not awaited. `undefined` becomes null.
  * @throws {JSON_INVALID} naming `what` and the path of the value.
  */
 export function toJson(value: unknown, what: string): Json {
@@ -21,9 +22,9 @@ export function toJsonText(value: unknown, what: string): string {
   const path: string[] = [];
   try {
     const text = JSON.stringify(value, function check(this: unknown, key: string, item: unknown) {
-      if (typeof item === "function" || typeof item === "symbol" || typeof item === "bigint") path.push(`${key}: a ${typeof item}`);
-      else if (typeof item === "number" && !Number.isFinite(item)) path.push(`${key}: ${item}`);
-      else if (comesOutEmpty(item)) path.push(`${key}: a ${item.constructor.name}`);
+      // What toJSON made of an object is looked at as it was before: a Buffer makes an object of itself.
+      const given = ArrayBuffer.isView((this as Record<string, unknown>)[key]) ? (this as Record<string, unknown>)[key] : item;
+      if (isLost(given)) path.push(`${key === "" ? "it" : key} is ${kindOfValue(given)}`);
       return typeof item === "bigint" ? null : item;
     });
     if (path.length === 0 && !(text.length > 2 * jsonDepthMax && isNestedDeeper(text, jsonDepthMax))) return text;
@@ -34,9 +35,16 @@ export function toJsonText(value: unknown, what: string): string {
   throw new LonghaulError("JSON_INVALID", `${what} cannot be stored as JSON (${path.join(", ")}). Return plain data.`);
 }
 
+/** True for what JSON leaves out or makes something else of: bytes, for one, become an object of numbers. */
+function isLost(item: unknown): boolean {
+  if (typeof item === "number") return !Number.isFinite(item);
+  if (typeof item !== "object" || item === null) return typeof item === "function" || typeof item === "symbol" || typeof item === "bigint";
+  return ArrayBuffer.isView(item) || comesOutEmpty(item);
+}
+
 /** True for an object of a class, built in or not, of which JSON sees nothing. */
-function comesOutEmpty(item: unknown): item is object {
-  if (typeof item !== "object" || item === null || Array.isArray(item) || Object.keys(item).length > 0) return false;
+function comesOutEmpty(item: object): boolean {
+  if (Array.isArray(item) || Object.keys(item).length > 0) return false;
   const prototype: unknown = Object.getPrototypeOf(item);
   // A plain object's prototype is the end of its chain, in whichever realm it was made.
   return prototype !== null && Object.getPrototypeOf(prototype) !== null;
@@ -82,5 +90,5 @@ export function jsonBytes(value: Json): number {
 
 /** 32 hexadecimal digits (128 bits of SHA-256) that stand for the text. */
 export function hashOf(text: string): string {
-  return createHash("sha256").update(text).digest("hex").slice(0, 32);
+  return hash("sha256", text, "hex").slice(0, 32);
 }

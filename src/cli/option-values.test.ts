@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { durationValue, eventTypesValue, instantValue, wholeNumber } from "./option-values.ts";
+import { durationValue, eventTypesValue, idValue, instantValue, wholeNumber } from "./option-values.ts";
 
 const nowMs = Date.UTC(2026, 0, 15, 12);
 
@@ -12,6 +12,11 @@ it("reads instants, also as a time before now", () => {
   expect(instantValue(nowMs)("1h")).toBe(nowMs - 3_600_000);
   expect(instantValue(nowMs)("2026-01-15T10:00:00Z")).toBe(Date.UTC(2026, 0, 15, 10));
   expect(() => instantValue(nowMs)("yesterday")).toThrow("an instant");
+});
+
+it("refuses an id that is empty, as an unset variable of a shell is", () => {
+  expect(idValue("t_1")).toBe("t_1");
+  for (const text of ["", " "]) expect(() => idValue(text)).toThrow("It is empty. See what there is with: longhaul ps --all");
 });
 
 it("refuses numbers outside of their range", () => {

@@ -13,6 +13,12 @@ export function durationValue(text: string): number {
   }
 }
 
+/** The id of a task or a run, or the name of an agent. */
+export function idValue(text: string): string {
+  if (text.trim() === "") throw new InvalidArgumentError("It is empty. See what there is with: longhaul ps --all");
+  return text;
+}
+
 /** A whole number between two bounds, both included. */
 export function wholeNumber(min: number, max: number): (text: string) => number {
   return (text) => {

@@ -3,7 +3,7 @@ import type { Clock } from "../base/clock.ts";
 import type { EventType } from "../record/log-record.ts";
 import type { TaskStatus } from "../record/task.ts";
 import type { Action } from "./command-context.ts";
-import { durationValue, eventTypesValue, instantValue, taskStatuses, wholeNumber } from "./option-values.ts";
+import { durationValue, eventTypesValue, idValue, instantValue, taskStatuses, wholeNumber } from "./option-values.ts";
 
 const listMax = 10_000;
 
@@ -39,7 +39,7 @@ export function addReadingCommands(program: Command, action: Action, clock: Cloc
     .command("show")
     .summary("a task with its steps, or one step in full")
     .description("Shows a task and the steps of its run; with --step the full prompt and answer of a model call, the arguments and result of a tool call.")
-    .argument("<task-or-run>", "id of a task or of a run")
+    .argument("<task-or-run>", "id of a task or of a run", idValue)
     .option("--step <n>", "everything of this step", wholeNumber(1, 1_000_000))
     .action(
       action(async (context, id: string, flags: { readonly step?: number }) => {

@@ -19,4 +19,6 @@ it("names what is not JSON, shortened, and how to quote it", () => {
   expect(() => readJsonArgument("{company: Acme}", "The input")).toThrow(/The input is not JSON: \{company: Acme\}[\s\S]*Quote it for the shell/);
   expect(() => readJsonArgument(`x${"y".repeat(200)}`, "The input")).toThrow(/y…/);
   expect(() => readJsonArgument("@no-such-file.json", "The input")).toThrow("there is no file no-such-file.json");
+  expect(() => readJsonArgument("@/", "The input")).toThrow(expect.objectContaining({ code: "CLI_USAGE", message: "The input: / is a folder. Give a file that holds JSON." }));
+  expect(() => readJsonArgument("@", "The input")).toThrow("The input: there is no file behind the @.");
 });

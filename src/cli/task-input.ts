@@ -15,7 +15,10 @@ export function readJsonArgument(argument: string | undefined, what: string, rea
   try {
     return parse(readFileSync(file, "utf8"), `${what} in ${file}`);
   } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") throw usageError(`${what}: there is no file ${file}.`, error);
+    const code = error instanceof Error && "code" in error ? error.code : null;
+    if (code === "ENOENT" || code === "ENOTDIR") throw usageError(`${what}: there is no file ${file === "" ? "behind the @" : file}.`, error);
+    if (code === "EISDIR") throw usageError(`${what}: ${file} is a folder. Give a file that holds JSON.`, error);
+    if (code === "EACCES" || code === "EPERM") throw usageError(`${what}: this user may not read ${file}.`, error);
     throw error;
   }
 }

@@ -1,7 +1,7 @@
 import { type Command, Option } from "commander";
 import type { Action } from "./command-context.ts";
 import { usageError } from "./failure-report.ts";
-import { wholeNumber } from "./option-values.ts";
+import { idValue, wholeNumber } from "./option-values.ts";
 import { readJsonArgument } from "./task-input.ts";
 
 const priorityMax = 1_000_000;
@@ -12,7 +12,7 @@ export function addWritingCommands(program: Command, action: Action): void {
     .command("task")
     .summary("give an agent a task")
     .description("Queues a task for an agent or a flow.")
-    .argument("<agent>", "name of the agent or flow")
+    .argument("<agent>", "name of the agent or flow", idValue)
     .argument("[input]", "JSON, @file, or - for standard input; default: null")
     .option("--key <key>", "idempotency key: a task with this key starts once within 400 days")
     .option("--priority <n>", "higher first", wholeNumber(-priorityMax, priorityMax))
@@ -27,7 +27,7 @@ export function addWritingCommands(program: Command, action: Action): void {
     .command("cancel")
     .summary("end a task and what it called")
     .description("Ends a task and the tasks that it called.")
-    .argument("<task>", "id of the task")
+    .argument("<task>", "id of the task", idValue)
     .option("--reason <text>", "why, for those who look later", "canceled by an operator")
     .action(
       action(async (context, taskId: string, flags: { readonly reason: string }) => {
@@ -39,7 +39,7 @@ export function addWritingCommands(program: Command, action: Action): void {
     .command("restart")
     .summary("run a task again from its first step")
     .description("Queues a dead, canceled or parked task again; its new run begins at the first step.")
-    .argument("<task>", "id of the task")
+    .argument("<task>", "id of the task", idValue)
     .action(
       action(async (context, taskId: string) => {
         const { runRestart } = await import("./command/restart.ts");
@@ -55,7 +55,7 @@ function addFork(program: Command, action: Action): void {
     .command("fork")
     .summary("run a task again from one of its steps")
     .description("Begins a new run with the first steps of another: they are served from its journal and do not happen again.")
-    .argument("<task-or-run>", "id of a task, for its last run, or of a run")
+    .argument("<task-or-run>", "id of a task, for its last run, or of a run", idValue)
     .option("--from <step>", "the first step that executes again, numbered as in show; 1: all of them", wholeNumber(1, 1_000_000))
     .action(
       action(async (context, id: string, { from }: { readonly from?: number }) => {
@@ -68,7 +68,7 @@ function addFork(program: Command, action: Action): void {
     .command("skip")
     .summary("let a task go on whose code has changed")
     .description("Lets a task go on that waits with code-mismatch: its code's new steps are executed, its old ones are served when the code asks for them, and left out when not.")
-    .argument("<task>", "id of the task")
+    .argument("<task>", "id of the task", idValue)
     .action(
       action(async (context, taskId: string) => {
         const { runSkip } = await import("./command/skip.ts");
@@ -89,7 +89,7 @@ function addApprove(program: Command, action: Action): void {
     .command("approve")
     .summary("decide a call of which nobody knows whether it happened")
     .description("Decides a call that must not happen twice and was interrupted. Without a run: lists what waits.")
-    .argument("[run]", "id of the run")
+    .argument("[run]", "id of the run", idValue)
     .addOption(new Option("--happened [json]", "it happened; what it returned, if you know").conflicts(["retry", "fail"]))
     .addOption(new Option("--retry", "it did not happen: make it again").conflicts(["happened", "fail"]))
     .addOption(new Option("--fail", "give it up: it counts as failed").conflicts(["happened", "retry"]))

@@ -81,6 +81,82 @@ describe("a group", () => {
   });
 });
 
+/** A group of jobs that may be repeated, one of which fails; how often each was called. */
+function repeatable(commit: GroupCommit, group: readonly string[], failing: string) {
+  const calls = new Map<string, number>();
+  const ends = group.map((name) =>
+    commit.submit((tx) => {
+      calls.set(name, (calls.get(name) ?? 0) + 1);
+      tx.run(insert, name);
+      if (name === failing) throw new LonghaulError("BUDGET_EXCEEDED", "no");
+      return name;
+    }, { mayRepeat: true }));
+  return { calls, ended: Promise.allSettled(ends) };
+}
+
+describe("jobs that may be repeated", () => {
+  it("are called once when none fails", async () => {
+    const { calls, ended } = repeatable(new GroupCommit({ db }), ["a", "b"], "nobody");
+
+    expect((await ended).map((end) => end.status)).toEqual(["fulfilled", "fulfilled"]);
+    expect([...calls.values()]).toEqual([1, 1]);
+    expect(names()).toEqual(["a", "b"]);
+  });
+
+  it("are called again when one of their group fails, which takes nobody else's rows with it", async () => {
+    const { calls, ended } = repeatable(new GroupCommit({ db }), ["a", "lost", "c"], "lost");
+
+    expect((await ended).map((end) => end.status)).toEqual(["fulfilled", "rejected", "fulfilled"]);
+    expect(Object.fromEntries(calls)).toEqual({ a: 2, lost: 2, c: 1 });
+    expect(names()).toEqual(["a", "c"]);
+  });
+
+  it("are called once in the groups after one in which a job failed, and each group ends as it would", async () => {
+    const commit = new GroupCommit({ db });
+    await repeatable(commit, ["lost"], "lost").ended;
+
+    for (let group = 0; group < 40; group++) {
+      const { calls, ended } = repeatable(commit, [`a${group}`, `lost${group}`], `lost${group}`);
+      expect((await ended).map((end) => end.status)).toEqual(["fulfilled", "rejected"]);
+      expect(calls.get(`a${group}`)).toBe(group === 16 || group === 33 ? 2 : 1);
+    }
+    expect(names()).toHaveLength(40);
+  });
+
+  it("share a group with one that must not be, and are not called again for it", async () => {
+    const commit = new GroupCommit({ db });
+    const calls: string[] = [];
+    const once = commit.submit(() => calls.push("once"));
+    const { calls: others, ended } = repeatable(commit, ["a", "lost"], "lost");
+
+    await once;
+    await ended;
+
+    expect(calls).toEqual(["once"]);
+    expect(Object.fromEntries(others)).toEqual({ a: 1, lost: 1 });
+    expect(names()).toEqual(["a"]);
+  });
+
+  it("ask the guard again before they are repeated", async () => {
+    let owner = true;
+    const commit = new GroupCommit({
+      db,
+      guard: () => {
+        if (!owner) throw new LonghaulError("ENGINE_FENCED", "another process owns the file");
+      },
+    });
+
+    const kept = commit.submit((tx) => tx.run(insert, "a"), { mayRepeat: true });
+    const failing = commit.submit(() => {
+      owner = false;
+      throw new Error("no");
+    }, { mayRepeat: true });
+
+    expect((await Promise.allSettled([kept, failing])).map((end) => end.status === "rejected" && (end.reason as { code?: string }).code)).toEqual(["ENGINE_FENCED", "ENGINE_FENCED"]);
+    expect(names()).toEqual([]);
+  });
+});
+
 describe("a job that fails", () => {
   it("takes its own rows with it and nobody else's", async () => {
     const commit = new GroupCommit({ db });

@@ -24,8 +24,14 @@ export interface CommitWatch {
   readonly after: () => void;
 }
 
+export interface SubmitOptions {
+  /** The job may be called again in the same commit, after all that it did in the file was undone. It must put right itself what it changed elsewhere. Default false. */
+  readonly mayRepeat?: boolean;
+}
+
 interface Pending {
   readonly job: CommitJob<unknown>;
+  readonly mayRepeat: boolean;
   readonly settle: { readonly resolve: (value: unknown) => void; readonly reject: (error: unknown) => void };
 }
 
@@ -33,10 +39,13 @@ type Applied = { readonly pending: Pending; readonly ok: boolean; readonly value
 
 /** Jobs in one transaction at the most. */
 const groupSizeMax = 500;
+/** After a group in which a job threw, so many are made with savepoints from the start: where many throw, few groups are made twice. */
+const carefulGroupsMax = 16;
 
 /**
  * The only writer of a data file. Jobs that are submitted in the same turn of the event loop share one transaction and one fsync, in the order of
- * their submission; each has a savepoint of its own, so that one that throws takes nobody else's rows with it.
+ * their submission. One that throws takes nobody else's rows with it: jobs have savepoints. As these are dear (each keeps a copy of every page that the job
+ * changes), jobs that may be repeated are first applied without; when one of them throws, all of it is undone and the group is applied again, with savepoints.
  * A promise of `submit` settles after the transaction is on disk.
  */
 export class GroupCommit {
@@ -46,6 +55,8 @@ export class GroupCommit {
   readonly #watch: CommitWatch | undefined;
   #queue: Pending[] = [];
   #flushing = false;
+  /** Groups that are applied with savepoints, whatever their jobs. */
+  #carefulGroups = 0;
   #closed = false;
   #idleWaiters: (() => void)[] = [];
 
@@ -57,10 +68,10 @@ export class GroupCommit {
   }
 
   /** @throws {ENGINE_CLOSED} after close. */
-  submit<T>(job: CommitJob<T>): Promise<T> {
+  submit<T>(job: CommitJob<T>, { mayRepeat = false }: SubmitOptions = {}): Promise<T> {
     if (this.#closed) return Promise.reject(new LonghaulError("ENGINE_CLOSED", "The data file is closed. Start again to write."));
     return new Promise<T>((resolve, reject) => {
-      this.#queue.push({ job, settle: { resolve: resolve as (value: unknown) => void, reject } });
+      this.#queue.push({ job, mayRepeat, settle: { resolve: resolve as (value: unknown) => void, reject } });
       if (!this.#flushing) {
         this.#flushing = true;
         onNextTurn(() => void this.#flush());
@@ -92,13 +103,8 @@ export class GroupCommit {
   async #commitGroup(group: readonly Pending[]): Promise<void> {
     let applied: Applied[] = [];
     try {
-      this.#db.run("BEGIN IMMEDIATE");
-      this.#guard?.(this.#db);
-      for (const pending of group) {
-        const result = this.#apply(pending);
-        // Only work that awaits costs a turn: the others are applied one after the other.
-        applied.push(result instanceof Promise ? await result : result);
-      }
+      this.#begin();
+      applied = (await this.#applyPlainly(group)) ?? (await this.#applyCarefully(group));
       this.#watch?.before(this.#db);
       this.#db.run("COMMIT");
       this.#watch?.after();
@@ -111,6 +117,43 @@ export class GroupCommit {
       if (ok) pending.settle.resolve(value);
       else pending.settle.reject(value);
     }
+  }
+
+  #begin(): void {
+    this.#db.run("BEGIN IMMEDIATE");
+    this.#guard?.(this.#db);
+  }
+
+  /** Without savepoints. Null, and nothing is applied, when a job threw or one must not be repeated. */
+  async #applyPlainly(group: readonly Pending[]): Promise<Applied[] | null> {
+    if (this.#carefulGroups > 0 || !group.every(({ mayRepeat }) => mayRepeat)) {
+      this.#carefulGroups = Math.max(0, this.#carefulGroups - 1);
+      return null;
+    }
+    const applied: Applied[] = [];
+    try {
+      for (const pending of group) {
+        const returned = pending.job(this.#db);
+        // Only work that awaits costs a turn: the others are applied one after the other.
+        applied.push({ pending, ok: true, value: returned instanceof Promise ? await settledInMicrotasks(returned) : returned });
+      }
+      return applied;
+    } catch (error) {
+      if (!this.#db.inTransaction) throw error;
+      this.#carefulGroups = carefulGroupsMax;
+      this.#db.run("ROLLBACK");
+      this.#begin();
+      return null;
+    }
+  }
+
+  async #applyCarefully(group: readonly Pending[]): Promise<Applied[]> {
+    const applied: Applied[] = [];
+    for (const pending of group) {
+      const result = this.#apply(pending);
+      applied.push(result instanceof Promise ? await result : result);
+    }
+    return applied;
   }
 
   #apply(pending: Pending): Applied | Promise<Applied> {

@@ -3,6 +3,8 @@ import { LonghaulError } from "../base/error.ts";
 
 export type SqlInput = string | number | null | Uint8Array;
 export type Row = Readonly<Record<string, unknown>>;
+/** A row as the values of its columns, in the order of the statement. */
+export type Values = readonly unknown[];
 
 /** "lhdb" in ASCII: marks a file as Longhaul's. */
 const applicationId = 0x6c_68_64_62;
@@ -11,11 +13,17 @@ const logBytesMax = 67_108_864;
 /** How long a connection waits for another one's lock, in milliseconds. */
 const busyTimeoutMs = 5_000;
 
+const inMemory = ":memory:";
+/** In memory all pages are cached, and SQLite may go through all of them at a commit that made new ones: there are half as many as by default. */
+const pageBytesInMemory = 8_192;
+
 /** One connection with its prepared statements. Statements are prepared once and kept. */
 export class SqliteDatabase {
   readonly path: string;
   readonly #connection: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
+  /** Those whose rows are lists. */
+  readonly #listing = new Map<string, StatementSync>();
 
   private constructor(path: string, connection: DatabaseSync) {
     this.path = path;
@@ -34,6 +42,7 @@ export class SqliteDatabase {
       connection.close();
       throw new LonghaulError("STORE_VERSION", `${path} is a data file of another application (id ${found}). Give another --data directory.`);
     }
+    if (path === inMemory) connection.exec(`PRAGMA page_size = ${pageBytesInMemory}`);
     if (found === 0) connection.exec(`PRAGMA auto_vacuum = INCREMENTAL; PRAGMA application_id = ${applicationId};`);
     connection.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;");
     // A reader that held the log up once must not leave a huge file for ever.
@@ -64,6 +73,16 @@ export class SqliteDatabase {
     return this.#prepare(sql).all(...(parameters as SQLInputValue[]));
   }
 
+  /** Like `get`, for what is read at every run: a list costs a third of an object, which gets its names anew each time. */
+  getValues(sql: string, ...parameters: readonly SqlInput[]): Values | undefined {
+    return this.#prepareListing(sql).get(...(parameters as SQLInputValue[])) as Values | undefined;
+  }
+
+  /** Like `all`, as `getValues` is like `get`. */
+  allValues(sql: string, ...parameters: readonly SqlInput[]): readonly Values[] {
+    return this.#prepareListing(sql).all(...(parameters as SQLInputValue[])) as unknown as readonly Values[];
+  }
+
   /** Runs a statement that is not kept: for text that comes from a user. */
   allOnce(sql: string, ...parameters: readonly SqlInput[]): readonly Row[] {
     return this.#connection.prepare(sql).all(...(parameters as SQLInputValue[]));
@@ -80,6 +99,7 @@ export class SqliteDatabase {
 
   close(): void {
     this.#statements.clear();
+    this.#listing.clear();
     if (this.#connection.isOpen) this.#connection.close();
   }
 
@@ -88,6 +108,16 @@ export class SqliteDatabase {
     if (!statement) {
       statement = this.#connection.prepare(sql);
       this.#statements.set(sql, statement);
+    }
+    return statement;
+  }
+
+  #prepareListing(sql: string): StatementSync {
+    let statement = this.#listing.get(sql);
+    if (!statement) {
+      statement = this.#connection.prepare(sql);
+      statement.setReturnArrays(true);
+      this.#listing.set(sql, statement);
     }
     return statement;
   }

@@ -194,6 +194,7 @@ function testDecisions(suite: EngineSuite): void {
     expect(await fixture.engine.result(taskId)).toEqual({ status: "canceled", reason: "wrong one" });
     expect(await fixture.engine.result(next.taskId)).toMatchObject({ status: "done" });
     gate.open();
+    await until(async () => (await fixture.recorded()).length > 0, "the late result is recorded");
     await quiet(fixture);
     expect(log).toEqual(["TASK_CANCELED"]);
     expect(await fixture.applied()).toEqual([]);

@@ -188,6 +188,33 @@ function testQueue(suite: EngineSuite): void {
     expect(await fixture.engine.list({ statuses: ["done"] })).toHaveLength(6);
   });
 
+  it("keeps to the slots of an agent when many tasks come in one turn and some of them are refused", async () => {
+    const fixture = await suite.create();
+    const gate = createGate();
+    const order: string[] = [];
+    let executing = 0;
+    let most = 0;
+    await fixture.engine.run([{ ...agentA, concurrency: 2 }, { ...agentA, name: "b" }], async (ctx) => {
+      most = Math.max(most, ++executing);
+      order.push(ctx.task.source);
+      await code(ctx, "hold", async () => { await gate.opened; return null; });
+      executing--;
+      return done(null);
+    });
+    await fixture.engine.start(newTask(fixture, { source: "0", key: "taken" }));
+
+    const ends = await Promise.allSettled(["1", "refused", "2", "3", "4"].map((source) =>
+      fixture.engine.start(newTask(fixture, source === "refused" ? { source, agent: "b", key: "taken" } : { source }))));
+
+    expect(ends.map((end) => end.status)).toEqual(["fulfilled", "rejected", "fulfilled", "fulfilled", "fulfilled"]);
+    await until(() => executing === 2, "both slots are taken");
+    gate.open();
+    await quiet(fixture);
+    expect(most).toBe(2);
+    expect(order.toSorted()).toEqual(["0", "1", "2", "3", "4"]);
+    expect(await fixture.engine.list({ statuses: ["done"] })).toHaveLength(5);
+  });
+
   it("lets a run that can go on take a slot before a new one", async () => {
     const fixture = await suite.create();
     const order: string[] = [];

@@ -1,4 +1,5 @@
 import type { Json } from "../base/json.ts";
+import type { LazyAbort } from "../base/lazy-abort.ts";
 import { seededRandom, type Random } from "../base/random.ts";
 import type { StepIdentity } from "../record/step.ts";
 import type { NewTask, Task } from "../record/task.ts";
@@ -14,7 +15,7 @@ export interface RunContextOptions {
   readonly randomSeed: string;
   /** The numbers that stored steps have. */
   readonly numbers: ReadonlyMap<string, number>;
-  readonly signal: AbortSignal;
+  readonly abort: Pick<LazyAbort, "signal">;
   /** Takes what durable code asks for, in call order. */
   readonly onRequest: (operation: Operation) => void;
 }
@@ -28,7 +29,7 @@ export interface RunContextOptions {
 export class RunContext implements EngineContext {
   readonly task: Task;
   readonly runId: string;
-  readonly signal: AbortSignal;
+  readonly #abort: Pick<LazyAbort, "signal">;
   readonly #onRequest: (operation: Operation) => void;
   readonly #random: Random;
   readonly #occurrences = new Map<string, number>();
@@ -41,12 +42,16 @@ export class RunContext implements EngineContext {
   constructor(options: RunContextOptions) {
     this.task = options.task;
     this.runId = options.runId;
-    this.signal = options.signal;
+    this.#abort = options.abort;
     this.#nowMs = options.startedAtMs;
     this.#random = seededRandom(options.randomSeed);
     this.#onRequest = options.onRequest;
     this.#stored = options.numbers;
     this.#taken = new Set(options.numbers.values());
+  }
+
+  get signal(): AbortSignal {
+    return this.#abort.signal;
   }
 
   now(): number {

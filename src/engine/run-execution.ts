@@ -1,4 +1,5 @@
 import type { Clock, Timer } from "../base/clock.ts";
+import { LazyAbort } from "../base/lazy-abort.ts";
 import { fromFailure } from "../record/failure.ts";
 import type { DeadReason } from "../record/task.ts";
 import type { Execute, NearLimit, RunEnd } from "./engine.ts";
@@ -16,8 +17,8 @@ export interface RunExecutionOptions {
   readonly execute: Execute;
   readonly clock: Clock;
   readonly limits: EngineLimits;
-  /** Makes what performs the steps; they are told by `signal` to stop. */
-  readonly host: (signal: AbortSignal) => RunHost;
+  /** Makes what performs the steps; they are told by the signal of `abort` to stop. */
+  readonly host: (abort: Pick<LazyAbort, "signal">) => RunHost;
 }
 
 type Settled = { readonly ok: true; readonly end: RunEnd } | { readonly ok: false; readonly error: unknown };
@@ -34,16 +35,17 @@ export class RunExecution {
   readonly #options: RunExecutionOptions;
   readonly #context: RunContext;
   readonly #host: RunHost;
-  readonly #abort = new AbortController();
+  readonly #abort = new LazyAbort();
   readonly #operations = new Map<string, Operation>();
   readonly #pump: Pump;
   readonly #replayedCount: number;
-  readonly #announced = new Set<NearLimit["limit"]>();
+  #announced: readonly NearLimit["limit"][] = [];
   #journalBytes = 0;
   #asked = 0;
   #busy = 0;
   #settled: Settled | null = null;
   #grace: Timer | null = null;
+  #isStarted = false;
   #isDraining = false;
   #isLeaving = false;
   #isStopped = false;
@@ -61,10 +63,10 @@ export class RunExecution {
       startedAtMs: loaded.startedAtMs,
       randomSeed: loaded.randomRunId,
       numbers: loaded.numbers,
-      signal: this.#abort.signal,
+      abort: this.#abort,
       onRequest: (operation) => this.#accept(operation),
     });
-    this.#host = options.host(this.#abort.signal);
+    this.#host = options.host(this.#abort);
     this.#pump = new Pump({ turn: () => this.#turn(), deliver: (step) => this.#deliver(step), rest: () => this.#rest() });
     this.#replayedCount = loaded.journal.length;
     for (const step of loaded.journal) this.addCompletion(step);
@@ -72,11 +74,13 @@ export class RunExecution {
 
   /** True when nothing happens until a body, a timer or somebody else does something. */
   get isAtRest(): boolean {
-    return this.#isStopped || (this.#busy === 0 && !this.#isLeaving && !this.#pump.isActive);
+    return this.#isStopped || (this.#isStarted && this.#busy === 0 && !this.#isLeaving && !this.#pump.isActive);
   }
 
   /** Calls durable code from its first line, unless its journal cannot be understood. */
   start(): void {
+    this.#isStarted = true;
+    if (this.#isStopped) return;
     const { mismatch } = this.#options.loaded;
     if (mismatch !== null) {
       void this.#park(mismatch);
@@ -107,20 +111,20 @@ export class RunExecution {
   interrupt(reason: Error): void {
     if (this.#isStopped) return;
     this.#isInterrupted = true;
-    this.#abort.abort(reason);
+    this.#abort.abort(() => reason);
     this.#context.fence();
     void this.#release();
   }
 
   /** The run is over in the file. What still executes is told so and is never applied. */
-  stop(reason: Error): void {
+  stop(reasonOf: () => Error): void {
     this.detach();
-    this.tell(reason);
+    this.tell(reasonOf);
   }
 
   /** What still executes is told to stop. */
-  tell(reason: Error): void {
-    this.#abort.abort(reason);
+  tell(reasonOf: () => Error): void {
+    this.#abort.abort(reasonOf);
   }
 
   /** The run left its slot: durable code stays where it is, and nothing in it hears of that. */
@@ -279,8 +283,8 @@ export class RunExecution {
   /** Tells once, while the run is in memory, that it comes near a limit. */
   #announce(nearLimit: NearLimit): void {
     const { limit, value, max } = nearLimit;
-    if (value < max * nearLimitRatio || this.#announced.has(limit)) return;
-    this.#announced.add(limit);
+    if (value < max * nearLimitRatio || this.#announced.includes(limit)) return;
+    this.#announced = [...this.#announced, limit];
     this.#track(this.#host.announce(nearLimit));
   }
 
@@ -304,7 +308,7 @@ export class RunExecution {
   #fail(error: unknown): void {
     if (this.#isStopped) return;
     if (this.#host.isFinal(error) || this.#hasFailed) {
-      this.stop(error as Error);
+      this.stop(() => error as Error);
       this.#host.lose(error);
       return;
     }

@@ -153,7 +153,7 @@ describe("the other requests", () => {
 
     expect(await served.ask("POST", `/api/v1/runs/${runId}/approve`, { decision: "maybe" })).toMatchObject({ status: 400 });
     expect(await served.ask("POST", `/api/v1/runs/${runId}/approve`, { decision: "retry" })).toMatchObject({ status: 409, body: { error: { code: "TASK_STATE" } } });
-    expect(await served.ask("POST", "/api/v1/runs/r_1/signals/go", {})).toEqual({ status: 200, body: { delivered: false } });
+    expect(await served.ask("POST", "/api/v1/runs/r_1/signals/go", {})).toMatchObject({ status: 404, body: { error: { code: "TASK_UNKNOWN", message: 'There is no run "r_1". List runs with `longhaul runs`.' } } });
   });
 
   it("that do not exist are named", async () => {

@@ -27,6 +27,7 @@ export interface AgentObservation {
   readonly lastEndedAtMs: number | null;
   /** Tasks that ended `dead` since the last one that ended `done`. */
   readonly consecutiveDead: number;
+  /** Why the last of them died; null when there is none. */
   readonly lastDeadReason: DeadReason | null;
   readonly schedules: readonly ScheduleObservation[];
   readonly slotsFree: number;

@@ -50,7 +50,15 @@ export function toLogRecord(id: string, atMs: number, team: string, fields: Reco
     ...fields,
     ...(typeof fields.reason === "string" ? { reason: cutText(fields.reason) } : {}),
     id,
-    timestamp: new Date(atMs).toISOString(),
+    timestamp: timestampOf(atMs),
     team,
   };
+}
+
+let last = { atMs: 0, text: new Date(0).toISOString() };
+
+/** Records come in bursts: the text of the last instant is kept. */
+function timestampOf(atMs: number): string {
+  if (last.atMs !== atMs) last = { atMs, text: new Date(atMs).toISOString() };
+  return last.text;
 }

@@ -18,7 +18,9 @@ export function createRunContext(scope: RunScope): RunContext {
     agent: worker.name,
     taskId: engine.task.id,
     runId: engine.runId,
-    signal: engine.signal,
+    get signal() {
+      return engine.signal;
+    },
     now: () => engine.now(),
     random: () => engine.random(),
     step: async (name, body, options = {}) => {

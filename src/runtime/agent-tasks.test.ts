@@ -80,6 +80,35 @@ it("the mirror shows what a list would show, whatever happens to the tasks, and 
   }
 });
 
+it("what was committed is taken as it was noted, and what may have been rolled back is read", async () => {
+  const { tasks, asked, engine } = world();
+  tasks.set("t1", makeTask("t1", 1));
+  const mirror = createAgentTasksMirror(engine);
+  await mirror.of("a");
+  const done: Task = { ...makeTask("t1", 1), status: "done", end: ends.done ?? null, endedAtMs: 5 };
+  mirror.note(done);
+
+  expect(mirror.hasEnded(done)).toBe(false);
+  // It was rolled back: the file still holds it as it was.
+  expect(await mirror.of("a")).toMatchObject({ queued: [{ id: "t1" }], ended: [] });
+  expect(asked.gets).toBe(1);
+
+  mirror.note(done);
+  mirror.noteCommitted(done);
+  tasks.set("t1", done);
+  expect(mirror.hasEnded(done)).toBe(true);
+  expect(await mirror.of("a")).toMatchObject({ queued: [], ended: [{ id: "t1" }] });
+  expect(mirror.hasEnded(done)).toBe(true);
+  expect(asked.gets).toBe(1);
+
+  // Another change of it is under way: what was committed before says nothing any more.
+  mirror.note({ ...done, status: "queued", end: null, endedAtMs: null });
+  mirror.noteCommitted(done);
+  expect(mirror.hasEnded(done)).toBe(false);
+  await mirror.of("a");
+  expect(asked.gets).toBe(2);
+});
+
 it("an agent with more open tasks than are looked at is listed anew", async () => {
   const { tasks, asked, engine } = world();
   for (let index = 0; index < 1_500; index++) tasks.set(`t${index}`, makeTask(`t${index}`, index));

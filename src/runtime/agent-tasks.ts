@@ -1,5 +1,5 @@
 import type { Engine } from "../engine/engine.ts";
-import type { DeadReason, Task, TaskStatus, WaitingReason } from "../record/task.ts";
+import { type DeadReason, isEnded, type Task, type TaskStatus, type WaitingReason } from "../record/task.ts";
 
 /** What the health judge looks at of a task: not what it was given or returned, which may be large. */
 export interface SeenTask {
@@ -41,47 +41,75 @@ export function listAgentTasks(tasks: Pick<Engine, "list">): AgentTasksOf {
   };
 }
 
-/** Keeps the tasks of each agent at hand. */
+/** The tasks of each agent, at hand as far as may be. */
 export interface AgentTasksMirror {
   readonly of: AgentTasksOf;
-  /** The task changes in the transaction that is open; it may yet be rolled back. */
-  note(task: Pick<Task, "id" | "agent">): void;
+  /** The task comes to be so in the transaction that is open; it may yet be rolled back. */
+  note(task: Task): void;
+  /** A task that was noted, this very object, is on disk. */
+  noteCommitted(task: Task): void;
+  /** True when it is at hand that the task has ended; false when it has not, or only a look into the file would tell. */
+  hasEnded(task: Pick<Task, "id" | "agent">): boolean;
+}
+
+/** Nothing is at hand: other processes change tasks too, so each look is into the database. */
+export function createSharedAgentTasks(tasks: Pick<Engine, "list">): AgentTasksMirror {
+  return { of: listAgentTasks(tasks), note: () => undefined, noteCommitted: () => undefined, hasEnded: () => false };
+}
+
+/** What was noted last of a task. Only when it is known to be on disk need it not be read. */
+interface Noted {
+  readonly task: Task;
+  isCommitted: boolean;
 }
 
 /**
- * Knows the tasks of each agent without listing them each time: reads again, after their commit, those that were noted. An agent with so many open tasks
- * that not all are looked at is listed anew.
+ * Knows the tasks of each agent without listing them each time: takes what was noted and committed, and reads what was noted and may have been rolled back.
+ * An agent with so many open tasks that not all are looked at is listed anew.
  */
 export function createAgentTasksMirror(tasks: Pick<Engine, "list" | "get">): AgentTasksMirror {
   const list = listAgentTasks(tasks);
   const held = new Map<string, Held>();
+  const read = async (noted: ReadonlyMap<string, Noted>): Promise<readonly Task[]> => {
+    const found = await Promise.all([...noted].map(async ([id, { task, isCommitted }]) => (isCommitted ? task : await tasks.get(id))));
+    return found.filter((task) => task !== null);
+  };
   const update = async (agent: string, entry: Held): Promise<AgentTasks> => {
-    const changed = entry.changed;
-    entry.changed = new Set();
+    const noted = entry.noted;
+    entry.noted = new Map();
     try {
-      if (entry.tasks === null || isCut(entry.tasks)) entry.tasks = await list(agent);
-      else if (changed.size > 0) entry.tasks = merge(entry.tasks, changed, await Promise.all([...changed].map((id) => tasks.get(id))));
-      return entry.tasks;
+      if (entry.book === null || entry.book.isCut) entry.book = new TaskBook(await list(agent));
+      else if (noted.size > 0) entry.book.enter(await read(noted));
+      return entry.book.tasks;
     } catch (error) {
       // What was noted is not known: everything is read again.
-      entry.tasks = null;
+      entry.book = null;
       throw error;
     }
   };
   const entryOf = (agent: string): Held => {
     const known = held.get(agent);
     if (known !== undefined) return known;
-    const entry: Held = { tasks: null, changed: new Set(), update: null };
+    const entry: Held = { book: null, noted: new Map(), update: null };
     held.set(agent, entry);
     return entry;
   };
   return {
-    note: ({ agent, id }) => void entryOf(agent).changed.add(id),
+    note: (task) => void entryOf(task.agent).noted.set(task.id, { task, isCommitted: false }),
+    noteCommitted: (task) => {
+      const noted = entryOf(task.agent).noted.get(task.id);
+      if (noted?.task === task) noted.isCommitted = true;
+    },
+    hasEnded: ({ id, agent }) => {
+      const { noted, book } = entryOf(agent);
+      const last = noted.get(id);
+      return last === undefined ? book?.placeOf(id) === "ended" : last.isCommitted && isEnded(last.task.status);
+    },
     async of(agent) {
       const entry = entryOf(agent);
       // Two at once would each miss what the other one reads.
       while (entry.update !== null) await entry.update.catch(() => undefined);
-      if (entry.tasks !== null && entry.changed.size === 0) return entry.tasks;
+      if (entry.book !== null && entry.noted.size === 0) return entry.book.tasks;
       entry.update = update(agent, entry);
       try {
         return await entry.update;
@@ -93,42 +121,69 @@ export function createAgentTasksMirror(tasks: Pick<Engine, "list" | "get">): Age
 }
 
 interface Held {
-  tasks: AgentTasks | null;
-  changed: Set<string>;
+  book: TaskBook | null;
+  noted: Map<string, Noted>;
   /** The reading under way. */
   update: Promise<AgentTasks> | null;
 }
 
-function isCut({ queued, running, waiting }: AgentTasks): boolean {
-  return [queued, running, waiting].some(({ length }) => length >= openTasksMax);
+type Place = keyof AgentTasks;
+const places: readonly Place[] = ["queued", "running", "waiting", "ended"];
+
+/** The tasks of one agent, and where each of them stands: what changes is found without a look at the others. */
+class TaskBook {
+  #tasks: AgentTasks;
+  readonly #placeOf: Map<string, Place>;
+
+  constructor(tasks: AgentTasks) {
+    this.#tasks = tasks;
+    this.#placeOf = new Map(places.flatMap((place) => tasks[place].map(({ id }) => [id, place] as const)));
+  }
+
+  get tasks(): AgentTasks {
+    return this.#tasks;
+  }
+
+  get isCut(): boolean {
+    return [this.#tasks.queued, this.#tasks.running, this.#tasks.waiting].some(({ length }) => length >= openTasksMax);
+  }
+
+  placeOf(id: string): Place | undefined {
+    return this.#placeOf.get(id);
+  }
+
+  /** Takes the tasks as they are now. */
+  enter(changed: readonly Task[]): void {
+    for (const { id } of changed) this.#strike(id);
+    for (const place of places) {
+      const come = changed.filter(({ status }) => placeOf(status) === place).map(toSeen);
+      if (come.length === 0) continue;
+      for (const { id } of come) this.#placeOf.set(id, place);
+      this.#tasks = { ...this.#tasks, [place]: place === "ended" ? this.#withEnded(come) : [...this.#tasks[place], ...come].toSorted((a, b) => a.createdAtMs - b.createdAtMs).slice(0, openTasksMax) };
+    }
+  }
+
+  #strike(id: string): void {
+    const place = this.#placeOf.get(id);
+    if (place === undefined) return;
+    this.#placeOf.delete(id);
+    this.#tasks = { ...this.#tasks, [place]: this.#tasks[place].filter((task) => task.id !== id) };
+  }
+
+  #withEnded(come: readonly SeenTask[]): readonly SeenTask[] {
+    const before = this.#tasks.ended;
+    // What ends now ends last: nothing else has to be moved.
+    const isInOrder = come.length === 1 && (come[0]?.endedAtMs ?? 0) >= (before[0]?.endedAtMs ?? 0);
+    const merged = isInOrder ? [...come, ...before] : [...come, ...before].toSorted(byEnd);
+    for (const { id } of merged.slice(endedTasksMax)) this.#placeOf.delete(id);
+    return merged.slice(0, endedTasksMax);
+  }
 }
 
-function merge(before: AgentTasks, changed: ReadonlySet<string>, read: readonly (Task | null)[]): AgentTasks {
-  const now = read.filter((task) => task !== null).map(toSeen);
-  const open = (tasks: readonly SeenTask[], status: TaskStatus): readonly SeenTask[] => {
-    const rest = without(tasks, changed);
-    const come = now.filter((task) => task.status === status);
-    return come.length === 0 ? rest : [...rest, ...come].toSorted((a, b) => a.createdAtMs - b.createdAtMs).slice(0, openTasksMax);
-  };
-  return {
-    queued: open(before.queued, "queued"),
-    running: open(before.running, "running"),
-    waiting: open(before.waiting, "waiting"),
-    ended: mergeEnded(without(before.ended, changed), now.filter(({ status }) => status === "done" || status === "dead")),
-  };
-}
-
-function without(tasks: readonly SeenTask[], changed: ReadonlySet<string>): readonly SeenTask[] {
-  return tasks.some(({ id }) => changed.has(id)) ? tasks.filter(({ id }) => !changed.has(id)) : tasks;
-}
-
-function mergeEnded(before: readonly SeenTask[], come: readonly SeenTask[]): readonly SeenTask[] {
-  if (come.length === 0) return before;
-  const newest = before[0]?.endedAtMs ?? 0;
-  // What ends now ends last: nothing else has to be moved.
-  const isInOrder = come.length === 1 && (come[0]?.endedAtMs ?? 0) >= newest;
-  const merged = [...come, ...before];
-  return (isInOrder ? merged : merged.toSorted(byEnd)).slice(0, endedTasksMax);
+/** Nobody looks at a canceled task. */
+function placeOf(status: TaskStatus): Place | null {
+  if (status === "canceled") return null;
+  return status === "done" || status === "dead" ? "ended" : status;
 }
 
 function byEnd(a: SeenTask, b: SeenTask): number {

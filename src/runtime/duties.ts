@@ -128,8 +128,9 @@ async function startScheduler({ parts, store, guards }: OnDuty): Promise<Schedul
       return data.engine.start({ ...task, priority: 0, notBeforeAtMs: 0, deadlineAtMs: nowMs + deadlineMs, depth: 0 }, { writes: [...guards, ...writes] });
     },
     write: (writes) => store.write(writes),
-    taskIsOpen: async (taskId) => {
-      const task = await data.engine.get(taskId);
+    taskIsOpen: async (last) => {
+      if (parts.agentTasks.hasEnded(last)) return false;
+      const task = await data.engine.get(last.id);
       return task !== null && !isEnded(task.status);
     },
     onError: (error, triggerId) => reportFailure(parts, store.write([teamRecord(parts, { event_type: "error", result: "error", reason: `trigger ${triggerId}: ${messageOf(error)}` })])),

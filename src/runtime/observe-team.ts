@@ -36,9 +36,14 @@ export function createTeamObserver(source: ObservationSource, manifestNow: () =>
     if (last?.commits === commits()) return last.agents;
     const before = commits();
     const manifest = manifestNow();
-    const agents = await observeTeam(source, manifest, nowMs);
-    const tasks = await Promise.all(manifest.workers.map(({ name }) => source.tasksOf(name)));
-    last = tasks.some(({ queued }) => queued.length > 0) ? null : { commits: before, agents };
+    let hasQueued = false;
+    const tasksOf: AgentTasksOf = async (agent) => {
+      const tasks = await source.tasksOf(agent);
+      hasQueued ||= tasks.queued.length > 0;
+      return tasks;
+    };
+    const agents = await observeTeam({ ...source, tasksOf }, manifest, nowMs);
+    last = hasQueued ? null : { commits: before, agents };
     return agents;
   };
 }
@@ -65,7 +70,7 @@ async function observeWorker(source: ObservationSource, manifest: Manifest, work
     firstEndSinceProgressAtMs: minimum(since.map((task) => task.endedAtMs ?? task.createdAtMs)),
     lastEndedAtMs: ended[0]?.endedAtMs ?? null,
     consecutiveDead: lastDone === -1 ? ended.length : lastDone,
-    lastDeadReason: ended.find(({ deadReason }) => deadReason !== null)?.deadReason ?? null,
+    lastDeadReason: ended[0]?.deadReason ?? null,
     schedules,
     slotsFree: Math.max(0, worker.concurrency - running.length),
   };
@@ -74,11 +79,15 @@ async function observeWorker(source: ObservationSource, manifest: Manifest, work
 /** What ended after the task that last moved the counter. Ends are compared with its end, not with its progress: tasks that ran at the same time moved it too. */
 function endedSinceProgress(ended: readonly SeenTask[], progress: AgentProgress | null): readonly SeenTask[] {
   if (progress === null || progress.lastAtMs === null) return ended;
-  const mover = ended.find((task) => progress.lastId === `${task.id}/${task.runId ?? ""}`);
-  const sinceMs = mover?.endedAtMs ?? progress.lastAtMs;
+  const sinceMs = ended.find((task) => isMovedBy(progress, task))?.endedAtMs ?? progress.lastAtMs;
   // The latest end comes first.
   const before = ended.findIndex((task) => (task.endedAtMs ?? 0) <= sinceMs);
   return before === -1 ? ended : ended.slice(0, before);
+}
+
+/** A progress of a task's end is named `<task>/<run>`. */
+function isMovedBy({ lastId }: AgentProgress, { id, runId }: SeenTask): boolean {
+  return lastId !== null && lastId.startsWith(id) && lastId === `${id}/${runId ?? ""}`;
 }
 
 function schedulesOf(worker: ManifestWorker, states: Awaited<ReturnType<Store["triggers"]["all"]>>): readonly ScheduleObservation[] {

@@ -10,6 +10,7 @@ import type { Engine, EngineAgent, EngineDuty, Execute, ObserveTask } from "../e
 import { engineMigrations } from "../engine/sqlite/engine-migrations.ts";
 import { acquireOwnership, type Ownership, type OwnershipOptions } from "../engine/sqlite/owner.ts";
 import { createSqliteEngine } from "../engine/sqlite/sqlite-engine.ts";
+import type { Task } from "../record/task.ts";
 import type { Store } from "../store/store.ts";
 import { storeMigrations } from "../store/sqlite/schema.ts";
 import { createSqliteStore } from "../store/sqlite/sqlite-store.ts";
@@ -21,6 +22,8 @@ export interface OpenDataOptions {
   readonly clock: Clock;
   readonly ids: (prefix: string) => string;
   readonly observe: ObserveTask;
+  /** A task that was observed is on disk as it was. */
+  readonly onTask?: (task: Task) => void;
   /** Blanks out secrets in records, transcripts and notifications. */
   readonly redact: <T extends Json>(value: T) => T;
   /** Something was committed. */
@@ -96,6 +99,7 @@ export function openData(options: OpenDataOptions): OpenData {
   const engine = createSqliteEngine({
     db, commit, clock, ids, observe, onFenced,
     ...(ownership === undefined ? {} : { ownership }),
+    ...(options.onTask === undefined ? {} : { onTask: options.onTask }),
     apply(connection, writes) {
       sqliteStore.apply(connection, redactWrites(writes, redact));
       onCommit();

@@ -77,7 +77,10 @@ export function createOperations({ engine, clock, ids, manifest, checkInput }: O
     restart: (taskId) => engine.restart(taskId),
     fork: (id, from) => forkRun({ engine, clock, ids, manifest }, id, from),
     skip: (taskId) => skipStep({ engine, clock, ids, manifest }, taskId),
-    signal: (runId, name, payload) => engine.signal(runId, name, payload, ids("s")),
+    async signal(runId, name, payload) {
+      if ((await engine.taskOfRun(runId)) === null) throw new LonghaulError("TASK_UNKNOWN", `There is no run ${JSON.stringify(runId)}. List runs with \`longhaul runs\`.`);
+      return engine.signal(runId, name, payload, ids("s"));
+    },
     async approve(runId, decision, result = null) {
       const waiting = listOpenDecisions(await engine.steps(runId));
       if (waiting.length === 0) throw new LonghaulError("TASK_STATE", `Run ${runId} has no effect that waits for a decision. See \`longhaul show ${runId}\`.`);

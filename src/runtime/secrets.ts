@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { isSecretReference, type SecretReference } from "../agent/secret.ts";
 import { LonghaulError } from "../base/error.ts";
-import { isJsonObject, type Json } from "../base/json.ts";
+import { isJsonObject, type Json, type JsonObject } from "../base/json.ts";
 
 export interface Secrets {
   /** The value of an environment variable that holds a credential; it is blanked out of records from then on. */
@@ -25,8 +25,10 @@ export interface Secrets {
 
 /** Shorter values would blank out ordinary words. */
 const redactLengthMin = 6;
-/** What credentials look like, wherever they come from: provider keys, bearer tokens, keys in URLs. */
+/** What credentials look like, wherever they come from: provider keys, bearer tokens, keys in URLs. None is shorter than `credentialLengthMin`. */
 const credentialPattern = /\b(?:sk-[A-Za-z0-9_-]{16,}|gh[pousr]_[A-Za-z0-9]{20,}|xox[abprs]-[A-Za-z0-9-]{10,}|AKIA[A-Z0-9]{16})\b|(?<=\bBearer )[A-Za-z0-9._~+/-]{16,}=*/g;
+
+const credentialLengthMin = 15;
 
 export function createSecrets(environment: (name: string) => string | undefined): Secrets {
   /** What to look for and what to show instead. The longest first: one secret may hold another. */
@@ -45,8 +47,8 @@ export function createSecrets(environment: (name: string) => string | undefined)
     }
     return remember(name, found);
   };
-  const hideText = (text: string): string => (text.length < redactLengthMin ? text : known.reduce((clean, [form, label]) => clean.replaceAll(form, label), text));
-  const redactText = (text: string): string => (text.length < redactLengthMin ? text : hideText(text).replace(credentialPattern, "[secret]"));
+  const hideText = (text: string): string => (known.length === 0 || text.length < redactLengthMin ? text : known.reduce((clean, [form, label]) => clean.replaceAll(form, label), text));
+  const redactText = (text: string): string => (text.length < credentialLengthMin ? hideText(text) : hideText(text).replace(credentialPattern, "[secret]"));
   return {
     variable: (name) => {
       const found = environment(name);
@@ -65,16 +67,28 @@ function formsOf(secret: string): readonly string[] {
   return [...new Set([secret, JSON.stringify(secret).slice(1, -1), encodeURIComponent(secret)])];
 }
 
-/** The same data with every text and every name in it mapped; the very value where nothing changes. */
+/** The same data with every text and every name in it mapped; the very value where nothing changes, which is nearly always. */
 function mapTexts(value: Json, map: (text: string) => string): Json {
   if (typeof value === "string") return map(value);
   if (Array.isArray(value)) {
     const mapped = value.map((item: Json) => mapTexts(item, map));
     return mapped.every((item, index) => item === value[index]) ? value : mapped;
   }
-  if (!isJsonObject(value)) return value;
-  const entries = Object.entries(value).map(([key, item]) => [map(key), mapTexts(item, map)] as const);
-  return Object.keys(value).every((key, index) => key === entries[index]?.[0] && value[key] === entries[index]?.[1]) ? value : Object.fromEntries(entries);
+  return isJsonObject(value) ? mapEntries(value, map) : value;
+}
+
+function mapEntries(value: JsonObject, map: (text: string) => string): JsonObject {
+  const keys = Object.keys(value);
+  for (let index = 0; index < keys.length; index++) {
+    const key = keys[index] as string;
+    const mapped = mapTexts(value[key] as Json, map);
+    if (mapped === value[key] && map(key) === key) continue;
+    // What comes before is the same; what has changed is not gone through a second time.
+    const before = keys.slice(0, index).map((name) => [name, value[name] as Json] as const);
+    const after = keys.slice(index + 1).map((name) => [map(name), mapTexts(value[name] as Json, map)] as const);
+    return Object.fromEntries([...before, [map(key), mapped] as const, ...after]);
+  }
+  return value;
 }
 
 function readSecretFile(name: string, file: string): string {

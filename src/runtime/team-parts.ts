@@ -14,7 +14,7 @@ import type { RunServices } from "../run/run-services.ts";
 import { toWorker, type Worker } from "../run/worker.ts";
 import { listRegistrations, type Registration } from "../trigger/registration.ts";
 import { createSubscriptions } from "../trigger/subscriptions.ts";
-import { type AgentTasksMirror, createAgentTasksMirror, listAgentTasks } from "./agent-tasks.ts";
+import { type AgentTasksMirror, createAgentTasksMirror, createSharedAgentTasks } from "./agent-tasks.ts";
 import { dataDirectory } from "./data-directory.ts";
 import type { LiveTeamOptions } from "./live-team-options.ts";
 import type { Manifest } from "./manifest.ts";
@@ -75,6 +75,7 @@ export async function openParts(definition: TeamDefinition, options: LiveTeamOpt
       agentTasks?.note(change.task);
       return taskRecords(change, { team: name, versionOf: (agent) => workers.get(agent)?.version ?? null, id: () => ids("e") });
     },
+    onTask: (task) => agentTasks?.noteCommitted(task),
     redact: secrets.redact,
     onCommit: () => {
       tail?.changed();
@@ -85,7 +86,7 @@ export async function openParts(definition: TeamDefinition, options: LiveTeamOpt
       storage.outcome(failure);
     },
   });
-  agentTasks = data.shared !== null ? { of: listAgentTasks(data.engine), note: () => undefined } : createAgentTasksMirror(data.engine);
+  agentTasks = data.shared === null ? createAgentTasksMirror(data.engine) : createSharedAgentTasks(data.engine);
   tail = await createRecordTail(data.store.records, options.onRecord, (error) => options.print(`A record could not be shown: ${messageOf(error)}`));
   const registrations = listRegistrations(definitions);
   const subscriptions = createSubscriptions({ clock, team: name, taskId: () => ids("t"), registrations });
@@ -103,7 +104,7 @@ export async function openParts(definition: TeamDefinition, options: LiveTeamOpt
   };
 }
 
-type DataOptions = Pick<OpenDataOptions, "clock" | "ids" | "observe" | "redact" | "onCommit" | "onOutcome">;
+type DataOptions = Pick<OpenDataOptions, "clock" | "ids" | "observe" | "onTask" | "redact" | "onCommit" | "onOutcome">;
 
 async function openTeamData(team: string, options: LiveTeamOptions, wiring: DataOptions): Promise<OpenData> {
   const { cluster, random, print, dataDirectory: directory, watchCommits, leaseMs, onFenced } = options;

@@ -10,7 +10,7 @@ type ScheduleTrigger = EveryTrigger<unknown> | CronTrigger<unknown>;
 export async function fireSchedule(ports: FiringPorts, due: DueFiring<ScheduleTrigger>): Promise<FiringEnd> {
   const { registration, state, atMs, dueAtMs, key } = due;
   const { trigger, triggerId, agent } = registration;
-  if (state.lastTaskId !== null && (await ports.taskIsOpen(state.lastTaskId))) return endFiring(ports, due, { result: "coalesced", taskId: state.lastTaskId });
+  if (state.lastTaskId !== null && (await ports.taskIsOpen({ id: state.lastTaskId, agent }))) return endFiring(ports, due, { result: "coalesced", taskId: state.lastTaskId });
 
   const firing = { atMs, dueAtMs };
   const guard = trigger.if === undefined ? pass(true) : await runUserCode(ports.clock, `\`if\` of ${triggerId}`, ports.signal, () => trigger.if?.(firing) ?? true);

@@ -32,7 +32,7 @@ export interface FiringPorts {
   /** Starts the task and applies the writes in one commit; when a task with the key exists, returns it and applies nothing. */
   readonly start: (request: StartRequest) => Promise<Started>;
   readonly write: (writes: readonly Write[]) => Promise<void>;
-  readonly taskIsOpen: (taskId: string) => Promise<boolean>;
+  readonly taskIsOpen: (task: { readonly id: string; readonly agent: string }) => Promise<boolean>;
   readonly taskId: () => string;
   /** Aborts when the scheduler closes. */
   readonly signal: AbortSignal;

@@ -24,7 +24,7 @@ describe("a scheduled firing", () => {
     await open(world, agentWith("research", every("15m", { input: ({ dueAtMs }) => ({ dueAtMs }) })));
     await world.time.advance(15 * minute);
     const dueAtMs = startMs + 15 * minute;
-    expect(world.tasks).toEqual([{ id: "task_1", agent: "research", input: { dueAtMs }, key: `trigger:${id}:${dueAtMs}`, source: `trigger ${id}`, atMs: dueAtMs }]);
+    expect(world.tasks).toEqual([{ id: "task_1", agent: "research", input: { dueAtMs }, key: `trigger:${dueAtMs}:${id}`, source: `trigger ${id}`, atMs: dueAtMs }]);
     expect(world.receipts()).toEqual([
       expect.objectContaining({ event_type: "trigger", agent_id: "research", task_id: "task_1", result: "ran", team: "team", timestamp: new Date(dueAtMs).toISOString(), data: { triggerId: id, dueAtMs } }),
     ]);
@@ -128,7 +128,7 @@ describe("a firing whose task exists", () => {
   it("leaves its receipt and goes on: a process died between the start and the receipt", async () => {
     const world = new TriggerWorld();
     const dueAtMs = world.time.now() + 15 * minute;
-    world.claim(`trigger:${id}:${dueAtMs}`, "task_earlier");
+    world.claim(`trigger:${dueAtMs}:${id}`, "task_earlier");
     world.openTasks.add("task_earlier");
     await open(world, agentWith("research", every("15m")));
     await world.time.advance(30 * minute);
@@ -146,14 +146,14 @@ describe("a trigger at start", () => {
     const first = await open(world, agent);
     await world.time.advance(16 * minute);
     expect(world.tasks.map(({ key, atMs }) => [key, atMs - startMs])).toEqual([
-      [`trigger:${id}:start:${startMs}`, 0],
-      [`trigger:${id}:${startMs + 15 * minute}`, 15 * minute],
+      [`trigger:${startMs}:start:${id}`, 0],
+      [`trigger:${startMs + 15 * minute}:${id}`, 15 * minute],
     ]);
     await first.close();
     const restartMs = world.time.now();
     await open(world, agent);
     await world.time.advance(minute);
-    expect(world.tasks.at(-1)).toMatchObject({ key: `trigger:${id}:start:${restartMs}` });
+    expect(world.tasks.at(-1)).toMatchObject({ key: `trigger:${restartMs}:start:${id}` });
     expect(world.tasks).toHaveLength(3);
   });
 

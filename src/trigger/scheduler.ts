@@ -155,8 +155,9 @@ class TriggerScheduler implements Scheduler {
 
   /** Whole milliseconds until something fires: a fraction that a timer cannot wait would make it wake for nothing. Null: nothing will. */
   #leastWaitMs(): number | null {
-    const waits = this.#entries.filter(({ isFiring }) => !isFiring).map((entry) => this.#waitMs(entry));
-    return waits.length === 0 ? null : Math.max(0, Math.ceil(waits.reduce((least, wait) => Math.min(least, wait))));
+    let leastMs = Number.POSITIVE_INFINITY;
+    for (const entry of this.#entries) if (!entry.isFiring) leastMs = Math.min(leastMs, this.#waitMs(entry));
+    return leastMs === Number.POSITIVE_INFINITY ? null : Math.max(0, Math.ceil(leastMs));
   }
 
   /** How long until this trigger fires; 0 or less: now. */
@@ -205,7 +206,8 @@ class TriggerScheduler implements Scheduler {
     const dueAtMs = isStart ? this.#startedAtMs : state.nextAtMs;
     const nextAtMs = state.nextAtMs > atMs ? state.nextAtMs : computeNextAfter(trigger, state.nextAtMs, atMs);
     const turn = state.turn === 0 ? "" : `~${state.turn}`;
-    const key = isStart ? `trigger:${triggerId}:start:${dueAtMs}` : `trigger:${triggerId}:${dueAtMs}${turn}`;
+    // The instant comes first: keys and receipts of one round stand side by side in their indexes.
+    const key = isStart ? `trigger:${dueAtMs}:start:${triggerId}` : `trigger:${dueAtMs}${turn}:${triggerId}`;
     const after = { ...state, nextAtMs, lastFiredAtMs: atMs, startedFor: isStart ? dueAtMs : state.startedFor };
     return { registration, key, dueAtMs, atMs, state, after };
   }

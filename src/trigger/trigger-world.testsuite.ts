@@ -54,7 +54,7 @@ export class TriggerWorld {
       states: new Map(this.states),
       start: async (request) => this.#start(request),
       write: async (writes) => this.#write(writes),
-      taskIsOpen: async (taskId) => this.openTasks.has(taskId),
+      taskIsOpen: async ({ id }) => this.openTasks.has(id),
       taskId: () => `task_${++this.#ids}`,
       onError: (error) => void this.errors.push(error),
     });

@@ -138,7 +138,7 @@ it("forks a dead task behind what was good, a done one as a task of its own, and
   const refusals = await Promise.all([world.run("fork", taskId, "--from", "9"), world.run("fork", "t_none", "--from", "1"), world.run("fork", taskId), world.run("skip", "t_none")]);
 
   expect(forked.stdout).toMatch(new RegExp(`^${taskId} is queued again for report\\. 1 step is served from r_\\w+; step 2 is the first that executes again\\.\n$`));
-  expect(copy).toMatchObject({ created: true, served: 3, task: { status: "queued", key: null } });
+  expect(copy).toMatchObject({ created: true, served: 3, task: { status: "running", key: null } });
   expect(world.taken()).toEqual(["mended", "fail", "send", "send"]);
   expect(shown.stdout).toContain(`fork of ${taskId}`);
   expect(shown.stdout).toMatch(/2 {2}code +fail +served/);

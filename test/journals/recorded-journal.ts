@@ -67,7 +67,7 @@ export function writeJournal(directory: string, { task, run, steps, waits, forma
     db.exec("BEGIN");
     const { createdAtMs, ...fields } = task;
     const stored = insertTask(db, fields, createdAtMs, null);
-    saveTask(db, { ...stored, runId: run.id, startedAtMs: run.startedAtMs });
+    saveTask(db, stored, { ...stored, runId: run.id, startedAtMs: run.startedAtMs });
     insertRun(db, { id: run.id, taskId: task.id, agentVersion: "recorded", loopVersion, startedAtMs: run.startedAtMs });
     if (format !== journalFormat) db.run("UPDATE lh_run SET format = ?", format);
     const serial = getRun(db, run.id)?.serial ?? 0;

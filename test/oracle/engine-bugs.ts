@@ -160,7 +160,7 @@ export const engineBugs: readonly PlantedBug[] = [
   },
   {
     name: "a fenced process stops at once", harm: "an answer that was paid for is thrown away",
-    file: "src/engine/sqlite/live-runs.ts", find: "    void this.#options.writer.late.settled(arriveMsMax).then(() => {\n      for (const [, run] of runs) run.execution.tell(reason);\n    });", replace: "    for (const [, run] of runs) run.execution.tell(reason);", suites: [adapter],
+    file: "src/engine/sqlite/live-runs.ts", find: "    void this.#options.writer.late.settled(arriveMsMax).then(() => {\n      for (const [, run] of runs) run.execution.tell(() => reason);\n    });", replace: "    for (const [, run] of runs) run.execution.tell(() => reason);", suites: [adapter],
   },
   {
     name: "a fenced process does not wait for its steps", harm: "what they came to is not recorded",

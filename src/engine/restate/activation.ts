@@ -43,10 +43,10 @@ export class LiveActivation {
     for (const step of begun.journal.slice(begun.told)) told.add(step, []);
     this.#execution = new RunExecution({
       loaded: begun, execute, clock, limits,
-      host: (signal) => {
+      host: (abort) => {
         this.#host = new ActivationHost({
           context: options.context, told, facts,
-          scope: this.#scopeOf(options, signal),
+          scope: this.#scopeOf(options, abort.signal),
           startedAtMs: begun.startedAtMs,
           codeVersion: codeVersionOf(agent),
           onCompleted: (step) => this.#execution.addCompletion(step),
@@ -93,7 +93,7 @@ export class LiveActivation {
   /** The task is over, by somebody else's decision. What still executes is told so and is never applied. */
   stop(reason: Error): void {
     this.#isOver = true;
-    this.#execution.stop(reason);
+    this.#execution.stop(() => reason);
     this.#leave();
   }
 

@@ -1,7 +1,7 @@
 import type { SqliteDatabase } from "../../db/sqlite.ts";
-import type { TaskEnd } from "../../record/task.ts";
+import type { Task, TaskEnd } from "../../record/task.ts";
 import type { Write } from "../../record/write.ts";
-import type { ObserveTask } from "../engine.ts";
+import type { ObserveTask, TaskChange } from "../engine.ts";
 import type { JournaledStep } from "../journaled-step.ts";
 import type { EngineLimits } from "../limits.ts";
 import type { ClaimedRun } from "./claimed-run.ts";
@@ -9,6 +9,8 @@ import type { QueueBounds } from "./queue-bounds.ts";
 
 /** What a change brings about in memory, once it is on disk. */
 export interface Effects {
+  /** Tasks as they are now, in the order of their changes; the very objects that the observer was given. */
+  readonly changed: Task[];
   /** Runs that were given a slot. */
   readonly claimed: ClaimedRun[];
   /** Steps that were completed, for runs that are in memory. */
@@ -38,7 +40,13 @@ export interface Change {
 }
 
 export function noEffects(): Effects {
-  return { claimed: [], completed: [], left: [], ended: [], queued: [], hasCleared: false, dueAtMs: Number.POSITIVE_INFINITY };
+  return { changed: [], claimed: [], completed: [], left: [], ended: [], queued: [], hasCleared: false, dueAtMs: Number.POSITIVE_INFINITY };
+}
+
+/** Tells the observer of a task that came or moved, and makes the writes that it asks for. */
+export function observeChange(change: Change, told: TaskChange): void {
+  change.effects.changed.push(told.task);
+  change.write(change.observe(told));
 }
 
 /** A task came into the queue: it gets a slot now or at its instant, and it has a deadline. */

@@ -10,19 +10,22 @@ import { listReady } from "./tasks.ts";
 import { moveTask } from "./transition.ts";
 import { listWaits } from "./waits.ts";
 
-/** Gives up to `slots` runs of an agent a slot. A task without a run gets one. Of tasks that may be what kills the process, one executes at a time. */
-export function claimReady(change: Change, agent: EngineAgent, slots: number, newId: (prefix: string) => string): void {
+/**
+ * Gives up to `slots` runs of an agent a slot. A task without a run gets one. Of tasks that may be what kills the process, one executes at a time.
+ * False when the queue held nothing else that is ready.
+ */
+export function claimReady(change: Change, agent: EngineAgent, slots: number, newId: (prefix: string) => string): boolean {
   const { recoveriesIsolatedAbove } = change.limits;
   let hasSuspect = false;
-  for (const task of listReady(change.db, agent.name, change.atMs, recoveriesIsolatedAbove, slots)) {
+  const { tasks, hasMore } = listReady(change.db, agent.name, change.atMs, recoveriesIsolatedAbove, slots);
+  for (const task of tasks) {
     if (isSuspect(task, change.limits)) {
       if (hasSuspect) continue;
       hasSuspect = true;
     }
     const runId = task.runId ?? newId("r");
     const isNew = task.runId === null;
-    if (isNew) insertRun(change.db, { id: runId, taskId: task.id, agentVersion: agent.version, loopVersion: agent.loopVersion ?? 0, startedAtMs: change.atMs });
-    const run = getRun(change.db, runId);
+    const run = isNew ? insertRun(change.db, { id: runId, taskId: task.id, agentVersion: agent.version, loopVersion: agent.loopVersion ?? 0, startedAtMs: change.atMs }) : getRun(change.db, runId);
     assert(run !== null, `run ${runId} of task ${task.id} is not in the file`);
     const earlierVersion = run.agentVersion === agent.version ? null : run.agentVersion;
     if (earlierVersion !== null) setRunVersion(change.db, runId, agent.version);
@@ -46,4 +49,5 @@ export function claimReady(change: Change, agent: EngineAgent, slots: number, ne
       seed: listSeed(change.db, task.id),
     });
   }
+  return hasMore;
 }

@@ -1,6 +1,7 @@
 import { assert } from "../../base/assert.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { EngineAgent } from "../engine.ts";
+import type { Change, Effects } from "./change.ts";
 import { claimReady } from "./claim.ts";
 import { isFinal, type Writer } from "./writer.ts";
 
@@ -20,9 +21,13 @@ export class Dispatcher {
   readonly #options: DispatcherOptions;
   readonly #agents = new Map<string, EngineAgent>();
   readonly #taken = new Map<string, number>();
+  /** Slots that were given in changes of which it is not known yet whether they are on disk. */
+  readonly #claimed = new Map<string, number>();
   #isRunning = false;
   /** The agents to look at. */
   readonly #dirty = new Set<string>();
+  /** The agents in whose queues nothing was ready when they were looked at last: a free slot of theirs has nothing to go to. */
+  readonly #drained = new Set<string>();
   #isStopped = true;
 
   constructor(options: DispatcherOptions) {
@@ -59,14 +64,36 @@ export class Dispatcher {
     this.poke(agent);
   }
 
+  /** In the change that queues a task of this agent: what need not wait for a slot begins with the commit that brings it. */
+  claimAtOnce(change: Change, name: string): void {
+    const agent = this.#agents.get(name);
+    if (agent === undefined || this.#isStopped || this.#freeSlots(agent) <= 0 || this.#claim(change, agent)) return;
+    // Nothing that is ready is left in the queue.
+    const noted = change.effects.queued.lastIndexOf(name);
+    if (noted !== -1) change.effects.queued.splice(noted, 1);
+  }
+
+  /** What the change has claimed is in memory by now, or was undone. */
+  forgetClaims({ claimed }: Effects): void {
+    for (const { task } of claimed) this.#claimed.set(task.agent, (this.#claimed.get(task.agent) ?? 0) - 1);
+  }
+
   /** Something fell due, or no longer holds others up. */
   pokeAll(): void {
+    this.#drained.clear();
     for (const agent of this.#agents.keys()) this.#dirty.add(agent);
     this.#begin();
   }
 
-  /** Something came into this agent's queue, or freed a slot of it. */
+  /** Something came into this agent's queue. */
+  noteQueued(agent: string): void {
+    this.#drained.delete(agent);
+    this.poke(agent);
+  }
+
+  /** A slot of this agent may be free. */
   poke(agent: string): void {
+    if (this.#drained.has(agent)) return;
     this.#dirty.add(agent);
     this.#begin();
   }
@@ -90,19 +117,40 @@ export class Dispatcher {
   }
 
   async #dispatch(): Promise<void> {
-    const { writer, newId } = this.#options;
-    const agents = [...this.#dirty].map((name) => this.#agents.get(name)).filter((agent) => agent !== undefined);
-    this.#dirty.clear();
-    const isFree = (agent: EngineAgent): boolean => this.#freeSlots(agent) > 0;
-    if (!agents.some(isFree)) return;
+    const { writer } = this.#options;
+    let agents = this.#takeDirty();
+    if (!agents.some((agent) => this.#freeSlots(agent) > 0)) return;
     await writer.persist((change) => {
+      // Those that were poked since: tasks that come in one turn are given their slots in one commit.
+      agents = [...new Set([...agents, ...this.#takeDirty()])];
       for (const agent of agents) {
-        if (isFree(agent)) claimReady(change, agent, this.#freeSlots(agent), newId);
+        if (this.#freeSlots(agent) > 0) this.#claim(change, agent);
       }
     });
   }
 
+  /** Gives the free slots of an agent. False when nothing that is ready is left in its queue. */
+  #claim(change: Change, agent: EngineAgent): boolean {
+    const { claimed } = change.effects;
+    const before = claimed.length;
+    try {
+      const hasMore = claimReady(change, agent, this.#freeSlots(agent), this.#options.newId);
+      // Noted here and not after the commit: what is queued next may be known by then.
+      if (hasMore) this.#drained.delete(agent.name);
+      else this.#drained.add(agent.name);
+      return hasMore;
+    } finally {
+      this.#claimed.set(agent.name, (this.#claimed.get(agent.name) ?? 0) + claimed.length - before);
+    }
+  }
+
+  #takeDirty(): readonly EngineAgent[] {
+    const agents = [...this.#dirty].map((name) => this.#agents.get(name)).filter((agent) => agent !== undefined);
+    this.#dirty.clear();
+    return agents;
+  }
+
   #freeSlots(agent: EngineAgent): number {
-    return agent.concurrency - (this.#taken.get(agent.name) ?? 0);
+    return agent.concurrency - (this.#taken.get(agent.name) ?? 0) - (this.#claimed.get(agent.name) ?? 0);
   }
 }

@@ -21,11 +21,13 @@ export const engineMigrations: readonly Migration[] = [
         recoveries INTEGER NOT NULL, recoveries_without_progress INTEGER NOT NULL, out_of_memory_without_progress INTEGER NOT NULL, input TEXT NOT NULL, end TEXT
       ) STRICT;
       CREATE INDEX lh_task_queue ON lh_task (agent, (run_id IS NOT NULL) DESC, priority DESC, created_at_ms) WHERE status = 'queued';
-      CREATE INDEX lh_task_not_before ON lh_task (status, not_before_at_ms) WHERE status = 'queued';
+      CREATE INDEX lh_task_not_before ON lh_task (status, not_before_at_ms) WHERE status = 'queued' AND not_before_at_ms > 0;
       CREATE INDEX lh_task_deadline ON lh_task (deadline_at_ms) WHERE ended_at_ms IS NULL;
       CREATE INDEX lh_task_parent ON lh_task (parent_run_id) WHERE parent_run_id IS NOT NULL;
       CREATE INDEX lh_task_status ON lh_task (status, created_at_ms);
-      CREATE INDEX lh_task_agent ON lh_task (agent, status, created_at_ms);
+      -- Two, so that tasks that come and go touch one small index, and the large one only when they end.
+      CREATE INDEX lh_task_agent_open ON lh_task (agent, status, created_at_ms) WHERE ended_at_ms IS NULL;
+      CREATE INDEX lh_task_agent_ended ON lh_task (agent, status, created_at_ms) WHERE ended_at_ms IS NOT NULL;
 
       CREATE TABLE lh_run (
         serial INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, task_id TEXT NOT NULL, number INTEGER NOT NULL, agent_version TEXT NOT NULL, started_at_ms INTEGER NOT NULL, begun_at_ms INTEGER NOT NULL,

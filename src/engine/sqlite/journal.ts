@@ -36,12 +36,14 @@ export interface RunIds {
   readonly runSerial: number;
 }
 
-export function insertRun(db: SqliteDatabase, run: { readonly id: string; readonly taskId: string; readonly agentVersion: string; readonly loopVersion: number; readonly startedAtMs: number }): void {
-  db.run(
+export function insertRun(db: SqliteDatabase, run: { readonly id: string; readonly taskId: string; readonly agentVersion: string; readonly loopVersion: number; readonly startedAtMs: number }): StoredRun {
+  // The number is a subquery in a list of values: an INSERT from a SELECT may write several rows, for which SQLite keeps copies of the pages.
+  const { lastId } = db.run(
     `INSERT INTO lh_run (id, task_id, number, agent_version, started_at_ms, begun_at_ms, recoveries, format, loop_version)
-     SELECT ?, ?, 1 + count(*), ?, ?, ?, 0, ?, ? FROM lh_run WHERE task_id = ?`,
-    run.id, run.taskId, run.agentVersion, run.startedAtMs, run.startedAtMs, journalFormat, run.loopVersion, run.taskId,
+     VALUES (?1, ?2, (SELECT 1 + count(*) FROM lh_run WHERE task_id = ?2), ?3, ?4, ?4, 0, ?5, ?6)`,
+    run.id, run.taskId, run.agentVersion, run.startedAtMs, journalFormat, run.loopVersion,
   );
+  return { ...run, begunAtMs: run.startedAtMs, serial: lastId, recoveries: 0, format: journalFormat, randomRunId: run.id, keyRunId: run.id };
 }
 
 export function getRun(db: SqliteDatabase, runId: string): StoredRun | null {
@@ -131,8 +133,11 @@ export function replaceSeed(db: SqliteDatabase, taskId: string, seed: readonly S
   }
 }
 
+const noSeed: ReadonlyMap<string, SeededOutcome> = new Map();
+
 export function listSeed(db: SqliteDatabase, taskId: string): ReadonlyMap<string, SeededOutcome> {
   const rows = db.all("SELECT kind, name, occurrence, started_at_ms, completed_at_ms, outcome FROM lh_seed WHERE task_id = ? ORDER BY rowid", taskId);
+  if (rows.length === 0) return noSeed;
   return new Map(rows.map((row) => [keyOf(identityFromRow(row)), { outcome: outcomeFromRow(db, row), startedAtMs: numberOrNull(row["started_at_ms"]), completedAtMs: numberOrNull(row["completed_at_ms"]) }]));
 }
 

@@ -128,6 +128,7 @@ describe("processes that are killed", { timeout: 60_000 }, () => {
     const options = ["--steps", "1", "--lease-ms", "600", "--never-kill"];
     const stopped = startTeam(...options, "--step-ms", "2000");
     await stopped.said(/^begin 1$/);
+    await stopped.said(/^asked/);
     stopped.process.kill("SIGSTOP");
     const heir = startTeam(...options);
     const end = await heir.said(/^ended/);

@@ -1,5 +1,6 @@
 import { assert } from "../../base/assert.ts";
 import type { Clock, Timer } from "../../base/clock.ts";
+import { onNextTurn } from "../../base/turn.ts";
 import type { DrainReport, Execute } from "../engine.ts";
 import type { JournaledStep } from "../journaled-step.ts";
 import type { EngineLimits } from "../limits.ts";
@@ -69,13 +70,14 @@ export class LiveRuns {
     const execution = new RunExecution({
       loaded: claimed, clock, limits,
       execute: this.#execute,
-      host: (signal) => createSqliteRunHost({ claimed, writer, clock, limits, queueMax, signal, lose }),
+      host: (abort) => createSqliteRunHost({ claimed, writer, clock, limits, queueMax, abort, lose }),
     });
     const { agent, recoveriesWithoutProgress } = claimed.task;
     this.#runs.set(claimed.runId, { execution, agent, wasInterrupted: recoveriesWithoutProgress > 0 });
     dispatcher.take(agent);
     if (this.#isDraining) execution.drain();
-    execution.start();
+    // Whoever brought the task has its answer first, though the code should block the event loop.
+    onNextTurn(() => execution.start());
   }
 
   complete(runId: string, step: JournaledStep): void {
@@ -88,8 +90,8 @@ export class LiveRuns {
     this.#remove(runId);
   }
 
-  end(runId: string, reason: Error): void {
-    this.#runs.get(runId)?.execution.stop(reason);
+  end(runId: string, reasonOf: () => Error): void {
+    this.#runs.get(runId)?.execution.stop(reasonOf);
     this.#remove(runId);
   }
 
@@ -101,14 +103,14 @@ export class LiveRuns {
       this.#remove(runId);
     }
     void this.#options.writer.late.settled(arriveMsMax).then(() => {
-      for (const [, run] of runs) run.execution.tell(reason);
+      for (const [, run] of runs) run.execution.tell(() => reason);
     });
   }
 
   /** Nothing here will be written any more: the file takes nothing. */
   abandon(reason: Error): void {
     for (const [runId, run] of this.#runs) {
-      run.execution.stop(reason);
+      run.execution.stop(() => reason);
       this.#remove(runId);
     }
   }

@@ -63,7 +63,7 @@ export function acquireOwnership(options: OwnershipOptions): Ownership {
     timer = null;
     try {
       if (fileIdentity(db.path) !== identity) moved = fileMoved(db);
-      await commit.submit(() => db.run("UPDATE lh_owner SET renewed_at_ms = ?, renewed_monotonic_ms = ? WHERE epoch = ?", Math.floor(clock.now()), Math.floor(clock.monotonicMs()), epoch));
+      await commit.submit(() => db.run("UPDATE lh_owner SET renewed_at_ms = ?, renewed_monotonic_ms = ? WHERE epoch = ?", Math.floor(clock.now()), Math.floor(clock.monotonicMs()), epoch), { mayRepeat: true });
     } catch (error) {
       if (isFinal(error)) {
         onFenced(error as Error);

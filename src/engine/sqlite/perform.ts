@@ -1,4 +1,5 @@
 import type { Json } from "../../base/json.ts";
+import type { LazyAbort } from "../../base/lazy-abort.ts";
 import { sleep, type Clock } from "../../base/clock.ts";
 import { describeStep } from "../../record/step.ts";
 import type { NewTask } from "../../record/task.ts";
@@ -34,7 +35,8 @@ export interface PerformScope extends RunIds {
   readonly recoveriesWithoutProgress: number;
   /** 1, and one more for each crash that interrupted the run. */
   readonly attempt: number;
-  readonly signal: AbortSignal;
+  /** Aborts when what executes is to stop. */
+  readonly abort: Pick<LazyAbort, "signal">;
 }
 
 /** Does what durable code asked for, up to and including the commit. */
@@ -83,7 +85,8 @@ async function performStep(scope: PerformScope, operation: Operation, body: Step
  * executed again, as after a crash, until the file takes it.
  */
 async function executeBody(scope: PerformScope, { identity, number }: Operation, body: StepBody): Promise<StepEnd> {
-  const { clock, keyRunId, attempt, signal } = scope;
+  const { clock, keyRunId, attempt } = scope;
+  const { signal } = scope.abort;
   const idempotencyKey = `${keyRunId}/${identity.kind}/${identity.name}/${identity.occurrence}`;
   for (;;) {
     try {
@@ -103,7 +106,7 @@ async function performTransaction(scope: PerformScope, operation: Operation, bod
     if (!isRunning(change.db, scope)) return;
     const outcome = await runUserTransaction(change.db, body, check);
     commitEnd(scope, change, begun, { outcome });
-  });
+  }, { mayRepeat: false });
   return "ended";
 }
 

@@ -3,7 +3,7 @@ import type { SqlInput } from "../../db/sqlite.ts";
 import { SqliteDatabase } from "../../db/sqlite.ts";
 import { migrate } from "../../db/migration.ts";
 import { engineMigrations } from "./engine-migrations.ts";
-import { countQueued, listChildren, listInterrupted, listOverdue, listReady, listTasks, nextTaskInstantMs } from "./tasks.ts";
+import { countQueued, listChildren, listInterrupted, listOverdue, listParkedByOtherVersion, listReady, listTasks, nextTaskInstantMs } from "./tasks.ts";
 import { listDueWaits, listWaits, listWaitsForTask, nextWaitInstantMs } from "./waits.ts";
 
 const db = SqliteDatabase.open(":memory:");
@@ -17,13 +17,16 @@ function plansOf(query: (db: SqliteDatabase) => unknown): readonly string[] {
     statements.push([sql, parameters]);
     return [];
   };
-  query({ all: keep, get: (sql: string, ...parameters: readonly SqlInput[]) => void keep(sql, ...parameters) } as unknown as SqliteDatabase);
+  const keepOne = (sql: string, ...parameters: readonly SqlInput[]): void => void keep(sql, ...parameters);
+  query({ all: keep, allValues: keep, get: keepOne, getValues: keepOne } as unknown as SqliteDatabase);
   return statements.flatMap(([sql, parameters]) => db.allOnce(`EXPLAIN QUERY PLAN ${sql}`, ...parameters).map((row) => String(row["detail"])));
 }
 
 /** What runs at every firing, start and judgement: none of it may read a whole table, or sort tasks that it does not return. */
 const hotQueries: Readonly<Record<string, (db: SqliteDatabase) => unknown>> = {
   "tasks of all statuses": (tx) => listTasks(tx, {}),
+  "open tasks of an agent": (tx) => listTasks(tx, { agent: "a", statuses: ["queued", "running", "waiting"] }),
+  "tasks of an agent that other code could not go on with": (tx) => listParkedByOtherVersion(tx, "a", "1"),
   "ended tasks of an agent": (tx) => listTasks(tx, { agent: "a", statuses: ["done", "dead"] }),
   "open tasks": (tx) => listTasks(tx, { statuses: ["queued", "running", "waiting"] }),
   "the next task of an agent": (tx) => listReady(tx, "a", 1, 1, 1),
@@ -51,7 +54,7 @@ describe("the engine's queries", () => {
 
     // The one sort that is left is that of the rows which are returned.
     expect(plans.filter((plan) => plan.includes("TEMP B-TREE"))).toHaveLength(1);
-    expect(plans).toContain("SEARCH lh_task USING COVERING INDEX lh_task_agent (agent=? AND status=?)");
+    expect(plans).toContain("SEARCH lh_task USING INDEX lh_task_agent_ended (agent=? AND status=?)");
   });
 
   it("look for the next start among the queued tasks only", () => {

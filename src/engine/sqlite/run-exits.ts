@@ -54,7 +54,7 @@ export async function endRun(writer: Writer, ids: RunIds, { end, writes = [] }: 
     return await writer.persist((change) => {
       const task = currentTask(change, ids);
       if (task === null) return true;
-      endTask(change, task, boundedTaskEnd(end, ids.taskId, change.limits.valueBytesMax));
+      endTask(change, task, boundedTaskEnd(end, ids.taskId, change.limits.valueBytesMax), ids.runSerial);
       change.write(writes);
       return true;
     });
@@ -70,7 +70,7 @@ export async function failRun(writer: Writer, ids: RunIds, reason: DeadReason, e
   const end = deadEnd(reason, error);
   return await writer.persist((change) => {
     const task = currentTask(change, ids);
-    if (task !== null) endTask(change, task, end);
+    if (task !== null) endTask(change, task, end, ids.runSerial);
     return true;
   });
 }

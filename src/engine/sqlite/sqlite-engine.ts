@@ -10,7 +10,7 @@ import type { NewTask, Task, TaskEnd } from "../../record/task.ts";
 import type { Write } from "../../record/write.ts";
 import type { DrainReport, Engine, EngineAgent, Execute, LastOwner, ObserveTask, RecoveryReport, Started, StartOptions, TaskFilter } from "../engine.ts";
 import { Alarm } from "./alarm.ts";
-import type { Effects } from "./change.ts";
+import type { Change, Effects } from "./change.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import { isFileFailure } from "../../db/file-failure.ts";
 import { listSteps } from "./journal.ts";
@@ -37,6 +37,8 @@ export interface SqliteEngineOptions {
   /** Applies writes to the store's tables inside the open transaction. */
   readonly apply: (db: SqliteDatabase, writes: readonly Write[]) => void;
   readonly observe: ObserveTask;
+  /** Told of each task that came or moved, in the order of commits, when that is on disk: the very objects that `observe` was given. */
+  readonly onTask?: (task: Task) => void;
   /** Renewed while the engine is open and given back by `close`. Without it nobody else may open the file. */
   readonly ownership?: Ownership;
   /** Called once when another process has taken the file over; the engine has stopped executing. */
@@ -73,6 +75,7 @@ class SqliteEngine implements Engine {
     this.#writer = new Writer({
       db, commit, clock, limits, apply, observe,
       onCommitted: (effects) => this.#onCommitted(effects),
+      onUndone: (effects) => this.#dispatcher.forgetClaims(effects),
       onFenced: (error) => this.#fence(error),
     });
     this.#dispatcher = new Dispatcher({ clock, writer: this.#writer, newId: ids, onFault });
@@ -95,16 +98,31 @@ class SqliteEngine implements Engine {
   async start(task: NewTask, options: StartOptions = {}): Promise<Started> {
     this.#assertOpen();
     if (this.#state === "draining") throw engineDraining(task.id);
-    return await this.#writer.write((change) => {
-      const { seed, prefix } = options;
-      const started = startTask(change, task, {
-        queueMax: this.#live.queueMax,
-        ...(seed === undefined ? {} : { seed }),
-        ...(prefix === undefined ? {} : { fork: { prefix, newRunId: this.#options.ids("r") } }),
+    let isClaiming = false;
+    try {
+      return await this.#writer.write((change) => {
+        isClaiming = false;
+        const started = this.#startIn(change, task, options);
+        isClaiming = true;
+        if (started.created) this.#dispatcher.claimAtOnce(change, task.agent);
+        isClaiming = false;
+        return started;
       });
-      if (started.created) change.write(options.writes ?? []);
-      return started;
+    } catch (error) {
+      if (!isClaiming) throw error;
+      // A slot that cannot be given refuses no start: the task is queued, and the dispatcher tells of it and tries again.
+      return await this.#writer.write((change) => this.#startIn(change, task, options));
+    }
+  }
+
+  #startIn(change: Change, task: NewTask, { seed, prefix, writes = [] }: StartOptions): Started {
+    const started = startTask(change, task, {
+      queueMax: this.#live.queueMax,
+      ...(seed === undefined ? {} : { seed }),
+      ...(prefix === undefined ? {} : { fork: { prefix, newRunId: this.#options.ids("r") } }),
     });
+    if (started.created) change.write(writes);
+    return started;
   }
 
   async get(taskId: string): Promise<Task | null> {
@@ -208,14 +226,17 @@ class SqliteEngine implements Engine {
   }
 
   #onCommitted(effects: Effects): void {
+    const { onTask } = this.#options;
+    if (onTask !== undefined) for (const task of effects.changed) onTask(task);
     for (const { runId, how } of effects.left) this.#live.leave(runId, how);
     for (const { taskId, runId, end } of effects.ended) {
-      if (runId !== null) this.#live.end(runId, reasonOfEnd(taskId, end));
+      if (runId !== null) this.#live.end(runId, () => reasonOfEnd(taskId, end));
       this.#waiters.wake(taskId, end);
     }
+    this.#dispatcher.forgetClaims(effects);
     for (const claimed of effects.claimed) this.#live.launch(claimed);
     for (const { runId, step } of effects.completed) this.#live.complete(runId, step);
-    for (const agent of effects.queued) this.#dispatcher.poke(agent);
+    for (const agent of effects.queued) this.#dispatcher.noteQueued(agent);
     if (effects.hasCleared) this.#dispatcher.pokeAll();
     this.#alarm.note(effects.dueAtMs);
   }

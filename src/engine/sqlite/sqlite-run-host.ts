@@ -1,4 +1,5 @@
 import type { Clock } from "../../base/clock.ts";
+import type { LazyAbort } from "../../base/lazy-abort.ts";
 import type { EngineLimits } from "../limits.ts";
 import { keyOf } from "../journaled-step.ts";
 import type { RunHost } from "../run-host.ts";
@@ -13,15 +14,15 @@ export interface SqliteRunHostOptions {
   readonly clock: Clock;
   readonly limits: EngineLimits;
   readonly queueMax: (agent: string) => number;
-  readonly signal: AbortSignal;
+  readonly abort: Pick<LazyAbort, "signal">;
   readonly lose: (error: unknown) => void;
 }
 
 /** What one run does in the data file. */
-export function createSqliteRunHost({ claimed, writer, clock, limits, queueMax, signal, lose }: SqliteRunHostOptions): RunHost {
+export function createSqliteRunHost({ claimed, writer, clock, limits, queueMax, abort, lose }: SqliteRunHostOptions): RunHost {
   const { task, runId, runSerial, waits, codeVersion } = claimed;
   const scope: PerformScope = {
-    writer, clock, limits, queueMax, signal, runId, runSerial,
+    writer, clock, limits, queueMax, abort, runId, runSerial,
     keyRunId: claimed.keyRunId, taskId: task.id, taskSerial: task.serial,
     recoveriesWithoutProgress: task.recoveriesWithoutProgress, begunAtMs: claimed.begunAtMs, attempt: 1 + claimed.recoveries,
   };

@@ -2,7 +2,7 @@ import type { NewTask } from "../../record/task.ts";
 import { boundedJson } from "../bounded-json.ts";
 import type { RunPrefix, SeededStep, Started } from "../engine.ts";
 import { assertWellFormedKey, keyConflict, keyHolder, queueFull } from "../refusal.ts";
-import { noteQueued, type Change } from "./change.ts";
+import { noteQueued, observeChange, type Change } from "./change.ts";
 import { replaceSeed } from "./journal.ts";
 import { insertForkedRun } from "./runs.ts";
 import { getTask, insertTask, saveTask, toTask, type StoredTask } from "./tasks.ts";
@@ -30,14 +30,14 @@ export function startTask(change: Change, task: NewTask, plan: StartPlan): Start
   const stored = plan.fork === undefined ? inserted : forked(change, inserted, plan.fork);
   if (plan.seed !== undefined && plan.seed.length > 0) replaceSeed(change.db, task.id, plan.seed);
   noteQueued(change, stored);
-  change.write(change.observe({ task: toTask(stored), from: null, atMs: change.atMs }));
+  observeChange(change, { task: toTask(stored), from: null, atMs: change.atMs });
   return { taskId: task.id, created: true };
 }
 
 function forked(change: Change, task: StoredTask, { prefix, newRunId }: NonNullable<StartPlan["fork"]>): StoredTask {
   if (!insertForkedRun(change.db, { id: newRunId, taskId: task.id }, prefix, change.atMs)) return task;
   const withRun: StoredTask = { ...task, runId: newRunId };
-  saveTask(change.db, withRun);
+  saveTask(change.db, task, withRun);
   return withRun;
 }
 

@@ -1,6 +1,6 @@
 import { loadJson, storeJson } from "../../db/payload.ts";
-import type { Row, SqliteDatabase } from "../../db/sqlite.ts";
-import { taskStatuses, type NewTask, type Task, type TaskEnd, type TaskStatus, type WaitingReason } from "../../record/task.ts";
+import type { SqliteDatabase, Values } from "../../db/sqlite.ts";
+import { isEnded, taskStatuses, type NewTask, type Task, type TaskEnd, type TaskStatus, type WaitingReason } from "../../record/task.ts";
 import type { TaskFilter } from "../engine.ts";
 import type { TaskState } from "../task-rules.ts";
 import type { RunIds } from "./journal.ts";
@@ -15,22 +15,38 @@ const listMax = 10_000;
 /** SQLite plans a statement anew at each use when its limit is a bare parameter; that costs more than the query. */
 const limitOf = "LIMIT 0 + ?";
 
+/** In the order in which `taskFromRow` takes them. */
+const taskColumns = [
+  "id", "agent", "input", "key", "priority", "not_before_at_ms", "deadline_at_ms", "depth", "source", "status", "waiting_reason", "created_at_ms", "started_at_ms", "ended_at_ms",
+  "status_since_ms", "open_since_ms", "run_id", "parent_run_id", "recoveries", "recoveries_without_progress", "out_of_memory_without_progress", "serial", "end",
+];
+const selectTask = `SELECT ${taskColumns.map((column) => `lh_task.${column}`).join(", ")}`;
+
+// Whole texts, not made anew at each use: a statement is found by its text.
+const selectTaskById = `${selectTask} FROM lh_task WHERE id = ?`;
+/** `isSuspect`, where ?3 is recoveriesIsolatedAbove. */
+const suspect = "out_of_memory_without_progress > 0 OR recoveries_without_progress > ?3";
+const selectReady = `${selectTask} FROM lh_task WHERE agent = ?1 AND status = 'queued' AND not_before_at_ms <= ?2
+    AND (NOT (${suspect}) OR NOT EXISTS (SELECT 1 FROM lh_task WHERE status = 'running' AND (${suspect})))
+  ORDER BY (run_id IS NOT NULL) DESC, priority DESC, created_at_ms, rowid LIMIT 0 + ?4`;
+const selectChildren = `${selectTask} FROM lh_task WHERE parent_run_id = ? AND ended_at_ms IS NULL ORDER BY rowid`;
+
 export function getTask(db: SqliteDatabase, id: string): StoredTask | null {
-  const row = db.get("SELECT * FROM lh_task WHERE id = ?", id);
+  const row = db.getValues(selectTaskById, id);
   return row === undefined ? null : taskFromRow(db, row);
 }
 
-const selectTaskOfRun = "SELECT lh_task.* FROM lh_run JOIN lh_task ON lh_task.id = lh_run.task_id AND lh_task.run_id = lh_run.id";
+const selectTaskOfRun = `${selectTask} FROM lh_run JOIN lh_task ON lh_task.id = lh_run.task_id AND lh_task.run_id = lh_run.id`;
 
 /** The task that this run belongs to, null when it has another run by now. */
 export function getTaskOfRun(db: SqliteDatabase, runId: string): StoredTask | null {
-  const row = db.get(`${selectTaskOfRun} WHERE lh_run.id = ?`, runId);
+  const row = db.getValues(`${selectTaskOfRun} WHERE lh_run.id = ?`, runId);
   return row === undefined ? null : taskFromRow(db, row);
 }
 
 /** Like `getTaskOfRun`, by lh_run.serial. */
 export function getTaskOfRunSerial(db: SqliteDatabase, run: number): StoredTask | null {
-  const row = db.get(`${selectTaskOfRun} WHERE lh_run.serial = ?`, run);
+  const row = db.getValues(`${selectTaskOfRun} WHERE lh_run.serial = ?`, run);
   return row === undefined ? null : taskFromRow(db, row);
 }
 
@@ -48,14 +64,22 @@ export function insertTask(db: SqliteDatabase, task: NewTask, createdAtMs: numbe
   };
 }
 
-/** Writes what can change of a task. */
-export function saveTask(db: SqliteDatabase, task: StoredTask): void {
-  db.run(
-    `UPDATE lh_task SET status = ?, waiting_reason = ?, deadline_at_ms = ?, started_at_ms = ?, ended_at_ms = ?, status_since_ms = ?, open_since_ms = ?, run_id = ?,
-       parent_run_id = ?, recoveries = ?, recoveries_without_progress = ?, out_of_memory_without_progress = ?, end = ? WHERE serial = ?`,
-    task.status, task.waitingReason, task.deadlineAtMs, task.startedAtMs, task.endedAtMs, task.statusSinceMs, task.openSinceMs, task.runId, task.parentRunId,
-    task.recoveries, task.recoveriesWithoutProgress, task.outOfMemoryWithoutProgress, task.end === null ? null : storeJson(db, JSON.stringify(task.end)), task.serial,
-  );
+const movingColumns =
+  "status = ?, waiting_reason = ?, started_at_ms = ?, status_since_ms = ?, open_since_ms = ?, run_id = ?, recoveries = ?, recoveries_without_progress = ?, out_of_memory_without_progress = ?";
+/** A column that is named is written into its indexes again, changed or not: what rarely changes is named only then. */
+const updateMoved = `UPDATE lh_task SET ${movingColumns} WHERE serial = ?`;
+const updateAll = `UPDATE lh_task SET ${movingColumns}, deadline_at_ms = ?, ended_at_ms = ?, parent_run_id = ?, end = ? WHERE serial = ?`;
+
+/** Writes what has changed of a task that was `before`. */
+export function saveTask(db: SqliteDatabase, before: StoredTask, task: StoredTask): void {
+  const moving = [
+    task.status, task.waitingReason, task.startedAtMs, task.statusSinceMs, task.openSinceMs, task.runId, task.recoveries, task.recoveriesWithoutProgress, task.outOfMemoryWithoutProgress,
+  ] as const;
+  if (before.end === task.end && before.endedAtMs === task.endedAtMs && before.deadlineAtMs === task.deadlineAtMs && before.parentRunId === task.parentRunId) {
+    db.run(updateMoved, ...moving, task.serial);
+    return;
+  }
+  db.run(updateAll, ...moving, task.deadlineAtMs, task.endedAtMs, task.parentRunId, task.end === null ? null : storeJson(db, JSON.stringify(task.end)), task.serial);
 }
 
 /** True when there were any. */
@@ -71,12 +95,13 @@ export function isRunning(db: SqliteDatabase, { taskSerial, runId }: Pick<RunIds
 /** Each status is a walk of an index from one end, so that a list costs what it returns, however many tasks there are. */
 export function listTasks(db: SqliteDatabase, { statuses = taskStatuses, agent, limit = listDefault, first = "newest" }: TaskFilter): readonly Task[] {
   const limitOfAll = Math.max(0, Math.min(limit, listMax));
-  const ofAgent = agent === undefined ? "" : "agent = ? AND ";
+  // An index holds those of an agent that are open, another one those that have ended.
+  const ofAgent = (status: TaskStatus): string => (agent === undefined ? "" : `agent = ? AND ended_at_ms IS ${isEnded(status) ? "NOT NULL" : "NULL"} AND `);
   const order = first === "newest" ? "created_at_ms DESC, rowid DESC" : "created_at_ms, rowid";
-  const ofStatus = statuses.map(() => `SELECT * FROM (SELECT rowid AS place FROM lh_task WHERE ${ofAgent}status = ? ORDER BY ${order} ${limitOf})`);
+  const ofStatus = statuses.map((status) => `SELECT * FROM (SELECT rowid AS place FROM lh_task WHERE ${ofAgent(status)}status = ? ORDER BY ${order} ${limitOf})`);
   if (ofStatus.length === 0) return [];
-  const rows = db.all(
-    `SELECT * FROM lh_task WHERE rowid IN (${ofStatus.join(" UNION ALL ")}) ORDER BY ${order} ${limitOf}`,
+  const rows = db.allValues(
+    `${selectTask} FROM lh_task WHERE rowid IN (${ofStatus.join(" UNION ALL ")}) ORDER BY ${order} ${limitOf}`,
     ...statuses.flatMap((status) => (agent === undefined ? [status, limitOfAll] : [agent, status, limitOfAll])), limitOfAll,
   );
   return rows.map((row) => toTask(taskFromRow(db, row)));
@@ -87,35 +112,33 @@ export function countQueued(db: SqliteDatabase, agent: string): number {
   return Number(db.get("SELECT count(*) AS n FROM lh_task WHERE agent = ? AND status = 'queued' AND (run_id IS NOT NULL) = 0", agent)?.["n"] ?? 0);
 }
 
-/** `isSuspect`, where ?3 is recoveriesIsolatedAbove. */
-const suspect = "out_of_memory_without_progress > 0 OR recoveries_without_progress > ?3";
+export interface ReadyTasks {
+  readonly tasks: readonly StoredTask[];
+  /** There are others. */
+  readonly hasMore: boolean;
+}
 
 /** What this agent does next: runs that can go on before new ones, then by priority, then by age. A suspect, only while no other executes. */
-export function listReady(db: SqliteDatabase, agent: string, atMs: number, recoveriesIsolatedAbove: number, limit: number): readonly StoredTask[] {
-  const rows = db.all(
-    `SELECT * FROM lh_task WHERE agent = ?1 AND status = 'queued' AND not_before_at_ms <= ?2
-       AND (NOT (${suspect}) OR NOT EXISTS (SELECT 1 FROM lh_task WHERE status = 'running' AND (${suspect})))
-     ORDER BY (run_id IS NOT NULL) DESC, priority DESC, created_at_ms, rowid LIMIT 0 + ?4`,
-    agent, atMs, recoveriesIsolatedAbove, limit,
-  );
-  return rows.map((row) => taskFromRow(db, row));
+export function listReady(db: SqliteDatabase, agent: string, atMs: number, recoveriesIsolatedAbove: number, limit: number): ReadyTasks {
+  const rows = db.allValues(selectReady, agent, atMs, recoveriesIsolatedAbove, limit + 1);
+  return { tasks: rows.slice(0, limit).map((row) => taskFromRow(db, row)), hasMore: rows.length > limit };
 }
 
 /** Unfinished tasks whose deadline has come. */
 export function listOverdue(db: SqliteDatabase, atMs: number, limit: number): readonly StoredTask[] {
-  return db.all("SELECT * FROM lh_task WHERE ended_at_ms IS NULL AND deadline_at_ms <= ? ORDER BY deadline_at_ms, rowid LIMIT 0 + ?", atMs, limit).map((row) => taskFromRow(db, row));
+  return db.allValues(`${selectTask} FROM lh_task WHERE ended_at_ms IS NULL AND deadline_at_ms <= ? ORDER BY deadline_at_ms, rowid LIMIT 0 + ?`, atMs, limit).map((row) => taskFromRow(db, row));
 }
 
 /** Tasks that were executing when the last owner of the file went away. */
 export function listInterrupted(db: SqliteDatabase, limit: number): readonly StoredTask[] {
-  return db.all("SELECT * FROM lh_task WHERE status = 'running' ORDER BY created_at_ms, rowid LIMIT 0 + ?", limit).map((row) => taskFromRow(db, row));
+  return db.allValues(`${selectTask} FROM lh_task WHERE status = 'running' ORDER BY created_at_ms, rowid LIMIT 0 + ?`, limit).map((row) => taskFromRow(db, row));
 }
 
 /** Runs of this agent that other code than this could not go on with. */
 export function listParkedByOtherVersion(db: SqliteDatabase, agent: string, codeVersion: string): readonly StoredTask[] {
-  const rows = db.all(
-    `SELECT lh_task.* FROM lh_task JOIN lh_run ON lh_run.id = lh_task.run_id
-     WHERE lh_task.status = 'waiting' AND lh_task.waiting_reason = 'code-mismatch' AND lh_task.agent = ? AND lh_run.parked_version <> ?`,
+  const rows = db.allValues(
+    `${selectTask} FROM lh_task JOIN lh_run ON lh_run.id = lh_task.run_id
+     WHERE lh_task.status = 'waiting' AND lh_task.ended_at_ms IS NULL AND lh_task.waiting_reason = 'code-mismatch' AND lh_task.agent = ? AND lh_run.parked_version <> ?`,
     agent, codeVersion,
   );
   return rows.map((row) => taskFromRow(db, row));
@@ -123,12 +146,12 @@ export function listParkedByOtherVersion(db: SqliteDatabase, agent: string, code
 
 /** Unfinished tasks that a run called. */
 export function listChildren(db: SqliteDatabase, runId: string): readonly StoredTask[] {
-  return db.all("SELECT * FROM lh_task WHERE parent_run_id = ? AND ended_at_ms IS NULL ORDER BY rowid", runId).map((row) => taskFromRow(db, row));
+  return db.allValues(selectChildren, runId).map((row) => taskFromRow(db, row));
 }
 
 /** The next instant at which a queued task may start or an unfinished one is overdue. */
 export function nextTaskInstantMs(db: SqliteDatabase, afterMs: number): number | null {
-  const start = db.get("SELECT not_before_at_ms AS at FROM lh_task WHERE status = 'queued' AND not_before_at_ms > ? ORDER BY not_before_at_ms LIMIT 1", afterMs)?.["at"];
+  const start = db.get("SELECT not_before_at_ms AS at FROM lh_task WHERE status = 'queued' AND not_before_at_ms > 0 AND not_before_at_ms > ? ORDER BY not_before_at_ms LIMIT 1", afterMs)?.["at"];
   const deadline = db.get("SELECT min(deadline_at_ms) AS at FROM lh_task WHERE ended_at_ms IS NULL")?.["at"];
   const instants = [start, deadline].filter((at) => typeof at === "number");
   return instants.length === 0 ? null : Math.min(...instants);
@@ -136,36 +159,40 @@ export function nextTaskInstantMs(db: SqliteDatabase, afterMs: number): number |
 
 /** The task as the port shows it. */
 export function toTask(stored: StoredTask): Task {
-  const { recoveriesWithoutProgress: _, outOfMemoryWithoutProgress: __, serial: ___, ...task } = stored;
-  return task;
+  // Named one by one: this is done at every change, and leaving fields out of a copy costs several times as much.
+  const { id, agent, input, key, priority, notBeforeAtMs, deadlineAtMs, depth, source, status, waitingReason, createdAtMs, startedAtMs, endedAtMs, statusSinceMs, openSinceMs, runId, parentRunId, recoveries, end } = stored;
+  return { id, agent, input, key, priority, notBeforeAtMs, deadlineAtMs, depth, source, status, waitingReason, createdAtMs, startedAtMs, endedAtMs, statusSinceMs, openSinceMs, runId, parentRunId, recoveries, end };
 }
 
-function taskFromRow(db: SqliteDatabase, row: Row): StoredTask {
-  const end = textOrNull(row["end"]);
+function taskFromRow(db: SqliteDatabase, row: Values): StoredTask {
+  const [
+    id, agent, input, key, priority, notBeforeAtMs, deadlineAtMs, depth, source, status, waitingReason, createdAtMs, startedAtMs, endedAtMs,
+    statusSinceMs, openSinceMs, runId, parentRunId, recoveries, recoveriesWithoutProgress, outOfMemoryWithoutProgress, serial, end,
+  ] = row;
   return {
-    id: String(row["id"]),
-    agent: String(row["agent"]),
-    input: loadJson(db, String(row["input"])),
-    key: textOrNull(row["key"]),
-    priority: Number(row["priority"]),
-    notBeforeAtMs: Number(row["not_before_at_ms"]),
-    deadlineAtMs: Number(row["deadline_at_ms"]),
-    depth: Number(row["depth"]),
-    source: String(row["source"]),
-    status: row["status"] as TaskStatus,
-    waitingReason: textOrNull(row["waiting_reason"]) as WaitingReason | null,
-    createdAtMs: Number(row["created_at_ms"]),
-    startedAtMs: numberOrNull(row["started_at_ms"]),
-    endedAtMs: numberOrNull(row["ended_at_ms"]),
-    statusSinceMs: Number(row["status_since_ms"]),
-    openSinceMs: Number(row["open_since_ms"]),
-    runId: textOrNull(row["run_id"]),
-    parentRunId: textOrNull(row["parent_run_id"]),
-    recoveries: Number(row["recoveries"]),
-    recoveriesWithoutProgress: Number(row["recoveries_without_progress"]),
-    outOfMemoryWithoutProgress: Number(row["out_of_memory_without_progress"]),
-    serial: Number(row["serial"]),
-    end: end === null ? null : (loadJson(db, end) as unknown as TaskEnd),
+    id: String(id),
+    agent: String(agent),
+    input: loadJson(db, String(input)),
+    key: textOrNull(key),
+    priority: Number(priority),
+    notBeforeAtMs: Number(notBeforeAtMs),
+    deadlineAtMs: Number(deadlineAtMs),
+    depth: Number(depth),
+    source: String(source),
+    status: status as TaskStatus,
+    waitingReason: textOrNull(waitingReason) as WaitingReason | null,
+    createdAtMs: Number(createdAtMs),
+    startedAtMs: numberOrNull(startedAtMs),
+    endedAtMs: numberOrNull(endedAtMs),
+    statusSinceMs: Number(statusSinceMs),
+    openSinceMs: Number(openSinceMs),
+    runId: textOrNull(runId),
+    parentRunId: textOrNull(parentRunId),
+    recoveries: Number(recoveries),
+    recoveriesWithoutProgress: Number(recoveriesWithoutProgress),
+    outOfMemoryWithoutProgress: Number(outOfMemoryWithoutProgress),
+    serial: Number(serial),
+    end: typeof end === "string" ? (loadJson(db, end) as unknown as TaskEnd) : null,
   };
 }
 

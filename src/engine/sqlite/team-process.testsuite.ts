@@ -61,7 +61,9 @@ const nowMs = systemClock.now();
 const task = { id: "job", agent: "a", input: null, key: null, priority: 0, notBeforeAtMs: nowMs, deadlineAtMs: nowMs + 3_600_000, depth: 0, source: "test" };
 await engine.start(task);
 try {
-  say(`ended ${JSON.stringify(await engine.result("job"))}`);
+  const ended = engine.result("job");
+  say("asked for the end");
+  say(`ended ${JSON.stringify(await ended)}`);
   await engine.close();
   await commit.close();
   db.close();

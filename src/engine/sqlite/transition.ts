@@ -3,7 +3,7 @@ import type { StepOutcome } from "../../record/step.ts";
 import type { TaskChange } from "../engine.ts";
 import type { JournaledStep } from "../journaled-step.ts";
 import { computeMoved, type TaskFields } from "../task-rules.ts";
-import { noteQueued, type Change } from "./change.ts";
+import { noteQueued, observeChange, type Change } from "./change.ts";
 import { appendStep, getRun, replaceSeed } from "./journal.ts";
 import { clearRecoveriesWithoutProgress, getTaskOfRunSerial, listChildren, saveTask, toTask, type StoredTask } from "./tasks.ts";
 import { deleteWait, forgetWaits, listWaitsForTask, type StoredWait } from "./waits.ts";
@@ -11,11 +11,11 @@ import { deleteWait, forgetWaits, listWaitsForTask, type StoredWait } from "./wa
 /** Brings a task from one status to another and tells the observer, and the store when it leaves its slot, in the same commit. */
 export function moveTask(change: Change, task: StoredTask, fields: TaskFields, more: Pick<TaskChange, "failure" | "earlierVersion"> = {}): StoredTask {
   const moved = computeMoved(task, fields, change.atMs);
-  saveTask(change.db, moved);
+  saveTask(change.db, task, moved);
   if (task.status === "running") change.write([{ type: "task.left", taskId: task.id }]);
   if (moved.status === "queued") noteQueued(change, moved);
   if (moved.status === "queued" && moved.runId === null) change.queues.note(moved.agent);
-  change.write(change.observe({ task: toTask(moved), from: task.status, atMs: change.atMs, ...more }));
+  observeChange(change, { task: toTask(moved), from: task.status, atMs: change.atMs, ...more });
   return moved;
 }
 
@@ -36,20 +36,19 @@ export function completeWait(change: Change, wait: StoredWait, outcome: StepOutc
   if (step !== null) noteCompleted(change, task, task.runId, step);
 }
 
-/** Ends a task. Who waits for it is told in the same commit; tasks that it called and that have not ended are canceled. */
-export function endTask(change: Change, task: StoredTask, end: TaskEnd): void {
+/** Ends a task. Who waits for it is told in the same commit; tasks that it called and that have not ended are canceled. `runSerial` is of its run, where it is known. */
+export function endTask(change: Change, task: StoredTask, end: TaskEnd, runSerial?: number): void {
   const ended = moveTask(change, task, { status: end.status, end, endedAtMs: change.atMs });
   change.effects.ended.push({ taskId: ended.id, runId: ended.runId, end });
   replaceSeed(change.db, ended.id, []);
-  if (ended.runId !== null) abandonRun(change, ended.runId, `The task that called this one is ${end.status}.`);
+  if (ended.runId !== null) abandonRun(change, ended.runId, `The task that called this one is ${end.status}.`, runSerial);
   for (const wait of listWaitsForTask(change.db, ended.id)) completeWait(change, wait, { ok: true, value: { ...end, taskId: ended.id } as unknown as EndAsJson });
 }
 
 type EndAsJson = Extract<StepOutcome, { readonly ok: true }>["value"];
 
 /** What a run that will not go on leaves behind: its waits are forgotten, its children canceled. */
-export function abandonRun(change: Change, runId: string, reason: string): void {
-  const run = getRun(change.db, runId);
-  if (run !== null) forgetWaits(change.db, run.serial);
+export function abandonRun(change: Change, runId: string, reason: string, runSerial = getRun(change.db, runId)?.serial): void {
+  if (runSerial !== undefined) forgetWaits(change.db, runSerial);
   for (const child of listChildren(change.db, runId)) endTask(change, child, { status: "canceled", reason });
 }

@@ -1,6 +1,6 @@
 import { sleep, type Clock } from "../../base/clock.ts";
 import { isLonghaulError, type LonghaulError } from "../../base/error.ts";
-import type { GroupCommit } from "../../db/group-commit.ts";
+import type { GroupCommit, SubmitOptions } from "../../db/group-commit.ts";
 import type { SqliteDatabase } from "../../db/sqlite.ts";
 import type { Write } from "../../record/write.ts";
 import type { ObserveTask } from "../engine.ts";
@@ -19,6 +19,8 @@ export interface WriterOptions {
   readonly observe: ObserveTask;
   /** Takes the effects of a change in the order of commits, in the turn in which it is known to be on disk. */
   readonly onCommitted: (effects: Effects) => void;
+  /** What a change would have brought about: it was undone. */
+  readonly onUndone: (effects: Effects) => void;
   /** Another process owns the file: nothing can be written any more. */
   readonly onFenced: (error: Error) => void;
 }
@@ -44,18 +46,18 @@ export class Writer {
 
   /** One try. Rejects with what the work threw, or with what refused the commit. */
   async write<T>(work: Work<T>): Promise<T> {
-    return await this.#attempt(work, () => undefined);
+    return await this.#attempt(work, { mayRepeat: true }, () => undefined);
   }
 
   /**
-   * Tries until the file takes it: a full disk or a lock delays the work and loses nothing.
+   * Tries until the file takes it: a full disk or a lock delays the work and loses nothing. Work that runs users' code is not repeated for the sake of others.
    * Rejects with what the work itself threw, and with ENGINE_FENCED and ENGINE_CLOSED.
    */
-  async persist<T>(work: Work<T>): Promise<T> {
+  async persist<T>(work: Work<T>, options: SubmitOptions = { mayRepeat: true }): Promise<T> {
     for (;;) {
       let isOwnRefusal = false;
       try {
-        return await this.#attempt(work, () => (isOwnRefusal = true));
+        return await this.#attempt(work, options, (isOwn) => (isOwnRefusal = isOwn));
       } catch (error) {
         // A refusal in a commit that the file did not take is none yet: what it was told of may be undone with it.
         if (isFinal(error) || (isOwnRefusal && !isFileFailure(error))) throw error;
@@ -67,16 +69,21 @@ export class Writer {
   /** Reads what is committed: at once, or after the transaction that is open. */
   async read<T>(query: (db: SqliteDatabase) => T): Promise<T> {
     const { db, commit } = this.#options;
-    return db.inTransaction ? await commit.submit(query) : query(db);
+    return db.inTransaction ? await commit.submit(query, { mayRepeat: true }) : query(db);
   }
 
-  #attempt<T>(work: Work<T>, onRefusal: () => void): Promise<T> {
-    const effects = noEffects();
+  #attempt<T>(work: Work<T>, options: SubmitOptions, onRefusal: (isOwn: boolean) => void): Promise<T> {
+    const { onUndone } = this.#options;
+    let effects = noEffects();
     this.#pending++;
     return this.#options.commit
       .submit((db) => {
+        // It may have been made before, and undone for the sake of another one.
+        onUndone(effects);
+        effects = noEffects();
+        onRefusal(false);
         const refuse = (error: unknown): never => {
-          if (db.inTransaction && !isFileFailure(error)) onRefusal();
+          onRefusal(db.inTransaction && !isFileFailure(error));
           throw error;
         };
         // Only work that awaits becomes a promise: the others need no turn of the event loop of their own.
@@ -86,7 +93,7 @@ export class Writer {
         } catch (error) {
           return refuse(error);
         }
-      })
+      }, options)
       .then(
         (value) => {
           this.#pending--;
@@ -96,6 +103,7 @@ export class Writer {
         (error: unknown) => {
           this.#pending--;
           if (isFileFailure(error)) this.#queues.forget();
+          onUndone(effects);
           if (isFenced(error)) this.#options.onFenced(error);
           throw error;
         },

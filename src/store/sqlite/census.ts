@@ -5,7 +5,7 @@ import type { RecordCensus } from "../store.ts";
 /** Hashed in lumps: one row of the result for each record would cost more than the hash. */
 const lump = 1_000;
 
-const selectLump = `SELECT max(position) AS last, count(*) AS n, group_concat(line, char(10)) AS lines FROM (
+const selectLump = `SELECT max(position) AS last, count(*) AS n, CAST(group_concat(line, char(10)) AS BLOB) AS lines FROM (
     SELECT position, json_array(id, timestamp, team, agent_id, agent_version, task_id, run_id, step, attempt, event_type, tool_name, tool_args, result,
       duration_ms, tokens_used, cost_micro_usd, reason, simulated, data) AS line
     FROM lh_record WHERE position > ? ORDER BY position LIMIT ${lump})`;
@@ -19,7 +19,7 @@ export function takeCensus(db: SqliteDatabase): RecordCensus {
   for (let position = 0, isWhole = true; isWhole; ) {
     const row = db.get(selectLump, position);
     const n = Number(row?.["n"]);
-    if (n > 0) hash.update(`${String(row?.["lines"])}\n`);
+    if (n > 0) hash.update(row?.["lines"] as Uint8Array).update("\n");
     records += n;
     position = Number(row?.["last"]);
     isWhole = n === lump;

@@ -34,7 +34,8 @@ it.each<[string, RecordFilter, string]>([
   ["a kind of event", { eventTypes: ["alert", "error"] }, "COVERING INDEX lh_record_by_event (event_type=?)"],
   ["tool calls over 5 s in the last hour", { eventTypes: ["tool_call"], sinceMs: 5, durationMsMin: 5_000 }, "COVERING INDEX lh_record_by_event (event_type=? AND at_ms>?)"],
   ["slow calls of one tool", { toolName: "search", sinceMs: 5, durationMsMin: 5_000 }, "COVERING INDEX lh_record_by_tool (tool_name=? AND at_ms>?)"],
-  ["the last hour", { sinceMs: 5 }, "COVERING INDEX lh_record_by_time (at_ms>?)"],
+  ["the last hour", { sinceMs: 5 }, "COVERING INDEX lh_record_by_event (event_type=? AND at_ms>?)"],
+  ["all until an hour ago", { untilMs: 5, sinceMs: 1 }, "COVERING INDEX lh_record_by_event (event_type=? AND at_ms>? AND at_ms<?)"],
 ])("finds %s by an index", (_, filter, index) => {
   expect(plansOf(open(), filter)).toContain(index);
 });

@@ -3,7 +3,7 @@ import { LonghaulError } from "../../base/error.ts";
 import type { JsonObject } from "../../base/json.ts";
 import { loadJson, storeJson } from "../../db/payload.ts";
 import type { Row, SqlInput, SqliteDatabase } from "../../db/sqlite.ts";
-import type { EventType, LogRecord } from "../../record/log-record.ts";
+import { type EventType, eventTypes, type LogRecord } from "../../record/log-record.ts";
 import type { AgentUsage, RecordFilter, RecordStore, StoredRecord } from "../store.ts";
 
 type UsageWindow = Parameters<RecordStore["usageByAgent"]>[0];
@@ -11,9 +11,11 @@ type UsageWindow = Parameters<RecordStore["usageByAgent"]>[0];
 const limitDefault = 100;
 const limitMax = 10_000;
 
-const insertRecord = `INSERT INTO lh_record
-  (id, at_ms, timestamp, team, agent_id, agent_version, task_id, run_id, step, attempt, event_type, tool_name, tool_args, result, duration_ms, tokens_used, cost_micro_usd, reason, simulated, data)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`;
+const factColumns = "id, at_ms, timestamp, team, agent_id, agent_version, task_id, run_id, event_type, result, duration_ms, reason, simulated, data";
+/** What most records leave null: they were no steps. */
+const stepColumns = "step, attempt, tool_name, tool_args, tokens_used, cost_micro_usd";
+const insertFact = `INSERT INTO lh_record (${factColumns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`;
+const insertStep = `INSERT INTO lh_record (${factColumns}, ${stepColumns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`;
 
 // Only calls are counted: a record of a task or run that repeats their sum must not count twice.
 const selectUsage = `SELECT agent_id,
@@ -28,14 +30,26 @@ const selectUsage = `SELECT agent_id,
 
 /** Appends one record, once per id (S1). */
 export function appendRecord(db: SqliteDatabase, record: LogRecord): void {
-  const atMs = Date.parse(record.timestamp);
+  const atMs = instantOf(record.timestamp);
   assert(Number.isFinite(atMs), `record ${record.id} has the timestamp ${JSON.stringify(record.timestamp)}`);
-  db.run(
-    insertRecord,
-    record.id, atMs, record.timestamp, record.team, record.agent_id, record.agent_version, record.task_id, record.run_id, toWhole(record.step), toWhole(record.attempt),
-    record.event_type, record.tool_name, record.tool_args === null ? null : storeJson(db, JSON.stringify(record.tool_args)), record.result, toWhole(record.duration_ms),
-    toWhole(record.tokens_used), toWhole(record.cost_micro_usd), record.reason, record.simulated ? 1 : 0, storeJson(db, JSON.stringify(record.data)),
-  );
+  const fact = [
+    record.id, atMs, record.timestamp, record.team, record.agent_id, record.agent_version, record.task_id, record.run_id, record.event_type, record.result,
+    toWhole(record.duration_ms), record.reason, record.simulated ? 1 : 0, storeJson(db, JSON.stringify(record.data)),
+  ] as const;
+  if (record.step === null && record.attempt === null && record.tool_name === null && record.tool_args === null && record.tokens_used === null && record.cost_micro_usd === null) {
+    db.run(insertFact, ...fact);
+    return;
+  }
+  const toolArgs = record.tool_args === null ? null : storeJson(db, JSON.stringify(record.tool_args));
+  db.run(insertStep, ...fact, toWhole(record.step), toWhole(record.attempt), record.tool_name, toolArgs, toWhole(record.tokens_used), toWhole(record.cost_micro_usd));
+}
+
+let last = { text: "", atMs: Number.NaN };
+
+/** As `Date.parse`. Records come in bursts: the instant of the last text is kept. */
+function instantOf(text: string): number {
+  if (last.text !== text) last = { text, atMs: Date.parse(text) };
+  return last.atMs;
 }
 
 /**
@@ -84,7 +98,7 @@ function conditionsOf(filter: RecordFilter): readonly Condition[] {
   add("task_id = ?", filter.taskId);
   add("run_id = ?", filter.runId);
   // One text for lists of any length: the statement stays prepared.
-  add("event_type IN (SELECT value FROM json_each(?))", filter.eventTypes && JSON.stringify(filter.eventTypes));
+  add("event_type IN (SELECT value FROM json_each(?))", eventTypesOf(filter));
   add("tool_name = ?", filter.toolName);
   add("result = ?", filter.result);
   add("at_ms >= ?", filter.sinceMs);
@@ -92,6 +106,15 @@ function conditionsOf(filter: RecordFilter): readonly Condition[] {
   add("duration_ms >= ?", filter.durationMsMin);
   add("position > ?", filter.afterPosition);
   return conditions;
+}
+
+const allEventTypes = JSON.stringify(eventTypes);
+
+/** Records are found by their time within what they are about. What names nothing but a time is looked for among the records of each type, so that the log needs no index more. */
+function eventTypesOf({ eventTypes: wanted, agent, taskId, runId, toolName, sinceMs, untilMs }: RecordFilter): string | undefined {
+  if (wanted !== undefined) return JSON.stringify(wanted);
+  const namesOnlyTime = (sinceMs ?? untilMs) !== undefined && (agent ?? taskId ?? runId ?? toolName) === undefined;
+  return namesOnlyTime ? allEventTypes : undefined;
 }
 
 /** A fact never refuses a commit: a measure that is no whole number is rounded, one that is no number is left out. */

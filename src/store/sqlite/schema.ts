@@ -7,8 +7,9 @@ export const storeMigrations: readonly Migration[] = [
   {
     name: "0001-store",
     sql: `
+-- A position is never used a second time as long as the newest record stays, which retention has to leave: AUTOINCREMENT would write one more row for each.
 CREATE TABLE lh_record (
-  position INTEGER PRIMARY KEY AUTOINCREMENT,
+  position INTEGER PRIMARY KEY,
   id TEXT NOT NULL UNIQUE,
   at_ms INTEGER NOT NULL,
   timestamp TEXT NOT NULL,
@@ -30,7 +31,6 @@ CREATE TABLE lh_record (
   simulated INTEGER NOT NULL,
   data TEXT NOT NULL
 ) STRICT;
-CREATE INDEX lh_record_by_time ON lh_record (at_ms);
 CREATE INDEX lh_record_by_agent ON lh_record (agent_id, at_ms);
 CREATE INDEX lh_record_by_event ON lh_record (event_type, at_ms, duration_ms);
 CREATE INDEX lh_record_by_tool ON lh_record (tool_name, at_ms, duration_ms) WHERE tool_name IS NOT NULL;

@@ -52,11 +52,11 @@ export function createSqliteStore({ db, readDb, commit }: SqliteStoreOptions): S
     void settled.then(() => pending.delete(settled));
     return await result;
   };
-  const write = <T>(job: (db: SqliteDatabase) => T): Promise<T> => track(() => commit.submit(job));
+  const write = <T>(job: (db: SqliteDatabase) => T): Promise<T> => track(() => commit.submit(job, { mayRepeat: true }));
   const read = <T>(job: (db: SqliteDatabase) => T): Promise<T> =>
     track(() => {
       if (readDb !== undefined) return job(readDb);
-      return commit.isIdle ? job(db) : commit.submit(job);
+      return commit.isIdle ? job(db) : commit.submit(job, { mayRepeat: true });
     });
   return {
     apply: applyWrites,

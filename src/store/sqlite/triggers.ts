@@ -6,7 +6,7 @@ const upsertState = "INSERT INTO lh_trigger (id, state) VALUES (?, ?) ON CONFLIC
 
 /** What every trigger remembers, by its id. */
 export function allTriggerStates(db: SqliteDatabase): ReadonlyMap<string, JsonObject> {
-  return new Map(db.all(selectAll).map((row) => [String(row["id"]), JSON.parse(String(row["state"])) as JsonObject]));
+  return new Map(db.allValues(selectAll).map(([id, state]) => [String(id), JSON.parse(String(state)) as JsonObject]));
 }
 
 export function setTriggerState(db: SqliteDatabase, triggerId: string, state: JsonObject): void {
