@@ -2,6 +2,7 @@ import type { PlantedBug } from "./planted-bug.ts";
 
 const contract = "src/engine/sqlite/sqlite-engine.test.ts";
 const adapter = "src/engine/sqlite/sqlite-adapter.test.ts";
+const slots = "src/engine/sqlite/slots.test.ts";
 const programs = "src/engine/sqlite/random-programs.test.ts";
 const owner = "src/engine/sqlite/owner.test.ts";
 const groupCommit = "src/db/group-commit.test.ts";
@@ -48,7 +49,7 @@ export const engineBugs: readonly PlantedBug[] = [
   },
   {
     name: "lost wake-up of a free slot", harm: "queued tasks stay queued",
-    file: "src/engine/sqlite/dispatcher.ts", find: "    this.#taken.set(agent, taken - 1);\n    this.poke(agent);", replace: "    this.#taken.set(agent, taken - 1);", suites: [contract, adapter],
+    file: "src/engine/sqlite/dispatcher.ts", find: "    this.#taken.set(agent, taken - 1);\n    if (!this.#empty.has(agent)) this.#lookAt(agent);", replace: "    this.#taken.set(agent, taken - 1);", suites: [contract, adapter],
   },
   {
     name: "lost wake-up of a timer", harm: "a run sleeps for ever",
@@ -193,5 +194,49 @@ export const engineBugs: readonly PlantedBug[] = [
   {
     name: "a long value is cut", harm: "what a step returned comes back without its document",
     file: "src/db/payload-text.ts", find: "  return isInline(text) ? value : unpack(value, find);", replace: "  return value;", suites: ["src/db/payload.test.ts"],
+  },
+  {
+    name: "a group that is repeated keeps its first rows", harm: "a write that was undone for another's sake is made twice",
+    file: "src/db/group-commit.ts", find: "      this.#db.run(\"ROLLBACK\");\n      this.#begin();\n      return null;", replace: "      return null;", suites: [groupCommit],
+  },
+  {
+    name: "a group that is repeated does not ask who owns the file", harm: "an owner that was replaced goes on writing",
+    file: "src/db/group-commit.ts", find: "      this.#db.run(\"ROLLBACK\");\n      this.#begin();\n      return null;", replace: "      this.#db.run(\"ROLLBACK\");\n      this.#db.run(\"BEGIN IMMEDIATE\");\n      return null;", suites: [groupCommit],
+  },
+  {
+    name: "a user's transaction may be repeated", harm: "functions of users are called twice for the sake of others",
+    file: "src/engine/sqlite/perform.ts", find: "  }, { mayRepeat: false });", replace: "  });", suites: [slots, contract],
+  },
+  {
+    name: "a slot that was given in an undone commit stays taken", harm: "an agent executes less than it may, in the end nothing",
+    file: "src/engine/sqlite/writer.ts", find: "          onUndone(effects);\n          if (isFenced", replace: "          if (isFenced", suites: [slots, contract],
+  },
+  {
+    name: "a slot that is given twice in a group", harm: "an agent executes more than it may",
+    file: "src/engine/sqlite/dispatcher.ts", find: " - (this.#claimed.get(agent.name) ?? 0)", replace: "", suites: [slots, contract],
+  },
+  {
+    name: "a queue counts as empty for ever", harm: "tasks that come later stay queued",
+    file: "src/engine/sqlite/dispatcher.ts", find: "  noteCame(agent: string): void {\n    this.#empty.delete(agent);", replace: "  noteCame(agent: string): void {", suites: [slots, contract],
+  },
+  {
+    name: "a queue counts as empty though what is in it is put off", harm: "a task that was put off is never begun",
+    file: "src/engine/sqlite/dispatcher.ts", find: "    if (found.hasMore || hasQueued(change.db, agent.name)) ", replace: "    if (found.hasMore) ", suites: [slots, contract],
+  },
+  {
+    name: "the slot of a second suspect goes to nobody", harm: "tasks wait beside free slots, for hours",
+    file: "src/engine/sqlite/dispatcher.ts", find: "    while (found.claimed > 0 && found.hasMore && this.#freeSlots(agent) > 0);", replace: "    while (found.claimed < 0);", suites: [slots],
+  },
+  {
+    name: "slots are given after a drain", harm: "code begins in a process that is about to end",
+    file: "src/engine/sqlite/dispatcher.ts", find: "      if (this.#isStopped) return;\n      // Those", replace: "      // Those", suites: [slots],
+  },
+  {
+    name: "code begins before whoever brought it has an answer", harm: "a step that blocks the process hides that its task was taken",
+    file: "src/engine/sqlite/live-runs.ts", find: "    onNextTurn(() => execution.start());", replace: "    execution.start();", suites: [slots, contract],
+  },
+  {
+    name: "the judge believes what was undone", harm: "health shows a task in a state that it never had",
+    file: "src/runtime/agent-tasks.ts", find: "set(task.id, { task, isCommitted: false })", replace: "set(task.id, { task, isCommitted: true })", suites: ["src/runtime/agent-tasks.test.ts"],
   },
 ];
