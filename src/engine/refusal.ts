@@ -58,6 +58,14 @@ export function resultAbandoned(): LonghaulError {
   return new LonghaulError("ENGINE_CLOSED", "The engine was closed. Start it again to wait for the result.");
 }
 
+export function attemptLost(runId: string): LonghaulError {
+  return new LonghaulError("ENGINE_UNREACHABLE", `Restate has called run ${runId} elsewhere. What this attempt comes to is not applied.`, { retry: "backoff" });
+}
+
+export function runGivenBack(): LonghaulError {
+  return new LonghaulError("STORE_UNREACHABLE", "This process does not reach PostgreSQL, and another one goes on with the run. The step is attempted again there.", { retry: "backoff" });
+}
+
 export function drainOver(timeoutMs: number): LonghaulError {
   return new LonghaulError("ENGINE_CLOSED", `The engine stops, and the drain's ${timeoutMs} ms are over. The step is attempted again at the next start.`);
 }

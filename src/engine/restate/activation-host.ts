@@ -20,6 +20,8 @@ export interface ActivationHostOptions {
   readonly told: ToldSteps;
   readonly facts: FactStore;
   readonly codeVersion: string;
+  /** True when the run is on its way back to Restate: what its steps come to from now on is not for its journal. */
+  readonly isGivenBack: () => boolean;
   /** Told of each completed step, in the order in which code is to be told. */
   readonly onCompleted: (step: JournaledStep) => void;
   /** The run has left memory, or cannot go on in it. */
@@ -84,7 +86,7 @@ export class ActivationHost implements RunHost {
     if (this.#isRacing) throw foreignStep(operation.identity);
     if (this.#running >= runningMax) await new Promise<void>((resolve) => this.#queue.push(resolve));
     this.#running++;
-    const envelope = await this.#arrival(key, context.run(runName, () => this.#execute(operation, awakeable?.id ?? "")));
+    const envelope = await this.#arrival(key, context.run(runName, () => this.#journaled(this.#execute(operation, awakeable?.id ?? ""))));
     this.#running--;
     this.#queue.shift()?.();
     // What another step came to is told as such: code that changed while the run was in memory is found by it, and parked.
@@ -189,6 +191,12 @@ export class ActivationHost implements RunHost {
         arrive: ({ value, error }) => (error === undefined ? resolve(value as T) : reject(error)),
       });
     });
+  }
+
+  /** What the next attempt finds out by itself must not be told to it. */
+  async #journaled(executed: Promise<Envelope>): Promise<Envelope> {
+    const envelope = await executed;
+    return this.#options.isGivenBack() ? await new Promise<never>(() => undefined) : envelope;
   }
 
   #execute(operation: Operation, awakeable: string): Promise<Envelope> {

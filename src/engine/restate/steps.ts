@@ -11,6 +11,7 @@ import type { EngineLimits } from "../limits.ts";
 import type { Operation } from "../operation.ts";
 import { selfWait } from "../refusal.ts";
 import type { BegunRun } from "./begin.ts";
+import type { Bodies } from "./bodies.ts";
 import { noteDue, type Change } from "./change.ts";
 import { appendStep, asStored, getStep } from "./journal.ts";
 import { currentTask, type AttemptIds } from "./run-exits.ts";
@@ -35,6 +36,8 @@ export interface StepScope extends AttemptIds {
   /** 1, and one more for each crash that interrupted the run. */
   readonly stepAttempt: number;
   readonly signal: AbortSignal;
+  /** What executes of its bodies. */
+  readonly bodies: Bodies;
   /** True when the run left memory: what a step comes to now is late. */
   readonly isOver: () => boolean;
 }
@@ -57,7 +60,7 @@ export async function executeStep(scope: StepScope, operation: Operation, body: 
   const before = await outcomeBefore(scope, operation);
   if (before !== null) return before;
   const startedAtMs = scope.clock.now();
-  const end = boundedStepEnd(await executeBody(scope, operation, body), operation.identity, scope.limits.valueBytesMax);
+  const end = boundedStepEnd(await scope.bodies.track(executeBody(scope, operation, body)), operation.identity, scope.limits.valueBytesMax);
   const { writes = [], starts = [] } = end;
   if (starts.length === 0 && writes.every(isFact) && !scope.isOver()) return { type: "ended", step: endedStep(scope, operation, startedAtMs, end), writes };
   try {
@@ -85,7 +88,7 @@ async function executeBody(scope: StepScope, { identity, number }: Operation, bo
       return await body({ identity, number, attempt: stepAttempt, idempotencyKey, signal });
     } catch (error) {
       if (!isPassing(error)) return failedStep(error);
-      await sleep(clock, bodyRetryMs);
+      await sleep(clock, bodyRetryMs, signal).catch(() => undefined); // It is to stop.
       if (signal.aborted) return failedStep(error);
     }
   }
@@ -171,12 +174,16 @@ interface EndedBody {
   readonly end: StepEnd;
 }
 
-/** The one transaction of a step's end. When the task no longer executes this attempt, the result is late: what it did is recorded, and nothing of it is applied. */
+/**
+ * The one transaction of a step's end. When the task no longer executes this attempt, the result is late: what it did is recorded, and nothing of it is applied.
+ * What a body failed of that was told to stop is not what its step comes to.
+ */
 async function commitEnd(scope: StepScope, change: Change, { operation, startedAtMs, end }: EndedBody): Promise<Envelope> {
   if ((await currentTask(change, scope)) === null) {
     await change.write(lateWrites(end.writes ?? [], `${scope.activation}.${scope.attempt}`));
     return gone;
   }
+  if (scope.signal.aborted && !end.outcome.ok) return gone;
   const step = await appendStep(change.db, scope.runSerial, scope.activation, endedStep(scope, operation, startedAtMs, end));
   if (step === null) {
     const stored = await getStep(change.db, scope.runSerial, operation.identity);
