@@ -40,6 +40,11 @@ export class ToldSteps {
     return this.#options.run;
   }
 
+  /** True when storing it may say of its task that it proved harmless. */
+  get isSuspect(): boolean {
+    return this.#options.suspect !== null;
+  }
+
   /** How many steps there are for code to be told, in this activation and before it. */
   get count(): number {
     return this.#seq;
@@ -65,14 +70,17 @@ export class ToldSteps {
   }
 }
 
-/** Stores what waits in these, each of another run. What was stored is forgotten when the transaction is known to be committed, by what this returns. */
+/**
+ * Stores what waits in these, each of another run. What was stored is forgotten when the transaction is known to be committed, by what this returns.
+ * A task comes before its steps, as in every transaction by which a run leaves memory: so the two wait for each other and do not die of each other.
+ */
 async function storeTold(change: Change, told: readonly ToldSteps[]): Promise<() => void> {
   const taken = told.map((steps) => steps.take());
   const rows = taken.flatMap((each) => each.rows);
   if (rows.length === 0) return () => undefined;
+  for (const { suspect } of taken) if (suspect !== null && (await clearRecoveriesWithoutProgress(change.db, suspect))) change.effects.hasCleared = true;
   await noteTold(change.db, rows);
   await change.write(rows.flatMap(({ writes }) => writes));
-  for (const { suspect } of taken) if (suspect !== null && (await clearRecoveriesWithoutProgress(change.db, suspect))) change.effects.hasCleared = true;
   return () => {
     for (const { forget } of taken) forget();
   };
@@ -159,10 +167,17 @@ export class FactStore {
     }
   }
 
-  /** In one order: two transactions that touch the same runs wait for each other instead of dying of each other. An attempt of a run that is over may still be here beside the next one. */
+  /**
+   * In one order: two transactions that touch the same runs wait for each other instead of dying of each other. An attempt of a run that is over may still be here beside
+   * the next one. Of those whose tasks are touched there is one: nobody else locks tasks in the order of runs.
+   */
   #nextBatch(): readonly ToldSteps[] {
+    const [first] = this.#queue;
     const batch = new Map<number, ToldSteps>();
-    for (const told of this.#queue) if (batch.size < batchMax && !batch.has(told.run)) batch.set(told.run, told);
+    for (const told of this.#queue) {
+      if (batch.size === batchMax || batch.has(told.run)) continue;
+      if (told === first || !(told.isSuspect || first?.isSuspect === true)) batch.set(told.run, told);
+    }
     for (const told of batch.values()) this.#queue.delete(told);
     return [...batch.values()].toSorted((a, b) => a.run - b.run);
   }
