@@ -58,10 +58,6 @@ export function resultAbandoned(): LonghaulError {
   return new LonghaulError("ENGINE_CLOSED", "The engine was closed. Start it again to wait for the result.");
 }
 
-export function attemptLost(runId: string): LonghaulError {
-  return new LonghaulError("ENGINE_UNREACHABLE", `Restate has called run ${runId} elsewhere. What this attempt comes to is not applied.`, { retry: "backoff" });
-}
-
 export function runGivenBack(): LonghaulError {
   return new LonghaulError("STORE_UNREACHABLE", "This process does not reach PostgreSQL, and another one goes on with the run. The step is attempted again there.", { retry: "backoff" });
 }

@@ -1,4 +1,4 @@
-import { orAborted } from "../base/abort.ts";
+import { orAborted, orTakenOver } from "../base/abort.ts";
 import { LonghaulError, messageOf } from "../base/error.ts";
 import { isJsonObject, type Json, type JsonObject } from "../base/json.ts";
 import type { StepExecution, StepEnd } from "../engine/engine.ts";
@@ -63,9 +63,9 @@ async function findTool(name: string, open: () => Promise<readonly Tool[]>, sign
   }
 }
 
-/** A call that is to stop does not wait for the store. */
+/** A call that is to stop does not wait for the store; one that another process makes by now is not made. */
 function intend({ engine, services }: RunScope, { execution, key, call }: Attempt): Promise<EffectState> {
-  return orAborted(execution.signal, () => services.store.effects.intend({ key, toolName: call.toolName, taskId: engine.task.id, runId: engine.runId, atMs: services.clock.now() }));
+  return orTakenOver(services.clock, execution.signal, () => services.store.effects.intend({ key, toolName: call.toolName, taskId: engine.task.id, runId: engine.runId, atMs: services.clock.now() }));
 }
 
 /** There is no tool to call. An earlier attempt may have called it all the same, when the team still had it. */
@@ -82,7 +82,7 @@ async function onceStep(scope: RunScope, attempt: Attempt, tool: Tool, options: 
   const intent = await intend(scope, attempt);
   if (intent.state === "completed") return finish(scope, attempt, parseResult(intent.result), startedMs, key);
   if (intent.state === "unknown") {
-    const earlier = await reconcile(tool, call.input, options);
+    const earlier = await orTakenOver(scope.services.clock, execution.signal, () => reconcile(tool, call.input, options));
     if (earlier === null) return park(scope, attempt, "an earlier attempt was interrupted");
     if (earlier.happened) return finish(scope, attempt, earlier.result, startedMs, key);
   }

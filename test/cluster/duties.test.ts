@@ -1,5 +1,3 @@
-import { once } from "node:events";
-import { join as joinPath } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { sleep, systemClock } from "../../src/base/clock.ts";
 import { systemRandom } from "../../src/base/random.ts";
@@ -9,7 +7,7 @@ import type { ClusterPlace } from "../../src/runtime/cluster-place.ts";
 import type { LiveTeam } from "../../src/runtime/live-team.ts";
 import { clusterPlace, openClusterTeam, uniqueTeamName } from "../fixture/cluster-team.ts";
 import { createBalancer } from "./fixture/balancer.ts";
-import { type GuardedProcess, spawnGuarded } from "./fixture/guarded-process.ts";
+import { startTeamProcess } from "./fixture/team-process.ts";
 import { timedTeam } from "./fixture/timed-team.ts";
 
 let place: ClusterPlace;
@@ -93,20 +91,12 @@ test("a holder that was replaced writes nothing more for its duties, ends them, 
   await until("it fires again", async () => (await count("lh_task")) > tasks);
 });
 
-/** A worker in a process of its own. Resolves when it works. */
-async function startProcess(team: string, at: ClusterPlace): Promise<GuardedProcess> {
-  const env = { ...process.env, TEAM: team, PLACE: JSON.stringify(at) };
-  const worker = spawnGuarded(process.execPath, ["--conditions=longhaul-source", joinPath(import.meta.dirname, "fixture/team-worker.ts")], { env, stdio: ["ignore", "pipe", "inherit"] });
-  if (worker.child.stdout !== null) await once(worker.child.stdout, "data");
-  return worker;
-}
-
 test("a holder that is killed is replaced within 20 s: another worker has the duties and fires", { timeout: 90_000 }, async () => {
   const ports = [await freePort(), await freePort()] as const;
   const lane = await createBalancer({ targets: ports, health: "speaks" });
   const at = (port: number): ClusterPlace => ({ ...place, listen: { host: "127.0.0.1", port }, uri: `http://127.0.0.1:${lane.port}` });
   const name = uniqueTeamName();
-  const holder = await startProcess(name, at(ports[0]));
+  const holder = await startTeamProcess(name, at(ports[0]));
   try {
     await until("the process has the duties", async () => (await lease()).epoch === 1);
     const { live } = await openClusterTeam(timedTeam(name), at(ports[1]));

@@ -3,9 +3,9 @@ import type { Clock } from "../../base/clock.ts";
 import { codeVersionOf } from "../code-version.ts";
 import type { EngineAgent, Execute } from "../engine.ts";
 import type { EngineLimits } from "../limits.ts";
-import { attemptLost } from "../refusal.ts";
 import { RunExecution } from "../run-execution.ts";
 import { ActivationHost } from "./activation-host.ts";
+import { AttemptLost } from "./attempt-lost.ts";
 import type { BegunRun } from "./begin.ts";
 import { Bodies } from "./bodies.ts";
 import { ToldSteps, type FactStore } from "./facts.ts";
@@ -63,6 +63,7 @@ export class LiveActivation {
           codeVersion: codeVersionOf(agent),
           isGivenBack: () => this.#isGivenBack,
           onCompleted: (step) => this.#execution.addCompletion(step),
+          onLost: (error) => this.#giveBack(error),
           onLeft: () => this.#onLeft(told, facts),
           onReleased: () => (this.wasReleased = true),
         });
@@ -83,8 +84,9 @@ export class LiveActivation {
     this.#execution.start();
     try {
       await Promise.race([this.#left, this.#host?.drive()]);
+      if (this.#host?.isReplaying === true) throw new AttemptLost(this.runId);
     } catch (error) {
-      this.#execution.stop(attemptLost(this.runId));
+      this.#execution.stop(new AttemptLost(this.runId));
       throw error;
     } finally {
       this.#given.removeEventListener("abort", onGiven);

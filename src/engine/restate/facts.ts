@@ -159,26 +159,27 @@ export class FactStore {
     this.#noted = 0;
     const batch = this.#nextBatch();
     try {
-      const forget = await this.#writer.persist((change) => storeTold(change, batch));
-      forget();
+      for (const part of byLocks(batch)) {
+        const forget = await this.#writer.persist((change) => storeTold(change, part));
+        forget();
+      }
     } catch (error) {
       // The engine closes, or a bug of the store: what is not stored here goes with the run, or is told again to the next attempt.
       this.#onFault(error);
     }
   }
 
-  /**
-   * In one order: two transactions that touch the same runs wait for each other instead of dying of each other. An attempt of a run that is over may still be here beside
-   * the next one. Of those whose tasks are touched there is one: nobody else locks tasks in the order of runs.
-   */
+  /** In one order: two transactions that touch the same runs wait for each other instead of dying of each other. An attempt of a run that is over may still be here beside the next one. */
   #nextBatch(): readonly ToldSteps[] {
-    const [first] = this.#queue;
     const batch = new Map<number, ToldSteps>();
-    for (const told of this.#queue) {
-      if (batch.size === batchMax || batch.has(told.run)) continue;
-      if (told === first || !(told.isSuspect || first?.isSuspect === true)) batch.set(told.run, told);
-    }
+    for (const told of this.#queue) if (batch.size < batchMax && !batch.has(told.run)) batch.set(told.run, told);
     for (const told of batch.values()) this.#queue.delete(told);
     return [...batch.values()].toSorted((a, b) => a.run - b.run);
   }
+}
+
+/** What touches a task is a transaction of its own: nobody else locks tasks in the order of runs. */
+function byLocks(batch: readonly ToldSteps[]): readonly (readonly ToldSteps[])[] {
+  const others = batch.filter((told) => !told.isSuspect);
+  return [...batch.filter((told) => told.isSuspect).map((told) => [told]), ...(others.length === 0 ? [] : [others])];
 }
