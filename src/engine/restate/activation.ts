@@ -37,6 +37,8 @@ export class LiveActivation {
   #isOver = false;
   #isGivenBack = false;
   readonly #given: AbortSignal;
+  /** Aborts when Restate has given up the call. */
+  readonly #called: AbortSignal;
   readonly #bodies = new Bodies();
   readonly #left: Promise<void>;
   #leave: () => void = () => undefined;
@@ -47,6 +49,7 @@ export class LiveActivation {
     this.taskId = begun.task.id;
     this.runId = begun.runId;
     this.#given = options.given;
+    this.#called = options.context.request().attemptCompletedSignal;
     this.#left = new Promise((resolve, reject) => {
       this.#leave = resolve;
       this.#giveBack = reject;
@@ -81,6 +84,9 @@ export class LiveActivation {
   async run(): Promise<void> {
     const onGiven = (): void => void this.#onGiven(this.#given.reason as Error);
     this.#given.addEventListener("abort", onGiven, { once: true });
+    // Restate's SDK says so by this signal only: what awaits Restate is never told that its connection is lost.
+    const onLost = (): void => this.#giveBack(new AttemptLost(this.runId));
+    this.#called.addEventListener("abort", onLost, { once: true });
     this.#execution.start();
     try {
       await Promise.race([this.#left, this.#host?.drive()]);
@@ -90,6 +96,7 @@ export class LiveActivation {
       throw error;
     } finally {
       this.#given.removeEventListener("abort", onGiven);
+      this.#called.removeEventListener("abort", onLost);
       this.#isOver = true;
       this.#host?.stop();
       this.#execution.detach();
