@@ -47,16 +47,17 @@ describe("a worker that Restate cannot reach any more, whose step goes on", () =
 
   it("is told to stop as soon as Restate is gone, before another worker goes on", async () => {
     const zombie = (await suite.create()) as RestateFixture;
-    let signal: AbortSignal | null = null;
+    const told: AbortSignal[] = [];
     await zombie.engine.run([agentA], async (ctx) => done(await ctx.step({ kind: "code", name: "hang" }, async (execution): Promise<StepEnd> => {
-      signal = execution.signal;
+      told.push(execution.signal);
       return await new Promise<never>(() => undefined);
     })));
     await zombie.engine.start(newTask(zombie));
-    await until(() => signal !== null, "the step executes");
+    await until(() => told.length === 1, "the step executes");
 
     await zombie.engine.abandon();
+    await until(() => told.every(({ aborted }) => aborted), "the step is told");
 
-    await until(() => signal?.aborted === true, "the step is told");
+    expect(told[0]?.reason).toMatchObject({ code: "ENGINE_UNREACHABLE" });
   });
 });
