@@ -1,4 +1,4 @@
-import { RestateError, RestatePromise, type Context, type internal } from "@restatedev/restate-sdk";
+import { RestateError, RestatePromise, type Context } from "@restatedev/restate-sdk";
 import { LonghaulError } from "../../base/error.ts";
 import { describeStep, type StepIdentity } from "../../record/step.ts";
 import type { DeadReason, WaitingReason } from "../../record/task.ts";
@@ -9,7 +9,8 @@ import type { Operation, Performed } from "../operation.ts";
 import type { RunHost } from "../run-host.ts";
 import type { FactStore, ToldSteps } from "./facts.ts";
 import { asStored } from "./journal.ts";
-import { announceNearLimit, endRun, failRun, parkRun, releaseRun, suspendRun, type Leaving } from "./run-exits.ts";
+import { isReplaying, runName, runningMax } from "./recorded.ts";
+import { announceNearLimit, endRun, failRun, markForHandingOn, parkRun, releaseRun, storeTold, suspendRun, type Leaving } from "./run-exits.ts";
 import { beginChild, beginWait, executeStep, executeTransaction, type Envelope, type StepScope } from "./steps.ts";
 
 export interface ActivationHostOptions {
@@ -26,12 +27,6 @@ export interface ActivationHostOptions {
   readonly onLeft: () => void;
   readonly onReleased: () => void;
 }
-
-/** All steps have one name for Restate. Which one it is stands in what it comes to: so changed code is found by us and parked, and not by Restate. */
-const runName = "step";
-
-/** Steps of one run that execute at once; the others wait for them. A race over many costs Restate's SDK more than the steps. */
-const runningMax = 64;
 
 /** Restate's code for code that does not fit the journal. */
 const journalMismatch = 570;
@@ -57,8 +52,9 @@ export class ActivationHost implements RunHost {
   readonly #outstanding = new Map<string, Outstanding>();
   readonly #queue: (() => void)[] = [];
   #running = 0;
-  /** Code was told of a step that it did not ask for, and will be parked. */
-  #hasChanged = false;
+  /** Restate's journal holds calls of earlier attempts that this one has not made. */
+  #isReplaying: boolean;
+  #isHandedOn = false;
   #isRacing = false;
   #isAtRest = false;
   #isOver = false;
@@ -66,8 +62,14 @@ export class ActivationHost implements RunHost {
 
   constructor(options: ActivationHostOptions) {
     this.#options = options;
-    const { scope, told } = options;
+    const { context, scope, told } = options;
     this.#leaving = { writer: scope.writer, ids: scope, told };
+    this.#isReplaying = isReplaying(context);
+  }
+
+  /** True when another attempt has to follow: Restate lets nobody return who has not made the calls that its journal holds. */
+  get isUnfinished(): boolean {
+    return this.#isReplaying || this.#isHandedOn;
   }
 
   isStored(): boolean {
@@ -84,44 +86,44 @@ export class ActivationHost implements RunHost {
     if (this.#isRacing) throw foreignStep(operation.identity);
     if (this.#running >= runningMax) await new Promise<void>((resolve) => this.#queue.push(resolve));
     this.#running++;
-    const envelope = await this.#arrival(key, context.run(runName, () => this.#execute(operation, awakeable?.id ?? "")));
+    const call = context.run(runName, () => this.#execute(operation, awakeable?.id ?? ""));
+    this.#isReplaying &&= isReplaying(context);
+    const envelope = await this.#arrival(key, call);
     this.#running--;
     this.#queue.shift()?.();
-    // What another step came to is told as such: code that changed while the run was in memory is found by it, and parked.
-    if (envelope.type === "ended") this.#complete(envelope.step, envelope.writes);
-    this.#hasChanged ||= envelope.type === "ended" && keyOf(envelope.step) !== key;
-    if (envelope.type !== "waiting") return "ended";
-    if (awakeable === null || keyOf(envelope.identity) !== key) {
-      if (!this.#hasChanged) await this.park(this.#mismatch(operation, envelope.identity));
+    if (!isOf(envelope, key) || (envelope.type === "waiting" && awakeable === null)) {
+      await this.#handOn();
       return "ended";
     }
+    if (envelope.type === "ended") this.#complete(envelope.step, envelope.writes);
+    if (envelope.type !== "waiting" || awakeable === null) return "ended";
     // Whoever ends the wait rings; after a suspension the next activation asks anew.
     this.#arrival(key, awakeable.promise).then((step) => this.#complete(step, []), () => this.#options.onLeft());
     return "waiting";
   }
 
   suspend(reason: WaitingReason, deliveredCount: number): Promise<boolean> {
-    return this.#leave(suspendRun(this.#leaving, reason, deliveredCount));
+    return this.#leave(() => suspendRun(this.#leaving, reason, deliveredCount));
   }
 
   release(): Promise<boolean> {
-    const released = releaseRun(this.#leaving).then((hasLeft) => {
+    return this.#leave(async () => {
+      const hasLeft = await releaseRun(this.#leaving);
       if (hasLeft) this.#options.onReleased();
       return hasLeft;
     });
-    return this.#leave(released);
   }
 
   park(error: Error): Promise<boolean> {
-    return this.#leave(parkRun(this.#leaving, this.#options.codeVersion, error));
+    return this.#leave(() => parkRun(this.#leaving, this.#options.codeVersion, error));
   }
 
   end(end: RunEnd): Promise<boolean> {
-    return this.#leave(endRun(this.#leaving, end));
+    return this.#leave(() => endRun(this.#leaving, end));
   }
 
   fail(reason: DeadReason, error: unknown): Promise<boolean> {
-    return this.#leave(failRun(this.#leaving, reason, error));
+    return this.#leave(() => failRun(this.#leaving, reason, error));
   }
 
   announce(nearLimit: NearLimit): Promise<void> {
@@ -161,20 +163,12 @@ export class ActivationHost implements RunHost {
     try {
       return await RestatePromise.race([...this.#outstanding.values()].map(({ promise }) => promise));
     } catch (error) {
-      // The journal goes on with steps while code waits for something else only. This attempt is over for Restate; the next one passes the journal.
-      if (error instanceof RestateError && error.code === journalMismatch) await this.park(this.#mismatch(null, null));
+      // Code waits, and the journal goes on with steps.
+      if (error instanceof RestateError && error.code === journalMismatch) await this.#handOn();
       throw error;
     } finally {
       this.#isRacing = false;
     }
-  }
-
-  #mismatch(came: Operation | null, expected: StepIdentity | null): LonghaulError {
-    const { taskId, runId } = this.#options.scope;
-    const wanted = expected === null ? "another step" : describeStep(expected);
-    const asked = came === null ? "a wait" : `${describeStep(came.identity)} (step ${came.number})`;
-    const message = `The code of run ${runId} changed while it executed: expected ${wanted}, came ${asked}. Run it with the code that it began with, or restart the task: longhaul restart ${taskId}`;
-    return new LonghaulError("ENGINE_CODE_MISMATCH", message, { details: { taskId, runId, expected: wanted, came: asked, ...(expected === null ? {} : { expectedStep: { ...expected } }) } });
   }
 
   stop(): void {
@@ -206,11 +200,13 @@ export class ActivationHost implements RunHost {
     }
   }
 
-  /** A seeded outcome is journaled as attempt 0, with the times that it had: nothing executed. */
-  #serve({ identity, number }: Operation, { outcome, startedAtMs, completedAtMs }: SeededOutcome): Performed {
+  /** A seeded outcome is journaled as attempt 0, with the times that it had: nothing executed. Restate does not hear of it: it is in the tables before code is told. */
+  async #serve({ identity, number }: Operation, { outcome, startedAtMs, completedAtMs }: SeededOutcome): Promise<Performed> {
     const { kind, name, occurrence } = identity;
     const begunAtMs = startedAtMs ?? this.#options.startedAtMs;
-    this.#complete(asStored({ kind, name, occurrence, number, attempt: 0, startedAtMs: begunAtMs, completedAtMs: completedAtMs ?? begunAtMs, outcome }, outcomeText(outcome)), []);
+    const step = asStored({ kind, name, occurrence, number, attempt: 0, startedAtMs: begunAtMs, completedAtMs: completedAtMs ?? begunAtMs, outcome }, outcomeText(outcome));
+    this.#options.told.add(step, []);
+    if (await storeTold(this.#leaving)) this.#options.onCompleted(step);
     return "ended";
   }
 
@@ -221,19 +217,25 @@ export class ActivationHost implements RunHost {
     onCompleted(step);
   }
 
-  async #leave(exit: Promise<boolean>): Promise<boolean> {
-    const hasLeft = await exit;
+  /** Takes an exit, unless the journal holds steps that the code did not ask for: it came here by other steps than they are. */
+  async #leave(exit: () => Promise<boolean>): Promise<boolean> {
+    if (this.#isReplaying) return await this.#handOn();
+    const hasLeft = await exit();
     if (hasLeft) this.#options.onLeft();
     return hasLeft;
   }
+
+  async #handOn(): Promise<true> {
+    await markForHandingOn(this.#leaving);
+    this.#isHandedOn = true;
+    this.#options.onLeft();
+    return true;
+  }
 }
 
-/** Goes past what Restate's journal holds and nobody asks for any more, since it lets nobody return before. Returns it. */
-export async function passJournal(context: Context): Promise<readonly Envelope[]> {
-  const journal = context as unknown as internal.ContextInternal;
-  const passed: Envelope[] = [];
-  while (!journal.isProcessing()) passed.push(await context.run<Envelope>(runName, () => ({ type: "gone" })));
-  return passed;
+/** False when what Restate's journal holds in the place of a step is of another one: the code has changed since. */
+function isOf(envelope: Envelope, key: string): boolean {
+  return envelope.type === "gone" || keyOf(envelope.type === "ended" ? envelope.step : envelope.identity) === key;
 }
 
 /** Restate replays what depends on completions alone. A step that came while nothing was completed would be in another place the next time. */

@@ -5,8 +5,8 @@ import type { EngineAgent, Execute } from "../engine.ts";
 import type { EngineLimits } from "../limits.ts";
 import { RunExecution } from "../run-execution.ts";
 import { ActivationHost } from "./activation-host.ts";
-import type { BegunRun } from "./begin.ts";
-import { ToldSteps, type FactStore } from "./facts.ts";
+import { idsOf, toldBefore, type BegunRun } from "./begin.ts";
+import type { FactStore, ToldSteps } from "./facts.ts";
 import type { StepScope } from "./steps.ts";
 import type { Writer } from "./writer.ts";
 
@@ -39,8 +39,7 @@ export class LiveActivation {
     this.taskId = begun.task.id;
     this.runId = begun.runId;
     this.#left = new Promise((resolve) => (this.#leave = resolve));
-    const told = new ToldSteps({ run: begun.runSerial, activation: begun.task.activation, suspect: begun.task.recoveriesWithoutProgress > 0 ? begun.task.serial : null, toldBefore: begun.told });
-    for (const step of begun.journal.slice(begun.told)) told.add(step, []);
+    const told = toldBefore(begun);
     this.#execution = new RunExecution({
       loaded: begun, execute, clock, limits,
       host: (signal) => {
@@ -63,7 +62,7 @@ export class LiveActivation {
     return this.#isOver || this.#execution.isAtRest;
   }
 
-  /** Executes the run. Resolves when it has left memory. Rejects when Restate lets this attempt go: another one goes on. */
+  /** Executes the run. Resolves when it has left memory. Rejects when another attempt has to follow. */
   async run(): Promise<void> {
     this.#execution.start();
     try {
@@ -73,6 +72,7 @@ export class LiveActivation {
       this.#host?.stop();
       this.#execution.detach();
     }
+    if (this.#host?.isUnfinished === true) throw new Error(`Restate's journal holds what the code of run ${this.runId} did not ask for. The next attempt sees to it.`);
   }
 
   /** Restate took the run out of memory: another attempt goes on with it. */
@@ -105,11 +105,11 @@ export class LiveActivation {
   }
 
   #scopeOf({ begun, writer, clock, limits, queueMax }: ActivationOptions, signal: AbortSignal): StepScope {
-    const { task, runId, runSerial, keyRunId, recoveries } = begun;
+    const { task, keyRunId, begunAtMs, recoveries } = begun;
     return {
-      writer, clock, limits, queueMax, signal, runId, runSerial, keyRunId,
-      taskId: task.id, taskSerial: task.serial, activation: task.activation, attempt: task.attempt,
-      begunAtMs: begun.begunAtMs, isSuspect: task.recoveriesWithoutProgress > 0, stepAttempt: 1 + recoveries,
+      ...idsOf(begun),
+      writer, clock, limits, queueMax, signal, keyRunId, begunAtMs,
+      isSuspect: task.recoveriesWithoutProgress > 0, stepAttempt: 1 + recoveries,
       isOver: () => this.#isOver,
     };
   }

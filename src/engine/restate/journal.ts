@@ -64,6 +64,11 @@ export async function listJournal(db: PostgresSession, run: number, beforeActiva
   return { steps: await stepsFrom(db, rows), told: rows.filter((row) => row["seq"] !== null).length };
 }
 
+/** What code was told in this activation and is stored as such, in that order. */
+export async function listTold(db: PostgresSession, run: number, activation: number): Promise<readonly JournaledStep[]> {
+  return await stepsFrom(db, await db.all("SELECT * FROM lh_journal WHERE run = $1 AND activation = $2 AND seq IS NOT NULL ORDER BY seq", run, activation));
+}
+
 export async function listSteps(db: PostgresSession, runId: string): Promise<readonly CompletedStep[]> {
   const rows = await db.all(`SELECT lh_journal.* FROM lh_journal JOIN lh_run ON lh_run.serial = run WHERE lh_run.id = $1 ${inOrder}`, runId);
   return (await stepsFrom(db, rows)).map((journaled, index) => {

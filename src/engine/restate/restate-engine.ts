@@ -13,7 +13,6 @@ import { defaultEngineLimits, type EngineLimits } from "../limits.ts";
 import { engineClosed, engineDraining, resultAbandoned, taskUnknown } from "../refusal.ts";
 import { reasonOfEnd } from "../task-rules.ts";
 import { TaskWaiters } from "../task-waiters.ts";
-import { passJournal } from "./activation-host.ts";
 import { LiveActivation } from "./activation.ts";
 import { Alarm } from "./alarm.ts";
 import { beginAttempt } from "./begin.ts";
@@ -21,9 +20,11 @@ import type { Effects } from "./change.ts";
 import { claimReady, type Activation } from "./claim.ts";
 import { Dispatch } from "./dispatch.ts";
 import { FactStore } from "./facts.ts";
+import { handOn } from "./hand-on.ts";
 import { listSteps } from "./journal.ts";
 import { LiveActivations } from "./live-activations.ts";
 import { cancelTask, restartTask, skipMismatch } from "./operator.ts";
+import { callRecorded } from "./recorded.ts";
 import { RestateClient, type RestateAddresses } from "./restate-client.ts";
 import { RestateEndpoint } from "./restate-endpoint.ts";
 import { createFetchEndpoint, type FetchHandler } from "./restate-fetch.ts";
@@ -32,7 +33,6 @@ import { Ringer } from "./ringer.ts";
 import { getTaskIdOfRun, listRuns } from "./runs.ts";
 import { acceptSignal } from "./signal.ts";
 import { startTask } from "./start-task.ts";
-import { keepPassed } from "./steps.ts";
 import { Suspects } from "./suspects.ts";
 import { getTask, listTasks, lockParkedByOtherVersion, markSuspended, toTask } from "./tasks.ts";
 import { moveTask } from "./transition.ts";
@@ -192,17 +192,19 @@ class RestateWorker implements RestateEngine, RestateHandler {
     this.#expected.delete(activation.runId);
     const agent = begun === null ? undefined : this.#agents.get(begun.task.agent);
     if (begun === null || agent === undefined) {
-      await passJournal(context);
+      void callRecorded(context);
       return;
     }
     this.#attempts.set(context.request().id, { ...activation, attempt: begun.task.attempt });
+    if (begun.isOfOtherCode) {
+      await handOn(context, begun, this.#writer);
+      return;
+    }
     if (!(await this.#suspects.turnOf(begun.task))) throw engineClosed();
     const { clock } = this.#options;
     await this.#live.run(
       new LiveActivation({ context, begun, agent, clock, execute: this.#execute, writer: this.#writer, facts: this.#facts, limits: this.#limits, queueMax: this.#queueMax }),
     );
-    const passed = await passJournal(context);
-    if (passed.length > 0) await this.#writer.persist((change) => keepPassed(change, begun, passed));
   }
 
   async start(task: NewTask, options: StartOptions = {}): Promise<Started> {
