@@ -97,13 +97,13 @@ function testGoesOn(suite: EngineSuite, version: string): void {
     const seed = ["one", "two"].map((name) => ({ kind: "code", name, occurrence: 1, outcome: { ok: true, value: `${name} served` } }) as const);
     const { fixture, taskId, log } = await cutOff(
       suite, version,
-      async (_ctx, step) => [await step("before"), await race(step, "two", "one"), await step("hangs")],
-      async (_ctx, step) => [await step("before"), await race(step, "one", "two"), await step("new"), await step("hangs")],
+      async (_ctx, step) => [await step("before"), await race(step, "two", "one"), await step("behind"), await step("hangs")],
+      async (_ctx, step) => [await step("before"), await race(step, "one", "two"), await step("behind"), await step("new"), await step("hangs")],
       { seed },
     );
 
-    expect(await runToEnd(fixture, taskId)).toMatchObject({ output: ["before", ["one served", ["one served", "two served"]], "new", "hangs"] });
-    expect(log).toEqual(["before", "hangs", "new", "hangs"]);
+    expect(await runToEnd(fixture, taskId)).toMatchObject({ output: ["before", ["one served", ["one served", "two served"]], "behind", "new", "hangs"] });
+    expect(log).toEqual(["before", "behind", "hangs", "new", "hangs"]);
   });
 }
 

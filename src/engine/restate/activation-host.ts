@@ -44,7 +44,8 @@ interface Outstanding {
  *
  * A1 Restate sees nothing of a run but `run` of one name and awakeables, in the order in which code asked: that order depends on what code was told, and on nothing else;
  * A2 one race at a time over all that is outstanding, begun while code is at rest: so a replay is told the same in the same order;
- * A3 a step that others see is in the tables before Restate knows of it; one that nobody else sees is in Restate first, and in the tables before the run leaves memory.
+ * A3 a step that others see is in the tables before Restate knows of it; one that nobody else sees is in Restate first, and in the tables before the run leaves memory;
+ * A4 code is told of a step by what it asked for in that step's place, and takes an exit when it has asked for all that the journal holds: else the activation is handed on.
  */
 export class ActivationHost implements RunHost {
   readonly #options: ActivationHostOptions;
@@ -92,7 +93,7 @@ export class ActivationHost implements RunHost {
     this.#running--;
     this.#queue.shift()?.();
     if (!isOf(envelope, key) || (envelope.type === "waiting" && awakeable === null)) {
-      await this.#handOn();
+      await this.#leave(() => this.#handOn());
       return "ended";
     }
     if (envelope.type === "ended") this.#complete(envelope.step, envelope.writes);
@@ -107,11 +108,7 @@ export class ActivationHost implements RunHost {
   }
 
   release(): Promise<boolean> {
-    return this.#leave(async () => {
-      const hasLeft = await releaseRun(this.#leaving);
-      if (hasLeft) this.#options.onReleased();
-      return hasLeft;
-    });
+    return this.#leave(() => releaseRun(this.#leaving), this.#options.onReleased);
   }
 
   park(error: Error): Promise<boolean> {
@@ -164,7 +161,7 @@ export class ActivationHost implements RunHost {
       return await RestatePromise.race([...this.#outstanding.values()].map(({ promise }) => promise));
     } catch (error) {
       // Code waits, and the journal goes on with steps.
-      if (error instanceof RestateError && error.code === journalMismatch) await this.#handOn();
+      if (error instanceof RestateError && error.code === journalMismatch) await this.#leave(() => this.#handOn());
       throw error;
     } finally {
       this.#isRacing = false;
@@ -218,17 +215,17 @@ export class ActivationHost implements RunHost {
   }
 
   /** Takes an exit, unless the journal holds steps that the code did not ask for: it came here by other steps than they are. */
-  async #leave(exit: () => Promise<boolean>): Promise<boolean> {
-    if (this.#isReplaying) return await this.#handOn();
-    const hasLeft = await exit();
-    if (hasLeft) this.#options.onLeft();
-    return hasLeft;
+  async #leave(exit: () => Promise<boolean>, onLeaving: () => void = () => undefined): Promise<boolean> {
+    const hasLeft = this.#isReplaying ? await this.#handOn() : await exit();
+    if (!hasLeft) return false;
+    onLeaving();
+    this.#options.onLeft();
+    return true;
   }
 
   async #handOn(): Promise<true> {
     await markForHandingOn(this.#leaving);
     this.#isHandedOn = true;
-    this.#options.onLeft();
     return true;
   }
 }
