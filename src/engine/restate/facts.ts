@@ -45,6 +45,11 @@ export class ToldSteps {
     return this.#seq;
   }
 
+  /** True when the next crash is counted by whether a step was stored before it. */
+  get isSuspect(): boolean {
+    return this.#options.suspect !== null;
+  }
+
   add(step: EndedStep, writes: readonly Write[]): void {
     this.keys.add(keyOf(step));
     this.#waiting.push({ step, seq: ++this.#seq, writes });
@@ -56,12 +61,12 @@ export class ToldSteps {
   }
 
   /** What waits, as rows of the journal; and what is to be called when they are known to be stored. */
-  take(): { readonly rows: readonly (JournalRow & { readonly writes: readonly Write[] })[]; readonly suspect: number | null; readonly forget: () => void } {
+  take(): { readonly run: number; readonly rows: readonly (JournalRow & { readonly writes: readonly Write[] })[]; readonly suspect: number | null; readonly forget: () => void } {
     const { run, activation, suspect } = this.#options;
     const steps = new Set(this.#waiting);
     // Two transactions may have stored the same: each forgets what it stored, and that only.
     const forget = (): void => void (this.#waiting = this.#waiting.filter((step) => !steps.has(step)));
-    return { rows: [...steps].map((step) => ({ run, activation, ...step })), suspect: steps.size === 0 ? null : suspect, forget };
+    return { run, rows: [...steps].map((step) => ({ run, activation, ...step })), suspect, forget };
   }
 }
 
@@ -70,9 +75,10 @@ async function storeTold(change: Change, told: readonly ToldSteps[]): Promise<()
   const taken = told.map((steps) => steps.take());
   const rows = taken.flatMap((each) => each.rows);
   if (rows.length === 0) return () => undefined;
-  await noteTold(change.db, rows);
+  const progressed = await noteTold(change.db, rows);
   await change.write(rows.flatMap(({ writes }) => writes));
-  for (const { suspect } of taken) if (suspect !== null && (await clearRecoveriesWithoutProgress(change.db, suspect))) change.effects.hasCleared = true;
+  // What code is told again after a crash is no progress.
+  for (const { run, suspect } of taken) if (suspect !== null && progressed.has(run) && (await clearRecoveriesWithoutProgress(change.db, suspect))) change.effects.hasCleared = true;
   return () => {
     for (const { forget } of taken) forget();
   };
@@ -92,6 +98,7 @@ export class FactStore {
   readonly #onFault: (error: unknown) => void;
   readonly #queue = new Set<ToldSteps>();
   #noted = 0;
+  #isUrgent = false;
   #flushing: Promise<void> | null = null;
   #timer: Timer | null = null;
   #nextAtMs = 0;
@@ -106,10 +113,11 @@ export class FactStore {
     return this.#flushing === null;
   }
 
-  /** Stores what this activation was told, soon. */
+  /** Stores what this activation was told, soon; at once, when its next crash is counted by it. */
   note(told: ToldSteps): void {
     this.#queue.add(told);
     this.#noted++;
+    this.#isUrgent ||= told.isSuspect;
     this.#schedule();
   }
 
@@ -131,7 +139,7 @@ export class FactStore {
 
   #schedule(): void {
     if (this.#flushing !== null || this.#queue.size === 0) return;
-    const waitMs = this.#noted >= waitingMax ? 0 : this.#nextAtMs - this.#clock.monotonicMs();
+    const waitMs = this.#isUrgent || this.#noted >= waitingMax ? 0 : this.#nextAtMs - this.#clock.monotonicMs();
     if (waitMs <= 0) void this.#begin();
     else this.#timer ??= this.#clock.setTimer(waitMs, () => void this.#begin());
   }
@@ -149,6 +157,7 @@ export class FactStore {
 
   async #flush(): Promise<void> {
     this.#noted = 0;
+    this.#isUrgent = false;
     const batch = this.#nextBatch();
     try {
       const forget = await this.#writer.persist((change) => storeTold(change, batch));
