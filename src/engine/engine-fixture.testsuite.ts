@@ -31,8 +31,6 @@ export interface EngineSuite {
   /** Closes the engine, which drains it, and opens another one on the same data. */
   reopen(fixture: EngineFixture): Promise<EngineFixture>;
   destroy(): Promise<void>;
-  /** False where code that changed while a crash had cut off a run in memory is not told everything in its order (docs/decisions/2026-11-25-cluster-engine.md). */
-  readonly replaysInterrupted?: boolean;
 }
 
 export const agentA: EngineAgent = { name: "a", version: "1", concurrency: 100, queueMax: 1_000 };

@@ -70,13 +70,21 @@ function testCrash(suite: EngineSuite): void {
 }
 
 function testLimits(suite: EngineSuite): void {
-  it("E12 quarantines a task after ten crashes without progress, and others go on", async () => {
+  it.each([
+    ["of its first step", 0],
+    ["of a step behind others", 3],
+  ])("E12 quarantines a task after ten crashes %s without progress, and others go on", async (_, stepsBefore) => {
     let fixture = await suite.create();
-    const execute = async (ctx: EngineContext) => done(await code(ctx, "deadly", async () => (ctx.task.source === "fine" ? "fine" : await new Promise<string>(() => undefined))));
+    const execute = async (ctx: EngineContext) => {
+      for (let step = 0; step < stepsBefore; step++) await code(ctx, "harmless", () => step);
+      return done(await code(ctx, "deadly", async () => (ctx.task.source === "fine" ? "fine" : await new Promise<string>(() => undefined))));
+    };
     await fixture.engine.run([agentA], execute);
     const deadly = await fixture.engine.start(newTask(fixture));
     for (let crash = 1; crash <= 10; crash++) {
       await executing(fixture);
+      // An engine may take some time to store that a step has completed.
+      await fixture.clock.advance(100, () => fixture.settle());
       fixture = await suite.crash(fixture);
       await fixture.engine.run([agentA], execute);
     }

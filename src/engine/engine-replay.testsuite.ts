@@ -167,7 +167,7 @@ function testRecognition(suite: EngineSuite): void {
     expect(log).toEqual(["one", "new"]);
   });
 
-  it.runIf(suite.replaysInterrupted !== false)("E9 gives every step a number of its own: what new code takes in the place of an old step comes behind what is stored", async () => {
+  it("E9 gives every step a number of its own: what new code takes in the place of an old step comes behind what is stored", async () => {
     let fixture = await suite.create();
     const body = (isNew: boolean) => async (ctx: EngineContext) => {
       const nap = ctx.wait({ name: "nap", reason: "timer", timeoutMs: 60_000 });

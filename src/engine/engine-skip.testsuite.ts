@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { Json } from "../base/json.ts";
 import type { TaskEnd } from "../record/task.ts";
 import type { EngineContext } from "./engine.ts";
-import { advance, agentA, code, createGate, done, newTask, progress, quiet, runToEnd, value, type EngineFixture, type EngineSuite } from "./engine-fixture.testsuite.ts";
+import { advance, agentA, code, createGate, done, newTask, progress, quiet, runToEnd, until, value, type EngineFixture, type EngineSuite } from "./engine-fixture.testsuite.ts";
 
 type Body = (ctx: EngineContext) => Promise<Json>;
 
@@ -131,7 +131,7 @@ function testServed(suite: EngineSuite): void {
 }
 
 function testKept(suite: EngineSuite): void {
-  it.runIf(suite.replaysInterrupted !== false)("E13 keeps the task that the parked run called, and the keys of its effects", async () => {
+  it("E13 keeps the task that the parked run called, and the keys of its effects", async () => {
     const keys: string[] = [];
     const children: string[] = [];
     const slowChild: Body = async (ctx) => {
@@ -166,6 +166,7 @@ function testKept(suite: EngineSuite): void {
       await pay(ctx, open.opened);
       return done((await called).status);
     });
+    await until(() => taskOfCall === 2, "the changed code has begun");
     await advance(fixture, 6_000);
     expect(await fixture.engine.get(taskId)).toMatchObject({ waitingReason: "code-mismatch" });
 

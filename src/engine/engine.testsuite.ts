@@ -1,5 +1,6 @@
 import { afterAll, describe } from "vitest";
 import type { EngineSuite } from "./engine-fixture.testsuite.ts";
+import { testChangedCode } from "./engine-changed.testsuite.ts";
 import { testChildren } from "./engine-children.testsuite.ts";
 import { testFork } from "./engine-fork.testsuite.ts";
 import { testOperation } from "./engine-operation.testsuite.ts";
@@ -17,6 +18,7 @@ export function testEngine(suite: EngineSuite): void {
     testStart(suite);
     testSteps(suite);
     testReplay(suite);
+    testChangedCode(suite);
     testWaits(suite);
     testChildren(suite);
     testRecovery(suite);

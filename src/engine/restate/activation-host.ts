@@ -1,6 +1,5 @@
-import { RestateError, RestatePromise, type Context, type internal } from "@restatedev/restate-sdk";
+import { RestateError, RestatePromise, type Context } from "@restatedev/restate-sdk";
 import { LonghaulError } from "../../base/error.ts";
-import { macrotask } from "../../base/turn.ts";
 import { describeStep, type StepIdentity } from "../../record/step.ts";
 import type { DeadReason, WaitingReason } from "../../record/task.ts";
 import type { Write } from "../../record/write.ts";
@@ -11,7 +10,8 @@ import type { RunHost } from "../run-host.ts";
 import { AttemptLost } from "./attempt-lost.ts";
 import type { FactStore, ToldSteps } from "./facts.ts";
 import { asStored } from "./journal.ts";
-import { announceNearLimit, endRun, failRun, parkRun, releaseRun, suspendRun, type Leaving } from "./run-exits.ts";
+import { isReplaying, runName, runningMax } from "./recorded.ts";
+import { announceNearLimit, endRun, failRun, markForHandingOn, parkRun, releaseRun, storeTold, suspendRun, type Leaving } from "./run-exits.ts";
 import { beginChild, beginWait, executeStep, executeTransaction, type Envelope, type StepScope } from "./steps.ts";
 
 export interface ActivationHostOptions {
@@ -33,15 +33,6 @@ export interface ActivationHostOptions {
   readonly onReleased: () => void;
 }
 
-/** All steps have one name for Restate. Which one it is stands in what it comes to: so changed code is found by us and parked, and not by Restate. */
-const runName = "step";
-
-/** Steps of one run that execute at once; the others wait for them. A race over many costs Restate's SDK more than the steps. */
-const runningMax = 64;
-
-/** Steps of one journal that are gone past at the most: more than a run may have. */
-const passedMax = 100_000;
-
 /** Restate's code for code that does not fit the journal. */
 const journalMismatch = 570;
 
@@ -58,7 +49,8 @@ interface Outstanding {
  *
  * A1 Restate sees nothing of a run but `run` of one name and awakeables, in the order in which code asked: that order depends on what code was told, and on nothing else;
  * A2 one race at a time over all that is outstanding, begun while code is at rest: so a replay is told the same in the same order;
- * A3 a step that others see is in the tables before Restate knows of it; one that nobody else sees is in Restate first, and in the tables before the run leaves memory.
+ * A3 a step that others see is in the tables before Restate knows of it; one that nobody else sees is in Restate first, and in the tables before the run leaves memory;
+ * A4 code is told of a step by what it asked for in that step's place, and takes an exit when it has asked for all that the journal holds: else the activation is handed on.
  */
 export class ActivationHost implements RunHost {
   readonly #options: ActivationHostOptions;
@@ -66,8 +58,9 @@ export class ActivationHost implements RunHost {
   readonly #outstanding = new Map<string, Outstanding>();
   readonly #queue: (() => void)[] = [];
   #running = 0;
-  /** Code was told of a step that it did not ask for, and will be parked. */
-  #hasChanged = false;
+  /** Restate's journal holds calls of earlier attempts that this one has not made. */
+  #isReplaying: boolean;
+  #isHandedOn = false;
   #isRacing = false;
   #isAtRest = false;
   #isOver = false;
@@ -77,8 +70,14 @@ export class ActivationHost implements RunHost {
 
   constructor(options: ActivationHostOptions) {
     this.#options = options;
-    const { scope, told } = options;
+    const { context, scope, told } = options;
     this.#leaving = { writer: scope.writer, ids: scope, told };
+    this.#isReplaying = isReplaying(context);
+  }
+
+  /** True when another attempt has to follow: Restate lets nobody return who has not made the calls that its journal holds. */
+  get isUnfinished(): boolean {
+    return this.#isReplaying || this.#isHandedOn;
   }
 
   isStored(): boolean {
@@ -95,47 +94,43 @@ export class ActivationHost implements RunHost {
     if (this.#isRacing) throw foreignStep(operation.identity);
     if (this.#running >= runningMax) await new Promise<void>((resolve) => this.#queue.push(resolve));
     this.#running++;
-    const envelope = await this.#arrival(key, context.run(runName, () => this.#journaled(this.#execute(operation, awakeable?.id ?? ""))));
+    const call = context.run(runName, () => this.#journaled(this.#execute(operation, awakeable?.id ?? "")));
+    this.#isReplaying &&= isReplaying(context);
+    const envelope = await this.#arrival(key, call);
     this.#running--;
     this.#queue.shift()?.();
     if (envelope.type === "gone") this.#options.onLeft();
-    // What another step came to is told as such: code that changed while the run was in memory is found by it, and parked.
-    if (envelope.type === "ended") this.#complete(envelope.step, envelope.writes);
-    this.#hasChanged ||= envelope.type === "ended" && keyOf(envelope.step) !== key;
-    if (envelope.type !== "waiting") return "ended";
-    if (awakeable === null || keyOf(envelope.identity) !== key) {
-      if (!this.#hasChanged) await this.park(this.#mismatch(operation, envelope.identity));
+    if (!isOf(envelope, key) || (envelope.type === "waiting" && awakeable === null)) {
+      await this.#leave(() => this.#handOn());
       return "ended";
     }
+    if (envelope.type === "ended") this.#complete(envelope.step, envelope.writes);
+    if (envelope.type !== "waiting" || awakeable === null) return "ended";
     // Whoever ends the wait rings; after a suspension the next activation asks anew.
     this.#arrival(key, awakeable.promise).then((step) => this.#complete(step, []), () => this.#options.onLeft());
     return "waiting";
   }
 
   suspend(reason: WaitingReason, deliveredCount: number): Promise<boolean> {
-    const hasLeft = this.#leave(suspendRun(this.#leaving, reason, deliveredCount));
+    const hasLeft = this.#leave(() => suspendRun(this.#leaving, reason, deliveredCount));
     this.#suspension = hasLeft.catch(() => false); // Whoever asked is told.
     return hasLeft;
   }
 
   release(): Promise<boolean> {
-    const released = releaseRun(this.#leaving).then((hasLeft) => {
-      if (hasLeft) this.#options.onReleased();
-      return hasLeft;
-    });
-    return this.#leave(released);
+    return this.#leave(() => releaseRun(this.#leaving), this.#options.onReleased);
   }
 
   park(error: Error): Promise<boolean> {
-    return this.#leave(parkRun(this.#leaving, this.#options.codeVersion, error));
+    return this.#leave(() => parkRun(this.#leaving, this.#options.codeVersion, error));
   }
 
   end(end: RunEnd): Promise<boolean> {
-    return this.#leave(endRun(this.#leaving, end));
+    return this.#leave(() => endRun(this.#leaving, end));
   }
 
   fail(reason: DeadReason, error: unknown): Promise<boolean> {
-    return this.#leave(failRun(this.#leaving, reason, error));
+    return this.#leave(() => failRun(this.#leaving, reason, error));
   }
 
   announce(nearLimit: NearLimit): Promise<void> {
@@ -148,11 +143,6 @@ export class ActivationHost implements RunHost {
 
   lose(error: unknown): void {
     this.#options.onLost(error as Error);
-  }
-
-  /** True when Restate's journal goes on and is being waited for: in this attempt nobody goes past it. */
-  get isReplaying(): boolean {
-    return this.#isRacing && !(this.#options.context as unknown as internal.ContextInternal).isProcessing();
   }
 
   rest(): void {
@@ -183,20 +173,12 @@ export class ActivationHost implements RunHost {
       if ((await this.#suspension) === true) return null;
       return await RestatePromise.race([...this.#outstanding.values()].map(({ promise }) => promise));
     } catch (error) {
-      // The journal goes on with steps while code waits for something else only. This attempt is over for Restate; the next one passes the journal.
-      if (error instanceof RestateError && error.code === journalMismatch) await this.park(this.#mismatch(null, null));
+      // Code waits, and the journal goes on with steps.
+      if (error instanceof RestateError && error.code === journalMismatch) await this.#leave(() => this.#handOn());
       throw error;
     } finally {
       this.#isRacing = false;
     }
-  }
-
-  #mismatch(came: Operation | null, expected: StepIdentity | null): LonghaulError {
-    const { taskId, runId } = this.#options.scope;
-    const wanted = expected === null ? "another step" : describeStep(expected);
-    const asked = came === null ? "a wait" : `${describeStep(came.identity)} (step ${came.number})`;
-    const message = `The code of run ${runId} changed while it executed: expected ${wanted}, came ${asked}. Run it with the code that it began with, or restart the task: longhaul restart ${taskId}`;
-    return new LonghaulError("ENGINE_CODE_MISMATCH", message, { details: { taskId, runId, expected: wanted, came: asked, ...(expected === null ? {} : { expectedStep: { ...expected } }) } });
   }
 
   stop(): void {
@@ -238,11 +220,14 @@ export class ActivationHost implements RunHost {
     }
   }
 
-  /** A seeded outcome is journaled as attempt 0, with the times that it had: nothing executed. */
-  #serve({ identity, number }: Operation, { outcome, startedAtMs, completedAtMs }: SeededOutcome): Performed {
+  /** A seeded outcome is journaled as attempt 0, with the times that it had: nothing executed. Restate does not hear of it: it is in the tables before code is told. */
+  async #serve({ identity, number }: Operation, { outcome, startedAtMs, completedAtMs }: SeededOutcome): Promise<Performed> {
     const { kind, name, occurrence } = identity;
     const begunAtMs = startedAtMs ?? this.#options.startedAtMs;
-    this.#complete(asStored({ kind, name, occurrence, number, attempt: 0, startedAtMs: begunAtMs, completedAtMs: completedAtMs ?? begunAtMs, outcome }, outcomeText(outcome)), []);
+    const step = asStored({ kind, name, occurrence, number, attempt: 0, startedAtMs: begunAtMs, completedAtMs: completedAtMs ?? begunAtMs, outcome }, outcomeText(outcome));
+    this.#options.told.add(step, []);
+    if (await storeTold(this.#leaving)) this.#options.onCompleted(step);
+    else this.#options.onLeft();
     return "ended";
   }
 
@@ -253,28 +238,26 @@ export class ActivationHost implements RunHost {
     onCompleted(step);
   }
 
-  async #leave(exit: Promise<boolean>): Promise<boolean> {
-    const hasLeft = await exit;
-    if (hasLeft) this.#options.onLeft();
-    return hasLeft;
+  /** Takes an exit, unless the journal holds steps that the code did not ask for: it came here by other steps than they are. */
+  async #leave(exit: () => Promise<boolean>, onLeaving: () => void = () => undefined): Promise<boolean> {
+    const hasLeft = this.#isReplaying ? await this.#handOn() : await exit();
+    if (!hasLeft) return false;
+    onLeaving();
+    this.#options.onLeft();
+    return true;
+  }
+
+  async #handOn(): Promise<true> {
+    await markForHandingOn(this.#leaving);
+    this.#isHandedOn = true;
+    return true;
   }
 }
 
-/**
- * Goes past what Restate's journal holds and nobody asks for any more, since it lets nobody return before. Returns it.
- * Steps that were cut off have begun side by side: none is awaited before all that had begun are asked for again.
- */
-export async function passJournal(context: Context): Promise<readonly Envelope[]> {
-  const journal = context as unknown as internal.ContextInternal;
-  const { attemptCompletedSignal } = context.request();
-  const asked: RestatePromise<Envelope>[] = [];
-  while (!journal.isProcessing()) {
-    asked.push(context.run<Envelope>(runName, () => ({ type: "gone" })));
-    // Of an attempt that Restate has given up the journal is never passed.
-    await macrotask();
-    if (attemptCompletedSignal.aborted || asked.length > passedMax) throw new Error("Restate has given up this attempt.");
-  }
-  return asked.length === 0 ? [] : await RestatePromise.all(asked);
+/** False when what Restate's journal holds in the place of a step is of another one: the code has changed since. */
+function isOf(envelope: Envelope, key: string): boolean {
+  if (envelope.type === "ended") return keyOf(envelope.step) === key;
+  return envelope.type !== "waiting" || keyOf(envelope.identity) === key;
 }
 
 /** Restate replays what depends on completions alone. A step that came while nothing was completed would be in another place the next time. */

@@ -6,9 +6,9 @@ import type { EngineLimits } from "../limits.ts";
 import { RunExecution } from "../run-execution.ts";
 import { ActivationHost } from "./activation-host.ts";
 import { AttemptLost } from "./attempt-lost.ts";
-import type { BegunRun } from "./begin.ts";
+import { idsOf, toldBefore, type BegunRun } from "./begin.ts";
 import { Bodies } from "./bodies.ts";
-import { ToldSteps, type FactStore } from "./facts.ts";
+import type { FactStore, ToldSteps } from "./facts.ts";
 import type { StepScope } from "./steps.ts";
 import type { Writer } from "./writer.ts";
 
@@ -54,8 +54,7 @@ export class LiveActivation {
       this.#leave = resolve;
       this.#giveBack = reject;
     });
-    const told = new ToldSteps({ run: begun.runSerial, activation: begun.task.activation, suspect: begun.task.recoveriesWithoutProgress > 0 ? begun.task.serial : null, toldBefore: begun.told });
-    for (const step of begun.journal.slice(begun.told)) told.add(step, []);
+    const told = toldBefore(begun);
     this.#execution = new RunExecution({
       loaded: begun, execute, clock, limits,
       host: (abort) => {
@@ -80,7 +79,7 @@ export class LiveActivation {
     return this.#isOver || this.#execution.isAtRest;
   }
 
-  /** Executes the run. Resolves when it has left memory. Rejects when Restate lets this attempt go, or is to: another one goes on, and what executes here is told to stop. */
+  /** Executes the run. Resolves when it has left memory. Rejects when another attempt has to follow, or does: what executes here is told to stop. */
   async run(): Promise<void> {
     const onGiven = (): void => void this.#onGiven(this.#given.reason as Error);
     this.#given.addEventListener("abort", onGiven, { once: true });
@@ -90,7 +89,7 @@ export class LiveActivation {
     this.#execution.start();
     try {
       await Promise.race([this.#left, this.#host?.drive()]);
-      if (this.#host?.isReplaying === true) throw new AttemptLost(this.runId);
+      if (this.#host?.isUnfinished === true) throw new AttemptLost(this.runId);
     } catch (error) {
       this.#execution.stop(() => new AttemptLost(this.runId));
       throw error;
@@ -143,11 +142,11 @@ export class LiveActivation {
   }
 
   #scopeOf({ begun, writer, clock, limits, queueMax }: ActivationOptions, signal: AbortSignal): StepScope {
-    const { task, runId, runSerial, keyRunId, recoveries } = begun;
+    const { task, keyRunId, begunAtMs, recoveries } = begun;
     return {
-      writer, clock, limits, queueMax, signal, runId, runSerial, keyRunId,
-      taskId: task.id, taskSerial: task.serial, activation: task.activation, attempt: task.attempt,
-      begunAtMs: begun.begunAtMs, isSuspect: task.recoveriesWithoutProgress > 0, stepAttempt: 1 + recoveries,
+      ...idsOf(begun),
+      writer, clock, limits, queueMax, signal, keyRunId, begunAtMs,
+      isSuspect: task.recoveriesWithoutProgress > 0, stepAttempt: 1 + recoveries,
       bodies: this.#bodies,
       isOver: () => this.#isOver,
     };

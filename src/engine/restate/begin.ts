@@ -1,4 +1,5 @@
 import { LonghaulError } from "../../base/error.ts";
+import { codeVersionOf } from "../code-version.ts";
 import type { EngineAgent } from "../engine.ts";
 import { numbersOf } from "../journaled-step.ts";
 import type { LoadedRun } from "../run-host.ts";
@@ -6,7 +7,9 @@ import { unreadable } from "../stuck-run.ts";
 import { computeRecovered } from "../task-rules.ts";
 import type { Change } from "./change.ts";
 import type { Activation } from "./claim.ts";
+import { ToldSteps } from "./facts.ts";
 import { listJournal, listSeed } from "./journal.ts";
+import type { AttemptIds } from "./run-exits.ts";
 import { countRecovery, getRun } from "./runs.ts";
 import { lockTaskOfRun, saveTask, type StoredTask } from "./tasks.ts";
 import { endTask, moveTask } from "./transition.ts";
@@ -21,6 +24,8 @@ export interface BegunRun extends LoadedRun {
   readonly recoveries: number;
   /** How many steps of the journal code was told of before. */
   readonly told: number;
+  /** True when the activation is that of other code: this code cannot make its calls. */
+  readonly isOfOtherCode: boolean;
 }
 
 /** One call of Restate to begin an attempt. */
@@ -46,14 +51,18 @@ export async function beginAttempt(change: Change, { runId, activation }: Activa
   const agent = agentOf(found.agent);
   // Another worker may have it: Restate calls again, and nothing is counted.
   if (agent === undefined) throw new LonghaulError("AGENT_UNKNOWN", `This worker does not have the agent "${found.agent}" of task ${found.id}. Run the same team on every worker.`, { retry: "backoff" });
-  const task = await begin(change, found, beginning);
+  const codeVersion = codeVersionOf(agent);
+  const isOfOtherCode = found.attempt > 0 && found.codeVersion !== codeVersion;
+  // Nor can the code that began it, when it is back: its calls are given nothing to do from now on.
+  const attempt = { attempt: found.attempt + 1, codeVersion: isOfOtherCode ? null : codeVersion };
+  const task = found.attempt === beginning.attempt ? found : await begin(change, found, attempt);
   if (task === null) return null;
   beginning.attempt = task.attempt;
   const run = await getRun(change.db, runId);
   if (run === null) return null;
   const { steps, told } = await listJournal(change.db, run.serial, activation);
   return {
-    task, runId, told,
+    task, runId, told, isOfOtherCode,
     journal: steps,
     numbers: numbersOf(steps, await listWaits(change.db, run.serial)),
     runSerial: run.serial,
@@ -67,18 +76,31 @@ export async function beginAttempt(change: Change, { runId, activation }: Activa
   };
 }
 
-async function begin(change: Change, found: StoredTask, { attempt }: Beginning): Promise<StoredTask | null> {
-  if (found.attempt === attempt) return found;
-  return found.attempt === 0 || found.suspended ? await begun(change, found) : await begunAgain(change, found);
+/** What tells this attempt from others. */
+export function idsOf({ task, runId, runSerial }: BegunRun): AttemptIds {
+  return { taskId: task.id, taskSerial: task.serial, runId, runSerial, activation: task.activation, attempt: task.attempt };
 }
 
-async function begun(change: Change, task: StoredTask): Promise<StoredTask> {
-  const next: StoredTask = { ...task, attempt: task.attempt + 1, suspended: false };
+/** What code was told before this activation, and what it is told first in it. */
+export function toldBefore({ task, runSerial, journal, told: count }: BegunRun): ToldSteps {
+  const told = new ToldSteps({ run: runSerial, activation: task.activation, suspect: task.recoveriesWithoutProgress > 0 ? task.serial : null, toldBefore: count });
+  for (const step of journal.slice(count)) told.add(step, []);
+  return told;
+}
+
+type AttemptFields = Pick<StoredTask, "attempt" | "codeVersion">;
+
+async function begin(change: Change, found: StoredTask, attempt: AttemptFields): Promise<StoredTask | null> {
+  return found.attempt === 0 || found.suspended ? await begun(change, found, attempt) : await begunAgain(change, found, attempt);
+}
+
+async function begun(change: Change, task: StoredTask, attempt: AttemptFields): Promise<StoredTask> {
+  const next: StoredTask = { ...task, ...attempt, suspended: false };
   await saveTask(change.db, next);
   return next;
 }
 
-async function begunAgain(change: Change, task: StoredTask): Promise<StoredTask | null> {
+async function begunAgain(change: Change, task: StoredTask, attempt: AttemptFields): Promise<StoredTask | null> {
   const { counted, end } = computeRecovered(task, change.limits, false);
   if (task.runId !== null) await countRecovery(change.db, task.runId);
   if (end !== null) {
@@ -87,5 +109,5 @@ async function begunAgain(change: Change, task: StoredTask): Promise<StoredTask 
   }
   // It kept its slot, so nobody is asked for it; the store and the observer are told as of any recovery.
   const queued = await moveTask(change, counted, { status: "queued" });
-  return await moveTask(change, queued, { status: "running", attempt: task.attempt + 1 });
+  return await moveTask(change, queued, { status: "running", ...attempt });
 }

@@ -30,7 +30,7 @@ export async function claimReady(change: Change, agent: EngineAgent, claim: stri
     if (earlier !== agent.version) await setRunVersion(change.db, runId, agent.version);
     const activation = task.activation + 1;
     const more = earlier === undefined || earlier === agent.version ? {} : { earlierVersion: earlier };
-    await moveTask(change, task, { status: "running", runId, startedAtMs: task.startedAtMs ?? change.atMs, activation, attempt: 0, suspended: false, claim }, more);
+    await moveTask(change, task, { status: "running", runId, startedAtMs: task.startedAtMs ?? change.atMs, activation, attempt: 0, suspended: false, claim, codeVersion: null }, more);
     claimed.push({ runId, activation });
   }
   return claimed;

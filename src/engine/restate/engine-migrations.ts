@@ -4,7 +4,8 @@ import { payloadMigration } from "../../db/postgres-payload.ts";
 /**
  * Tables of the engine in PostgreSQL. What a run does between two waits is journaled by Restate; here is what must outlive that: tasks, runs, completed steps, waits, signals.
  * lh_task.activation counts the times that a run was given a slot, `attempt` the invocations of the current one: together they fence what an earlier one still writes. `claim` is the call that gave the slot;
- * `suspended` says that Restate took the attempt out of memory by itself, where it cannot answer while it runs: the next one is no recovery.
+ * `suspended` says that Restate took the attempt out of memory by itself, where it cannot answer while it runs: the next one is no recovery. `code_version` is that of the code
+ * that began the activation; another one does not go on with it.
  * lh_journal: completed steps. `position` is the order in which they were stored, `seq` the one in which code was told; null until it was.
  * lh_wait.awakeable is what wakes an activation that is still in memory. lh_bell: awakeables that are to be rung, until they were.
  */
@@ -18,7 +19,7 @@ CREATE TABLE lh_task (
   deadline_at_ms BIGINT NOT NULL, depth INTEGER NOT NULL, source TEXT NOT NULL, status TEXT NOT NULL, waiting_reason TEXT,
   created_at_ms BIGINT NOT NULL, started_at_ms BIGINT, ended_at_ms BIGINT, status_since_ms BIGINT NOT NULL, open_since_ms BIGINT NOT NULL,
   run_id TEXT, parent_run_id TEXT, recoveries INTEGER NOT NULL, recoveries_without_progress INTEGER NOT NULL, out_of_memory_without_progress INTEGER NOT NULL DEFAULT 0,
-  activation INTEGER NOT NULL DEFAULT 0, attempt INTEGER NOT NULL DEFAULT 0, suspended BOOLEAN NOT NULL DEFAULT false, claim TEXT, input TEXT NOT NULL, ended_as TEXT
+  activation INTEGER NOT NULL DEFAULT 0, attempt INTEGER NOT NULL DEFAULT 0, suspended BOOLEAN NOT NULL DEFAULT false, claim TEXT, code_version TEXT, input TEXT NOT NULL, ended_as TEXT
 );
 CREATE INDEX lh_task_queue ON lh_task (agent, (run_id IS NOT NULL) DESC, priority DESC, created_at_ms, serial) WHERE status = 'queued';
 CREATE INDEX lh_task_not_before ON lh_task (not_before_at_ms) WHERE status = 'queued';

@@ -4,7 +4,7 @@ import type { Write } from "../../record/write.ts";
 import { keyOf, type EndedStep } from "../journaled-step.ts";
 import type { Change } from "./change.ts";
 import { noteTold, type JournalRow } from "./journal.ts";
-import { clearRecoveriesWithoutProgress } from "./tasks.ts";
+import { clearRecoveriesWithoutProgress, lockTaskBySerial } from "./tasks.ts";
 import type { Writer } from "./writer.ts";
 
 /** A step that code was told of, and the facts that came with it. They are in Restate's journal until they are stored here. */
@@ -40,14 +40,14 @@ export class ToldSteps {
     return this.#options.run;
   }
 
-  /** True when storing it may say of its task that it proved harmless. */
-  get isSuspect(): boolean {
-    return this.#options.suspect !== null;
-  }
-
   /** How many steps there are for code to be told, in this activation and before it. */
   get count(): number {
     return this.#seq;
+  }
+
+  /** True when storing it may say of its task that it proved harmless: the next crash is counted by whether a step was stored before it. */
+  get isSuspect(): boolean {
+    return this.#options.suspect !== null;
   }
 
   add(step: EndedStep, writes: readonly Write[]): void {
@@ -61,12 +61,12 @@ export class ToldSteps {
   }
 
   /** What waits, as rows of the journal; and what is to be called when they are known to be stored. */
-  take(): { readonly rows: readonly (JournalRow & { readonly writes: readonly Write[] })[]; readonly suspect: number | null; readonly forget: () => void } {
+  take(): { readonly run: number; readonly rows: readonly (JournalRow & { readonly writes: readonly Write[] })[]; readonly suspect: number | null; readonly forget: () => void } {
     const { run, activation, suspect } = this.#options;
     const steps = new Set(this.#waiting);
     // Two transactions may have stored the same: each forgets what it stored, and that only.
     const forget = (): void => void (this.#waiting = this.#waiting.filter((step) => !steps.has(step)));
-    return { rows: [...steps].map((step) => ({ run, activation, ...step })), suspect: steps.size === 0 ? null : suspect, forget };
+    return { run, rows: [...steps].map((step) => ({ run, activation, ...step })), suspect, forget };
   }
 }
 
@@ -78,9 +78,11 @@ async function storeTold(change: Change, told: readonly ToldSteps[]): Promise<()
   const taken = told.map((steps) => steps.take());
   const rows = taken.flatMap((each) => each.rows);
   if (rows.length === 0) return () => undefined;
-  for (const { suspect } of taken) if (suspect !== null && (await clearRecoveriesWithoutProgress(change.db, suspect))) change.effects.hasCleared = true;
-  await noteTold(change.db, rows);
+  for (const { suspect } of taken) if (suspect !== null) await lockTaskBySerial(change.db, suspect);
+  const progressed = await noteTold(change.db, rows);
   await change.write(rows.flatMap(({ writes }) => writes));
+  // What code is told again after a crash is no progress.
+  for (const { run, suspect } of taken) if (suspect !== null && progressed.has(run) && (await clearRecoveriesWithoutProgress(change.db, suspect))) change.effects.hasCleared = true;
   return () => {
     for (const { forget } of taken) forget();
   };
@@ -100,6 +102,7 @@ export class FactStore {
   readonly #onFault: (error: unknown) => void;
   readonly #queue = new Set<ToldSteps>();
   #noted = 0;
+  #isUrgent = false;
   #flushing: Promise<void> | null = null;
   #timer: Timer | null = null;
   #nextAtMs = 0;
@@ -114,10 +117,11 @@ export class FactStore {
     return this.#flushing === null;
   }
 
-  /** Stores what this activation was told, soon. */
+  /** Stores what this activation was told, soon; at once, when its next crash is counted by it. */
   note(told: ToldSteps): void {
     this.#queue.add(told);
     this.#noted++;
+    this.#isUrgent ||= told.isSuspect;
     this.#schedule();
   }
 
@@ -139,7 +143,7 @@ export class FactStore {
 
   #schedule(): void {
     if (this.#flushing !== null || this.#queue.size === 0) return;
-    const waitMs = this.#noted >= waitingMax ? 0 : this.#nextAtMs - this.#clock.monotonicMs();
+    const waitMs = this.#isUrgent || this.#noted >= waitingMax ? 0 : this.#nextAtMs - this.#clock.monotonicMs();
     if (waitMs <= 0) void this.#begin();
     else this.#timer ??= this.#clock.setTimer(waitMs, () => void this.#begin());
   }
@@ -157,6 +161,7 @@ export class FactStore {
 
   async #flush(): Promise<void> {
     this.#noted = 0;
+    this.#isUrgent = false;
     const batch = this.#nextBatch();
     try {
       for (const part of byLocks(batch)) {

@@ -25,17 +25,21 @@ export async function appendStep(db: PostgresSession, run: number, activation: n
   return changes === 0 ? null : asStored(step, outcome);
 }
 
-/** Stores what code was told, whether it was stored before or not, with its place in that order. No step may be in it twice. */
-export async function noteTold(db: PostgresSession, rows: readonly JournalRow[]): Promise<void> {
+/** Stores what code was told, whether it was stored before or not, with its place in that order. No step may be in it twice. Returns the runs of which a step was not stored before. */
+export async function noteTold(db: PostgresSession, rows: readonly JournalRow[]): Promise<ReadonlySet<number>> {
   const outcomes = await storeJson(db, rows.map(({ step }) => outcomeText(step.outcome)));
-  await db.run(
-    `INSERT INTO lh_journal (run, activation, seq, number, kind, name, occurrence, attempt, started_at_ms, completed_at_ms, outcome)
-     SELECT * FROM unnest($1::bigint[], $2::integer[], $3::integer[], $4::integer[], $5::text[], $6::text[], $7::integer[], $8::integer[], $9::bigint[], $10::bigint[], $11::text[])
-     ON CONFLICT (run, kind, name, occurrence) DO UPDATE SET seq = excluded.seq`,
+  const inserted = await db.all(
+    `WITH told AS (
+       INSERT INTO lh_journal (run, activation, seq, number, kind, name, occurrence, attempt, started_at_ms, completed_at_ms, outcome)
+       SELECT * FROM unnest($1::bigint[], $2::integer[], $3::integer[], $4::integer[], $5::text[], $6::text[], $7::integer[], $8::integer[], $9::bigint[], $10::bigint[], $11::text[])
+       ON CONFLICT (run, kind, name, occurrence) DO UPDATE SET seq = excluded.seq
+       RETURNING run, xmax = 0 AS is_inserted)
+     SELECT DISTINCT run FROM told WHERE is_inserted`,
     rows.map(({ run }) => run), rows.map(({ activation }) => activation), rows.map(({ seq }) => seq), rows.map(({ step }) => step.number), rows.map(({ step }) => step.kind),
     rows.map(({ step }) => step.name), rows.map(({ step }) => step.occurrence), rows.map(({ step }) => step.attempt), rows.map(({ step }) => step.startedAtMs),
     rows.map(({ step }) => step.completedAtMs), outcomes,
   );
+  return new Set(inserted.map((row) => Number(row["run"])));
 }
 
 /** A value was made plain JSON when its size was checked; a failure may hold more than is stored. */
@@ -62,6 +66,11 @@ const inOrder = "ORDER BY seq NULLS LAST, position";
 export async function listJournal(db: PostgresSession, run: number, beforeActivation: number): Promise<{ readonly steps: readonly JournaledStep[]; readonly told: number }> {
   const rows = await db.all(`SELECT * FROM lh_journal WHERE run = $1 AND activation < $2 ${inOrder}`, run, beforeActivation);
   return { steps: await stepsFrom(db, rows), told: rows.filter((row) => row["seq"] !== null).length };
+}
+
+/** What code was told in this activation and is stored as such, in that order. */
+export async function listTold(db: PostgresSession, run: number, activation: number): Promise<readonly JournaledStep[]> {
+  return await stepsFrom(db, await db.all("SELECT * FROM lh_journal WHERE run = $1 AND activation = $2 AND seq IS NOT NULL ORDER BY seq", run, activation));
 }
 
 export async function listSteps(db: PostgresSession, runId: string): Promise<readonly CompletedStep[]> {

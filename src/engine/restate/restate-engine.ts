@@ -13,7 +13,6 @@ import type { DrainReport, Engine, EngineAgent, EngineDuty, Execute, ObserveTask
 import { defaultEngineLimits, type EngineLimits } from "../limits.ts";
 import { engineClosed, engineDraining, resultAbandoned } from "../refusal.ts";
 import { reasonOfEnd } from "../task-rules.ts";
-import { passJournal } from "./activation-host.ts";
 import { LiveActivation } from "./activation.ts";
 import { Alarm } from "./alarm.ts";
 import { beginAttempt } from "./begin.ts";
@@ -22,15 +21,16 @@ import type { Effects } from "./change.ts";
 import { claimReady, type Activation } from "./claim.ts";
 import { Dispatch } from "./dispatch.ts";
 import { FactStore } from "./facts.ts";
+import { handOn } from "./hand-on.ts";
 import { LiveActivations } from "./live-activations.ts";
 import { News } from "./news.ts";
 import { Outage } from "./outage.ts";
+import { callRecorded } from "./recorded.ts";
 import { RestateClient, type RestateAddresses } from "./restate-client.ts";
 import { RestateEndpoint } from "./restate-endpoint.ts";
 import { createFetchEndpoint, type FetchHandler } from "./restate-fetch.ts";
 import type { RestateHandler } from "./restate-services.ts";
 import { Ringer } from "./ringer.ts";
-import { keepPassed } from "./steps.ts";
 import { Suspects } from "./suspects.ts";
 import { lockParkedByOtherVersion, markSuspended } from "./tasks.ts";
 import { TaskDesk } from "./task-desk.ts";
@@ -209,17 +209,19 @@ class RestateWorker implements RestateEngine, RestateHandler {
     this.#expected.delete(activation.runId);
     const agent = begun === null ? undefined : this.#agents.get(begun.task.agent);
     if (begun === null || agent === undefined) {
-      await passJournal(context);
+      void callRecorded(context);
       return;
     }
     call.attempt = begun.task.attempt;
+    if (begun.isOfOtherCode) {
+      await orAborted(AbortSignal.any([call.given.signal, beginning.called]), () => handOn(context, begun, this.#writer));
+      return;
+    }
     if (!(await orAborted(call.given.signal, () => this.#suspects.turnOf(begun.task)))) throw engineClosed();
     const { clock } = this.#options;
     await this.#live.run(
       new LiveActivation({ context, begun, agent, clock, execute: this.#execute, writer: this.#writer, facts: this.#facts, limits: this.#limits, queueMax: this.#queueMax, given: call.given.signal }),
     );
-    const passed = await passJournal(context);
-    if (passed.length > 0) await this.#writer.persist((change) => keepPassed(change, begun, passed));
   }
 
   async start(task: NewTask, options: StartOptions = {}): Promise<Started> {

@@ -4,7 +4,7 @@ import { serve } from "@hono/node-server";
 import { afterAll, describe, expect, it, vi } from "vitest";
 import type { Json } from "../../base/json.ts";
 import type { EngineContext } from "../engine.ts";
-import { agentA, code, done, newTask, quiet, until } from "../engine-fixture.testsuite.ts";
+import { agentA, code, createGate, done, newTask, quiet, until, type Gate } from "../engine-fixture.testsuite.ts";
 import { freePort, sharedRestate } from "./fixture/restate-server.ts";
 import { restateSuite, type RestateFixture } from "./restate-fixture.testsuite.ts";
 
@@ -17,12 +17,31 @@ afterAll(async () => {
   await suite.destroy();
 });
 
+type Code = (ctx: EngineContext) => Promise<Json>;
+
+interface Deployed {
+  readonly requests: () => number;
+  /** Requests from now on wait for other code. */
+  hold(): void;
+  /** True when one does. */
+  readonly isHolding: () => boolean;
+  /** Puts other code behind the same address. */
+  replace(fixture: RestateFixture, version: string, execute: Code): Promise<void>;
+}
+
 /** The handler behind a plain HTTP/1.1 server, as a platform would run it, and Restate told of it. */
-async function deploy({ engine }: RestateFixture, execute: (ctx: EngineContext) => Promise<Json>): Promise<{ readonly requests: () => number }> {
+async function deploy({ engine }: RestateFixture, execute: Code): Promise<Deployed> {
   let requests = 0;
-  const handler = await engine.serve([agentA], async (ctx) => done(await execute(ctx)));
+  let replaced: Gate | null = null;
+  let held = 0;
+  let handler = await engine.serve([agentA], async (ctx) => done(await execute(ctx)));
   const port = await freePort();
-  const server = serve({ hostname: "127.0.0.1", port, fetch: (request) => (requests++, handler(request)) });
+  const server = serve({ hostname: "127.0.0.1", port, fetch: async (request) => {
+    requests++;
+    if (replaced !== null) held++;
+    await replaced?.opened;
+    return await handler(request);
+  } });
   closing.push(async () => {
     const closed = once(server, "close");
     server.close();
@@ -33,7 +52,16 @@ async function deploy({ engine }: RestateFixture, execute: (ctx: EngineContext) 
   const { admin } = await sharedRestate();
   const answer = await fetch(`${admin}/deployments`, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ uri: `http://127.0.0.1:${port}`, use_http_11: true }) });
   expect({ ok: answer.ok, said: answer.ok ? "" : await answer.text() }).toEqual({ ok: true, said: "" });
-  return { requests: () => requests };
+  return {
+    requests: () => requests,
+    hold: () => void (replaced = createGate()),
+    isHolding: () => held > 0,
+    async replace(fixture, version, execute) {
+      handler = await fixture.engine.serve([{ ...agentA, version }], async (ctx) => done(await execute(ctx)));
+      replaced?.open();
+      replaced = null;
+    },
+  };
 }
 
 /** How many calls of the team's services Restate has under way. */
@@ -115,6 +143,25 @@ describe("the engine behind a fetch handler", () => {
 
     await until(async () => (await callsUnderWay(place.team)) === 0, "Restate has nothing under way");
     expect(await engine.cancel(taskId, "not wanted")).toBe(true);
+  });
+
+  it("goes on with other code between two requests: what had completed is told to it, and nothing is counted as a crash", async () => {
+    const old = (await suite.create()) as RestateFixture;
+    const log: string[] = [];
+    const step = (ctx: EngineContext, name: string): Promise<Json> => code(ctx, name, () => {
+      log.push(name);
+      if (log.length === 2) deployed.hold();
+      return name;
+    });
+    const deployed = await deploy(old, async (ctx) => [...(await Promise.all([step(ctx, "one"), step(ctx, "two")])), await step(ctx, "old")]);
+    const { taskId } = await old.engine.start(newTask(old));
+    await until(deployed.isHolding, "a request comes after both have completed");
+    const next = (await suite.crash(old)) as RestateFixture;
+    await deployed.replace(next, "2", async (ctx) => [...(await Promise.all([step(ctx, "two"), step(ctx, "one")])), await step(ctx, "new")]);
+
+    expect(await next.engine.result(taskId)).toMatchObject({ status: "done", output: ["two", "one", "new"] });
+    expect(log.toSorted()).toEqual(["new", "one", "two"]);
+    expect(await next.engine.get(taskId)).toMatchObject({ recoveries: 0 });
   });
 
   it("cancels a run between two requests", async () => {

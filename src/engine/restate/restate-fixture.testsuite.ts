@@ -149,7 +149,6 @@ export function restateSuite({ limits = {}, server = sharedRestate }: RestateSui
       await fixture.engine.close();
       return await open(next((fixture as RestateFixture).place));
     },
-    replaysInterrupted: false,
     destroy: () => end(opened),
   };
 }

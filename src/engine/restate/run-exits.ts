@@ -9,7 +9,7 @@ import type { Change } from "./change.ts";
 import type { ToldSteps } from "./facts.ts";
 import { hasUntold } from "./journal.ts";
 import { markParked } from "./runs.ts";
-import { lockTask, toTask, type StoredTask } from "./tasks.ts";
+import { lockTask, markChanged, toTask, type StoredTask } from "./tasks.ts";
 import { endTask, moveTask } from "./transition.ts";
 import type { Writer } from "./writer.ts";
 
@@ -82,6 +82,22 @@ export async function failRun(leaving: Leaving, reason: DeadReason, error: unkno
     await endTask(change, task, end);
     return true;
   });
+}
+
+/** Stores what code was told, and what it is about to be told, while the run stays in memory. False when the task does not execute it any more. Rejects as an exit does. */
+export async function storeTold({ writer, ids, told }: Leaving): Promise<boolean> {
+  const forget = await writer.persist(async (change) => {
+    const task = await currentTask(change, ids);
+    if (task === "superseded") throw new AttemptLost(ids.runId);
+    return task === "over" ? null : await told.store(change);
+  });
+  forget?.();
+  return forget !== null;
+}
+
+/** The code cannot go on with this activation: the next attempt hands it on. */
+export async function markForHandingOn({ writer, ids }: Leaving): Promise<void> {
+  await writer.persist((change) => markChanged(change.db, ids));
 }
 
 /** Tells the observer that a run comes near a limit. Nothing is told when the task does not execute the run any more. */

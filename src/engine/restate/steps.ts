@@ -10,7 +10,6 @@ import { outcomeText, type EndedStep, type JournaledStep } from "../journaled-st
 import type { EngineLimits } from "../limits.ts";
 import type { Operation } from "../operation.ts";
 import { selfWait } from "../refusal.ts";
-import type { BegunRun } from "./begin.ts";
 import type { Bodies } from "./bodies.ts";
 import { noteDue, type Change } from "./change.ts";
 import { appendStep, asStored, getStep } from "./journal.ts";
@@ -48,7 +47,7 @@ export interface StepScope extends AttemptIds {
  */
 export type Envelope =
   | { readonly type: "ended"; readonly step: JournaledStep; readonly writes: readonly Write[] }
-  | { readonly type: "waiting"; readonly identity: StepIdentity }
+  | { readonly type: "waiting"; readonly identity: StepIdentity; readonly awakeable: string }
   | { readonly type: "gone" }
   | { readonly type: "superseded" };
 
@@ -124,7 +123,7 @@ export async function beginWait(scope: StepScope, operation: Operation, spec: Wa
     if (arrived !== null) return await commitEnd(scope, change, { operation, startedAtMs: change.atMs, end: { outcome: { ok: true, value: { by: "signal", payload: arrived.payload } } } });
     await insertWait(change.db, { ...waitOf(scope, operation, change), reason: spec.reason, dueAtMs, signal: spec.signal ?? null, awakeable: asked.awakeable });
     if (dueAtMs !== null) noteDue(change, dueAtMs);
-    return { type: "waiting", identity: operation.identity };
+    return { type: "waiting", identity: operation.identity, awakeable: asked.awakeable };
   });
 }
 
@@ -139,7 +138,7 @@ export async function beginChild(scope: StepScope, operation: Operation, task: N
     if (end !== null) return await commitEnd(scope, change, { operation, startedAtMs: change.atMs, end: { outcome: { ok: true, value: { ...end, taskId } as unknown as Json } } });
     await refuseSelfWait(change, scope.runId, taskId);
     await insertWait(change.db, { ...waitOf(scope, operation, change), reason: "child", childTaskId: taskId, awakeable });
-    return { type: "waiting", identity: operation.identity };
+    return { type: "waiting", identity: operation.identity, awakeable };
   };
   try {
     return await scope.writer.persist(begin);
@@ -155,7 +154,7 @@ async function knownWait(scope: StepScope, change: Change, { identity }: Operati
   if (typeof task === "string") return lost(task);
   const step = await getStep(change.db, scope.runSerial, identity);
   if (step !== null) return { type: "ended", step, writes: [] };
-  return (await takeOverWait(change.db, scope.runSerial, identity, awakeable)) ? { type: "waiting", identity } : null;
+  return (await takeOverWait(change.db, scope.runSerial, identity, awakeable)) ? { type: "waiting", identity, awakeable } : null;
 }
 
 /** @throws {TASK_STATE} when the task waits, over any number of calls, for the run that asks. */
@@ -167,13 +166,6 @@ async function refuseSelfWait(change: Change, runId: string, childTaskId: string
 
 function waitOf(scope: StepScope, { identity, number }: Operation, change: Change): StoredWait {
   return { ...identity, run: scope.runSerial, number, reason: "timer", sinceAtMs: change.atMs, dueAtMs: null, signal: null, childTaskId: null, awakeable: null };
-}
-
-/** Keeps what a run came to that its changed code did not ask for: a skip serves it. */
-export async function keepPassed(change: Change, { task, runSerial }: BegunRun, passed: readonly Envelope[]): Promise<void> {
-  for (const envelope of passed) {
-    if (envelope.type === "ended" && (await appendStep(change.db, runSerial, task.activation, envelope.step)) !== null) await change.write(envelope.writes);
-  }
 }
 
 interface EndedBody {

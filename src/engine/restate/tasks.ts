@@ -15,6 +15,8 @@ export interface StoredTask extends TaskState {
   readonly suspended: boolean;
   /** The call that gave it its slot. */
   readonly claim: string | null;
+  /** Of the code that makes the calls of the current activation. Null before it is begun, and when its code cannot go on with it. */
+  readonly codeVersion: string | null;
 }
 
 const listDefault = 100;
@@ -65,11 +67,16 @@ export async function insertTask(db: PostgresSession, task: NewTask, createdAtMs
 export async function saveTask(db: PostgresSession, task: StoredTask): Promise<void> {
   await db.run(
     `UPDATE lh_task SET status = $1, waiting_reason = $2, deadline_at_ms = $3, started_at_ms = $4, ended_at_ms = $5, status_since_ms = $6, open_since_ms = $7, run_id = $8,
-       parent_run_id = $9, recoveries = $10, recoveries_without_progress = $11, out_of_memory_without_progress = $12, activation = $13, attempt = $14, suspended = $15, claim = $16, ended_as = $17
-     WHERE serial = $18`,
+       parent_run_id = $9, recoveries = $10, recoveries_without_progress = $11, out_of_memory_without_progress = $12, activation = $13, attempt = $14, suspended = $15, claim = $16, code_version = $17, ended_as = $18
+     WHERE serial = $19`,
     task.status, task.waitingReason, task.deadlineAtMs, task.startedAtMs, task.endedAtMs, task.statusSinceMs, task.openSinceMs, task.runId, task.parentRunId,
-    task.recoveries, task.recoveriesWithoutProgress, task.outOfMemoryWithoutProgress, task.activation, task.attempt, task.suspended, task.claim, task.end === null ? null : await storeOne(db, JSON.stringify(task.end)), task.serial,
+    task.recoveries, task.recoveriesWithoutProgress, task.outOfMemoryWithoutProgress, task.activation, task.attempt, task.suspended, task.claim, task.codeVersion, task.end === null ? null : await storeOne(db, JSON.stringify(task.end)), task.serial,
   );
+}
+
+/** Nobody else changes the task until the transaction ends. */
+export async function lockTaskBySerial(db: PostgresSession, serial: number): Promise<void> {
+  await db.get("SELECT 1 AS one FROM lh_task WHERE serial = $1 FOR UPDATE", serial);
 }
 
 /** True when there were any. */
@@ -125,6 +132,11 @@ export async function markGivenBack(db: PostgresSession, activations: readonly {
   );
 }
 
+/** The code of this attempt cannot go on with its activation; nothing has crashed. */
+export async function markChanged(db: PostgresSession, { runId, activation, attempt }: { readonly runId: string; readonly activation: number; readonly attempt: number }): Promise<void> {
+  await db.run("UPDATE lh_task SET suspended = true, code_version = NULL WHERE run_id = $1 AND activation = $2 AND attempt = $3 AND status = 'running'", runId, activation, attempt);
+}
+
 /** True when no task before this one in line is executing that was in more than so many crashes without a completed step: of such tasks one executes at a time. */
 export async function isFirstSuspect(db: PostgresSession, { serial }: StoredTask, suspectAbove: number): Promise<boolean> {
   return (await db.get("SELECT 1 AS one FROM lh_task WHERE status = 'running' AND (recoveries_without_progress > $1 OR out_of_memory_without_progress > 0) AND serial < $2 LIMIT 1", suspectAbove, serial)) === undefined;
@@ -177,7 +189,7 @@ export async function nextTaskInstantMs(db: PostgresSession, afterMs: number): P
 
 /** The task as the port shows it. */
 export function toTask(stored: StoredTask): Task {
-  const { recoveriesWithoutProgress: _, outOfMemoryWithoutProgress: __, serial: ___, activation: ____, attempt: _____, suspended: ______, claim: _______, ...task } = stored;
+  const { recoveriesWithoutProgress: _, outOfMemoryWithoutProgress: __, serial: ___, activation: ____, attempt: _____, suspended: ______, claim: _______, codeVersion: ________, ...task } = stored;
   return task;
 }
 
@@ -224,6 +236,7 @@ function taskFromRow(row: PostgresRow, input: Json, end: Json): StoredTask {
     attempt: Number(row["attempt"]),
     suspended: row["suspended"] === true,
     claim: textOrNull(row["claim"]),
+    codeVersion: textOrNull(row["code_version"]),
     end: end as unknown as TaskEnd | null,
   };
 }

@@ -11,7 +11,7 @@ import { clearRecoveriesWithoutProgress, lockChildren, lockTaskOfRunSerial, save
 import { forgetWaits, listWaitsForTask, takeWait, type StoredWait } from "./waits.ts";
 
 /** What of a task only this engine changes. */
-type PlaceFields = Partial<Pick<StoredTask, "activation" | "attempt" | "suspended" | "claim">>;
+type PlaceFields = Partial<Pick<StoredTask, "activation" | "attempt" | "suspended" | "claim" | "codeVersion">>;
 
 /** Brings a task from one status to another and tells the observer, and the store when it leaves its slot, in the same transaction. */
 export async function moveTask(change: Change, task: StoredTask, fields: TaskFields & PlaceFields, more: Pick<TaskChange, "failure" | "earlierVersion"> = {}): Promise<StoredTask> {
