@@ -126,6 +126,19 @@ function testParked(suite: EngineSuite, version: string): void {
     expect(log).toEqual(["one", "gone", "two", "hangs", "hangs"]);
   });
 
+  it("E9 is parked when it executes a step before it took those that had completed beside it", async () => {
+    const cut = await cutOff(
+      suite, version,
+      async (_ctx, step) => await Promise.all([step("slow"), step("one").then(() => step("hangs"))]),
+      async (_ctx, step) => await step("slow"),
+    );
+
+    await untilParked(cut);
+
+    expect((await cut.fixture.engine.runs(cut.taskId))[0]?.mismatch).toMatchObject({ details: { expected: "code one (step 2)" } });
+    expect(cut.log.toSorted()).toEqual(["hangs", "one", "slow"]);
+  });
+
   it.each<[string, Body]>([
     ["ends", async (ctx) => { void go(ctx); return "early"; }],
     ["waits", async (ctx) => (await go(ctx)).by],

@@ -1,4 +1,4 @@
-import { RestateError, RestatePromise, type Context } from "@restatedev/restate-sdk";
+import { RestatePromise, type Context } from "@restatedev/restate-sdk";
 import { LonghaulError } from "../../base/error.ts";
 import { describeStep, type StepIdentity } from "../../record/step.ts";
 import type { DeadReason, WaitingReason } from "../../record/task.ts";
@@ -33,9 +33,6 @@ export interface ActivationHostOptions {
   readonly onReleased: () => void;
 }
 
-/** Restate's code for code that does not fit the journal. */
-const journalMismatch = 570;
-
 type Arrival<T> = { readonly key: string; readonly value: T | undefined; readonly error: Error | undefined };
 
 /** What a run waits for in Restate. */
@@ -67,6 +64,7 @@ export class ActivationHost implements RunHost {
   /** Whether the run has left memory since code came to rest. */
   #suspension: Promise<boolean> | null = null;
   #wake: (() => void) | null = null;
+  #onArrival: () => void = () => undefined;
 
   constructor(options: ActivationHostOptions) {
     this.#options = options;
@@ -111,7 +109,9 @@ export class ActivationHost implements RunHost {
     return "waiting";
   }
 
+  /** While the journal goes on, the race says whether it does with what code waits for: then the run goes on. Else Restate ends the attempt, and it is handed on. */
   suspend(reason: WaitingReason, deliveredCount: number): Promise<boolean> {
+    if (this.#isReplaying) return new Promise((resolve) => (this.#onArrival = () => resolve(false)));
     const hasLeft = this.#leave(() => suspendRun(this.#leaving, reason, deliveredCount));
     this.#suspension = hasLeft.catch(() => false); // Whoever asked is told.
     return hasLeft;
@@ -163,6 +163,7 @@ export class ActivationHost implements RunHost {
       const waiting = this.#outstanding.get(arrival.key);
       this.#outstanding.delete(arrival.key);
       waiting?.arrive(arrival as Arrival<never>);
+      this.#onArrival();
     }
   }
 
@@ -172,10 +173,6 @@ export class ActivationHost implements RunHost {
     try {
       if ((await this.#suspension) === true) return null;
       return await RestatePromise.race([...this.#outstanding.values()].map(({ promise }) => promise));
-    } catch (error) {
-      // Code waits, and the journal goes on with steps.
-      if (error instanceof RestateError && error.code === journalMismatch) await this.#leave(() => this.#handOn());
-      throw error;
     } finally {
       this.#isRacing = false;
     }

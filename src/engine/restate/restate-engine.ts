@@ -17,7 +17,7 @@ import { LiveActivation } from "./activation.ts";
 import { Alarm } from "./alarm.ts";
 import { beginAttempt } from "./begin.ts";
 import type { Call } from "./calls.ts";
-import type { Effects } from "./change.ts";
+import type { Change, Effects } from "./change.ts";
 import { claimReady, type Activation } from "./claim.ts";
 import { Dispatch } from "./dispatch.ts";
 import { FactStore } from "./facts.ts";
@@ -32,7 +32,7 @@ import { createFetchEndpoint, type FetchHandler } from "./restate-fetch.ts";
 import type { RestateHandler } from "./restate-services.ts";
 import { Ringer } from "./ringer.ts";
 import { Suspects } from "./suspects.ts";
-import { lockParkedByOtherVersion, markSuspended } from "./tasks.ts";
+import { lockParkedByOtherVersion, markChanged, markSuspended } from "./tasks.ts";
 import { TaskDesk } from "./task-desk.ts";
 import { tellOthers } from "./tell-others.ts";
 import { moveTask } from "./transition.ts";
@@ -109,7 +109,7 @@ class RestateWorker implements RestateEngine, RestateHandler {
   readonly #agents = new Map<string, EngineAgent>();
   /** Runs that were given a slot here and have not begun here. */
   readonly #expected = new Set<string>();
-  /** Suspensions that are being noted. */
+  /** Why attempts ended without a crash, while it is being noted. */
   readonly #noting = new Set<Promise<void>>();
   #execute: Execute | null = null;
   #endpoint: RestateEndpoint | null = null;
@@ -184,12 +184,15 @@ class RestateWorker implements RestateEngine, RestateHandler {
   }
 
   async suspended(invocationId: string): Promise<void> {
-    const { runId, activation, attempt = null } = this.#outage.calls.get(invocationId) ?? {};
-    if (runId === undefined || activation === undefined || attempt === null) return;
-    this.#live.letGo(runId);
-    const noting = this.#writer.persist((change) => markSuspended(change.db, { runId, activation, attempt }));
-    this.#noting.add(noting);
-    await noting.finally(() => this.#noting.delete(noting));
+    const attempt = this.#attemptOf(invocationId);
+    if (attempt === null) return;
+    this.#live.letGo(attempt.runId);
+    await this.#note((change) => markSuspended(change.db, attempt));
+  }
+
+  async mismatched(invocationId: string): Promise<void> {
+    const attempt = this.#attemptOf(invocationId);
+    if (attempt !== null) await this.#note((change) => markChanged(change.db, attempt));
   }
 
   async noted(): Promise<void> {
@@ -312,6 +315,17 @@ class RestateWorker implements RestateEngine, RestateHandler {
     this.#news.close();
     this.#facts.close();
     this.#writer.close();
+  }
+
+  #attemptOf(invocationId: string): (Activation & { readonly attempt: number }) | null {
+    const { runId, activation, attempt = null } = this.#outage.calls.get(invocationId) ?? {};
+    return runId === undefined || activation === undefined || attempt === null ? null : { runId, activation, attempt };
+  }
+
+  async #note(act: (change: Change) => Promise<void>): Promise<void> {
+    const noting = this.#writer.persist(act);
+    this.#noting.add(noting);
+    await noting.finally(() => this.#noting.delete(noting));
   }
 
   readonly #queueMax = (agent: string): number => this.#agents.get(agent)?.queueMax ?? this.#limits.queueUnknownAgentMax;

@@ -10,7 +10,9 @@ export interface RestateHandler {
   take(activations: readonly Activation[]): Promise<void>;
   /** Restate takes this invocation out of memory, and calls it again when it can go on. */
   suspended(invocationId: string): Promise<void>;
-  /** Resolves when each suspension that was told is noted. */
+  /** The code of this invocation waits for something else than its journal goes on with: Restate ends the attempt, and calls it again. */
+  mismatched(invocationId: string): Promise<void>;
+  /** Resolves when each end of an attempt that was told is noted. */
   noted(): Promise<void>;
 }
 
@@ -18,6 +20,8 @@ export interface RestateHandler {
 const longestStep = { hours: 24 * 7 };
 /** Restate tries an attempt again that was cut off by a crash, for ever (by default it would pause after 70). Failures of steps never come here: they are values. */
 const retryPolicy = { initialInterval: 50, exponentiationFactor: 2, maxAttempts: 2_147_483_647 };
+/** Restate's code for code that does not fit the journal. */
+const journalMismatch = 570;
 /** How long it remembers what it did: nobody asks, but a call that came twice must find it. */
 const remembered = { minutes: 1 };
 
@@ -33,7 +37,7 @@ export function restateServices(team: string, handler: RestateHandler, recallMsM
   const options = { inactivityTimeout: longestStep, abortTimeout: longestStep, retryPolicy: { ...retryPolicy, maxInterval: recallMsMax }, journalRetention: { milliseconds: 0 } };
   const runs = workflow({
     name: names.runs,
-    options: { ...options, workflowRetention: remembered, hooks: [({ request }) => ({ interceptor: { handler: (next) => tellOfSuspension(handler, request.id, next) } })] },
+    options: { ...options, workflowRetention: remembered, hooks: [({ request }) => ({ interceptor: { handler: (next) => tellOfEnd(handler, request.id, next) } })] },
     handlers: { run: (context: WorkflowContext, activation: Activation) => handler.activate(context, activation) },
   });
   const slots = object({
@@ -55,11 +59,12 @@ export function restateServices(team: string, handler: RestateHandler, recallMsM
   return [slots, runs, outage];
 }
 
-async function tellOfSuspension(handler: RestateHandler, invocationId: string, next: () => Promise<void>): Promise<void> {
+async function tellOfEnd(handler: RestateHandler, invocationId: string, next: () => Promise<void>): Promise<void> {
   try {
     await next();
   } catch (error) {
     if (internal.isSuspendedError(error)) await handler.suspended(invocationId);
+    else if (error instanceof Error && "code" in error && error.code === journalMismatch) await handler.mismatched(invocationId);
     throw error;
   }
 }
