@@ -121,6 +121,31 @@ function testLimits(suite: EngineSuite): void {
     expect(ended.map((task) => task?.status)).toEqual(sources.map((source) => (source === "deadly" ? "dead" : "done")));
   });
 
+  it("E12 counts no crash of a task that waits for its turn behind one that may be what kills the process", async () => {
+    let fixture = await suite.create();
+    let life = 0;
+    const begun: string[] = [];
+    const execute = async (ctx: EngineContext) => done(await code(ctx, "work", async () => {
+      begun.push(`${life} ${ctx.task.source}`);
+      return life > 10 ? "fine" : await new Promise<string>(() => undefined);
+    }));
+    await fixture.engine.run([agentA], execute);
+    const [deadly, fine] = [await fixture.engine.start(newTask(fixture, { source: "deadly" })), await fixture.engine.start(newTask(fixture, { source: "fine" }))];
+    while (life <= 10) {
+      await until(() => begun.includes(`${life} deadly`) && (life > 3 || begun.includes(`${life} fine`)), "what may execute does");
+      await fixture.settle();
+      fixture = await suite.crash(fixture);
+      life++;
+      await fixture.engine.run([agentA], execute);
+    }
+
+    expect(await fixture.engine.result(deadly.taskId)).toMatchObject({ status: "dead", reason: "recovery-limit" });
+    expect(await runToEnd(fixture, fine.taskId)).toMatchObject({ status: "done", output: "fine" });
+    // In the fifth life it may begin before it is known of the other that the crash was one of it too.
+    expect(begun.filter((what) => what.endsWith("fine")).map((what) => Number.parseInt(what, 10)).filter((each) => each > 4)).toEqual([11]);
+    expect((await fixture.engine.get(fine.taskId))?.recoveries).toBeLessThan(6);
+  });
+
   it.each([
     ["has proved harmless", true],
     ["has left", false],

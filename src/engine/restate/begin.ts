@@ -4,12 +4,13 @@ import type { EngineAgent } from "../engine.ts";
 import { numbersOf } from "../journaled-step.ts";
 import type { LoadedRun } from "../run-host.ts";
 import { unreadable } from "../stuck-run.ts";
-import { computeRecovered } from "../task-rules.ts";
+import { computeRecovered, isSuspect } from "../task-rules.ts";
+import { AttemptLost } from "./attempt-lost.ts";
 import type { Change } from "./change.ts";
 import type { Activation } from "./claim.ts";
 import { ToldSteps } from "./facts.ts";
 import { listJournal, listSeed } from "./journal.ts";
-import type { AttemptIds } from "./run-exits.ts";
+import { currentTask, type AttemptIds } from "./run-exits.ts";
 import { countRecovery, getRun } from "./runs.ts";
 import { lockTaskOfRun, saveTask, type StoredTask } from "./tasks.ts";
 import { endTask, moveTask } from "./transition.ts";
@@ -90,12 +91,20 @@ export function toldBefore({ task, runSerial, journal, told: count }: BegunRun):
 
 type AttemptFields = Pick<StoredTask, "attempt" | "codeVersion">;
 
+/** What a crash interrupts from now on is this attempt: it was its turn. @throws {ENGINE_UNREACHABLE} when the task does not execute it any more. */
+export async function takeTurn(change: Change, ids: AttemptIds): Promise<void> {
+  const task = await currentTask(change, ids);
+  if (typeof task === "string") throw new AttemptLost(ids.runId);
+  await saveTask(change.db, { ...task, suspended: false });
+}
+
+/** An attempt that is to wait for its turn is begun as suspended: no crash is counted of it. */
 async function begin(change: Change, found: StoredTask, attempt: AttemptFields): Promise<StoredTask | null> {
   return found.attempt === 0 || found.suspended ? await begun(change, found, attempt) : await begunAgain(change, found, attempt);
 }
 
 async function begun(change: Change, task: StoredTask, attempt: AttemptFields): Promise<StoredTask> {
-  const next: StoredTask = { ...task, ...attempt, suspended: false };
+  const next: StoredTask = { ...task, ...attempt, suspended: isSuspect(task, change.limits) };
   await saveTask(change.db, next);
   return next;
 }
@@ -109,5 +118,5 @@ async function begunAgain(change: Change, task: StoredTask, attempt: AttemptFiel
   }
   // It kept its slot, so nobody is asked for it; the store and the observer are told as of any recovery.
   const queued = await moveTask(change, counted, { status: "queued" });
-  return await moveTask(change, queued, { status: "running", ...attempt });
+  return await moveTask(change, queued, { status: "running", ...attempt, suspended: isSuspect(queued, change.limits) });
 }

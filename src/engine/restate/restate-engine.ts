@@ -220,7 +220,7 @@ class RestateWorker implements RestateEngine, RestateHandler {
       await orAborted(AbortSignal.any([call.given.signal, beginning.called]), () => handOn(context, begun, this.#writer));
       return;
     }
-    if (!(await orAborted(call.given.signal, () => this.#suspects.turnOf(begun.task)))) throw engineClosed();
+    if (!(await orAborted(call.given.signal, () => this.#suspects.turnOf(begun)))) throw engineClosed();
     const { clock } = this.#options;
     await this.#live.run(
       new LiveActivation({ context, begun, agent, clock, execute: this.#execute, writer: this.#writer, facts: this.#facts, limits: this.#limits, queueMax: this.#queueMax, given: call.given.signal }),

@@ -1,7 +1,8 @@
 import { sleep, type Clock } from "../../base/clock.ts";
 import type { EngineLimits } from "../limits.ts";
 import { isSuspect } from "../task-rules.ts";
-import { isFirstSuspect, type StoredTask } from "./tasks.ts";
+import { idsOf, takeTurn, type BegunRun } from "./begin.ts";
+import { isFirstSuspect } from "./tasks.ts";
 import type { Writer } from "./writer.ts";
 
 /** How often a task asks for its turn, when nothing that happens here tells it. */
@@ -21,12 +22,16 @@ export class Suspects {
     this.#limits = limits;
   }
 
-  /** Resolves when it is the turn of this task, at once for one that is not suspected. False when this process stops before. */
-  async turnOf(task: StoredTask): Promise<boolean> {
+  /** Resolves when it is the turn of this run, at once when its task is not suspected. False when this process stops before. Until then no crash is counted of it. */
+  async turnOf(begun: BegunRun): Promise<boolean> {
+    const { task } = begun;
     const { recoveriesIsolatedAbove } = this.#limits;
     if (!isSuspect(task, this.#limits)) return true;
     while (!this.#isClosed) {
-      if (await this.#writer.read((db) => isFirstSuspect(db, task, recoveriesIsolatedAbove))) return true;
+      if (await this.#writer.read((db) => isFirstSuspect(db, task, recoveriesIsolatedAbove))) {
+        await this.#writer.persist((change) => takeTurn(change, idsOf(begun)));
+        return true;
+      }
       const woken = new AbortController();
       this.#waiting.push(woken);
       await sleep(this.#clock, askMs, woken.signal).catch(() => undefined); // Woken: it asks at once.

@@ -11,7 +11,7 @@ export interface StoredTask extends TaskState {
   /** How often a run of it was given a slot, and how often the current slot's run was begun. */
   readonly activation: number;
   readonly attempt: number;
-  /** Restate took the attempt out of memory: it goes on with the next one, and nothing has crashed. */
+  /** The attempt executes nothing that a crash could interrupt: Restate took it out of memory, or it waits for its turn. The next one counts no crash. */
   readonly suspended: boolean;
   /** The call that gave it its slot. */
   readonly claim: string | null;
