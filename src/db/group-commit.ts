@@ -1,3 +1,4 @@
+import { assert } from "../base/assert.ts";
 import { LonghaulError } from "../base/error.ts";
 import { macrotask, onNextTurn } from "../base/turn.ts";
 import { settledInMicrotasks } from "./settled-in-microtasks.ts";
@@ -136,6 +137,8 @@ export class GroupCommit {
         const returned = pending.job(this.#db);
         // Only work that awaits costs a turn: the others are applied one after the other.
         applied.push({ pending, ok: true, value: returned instanceof Promise ? await settledInMicrotasks(returned) : returned });
+        // A full disk ends the transaction, also where a job caught the error: what followed would be written without it.
+        assert(this.#db.inTransaction, "a job went on though the file had ended its transaction");
       }
       return applied;
     } catch (error) {

@@ -80,7 +80,7 @@ export class RunExecution {
   /** Calls durable code from its first line, unless its journal cannot be understood. */
   start(): void {
     this.#isStarted = true;
-    if (this.#isStopped) return;
+    if (this.#isStopped || this.#isInterrupted) return;
     const { mismatch } = this.#options.loaded;
     if (mismatch !== null) {
       void this.#park(mismatch);

@@ -145,3 +145,30 @@ it("after a read that failed everything is read again", async () => {
 
   expect(await mirror.of("a")).toMatchObject({ queued: [], ended: [{ id: "t1" }] });
 });
+
+it("says of no task that it has ended while it reads what became of it", async () => {
+  const { tasks, engine } = world();
+  let reading: Promise<void> | null = null;
+  const mirror = createAgentTasksMirror({ ...engine, get: async (id) => { await reading; return engine.get(id); } });
+  const enter = (task: Task): Task => {
+    tasks.set(task.id, task);
+    mirror.note(task);
+    return task;
+  };
+  const dead = enter({ ...makeTask("t1", 1), status: "dead", endedAtMs: 5, end: ends.dead ?? null });
+  enter(makeTask("t2", 2));
+  await mirror.of("a");
+  expect(mirror.hasEnded(dead)).toBe(true);
+
+  const restarted = enter(makeTask("t1", 1));
+  mirror.noteCommitted(restarted);
+  enter({ ...makeTask("t2", 2), status: "running" });
+  const { promise, resolve } = Promise.withResolvers<undefined>();
+  reading = promise;
+  const judging = mirror.of("a");
+
+  expect(mirror.hasEnded(restarted)).toBe(false);
+  resolve(undefined);
+  await judging;
+  expect(mirror.hasEnded(restarted)).toBe(false);
+});

@@ -101,7 +101,9 @@ export function createAgentTasksMirror(tasks: Pick<Engine, "list" | "get">): Age
       if (noted?.task === task) noted.isCommitted = true;
     },
     hasEnded: ({ id, agent }) => {
-      const { noted, book } = entryOf(agent);
+      const { noted, book, update } = entryOf(agent);
+      // What is being read is neither noted nor in the book.
+      if (update !== null) return false;
       const last = noted.get(id);
       return last === undefined ? book?.placeOf(id) === "ended" : last.isCommitted && isEnded(last.task.status);
     },

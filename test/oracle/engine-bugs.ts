@@ -49,7 +49,7 @@ export const engineBugs: readonly PlantedBug[] = [
   },
   {
     name: "lost wake-up of a free slot", harm: "queued tasks stay queued",
-    file: "src/engine/sqlite/dispatcher.ts", find: "    this.#taken.set(agent, taken - 1);\n    this.poke(agent);", replace: "    this.#taken.set(agent, taken - 1);", suites: [contract, adapter],
+    file: "src/engine/sqlite/dispatcher.ts", find: "    this.#taken.set(agent, taken - 1);\n    if (!this.#empty.has(agent)) this.#lookAt(agent);", replace: "    this.#taken.set(agent, taken - 1);", suites: [contract, adapter],
   },
   {
     name: "lost wake-up of a timer", harm: "a run sleeps for ever",
@@ -216,12 +216,20 @@ export const engineBugs: readonly PlantedBug[] = [
     file: "src/engine/sqlite/dispatcher.ts", find: " - (this.#claimed.get(agent.name) ?? 0)", replace: "", suites: [slots, contract],
   },
   {
-    name: "a queue counts as drained for ever", harm: "tasks that come later stay queued",
-    file: "src/engine/sqlite/dispatcher.ts", find: "  noteQueued(agent: string): void {\n    this.#drained.delete(agent);", replace: "  noteQueued(agent: string): void {", suites: [slots, contract],
+    name: "a queue counts as empty for ever", harm: "tasks that come later stay queued",
+    file: "src/engine/sqlite/dispatcher.ts", find: "  noteCame(agent: string): void {\n    this.#empty.delete(agent);", replace: "  noteCame(agent: string): void {", suites: [slots, contract],
   },
   {
-    name: "a queue counts as drained while something falls due", harm: "a task that was put off is never begun",
-    file: "src/engine/sqlite/dispatcher.ts", find: "    this.#drained.clear();\n", replace: "", suites: [slots, contract],
+    name: "a queue counts as empty though what is in it is put off", harm: "a task that was put off is never begun",
+    file: "src/engine/sqlite/dispatcher.ts", find: "    if (found.hasMore || hasQueued(change.db, agent.name)) ", replace: "    if (found.hasMore) ", suites: [slots, contract],
+  },
+  {
+    name: "the slot of a second suspect goes to nobody", harm: "tasks wait beside free slots, for hours",
+    file: "src/engine/sqlite/dispatcher.ts", find: "    while (found.claimed > 0 && found.hasMore && this.#freeSlots(agent) > 0);", replace: "    while (found.claimed < 0);", suites: [slots],
+  },
+  {
+    name: "slots are given after a drain", harm: "code begins in a process that is about to end",
+    file: "src/engine/sqlite/dispatcher.ts", find: "      if (this.#isStopped) return;\n      // Those", replace: "      // Those", suites: [slots],
   },
   {
     name: "code begins before whoever brought it has an answer", harm: "a step that blocks the process hides that its task was taken",

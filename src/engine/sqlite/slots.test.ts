@@ -1,4 +1,5 @@
 import { afterAll, describe, expect, it } from "vitest";
+import type { EngineContext } from "../engine.ts";
 import { agentA, code, createGate, done, newTask, quiet, until } from "../engine-fixture.testsuite.ts";
 import { sqliteSuite, type SqliteFixture } from "./sqlite-fixture.testsuite.ts";
 
@@ -72,6 +73,71 @@ describe("slots of the embedded engine", () => {
     gate.open();
 
     await until(async () => (await engine.get(later.taskId))?.status === "done", "the later one gets the slot");
+  });
+});
+
+describe("slots while there are suspects", () => {
+  const suspecting = sqliteSuite({ recoveriesIsolatedAbove: 0 });
+  afterAll(() => suspecting.destroy());
+
+  it("go to the tasks behind a second suspect, which may not have them", async () => {
+    let fixture = await suspecting.create();
+    const hang = async (ctx: EngineContext) => done(await code(ctx, "hangs", () => new Promise<null>(() => undefined)));
+    await fixture.engine.run([{ ...agentA, concurrency: 3 }], hang);
+    for (const id of ["s1", "s2", "s3"]) await fixture.engine.start(newTask(fixture, { id }));
+    await fixture.settle();
+    fixture = (await suspecting.crash(fixture)) as SqliteFixture;
+    const gate = createGate();
+    await fixture.engine.run([{ ...agentA, concurrency: 2 }], async (ctx) => {
+      if (ctx.task.id !== "s1" && ctx.task.id !== "h1") return hang(ctx);
+      await code(ctx, "hold", async () => { await gate.opened; return null; });
+      return done(null);
+    });
+    for (const id of ["h1", "h2"]) await fixture.engine.start(newTask(fixture, { id }));
+    const running = async () => (await fixture.engine.list({ statuses: ["running"] })).map(({ id }) => id).toSorted();
+    await fixture.settle();
+    expect(await running()).toEqual(["h1", "s1"]);
+
+    gate.open();
+
+    await fixture.settle();
+    expect(await running()).toEqual(["h2", "s2"]);
+  });
+});
+
+describe("a drain", () => {
+  it("begins nothing that it interrupts", async () => {
+    const fixture = await suite.create();
+    let begun = 0;
+    await fixture.engine.start(newTask(fixture));
+    await fixture.engine.run([agentA], async () => {
+      begun++;
+      return done(null);
+    });
+
+    await fixture.engine.drain(0);
+
+    await fixture.settle();
+    expect(begun).toBe(0);
+  });
+
+  it("is the end, though the file refused the slots before it", async () => {
+    const fixture = await suite.create();
+    let begun = 0;
+    await fixture.engine.start(newTask(fixture));
+    await fixture.engine.run([agentA], async () => {
+      begun++;
+      return done(null);
+    });
+    fixture.db.exec("PRAGMA query_only = ON");
+    await fixture.settle();
+    fixture.db.exec("PRAGMA query_only = OFF");
+
+    await fixture.engine.drain(0);
+
+    await fixture.clock.advance(2_000);
+    expect(begun).toBe(0);
+    expect(await fixture.engine.list({ statuses: ["queued"] })).toHaveLength(1);
   });
 });
 

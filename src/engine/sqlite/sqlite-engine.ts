@@ -11,7 +11,7 @@ import type { Write } from "../../record/write.ts";
 import type { DrainReport, Engine, EngineAgent, Execute, LastOwner, ObserveTask, RecoveryReport, Started, StartOptions, TaskFilter } from "../engine.ts";
 import { Alarm } from "./alarm.ts";
 import type { Change, Effects } from "./change.ts";
-import { Dispatcher } from "./dispatcher.ts";
+import { Dispatcher, SlotRefused } from "./dispatcher.ts";
 import { isFileFailure } from "../../db/file-failure.ts";
 import { listSteps } from "./journal.ts";
 import { defaultEngineLimits, type EngineLimits } from "../limits.ts";
@@ -75,7 +75,7 @@ class SqliteEngine implements Engine {
     this.#writer = new Writer({
       db, commit, clock, limits, apply, observe,
       onCommitted: (effects) => this.#onCommitted(effects),
-      onUndone: (effects) => this.#dispatcher.forgetClaims(effects),
+      onUndone: (effects) => this.#dispatcher.undoClaims(effects),
       onFenced: (error) => this.#fence(error),
     });
     this.#dispatcher = new Dispatcher({ clock, writer: this.#writer, newId: ids, onFault });
@@ -98,19 +98,15 @@ class SqliteEngine implements Engine {
   async start(task: NewTask, options: StartOptions = {}): Promise<Started> {
     this.#assertOpen();
     if (this.#state === "draining") throw engineDraining(task.id);
-    let isClaiming = false;
     try {
       return await this.#writer.write((change) => {
-        isClaiming = false;
         const started = this.#startIn(change, task, options);
-        isClaiming = true;
         if (started.created) this.#dispatcher.claimAtOnce(change, task.agent);
-        isClaiming = false;
         return started;
       });
     } catch (error) {
-      if (!isClaiming) throw error;
-      // A slot that cannot be given refuses no start: the task is queued, and the dispatcher tells of it and tries again.
+      if (!(error instanceof SlotRefused)) throw error;
+      // The task is queued without: the dispatcher tells of what is wrong and tries again.
       return await this.#writer.write((change) => this.#startIn(change, task, options));
     }
   }
@@ -236,7 +232,7 @@ class SqliteEngine implements Engine {
     this.#dispatcher.forgetClaims(effects);
     for (const claimed of effects.claimed) this.#live.launch(claimed);
     for (const { runId, step } of effects.completed) this.#live.complete(runId, step);
-    for (const agent of effects.queued) this.#dispatcher.noteQueued(agent);
+    for (const agent of effects.queued) this.#dispatcher.noteCame(agent);
     if (effects.hasCleared) this.#dispatcher.pokeAll();
     this.#alarm.note(effects.dueAtMs);
   }

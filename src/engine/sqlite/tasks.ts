@@ -118,6 +118,11 @@ export interface ReadyTasks {
   readonly hasMore: boolean;
 }
 
+/** True when a task of this agent is queued, ready or not. */
+export function hasQueued(db: SqliteDatabase, agent: string): boolean {
+  return db.get("SELECT 1 FROM lh_task WHERE agent = ? AND status = 'queued' LIMIT 1", agent) !== undefined;
+}
+
 /** What this agent does next: runs that can go on before new ones, then by priority, then by age. A suspect, only while no other executes. */
 export function listReady(db: SqliteDatabase, agent: string, atMs: number, recoveriesIsolatedAbove: number, limit: number): ReadyTasks {
   const rows = db.allValues(selectReady, agent, atMs, recoveriesIsolatedAbove, limit + 1);

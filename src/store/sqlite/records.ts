@@ -110,10 +110,10 @@ function conditionsOf(filter: RecordFilter): readonly Condition[] {
 
 const allEventTypes = JSON.stringify(eventTypes);
 
-/** Records are found by their time within what they are about. What names nothing but a time is looked for among the records of each type, so that the log needs no index more. */
-function eventTypesOf({ eventTypes: wanted, agent, taskId, runId, toolName, sinceMs, untilMs }: RecordFilter): string | undefined {
+/** Records are found by their time within what they are about. What names nothing but a beginning is looked for among the records of each type, so that the log needs no index more. */
+function eventTypesOf({ eventTypes: wanted, agent, taskId, runId, toolName, sinceMs }: RecordFilter): string | undefined {
   if (wanted !== undefined) return JSON.stringify(wanted);
-  const namesOnlyTime = (sinceMs ?? untilMs) !== undefined && (agent ?? taskId ?? runId ?? toolName) === undefined;
+  const namesOnlyTime = sinceMs !== undefined && (agent ?? taskId ?? runId ?? toolName) === undefined;
   return namesOnlyTime ? allEventTypes : undefined;
 }
 
