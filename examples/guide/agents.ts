@@ -36,7 +36,7 @@ const archive = defineAgent({
   run: async (ctx, { day, summaries }) => {
     await ctx.transaction("keep the report", async (tx) => {
       await tx.run("CREATE TABLE IF NOT EXISTS report (day TEXT PRIMARY KEY, text TEXT NOT NULL)");
-      await tx.run("INSERT OR REPLACE INTO report VALUES (?, ?)", day, summaries.join("\n"));
+      await tx.run("INSERT INTO report VALUES (?, ?) ON CONFLICT (day) DO UPDATE SET text = excluded.text", day, summaries.join("\n"));
     });
     return { day };
   },

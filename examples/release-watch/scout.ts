@@ -46,7 +46,7 @@ interface News {
 
 /** What was seen is a table, not luck: a release counts as seen in the same commit that decides to look at it. */
 async function takeNews(tx: TransactionScope, latest: readonly Release[], nowMs: number): Promise<News> {
-  await tx.run("CREATE TABLE IF NOT EXISTS release_watch_seen (package TEXT PRIMARY KEY, version TEXT NOT NULL, seen_at_ms INTEGER NOT NULL)");
+  await tx.run("CREATE TABLE IF NOT EXISTS release_watch_seen (package TEXT PRIMARY KEY, version TEXT NOT NULL, seen_at_ms BIGINT NOT NULL)");
   const rows = await tx.all("SELECT package, version FROM release_watch_seen");
   const seen = new Map(rows.map((row) => [String(row["package"]), String(row["version"])]));
   const fresh = latest.filter((release) => seen.get(release.package) !== release.version);

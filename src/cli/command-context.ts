@@ -7,6 +7,8 @@ export interface CommandContext {
   readonly output: Output;
   /** As it was given: a path relative to the working directory, or absolute. */
   readonly data: string;
+  /** Address of the PostgreSQL where the team is; null: in the data directory. */
+  readonly store: string | null;
   readonly clock: Clock;
   readonly random: Random;
   readonly environment: (name: string) => string | undefined;

@@ -17,7 +17,7 @@ async function main(): Promise<void> {
     version: readVersion(),
     clock: systemClock,
     isInteractive: process.stdin.isTTY && process.stdout.isTTY,
-    context: ({ data }) => ({ output, data, clock: systemClock, random: systemRandom, environment: (name) => process.env[name] }),
+    context: ({ data, store = null }) => ({ output, data, store, clock: systemClock, random: systemRandom, environment: (name) => process.env[name] }),
     onExitCode: (exitCode) => {
       process.exitCode = exitCode;
     },

@@ -3,8 +3,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, it } from "vitest";
 import { systemClock } from "../base/clock.ts";
+import { systemRandom } from "../base/random.ts";
 import { withView } from "./open-view.ts";
 
+const context = { store: null, clock: systemClock, random: systemRandom };
 const folder = mkdtempSync(join(tmpdir(), "longhaul-view-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
@@ -13,6 +15,6 @@ it("says that no team has run where there is nothing, and that the file is damag
   mkdirSync(damaged);
   writeFileSync(join(damaged, "longhaul.db"), "not a database, but long enough to be looked at");
 
-  await expect(withView({ data: join(folder, "none"), clock: systemClock }, async () => 0)).rejects.toThrow(/No team has run with the data directory/);
-  await expect(withView({ data: damaged, clock: systemClock }, async () => 0)).rejects.toThrow(/longhaul\.db cannot be read as a data file of longhaul: file is not a database/);
+  await expect(withView({ data: join(folder, "none"), ...context }, async () => 0)).rejects.toThrow(/No team has run with the data directory/);
+  await expect(withView({ data: damaged, ...context }, async () => 0)).rejects.toThrow(/longhaul\.db cannot be read as a data file of longhaul: file is not a database/);
 });

@@ -1,23 +1,25 @@
-import type { Clock } from "../base/clock.ts";
 import { isLonghaulError, LonghaulError } from "../base/error.ts";
 import { dataDirectory } from "../runtime/data-directory.ts";
 import { openOperatorView, type OperatorView } from "../runtime/operator-view.ts";
 import type { CommandContext } from "./command-context.ts";
 
+type ViewContext = Pick<CommandContext, "data" | "store" | "clock" | "random">;
+
 /**
- * Runs a reading command on the data directory, whether its team runs or not.
+ * Runs a reading command on the data of a team, whether it runs or not.
  * @throws {STORE_NOT_FOUND} saying what to type, when no team ever ran there.
  */
-export async function withView<T>({ data, clock }: Pick<CommandContext, "data" | "clock">, body: (view: OperatorView) => Promise<T>): Promise<T> {
-  const view = open(data, clock);
+export async function withView<T>(context: ViewContext, body: (view: OperatorView) => Promise<T>): Promise<T> {
+  const view = await open(context);
   try {
     return await body(view);
   } finally {
-    view.close();
+    await view.close();
   }
 }
 
-function open(data: string, clock: Clock): OperatorView {
+async function open({ data, store, clock, random }: ViewContext): Promise<OperatorView> {
+  if (store !== null) return await (await import("../runtime/cluster-view.ts")).openClusterView({ store, clock, random });
   try {
     return openOperatorView(data, clock);
   } catch (error) {
@@ -29,5 +31,5 @@ function open(data: string, clock: Clock): OperatorView {
 
 /** No team ever ran on this data directory. */
 export function noTeamEver(data: string, cause?: unknown): LonghaulError {
-  return new LonghaulError("STORE_NOT_FOUND", `No team has run with the data directory ${dataDirectory(data).path} yet. Type: longhaul start team.ts, or give the directory of another team with --data <dir>.`, cause === undefined ? {} : { cause });
+  return new LonghaulError("STORE_NOT_FOUND", `No team has run with the data directory ${dataDirectory(data).path} yet. Type: longhaul start team.ts, or give the directory of another team with --data <dir>, or with --store <url> the database of one that is on a cluster.`, cause === undefined ? {} : { cause });
 }

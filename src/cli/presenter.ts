@@ -5,6 +5,8 @@ export interface StartedInfo {
   readonly team: string;
   readonly agents: readonly string[];
   readonly dataDirectory: string;
+  /** Where the data is, when it is not in the data directory. */
+  readonly store: string | null;
   readonly url: string;
   /** Runs that an earlier end of the process had interrupted. */
   readonly resumed: number;
@@ -24,7 +26,7 @@ export interface Presenter {
 }
 
 /** "release-watch: scout, analyst · data in … · http://127.0.0.1:7117" */
-export function describeStart({ team, agents, dataDirectory, url, resumed }: StartedInfo): string {
+export function describeStart({ team, agents, dataDirectory, store, url, resumed }: StartedInfo): string {
   const resumedText = resumed === 0 ? [] : [`${resumed} interrupted ${resumed === 1 ? "run goes" : "runs go"} on`];
-  return [`${team}: ${agents.join(", ")}`, `data in ${dataDirectory}`, url, ...resumedText].join(" · ");
+  return [`${team}: ${agents.join(", ")}`, `data in ${store ?? dataDirectory}`, url, ...resumedText].join(" · ");
 }

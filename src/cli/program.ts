@@ -7,6 +7,7 @@ import { addWritingCommands } from "./writing-commands.ts";
 
 export interface GlobalOptions {
   readonly data: string;
+  readonly store?: string;
   readonly json?: boolean;
 }
 
@@ -33,6 +34,7 @@ export function createProgram({ version, clock, isInteractive, context, onExitCo
     .version(version, "-v, --version", "print the version")
     .helpOption("-h, --help", "print help")
     .addOption(new Option("--data <dir>", "where the team keeps everything").env("LONGHAUL_DATA").default(".longhaul"))
+    .addOption(new Option("--store <url>", "where it does on a cluster: postgres://user@host/database").env("LONGHAUL_STORE"))
     .option("--json", "print JSON and nothing else: one document, or one a line")
     .configureHelp({ showGlobalOptions: true })
     .showSuggestionAfterError(true)

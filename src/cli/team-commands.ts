@@ -1,5 +1,6 @@
 import { type Command, Option } from "commander";
 import type { Action } from "./command-context.ts";
+import { type ClusterFlags, toClusterPlace } from "./cluster-options.ts";
 import { durationValue, wholeNumber } from "./option-values.ts";
 
 interface StartFlags {
@@ -30,6 +31,7 @@ export function addTeamCommands(program: Command, action: Action, { isInteractiv
     .description("Runs a team like start, in a process of its own, and begins anew when code in the team file's folder changes.");
   addStartOptions(dev, "2s").action(
     action(async (context, file: string, flags: StartFlags) => {
+      if (context.store !== null) context.output.warn("dev runs a team in its data directory: it does not use --store or LONGHAUL_STORE.");
       const { runDev } = await import("./command/dev.ts");
       return runDev(context, file, toStartOptions(flags));
     }),
@@ -38,10 +40,10 @@ export function addTeamCommands(program: Command, action: Action, { isInteractiv
     .command("start")
     .summary("run a team until Ctrl-C")
     .description("Runs a team until Ctrl-C, which lets steps finish and loses nothing. Started again, it goes on where it stopped.");
-  addStartOptions(start, "20s").action(
-    action(async (context, file: string, flags: StartFlags) => {
+  addClusterOptions(addStartOptions(start, "20s")).action(
+    action(async (context, file: string, flags: StartFlags & ClusterFlags) => {
       const { runStart } = await import("./command/start.ts");
-      return runStart(context, file, toStartOptions(flags));
+      return runStart(context, file, { ...toStartOptions(flags), cluster: toClusterPlace(context.store, flags) });
     }),
   );
   addFakeProvider(program, action);
@@ -53,6 +55,16 @@ function addStartOptions(command: Command, drain: string): Command {
     .option("--port <n>", "port of the HTTP interface on 127.0.0.1; default: 7117, or any free one when that is taken", wholeNumber(0, portMax))
     .addOption(new Option("--drain <duration>", "how long steps may finish after Ctrl-C").argParser(durationValue).default(durationValue(drain), drain))
     .option("--plain", "print plain lines instead of a live view");
+}
+
+function addClusterOptions(command: Command): Command {
+  return command
+    .addOption(new Option("--engine <engine>", "embedded, or restate for a team that several processes serve; default: restate with --store").choices(["embedded", "restate"]))
+    .option("--restate-ingress <url>", "where Restate takes work", "http://127.0.0.1:8080")
+    .option("--restate-admin <url>", "where Restate takes registrations", "http://127.0.0.1:9070")
+    .option("--listen <host:port>", "where Restate calls this process", "127.0.0.1:9080")
+    .option("--advertise <url>", "where Restate finds the workers; default: --listen")
+    .option("--identity-key <key>", "public key of a Restate that may call; needed to listen beyond this machine. May be repeated", collect, []);
 }
 
 function toStartOptions({ port, drain, plain }: StartFlags) {

@@ -1,22 +1,26 @@
 import { formatDuration } from "../base/duration.ts";
-import type { OperatorView, OwnerView } from "../runtime/operator-view.ts";
+import type { DutyView, OperatorView, OwnerView } from "../runtime/operator-view.ts";
 
-/** Whether a team runs on a data directory right now. */
+/** Whether a team runs on its data right now. */
 export interface TeamPresence {
   readonly team: string;
   readonly isRunning: boolean;
-  /** True when its process lives and has written nothing for longer than its lease. */
+  /** True when its process lives and has written nothing for longer than its lease; on a cluster, while nobody has the duties. */
   readonly isSilent: boolean;
-  /** As this machine knows it: null when the team runs in another container. */
+  /** As this machine knows it: null when the team runs in another container, or on a cluster. */
   readonly pid: number | null;
   /** "release-watch runs (pid 4711)." */
   readonly text: string;
 }
 
-/** Looks who owns the data directory. An owner whose process is gone counts as not running: its work goes on at the next start. */
-export async function findPresence(view: OperatorView): Promise<TeamPresence> {
-  const [manifest, owner] = await Promise.all([view.manifest(), view.owner()]);
+/** After the end of a lease, another worker may be about to take it. */
+const handoverMsMax = 10_000;
+
+/** Looks who owns the data directory, or has the duties. An owner whose process is gone counts as not running: its work goes on at the next start. */
+export async function findPresence(view: Pick<OperatorView, "manifest" | "keeper">): Promise<TeamPresence> {
+  const [manifest, owner] = await Promise.all([view.manifest(), view.keeper()]);
   const team = manifest?.team ?? "The team";
+  if (owner?.type === "worker") return presenceOnCluster(team, owner);
   if (owner?.alive === true && !owner.isCommand) return presenceOf(team, owner);
   // A command owns the data only while no team does.
   const how = owner === null || owner.isCommand ? "was stopped" : describeEnd(owner);
@@ -28,6 +32,15 @@ function presenceOf(team: string, { pid, silentMs, leaseMs, isForeign }: OwnerVi
   const silence = ` It has written nothing for ${formatDuration(silentMs)}: its disk is full, or its process hangs. Look at its own output; \`longhaul start\` beside it takes over from one that hangs.`;
   const where = isForeign ? `in another container, pid ${pid} there` : `pid ${pid}`;
   return { team, isRunning: true, isSilent, pid: isForeign ? null : pid, text: `${team} runs (${where}).${isSilent ? silence : ""}` };
+}
+
+function presenceOnCluster(team: string, { holder, heldMs }: DutyView): TeamPresence {
+  if (heldMs < -handoverMsMax) {
+    const text = `${team} does not run: the last worker that had its duties, ${holder}, was not heard of for ${formatDuration(-heldMs)}. Its work goes on with \`longhaul start\`.`;
+    return { team, isRunning: false, isSilent: false, pid: null, text };
+  }
+  const text = heldMs > 0 ? `${team} runs: ${holder} has its duties.` : `${team} runs, and its duties go to another worker: ${holder}, which had them, is silent.`;
+  return { team, isRunning: true, isSilent: heldMs <= 0, pid: null, text };
 }
 
 function describeEnd({ silentMs, isForeign }: OwnerView): string {

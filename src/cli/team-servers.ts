@@ -12,6 +12,8 @@ const defaultPort = 7117;
 export interface TeamServersOptions {
   readonly team: Pick<LiveTeam, "operations" | "isReady">;
   readonly directory: DataDirectory;
+  /** False where several processes may share a data directory: commands reach none of them by it. */
+  readonly hasSocket: boolean;
   readonly token: string;
   /** Null: the default port, or any free one when that is taken. */
   readonly port: number | null;
@@ -24,17 +26,17 @@ export interface TeamServers {
 }
 
 /**
- * Serves a team on loopback, on the control socket of its data directory, and says in `endpoint.json` where.
+ * Serves a team on loopback and on the control socket of its data directory, and says in `endpoint.json` where.
  * @throws {OPTION_INVALID} when the port that was asked for is taken.
  */
-export async function openTeamServers({ team, directory, token, port, clock }: TeamServersOptions): Promise<TeamServers> {
+export async function openTeamServers({ team, directory, hasSocket, token, port, clock }: TeamServersOptions): Promise<TeamServers> {
   const common = { operations: team.operations, clock, isReady: team.isReady };
-  const socket = await serveOnSocket(createApi({ ...common, token: null, source: "cli" }), directory.socket);
+  const socket = hasSocket ? await serveOnSocket(createApi({ ...common, token: null, source: "cli" }), directory.socket) : null;
   let server: RunningServer;
   try {
     server = await servePort(createApi({ ...common, token, source: "api" }), port);
   } catch (error) {
-    await socket.close();
+    await socket?.close();
     throw error;
   }
   const endpoint = `${JSON.stringify({ url: server.address })}\n`;
@@ -43,7 +45,7 @@ export async function openTeamServers({ team, directory, token, port, clock }: T
     url: server.address,
     async close() {
       removeIfOurs(directory.endpoint, endpoint);
-      await Promise.all([server.close(), socket.close()]);
+      await Promise.all([server.close(), socket?.close()]);
     },
   };
 }

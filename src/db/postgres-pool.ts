@@ -1,5 +1,5 @@
 import type * as Driver from "pg";
-import type { Pool, PoolConfig } from "pg";
+import type { Client, Pool, PoolConfig } from "pg";
 import { LonghaulError } from "../base/error.ts";
 import { fromStoredText } from "./postgres-text.ts";
 
@@ -23,6 +23,8 @@ export interface PoolOptions extends PostgresLimits {
 
 /** The driver waits this much longer than the server for the end of a statement: then the way to the server is broken. */
 const graceMs = 5_000;
+/** A connection of its own that does not answer for so long is lost. */
+const aloneTimeoutMs = 10_000;
 /** A schema's name stands in statements and in the options of a connection: no quoting is needed for these. */
 const schemaPattern = /^[a-z_][a-z0-9_]{0,47}$/;
 
@@ -42,6 +44,15 @@ export async function createPool(options: PoolOptions): Promise<Pool> {
   pool.on("error", ignore);
   pool.on("connect", (client) => client.on("error", ignore));
   return pool;
+}
+
+/** A connection of its own, for what takes one for good. */
+export async function connectAlone(options: PoolOptions): Promise<Client> {
+  const driver = await importDriver();
+  const client = new driver.Client({ ...configOf(options), query_timeout: aloneTimeoutMs });
+  client.on("error", ignore);
+  await client.connect();
+  return client;
 }
 
 function configOf({ url, schema, ...limits }: PoolOptions): PoolConfig {

@@ -4,7 +4,8 @@ import { sleep } from "../base/clock.ts";
 import { LonghaulError, messageOf } from "../base/error.ts";
 import { integerBetween, type Random } from "../base/random.ts";
 import { asStandby, classifyFailure, toCommitUnknown, toConflict, toRefused, toUnreachable } from "./postgres-failure.ts";
-import { createPool, labelOf, type PostgresLimits } from "./postgres-pool.ts";
+import { type Listener, type Listening, PostgresNotices } from "./postgres-notices.ts";
+import { connectAlone, createPool, labelOf, type PostgresLimits } from "./postgres-pool.ts";
 import { toStoredText } from "./postgres-text.ts";
 
 type PostgresItem = string | number | boolean | null;
@@ -71,7 +72,7 @@ const preparedMax = 500;
 
 /**
  * A bounded pool of connections to one database. What fails for a passing reason is done again: a conflict up to 10 times, an unreachable server for 30 s.
- * While nobody asks it anything, it sends nothing.
+ * While nobody asks it anything and nobody listens, it sends nothing.
  */
 export class PostgresDatabase implements PostgresSession {
   /** Host, port and database, for messages. */
@@ -82,13 +83,16 @@ export class PostgresDatabase implements PostgresSession {
   readonly #random: Random;
   readonly #retryForMs: number;
   readonly #onOutcome: (failure: Error | null) => void;
+  readonly #notices: PostgresNotices;
   readonly #names = new Map<string, string>();
   readonly #broken = new WeakSet<PoolClient>();
   readonly #pending = new Set<Promise<unknown>>();
   #ended: Promise<void> | null = null;
   readonly #closing = new AbortController();
 
-  private constructor(pool: Pool, { url, schema = "longhaul", clock, random, retryForMs = 30_000, onOutcome = () => undefined }: PostgresOptions) {
+  private constructor(pool: Pool, options: PostgresOptions) {
+    const { url, schema = "longhaul", clock, random, retryForMs = 30_000, onOutcome = () => undefined } = options;
+    this.#notices = new PostgresNotices({ connect: () => connectAlone({ ...options, schema }), schema, clock, random });
     this.where = labelOf(url);
     this.schema = schema;
     this.#pool = pool;
@@ -156,11 +160,16 @@ export class PostgresDatabase implements PostgresSession {
     });
   }
 
+  /** Hears what processes of this schema `notify` of, by one connection for all who listen here. */
+  listen(topic: string, listener: Listener): Listening {
+    return this.#notices.listen(topic, listener);
+  }
+
   /** Waits for what was asked before; what waits for the server to come back is given up. */
   async close(): Promise<void> {
     if (!this.#closing.signal.aborted) {
       this.#closing.abort(new LonghaulError("ENGINE_CLOSED", `The connections to ${this.where} are closed. Start again to use them.`));
-      this.#ended = Promise.allSettled(this.#pending).then(() => this.#pool.end());
+      this.#ended = Promise.allSettled([...this.#pending, this.#notices.close()]).then(() => this.#pool.end());
     }
     await this.#ended;
   }

@@ -60,6 +60,9 @@ export interface Engine {
   close(): Promise<void>;
 }
 
+/** What people and applications do to the tasks of a team. */
+export type OperableEngine = Pick<Engine, "start" | "get" | "list" | "steps" | "runs" | "taskOfRun" | "result" | "signal" | "cancel" | "restart" | "skip">;
+
 /** What is known of the process that executed these tasks before. */
 export interface LastOwner {
   /** True when it died because its heap was exhausted. */

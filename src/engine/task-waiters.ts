@@ -9,6 +9,11 @@ interface Waiter {
 export class TaskWaiters {
   readonly #waiters = new Map<string, Set<Waiter>>();
 
+  /** The tasks that somebody waits for. */
+  get taskIds(): Iterable<string> {
+    return this.#waiters.keys();
+  }
+
   /** Resolves when `wake` is called for the task. Rejects with the signal's reason. */
   wait(taskId: string, signal?: AbortSignal): Promise<TaskEnd> {
     return new Promise((resolve, reject) => {

@@ -1,4 +1,5 @@
 import { LonghaulError } from "../base/error.ts";
+import { labelOf } from "../db/postgres-pool.ts";
 
 /** Where a team lives that several processes serve: one PostgreSQL, one Restate. Names of teams fit into names of Restate's services as they are. */
 export interface ClusterPlace {
@@ -18,6 +19,11 @@ export interface ClusterPlace {
   readonly uri?: string;
   /** Public keys of the Restate servers that may call. Needed to listen beyond this machine. */
   readonly identityKeys?: readonly string[];
+}
+
+/** Where the data is, without the password. */
+export function describeStore({ store }: Pick<ClusterPlace, "store">): string {
+  return `PostgreSQL at ${labelOf(store)}`;
 }
 
 const loopbackHosts = ["127.0.0.1", "::1", "localhost"];

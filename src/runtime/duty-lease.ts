@@ -12,7 +12,8 @@ export interface DutyLeaseOptions {
   readonly onError: (error: unknown) => void;
 }
 
-const dutyLeaseName = "duties";
+/** Of the lease in its store. */
+export const dutyLeaseName = "duties";
 /** Silent for longer, the holder is taken for dead. */
 const leaseMs = 15_000;
 const renewEveryMs = 5_000;

@@ -3,13 +3,12 @@ import { assertTeam } from "../agent/validate-team.ts";
 import { messageOf } from "../base/error.ts";
 import { isFileFailure } from "../db/file-failure.ts";
 import type { DrainReport, Engine, RecoveryReport } from "../engine/engine.ts";
-import { computeHealth } from "../judge/health.ts";
 import type { HealthVerdict } from "../record/health.ts";
 import type { MessageStore, RecordStore } from "../store/store.ts";
 import type { LiveTeamOptions } from "./live-team-options.ts";
 import type { Json } from "../base/json.ts";
 import { validate } from "../base/schema.ts";
-import { observeTeam } from "./observe-team.ts";
+import { judgeTeam } from "./judge-team.ts";
 import { createOperations, type Operations } from "./operations.ts";
 import { type Running, startParts } from "./start-parts.ts";
 import { readManifest } from "./team-manifest.ts";
@@ -62,8 +61,7 @@ export async function openLiveTeam(options: LiveTeamOptions): Promise<LiveTeam> 
       const nowMs = clock.now();
       // On a cluster, time goes by for the team, whenever this process began.
       const manifest = (data.shared === null ? null : await readManifest(parts)) ?? parts.manifest;
-      const agents = await observeTeam({ tasksOf: parts.agentTasks.of, store: data.store }, manifest, nowMs);
-      return agents.map(({ observation, expectation }) => computeHealth(observation, expectation, nowMs));
+      return await judgeTeam({ tasksOf: parts.agentTasks.of, store: data.store }, manifest, nowMs);
     },
     async drain(timeoutMs) {
       isDraining = true;

@@ -1,6 +1,6 @@
 import type { Clock } from "../base/clock.ts";
 import { LonghaulError } from "../base/error.ts";
-import type { Engine } from "../engine/engine.ts";
+import type { OperableEngine } from "../engine/engine.ts";
 import { toLogRecord } from "../record/log-record.ts";
 import { type CompletedStep, describeStep } from "../record/step.ts";
 import { isEnded, type Task } from "../record/task.ts";
@@ -28,7 +28,7 @@ export interface Skipped {
 }
 
 export interface NewRunOptions {
-  readonly engine: Engine;
+  readonly engine: OperableEngine;
   readonly clock: Clock;
   readonly ids: (prefix: string) => string;
   readonly manifest: () => Manifest;
@@ -89,7 +89,7 @@ export async function skipStep(options: NewRunOptions, taskId: string): Promise<
   return { task: await engine.skip(taskId, writes), ...told };
 }
 
-async function findRun(engine: Engine, id: string): Promise<{ readonly task: Task; readonly runId: string }> {
+async function findRun(engine: OperableEngine, id: string): Promise<{ readonly task: Task; readonly runId: string }> {
   const task = await engine.get(id);
   if (task !== null && task.runId === null) throw new LonghaulError("TASK_STATE", `Task ${id} has no run yet whose steps could be served: it is ${task.status}. See it with \`longhaul show ${id}\`.`);
   if (task?.runId !== undefined && task.runId !== null) return { task, runId: task.runId };

@@ -6,20 +6,15 @@ import type { Random } from "../base/random.ts";
 import { dataDirectory as toDataDirectory } from "./data-directory.ts";
 import { manifestName, parseManifest } from "./manifest.ts";
 import { openData } from "./open-data.ts";
-import { createOperations, type Operations } from "./operations.ts";
+import { createOperations, type OpenOperations } from "./operations.ts";
 import { createSecrets } from "./secrets.ts";
 import { taskRecords } from "./task-record.ts";
-
-export interface OfflineTeam {
-  readonly operations: Operations;
-  close(): Promise<void>;
-}
 
 /**
  * Operations on a team that does not run: this process owns the data directory for a moment and executes nothing.
  * @throws {STORE_NOT_FOUND} when no team ever ran there. @throws {ENGINE_OWNED} when one runs now.
  */
-export async function openOfflineTeam({ dataDirectory, clock, random }: { readonly dataDirectory: string; readonly clock: Clock; readonly random: Random }): Promise<OfflineTeam> {
+export async function openOfflineTeam({ dataDirectory, clock, random }: { readonly dataDirectory: string; readonly clock: Clock; readonly random: Random }): Promise<OpenOperations> {
   const directory = toDataDirectory(dataDirectory);
   if (!existsSync(directory.database)) throw new LonghaulError("STORE_NOT_FOUND", `There is no data in ${directory.path}. Start a team there first with \`longhaul start team.ts\`, or give --data.`);
   const ids = createIds(clock, random);

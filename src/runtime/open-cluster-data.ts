@@ -2,15 +2,13 @@ import { hostname } from "node:os";
 import type { Clock, Timer } from "../base/clock.ts";
 import { LonghaulError } from "../base/error.ts";
 import type { Random } from "../base/random.ts";
-import type { Migration } from "../db/migration.ts";
 import { migratePostgres } from "../db/postgres-migration.ts";
 import { PostgresDatabase } from "../db/postgres.ts";
-import { restateEngineMigrations } from "../engine/restate/engine-migrations.ts";
 import type * as RestateEngineModule from "../engine/restate/restate-engine.ts";
-import { storeMigrations } from "../store/postgres/schema.ts";
 import { createPostgresStore, type PostgresStore } from "../store/postgres/postgres-store.ts";
 import type { Store } from "../store/store.ts";
 import { assertCallersKnown, type ClusterPlace } from "./cluster-place.ts";
+import { clusterMigrations } from "./cluster-schema.ts";
 import type { OpenData, OpenDataOptions } from "./open-data.ts";
 import { redactWrites } from "./redact-writes.ts";
 
@@ -21,9 +19,6 @@ export interface OpenClusterDataOptions extends Pick<OpenDataOptions, "clock" | 
   /** Told of a bug of ours. */
   readonly onFault: (error: unknown) => void;
 }
-
-/** Every migration of a cluster's schema, in order: the engine's, then the store's. */
-const clusterMigrations: readonly Migration[] = [...restateEngineMigrations, ...storeMigrations];
 
 /** What a process that hangs or is cut off has locked is free after this long: before its lease is over, so that others can take over by then. */
 const idleInTransactionTimeoutMs = 10_000;
@@ -70,7 +65,7 @@ export async function openClusterData(options: OpenClusterDataOptions): Promise<
     });
     return {
       engine, store,
-      shared: { worker, duty: engine.duty, keepRoom: () => keepRoom(clock, postgresStore, onFault), onNews: () => undefined },
+      shared: { worker, duty: engine.duty, serve: (agents, execute) => engine.serve(agents, execute), keepRoom: () => keepRoom(clock, postgresStore, onFault), onNews: (listener) => postgresStore.listenForLeases(listener) },
       async close() {
         await engine.close();
         await postgresStore.close();

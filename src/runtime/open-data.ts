@@ -6,7 +6,7 @@ import { systemProcess } from "../base/process.ts";
 import { type CommitWatch, GroupCommit } from "../db/group-commit.ts";
 import { assertKnown, migrate } from "../db/migration.ts";
 import { SqliteDatabase } from "../db/sqlite.ts";
-import type { Engine, EngineDuty, ObserveTask } from "../engine/engine.ts";
+import type { Engine, EngineAgent, EngineDuty, Execute, ObserveTask } from "../engine/engine.ts";
 import { engineMigrations } from "../engine/sqlite/engine-migrations.ts";
 import { acquireOwnership, type Ownership, type OwnershipOptions } from "../engine/sqlite/owner.ts";
 import { createSqliteEngine } from "../engine/sqlite/sqlite-engine.ts";
@@ -51,6 +51,8 @@ export interface SharedData {
   readonly worker: string;
   /** What the engine does in one process at a time. */
   readonly duty: EngineDuty;
+  /** Executes these agents behind a fetch handler that Restate calls, instead of `engine.run`. */
+  serve(agents: readonly EngineAgent[], execute: Execute): Promise<(request: Request) => Promise<Response>>;
   /** Makes room for the records to come, now and then. Part of the duties. */
   readonly keepRoom: () => Timer;
   /** Calls `listener` when another process may have given up the duties. */

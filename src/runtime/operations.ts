@@ -1,7 +1,7 @@
 import type { Clock } from "../base/clock.ts";
 import { LonghaulError } from "../base/error.ts";
 import type { Json } from "../base/json.ts";
-import type { Engine, Started } from "../engine/engine.ts";
+import type { OperableEngine, Started } from "../engine/engine.ts";
 import { isEnded, type Task, type TaskEnd } from "../record/task.ts";
 import { nameLengthMax, priorityMax } from "../run/context-arguments.ts";
 import { listOpenDecisions } from "../run/parked.ts";
@@ -43,8 +43,14 @@ export interface Operations {
   approve(runId: string, decision: EffectDecision, result?: Json): Promise<number>;
 }
 
+/** Operations that were opened for a command, and are closed after it. */
+export interface OpenOperations {
+  readonly operations: Operations;
+  close(): Promise<void>;
+}
+
 export interface OperationsOptions {
-  readonly engine: Engine;
+  readonly engine: OperableEngine;
   readonly clock: Clock;
   readonly ids: (prefix: string) => string;
   readonly manifest: () => Manifest;

@@ -3,26 +3,27 @@ import { systemProcess } from "../base/process.ts";
 import { assertKnown } from "../db/migration.ts";
 import { SqliteDatabase } from "../db/sqlite.ts";
 import type { TaskFilter } from "../engine/engine.ts";
+import type { OpenWait } from "../engine/open-wait.ts";
 import { listSteps } from "../engine/sqlite/journal.ts";
 import { lookAtOwner, readOwner } from "../engine/sqlite/owner-state.ts";
 import { getTaskIdOfRun, listRuns } from "../engine/sqlite/runs.ts";
 import { getTask, listTasks, type StoredTask, toTask } from "../engine/sqlite/tasks.ts";
-import { listWaitsFor, type OpenWait } from "../engine/sqlite/waits.ts";
-import { computeHealth } from "../judge/health.ts";
+import { listWaitsFor } from "../engine/sqlite/waits.ts";
 import type { HealthVerdict } from "../record/health.ts";
 import type { Run } from "../record/run.ts";
 import type { CompletedStep } from "../record/step.ts";
 import type { Task, WaitingReason } from "../record/task.ts";
+import type { OperatorReading } from "../store/operator-reading.ts";
 import { openOperatorStore, type OperatorStore } from "../store/sqlite/operator.ts";
 import { listAgentTasks } from "./agent-tasks.ts";
 import { dataDirectory as toDataDirectory } from "./data-directory.ts";
+import { judgeTeam } from "./judge-team.ts";
 import { type Manifest, manifestName, parseManifest } from "./manifest.ts";
-import { observeTeam } from "./observe-team.ts";
 import { dataMigrations } from "./open-data.ts";
 
 /** What an operator reads, whether the team runs or not. It never writes and never makes the team wait. */
 export interface OperatorView {
-  readonly store: OperatorStore;
+  readonly store: OperatorReading;
   manifest(): Promise<Manifest | null>;
   tasks(filter: TaskFilter): Promise<readonly Task[]>;
   task(taskId: string): Promise<Task | null>;
@@ -33,14 +34,15 @@ export interface OperatorView {
   steps(runId: string): Promise<readonly CompletedStep[]>;
   /** What runs wait for, for this reason, oldest first. */
   waits(reason: WaitingReason): Promise<readonly OpenWait[]>;
-  /** The owner of the data directory; null when nobody owns it. */
-  owner(): Promise<OwnerView | null>;
+  /** Who looks after the team: the owner of the data directory, or on a cluster the worker that has the duties. Null: nobody. */
+  keeper(): Promise<OwnerView | DutyView | null>;
   health(nowMs: number): Promise<readonly HealthVerdict[]>;
-  close(): void;
+  close(): Promise<void>;
 }
 
 /** Who owns a data directory, as far as this process can see. */
 export interface OwnerView {
+  readonly type: "owner";
   readonly pid: number;
   /** When it last said that it lives, by its wall clock. For people: nothing is decided by it. */
   readonly renewedAtMs: number;
@@ -54,6 +56,15 @@ export interface OwnerView {
   readonly isForeign: boolean;
   /** A command that writes what a person asked for, while no team runs. */
   readonly isCommand: boolean;
+}
+
+/** Which worker has the duties of a team on a cluster. */
+export interface DutyView {
+  readonly type: "worker";
+  /** Names the worker, for people. */
+  readonly holder: string;
+  /** How long its lease lasts yet; less than 0: for how long it has been over. */
+  readonly heldMs: number;
 }
 
 /**
@@ -76,19 +87,14 @@ export function openOperatorView(path: string, clock: Clock = systemClock): Oper
     runs: async (taskId) => listRuns(db, taskId),
     steps: async (runId) => listSteps(db, runId),
     waits: async (reason) => listWaitsFor(db, reason),
-    owner: async () => {
+    keeper: async () => {
       const owner = readOwner(db);
       if (owner === null || owner.pid === null) return null;
       const { state, ageMs, isForeign } = lookAtOwner(owner, { clock, processInfo });
-      return { pid: owner.pid, renewedAtMs: owner.renewedAtMs, silentMs: ageMs, leaseMs: owner.leaseMs, alive: state === "fresh" || (state === "silent" && !isForeign), isForeign, isCommand: owner.purpose === "command" };
+      return { type: "owner", pid: owner.pid, renewedAtMs: owner.renewedAtMs, silentMs: ageMs, leaseMs: owner.leaseMs, alive: state === "fresh" || (state === "silent" && !isForeign), isForeign, isCommand: owner.purpose === "command" };
     },
-    async health(nowMs) {
-      const known = await manifest();
-      if (known === null) return [];
-      const agents = await observeTeam({ tasksOf: listAgentTasks({ list: tasks }), store }, known, nowMs);
-      return agents.map(({ observation, expectation }) => computeHealth(observation, expectation, nowMs));
-    },
-    close() {
+    health: async (nowMs) => judgeTeam({ tasksOf: listAgentTasks({ list: tasks }), store }, await manifest(), nowMs),
+    async close() {
       store.close();
       db.close();
     },

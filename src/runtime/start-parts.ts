@@ -1,6 +1,6 @@
 import { messageOf } from "../base/error.ts";
 import type { Json } from "../base/json.ts";
-import type { RecoveryReport } from "../engine/engine.ts";
+import type { EngineAgent, RecoveryReport } from "../engine/engine.ts";
 import type { Write } from "../record/write.ts";
 import { executeTask } from "../run/execute-task.ts";
 import { loopVersion } from "../run/loop-version.ts";
@@ -24,12 +24,16 @@ export async function startParts(parts: TeamParts): Promise<{ readonly running: 
   const { data, workers, services, write } = parts;
   if (data.shared === null) await data.store.meta.set(manifestName, parts.manifest as unknown as Json);
   await write([teamRecord(parts, { event_type: "start", result: "started", data: { agents: [...workers.keys()] } })]);
-  const agents = [...workers.values()].map(({ name, version, limits }) => ({ name, version, loopVersion, concurrency: limits.concurrency, queueMax: limits.queueMax }));
   const { dataDirectory } = parts.options;
   const ranOutOfMemory = dataDirectory !== null && findOutOfMemory(dataDirectory);
-  const report = await data.engine.run(agents, (context) => executeTask(services, context), { ranOutOfMemory });
+  const report = await data.engine.run(toEngineAgents(workers), (context) => executeTask(services, context), { ranOutOfMemory });
   if (dataDirectory !== null) removeFatalReport(dataDirectory);
   return { report, running: data.shared === null ? await startAlone(parts) : startShared(parts, data.shared) };
+}
+
+/** What the engine has to know of agents and flows to execute them. */
+export function toEngineAgents(workers: TeamParts["workers"]): readonly EngineAgent[] {
+  return [...workers.values()].map(({ name, version, limits }) => ({ name, version, loopVersion, concurrency: limits.concurrency, queueMax: limits.queueMax }));
 }
 
 async function startAlone(parts: TeamParts): Promise<Running> {

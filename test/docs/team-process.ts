@@ -10,6 +10,8 @@ const fromSource = ["--conditions=longhaul-source"];
 export interface RunningProgram {
   /** What it wrote to its output. */
   readonly lines: readonly string[];
+  /** What it wrote to its standard error. */
+  readonly errors: readonly string[];
   /** Resolves with the first line that contains `text`. Rejects when the program ends before. */
   said(text: string): Promise<string>;
   /** Its exit code, or the signal that ended it. */
@@ -43,6 +45,7 @@ export function runFile(file: string, args: readonly string[] = [], environment:
   });
   return {
     lines,
+    errors,
     ended,
     said: (text) =>
       new Promise((resolve, reject) => {

@@ -46,7 +46,7 @@ it("a task that is submitted 50 times at once with one key, by library, command 
   expect(await client.result(answers[0]?.taskId ?? "")).toMatchObject({ status: "done", key });
   const view = openOperatorView(folder.path);
   const [tasks, records] = await Promise.all([view.tasks({}), view.store.records.query({ agent: "echo", eventTypes: ["task"] })]);
-  view.close();
+  await view.close();
   expect(tasks).toHaveLength(1);
   expect(records.map(({ record }) => record.result)).toEqual(["queued", "running", "done(unverified)"]);
 });

@@ -27,13 +27,22 @@ export interface WatchedTeam {
   close(): Promise<void>;
 }
 
+/** Where the team's data is, and how `longhaul start` is told so. */
+export interface TeamData {
+  readonly flags: readonly string[];
+  readonly query: Query;
+  close(): Promise<void>;
+}
+
 export interface WatchedTeamOptions {
   readonly packages: readonly string[];
   /** How long each answer of the provider takes. */
   readonly latencyMs: number;
+  /** Default: in its data directory. */
+  readonly data?: TeamData;
 }
 
-export async function openWatchedTeam({ packages, latencyMs }: WatchedTeamOptions): Promise<WatchedTeam> {
+export async function openWatchedTeam({ packages, latencyMs, data }: WatchedTeamOptions): Promise<WatchedTeam> {
   const path = mkdtempSync(join(tmpdir(), "longhaul-watch-"));
   const simulator = createProviderSimulator({ script: simulatedModel, faults: () => ({ kind: "latency", ms: latencyMs }) });
   const first = { version: "1.0.0", publishedAt: "2026-01-05T08:00:00.000Z", license: "MIT", dependencies: {} };
@@ -41,20 +50,14 @@ export async function openWatchedTeam({ packages, latencyMs }: WatchedTeamOption
   const dependencies = Object.fromEntries(packages.map((name) => [name, "^1.0.0"]));
   const folder = createTeamFolder({ folder: path, registryUrl: registry.url, simulatorUrl: provider.url, dependencies });
   const processes: TeamProcess[] = [];
-  const query: Query = async (sql) => {
-    const db = SqliteDatabase.openReadOnly(join(folder.dataDirectory, "longhaul.db"));
-    try {
-      return db.all(sql);
-    } finally {
-      db.close();
-    }
-  };
+  const place = data ?? dataFile(join(folder.dataDirectory, "longhaul.db"));
+  const { flags, query } = place;
   const digests = (): ReadonlyMap<string, string> => readDigests(folder);
   return {
     folder, registry, query, digests,
     receipts: () => simulator.receipts(),
     start(environment = {}) {
-      const started = startTeam(folder, { RELEASE_WATCH_INTERVAL: "1s", RELEASE_WATCH_DOLLARS_PER_DAY: "1000", ...environment });
+      const started = startTeam(folder, { RELEASE_WATCH_INTERVAL: "1s", RELEASE_WATCH_DOLLARS_PER_DAY: "1000", ...environment }, flags);
       processes.push(started);
       return started;
     },
@@ -65,9 +68,24 @@ export async function openWatchedTeam({ packages, latencyMs }: WatchedTeamOption
     async close() {
       for (const started of processes) if (!started.hasEnded()) started.signal("SIGKILL");
       await Promise.all(processes.map(({ ended }) => ended));
-      await Promise.all([provider.close(), registry.close()]);
+      await Promise.all([provider.close(), registry.close(), place.close()]);
       rmSync(path, { recursive: true, force: true, maxRetries: 5 });
     },
+  };
+}
+
+function dataFile(path: string): TeamData {
+  return {
+    flags: [],
+    async query(sql) {
+      const db = SqliteDatabase.openReadOnly(path);
+      try {
+        return db.all(sql);
+      } finally {
+        db.close();
+      }
+    },
+    close: async () => undefined,
   };
 }
 

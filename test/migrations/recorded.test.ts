@@ -122,7 +122,7 @@ describe.each(recordings)("the data file of version $version", (recording) => {
     expect(receiver.posts[0]?.body).toContain("gone");
     const view = openOperatorView(join(folder.path, "team"));
     const spent = await view.store.money.spent({ taskId: task("reservation").id });
-    view.close();
+    await view.close();
     expect(spent).toMatchObject({ spentMicroUsd: boundMicroUsd + answerMicroUsd, reservedMicroUsd: 0 });
   });
 

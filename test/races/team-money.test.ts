@@ -81,7 +81,7 @@ describe("races of a team", () => {
         const [task] = await disk.live.tasks.list({});
         const view = openOperatorView(path);
         const spent = await view.store.money.spent({ taskId: task?.id ?? "" });
-        view.close();
+        await view.close();
         await disk.close();
 
         trace.push(String(task?.end?.status), String(spent.spentMicroUsd));

@@ -25,7 +25,7 @@ async function spentIn(path: string, taskId: string) {
   try {
     return await view.store.money.spent({ taskId });
   } finally {
-    view.close();
+    await view.close();
   }
 }
 

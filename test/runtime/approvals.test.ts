@@ -23,7 +23,7 @@ async function listed(data: string): Promise<string> {
   let text = "";
   const stream = { write: (part: string) => (text += part) };
   const output = createOutput({ stdout: stream, stderr: stream, isJson: false, hasColors: false });
-  await listApprovals({ output, data, clock: systemClock, random: systemRandom, environment: () => undefined });
+  await listApprovals({ output, data, store: null, clock: systemClock, random: systemRandom, environment: () => undefined });
   return text;
 }
 

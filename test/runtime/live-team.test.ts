@@ -168,7 +168,7 @@ describe("an operator's view", () => {
     const [task] = await view.tasks({ agent: "echo", limit: 1 });
     expect(await view.taskOfRun(task?.runId ?? "")).toEqual(task);
     expect(await view.health(team.clock.now())).toEqual(await team.live.health());
-    expect(await view.owner()).toMatchObject({ pid: process.pid, alive: true });
+    expect(await view.keeper()).toMatchObject({ pid: process.pid, alive: true });
     expect(await view.manifest()).toMatchObject({
       team: "t",
       workers: [
@@ -176,7 +176,7 @@ describe("an operator's view", () => {
         { name: "patient", triggers: [{ triggerId: "patient/every:1d", intervalMs: 86_400_000 }] },
       ],
     });
-    view.close();
+    await view.close();
   });
 });
 

@@ -1,6 +1,6 @@
 import type { Receipt } from "longhaul/simulator";
 
-/** Reads the team's data file: `longhaul sql`, or the file itself. */
+/** Reads the team's data: `longhaul sql`, or the data file or database itself. */
 export type Query = (sql: string) => Promise<readonly Readonly<Record<string, unknown>>[]>;
 
 /** What the journal held at one instant. */
@@ -47,6 +47,7 @@ export function countSections(releases: readonly { readonly package: string; rea
 
 /** How often each file was moved to its place, by the journal: one for each digest. */
 export async function countMoves(query: Query): Promise<ReadonlyMap<string, number>> {
-  const rows = await query("SELECT json_extract(tool_args, '$.destination') AS destination, count(*) AS moves FROM lh_record WHERE event_type = 'tool_call' AND tool_name = 'move_file' AND result = 'success' GROUP BY 1");
-  return new Map(rows.map((row) => [String(row["destination"]), Number(row["moves"])]));
+  const rows = await query("SELECT tool_args FROM lh_record WHERE event_type = 'tool_call' AND tool_name = 'move_file' AND result = 'success' LIMIT 100000");
+  const destinations = rows.map((row) => (JSON.parse(String(row["tool_args"])) as { readonly destination: string }).destination);
+  return new Map([...new Set(destinations)].map((destination) => [destination, destinations.filter((one) => one === destination).length]));
 }

@@ -4,13 +4,13 @@ import type { Task } from "../../record/task.ts";
 import type { OperatorView } from "../../runtime/operator-view.ts";
 import type { EffectDecision } from "../../runtime/operations.ts";
 import type { CommandContext, ExitCode } from "../command-context.ts";
-import { createControl } from "../control.ts";
+import { openControl } from "../open-control.ts";
 import { withView } from "../open-view.ts";
 import { printable, printableLine } from "../printable.ts";
 
 /** Decides an effect whose outcome nobody knows. @throws {TASK_STATE} when none waits in this run. */
 export async function runApprove(context: CommandContext, runId: string, { decision, result }: { readonly decision: EffectDecision; readonly result: Json }): Promise<ExitCode> {
-  const answered = await createControl(context).approve(runId, decision, result);
+  const answered = await (await openControl(context)).approve(runId, decision, result);
   const consequence = { happened: "counts as done", retry: "is made again", fail: "counts as failed" }[decision];
   context.output.data({ runId, decision, answered });
   context.output.say(`${answered === 1 ? "The call" : `${answered} calls`} of ${runId} ${consequence}.`);

@@ -1,3 +1,4 @@
+import type { Clock } from "../../base/clock.ts";
 import { formatUsd } from "../../base/money.ts";
 import type { AgentUsage, RecordFilter } from "../../store/store.ts";
 import { dataDirectory } from "../../runtime/data-directory.ts";
@@ -13,6 +14,8 @@ export interface LogsOptions {
   readonly mode: "print" | "follow" | "count" | "usage";
 }
 
+/** Records of a cluster are written by processes elsewhere: it is looked for them. */
+const lookMs = 1_000;
 const pageSize = 10_000;
 
 /** Records that pass the filter; or how many there are, what agents used, or those that are still to come. */
@@ -82,10 +85,17 @@ async function follow(context: CommandContext, view: OperatorView, filter: Recor
       }
       isReading = false;
     };
-    watchData(dataDirectory(context.data).path, context.clock, () => {
-      read().catch(reject);
-    });
+    const look = (): void => void read().catch(reject);
+    if (context.store === null) watchData(dataDirectory(context.data).path, context.clock, look);
+    else lookEvery(context.clock, lookMs, look);
     read().catch(reject);
+  });
+}
+
+function lookEvery(clock: Clock, everyMs: number, look: () => void): void {
+  clock.setTimer(everyMs, () => {
+    look();
+    lookEvery(clock, everyMs, look);
   });
 }
 

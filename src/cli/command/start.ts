@@ -2,10 +2,10 @@ import type { LogRecord } from "../../record/log-record.ts";
 import { messageOf } from "../../base/error.ts";
 import { formatDuration } from "../../base/duration.ts";
 import type { DrainReport, RecoveryReport } from "../../engine/engine.ts";
+import { type ClusterPlace, describeStore } from "../../runtime/cluster-place.ts";
 import { dataDirectory, prepareDataDirectory } from "../../runtime/data-directory.ts";
 import { leaveFatalReports } from "../../runtime/fatal-report.ts";
 import { type LiveTeam, openLiveTeam } from "../../runtime/live-team.ts";
-import { openOperatorView } from "../../runtime/operator-view.ts";
 import { captureWrites } from "../capture-writes.ts";
 import type { CommandContext, ExitCode } from "../command-context.ts";
 import { tellFailure } from "../failure-report.ts";
@@ -23,6 +23,8 @@ export interface StartOptions {
   readonly port: number | null;
   readonly drainMs: number;
   readonly isPlain: boolean;
+  /** Where the team is, when several processes serve it. Default: in the data directory. */
+  readonly cluster?: ClusterPlace | null;
   /** How long this process may be silent until another one takes over. Default 15 s. */
   readonly leaseMs?: number;
 }
@@ -30,6 +32,7 @@ export interface StartOptions {
 /** Runs a team until Ctrl-C. Ends with 0 when it was asked to stop, with 1 when another process took the data directory over, or it was deleted. */
 export async function runStart(given: CommandContext, file: string, options: StartOptions): Promise<ExitCode> {
   const { context, release } = keepJsonClean(given);
+  const { cluster = null } = options;
   const definition = await loadTeam(file, (error) => tellFailure(context.output, error));
   const held: LogRecord[] = [];
   let presenter: Presenter | null = null;
@@ -42,6 +45,7 @@ export async function runStart(given: CommandContext, file: string, options: Sta
   const team = await openLiveTeam({
     team: definition,
     dataDirectory: directory.path,
+    ...(cluster === null ? {} : { cluster }),
     clock: context.clock,
     random: context.random,
     environment: context.environment,
@@ -59,10 +63,10 @@ export async function runStart(given: CommandContext, file: string, options: Sta
   try {
     presenter = await createPresenter(context, team, options);
     for (const record of held) presenter.record(record);
-    servers = await openTeamServers({ team, directory, token, port: options.port, clock: context.clock });
+    servers = await openTeamServers({ team, directory, hasSocket: cluster === null, token, port: options.port, clock: context.clock });
     const report = await team.start();
     leaveFatalReports(directory.path);
-    presenter.started({ team: team.team.name, agents: namesOf(team), dataDirectory: directory.path, url: servers.url, resumed: report.resumed });
+    presenter.started({ team: team.team.name, agents: namesOf(team), dataDirectory: directory.path, store: cluster === null ? null : describeStore(cluster), url: servers.url, resumed: report.resumed });
     sayQuarantined(presenter, report);
     const stopped = await untilStopped({ presenter, team, stop, fenced, drainMs: options.drainMs });
     await servers.close();
@@ -126,27 +130,22 @@ function sayQuarantined(presenter: Presenter, { quarantined }: RecoveryReport): 
 async function createPresenter(context: CommandContext, team: LiveTeam, { isPlain }: StartOptions): Promise<Presenter> {
   const { output, clock } = context;
   if (output.isJson || isPlain || output.columns === null) return createPlainPresenter(output);
-  return createLivePresenter({ stdout: process.stdout, stderr: process.stderr, clock, style: output.style, board: await createBoard(context, namesOf(team)) });
+  return createLivePresenter({ stdout: process.stdout, stderr: process.stderr, clock, style: output.style, board: await createBoard(context, team) });
 }
 
 /** The board begins with what is on disk; records keep it up to date. */
-async function createBoard({ data, clock }: CommandContext, agents: readonly string[]): Promise<StatusBoard> {
-  const view = openOperatorView(data);
-  try {
-    const nowMs = clock.now();
-    const dayMs = 86_400_000;
-    const sinceMs = nowMs - (nowMs % dayMs);
-    const [openTasks, usage, calls] = await Promise.all([
-      view.tasks({ statuses: ["queued", "running", "waiting"], limit: 10_000 }),
-      view.store.records.usageByAgent({ sinceMs, untilMs: nowMs + 1 }),
-      view.store.records.query({ eventTypes: ["model_call"], sinceMs, limit: 1 }),
-    ]);
-    const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
-    const isSimulated = calls.some(({ record }) => record.simulated);
-    return new StatusBoard({ agents, openTasks, tokensToday: sum(usage.map(({ tokens }) => tokens)), costMicroUsdToday: sum(usage.map(({ costMicroUsd }) => costMicroUsd)), isSimulated, nowMs });
-  } finally {
-    view.close();
-  }
+async function createBoard({ clock }: CommandContext, team: LiveTeam): Promise<StatusBoard> {
+  const nowMs = clock.now();
+  const dayMs = 86_400_000;
+  const sinceMs = nowMs - (nowMs % dayMs);
+  const [openTasks, usage, calls] = await Promise.all([
+    team.tasks.list({ statuses: ["queued", "running", "waiting"], limit: 10_000 }),
+    team.records.usageByAgent({ sinceMs, untilMs: nowMs + 1 }),
+    team.records.query({ eventTypes: ["model_call"], sinceMs, limit: 1 }),
+  ]);
+  const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
+  const isSimulated = calls.some(({ record }) => record.simulated);
+  return new StatusBoard({ agents: namesOf(team), openTasks, tokensToday: sum(usage.map(({ tokens }) => tokens)), costMicroUsdToday: sum(usage.map(({ costMicroUsd }) => costMicroUsd)), isSimulated, nowMs });
 }
 
 function namesOf({ team }: LiveTeam): readonly string[] {

@@ -1,7 +1,7 @@
 import type { Json } from "../../base/json.ts";
 import type { TaskView } from "../../http/task-view.ts";
 import type { CommandContext, ExitCode } from "../command-context.ts";
-import { createControl } from "../control.ts";
+import { openControl } from "../open-control.ts";
 import { printable } from "../printable.ts";
 import { textOfValue } from "../transcript-text.ts";
 import { withView } from "../open-view.ts";
@@ -20,7 +20,7 @@ export async function runTask(context: CommandContext, agent: string, { input, k
   const { output } = context;
   const isRunning = await withView(context, async (view) => (await findPresence(view)).isRunning);
   if (wait && !isRunning) throw new LonghaulError("CLIENT_UNREACHABLE", "No team runs that would work on the task, so --wait would never end. Leave it out to queue the task, or type: longhaul start team.ts");
-  const control = createControl(context);
+  const control = await openControl(context);
   const started = await control.submit({ agent, input, ...(key === undefined ? {} : { key }), ...(priority === undefined ? {} : { priority }) });
   if (!wait) {
     output.data(started);

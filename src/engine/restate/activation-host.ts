@@ -62,6 +62,8 @@ export class ActivationHost implements RunHost {
   #isRacing = false;
   #isAtRest = false;
   #isOver = false;
+  /** Whether the run has left memory since code came to rest. */
+  #suspension: Promise<boolean> | null = null;
   #wake: (() => void) | null = null;
 
   constructor(options: ActivationHostOptions) {
@@ -101,7 +103,9 @@ export class ActivationHost implements RunHost {
   }
 
   suspend(reason: WaitingReason, deliveredCount: number): Promise<boolean> {
-    return this.#leave(suspendRun(this.#leaving, reason, deliveredCount));
+    const hasLeft = this.#leave(suspendRun(this.#leaving, reason, deliveredCount));
+    this.#suspension = hasLeft.catch(() => false); // Whoever asked is told.
+    return hasLeft;
   }
 
   release(): Promise<boolean> {
@@ -149,6 +153,7 @@ export class ActivationHost implements RunHost {
         continue;
       }
       const arrival = await this.#race();
+      if (arrival === null) return;
       this.#isAtRest = false;
       const waiting = this.#outstanding.get(arrival.key);
       this.#outstanding.delete(arrival.key);
@@ -156,9 +161,11 @@ export class ActivationHost implements RunHost {
     }
   }
 
-  async #race(): Promise<Arrival<unknown>> {
+  /** What comes first; null when the run has left memory instead. That is known before: behind a fetch handler, Restate would keep a call that awaits what will never come. */
+  async #race(): Promise<Arrival<unknown> | null> {
     this.#isRacing = true;
     try {
+      if ((await this.#suspension) === true) return null;
       return await RestatePromise.race([...this.#outstanding.values()].map(({ promise }) => promise));
     } catch (error) {
       // The journal goes on with steps while code waits for something else only. This attempt is over for Restate; the next one passes the journal.

@@ -32,7 +32,7 @@ interface Due {
 }
 
 /**
- * Ends what is due. One process does it for all; it holds one timer, for the next instant. What another process makes due sooner is found by the sweep. Each thing is
+ * Ends what is due. One process does it for all; it holds one timer, for the next instant. Another process tells of what it makes due soon; the rest is found by the sweep. Each thing is
  * ended under the lock of its row, so that two that overlap for a moment do no harm.
  */
 export class Alarm {
@@ -76,6 +76,11 @@ export class Alarm {
     if (!this.#isFiring) this.#arm();
   }
 
+  /** Somebody left something to do that does not wait for the sweep. */
+  look(): void {
+    if (!this.#isStopped) void this.#sweep(Number.MAX_SAFE_INTEGER);
+  }
+
   #arm(): void {
     const { clock } = this.#options;
     this.#timer?.cancel();
@@ -106,14 +111,15 @@ export class Alarm {
   #sweepLater(start: number): void {
     const { clock, sweepMs } = this.#options;
     if (sweepMs === null || this.#isStopped || start !== this.#starts) return;
-    this.#sweeper = clock.setTimer(sweepMs, () => void this.#sweep().finally(() => this.#sweepLater(start)));
+    this.#sweeper = clock.setTimer(sweepMs, () => void this.#sweep(clock.now() - silentMsMax).finally(() => this.#sweepLater(start)));
   }
 
-  async #sweep(): Promise<void> {
+  /** Bells that were to be rung before this instant are rung. */
+  async #sweep(bellsBeforeMs: number): Promise<void> {
     const { clock, writer, onReady, onSilentBells, onFault } = this.#options;
     try {
       onReady(await writer.read((db) => listReadyAgents(db, clock.now())));
-      onSilentBells(await writer.read((db) => listSilentBells(db, clock.now() - silentMsMax, batchMax)));
+      onSilentBells(await writer.read((db) => listSilentBells(db, bellsBeforeMs, batchMax)));
       // Another process may have noted what is due before this one began to look.
       const instants = await writer.read((db) => Promise.all([nextWaitInstantMs(db), nextTaskInstantMs(db, clock.now())]));
       for (const atMs of instants) if (atMs !== null) this.note(atMs);

@@ -50,9 +50,9 @@ export async function getStep(db: PostgresSession, run: number, { kind, name, oc
   return row === undefined ? null : ((await stepsFrom(db, [row]))[0] ?? null);
 }
 
-/** True when a step is stored of which code was not told: not in this activation, and in none before. */
-export async function hasUntold(db: PostgresSession, run: number, told: ReadonlySet<string>): Promise<boolean> {
-  const rows = await db.all("SELECT kind, name, occurrence FROM lh_journal WHERE run = $1 AND seq IS NULL", run);
+/** True when a step is stored of which code was not told: not in this attempt of this activation, and in no activation before. What an earlier attempt was told, this one is still to be. */
+export async function hasUntold(db: PostgresSession, { run, activation }: { readonly run: number; readonly activation: number }, told: ReadonlySet<string>): Promise<boolean> {
+  const rows = await db.all("SELECT kind, name, occurrence FROM lh_journal WHERE run = $1 AND (seq IS NULL OR activation = $2)", run, activation);
   return rows.some((row) => !told.has(keyOf(identityFromRow(row))));
 }
 

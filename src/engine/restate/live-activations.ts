@@ -17,6 +17,10 @@ export class LiveActivations {
     return [...this.#live.values()].every((activation) => activation.isAtRest);
   }
 
+  get taskIds(): Iterable<string> {
+    return [...this.#live.values()].map(({ taskId }) => taskId);
+  }
+
   /** Executes a run. Resolves when it has left memory. */
   async run(activation: LiveActivation): Promise<void> {
     this.#live.set(activation.runId, activation);

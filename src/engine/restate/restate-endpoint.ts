@@ -1,6 +1,7 @@
 import { createServer, type Http2Server } from "node:http2";
 import type { AddressInfo, Socket } from "node:net";
 import { createEndpointHandler, type LoggerTransport } from "@restatedev/restate-sdk";
+import { LonghaulError, messageOf } from "../../base/error.ts";
 import { restateServices, type RestateHandler } from "./restate-services.ts";
 
 export interface EndpointOptions {
@@ -30,12 +31,13 @@ export class RestateEndpoint {
     server.on("session", (session) => session.on("error", ignore));
   }
 
+  /** @throws {OPTION_INVALID} when the address cannot be listened on. */
   static async open({ team, handler, recallMsMax, host, port, identityKeys = [] }: EndpointOptions): Promise<RestateEndpoint> {
     const { slots, runs } = restateServices(team, handler, recallMsMax);
     const serve = createEndpointHandler({ services: [slots, runs], logger, ...(identityKeys.length === 0 ? {} : { identityKeys: [...identityKeys] }) });
     const endpoint = new RestateEndpoint(createServer(serve));
     await new Promise<void>((resolve, reject) => {
-      endpoint.#server.once("error", reject);
+      endpoint.#server.once("error", (error) => reject(new LonghaulError("OPTION_INVALID", `listen is ${host}:${port}, which cannot be used: ${messageOf(error)}. Give another one, or stop what uses it.`, { cause: error })));
       endpoint.#server.listen(port, host, () => resolve());
     });
     return endpoint;

@@ -10,9 +10,8 @@ import type { Write } from "../../record/write.ts";
 import { codeVersionOf } from "../code-version.ts";
 import type { DrainReport, Engine, EngineAgent, EngineDuty, Execute, ObserveTask, RecoveryReport, Started, StartOptions, TaskFilter } from "../engine.ts";
 import { defaultEngineLimits, type EngineLimits } from "../limits.ts";
-import { engineClosed, engineDraining, resultAbandoned, taskUnknown } from "../refusal.ts";
+import { engineClosed, engineDraining, resultAbandoned } from "../refusal.ts";
 import { reasonOfEnd } from "../task-rules.ts";
-import { TaskWaiters } from "../task-waiters.ts";
 import { passJournal } from "./activation-host.ts";
 import { LiveActivation } from "./activation.ts";
 import { Alarm } from "./alarm.ts";
@@ -21,20 +20,18 @@ import type { Effects } from "./change.ts";
 import { claimReady, type Activation } from "./claim.ts";
 import { Dispatch } from "./dispatch.ts";
 import { FactStore } from "./facts.ts";
-import { listSteps } from "./journal.ts";
 import { LiveActivations } from "./live-activations.ts";
-import { cancelTask, restartTask, skipMismatch } from "./operator.ts";
+import { News } from "./news.ts";
 import { RestateClient, type RestateAddresses } from "./restate-client.ts";
 import { RestateEndpoint } from "./restate-endpoint.ts";
 import { createFetchEndpoint, type FetchHandler } from "./restate-fetch.ts";
 import type { RestateHandler } from "./restate-services.ts";
 import { Ringer } from "./ringer.ts";
-import { getTaskIdOfRun, listRuns } from "./runs.ts";
-import { acceptSignal } from "./signal.ts";
-import { startTask } from "./start-task.ts";
 import { keepPassed } from "./steps.ts";
 import { Suspects } from "./suspects.ts";
-import { getTask, listTasks, lockParkedByOtherVersion, markSuspended, toTask } from "./tasks.ts";
+import { lockParkedByOtherVersion, markSuspended } from "./tasks.ts";
+import { TaskDesk } from "./task-desk.ts";
+import { tellOthers } from "./tell-others.ts";
 import { moveTask } from "./transition.ts";
 import { Writer } from "./writer.ts";
 
@@ -97,13 +94,14 @@ class RestateWorker implements RestateEngine, RestateHandler {
   readonly #limits: EngineLimits;
   readonly #client: RestateClient;
   readonly #writer: Writer;
+  readonly #desk: TaskDesk;
   readonly #facts: FactStore;
   readonly #dispatch: Dispatch;
   readonly #ringer: Ringer;
   readonly #alarm: Alarm;
   readonly #suspects: Suspects;
+  readonly #news: News;
   readonly #live = new LiveActivations();
-  readonly #waiters = new TaskWaiters();
   readonly #agents = new Map<string, EngineAgent>();
   /** Runs that were given a slot here and have not begun here. */
   readonly #expected = new Set<string>();
@@ -121,7 +119,8 @@ class RestateWorker implements RestateEngine, RestateHandler {
     this.#options = options;
     this.#limits = { ...defaultEngineLimits, ...options.limits };
     this.#client = new RestateClient(options.restate, clock);
-    this.#writer = new Writer({ db, clock, limits: this.#limits, apply, observe, onCommitted: (effects) => this.#onCommitted(effects) });
+    this.#writer = new Writer({ db, clock, limits: this.#limits, apply, observe, tell: tellOthers, onCommitted: (effects) => this.#onCommitted(effects) });
+    this.#desk = new TaskDesk({ writer: this.#writer, ids: options.ids, queueMax: this.#queueMax });
     this.#facts = new FactStore(this.#writer, clock, (error) => this.#state === "closed" || onFault(error));
     this.#suspects = new Suspects(this.#writer, clock, this.#limits);
     this.#dispatch = new Dispatch(this.#client, options.team);
@@ -131,6 +130,13 @@ class RestateWorker implements RestateEngine, RestateHandler {
       writer: this.#writer,
       onReady: (agents) => this.#dispatch.ask(agents),
       onSilentBells: (bells) => this.#ringer.ring(bells),
+    });
+    this.#news = new News({
+      writer: this.#writer, clock, onFault, sweepMs,
+      watched: () => new Set([...this.#desk.waiters.taskIds, ...this.#live.taskIds]),
+      onTask: (task) => this.#onTask(task),
+      onDue: (atMs) => this.#alarm.note(atMs),
+      onWork: () => this.#alarm.look(),
     });
     this.duty = { start: () => this.#alarm.start(), stop: () => this.#alarm.stop() };
   }
@@ -143,7 +149,8 @@ class RestateWorker implements RestateEngine, RestateHandler {
 
   async run(agents: readonly EngineAgent[], execute: Execute): Promise<RecoveryReport> {
     await this.#take(agents, execute);
-    const { team, endpoint } = this.#options;
+    const { team, endpoint, db } = this.#options;
+    this.#news.listen(db);
     this.#endpoint = await RestateEndpoint.open({ team, handler: this, recallMsMax: this.#options.recallMsMax ?? recallMsDefault, ...endpoint });
     await this.#client.register(endpoint.uri ?? `http://${endpoint.host}:${this.#endpoint.port}`);
     // A drain may have come meanwhile: what is queued is another worker's.
@@ -208,82 +215,54 @@ class RestateWorker implements RestateEngine, RestateHandler {
   async start(task: NewTask, options: StartOptions = {}): Promise<Started> {
     this.#assertOpen();
     if (this.#state === "draining") throw engineDraining(task.id);
-    const newRunId = this.#options.ids("r");
-    return await this.#writer.write(async (change) => {
-      const { seed, prefix } = options;
-      const started = await startTask(change, task, {
-        queueMax: this.#queueMax,
-        ...(seed === undefined ? {} : { seed }),
-        ...(prefix === undefined ? {} : { fork: { prefix, newRunId } }),
-      });
-      if (started.created) await change.write(options.writes ?? []);
-      return started;
-    });
+    return await this.#desk.start(task, options);
   }
 
-  async get(taskId: string): Promise<Task | null> {
-    return await this.#writer.read(async (db) => {
-      const task = await getTask(db, taskId);
-      return task === null ? null : toTask(task);
-    });
+  get(taskId: string): Promise<Task | null> {
+    return this.#desk.get(taskId);
   }
 
-  async list(filter: TaskFilter): Promise<readonly Task[]> {
-    return await this.#writer.read((db) => listTasks(db, filter));
+  list(filter: TaskFilter): Promise<readonly Task[]> {
+    return this.#desk.list(filter);
   }
 
   async steps(runId: string): Promise<readonly CompletedStep[]> {
     await this.#facts.flushed();
-    return await this.#writer.read((db) => listSteps(db, runId));
+    return await this.#desk.steps(runId);
   }
 
-  async runs(taskId: string): Promise<readonly Run[]> {
-    return await this.#writer.read((db) => listRuns(db, taskId));
+  runs(taskId: string): Promise<readonly Run[]> {
+    return this.#desk.runs(taskId);
   }
 
-  async taskOfRun(runId: string): Promise<Task | null> {
-    const taskId = await this.#writer.read((db) => getTaskIdOfRun(db, runId));
-    return taskId === null ? null : await this.get(taskId);
+  taskOfRun(runId: string): Promise<Task | null> {
+    return this.#desk.taskOfRun(runId);
   }
 
   async result(taskId: string, signal?: AbortSignal): Promise<TaskEnd> {
     this.#assertOpen();
-    const ended = this.#waiters.wait(taskId, signal);
-    ended.catch(() => undefined); // Awaited below, after the read; a refusal that comes first is not lost.
-    const task = await this.get(taskId);
-    if (task === null) this.#waiters.refuse(taskId, taskUnknown(taskId));
-    else if (task.end !== null) this.#waiters.wake(taskId, task.end);
-    return await ended;
+    this.#news.listen(this.#options.db);
+    return await this.#desk.result(taskId, signal);
   }
 
   async signal(runId: string, name: string, payload: Json, id: string): Promise<boolean> {
     this.#assertOpen();
-    return await this.#writer.write((change) => acceptSignal(change, { runId, name, payload, id }));
+    return await this.#desk.signal(runId, name, payload, id);
   }
 
   async cancel(taskId: string, reason: string): Promise<boolean> {
     this.#assertOpen();
-    return await this.#writer.write((change) => cancelTask(change, taskId, reason));
+    return await this.#desk.cancel(taskId, reason);
   }
 
   async restart(taskId: string, options: StartOptions = {}): Promise<Task> {
     this.#assertOpen();
-    const newRunId = this.#options.ids("r");
-    return await this.#writer.write(async (change) => {
-      const restarted = await restartTask(change, taskId, newRunId, options);
-      await change.write(options.writes ?? []);
-      return restarted;
-    });
+    return await this.#desk.restart(taskId, options);
   }
 
   async skip(taskId: string, writes: readonly Write[] = []): Promise<Task> {
     this.#assertOpen();
-    const newRunId = this.#options.ids("r");
-    return await this.#writer.write(async (change) => {
-      const skipped = await skipMismatch(change, taskId, newRunId);
-      await change.write(writes);
-      return skipped;
-    });
+    return await this.#desk.skip(taskId, writes);
   }
 
   drain(timeoutMs: number): Promise<DrainReport> {
@@ -296,15 +275,16 @@ class RestateWorker implements RestateEngine, RestateHandler {
   }
 
   isStill(): boolean {
-    return this.#writer.isIdle && this.#facts.isIdle && this.#dispatch.isIdle && this.#ringer.isIdle && this.#alarm.isIdle && this.#expected.size === 0;
+    return this.#writer.isIdle && this.#facts.isIdle && this.#dispatch.isIdle && this.#ringer.isIdle && this.#news.isIdle && this.#alarm.isIdle && this.#expected.size === 0;
   }
 
   async close(): Promise<void> {
     if (this.#state === "closed") return;
     await this.drain(0);
     this.#state = "closed";
-    this.#waiters.refuseAll(resultAbandoned());
+    this.#desk.waiters.refuseAll(resultAbandoned());
     await this.#endpoint?.close();
+    this.#news.close();
     this.#facts.close();
     this.#writer.close();
   }
@@ -315,6 +295,7 @@ class RestateWorker implements RestateEngine, RestateHandler {
     this.#dispatch.stop();
     this.#alarm.stop();
     await this.#endpoint?.close();
+    this.#news.close();
     this.#facts.close();
     this.#writer.close();
   }
@@ -344,13 +325,20 @@ class RestateWorker implements RestateEngine, RestateHandler {
   #onCommitted({ agents, ended, bells, hasCleared, dueAtMs }: Effects): void {
     for (const { taskId, runId, end } of ended) {
       if (runId !== null) this.#live.end(runId, reasonOfEnd(taskId, end));
-      this.#waiters.wake(taskId, end);
+      this.#desk.waiters.wake(taskId, end);
     }
     this.#ringer.ring(bells);
     this.#dispatch.ask(agents);
     if (hasCleared || agents.size > 0) this.#suspects.wake();
     this.#alarm.note(dueAtMs);
     this.#options.onCommit?.();
+  }
+
+  /** Another process may have ended it. A run that was replaced since then is refused at its next commit. */
+  #onTask({ id, end, runId }: Task): void {
+    if (end === null) return;
+    if (runId !== null) this.#live.end(runId, reasonOfEnd(id, end));
+    this.#desk.waiters.wake(id, end);
   }
 
   #assertOpen(): void {

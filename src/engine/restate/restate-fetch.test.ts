@@ -36,6 +36,14 @@ async function deploy({ engine }: RestateFixture, execute: (ctx: EngineContext) 
   return { requests: () => requests };
 }
 
+/** How many calls of the team's services Restate has under way. */
+async function callsUnderWay(team: string): Promise<number> {
+  const { admin } = await sharedRestate();
+  const query = `SELECT count(*) AS n FROM sys_invocation WHERE target LIKE 'longhaul.${team}.%' AND status <> 'completed'`;
+  const answer = await fetch(`${admin}/query`, { method: "POST", headers: { "content-type": "application/json", accept: "application/json" }, body: JSON.stringify({ query }) });
+  return ((await answer.json()) as { readonly rows: readonly { readonly n: number }[] }).rows[0]?.n ?? -1;
+}
+
 describe("the engine behind a fetch handler", () => {
   it("executes each step once over many requests, waits without one, and counts no request as a crash", async () => {
     const fixture = (await suite.create()) as RestateFixture;
@@ -61,6 +69,52 @@ describe("the engine behind a fetch handler", () => {
     expect(log.toSorted()).toEqual(["a", "b", "one"]);
     expect(await fixture.engine.get(taskId)).toMatchObject({ recoveries: 0 });
     expect(requests()).toBeGreaterThan(asleep);
+  });
+
+  it("does not leave memory for a wait whose end an earlier request was told of", async () => {
+    const fixture = (await suite.create()) as RestateFixture;
+    const { engine, observer } = fixture;
+    const wasTold = async (): Promise<boolean> => (await observer.get("SELECT 1 AS one FROM lh_journal WHERE name = 'word' AND seq IS NOT NULL")) !== undefined;
+    let isBegun = false;
+    let isHeld: () => void = () => undefined;
+    const held = new Promise<void>((resolve) => (isHeld = resolve));
+    await deploy(fixture, async (ctx) => {
+      isBegun = true;
+      await held;
+      const { by } = await ctx.wait({ name: "word", reason: "human", signal: "word" });
+      await code(ctx, "after it", () => until(wasTold, "it is stored that code was told").then(() => null));
+      return [by, await code(ctx, "last", () => "last")];
+    });
+    const { taskId } = await engine.start(newTask(fixture));
+    await until(() => isBegun, "it has begun");
+    const runId = String((await engine.get(taskId))?.runId);
+
+    // It begins to wait, and is answered before it can leave memory.
+    const signaled: Promise<boolean>[] = [];
+    await observer.transaction(async (tx) => {
+      await tx.run("SELECT 1 FROM lh_task WHERE id = $1 FOR UPDATE", taskId);
+      const waiting = async (): Promise<number> => Number((await tx.get("SELECT count(*) AS n FROM pg_locks WHERE NOT granted"))?.["n"]);
+      isHeld();
+      await until(async () => (await waiting()) === 1, "the wait is kept");
+      signaled.push(engine.signal(runId, "word", "go", "1"));
+      await until(async () => (await waiting()) === 2, "its answer is kept");
+    });
+
+    expect(await Promise.all(signaled)).toEqual([true]);
+    await until(async () => (await engine.get(taskId))?.status === "done", "it has ended");
+    expect(await engine.result(taskId)).toMatchObject({ output: ["signal", "last"] });
+  });
+
+  it("leaves no call with Restate while it waits", async () => {
+    const fixture = (await suite.create()) as RestateFixture;
+    const { engine, place } = fixture;
+    await deploy(fixture, async (ctx) => (await ctx.wait({ name: "word", reason: "human", signal: "word" })).by);
+
+    const { taskId } = await engine.start(newTask(fixture));
+    await until(async () => (await engine.get(taskId))?.status === "waiting", "it waits for a word");
+
+    await until(async () => (await callsUnderWay(place.team)) === 0, "Restate has nothing under way");
+    expect(await engine.cancel(taskId, "not wanted")).toBe(true);
   });
 
   it("cancels a run between two requests", async () => {

@@ -24,6 +24,11 @@ export async function getTask(db: PostgresSession, id: string): Promise<StoredTa
   return await first(db, "SELECT * FROM lh_task WHERE id = $1", id);
 }
 
+/** Those of them that there are. */
+export async function getTasks(db: PostgresSession, ids: readonly string[]): Promise<readonly StoredTask[]> {
+  return await all(db, "SELECT * FROM lh_task WHERE id = ANY ($1)", ids);
+}
+
 /** Like `getTask`; nobody else changes it until the transaction ends. */
 export async function lockTask(db: PostgresSession, id: string): Promise<StoredTask | null> {
   return await first(db, "SELECT * FROM lh_task WHERE id = $1 FOR UPDATE", id);

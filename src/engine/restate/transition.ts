@@ -8,7 +8,7 @@ import { noteQueued, type Change } from "./change.ts";
 import { appendStep, replaceSeed } from "./journal.ts";
 import { getRun } from "./runs.ts";
 import { clearRecoveriesWithoutProgress, lockChildren, lockTaskOfRunSerial, saveTask, toTask, type StoredTask } from "./tasks.ts";
-import { deleteWait, forgetWaits, listWaitsForTask, type StoredWait } from "./waits.ts";
+import { forgetWaits, listWaitsForTask, takeWait, type StoredWait } from "./waits.ts";
 
 /** What of a task only this engine changes. */
 type PlaceFields = Partial<Pick<StoredTask, "activation" | "attempt" | "suspended" | "claim">>;
@@ -27,9 +27,10 @@ export async function moveTask(change: Change, task: StoredTask, fields: TaskFie
 }
 
 /** Ends a wait: its activation is told, or its run is queued to go on when it left memory. */
-export async function completeWait(change: Change, wait: StoredWait, outcome: StepOutcome): Promise<void> {
-  const task = await lockTaskOfRunSerial(change.db, wait.run);
-  if (!(await deleteWait(change.db, wait)) || task === null) return;
+export async function completeWait(change: Change, found: StoredWait, outcome: StepOutcome): Promise<void> {
+  const task = await lockTaskOfRunSerial(change.db, found.run);
+  const wait = await takeWait(change.db, found);
+  if (wait === null || task === null) return;
   const { kind, name, occurrence, number, sinceAtMs, awakeable } = wait;
   const step = await appendStep(change.db, wait.run, task.activation, { kind, name, occurrence, number, attempt: 1, startedAtMs: sinceAtMs, completedAtMs: change.atMs, outcome });
   const proved = step === null ? task : await noteProgress(change, task);

@@ -3,6 +3,7 @@ import { loadJson } from "../../db/postgres-payload.ts";
 import type { PostgresRow, PostgresSession } from "../../db/postgres.ts";
 import type { StepIdentity } from "../../record/step.ts";
 import type { WaitingReason } from "../../record/task.ts";
+import type { OpenWait } from "../open-wait.ts";
 import { identityFromRow } from "./journal.ts";
 import { numberOrNull, storeOne, textOrNull } from "./tasks.ts";
 
@@ -32,9 +33,10 @@ export async function takeOverWait(db: PostgresSession, run: number, { kind, nam
   return (await db.run("UPDATE lh_wait SET awakeable = $5 WHERE run = $1 AND kind = $2 AND name = $3 AND occurrence = $4", run, kind, name, occurrence, awakeable)).changes > 0;
 }
 
-/** False when somebody else has ended it. */
-export async function deleteWait(db: PostgresSession, wait: StoredWait): Promise<boolean> {
-  return (await db.run("DELETE FROM lh_wait WHERE run = $1 AND kind = $2 AND name = $3 AND occurrence = $4", wait.run, wait.kind, wait.name, wait.occurrence)).changes > 0;
+/** Removes a wait and returns it as it was last: another activation may have asked for it since it was read. Null when somebody else has ended it. */
+export async function takeWait(db: PostgresSession, { run, kind, name, occurrence }: Pick<StoredWait, "run" | keyof StepIdentity>): Promise<StoredWait | null> {
+  const row = await db.get("DELETE FROM lh_wait WHERE run = $1 AND kind = $2 AND name = $3 AND occurrence = $4 RETURNING *", run, kind, name, occurrence);
+  return row === undefined ? null : waitFromRow(row);
 }
 
 export async function listWaits(db: PostgresSession, run: number): Promise<readonly StoredWait[]> {
@@ -48,6 +50,12 @@ export async function listDueWaits(db: PostgresSession, atMs: number, limit: num
 /** Who waits for the end of this task. */
 export async function listWaitsForTask(db: PostgresSession, taskId: string): Promise<readonly StoredWait[]> {
   return (await db.all("SELECT * FROM lh_wait WHERE child_task_id = $1 ORDER BY run, number", taskId)).map((row) => waitFromRow(row));
+}
+
+/** Waits of any run for this reason, oldest first: for people. */
+export async function listWaitsFor(db: PostgresSession, reason: WaitingReason): Promise<readonly OpenWait[]> {
+  const rows = await db.all("SELECT lh_run.id, signal, since_at_ms FROM lh_wait JOIN lh_run ON lh_run.serial = lh_wait.run WHERE reason = $1 ORDER BY since_at_ms, run, lh_wait.number", reason);
+  return rows.map((row) => ({ runId: String(row["id"]), signal: textOrNull(row["signal"]), sinceAtMs: Number(row["since_at_ms"]) }));
 }
 
 export async function nextWaitInstantMs(db: PostgresSession): Promise<number | null> {

@@ -12,6 +12,8 @@ export interface WriterOptions {
   readonly limits: EngineLimits;
   readonly apply: (db: PostgresSession, writes: readonly Write[]) => Promise<void>;
   readonly observe: ObserveTask;
+  /** Tells other processes of the effects of a change, with its commit. */
+  readonly tell: (db: PostgresSession, effects: Effects, atMs: number) => Promise<void>;
   /** Takes the effects of a change once it is committed. */
   readonly onCommitted: (effects: Effects) => void;
 }
@@ -45,6 +47,7 @@ export class Writer {
           effects = noEffects();
           const facts: Write[] = [];
           const done = await work(this.#changeOf(tx, effects, facts));
+          await this.#options.tell(tx, effects, this.#options.clock.now());
           // Last, and at once: whoever writes records keeps others from it until the commit.
           if (facts.length > 0) await this.#options.apply(tx, facts);
           return done;

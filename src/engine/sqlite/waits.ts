@@ -3,6 +3,7 @@ import { loadJson, storeJson } from "../../db/payload.ts";
 import type { Row, SqliteDatabase } from "../../db/sqlite.ts";
 import type { StepIdentity } from "../../record/step.ts";
 import type { WaitingReason } from "../../record/task.ts";
+import type { OpenWait } from "../open-wait.ts";
 import { identityFromRow } from "./journal.ts";
 
 /** What a run waits for: an instant, a signal, or the end of another task. */
@@ -15,13 +16,6 @@ export interface StoredWait extends StepIdentity {
   readonly dueAtMs: number | null;
   readonly signal: string | null;
   readonly childTaskId: string | null;
-}
-
-/** A wait as people see it. */
-export interface OpenWait {
-  readonly runId: string;
-  readonly signal: string | null;
-  readonly sinceAtMs: number;
 }
 
 export function insertWait(db: SqliteDatabase, wait: StoredWait): void {

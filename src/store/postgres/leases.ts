@@ -1,11 +1,15 @@
 import { LonghaulError } from "../../base/error.ts";
-import type { PostgresSession } from "../../db/postgres.ts";
+import type { Listening } from "../../db/postgres-notices.ts";
+import { notify } from "../../db/postgres-notify.ts";
+import type { PostgresDatabase, PostgresSession } from "../../db/postgres.ts";
 import type { LeaseGrant, LeaseHeld, LeaseRequest, LeaseStore } from "../store.ts";
 
 /** What the server's clock says when the statement gets its row, after it waited for those who hold it. */
 const now = "clock_timestamp()";
 const afterTtl = (parameter: string): string => `${now} + ${parameter}::int8 * interval '1 millisecond'`;
 const msBetween = (from: string, to: string): string => `(extract(epoch FROM ${to} - ${from}) * 1000)::int8`;
+
+const leaseTopic = "lease";
 
 const lockLease = `SELECT epoch, holder, ${msBetween(now, "expires_at")} AS held_ms FROM lh_lease WHERE name = $1 FOR UPDATE`;
 const insertLease = `INSERT INTO lh_lease (name, holder, epoch, expires_at) VALUES ($1, $2, 1, ${afterTtl("$3")}) ON CONFLICT (name) DO NOTHING`;
@@ -29,7 +33,19 @@ export async function renewLease(tx: PostgresSession, { name, epoch, ttlMs }: Pa
 }
 
 export async function releaseLease(tx: PostgresSession, { name, epoch }: Parameters<LeaseStore["release"]>[0]): Promise<void> {
-  await tx.run(endLease, name, epoch);
+  const { changes } = await tx.run(endLease, name, epoch);
+  if (changes === 1) await notify(tx, leaseTopic, [name]);
+}
+
+/** Who has a lease, and for how long yet; less than 0: since when it is over. Null when nobody has it. */
+export async function readLease(db: PostgresSession, name: string): Promise<{ readonly holder: string; readonly heldMs: number } | null> {
+  const row = await db.get(`SELECT holder, ${msBetween(now, "expires_at")} AS held_ms FROM lh_lease WHERE name = $1`, name);
+  return row === undefined || row["holder"] === "" ? null : { holder: String(row["holder"]), heldMs: Number(row["held_ms"]) };
+}
+
+/** Calls `onFree` when a lease was given up, and when it may have been unheard. */
+export function listenForLeases(db: PostgresDatabase, onFree: () => void): Listening {
+  return db.listen(leaseTopic, { onNotice: onFree, onListening: onFree });
 }
 
 /** @throws {STORE_LEASE_LOST} */

@@ -2,6 +2,7 @@ import type { Clock } from "../../base/clock.ts";
 import { LonghaulError } from "../../base/error.ts";
 import { createIds } from "../../base/id.ts";
 import type { Random } from "../../base/random.ts";
+import type { Listening } from "../../db/postgres-notices.ts";
 import type { PostgresDatabase, PostgresSession } from "../../db/postgres.ts";
 import type { Write } from "../../record/write.ts";
 import type { Store } from "../store.ts";
@@ -9,7 +10,7 @@ import { takeCensus } from "./census.ts";
 import { completeEffect, intendEffect, withdrawEffect } from "./effects.ts";
 import { type Fact, type FactRows, Ingestion } from "./ingestion.ts";
 import { claimKey } from "./keys.ts";
-import { acquireLease, assertLease, releaseLease, renewLease } from "./leases.ts";
+import { acquireLease, assertLease, listenForLeases, releaseLease, renewLease } from "./leases.ts";
 import { insertMessagesOnce, selectMessages, toMessageRow } from "./messages.ts";
 import { getMeta, setMeta } from "./meta.ts";
 import { loseMoneyOfTask, releaseMoney, reserveMoney, selectSpentMoney, settleMoney } from "./money.ts";
@@ -48,6 +49,8 @@ export interface PostgresStore extends Store {
    * To be called at start and once a day; without it they are kept all the same, but retention has to delete them one by one.
    */
   prepareRecords(): Promise<void>;
+  /** Calls `onFree` when another process gave up a lease, and when it may have, until the store is closed. */
+  listenForLeases(onFree: () => void): void;
   /** Removes records that are older, by whole weeks: what a week holds goes when all of it is older. */
   dropRecordsBefore(ms: number): Promise<DroppedRecords>;
 }
@@ -56,6 +59,7 @@ export interface PostgresStore extends Store {
 export function createPostgresStore({ db, clock, random }: PostgresStoreOptions): PostgresStore {
   const ids = createIds(clock, random);
   const calls = new Calls();
+  const listening: Listening[] = [];
   const read = <T>(job: (session: PostgresDatabase) => Promise<T>): Promise<T> => calls.track(() => job(db));
   const write = <T>(job: (tx: PostgresSession) => Promise<T>): Promise<T> => calls.track(() => db.transaction(job, { idempotent: true }));
   const ingestion = new Ingestion({ clock, write: (rows) => db.transaction((tx) => insertFacts(tx, rows), { idempotent: true }) });
@@ -63,6 +67,7 @@ export function createPostgresStore({ db, clock, random }: PostgresStoreOptions)
     apply: applyWrites,
     ingest: (facts) => ingestion.accept(facts),
     flush: () => ingestion.flush(),
+    listenForLeases: (onFree) => void listening.push(listenForLeases(db, onFree)),
     prepareRecords: () => read((session) => prepareWeeks(session, clock.now())),
     dropRecordsBefore: (ms) => read((session) => dropWeeksBefore(session, ms)),
     write: (writes) => write((tx) => applyWrites(tx, writes)),
@@ -102,6 +107,7 @@ export function createPostgresStore({ db, clock, random }: PostgresStoreOptions)
       set: (name, value) => write((tx) => setMeta(tx, name, value)),
     },
     async close() {
+      for (const listener of listening.splice(0)) listener.close();
       const ended = calls.close();
       try {
         await ingestion.close();

@@ -1,0 +1,13 @@
+import type { PostgresSession } from "./postgres.ts";
+
+/** A notice is at most 8,000 bytes long; longer texts are for the reader to look up. */
+const noticeLengthMax = 1_000;
+
+// Notices go to the whole database: a schema has a channel of its own. current_schema() is the one that the connection looks into first.
+const tell = "SELECT pg_notify('longhaul_' || current_schema(), $1 || ' ' || text) FROM unnest($2::text[]) AS text";
+
+/** Tells all who listen to `topic`, this process too, when the transaction commits. @throws {RangeError} for a text of more than 1,000 characters */
+export async function notify(tx: PostgresSession, topic: string, texts: readonly string[]): Promise<void> {
+  if (texts.some(({ length }) => length > noticeLengthMax)) throw new RangeError(`A notice of ${topic} is longer than ${noticeLengthMax} characters.`);
+  if (texts.length > 0) await tx.run(tell, topic, texts);
+}

@@ -1,0 +1,106 @@
+import type { Json } from "../../base/json.ts";
+import type { Run } from "../../record/run.ts";
+import type { CompletedStep } from "../../record/step.ts";
+import type { NewTask, Task, TaskEnd } from "../../record/task.ts";
+import type { Write } from "../../record/write.ts";
+import type { OperableEngine, Started, StartOptions, TaskFilter } from "../engine.ts";
+import { taskUnknown } from "../refusal.ts";
+import { TaskWaiters } from "../task-waiters.ts";
+import { listSteps } from "./journal.ts";
+import { cancelTask, restartTask, skipMismatch } from "./operator.ts";
+import { getTaskIdOfRun, listRuns } from "./runs.ts";
+import { acceptSignal } from "./signal.ts";
+import { startTask } from "./start-task.ts";
+import { getTask, listTasks, toTask } from "./tasks.ts";
+import type { Writer } from "./writer.ts";
+
+export interface TaskDeskOptions {
+  readonly writer: Writer;
+  readonly ids: (prefix: string) => string;
+  readonly queueMax: (agent: string) => number;
+}
+
+/** What is asked of tasks and done to them by rows alone: by a worker, or by a command of a person beside the workers. */
+export class TaskDesk implements OperableEngine {
+  /** Those in this process who wait for the end of a task: woken by whoever hears of it. */
+  readonly waiters = new TaskWaiters();
+  readonly #options: TaskDeskOptions;
+
+  constructor(options: TaskDeskOptions) {
+    this.#options = options;
+  }
+
+  async start(task: NewTask, options: StartOptions = {}): Promise<Started> {
+    const { writer, ids, queueMax } = this.#options;
+    const newRunId = ids("r");
+    return await writer.write(async (change) => {
+      const { seed, prefix } = options;
+      const started = await startTask(change, task, {
+        queueMax,
+        ...(seed === undefined ? {} : { seed }),
+        ...(prefix === undefined ? {} : { fork: { prefix, newRunId } }),
+      });
+      if (started.created) await change.write(options.writes ?? []);
+      return started;
+    });
+  }
+
+  async get(taskId: string): Promise<Task | null> {
+    return await this.#options.writer.read(async (db) => {
+      const task = await getTask(db, taskId);
+      return task === null ? null : toTask(task);
+    });
+  }
+
+  async list(filter: TaskFilter): Promise<readonly Task[]> {
+    return await this.#options.writer.read((db) => listTasks(db, filter));
+  }
+
+  async steps(runId: string): Promise<readonly CompletedStep[]> {
+    return await this.#options.writer.read((db) => listSteps(db, runId));
+  }
+
+  async runs(taskId: string): Promise<readonly Run[]> {
+    return await this.#options.writer.read((db) => listRuns(db, taskId));
+  }
+
+  async taskOfRun(runId: string): Promise<Task | null> {
+    const taskId = await this.#options.writer.read((db) => getTaskIdOfRun(db, runId));
+    return taskId === null ? null : await this.get(taskId);
+  }
+
+  async result(taskId: string, signal?: AbortSignal): Promise<TaskEnd> {
+    const ended = this.waiters.wait(taskId, signal);
+    ended.catch(() => undefined); // Awaited below, after the read; a refusal that comes first is not lost.
+    const task = await this.get(taskId);
+    if (task === null) this.waiters.refuse(taskId, taskUnknown(taskId));
+    else if (task.end !== null) this.waiters.wake(taskId, task.end);
+    return await ended;
+  }
+
+  async signal(runId: string, name: string, payload: Json, id: string): Promise<boolean> {
+    return await this.#options.writer.write((change) => acceptSignal(change, { runId, name, payload, id }));
+  }
+
+  async cancel(taskId: string, reason: string): Promise<boolean> {
+    return await this.#options.writer.write((change) => cancelTask(change, taskId, reason));
+  }
+
+  async restart(taskId: string, options: StartOptions = {}): Promise<Task> {
+    const newRunId = this.#options.ids("r");
+    return await this.#options.writer.write(async (change) => {
+      const restarted = await restartTask(change, taskId, newRunId, options);
+      await change.write(options.writes ?? []);
+      return restarted;
+    });
+  }
+
+  async skip(taskId: string, writes: readonly Write[] = []): Promise<Task> {
+    const newRunId = this.#options.ids("r");
+    return await this.#options.writer.write(async (change) => {
+      const skipped = await skipMismatch(change, taskId, newRunId);
+      await change.write(writes);
+      return skipped;
+    });
+  }
+}

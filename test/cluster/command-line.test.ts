@@ -1,0 +1,129 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { sleep, systemClock } from "../../src/base/clock.ts";
+import { freePort } from "../../src/engine/restate/fixture/restate-server.ts";
+import type { ClusterPlace } from "../../src/runtime/cluster-place.ts";
+import { type RunningProgram, runLonghaul } from "../docs/team-process.ts";
+import { clusterPlace } from "../fixture/cluster-team.ts";
+import { type Balancer, createBalancer } from "./fixture/balancer.ts";
+
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
+
+const teamFile = join(import.meta.dirname, "fixture", "command-line-team.ts");
+const folder = mkdtempSync(join(tmpdir(), "longhaul-cluster-cli-"));
+const running = new Set<RunningProgram>();
+let place: ClusterPlace;
+let ports: readonly number[];
+/** What Restate calls: whichever worker is there. */
+let balancer: Balancer;
+beforeAll(async () => {
+  place = await clusterPlace();
+  ports = [await freePort(), await freePort()];
+  balancer = await createBalancer({ targets: ports, health: "speaks" });
+});
+afterAll(async () => {
+  for (const program of running) program.signal("SIGKILL");
+  await Promise.all([...running].map(({ ended }) => ended));
+  await balancer.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+/** `longhaul start` with these flags, as a worker at one of the ports behind the balancer. All workers share a data directory. */
+async function startWorker(at: 0 | 1): Promise<RunningProgram> {
+  const { ingress, admin } = place.restate;
+  const worker = runLonghaul(["start", teamFile, "--json", "--data", folder, "--port", "0", "--store", place.store, "--restate-ingress", ingress, "--restate-admin", admin, "--listen", `127.0.0.1:${ports[at]}`, "--advertise", `http://127.0.0.1:${balancer.port}`]);
+  running.add(worker);
+  await worker.said('"event":"started"');
+  return worker;
+}
+
+async function stop(worker: RunningProgram): Promise<void> {
+  worker.signal("SIGTERM");
+  expect(await worker.ended).toBe(0);
+  running.delete(worker);
+}
+
+async function submit(worker: RunningProgram, agent: string): Promise<unknown> {
+  const { url } = JSON.parse(await worker.said('"event":"started"')) as { readonly url: string };
+  const headers = { authorization: `Bearer ${readFileSync(join(folder, "token"), "utf8").trim()}`, "content-type": "application/json" };
+  const submitted = await fetch(`${url}/api/v1/tasks`, { method: "POST", headers, body: JSON.stringify({ agent, input: 40 }) });
+  const { taskId } = (await submitted.json()) as { readonly taskId: string };
+  return await (await fetch(`${url}/api/v1/tasks/${taskId}?wait=20s`, { headers })).json();
+}
+
+test("workers start on a cluster by flags, work, drain and leave, and the next one finds what they did", async () => {
+  const first = await startWorker(0);
+  expect(JSON.parse(await first.said('"event":"started"'))).toMatchObject({ store: `PostgreSQL at ${new URL(place.store).host}${new URL(place.store).pathname}` });
+  expect(await submit(first, "twice")).toMatchObject({ status: "done", output: 42 });
+  await stop(first);
+
+  const second = await startWorker(1);
+
+  expect(await submit(second, "twice")).toMatchObject({ status: "done", output: 42 });
+  await stop(second);
+});
+
+/** A command beside the workers, which knows nothing but the database. What it says, and how it ended. */
+async function longhaul(...args: readonly string[]): Promise<{ readonly exitCode: unknown; readonly answer: Readonly<Record<string, unknown>>; readonly errors: string }> {
+  const program = runLonghaul([...args, "--json"], { LONGHAUL_STORE: place.store, LONGHAUL_DATA: join(folder, "nothing") });
+  const exitCode = await program.ended;
+  return { exitCode, answer: JSON.parse(program.lines[0] ?? "{}") as Readonly<Record<string, unknown>>, errors: program.errors.join("\n") };
+}
+
+async function until(what: string, isSo: () => boolean | Promise<boolean>): Promise<void> {
+  for (const untilMs = systemClock.monotonicMs() + 15_000; !(await isSo()); await sleep(systemClock, 20)) if (systemClock.monotonicMs() > untilMs) throw new Error(`It did not come to be that ${what}.`);
+}
+
+test("commands see and steer a team of two workers by its database alone", async () => {
+  const [first, second] = [await startWorker(0), await startWorker(1)];
+  await until("somebody has the duties", async () => (await longhaul("ps")).answer["isRunning"] === true);
+  expect((await longhaul("ps")).answer).toMatchObject({ team: "command-line", pid: null, agents: [{ name: "adder" }, { name: "holder" }, { name: "twice", kind: "flow" }] });
+  expect((await longhaul("health")).exitCode).toBe(0);
+
+  const { answer: done } = await longhaul("task", "twice", "40", "--wait");
+  expect(done).toMatchObject({ status: "done", output: 42 });
+  expect((await longhaul("show", String(done["id"]))).answer).toMatchObject({ task: { id: done["id"], status: "done" } });
+  expect((await longhaul("sql", "SELECT count(*) AS n FROM lh_task WHERE agent = 'adder' AND status = 'done'")).answer["n"]).toBeGreaterThanOrEqual(2);
+  expect((await longhaul("fork", String(done["id"]), "--from", "2")).answer).toMatchObject({ created: true, served: 1 });
+
+  const file = join(folder, "held");
+  const { answer: held } = await longhaul("task", "holder", JSON.stringify(file));
+  await until("the worker holds its step", () => existsSync(`${file}.begun`));
+  expect(await longhaul("cancel", String(held["taskId"]))).toMatchObject({ exitCode: 0, answer: { canceled: true } });
+  await until("the worker knows", () => existsSync(`${file}.aborted`));
+  expect((await longhaul("cancel", String(held["taskId"]))).exitCode).toBe(1);
+  expect((await longhaul("restart", String(held["taskId"]))).answer).toMatchObject({ status: "queued" });
+  await longhaul("cancel", String(held["taskId"]));
+
+  await Promise.all([stop(first), stop(second)]);
+  expect((await longhaul("ps")).answer).toMatchObject({ isRunning: false });
+  const { answer: kept } = await longhaul("task", "adder", "1", "--key", "while nobody is there");
+  const third = await startWorker(0);
+  expect((await longhaul("task", "adder", "1", "--key", "while nobody is there", "--wait")).answer).toMatchObject({ id: kept["taskId"], output: 2 });
+  await stop(third);
+});
+
+test.each([
+  { args: ["ps", "--store", "postgres://127.0.0.1:1/none"], code: "STORE_UNREACHABLE", says: "127.0.0.1:1/none" },
+  { args: ["cancel", "t_none"], code: "TASK_UNKNOWN", says: "t_none" },
+  { args: ["task", "nobody", "1"], code: "AGENT_UNKNOWN", says: "adder, holder, twice" },
+  { args: ["ps", "--store", "mysql://me:secret@db/x"], code: "OPTION_INVALID", says: "postgres://" },
+])("$args.0 $args.1 says what is wrong: $code", async ({ args, code, says }) => {
+  const { exitCode, errors } = await longhaul(...args);
+
+  expect(exitCode).toBe(1);
+  expect(errors).toContain(code);
+  expect(errors).toContain(says);
+  expect(errors).not.toContain("secret");
+});
+
+test("a worker whose address to listen on is taken says so, and gives nothing else up", async () => {
+  const first = await startWorker(0);
+
+  await expect(startWorker(0)).rejects.toThrow(`listen is 127.0.0.1:${ports[0]}, which cannot be used`);
+
+  expect(await submit(first, "twice")).toMatchObject({ status: "done" });
+  await stop(first);
+});
