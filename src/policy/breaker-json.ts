@@ -1,0 +1,42 @@
+import { assert } from "../base/assert.ts";
+import type { Clock } from "../base/clock.ts";
+import { isJsonObject, type Json } from "../base/json.ts";
+import { type Breaker, type BreakerConfig, closedBreaker } from "./breaker.ts";
+
+/** A breaker as it is kept: instants are of the wall clock, which processes share, and the calls of a closed one are left out. */
+export function breakerToJson(breaker: Breaker, clock: Clock): Json {
+  const { state, generation } = breaker;
+  const atMs = (monotonicMs: number): number => Math.round(clock.now() + monotonicMs - clock.monotonicMs());
+  switch (state) {
+    case "closed":
+      return { state, generation };
+    case "isolated":
+      return { state, generation, reason: breaker.reason };
+    case "open":
+      return { state, generation, opens: breaker.opens, untilAtMs: atMs(breaker.untilMs) };
+    case "half-open":
+      return { state, generation, opens: breaker.opens, passed: breaker.passed, leases: breaker.leases.map(({ id, untilMs }) => ({ id, untilAtMs: atMs(untilMs) })) };
+  }
+}
+
+/** However the wall clock was set meanwhile, nothing lasts longer than the configuration lets it. */
+export function breakerFromJson(stored: Json, clock: Clock, { openMaxMs, probeLeaseMs }: BreakerConfig): Breaker {
+  assert(isJsonObject(stored), "a breaker is kept as an object");
+  const generation = Number(stored["generation"]);
+  const until = (atMs: Json | undefined, maxMs: number): number => clock.monotonicMs() + Math.min(Math.max(0, Number(atMs) - clock.now()), maxMs);
+  switch (stored["state"]) {
+    case "isolated":
+      return { state: "isolated", generation, reason: String(stored["reason"]) };
+    case "open":
+      return { state: "open", generation, opens: Number(stored["opens"]), untilMs: until(stored["untilAtMs"], openMaxMs) };
+    case "half-open": {
+      const leases = Array.isArray(stored["leases"]) ? stored["leases"].filter(isJsonObject) : [];
+      return {
+        state: "half-open", generation, opens: Number(stored["opens"]), passed: Number(stored["passed"]),
+        leases: leases.map((lease) => ({ id: String(lease["id"]), untilMs: until(lease["untilAtMs"], probeLeaseMs) })),
+      };
+    }
+    default:
+      return closedBreaker(generation);
+  }
+}

@@ -1,0 +1,129 @@
+import type { Clock } from "../base/clock.ts";
+import { LonghaulError } from "../base/error.ts";
+import type { Json } from "../base/json.ts";
+import type { Random } from "../base/random.ts";
+import { admit, type Breaker, type BreakerConfig, breakerDefaults, type CallEnd, closedBreaker, type Pass, settle } from "./breaker.ts";
+import { breakerFromJson, breakerToJson } from "./breaker-json.ts";
+
+/** Where breakers are kept, so that they outlive the process and workers share them. */
+export interface BreakerMemory {
+  /** Null when there is nothing of this name. */
+  load(name: string): Promise<Json>;
+  /** Replaces what is there if it is still `before`, null for nothing. */
+  swap(name: string, before: Json, after: Json): Promise<boolean>;
+}
+
+export interface BreakersOptions {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly memory: BreakerMemory;
+  readonly newId: () => string;
+  readonly config?: BreakerConfig;
+}
+
+/** What a call's end did to its breaker. */
+export interface BreakerChange {
+  readonly from: Breaker["state"];
+  readonly to: Breaker["state"];
+  /** How long nothing is let through from now; null unless it opened. */
+  readonly openMs: number | null;
+}
+
+interface Entry {
+  breaker: Breaker;
+  /** What the memory held when it was last looked at. */
+  stored: Json;
+  lookedAtMs: number;
+  /** The last of those who look or write, one after the other. */
+  turn: Promise<unknown>;
+}
+
+/** A breaker that seems closed is looked at again after this long, when a call asks: another worker may have opened it. */
+const lookAgainMs = 5_000;
+
+/**
+ * The breakers of a team, by dependency. While one is closed a call costs nothing but its count, in this process; each change of state is kept by
+ * compare-and-set, so that of all workers as many probe as may.
+ */
+export class Breakers {
+  readonly #options: BreakersOptions;
+  readonly #config: BreakerConfig;
+  readonly #entries = new Map<string, Entry>();
+
+  constructor(options: BreakersOptions) {
+    this.#options = options;
+    this.#config = options.config ?? breakerDefaults;
+  }
+
+  /** @throws {BREAKER_OPEN} when nothing is let through now; `retry` says when to ask again. */
+  async enter(name: string): Promise<Pass> {
+    const { clock, newId } = this.#options;
+    return await this.#inTurn(name, async (entry) => {
+      const nowMs = clock.monotonicMs();
+      if (nowMs - entry.lookedAtMs >= lookAgainMs) await this.#look(name, entry);
+      for (;;) {
+        const admission = admit(entry.breaker, newId(), nowMs, this.#config);
+        if (!(await this.#keep(name, entry, admission.breaker))) continue;
+        if (admission.pass !== null) return admission.pass;
+        throw refusal(name, entry.breaker, admission.retryAtMs === null ? this.#config.openMaxMs : Math.max(0, admission.retryAtMs - nowMs));
+      }
+    });
+  }
+
+  /** Takes what came of a call that was let through. Null when the breaker stays as it was. */
+  async leave(name: string, pass: Pass, end: CallEnd): Promise<BreakerChange | null> {
+    const { clock, random } = this.#options;
+    return await this.#inTurn(name, async (entry) => {
+      for (;;) {
+        const nowMs = clock.monotonicMs();
+        const from = entry.breaker.state;
+        const settled = settle(entry.breaker, pass, end, nowMs, this.#config, random);
+        if (!(await this.#keep(name, entry, settled))) continue;
+        return from === settled.state ? null : { from, to: settled.state, openMs: settled.state === "open" ? settled.untilMs - nowMs : null };
+      }
+    });
+  }
+
+  async #inTurn<T>(name: string, work: (entry: Entry) => Promise<T>): Promise<T> {
+    let entry = this.#entries.get(name);
+    if (entry === undefined) {
+      entry = { breaker: closedBreaker(), stored: null, lookedAtMs: Number.NEGATIVE_INFINITY, turn: Promise.resolve() };
+      this.#entries.set(name, entry);
+    }
+    const held = entry;
+    const result = held.turn.then(() => work(held));
+    held.turn = result.catch(() => undefined);
+    return await result;
+  }
+
+  /** False when another process had changed it: `entry` is as that one left it. */
+  async #keep(name: string, entry: Entry, breaker: Breaker): Promise<boolean> {
+    // The window of a closed breaker is this process's own.
+    const isKept = breaker === entry.breaker || (breaker.state === "closed" && entry.breaker.state === "closed");
+    if (!isKept) {
+      const after = breakerToJson(breaker, this.#options.clock);
+      if (!(await this.#options.memory.swap(name, entry.stored, after))) {
+        await this.#look(name, entry);
+        return false;
+      }
+      entry.stored = after;
+    }
+    entry.breaker = breaker;
+    return true;
+  }
+
+  async #look(name: string, entry: Entry): Promise<void> {
+    const { clock, memory } = this.#options;
+    const stored = await memory.load(name);
+    entry.lookedAtMs = clock.monotonicMs();
+    if (stored !== null && JSON.stringify(stored) === JSON.stringify(entry.stored)) return;
+    entry.stored = stored;
+    if (stored !== null) entry.breaker = breakerFromJson(stored, clock, this.#config);
+  }
+}
+
+/** One that a person isolated is asked again as rarely as one that stays open. */
+function refusal(name: string, breaker: Breaker, afterMs: number): LonghaulError {
+  const why = breaker.state === "isolated" ? `a person keeps it so: ${breaker.reason}` : "most calls of it failed, and it is tried again soon";
+  return new LonghaulError("BREAKER_OPEN", `${name} is not called: ${why}.`, { retry: { afterMs }, details: { dependency: name, state: breaker.state, afterMs } });
+}
