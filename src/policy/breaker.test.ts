@@ -129,6 +129,7 @@ describe("a half-open breaker", () => {
     const lost = admit(opened, "lost", opened.untilMs, config);
     const overMs = opened.untilMs + config.probeLeaseMs;
     expect(admit(lost.breaker, "other", overMs - 1, config)).toMatchObject({ pass: null, retryAtMs: overMs });
+    expect(admit(lost.breaker, "other", opened.untilMs, config)).toMatchObject({ pass: null, retryAtMs: opened.untilMs + config.askAgainMs });
 
     const next = admit(lost.breaker, "next", overMs, config);
 

@@ -16,9 +16,11 @@ export interface BreakerConfig {
   readonly trialsMax: number;
   /** A probe that does not come back in this time is taken for lost: the next caller may probe. */
   readonly probeLeaseMs: number;
+  /** While others probe, when to ask again at the latest. */
+  readonly askAgainMs: number;
 }
 
-export const breakerDefaults: BreakerConfig = { windowMs: 60_000, callsMin: 10, badRatioMax: 0.5, slowMs: 120_000, openBaseMs: 30_000, openMaxMs: 300_000, trialsMax: 3, probeLeaseMs: 60_000 };
+export const breakerDefaults: BreakerConfig = { windowMs: 60_000, callsMin: 10, badRatioMax: 0.5, slowMs: 300_000, openBaseMs: 30_000, openMaxMs: 300_000, trialsMax: 3, probeLeaseMs: 60_000, askAgainMs: 5_000 };
 
 /** Calls that ended in one tenth of the window. */
 interface Slice {
@@ -77,9 +79,8 @@ export function admit(breaker: Breaker, id: string, nowMs: number, config: Break
       return admit({ state: "half-open", generation: generation + 1, opens: breaker.opens, passed: 0, leases: [] }, id, nowMs, config);
     case "half-open": {
       const leases = breaker.leases.filter(({ untilMs }) => untilMs > nowMs);
-      const first = leases[0];
-      if (first !== undefined && leases.length >= placesFor(breaker.passed, config)) {
-        return { breaker: { ...breaker, leases }, pass: null, retryAtMs: leases.reduce((least, { untilMs }) => Math.min(least, untilMs), first.untilMs) };
+      if (leases.length >= placesFor(breaker.passed, config)) {
+        return { breaker: { ...breaker, leases }, pass: null, retryAtMs: leases.reduce((least, { untilMs }) => Math.min(least, untilMs), nowMs + config.askAgainMs) };
       }
       return { breaker: { ...breaker, leases: [...leases, { id, untilMs: nowMs + config.probeLeaseMs }] }, pass: { id, generation } };
     }

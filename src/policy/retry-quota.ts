@@ -3,6 +3,20 @@ export const retryQuotaDefaults = { tokensMax: 500, transientCost: 14, throttled
 
 export type RetryQuotaLimits = { readonly [Name in keyof typeof retryQuotaDefaults]: number };
 
+/** The buckets of all dependencies. */
+export class RetryQuotas {
+  readonly #quotas = new Map<string, RetryQuota>();
+
+  of(dependency: string): RetryQuota {
+    let quota = this.#quotas.get(dependency);
+    if (quota === undefined) {
+      quota = new RetryQuota();
+      this.#quotas.set(dependency, quota);
+    }
+    return quota;
+  }
+}
+
 /** What a retry took, to be given back when it succeeds. */
 export type RetryTokens = number;
 

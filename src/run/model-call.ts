@@ -1,6 +1,7 @@
 import { isLonghaulError, messageOf } from "../base/error.ts";
 import type { Json, JsonObject } from "../base/json.ts";
 import type { StepEnd, StepExecution } from "../engine/engine.ts";
+import type { CallEnd } from "../policy/breaker.ts";
 import { retryDefaults, withRetry } from "../policy/retry.ts";
 import { toFailure } from "../record/failure.ts";
 import { totalTokens, type Usage } from "../record/usage.ts";
@@ -9,8 +10,9 @@ import type { Reservation } from "../store/store.ts";
 import { withHeartbeat } from "./heartbeat.ts";
 import { isUnbilled, reserveForCall, settleWrite } from "./model-money.ts";
 import { budgetSignal, computeDurableRetryMs, type Parked, parkedToJson, parseParked } from "./parked.ts";
-import { createRetryLog, placeOf, type RecordPlace, recordWrite } from "./run-record.ts";
-import type { RunScope } from "./run-services.ts";
+import { createStepLog, placeOf, type RecordPlace, recordWrite, type StepLog } from "./run-record.ts";
+import type { RunScope, RunServices } from "./run-services.ts";
+import { parkedByBreaker, throughBreaker } from "./through-breaker.ts";
 
 /** What one model call came to, whichever way it was made. */
 export interface ModelAnswer {
@@ -63,29 +65,33 @@ interface LastTry {
 }
 
 async function modelStep(scope: RunScope, execution: StepExecution, plan: ModelCallPlan, round: number): Promise<StepEnd> {
-  const { clock, random } = scope.services;
+  const { clock, random, quotas } = scope.services;
   const { signal } = execution;
   const place = placeOf(execution);
-  const retries = createRetryLog(scope, place);
+  const log = createStepLog(scope, place);
   const last: LastTry = { call: null, reservation: null };
   const startedMs = clock.monotonicMs();
   try {
-    const done = await withRetry({ clock, random, signal, onRetry: retries.onRetry }, () => tryCall(scope, execution, plan, last));
-    const writes = [...settled(last, done.costMicroUsd ?? 0, totalTokens(done.usage)), ...done.writes, ...retries.writes];
+    const done = await withRetry({ clock, random, signal, onRetry: log.onRetry, quota: () => (last.call === null ? null : quotas.of(last.call.modelId)) }, () => tryCall(scope, execution, plan, last, log));
+    const writes = [...settled(last, done.costMicroUsd ?? 0, totalTokens(done.usage)), ...done.writes, ...log.writes];
     return { outcome: { ok: true, value: done.value }, writes: [successRecord(scope, place, last.call, done, clock.monotonicMs() - startedMs), ...writes] };
   } catch (error) {
     if (signal.aborted) throw error;
-    const parked = toParked(error, round, clock.now());
+    const parked = toParked(error, round, scope.services);
     const record = parked?.parked === "budget" ? budgetRecord(scope, place, last.call, error) : failureRecord(scope, place, last.call, error, clock.monotonicMs() - startedMs);
-    const writes = [record, ...settled(last, last.reservation?.amountMicroUsd ?? 0, 0), ...retries.writes];
+    const writes = [record, ...settled(last, last.reservation?.amountMicroUsd ?? 0, 0), ...log.writes];
     return { outcome: parked === null ? { ok: false, failure: toFailure(error) } : { ok: true, value: parkedToJson(parked) }, writes };
   }
 }
 
-async function tryCall(scope: RunScope, execution: StepExecution, plan: ModelCallPlan, last: LastTry): Promise<ModelAnswer> {
+async function tryCall(scope: RunScope, execution: StepExecution, plan: ModelCallPlan, last: LastTry, log: StepLog): Promise<ModelAnswer> {
   last.reservation = null;
   const call = await plan.prepare(execution);
   last.call = call;
+  return await throughBreaker(scope, { dependency: call.modelId, signal: execution.signal, endOf: endOfModelCall, log }, () => payAndPerform(scope, execution, call, last));
+}
+
+async function payAndPerform(scope: RunScope, execution: StepExecution, call: PreparedCall, last: LastTry): Promise<ModelAnswer> {
   const reservation = await reserveForCall(scope, execution, call.estimateMicroUsd);
   last.reservation = reservation;
   try {
@@ -116,6 +122,9 @@ function successRecord(scope: RunScope, place: RecordPlace, call: PreparedCall |
 }
 
 function failureRecord(scope: RunScope, place: RecordPlace, call: PreparedCall | null, error: unknown, durationMs: number): Write {
+  if (isLonghaulError(error) && error.code === "BREAKER_OPEN") {
+    return recordWrite(scope, place, { event_type: "breaker", result: "refused", simulated: call?.simulated ?? false, reason: messageOf(error), data: { ...error.details } });
+  }
   return recordWrite(scope, place, {
     // What failed before there was a call (a tool server, a missing key) is not counted as one.
     event_type: call === null ? "error" : "model_call",
@@ -132,11 +141,30 @@ function budgetRecord(scope: RunScope, place: RecordPlace, call: PreparedCall | 
   return recordWrite(scope, place, { event_type: "budget", result: "refused", simulated: call?.simulated ?? false, reason: messageOf(error), data });
 }
 
+/** What a failed call says of the provider: whether it could have answered. */
+function endOfModelCall(error: unknown): CallEnd {
+  if (!isLonghaulError(error)) return "none";
+  switch (error.code) {
+    case "MODEL_TRANSIENT":
+    case "MODEL_OVERLOADED":
+    case "MODEL_TIMEOUT":
+    case "MODEL_UNKNOWN":
+      return "bad";
+    case "MODEL_INVALID":
+    case "MODEL_CONTEXT_OVERFLOW":
+    case "MODEL_CONTENT_FILTER":
+      return "good";
+    default:
+      return "none";
+  }
+}
+
 /** What a failed call waits for and how long; null when trying again cannot help. */
-function toParked(error: unknown, round: number, nowMs: number): Parked | null {
+function toParked(error: unknown, round: number, { clock, random }: RunServices): Parked | null {
+  if (isLonghaulError(error) && error.code === "BREAKER_OPEN") return parkedByBreaker(error, random);
   if (isLonghaulError(error) && error.code === "BUDGET_EXCEEDED") {
     const { resetsAtMs } = error.details;
-    return { parked: "budget", forMs: typeof resetsAtMs === "number" ? Math.max(1, resetsAtMs - nowMs) : null, signal: budgetSignal, effectKey: null };
+    return { parked: "budget", forMs: typeof resetsAtMs === "number" ? Math.max(1, resetsAtMs - clock.now()) : null, signal: budgetSignal, effectKey: null };
   }
   const advice = isLonghaulError(error) ? error.retry : "backoff";
   if (advice === "never") return null;

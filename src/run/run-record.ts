@@ -31,19 +31,22 @@ export function placeOf({ identity, number, attempt }: StepExecution): RecordPla
   return { identity, number, attempt, n: 0 };
 }
 
-/** Collects a record of each retry of a step, behind the step's own record. */
-export interface RetryLog {
+/** Collects records of what happened within a step, behind the step's own record. */
+export interface StepLog {
   readonly writes: readonly Write[];
+  note(fields: RecordFields): void;
   readonly onRetry: (retry: { readonly attempt: number; readonly delayMs: number; readonly error: unknown }) => void;
 }
 
-export function createRetryLog(scope: RunScope, place: RecordPlace): RetryLog {
+export function createStepLog(scope: RunScope, place: RecordPlace): StepLog {
   const writes: Write[] = [];
+  const note = (fields: RecordFields): void => void writes.push(recordWrite(scope, { ...place, n: place.n + writes.length + 1 }, fields));
   return {
     writes,
+    note,
     onRetry({ attempt, delayMs, error }) {
       const data = { attempt, delayMs, code: isLonghaulError(error) ? error.code : null };
-      writes.push(recordWrite(scope, { ...place, n: place.n + writes.length + 1 }, { event_type: "retry", result: "retry", reason: messageOf(error), data }));
+      note({ event_type: "retry", result: "retry", reason: messageOf(error), data });
     },
   };
 }

@@ -7,11 +7,14 @@ import { createIds } from "../base/id.ts";
 import type { Notifier } from "../notify/notify.ts";
 import { consoleNotifier } from "../notify/console.ts";
 import { webhookNotifier } from "../notify/webhook.ts";
+import { type BreakerMemory, Breakers } from "../policy/breakers.ts";
+import { RetryQuotas } from "../policy/retry-quota.ts";
 import { runMemory } from "../memory/run-memory.ts";
 import { type RecordFields, toLogRecord } from "../record/log-record.ts";
 import type { Write } from "../record/write.ts";
 import type { RunServices } from "../run/run-services.ts";
 import { toWorker, type Worker } from "../run/worker.ts";
+import type { MetaStore } from "../store/store.ts";
 import { listRegistrations, type Registration } from "../trigger/registration.ts";
 import { createSubscriptions } from "../trigger/subscriptions.ts";
 import { type AgentTasksMirror, createAgentTasksMirror, createSharedAgentTasks } from "./agent-tasks.ts";
@@ -92,6 +95,8 @@ export async function openParts(definition: TeamDefinition, options: LiveTeamOpt
   const subscriptions = createSubscriptions({ clock, team: name, taskId: () => ids("t"), registrations });
   const services: RunServices = {
     team: name, clock, random: random.split("run"), ids, store: data.store, workers, memory: runMemory, hideSecrets: secrets.hide,
+    breakers: new Breakers({ clock, random: random.split("breakers"), newId: () => ids("b"), memory: breakerMemory(data.store.meta) }),
+    quotas: new RetryQuotas(),
     resolveModel: models.resolveModel,
     durableModel: models.durableModel,
     toolsOf: tools.toolsOf,
@@ -102,6 +107,12 @@ export async function openParts(definition: TeamDefinition, options: LiveTeamOpt
     manifest: await beginManifest({ name, clock, workers, registrations, data }),
     write: (writes) => data.store.write(writes),
   };
+}
+
+/** Breakers are kept among the named values. */
+function breakerMemory(meta: MetaStore): BreakerMemory {
+  const nameOf = (dependency: string): string => `breaker ${dependency}`;
+  return { load: (dependency) => meta.get(nameOf(dependency)), swap: (dependency, before, after) => meta.swap(nameOf(dependency), before, after) };
 }
 
 type DataOptions = Pick<OpenDataOptions, "clock" | "ids" | "observe" | "onTask" | "redact" | "onCommit" | "onOutcome">;

@@ -10,6 +10,15 @@ export function getMeta(db: SqliteDatabase, name: string): Json {
   return row === undefined ? null : (JSON.parse(String(row["value"])) as Json);
 }
 
+const insertValue = "INSERT INTO lh_meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO NOTHING";
+const replaceValue = "UPDATE lh_meta SET value = ? WHERE name = ? AND value = ?";
+
+export function swapMeta(db: SqliteDatabase, name: string, before: Json, after: Json): boolean {
+  const value = JSON.stringify(after);
+  const { changes } = before === null ? db.run(insertValue, name, value) : db.run(replaceValue, value, name, JSON.stringify(before));
+  return changes === 1;
+}
+
 export function setMeta(db: SqliteDatabase, name: string, value: Json): void {
   db.run(upsertValue, name, JSON.stringify(value));
 }
