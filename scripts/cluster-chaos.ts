@@ -29,7 +29,7 @@ let failures = 0;
 for (let seed = first; seed < first + count; seed++) {
   const report = await tellStory({ plan: planOf(seed, { isShort: values.short }), resumeMsMax: Number(values["resume-ms"]), onProgress: (what) => values.verbose && console.log(`  … ${what}`) });
   console.log(`seed ${seed}: ${report.tasks} tasks, ${report.effects} effects, ${Math.round(report.tookMs / 1_000)} s, ${report.violations.length} violations`);
-  for (const { fault, hit, medianMs, slowestMs, silenceMs } of report.resumptions) console.log(`  ${String(slowestMs).padStart(6)} ms slowest, ${String(medianMs).padStart(5)} median of ${String(hit).padStart(2)} runs hit, ${String(silenceMs).padStart(5)} ms silence of all: ${fault}`);
+  for (const { fault, hit, medianMs, slowestMs, silenceMs, starvedMs } of report.resumptions) console.log(`  ${String(slowestMs).padStart(6)} ms slowest, ${String(medianMs).padStart(5)} median of ${String(hit).padStart(2)} runs hit, ${String(silenceMs).padStart(5)} ms silence of all, ${String(starvedMs).padStart(5)} of an agent with work: ${fault}`);
   for (const trouble of values.verbose ? report.troubles : []) console.log(`  told: ${trouble}`);
   for (const violation of report.violations.slice(0, 40)) console.log(`✗ ${violation}`);
   if (report.violations.length > 0) {

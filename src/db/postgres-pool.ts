@@ -31,19 +31,39 @@ const schemaPattern = /^[a-z_][a-z0-9_]{0,47}$/;
 /** By the number of the type: text, varchar, int8. Arrays come back as the driver has them: int8[] as texts, text[] as stored. */
 const ourParsers: ReadonlyMap<number, (text: string) => unknown> = new Map<number, (text: string) => unknown>([[25, fromStoredText], [1043, fromStoredText], [20, toWhole]]);
 
+export interface Connections {
+  /** Its connections look into the schema first. */
+  readonly pool: Pool;
+  /** Resolves when the server answers within the time, on a connection of its own: however busy those of the pool are, and whatever became of them. */
+  ask(withinMs: number): Promise<void>;
+}
+
 /**
- * A pool whose connections look into `schema` first. Nothing is connected yet.
+ * Nothing is connected yet.
  * @throws {STORE_DRIVER_MISSING} when the package pg is not installed. @throws {OPTION_INVALID}
  */
-export async function createPool(options: PoolOptions): Promise<Pool> {
+export async function createConnections(options: PoolOptions): Promise<Connections> {
   const driver = await importDriver();
   const parserOf = driver.types.getTypeParser as (oid: number, format?: string) => (text: string) => unknown;
   const getTypeParser = (oid: number, format?: string): ((text: string) => unknown) => ourParsers.get(oid) ?? parserOf(oid, format);
-  const pool = new driver.Pool({ ...configOf(options), types: { getTypeParser } });
+  const config = configOf(options);
+  const pool = new driver.Pool({ ...config, types: { getTypeParser } });
   // A connection that breaks tells whoever uses it by the failure of a statement; without a listener its event would end the process.
   pool.on("error", ignore);
   pool.on("connect", (client) => client.on("error", ignore));
-  return pool;
+  return {
+    pool,
+    async ask(withinMs) {
+      const client = new driver.Client({ ...config, connectionTimeoutMillis: withinMs, query_timeout: withinMs });
+      client.on("error", ignore);
+      try {
+        await client.connect();
+        await client.query("SELECT 1");
+      } finally {
+        client.end().catch(ignore); // The server may not hear it.
+      }
+    },
+  };
 }
 
 /** A connection of its own, for what takes one for good. */
@@ -105,5 +125,5 @@ function toWhole(text: string): number {
 }
 
 function ignore(): void {
-  // See createPool.
+  // See createConnections.
 }

@@ -1,11 +1,11 @@
 import type { Pool, PoolClient, QueryConfig, QueryResult } from "pg";
-import type { Clock } from "../base/clock.ts";
+import type { Clock, Timer } from "../base/clock.ts";
 import { sleep } from "../base/clock.ts";
 import { LonghaulError, messageOf } from "../base/error.ts";
 import { integerBetween, type Random } from "../base/random.ts";
 import { asStandby, classifyFailure, toCommitUnknown, toConflict, toRefused, toUnreachable } from "./postgres-failure.ts";
 import { type Listener, type Listening, PostgresNotices } from "./postgres-notices.ts";
-import { connectAlone, createPool, labelOf, type PostgresLimits } from "./postgres-pool.ts";
+import { connectAlone, type Connections, createConnections, labelOf, type PostgresLimits } from "./postgres-pool.ts";
 import { toStoredText } from "./postgres-text.ts";
 
 type PostgresItem = string | number | boolean | null;
@@ -79,6 +79,7 @@ export class PostgresDatabase implements PostgresSession {
   readonly where: string;
   readonly schema: string;
   readonly #pool: Pool;
+  readonly #connections: Connections;
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #retryForMs: number;
@@ -88,14 +89,16 @@ export class PostgresDatabase implements PostgresSession {
   readonly #broken = new WeakSet<PoolClient>();
   readonly #pending = new Set<Promise<unknown>>();
   #ended: Promise<void> | null = null;
+  #delays: { readonly afterMs: number; readonly tell: () => void } | null = null;
   readonly #closing = new AbortController();
 
-  private constructor(pool: Pool, options: PostgresOptions) {
+  private constructor(connections: Connections, options: PostgresOptions) {
     const { url, schema = "longhaul", clock, random, retryForMs = 30_000, onOutcome = () => undefined } = options;
     this.#notices = new PostgresNotices({ connect: () => connectAlone({ ...options, schema }), schema, clock, random });
     this.where = labelOf(url);
     this.schema = schema;
-    this.#pool = pool;
+    this.#connections = connections;
+    this.#pool = connections.pool;
     this.#clock = clock;
     this.#random = random;
     this.#retryForMs = retryForMs;
@@ -104,7 +107,7 @@ export class PostgresDatabase implements PostgresSession {
 
   /** Nothing is connected before the first statement. @throws {STORE_DRIVER_MISSING} @throws {OPTION_INVALID} */
   static async open(options: PostgresOptions): Promise<PostgresDatabase> {
-    return new PostgresDatabase(await createPool({ schema: "longhaul", ...options }), options);
+    return new PostgresDatabase(await createConnections({ schema: "longhaul", ...options }), options);
   }
 
   /** One statement by itself. It is sent again when the connection is lost: only for what reads or is idempotent. */
@@ -165,6 +168,16 @@ export class PostgresDatabase implements PostgresSession {
     return this.#notices.listen(topic, listener);
   }
 
+  /** Resolves when the server answers within the time. It is asked once, on a connection of its own. */
+  ask(withinMs: number): Promise<void> {
+    return this.#connections.ask(withinMs);
+  }
+
+  /** Tells of what is asked and not done after this time, each time that it has passed again. */
+  tellOfDelays(afterMs: number, tell: () => void): void {
+    this.#delays = { afterMs, tell };
+  }
+
   /** Waits for what was asked before; what waits for the server to come back is given up. */
   async close(): Promise<void> {
     if (!this.#closing.signal.aborted) {
@@ -178,11 +191,27 @@ export class PostgresDatabase implements PostgresSession {
     this.#closing.signal.throwIfAborted();
     const result = this.#retryUntilDone(isIdempotent, work);
     this.#pending.add(result);
+    const delay = this.#watchDelay();
     try {
       return await result;
     } finally {
+      delay?.cancel();
       this.#pending.delete(result);
     }
+  }
+
+  #watchDelay(): Timer | null {
+    if (this.#delays === null) return null;
+    const { afterMs, tell } = this.#delays;
+    let timer: Timer;
+    const arm = (): void => {
+      timer = this.#clock.setTimer(afterMs, () => {
+        arm();
+        tell();
+      });
+    };
+    arm();
+    return { cancel: () => timer.cancel() };
   }
 
   /** `onCommit` is called when the work can no longer be known to have failed. */

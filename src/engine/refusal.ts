@@ -58,6 +58,10 @@ export function resultAbandoned(): LonghaulError {
   return new LonghaulError("ENGINE_CLOSED", "The engine was closed. Start it again to wait for the result.");
 }
 
+export function runGivenBack(): LonghaulError {
+  return new LonghaulError("STORE_UNREACHABLE", "This process does not reach PostgreSQL, and another one goes on with the run. The step is attempted again there.", { retry: "backoff" });
+}
+
 export function drainOver(timeoutMs: number): LonghaulError {
   return new LonghaulError("ENGINE_CLOSED", `The engine stops, and the drain's ${timeoutMs} ms are over. The step is attempted again at the next start.`);
 }

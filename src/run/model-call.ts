@@ -1,3 +1,4 @@
+import { orAborted } from "../base/abort.ts";
 import { isLonghaulError, messageOf } from "../base/error.ts";
 import type { Json, JsonObject } from "../base/json.ts";
 import type { StepEnd, StepExecution } from "../engine/engine.ts";
@@ -98,7 +99,7 @@ async function payAndPerform(scope: RunScope, execution: StepExecution, call: Pr
     return await call.perform();
   } catch (error) {
     if (!execution.signal.aborted && isUnbilled(error)) {
-      await scope.services.store.money.release(reservation.id);
+      await orAborted(execution.signal, () => scope.services.store.money.release(reservation.id));
       last.reservation = null;
     }
     throw error;

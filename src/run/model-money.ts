@@ -1,3 +1,4 @@
+import { orAborted } from "../base/abort.ts";
 import { isLonghaulError, LonghaulError } from "../base/error.ts";
 import { formatUsd } from "../base/money.ts";
 import type { StepExecution } from "../engine/engine.ts";
@@ -25,7 +26,7 @@ export async function reserveForCall(scope: RunScope, execution: StepExecution, 
     perTaskMicroUsd: worker.budget.perTaskMicroUsd,
     perDayMicroUsd: worker.budget.perDayMicroUsd,
   };
-  const answer = await services.store.money.reserve(reservation);
+  const answer = await orAborted(execution.signal, () => services.store.money.reserve(reservation));
   if (!answer.ok) throw budgetError(scope, amountMicroUsd, answer);
   return reservation;
 }

@@ -1,3 +1,4 @@
+import { orAborted, orTakenOver } from "../base/abort.ts";
 import { LonghaulError, messageOf } from "../base/error.ts";
 import { isJsonObject, type Json, type JsonObject } from "../base/json.ts";
 import type { StepExecution, StepEnd } from "../engine/engine.ts";
@@ -62,8 +63,9 @@ async function findTool(name: string, open: () => Promise<readonly Tool[]>, sign
   }
 }
 
-function intend({ engine, services }: RunScope, { key, call }: Attempt): Promise<EffectState> {
-  return services.store.effects.intend({ key, toolName: call.toolName, taskId: engine.task.id, runId: engine.runId, atMs: services.clock.now() });
+/** A call that is to stop does not wait for the store; one that another process makes by now is not made. */
+function intend({ engine, services }: RunScope, { execution, key, call }: Attempt): Promise<EffectState> {
+  return orTakenOver(services.clock, execution.signal, () => services.store.effects.intend({ key, toolName: call.toolName, taskId: engine.task.id, runId: engine.runId, atMs: services.clock.now() }));
 }
 
 /** There is no tool to call. An earlier attempt may have called it all the same, when the team still had it. */
@@ -71,7 +73,7 @@ async function withoutTool(scope: RunScope, attempt: Attempt, missing: Extract<T
   const intent = await intend(scope, attempt);
   if (intent.state === "completed") return finish(scope, attempt, parseResult(intent.result), startedMs);
   if (intent.state === "unknown") return park(scope, attempt, `an earlier attempt was interrupted. ${missing.message}`);
-  await scope.services.store.effects.withdraw(attempt.key);
+  await orAborted(attempt.execution.signal, () => scope.services.store.effects.withdraw(attempt.key));
   return finish(scope, attempt, missing, startedMs);
 }
 
@@ -80,7 +82,7 @@ async function onceStep(scope: RunScope, attempt: Attempt, tool: Tool, options: 
   const intent = await intend(scope, attempt);
   if (intent.state === "completed") return finish(scope, attempt, parseResult(intent.result), startedMs, key);
   if (intent.state === "unknown") {
-    const earlier = await reconcile(tool, call.input, options);
+    const earlier = await orTakenOver(scope.services.clock, execution.signal, () => reconcile(tool, call.input, options));
     if (earlier === null) return park(scope, attempt, "an earlier attempt was interrupted");
     if (earlier.happened) return finish(scope, attempt, earlier.result, startedMs, key);
   }
@@ -140,7 +142,7 @@ async function waitForDecision(scope: RunScope, name: string, { parked: reason, 
     const known = decision === "retry" ? null : resultToJson(decidedResult(decision, payload["result"]));
     await scope.engine.step({ kind: "code", name: `${name}${decidedSuffix}` }, async (execution) => {
       const answered = recordWrite(scope, placeOf(execution), { event_type: "approval", result: "answered", reason: decision, data: { signal } });
-      if (known === null) await scope.services.store.effects.withdraw(effectKey ?? "");
+      if (known === null) await orAborted(execution.signal, () => scope.services.store.effects.withdraw(effectKey ?? ""));
       return { outcome: { ok: true, value: null }, writes: known === null ? [answered] : [answered, { type: "effect.complete", key: effectKey ?? "", result: known }] };
     });
     return known;

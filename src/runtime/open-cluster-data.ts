@@ -20,8 +20,8 @@ export interface OpenClusterDataOptions extends Pick<OpenDataOptions, "clock" | 
   readonly onFault: (error: unknown) => void;
 }
 
-/** What a process that hangs or is cut off has locked is free after this long: before its lease is over, so that others can take over by then. */
-const idleInTransactionTimeoutMs = 10_000;
+/** What a process that hangs or is cut off has locked is free after this long: others, which may want it, are to go on within 10 s. */
+const idleInTransactionTimeoutMs = 2_000;
 const dayMs = 86_400_000;
 
 /** The name in lh_meta of the team whose schema it is. */

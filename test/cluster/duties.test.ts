@@ -1,4 +1,3 @@
-import { defineAgent, defineTeam, every } from "longhaul";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { sleep, systemClock } from "../../src/base/clock.ts";
 import { systemRandom } from "../../src/base/random.ts";
@@ -7,6 +6,9 @@ import { freePort } from "../../src/engine/restate/fixture/restate-server.ts";
 import type { ClusterPlace } from "../../src/runtime/cluster-place.ts";
 import type { LiveTeam } from "../../src/runtime/live-team.ts";
 import { clusterPlace, openClusterTeam, uniqueTeamName } from "../fixture/cluster-team.ts";
+import { createBalancer } from "./fixture/balancer.ts";
+import { startTeamProcess } from "./fixture/team-process.ts";
+import { timedTeam } from "./fixture/timed-team.ts";
 
 /** The first test of a process starts Restate and PostgreSQL. */
 const serversMsMax = 60_000;
@@ -36,8 +38,11 @@ async function close(live: LiveTeam): Promise<void> {
   await live.close();
 }
 
-async function until(what: string, isSo: () => Promise<boolean>): Promise<void> {
-  const untilMs = systemClock.monotonicMs() + 15_000;
+/** What one process does for all is another's within this. */
+const takeOverMsMax = 20_000;
+
+async function until(what: string, isSo: () => Promise<boolean>, withinMs = 15_000): Promise<void> {
+  const untilMs = systemClock.monotonicMs() + withinMs;
   while (!(await isSo())) {
     if (systemClock.monotonicMs() > untilMs) throw new Error(`It did not come to be that ${what}.`);
     await sleep(systemClock, 25);
@@ -53,10 +58,8 @@ async function count(sql: string): Promise<number> {
   return Number((await db.get(`SELECT count(*) AS n FROM ${sql}`))?.["n"]);
 }
 
-const timed = defineAgent({ name: "timed", run: async (ctx) => ctx.step("look", () => 1), triggers: [every("1s", { atStart: true })] });
-
 test("of three workers one fires the schedules; when it stops another one goes on at once", { timeout: 60_000 }, async () => {
-  const team = defineTeam({ name: uniqueTeamName(), agents: [timed] });
+  const team = timedTeam(uniqueTeamName());
   const first = await join(team);
   await until("the first one has the duties", async () => (await lease()).epoch === 1);
   await join(team);
@@ -76,7 +79,7 @@ test("of three workers one fires the schedules; when it stops another one goes o
 });
 
 test("a holder that was replaced writes nothing more for its duties, ends them, and begins again when it may", { timeout: 60_000 }, async () => {
-  const team = defineTeam({ name: uniqueTeamName(), agents: [timed] });
+  const team = timedTeam(uniqueTeamName());
   await join(team);
   await until("it fires", async () => (await count("lh_task")) >= 2);
 
@@ -89,4 +92,31 @@ test("a holder that was replaced writes nothing more for its duties, ends them, 
   expect(await count("lh_task")).toBe(tasks);
   await until("it has the duties again", async () => (await lease()).epoch >= 3);
   await until("it fires again", async () => (await count("lh_task")) > tasks);
+});
+
+test("a holder that is killed is replaced within 20 s: another worker has the duties and fires", { timeout: 90_000 }, async () => {
+  const ports = [await freePort(), await freePort()] as const;
+  const lane = await createBalancer({ targets: ports, health: "speaks" });
+  const at = (port: number): ClusterPlace => ({ ...place, listen: { host: "127.0.0.1", port }, uri: `http://127.0.0.1:${lane.port}` });
+  const name = uniqueTeamName();
+  const holder = await startTeamProcess(name, at(ports[0]));
+  try {
+    await until("the process has the duties", async () => (await lease()).epoch === 1);
+    const { live } = await openClusterTeam(timedTeam(name), at(ports[1]));
+    opened.add(live);
+    await live.start();
+    await until("it fires", async () => (await count("lh_task")) >= 2);
+
+    const killedAtMs = systemClock.now();
+    await holder.kill();
+    await until("the other one has the duties", async () => (await lease()).epoch > 1, takeOverMsMax);
+    const dueSince = `lh_record WHERE event_type = 'trigger' AND result = 'ran' AND (data::json ->> 'dueAtMs')::bigint > ${killedAtMs}`;
+    await until("the other one fires", async () => (await count(dueSince)) > 0, takeOverMsMax);
+    const tookMs = systemClock.now() - killedAtMs;
+
+    expect(tookMs).toBeLessThan(takeOverMsMax);
+  } finally {
+    await holder.kill();
+    await lane.close();
+  }
 });

@@ -16,6 +16,15 @@ export interface Blow {
   readonly isAwayForAll: boolean;
 }
 
+/** A task, as the tables show it at the end. */
+export interface SeenTask {
+  readonly agent: string;
+  readonly runId: string | null;
+  readonly createdAtMs: number;
+  readonly startedAtMs: number | null;
+  readonly endedAtMs: number | null;
+}
+
 /** How fast work went on. */
 export interface Resumption {
   readonly fault: string;
@@ -26,6 +35,9 @@ export interface Resumption {
   readonly slowestRun: string;
   /** The longest time in which no run of the cluster showed life, from the blow until it was over and some more. */
   readonly silenceMs: number;
+  /** The longest time in which no run of one agent showed life or ended, while a task of it waited to be started all the while; and of which agent. */
+  readonly starvedMs: number;
+  readonly starved: string;
 }
 
 /** A run that showed no life for longer had left memory, and was hit by nothing. */
@@ -34,22 +46,51 @@ const liveMs = 1_000;
 const aftermathMs = 1_000;
 
 /** For each run that the blow hit: how long it took until a sign of life of it, from a worker that was not hit or is back, or its end. Counted from the blow, or from when it was over for a blow that stops all. */
-export function computeResumption(blow: Blow, beats: readonly Beat[], ends: ReadonlyMap<string, number>): Resumption {
+export function computeResumption(blow: Blow, beats: readonly Beat[], tasks: readonly SeenTask[]): Resumption {
   const { fault, atMs, worker, backAtMs, isAwayForAll } = blow;
   const fromMs = isAwayForAll ? backAtMs : atMs;
+  const untilMs = backAtMs + aftermathMs;
+  const ends = new Map(tasks.map(({ runId, endedAtMs }) => [runId, endedAtMs ?? Number.POSITIVE_INFINITY]));
   const last = new Map<string, Beat>();
   for (const beat of beats) if (beat.atMs <= atMs && beat.atMs > atMs - liveMs && (last.get(beat.runId)?.atMs ?? 0) <= beat.atMs) last.set(beat.runId, beat);
   const hit = [...last.values()].filter((beat) => (worker === null || beat.worker === worker) && (ends.get(beat.runId) ?? Number.POSITIVE_INFINITY) > atMs);
   const took = hit.map(({ runId }) => {
     const signs = beats.filter((beat) => beat.runId === runId && beat.atMs > fromMs && (beat.worker !== worker || beat.atMs >= backAtMs)).map((beat) => beat.atMs);
-    const endAtMs = ends.get(runId) ?? Number.POSITIVE_INFINITY;
-    return { runId, ms: Math.max(0, Math.min(endAtMs, ...signs) - fromMs) };
+    return { runId, ms: Math.max(0, Math.min(ends.get(runId) ?? Number.POSITIVE_INFINITY, ...signs) - fromMs) };
   });
   const sorted = took.toSorted((a, b) => a.ms - b.ms);
-  return { fault, hit: hit.length, medianMs: sorted[Math.floor(sorted.length / 2)]?.ms ?? 0, slowestMs: sorted.at(-1)?.ms ?? 0, slowestRun: sorted.at(-1)?.runId ?? "none", silenceMs: computeSilence(beats, atMs, backAtMs + aftermathMs) };
+  const hungry = [...new Set(tasks.map(({ agent }) => agent))].map((agent) => ({ agent, ms: computeStarved(agent, beats, tasks, { fromMs, untilMs }) })).toSorted((a, b) => b.ms - a.ms)[0];
+  return {
+    fault,
+    hit: hit.length,
+    medianMs: sorted[Math.floor(sorted.length / 2)]?.ms ?? 0,
+    slowestMs: sorted.at(-1)?.ms ?? 0,
+    slowestRun: sorted.at(-1)?.runId ?? "none",
+    silenceMs: Math.max(...gapsOf(beats.map((beat) => beat.atMs), { fromMs: atMs, untilMs }).map(({ startMs, endMs }) => endMs - startMs)),
+    starvedMs: hungry?.ms ?? 0,
+    starved: hungry?.agent ?? "none",
+  };
 }
 
-function computeSilence(beats: readonly Beat[], fromMs: number, untilMs: number): number {
-  const times = [fromMs, ...beats.map((beat) => beat.atMs).filter((atMs) => atMs > fromMs && atMs < untilMs).toSorted((a, b) => a - b), untilMs];
-  return Math.max(...times.slice(1).map((atMs, index) => atMs - (times[index] ?? atMs)));
+interface Window {
+  readonly fromMs: number;
+  readonly untilMs: number;
+}
+
+function computeStarved(agent: string, beats: readonly Beat[], tasks: readonly SeenTask[], window: Window): number {
+  const own = tasks.filter((task) => task.agent === agent);
+  const runs = new Set(own.map(({ runId }) => runId));
+  const ends = own.flatMap(({ endedAtMs }) => (endedAtMs === null ? [] : [endedAtMs]));
+  const signs = [...beats.filter(({ runId }) => runs.has(runId)).map(({ atMs }) => atMs), ...ends];
+  const starved = gapsOf(signs, window).flatMap(({ startMs, endMs }) =>
+    // A task that came in the middle of a silence starved from then on.
+    own.filter(({ createdAtMs, startedAtMs }) => createdAtMs < endMs && (startedAtMs ?? Number.POSITIVE_INFINITY) >= endMs).map(({ createdAtMs }) => endMs - Math.max(startMs, createdAtMs)),
+  );
+  return Math.max(0, ...starved);
+}
+
+/** The times without a sign, in a window of time. */
+function gapsOf(signs: readonly number[], { fromMs, untilMs }: Window): readonly { readonly startMs: number; readonly endMs: number }[] {
+  const times = [fromMs, ...signs.filter((atMs) => atMs > fromMs && atMs < untilMs).toSorted((a, b) => a - b), untilMs];
+  return times.slice(1).map((endMs, index) => ({ startMs: times[index] ?? endMs, endMs }));
 }

@@ -4,7 +4,7 @@ import { describeFault, type Fault, type FaultPlan } from "./fault-plan.ts";
 import { type Cluster, startCluster } from "./fixture/cluster.ts";
 import { findViolations } from "./invariants.ts";
 import { type Load, startLoad } from "./load.ts";
-import { type Beat, type Blow, computeResumption, type Resumption } from "./resumption.ts";
+import { type Beat, type Blow, computeResumption, type Resumption, type SeenTask } from "./resumption.ts";
 
 /** What became of a cluster that was told to live through a plan. */
 export interface StoryReport {
@@ -54,17 +54,19 @@ export async function tellStory({ plan, resumeMsMax, onProgress = () => undefine
     onProgress("the rest of the load");
     await load.finish();
     const isOver = await untilRest(load, onProgress);
-    const ended = await listEnds(load);
-    const resumptions = blows.map((blow) => computeResumption(blow, beats, ended));
+    const tasks = await listTasks(load);
+    const resumptions = blows.map((blow) => computeResumption(blow, beats, tasks));
     const late = resumptions.filter(({ slowestMs }) => slowestMs > resumeMsMax).map(({ fault, slowestMs, slowestRun }) => `work went on after ${slowestMs} ms (run ${slowestRun}): ${fault}`);
+    const starving = resumptions.filter(({ starvedMs }) => starvedMs > resumeMsMax).map(({ fault, starvedMs, starved }) => `no task of ${starved} was started for ${starvedMs} ms: ${fault}`);
     const violations = [
       ...(isOver ? [] : [`nothing ended for ${stuckMs} ms, and not everything has`]),
       ...late,
+      ...starving,
       ...load.refused.map((refusal) => `a start was refused: ${refusal}`),
       ...(isOver ? [] : await askRestate(cluster)),
       ...(await findViolations({ db: load.db, seen: cluster.sink.seen, started: load.started })),
     ];
-    return { seed: plan.seed, tasks: ended.size, effects: cluster.sink.seen.length, resumptions, violations, troubles: [...faults, ...cluster.workers.flatMap(({ process }) => process.troubles)], tookMs: Math.round(systemClock.monotonicMs() - beganMs) };
+    return { seed: plan.seed, tasks: tasks.filter(({ endedAtMs }) => endedAtMs !== null).length, effects: cluster.sink.seen.length, resumptions, violations, troubles: [...faults, ...cluster.workers.flatMap(({ process }) => process.troubles)], tookMs: Math.round(systemClock.monotonicMs() - beganMs) };
   } finally {
     await load.close();
     await cluster.close();
@@ -135,6 +137,13 @@ async function askRestate({ admin }: Cluster): Promise<readonly string[]> {
   return rows.map((row) => `not ended in Restate: ${JSON.stringify(row)}`);
 }
 
-async function listEnds({ db }: Load): Promise<ReadonlyMap<string, number>> {
-  return new Map((await db.all("SELECT run_id, ended_at_ms FROM lh_task WHERE ended_at_ms IS NOT NULL AND run_id IS NOT NULL")).map((row) => [String(row["run_id"]), Number(row["ended_at_ms"])]));
+async function listTasks({ db }: Load): Promise<readonly SeenTask[]> {
+  const numberOrNull = (value: unknown): number | null => (typeof value === "number" ? value : null);
+  return (await db.all("SELECT agent, run_id, created_at_ms, started_at_ms, ended_at_ms FROM lh_task")).map((row) => ({
+    agent: String(row["agent"]),
+    runId: row["run_id"] === null ? null : String(row["run_id"]),
+    createdAtMs: Number(row["created_at_ms"]),
+    startedAtMs: numberOrNull(row["started_at_ms"]),
+    endedAtMs: numberOrNull(row["ended_at_ms"]),
+  }));
 }

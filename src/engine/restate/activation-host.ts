@@ -1,5 +1,6 @@
 import { RestateError, RestatePromise, type Context, type internal } from "@restatedev/restate-sdk";
 import { LonghaulError } from "../../base/error.ts";
+import { macrotask } from "../../base/turn.ts";
 import { describeStep, type StepIdentity } from "../../record/step.ts";
 import type { DeadReason, WaitingReason } from "../../record/task.ts";
 import type { Write } from "../../record/write.ts";
@@ -7,6 +8,7 @@ import type { NearLimit, RunEnd } from "../engine.ts";
 import { keyOf, outcomeText, type JournaledStep, type SeededOutcome } from "../journaled-step.ts";
 import type { Operation, Performed } from "../operation.ts";
 import type { RunHost } from "../run-host.ts";
+import { AttemptLost } from "./attempt-lost.ts";
 import type { FactStore, ToldSteps } from "./facts.ts";
 import { asStored } from "./journal.ts";
 import { announceNearLimit, endRun, failRun, parkRun, releaseRun, suspendRun, type Leaving } from "./run-exits.ts";
@@ -20,10 +22,14 @@ export interface ActivationHostOptions {
   readonly told: ToldSteps;
   readonly facts: FactStore;
   readonly codeVersion: string;
+  /** True when the run is on its way back to Restate: what its steps come to from now on is not for its journal. */
+  readonly isGivenBack: () => boolean;
   /** Told of each completed step, in the order in which code is to be told. */
   readonly onCompleted: (step: JournaledStep) => void;
   /** The run has left memory, or cannot go on in it. */
   readonly onLeft: () => void;
+  /** Restate is to call the run again. */
+  readonly onLost: (error: Error) => void;
   readonly onReleased: () => void;
 }
 
@@ -32,6 +38,9 @@ const runName = "step";
 
 /** Steps of one run that execute at once; the others wait for them. A race over many costs Restate's SDK more than the steps. */
 const runningMax = 64;
+
+/** Steps of one journal that are gone past at the most: more than a run may have. */
+const passedMax = 100_000;
 
 /** Restate's code for code that does not fit the journal. */
 const journalMismatch = 570;
@@ -86,9 +95,10 @@ export class ActivationHost implements RunHost {
     if (this.#isRacing) throw foreignStep(operation.identity);
     if (this.#running >= runningMax) await new Promise<void>((resolve) => this.#queue.push(resolve));
     this.#running++;
-    const envelope = await this.#arrival(key, context.run(runName, () => this.#execute(operation, awakeable?.id ?? "")));
+    const envelope = await this.#arrival(key, context.run(runName, () => this.#journaled(this.#execute(operation, awakeable?.id ?? ""))));
     this.#running--;
     this.#queue.shift()?.();
+    if (envelope.type === "gone") this.#options.onLeft();
     // What another step came to is told as such: code that changed while the run was in memory is found by it, and parked.
     if (envelope.type === "ended") this.#complete(envelope.step, envelope.writes);
     this.#hasChanged ||= envelope.type === "ended" && keyOf(envelope.step) !== key;
@@ -132,12 +142,17 @@ export class ActivationHost implements RunHost {
     return announceNearLimit(this.#leaving, nearLimit);
   }
 
-  isFinal(): boolean {
-    return this.#isOver;
+  isFinal(error: unknown): boolean {
+    return this.#isOver || error instanceof AttemptLost;
   }
 
-  lose(): void {
-    this.#options.onLeft();
+  lose(error: unknown): void {
+    this.#options.onLost(error as Error);
+  }
+
+  /** True when Restate's journal goes on and is being waited for: in this attempt nobody goes past it. */
+  get isReplaying(): boolean {
+    return this.#isRacing && !(this.#options.context as unknown as internal.ContextInternal).isProcessing();
   }
 
   rest(): void {
@@ -198,6 +213,16 @@ export class ActivationHost implements RunHost {
     });
   }
 
+  /** What the next attempt finds out by itself must not be told to it. */
+  async #journaled(executed: Promise<Envelope>): Promise<Envelope> {
+    const envelope = await executed;
+    const { scope, isGivenBack } = this.#options;
+    if (envelope.type === "superseded") throw new AttemptLost(scope.runId);
+    // What was told to stop has come to nothing either.
+    const isNothing = isGivenBack() || (envelope.type === "gone" && scope.signal.aborted);
+    return isNothing ? await new Promise<never>(() => undefined) : envelope;
+  }
+
   #execute(operation: Operation, awakeable: string): Promise<Envelope> {
     const { scope } = this.#options;
     const { request } = operation;
@@ -235,12 +260,21 @@ export class ActivationHost implements RunHost {
   }
 }
 
-/** Goes past what Restate's journal holds and nobody asks for any more, since it lets nobody return before. Returns it. */
+/**
+ * Goes past what Restate's journal holds and nobody asks for any more, since it lets nobody return before. Returns it.
+ * Steps that were cut off have begun side by side: none is awaited before all that had begun are asked for again.
+ */
 export async function passJournal(context: Context): Promise<readonly Envelope[]> {
   const journal = context as unknown as internal.ContextInternal;
-  const passed: Envelope[] = [];
-  while (!journal.isProcessing()) passed.push(await context.run<Envelope>(runName, () => ({ type: "gone" })));
-  return passed;
+  const { attemptCompletedSignal } = context.request();
+  const asked: RestatePromise<Envelope>[] = [];
+  while (!journal.isProcessing()) {
+    asked.push(context.run<Envelope>(runName, () => ({ type: "gone" })));
+    // Of an attempt that Restate has given up the journal is never passed.
+    await macrotask();
+    if (attemptCompletedSignal.aborted || asked.length > passedMax) throw new Error("Restate has given up this attempt.");
+  }
+  return asked.length === 0 ? [] : await RestatePromise.all(asked);
 }
 
 /** Restate replays what depends on completions alone. A step that came while nothing was completed would be in another place the next time. */

@@ -5,7 +5,9 @@ import type { EngineAgent, Execute } from "../engine.ts";
 import type { EngineLimits } from "../limits.ts";
 import { RunExecution } from "../run-execution.ts";
 import { ActivationHost } from "./activation-host.ts";
+import { AttemptLost } from "./attempt-lost.ts";
 import type { BegunRun } from "./begin.ts";
+import { Bodies } from "./bodies.ts";
 import { ToldSteps, type FactStore } from "./facts.ts";
 import type { StepScope } from "./steps.ts";
 import type { Writer } from "./writer.ts";
@@ -20,6 +22,8 @@ export interface ActivationOptions {
   readonly clock: Clock;
   readonly limits: EngineLimits;
   readonly queueMax: (agent: string) => number;
+  /** Aborts when another process is to go on with the run. */
+  readonly given: AbortSignal;
 }
 
 /** One run in this process, from its slot to its end, its suspension or its release. */
@@ -31,14 +35,25 @@ export class LiveActivation {
   wasReleased = false;
   #host: ActivationHost | null = null;
   #isOver = false;
+  #isGivenBack = false;
+  readonly #given: AbortSignal;
+  /** Aborts when Restate has given up the call. */
+  readonly #called: AbortSignal;
+  readonly #bodies = new Bodies();
   readonly #left: Promise<void>;
   #leave: () => void = () => undefined;
+  #giveBack: (reason: Error) => void = () => undefined;
 
   constructor(options: ActivationOptions) {
     const { begun, agent, execute, facts, clock, limits } = options;
     this.taskId = begun.task.id;
     this.runId = begun.runId;
-    this.#left = new Promise((resolve) => (this.#leave = resolve));
+    this.#given = options.given;
+    this.#called = options.context.request().attemptCompletedSignal;
+    this.#left = new Promise((resolve, reject) => {
+      this.#leave = resolve;
+      this.#giveBack = reject;
+    });
     const told = new ToldSteps({ run: begun.runSerial, activation: begun.task.activation, suspect: begun.task.recoveriesWithoutProgress > 0 ? begun.task.serial : null, toldBefore: begun.told });
     for (const step of begun.journal.slice(begun.told)) told.add(step, []);
     this.#execution = new RunExecution({
@@ -49,7 +64,9 @@ export class LiveActivation {
           scope: this.#scopeOf(options, abort.signal),
           startedAtMs: begun.startedAtMs,
           codeVersion: codeVersionOf(agent),
+          isGivenBack: () => this.#isGivenBack,
           onCompleted: (step) => this.#execution.addCompletion(step),
+          onLost: (error) => this.#giveBack(error),
           onLeft: () => this.#onLeft(told, facts),
           onReleased: () => (this.wasReleased = true),
         });
@@ -63,12 +80,23 @@ export class LiveActivation {
     return this.#isOver || this.#execution.isAtRest;
   }
 
-  /** Executes the run. Resolves when it has left memory. Rejects when Restate lets this attempt go: another one goes on. */
+  /** Executes the run. Resolves when it has left memory. Rejects when Restate lets this attempt go, or is to: another one goes on, and what executes here is told to stop. */
   async run(): Promise<void> {
+    const onGiven = (): void => void this.#onGiven(this.#given.reason as Error);
+    this.#given.addEventListener("abort", onGiven, { once: true });
+    // Restate's SDK says so by this signal only: what awaits Restate is never told that its connection is lost.
+    const onLost = (): void => this.#giveBack(new AttemptLost(this.runId));
+    this.#called.addEventListener("abort", onLost, { once: true });
     this.#execution.start();
     try {
       await Promise.race([this.#left, this.#host?.drive()]);
+      if (this.#host?.isReplaying === true) throw new AttemptLost(this.runId);
+    } catch (error) {
+      this.#execution.stop(() => new AttemptLost(this.runId));
+      throw error;
     } finally {
+      this.#given.removeEventListener("abort", onGiven);
+      this.#called.removeEventListener("abort", onLost);
       this.#isOver = true;
       this.#host?.stop();
       this.#execution.detach();
@@ -97,6 +125,16 @@ export class LiveActivation {
     this.#leave();
   }
 
+  /** Another process is to go on with it. What executes is told to stop; Restate has the run back when that has ended, so that no effect is under way in two places. */
+  async #onGiven(reason: Error): Promise<void> {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#isGivenBack = true;
+    this.#execution.stop(() => reason);
+    await this.#bodies.ended();
+    this.#giveBack(reason);
+  }
+
   #onLeft(told: ToldSteps, facts: FactStore): void {
     this.#isOver = true;
     facts.forget(told);
@@ -110,6 +148,7 @@ export class LiveActivation {
       writer, clock, limits, queueMax, signal, runId, runSerial, keyRunId,
       taskId: task.id, taskSerial: task.serial, activation: task.activation, attempt: task.attempt,
       begunAtMs: begun.begunAtMs, isSuspect: task.recoveriesWithoutProgress > 0, stepAttempt: 1 + recoveries,
+      bodies: this.#bodies,
       isOver: () => this.#isOver,
     };
   }

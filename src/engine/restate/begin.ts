@@ -23,21 +23,32 @@ export interface BegunRun extends LoadedRun {
   readonly told: number;
 }
 
+/** One call of Restate to begin an attempt. */
+export interface Beginning {
+  readonly agentOf: (name: string) => EngineAgent | undefined;
+  /** Aborts when Restate has given up the call. */
+  readonly called: AbortSignal;
+  /** The attempt that this call has begun, should that be committed: its answer may be lost, and it is done once more. */
+  attempt: number | null;
+}
+
 /**
  * Begins an attempt of an activation; what an earlier attempt still writes is refused from now on. A second one means that the first was cut off: that crash is counted.
  * Null when the task does not execute this activation: it ended, or was given up as one that crashes too often.
- * `called` aborts when Restate has given up the call that this is for. It is looked at under the lock: PostgreSQL may have been away for longer than Restate waited, and
- * a beginning that comes after the one of the next call would leave a run that nobody executes.
+ * A call that Restate has given up is looked for under the lock: PostgreSQL may have been away for longer than Restate waited, and a beginning that comes after the one of
+ * the next call would leave a run that nobody executes.
  */
-export async function beginAttempt(change: Change, { runId, activation }: Activation, { agentOf, called }: { readonly agentOf: (name: string) => EngineAgent | undefined; readonly called: AbortSignal }): Promise<BegunRun | null> {
+export async function beginAttempt(change: Change, { runId, activation }: Activation, beginning: Beginning): Promise<BegunRun | null> {
+  const { agentOf, called } = beginning;
   const found = await lockTaskOfRun(change.db, runId);
   if (called.aborted) throw new Error(`Restate has given up this call of run ${runId}.`);
   if (found === null || found.status !== "running" || found.activation !== activation) return null;
   const agent = agentOf(found.agent);
   // Another worker may have it: Restate calls again, and nothing is counted.
   if (agent === undefined) throw new LonghaulError("AGENT_UNKNOWN", `This worker does not have the agent "${found.agent}" of task ${found.id}. Run the same team on every worker.`, { retry: "backoff" });
-  const task = found.attempt === 0 || found.suspended ? await begun(change, found) : await begunAgain(change, found);
+  const task = await begin(change, found, beginning);
   if (task === null) return null;
+  beginning.attempt = task.attempt;
   const run = await getRun(change.db, runId);
   if (run === null) return null;
   const { steps, told } = await listJournal(change.db, run.serial, activation);
@@ -54,6 +65,11 @@ export async function beginAttempt(change: Change, { runId, activation }: Activa
     mismatch: unreadable(run, agent),
     seed: await listSeed(change.db, task.id),
   };
+}
+
+async function begin(change: Change, found: StoredTask, { attempt }: Beginning): Promise<StoredTask | null> {
+  if (found.attempt === attempt) return found;
+  return found.attempt === 0 || found.suspended ? await begun(change, found) : await begunAgain(change, found);
 }
 
 async function begun(change: Change, task: StoredTask): Promise<StoredTask> {

@@ -40,6 +40,11 @@ export class ToldSteps {
     return this.#options.run;
   }
 
+  /** True when storing it may say of its task that it proved harmless. */
+  get isSuspect(): boolean {
+    return this.#options.suspect !== null;
+  }
+
   /** How many steps there are for code to be told, in this activation and before it. */
   get count(): number {
     return this.#seq;
@@ -65,14 +70,17 @@ export class ToldSteps {
   }
 }
 
-/** Stores what waits in these, each of another run. What was stored is forgotten when the transaction is known to be committed, by what this returns. */
+/**
+ * Stores what waits in these, each of another run. What was stored is forgotten when the transaction is known to be committed, by what this returns.
+ * A task comes before its steps, as in every transaction by which a run leaves memory: so the two wait for each other and do not die of each other.
+ */
 async function storeTold(change: Change, told: readonly ToldSteps[]): Promise<() => void> {
   const taken = told.map((steps) => steps.take());
   const rows = taken.flatMap((each) => each.rows);
   if (rows.length === 0) return () => undefined;
+  for (const { suspect } of taken) if (suspect !== null && (await clearRecoveriesWithoutProgress(change.db, suspect))) change.effects.hasCleared = true;
   await noteTold(change.db, rows);
   await change.write(rows.flatMap(({ writes }) => writes));
-  for (const { suspect } of taken) if (suspect !== null && (await clearRecoveriesWithoutProgress(change.db, suspect))) change.effects.hasCleared = true;
   return () => {
     for (const { forget } of taken) forget();
   };
@@ -151,8 +159,10 @@ export class FactStore {
     this.#noted = 0;
     const batch = this.#nextBatch();
     try {
-      const forget = await this.#writer.persist((change) => storeTold(change, batch));
-      forget();
+      for (const part of byLocks(batch)) {
+        const forget = await this.#writer.persist((change) => storeTold(change, part));
+        forget();
+      }
     } catch (error) {
       // The engine closes, or a bug of the store: what is not stored here goes with the run, or is told again to the next attempt.
       this.#onFault(error);
@@ -166,4 +176,10 @@ export class FactStore {
     for (const told of batch.values()) this.#queue.delete(told);
     return [...batch.values()].toSorted((a, b) => a.run - b.run);
   }
+}
+
+/** What touches a task is a transaction of its own: nobody else locks tasks in the order of runs. */
+function byLocks(batch: readonly ToldSteps[]): readonly (readonly ToldSteps[])[] {
+  const others = batch.filter((told) => !told.isSuspect);
+  return [...batch.filter((told) => told.isSuspect).map((told) => [told]), ...(others.length === 0 ? [] : [others])];
 }

@@ -14,6 +14,13 @@ const answerMsMax = 30_000;
 /** Of an answer that is quoted. */
 const answerCharsMax = 500;
 
+interface Question {
+  readonly body?: string;
+  /** Statuses that are no refusal. */
+  readonly tolerated?: readonly number[];
+  readonly signal?: AbortSignal;
+}
+
 /** What the engine asks of Restate over HTTP. Each call may be repeated. */
 export class RestateClient {
   readonly #addresses: RestateAddresses;
@@ -29,20 +36,25 @@ export class RestateClient {
     await this.#ask(`${this.#addresses.ingress}/${service}/${encodeURIComponent(key)}/${handler}`, "POST");
   }
 
+  /** Calls a handler of a service, and waits for its end or for `signal`. */
+  async callService(service: string, handler: string, input: unknown, signal: AbortSignal): Promise<void> {
+    await this.#ask(`${this.#addresses.ingress}/${service}/${handler}`, "POST", { body: JSON.stringify(input), signal });
+  }
+
   /** Wakes what awaits an awakeable. Nobody may await it any more. `value` is JSON. */
   async resolveAwakeable(id: string, value: string): Promise<void> {
-    await this.#ask(`${this.#addresses.ingress}/restate/awakeables/${encodeURIComponent(id)}/resolve`, "POST", value, [404]);
+    await this.#ask(`${this.#addresses.ingress}/restate/awakeables/${encodeURIComponent(id)}/resolve`, "POST", { body: value, tolerated: [404] });
   }
 
   /** Makes an address known under which Restate finds this code. Registering what is known already replaces it. */
   async register(uri: string): Promise<void> {
-    await this.#ask(`${this.#addresses.admin}/deployments`, "POST", JSON.stringify({ uri, force: true }));
+    await this.#ask(`${this.#addresses.admin}/deployments`, "POST", { body: JSON.stringify({ uri, force: true }) });
   }
 
-  async #ask(url: string, method: string, body?: string, tolerated: readonly number[] = []): Promise<void> {
+  async #ask(url: string, method: string, { body, tolerated = [], signal: stopped }: Question = {}): Promise<void> {
     const { origin } = new URL(url);
     const silent = (): LonghaulError => new LonghaulError("ENGINE_UNREACHABLE", `Restate at ${origin} did not answer within ${answerMsMax} ms. Check that it runs and is not overloaded.`, { retry: "backoff" });
-    const { response, answer } = await withDeadline({ clock: this.#clock, timeoutMs: answerMsMax, onTimeout: silent }, async (signal) => {
+    const { response, answer } = await withDeadline({ clock: this.#clock, timeoutMs: answerMsMax, onTimeout: silent, signal: stopped }, async (signal) => {
       const request = { method, signal, ...(body === undefined ? {} : { body, headers: { "content-type": "application/json" } }) };
       // A connection that was kept open may have been closed at this very moment: once more, on a new one. Every call may be repeated.
       const received = await fetch(url, request).catch(() => fetch(url, request)).catch((error: unknown) => {

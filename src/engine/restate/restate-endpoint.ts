@@ -1,5 +1,5 @@
-import { createServer, type Http2Server } from "node:http2";
-import type { AddressInfo, Socket } from "node:net";
+import { createServer as createHttp2Server, type Http2Server, type Http2Session } from "node:http2";
+import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import { createEndpointHandler, type LoggerTransport } from "@restatedev/restate-sdk";
 import { LonghaulError, messageOf } from "../../base/error.ts";
 import { restateServices, type RestateHandler } from "./restate-services.ts";
@@ -15,43 +15,85 @@ export interface EndpointOptions {
   readonly identityKeys?: readonly string[];
 }
 
+/** As many calls on a connection as Restate likes: HTTP/2's own limit. */
+const unlimited = 2 ** 32 - 1;
+
 /** Where Restate calls this process. */
 export class RestateEndpoint {
   readonly #server: Http2Server;
+  readonly #host: string;
   readonly #sockets = new Set<Socket>();
+  readonly #sessions = new Set<Http2Session>();
+  /** Takes connections for the server, and can be shut without a word to those that there are. */
+  #door: Server;
+  #port = 0;
+  #isClosed = false;
 
-  private constructor(server: Http2Server) {
+  private constructor(server: Http2Server, host: string) {
     this.#server = server;
-    server.on("connection", (socket: Socket) => {
-      this.#sockets.add(socket);
-      socket.on("close", () => this.#sockets.delete(socket));
-    });
+    this.#host = host;
+    this.#door = this.#createDoor();
     // A connection that breaks is Restate's to make anew; without listeners it would end the process.
     server.on("sessionError", ignore);
-    server.on("session", (session) => session.on("error", ignore));
+    server.on("session", (session) => {
+      this.#sessions.add(session);
+      session.on("error", ignore);
+      session.on("close", () => this.#sessions.delete(session));
+    });
   }
 
   /** @throws {OPTION_INVALID} when the address cannot be listened on. */
   static async open({ team, handler, recallMsMax, host, port, identityKeys = [] }: EndpointOptions): Promise<RestateEndpoint> {
-    const { slots, runs } = restateServices(team, handler, recallMsMax);
-    const serve = createEndpointHandler({ services: [slots, runs], logger, ...(identityKeys.length === 0 ? {} : { identityKeys: [...identityKeys] }) });
-    const endpoint = new RestateEndpoint(createServer(serve));
-    await new Promise<void>((resolve, reject) => {
-      endpoint.#server.once("error", (error) => reject(new LonghaulError("OPTION_INVALID", `listen is ${host}:${port}, which cannot be used: ${messageOf(error)}. Give another one, or stop what uses it.`, { cause: error })));
-      endpoint.#server.listen(port, host, () => resolve());
-    });
+    const services = [...restateServices(team, handler, recallMsMax)];
+    const serve = createEndpointHandler({ services, logger, ...(identityKeys.length === 0 ? {} : { identityKeys: [...identityKeys] }) });
+    const endpoint = new RestateEndpoint(createHttp2Server(serve), host);
+    await endpoint.#listen(port);
     return endpoint;
   }
 
   get port(): number {
-    return (this.#server.address() as AddressInfo).port;
+    return this.#port;
+  }
+
+  /**
+   * Takes no call any more; those that there are go on. A balancer finds that nobody listens. Restate is told that its connections take no call more: of one that says
+   * goodbye, as HTTP/2 would have it, Restate gives up all calls at once.
+   */
+  withdraw(): void {
+    this.#door.close();
+    for (const session of this.#sessions) session.settings({ maxConcurrentStreams: 0 });
+  }
+
+  /** Takes calls again, at the same place. Rejects when somebody else has taken that meanwhile. */
+  async return(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#door = this.#createDoor();
+    await this.#listen(this.#port);
+    for (const session of this.#sessions) session.settings({ maxConcurrentStreams: unlimited });
   }
 
   /** Takes no connection any more and cuts those that there are: what Restate had called here is called again elsewhere. */
   async close(): Promise<void> {
-    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    this.#isClosed = true;
+    const closed = new Promise<void>((resolve) => this.#door.close(() => resolve()));
     for (const socket of this.#sockets) socket.destroy();
     await closed;
+  }
+
+  #createDoor(): Server {
+    return createServer((socket) => {
+      this.#sockets.add(socket);
+      socket.on("close", () => this.#sockets.delete(socket));
+      this.#server.emit("connection", socket);
+    });
+  }
+
+  async #listen(port: number): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      this.#door.once("error", (error) => reject(new LonghaulError("OPTION_INVALID", `listen is ${this.#host}:${port}, which cannot be used: ${messageOf(error)}. Give another one, or stop what uses it.`, { cause: error })));
+      this.#door.listen(port, this.#host, () => resolve());
+    });
+    this.#port = (this.#door.address() as AddressInfo).port;
   }
 }
 

@@ -1,4 +1,5 @@
 import type { WorkflowContext } from "@restatedev/restate-sdk";
+import { orAborted } from "../../base/abort.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Json } from "../../base/json.ts";
 import { macrotask } from "../../base/turn.ts";
@@ -16,12 +17,14 @@ import { passJournal } from "./activation-host.ts";
 import { LiveActivation } from "./activation.ts";
 import { Alarm } from "./alarm.ts";
 import { beginAttempt } from "./begin.ts";
+import type { Call } from "./calls.ts";
 import type { Effects } from "./change.ts";
 import { claimReady, type Activation } from "./claim.ts";
 import { Dispatch } from "./dispatch.ts";
 import { FactStore } from "./facts.ts";
 import { LiveActivations } from "./live-activations.ts";
 import { News } from "./news.ts";
+import { Outage } from "./outage.ts";
 import { RestateClient, type RestateAddresses } from "./restate-client.ts";
 import { RestateEndpoint } from "./restate-endpoint.ts";
 import { createFetchEndpoint, type FetchHandler } from "./restate-fetch.ts";
@@ -86,7 +89,7 @@ export function createRestateEngine(options: RestateEngineOptions): RestateEngin
 /**
  * Which runs there are, what they came to and who has a slot is in PostgreSQL; what a run does while it has one is journaled by Restate, which also calls it again
  * elsewhere when its process dies. The parts: Writer makes changes, Dispatch asks for slots to be given, Alarm ends what is due, LiveActivations holds what is in memory,
- * Ringer tells an activation that its wait has ended.
+ * Ringer tells an activation that its wait has ended, Outage sees to a process that does not reach PostgreSQL.
  */
 class RestateWorker implements RestateEngine, RestateHandler {
   readonly duty: EngineDuty;
@@ -101,12 +104,11 @@ class RestateWorker implements RestateEngine, RestateHandler {
   readonly #alarm: Alarm;
   readonly #suspects: Suspects;
   readonly #news: News;
+  readonly #outage: Outage;
   readonly #live = new LiveActivations();
   readonly #agents = new Map<string, EngineAgent>();
   /** Runs that were given a slot here and have not begun here. */
   readonly #expected = new Set<string>();
-  /** The attempts that invocations in memory have begun. */
-  readonly #attempts = new Map<string, Activation & { readonly attempt: number }>();
   /** Suspensions that are being noted. */
   readonly #noting = new Set<Promise<void>>();
   #execute: Execute | null = null;
@@ -123,6 +125,12 @@ class RestateWorker implements RestateEngine, RestateHandler {
     this.#desk = new TaskDesk({ writer: this.#writer, ids: options.ids, queueMax: this.#queueMax });
     this.#facts = new FactStore(this.#writer, clock, (error) => this.#state === "closed" || onFault(error));
     this.#suspects = new Suspects(this.#writer, clock, this.#limits);
+    this.#outage = new Outage({
+      clock, db, onFault,
+      writer: this.#writer, client: this.#client, team: options.team,
+      endpoint: () => this.#endpoint,
+      onBack: () => this.#dispatch.ask(this.#agents.keys()),
+    });
     this.#dispatch = new Dispatch(this.#client, options.team);
     this.#ringer = new Ringer(this.#client, this.#writer);
     this.#alarm = new Alarm({
@@ -164,16 +172,22 @@ class RestateWorker implements RestateEngine, RestateHandler {
   async claim(agentName: string, claim: string): Promise<readonly Activation[]> {
     const agent = this.#agents.get(agentName);
     if (agent === undefined || this.#state !== "open") return [];
-    const claimed = await this.#writer.persist((change) => claimReady(change, agent, claim, this.#options.ids));
+    // While it waited for PostgreSQL it would keep the agent's slots from all.
+    const claimed = await this.#outage.orTurnedAway(() => this.#writer.persist((change) => claimReady(change, agent, claim, this.#options.ids)));
     for (const { runId } of claimed) this.#expected.add(runId);
     return claimed;
   }
 
+  async take(activations: readonly Activation[]): Promise<void> {
+    if (this.#state !== "open") throw engineClosed();
+    await this.#outage.take(activations);
+  }
+
   async suspended(invocationId: string): Promise<void> {
-    const attempt = this.#attempts.get(invocationId);
-    if (attempt === undefined) return;
-    this.#live.letGo(attempt.runId);
-    const noting = this.#writer.persist((change) => markSuspended(change.db, attempt));
+    const { runId, activation, attempt = null } = this.#outage.calls.get(invocationId) ?? {};
+    if (runId === undefined || activation === undefined || attempt === null) return;
+    this.#live.letGo(runId);
+    const noting = this.#writer.persist((change) => markSuspended(change.db, { runId, activation, attempt }));
     this.#noting.add(noting);
     await noting.finally(() => this.#noting.delete(noting));
   }
@@ -185,28 +199,24 @@ class RestateWorker implements RestateEngine, RestateHandler {
   }
 
   async activate(context: WorkflowContext, activation: Activation): Promise<void> {
-    try {
-      await this.#activate(context, activation);
-    } finally {
-      this.#attempts.delete(context.request().id);
-    }
+    await this.#outage.calls.track(context.request().id, activation, (call) => this.#activate(context, activation, call));
   }
 
-  async #activate(context: WorkflowContext, activation: Activation): Promise<void> {
+  async #activate(context: WorkflowContext, activation: Activation, call: Call): Promise<void> {
     if (this.#state !== "open" || this.#execute === null) throw engineClosed();
-    const beginning = { agentOf: (name: string) => this.#agents.get(name), called: context.request().attemptCompletedSignal };
-    const begun = await this.#writer.persist((change) => beginAttempt(change, activation, beginning));
+    const beginning = { agentOf: (name: string) => this.#agents.get(name), called: context.request().attemptCompletedSignal, attempt: null };
+    const begun = await orAborted(call.given.signal, () => this.#writer.persist((change) => beginAttempt(change, activation, beginning)));
     this.#expected.delete(activation.runId);
     const agent = begun === null ? undefined : this.#agents.get(begun.task.agent);
     if (begun === null || agent === undefined) {
       await passJournal(context);
       return;
     }
-    this.#attempts.set(context.request().id, { ...activation, attempt: begun.task.attempt });
-    if (!(await this.#suspects.turnOf(begun.task))) throw engineClosed();
+    call.attempt = begun.task.attempt;
+    if (!(await orAborted(call.given.signal, () => this.#suspects.turnOf(begun.task)))) throw engineClosed();
     const { clock } = this.#options;
     await this.#live.run(
-      new LiveActivation({ context, begun, agent, clock, execute: this.#execute, writer: this.#writer, facts: this.#facts, limits: this.#limits, queueMax: this.#queueMax }),
+      new LiveActivation({ context, begun, agent, clock, execute: this.#execute, writer: this.#writer, facts: this.#facts, limits: this.#limits, queueMax: this.#queueMax, given: call.given.signal }),
     );
     const passed = await passJournal(context);
     if (passed.length > 0) await this.#writer.persist((change) => keepPassed(change, begun, passed));
@@ -283,6 +293,7 @@ class RestateWorker implements RestateEngine, RestateHandler {
     await this.drain(0);
     this.#state = "closed";
     this.#desk.waiters.refuseAll(resultAbandoned());
+    this.#outage.close();
     await this.#endpoint?.close();
     this.#news.close();
     this.#facts.close();
@@ -292,6 +303,7 @@ class RestateWorker implements RestateEngine, RestateHandler {
   async abandon(): Promise<void> {
     this.#state = "closed";
     this.#suspects.close();
+    this.#outage.close();
     this.#dispatch.stop();
     this.#alarm.stop();
     await this.#endpoint?.close();

@@ -14,8 +14,7 @@ export interface FetchEndpointOptions {
 
 /** The services of a team where there is no server of our own: each request carries a run as far as it comes, and Restate calls again when it can go on. */
 export function createFetchEndpoint({ team, handler, recallMsMax, identityKeys }: FetchEndpointOptions): FetchHandler {
-  const { slots, runs } = restateServices(team, handler, recallMsMax);
-  const answer = createEndpointHandler({ services: [slots, runs], logger: () => undefined, ...(identityKeys.length === 0 ? {} : { identityKeys: [...identityKeys] }) });
+  const answer = createEndpointHandler({ services: [...restateServices(team, handler, recallMsMax)], logger: () => undefined, ...(identityKeys.length === 0 ? {} : { identityKeys: [...identityKeys] }) });
   return async (request) => {
     const { status, headers, body } = await answer(request);
     // As a whole: what tells Restate that a run may go on must not be there before it is noted that nothing crashed.

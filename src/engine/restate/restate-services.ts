@@ -1,4 +1,4 @@
-import { handlers, internal, object, workflow, type ObjectContext, type VirtualObjectDefinition, type WorkflowContext, type WorkflowDefinition } from "@restatedev/restate-sdk";
+import { handlers, internal, object, service, workflow, type Context, type ObjectContext, type ServiceDefinition, type VirtualObjectDefinition, type WorkflowContext, type WorkflowDefinition } from "@restatedev/restate-sdk";
 import type { Activation } from "./claim.ts";
 
 /** What the engine does when Restate calls it. */
@@ -6,6 +6,8 @@ export interface RestateHandler {
   /** Gives free slots of an agent; what it returns is called. `claim` tells a repeated call from a new one. */
   claim(agent: string, claim: string): Promise<readonly Activation[]>;
   activate(context: WorkflowContext, activation: Activation): Promise<void>;
+  /** Notes that another process, which does not reach PostgreSQL, gives these back to Restate: no crash interrupted them. */
+  take(activations: readonly Activation[]): Promise<void>;
   /** Restate takes this invocation out of memory, and calls it again when it can go on. */
   suspended(invocationId: string): Promise<void>;
   /** Resolves when each suspension that was told is noted. */
@@ -22,10 +24,11 @@ const remembered = { minutes: 1 };
 interface Services {
   readonly slots: VirtualObjectDefinition<string, unknown>;
   readonly runs: WorkflowDefinition<string, unknown>;
+  readonly outage: ServiceDefinition<string, unknown>;
 }
 
-/** The two services of a team: one object for each agent, which gives its slots one after the other, and one workflow for each time that a run has a slot. */
-export function restateServices(team: string, handler: RestateHandler, recallMsMax: number): Services {
+/** The services of a team: one object for each agent, which gives its slots one after the other, one workflow for each time that a run has a slot, and one that takes over what a process without PostgreSQL cannot go on with. */
+export function restateServices(team: string, handler: RestateHandler, recallMsMax: number): readonly Services[keyof Services][] {
   const names = serviceNames(team);
   const options = { inactivityTimeout: longestStep, abortTimeout: longestStep, retryPolicy: { ...retryPolicy, maxInterval: recallMsMax }, journalRetention: { milliseconds: 0 } };
   const runs = workflow({
@@ -44,7 +47,12 @@ export function restateServices(team: string, handler: RestateHandler, recallMsM
       }),
     },
   });
-  return { slots, runs };
+  const outage = service({
+    name: names.outage,
+    options,
+    handlers: { take: (_: Context, activations: readonly Activation[]) => handler.take(activations) },
+  });
+  return [slots, runs, outage];
 }
 
 async function tellOfSuspension(handler: RestateHandler, invocationId: string, next: () => Promise<void>): Promise<void> {
@@ -56,6 +64,6 @@ async function tellOfSuspension(handler: RestateHandler, invocationId: string, n
   }
 }
 
-export function serviceNames(team: string): { readonly slots: string; readonly runs: string } {
-  return { slots: `longhaul.${team}.slots`, runs: `longhaul.${team}.run` };
+export function serviceNames(team: string): { readonly slots: string; readonly runs: string; readonly outage: string } {
+  return { slots: `longhaul.${team}.slots`, runs: `longhaul.${team}.run`, outage: `longhaul.${team}.outage` };
 }

@@ -4,6 +4,7 @@ import type { DeadReason, WaitingReason } from "../../record/task.ts";
 import { boundedTaskEnd } from "../bounded-json.ts";
 import type { NearLimit, RunEnd } from "../engine.ts";
 import { deadEnd } from "../task-rules.ts";
+import { AttemptLost } from "./attempt-lost.ts";
 import type { Change } from "./change.ts";
 import type { ToldSteps } from "./facts.ts";
 import { hasUntold } from "./journal.ts";
@@ -30,7 +31,7 @@ export interface Leaving {
   readonly told: ToldSteps;
 }
 
-/** The ways in which a run leaves memory. Each is one transaction that resolves to true, or to false when the run has to go on instead. */
+/** The ways in which a run leaves memory. Each is one transaction that resolves to true, or to false when the run has to go on instead. Rejects when another attempt of it was begun. */
 
 /** The run waits. Refused while something is stored, or is on its way to code, that code was not told. */
 export async function suspendRun(leaving: Leaving, reason: WaitingReason, deliveredCount: number): Promise<boolean> {
@@ -87,21 +88,26 @@ export async function failRun(leaving: Leaving, reason: DeadReason, error: unkno
 export async function announceNearLimit({ writer, ids }: Leaving, nearLimit: NearLimit): Promise<void> {
   await writer.persist(async (change) => {
     const task = await currentTask(change, ids);
-    if (task !== null) await change.write(change.observe({ task: toTask(task), from: task.status, atMs: change.atMs, nearLimit }));
+    if (typeof task !== "string") await change.write(change.observe({ task: toTask(task), from: task.status, atMs: change.atMs, nearLimit }));
   });
 }
 
 async function exit({ writer, ids, told }: Leaving, act: (change: Change, task: StoredTask) => Promise<boolean>): Promise<boolean> {
   return await writer.persist(async (change) => {
     const task = await currentTask(change, ids);
-    if (task === null) return true;
+    if (task === "superseded") throw new AttemptLost(ids.runId);
+    if (task === "over") return true;
     await told.store(change);
     return await act(change, task);
   });
 }
 
-/** The task while it executes this attempt, locked; null when something else decided meanwhile. */
-export async function currentTask(change: Change, { taskId, runId, activation, attempt }: AttemptIds): Promise<StoredTask | null> {
+/**
+ * The task while it executes this attempt, locked. "over": something else decided meanwhile, and nobody executes this activation. "superseded": another attempt of it was
+ * begun. Restate may have called two at once, while one node of it takes over from another, and which of them it believes in is not known here: it has to call again.
+ */
+export async function currentTask(change: Change, { taskId, runId, activation, attempt }: AttemptIds): Promise<StoredTask | "over" | "superseded"> {
   const task = await lockTask(change.db, taskId);
-  return task !== null && task.status === "running" && task.runId === runId && task.activation === activation && task.attempt === attempt ? task : null;
+  if (task === null || task.status !== "running" || task.runId !== runId || task.activation !== activation) return "over";
+  return task.attempt === attempt ? task : "superseded";
 }

@@ -11,6 +11,7 @@ import type { EngineLimits } from "../limits.ts";
 import type { Operation } from "../operation.ts";
 import { selfWait } from "../refusal.ts";
 import type { BegunRun } from "./begin.ts";
+import type { Bodies } from "./bodies.ts";
 import { noteDue, type Change } from "./change.ts";
 import { appendStep, asStored, getStep } from "./journal.ts";
 import { currentTask, type AttemptIds } from "./run-exits.ts";
@@ -35,29 +36,37 @@ export interface StepScope extends AttemptIds {
   /** 1, and one more for each crash that interrupted the run. */
   readonly stepAttempt: number;
   readonly signal: AbortSignal;
+  /** What executes of its bodies. */
+  readonly bodies: Bodies;
   /** True when the run left memory: what a step comes to now is late. */
   readonly isOver: () => boolean;
 }
 
 /**
  * What Restate journals of an operation. `writes` are the facts of a step that is in no table yet; they are stored when code was told of it.
- * `gone`: the task does not execute this attempt any more.
+ * `gone`: nobody executes this activation any more. `superseded`: another attempt of it was begun; this is never journaled.
  */
 export type Envelope =
   | { readonly type: "ended"; readonly step: JournaledStep; readonly writes: readonly Write[] }
   | { readonly type: "waiting"; readonly identity: StepIdentity }
-  | { readonly type: "gone" };
+  | { readonly type: "gone" }
+  | { readonly type: "superseded" };
 
 const gone: Envelope = { type: "gone" };
+const superseded: Envelope = { type: "superseded" };
 /** Between two tries of a body that PostgreSQL kept from acting. */
 const bodyRetryMs = 1_000;
+
+function lost(task: "over" | "superseded"): Envelope {
+  return task === "over" ? gone : superseded;
+}
 
 /** Executes a step. One that writes facts only is Restate's alone; anything that may refuse, or that others see, is a transaction with the step's outcome. */
 export async function executeStep(scope: StepScope, operation: Operation, body: StepBody): Promise<Envelope> {
   const before = await outcomeBefore(scope, operation);
   if (before !== null) return before;
   const startedAtMs = scope.clock.now();
-  const end = boundedStepEnd(await executeBody(scope, operation, body), operation.identity, scope.limits.valueBytesMax);
+  const end = boundedStepEnd(await scope.bodies.track(executeBody(scope, operation, body)), operation.identity, scope.limits.valueBytesMax);
   const { writes = [], starts = [] } = end;
   if (starts.length === 0 && writes.every(isFact) && !scope.isOver()) return { type: "ended", step: endedStep(scope, operation, startedAtMs, end), writes };
   try {
@@ -85,7 +94,7 @@ async function executeBody(scope: StepScope, { identity, number }: Operation, bo
       return await body({ identity, number, attempt: stepAttempt, idempotencyKey, signal });
     } catch (error) {
       if (!isPassing(error)) return failedStep(error);
-      await sleep(clock, bodyRetryMs);
+      await sleep(clock, bodyRetryMs, signal).catch(() => undefined); // It is to stop.
       if (signal.aborted) return failedStep(error);
     }
   }
@@ -98,7 +107,8 @@ export async function executeTransaction(scope: StepScope, operation: Operation,
   const startedAtMs = scope.clock.now();
   const check = (value: Json): Json => boundedJson(value, `The result of ${describeStep(operation.identity)}`, scope.limits.valueBytesMax);
   return await scope.writer.persist(async (change) => {
-    if ((await currentTask(change, scope)) === null) return gone;
+    const task = await currentTask(change, scope);
+    if (typeof task === "string") return lost(task);
     const outcome = await runUserTransaction(change.db, body, check);
     return await commitEnd(scope, change, { operation, startedAtMs, end: { outcome } });
   });
@@ -141,7 +151,8 @@ export async function beginChild(scope: StepScope, operation: Operation, task: N
 
 /** What is known of a wait that was asked for before, in this activation or an earlier one; the task is locked. */
 async function knownWait(scope: StepScope, change: Change, { identity }: Operation, awakeable: string): Promise<Envelope | null> {
-  if ((await currentTask(change, scope)) === null) return gone;
+  const task = await currentTask(change, scope);
+  if (typeof task === "string") return lost(task);
   const step = await getStep(change.db, scope.runSerial, identity);
   if (step !== null) return { type: "ended", step, writes: [] };
   return (await takeOverWait(change.db, scope.runSerial, identity, awakeable)) ? { type: "waiting", identity } : null;
@@ -171,18 +182,23 @@ interface EndedBody {
   readonly end: StepEnd;
 }
 
-/** The one transaction of a step's end. When the task no longer executes this attempt, the result is late: what it did is recorded, and nothing of it is applied. */
+/**
+ * The one transaction of a step's end. When the task no longer executes this attempt, the result is late: what it did is recorded, and nothing of it is applied.
+ * What a body failed of that was told to stop is not what its step comes to.
+ */
 async function commitEnd(scope: StepScope, change: Change, { operation, startedAtMs, end }: EndedBody): Promise<Envelope> {
-  if ((await currentTask(change, scope)) === null) {
+  const task = await currentTask(change, scope);
+  if (typeof task === "string") {
     await change.write(lateWrites(end.writes ?? [], `${scope.activation}.${scope.attempt}`));
-    return gone;
+    return lost(task);
   }
+  if (scope.signal.aborted && !end.outcome.ok) return gone;
   const step = await appendStep(change.db, scope.runSerial, scope.activation, endedStep(scope, operation, startedAtMs, end));
   if (step === null) {
     const stored = await getStep(change.db, scope.runSerial, operation.identity);
     return stored === null ? gone : { type: "ended", step: stored, writes: [] };
   }
-  for (const task of end.starts ?? []) await startTask(change, task, { queueMax: scope.queueMax });
+  for (const started of end.starts ?? []) await startTask(change, started, { queueMax: scope.queueMax });
   await change.write(end.writes ?? []);
   if (scope.isSuspect && (await clearRecoveriesWithoutProgress(change.db, scope.taskSerial))) change.effects.hasCleared = true;
   return { type: "ended", step, writes: [] };

@@ -116,6 +116,15 @@ export async function markSuspended(db: PostgresSession, { runId, activation, at
   await db.run("UPDATE lh_task SET suspended = true WHERE run_id = $1 AND activation = $2 AND attempt = $3 AND status = 'running'", runId, activation, attempt);
 }
 
+/** These are given back to Restate by a process that does not reach PostgreSQL: no crash interrupted them, whichever attempt it has. */
+export async function markGivenBack(db: PostgresSession, activations: readonly { readonly runId: string; readonly activation: number }[]): Promise<void> {
+  await db.run(
+    `UPDATE lh_task SET suspended = true FROM unnest($1::text[], $2::integer[]) AS given (run_id, activation)
+     WHERE lh_task.run_id = given.run_id AND lh_task.activation = given.activation AND status = 'running' AND attempt > 0`,
+    activations.map(({ runId }) => runId), activations.map(({ activation }) => activation),
+  );
+}
+
 /** True when no task before this one in line is executing that was in more than so many crashes without a completed step: of such tasks one executes at a time. */
 export async function isFirstSuspect(db: PostgresSession, { serial }: StoredTask, suspectAbove: number): Promise<boolean> {
   return (await db.get("SELECT 1 AS one FROM lh_task WHERE status = 'running' AND (recoveries_without_progress > $1 OR out_of_memory_without_progress > 0) AND serial < $2 LIMIT 1", suspectAbove, serial)) === undefined;

@@ -44,4 +44,20 @@ describe("a worker that Restate cannot reach any more, whose step goes on", () =
     expect((await other.engine.steps(String(task?.runId))).map(({ name, outcome }) => [name, outcome])).toEqual([["charge", { ok: true, value: "other" }]]);
     expect(task).toMatchObject({ recoveries: 1 });
   });
+
+  it("is told to stop as soon as Restate is gone, before another worker goes on", async () => {
+    const zombie = (await suite.create()) as RestateFixture;
+    const told: AbortSignal[] = [];
+    await zombie.engine.run([agentA], async (ctx) => done(await ctx.step({ kind: "code", name: "hang" }, async (execution): Promise<StepEnd> => {
+      told.push(execution.signal);
+      return await new Promise<never>(() => undefined);
+    })));
+    await zombie.engine.start(newTask(zombie));
+    await until(() => told.length === 1, "the step executes");
+
+    await zombie.engine.abandon();
+    await until(() => told.every(({ aborted }) => aborted), "the step is told");
+
+    expect(told[0]?.reason).toMatchObject({ code: "ENGINE_UNREACHABLE" });
+  });
 });

@@ -1,8 +1,10 @@
 import * as fc from "fast-check";
 import { afterEach, describe, expect, it } from "vitest";
+import { sleep, systemClock } from "../../base/clock.ts";
 import { sharedPostgres } from "../../db/fixture/postgres-server.ts";
 import type { PostgresSession } from "../../db/postgres.ts";
 import { eventTypes, toLogRecord } from "../../record/log-record.ts";
+import type { Write } from "../../record/write.ts";
 import type { RecordFilter } from "../store.ts";
 import { OpenedStores } from "./fixture/opened-stores.ts";
 import { queryRecords, toRecordRow } from "./records.ts";
@@ -74,6 +76,36 @@ describe("a reader that follows the log", () => {
     await writing;
 
     expect(seen.toSorted()).toEqual([0, 1, 2].flatMap(idsOf).toSorted());
+  });
+});
+
+describe("a process that stands still in the middle of writing records", () => {
+  it("keeps others from it for half a second for each of its transactions, and writes them when it goes on", async () => {
+    const hanging = await stores.open();
+    const other = await stores.open({ schema: hanging.db.schema });
+    const write = (id: string): Write => ({ type: "record", record: toLogRecord(id, 0, "team", { event_type: "task" }) });
+    let goOn = (): void => undefined;
+    const still = new Promise<void>((resolve) => (goOn = resolve));
+    const ids = ["a", "b", "c"];
+    let begun = 0;
+    const writing = ids.map((id) =>
+      hanging.db.transaction(async (tx) => {
+        begun++;
+        await hanging.store.apply(tx, [write(id)]);
+        await still;
+      }, { idempotent: true }),
+    );
+    while (begun < ids.length) await sleep(systemClock, 10);
+
+    const sinceMs = systemClock.monotonicMs();
+    await other.store.write([write("other")]);
+    const tookMs = systemClock.monotonicMs() - sinceMs;
+    goOn();
+    await Promise.all(writing);
+
+    expect(tookMs).toBeGreaterThan(300);
+    expect(tookMs).toBeLessThan(5_000);
+    expect((await other.store.records.query({})).map(({ record }) => record.id).toSorted()).toEqual([...ids, "other"]);
   });
 });
 

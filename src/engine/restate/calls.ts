@@ -1,0 +1,45 @@
+import type { Activation } from "./claim.ts";
+
+/** A call of Restate to execute an activation. */
+export interface Call extends Activation {
+  /** Null before it has begun. */
+  attempt: number | null;
+  /** Aborts when another process is to go on with it. */
+  readonly given: AbortController;
+}
+
+/** What Restate has called here and is not over. */
+export class Calls {
+  readonly #calls = new Map<string, Call>();
+
+  async track(invocationId: string, activation: Activation, execute: (call: Call) => Promise<void>): Promise<void> {
+    const call: Call = { ...activation, attempt: null, given: new AbortController() };
+    this.#calls.set(invocationId, call);
+    try {
+      await execute(call);
+    } finally {
+      // A later call of the same invocation may have come while this one was given up.
+      if (this.#calls.get(invocationId) === call) this.#calls.delete(invocationId);
+    }
+  }
+
+  get(invocationId: string): Call | undefined {
+    return this.#calls.get(invocationId);
+  }
+
+  list(): readonly Activation[] {
+    return [...this.#calls.values()].map(({ runId, activation }) => ({ runId, activation }));
+  }
+
+  has(activation: Activation): boolean {
+    return this.#find(activation).length > 0;
+  }
+
+  giveBack(activations: readonly Activation[], reason: Error): void {
+    for (const activation of activations) for (const call of this.#find(activation)) call.given.abort(reason);
+  }
+
+  #find({ runId, activation }: Activation): readonly Call[] {
+    return [...this.#calls.values()].filter((call) => call.runId === runId && call.activation === activation);
+  }
+}
