@@ -15,7 +15,7 @@ export function breakerToJson(breaker: Breaker, clock: Clock): Json {
     case "open":
       return { state, generation, opens: breaker.opens, untilAtMs: atMs(breaker.untilMs) };
     case "half-open":
-      return { state, generation, opens: breaker.opens, passed: breaker.passed, leases: breaker.leases.map(({ id, untilMs }) => ({ id, untilAtMs: atMs(untilMs) })) };
+      return { state, generation, opens: breaker.opens, good: breaker.good, bad: breaker.bad, leases: breaker.leases.map(({ id, untilMs }) => ({ id, untilAtMs: atMs(untilMs) })) };
   }
 }
 
@@ -32,7 +32,7 @@ export function breakerFromJson(stored: Json, clock: Clock, { openMaxMs, probeLe
     case "half-open": {
       const leases = Array.isArray(stored["leases"]) ? stored["leases"].filter(isJsonObject) : [];
       return {
-        state: "half-open", generation, opens: Number(stored["opens"]), passed: Number(stored["passed"]),
+        state: "half-open", generation, opens: Number(stored["opens"]), good: Number(stored["good"]), bad: Number(stored["bad"]),
         leases: leases.map((lease) => ({ id: String(lease["id"]), untilMs: until(lease["untilAtMs"], probeLeaseMs) })),
       };
     }

@@ -27,11 +27,35 @@ function openBreaker(nowMs = 0): Extract<Breaker, { readonly state: "open" }> {
 }
 
 describe("a closed breaker", () => {
-  it("opens when half of at least ten calls in a minute were bad, and not before", () => {
-    expect(calls(closedBreaker(), many(9, "bad")).state).toBe("closed");
+  it("opens when more than half of at least ten calls in a minute were bad, beyond chance, and not before", () => {
+    const opensAt = (count: number): number => {
+      for (let bad = 1; bad <= count; bad++) {
+        const last = calls(closedBreaker(), [...many(bad - 1, "bad").slice(0, 9), ...many(count - bad, "good"), ...many(bad - 10, "bad")]);
+        if (last.state !== "closed" || call(last, "bad", 0).state === "open") return bad;
+      }
+      return Number.NaN;
+    };
+
+    expect(opensAt(9)).toBeNaN();
+    expect([10, 20, 100].map(opensAt)).toEqual([8, 13, 57]);
     expect(calls(closedBreaker(), many(10, "bad")).state).toBe("open");
-    expect(calls(closedBreaker(), [...many(6, "good"), ...many(5, "bad")]).state).toBe("closed");
-    expect(calls(closedBreaker(), [...many(5, "good"), ...many(5, "bad")]).state).toBe("open");
+  });
+
+  it("stays closed for a day of bursts of which three of ten calls fail", () => {
+    const chance = seededRandom("three of ten");
+    let breaker = closedBreaker();
+    let opened = 0;
+    for (let minute = 0; minute < 1_440; minute++) {
+      for (let count = 0; count < 200; count++) {
+        breaker = call(breaker, chance.next() < 0.3 ? "bad" : "good", minute * 60_000 + count);
+        if (breaker.state !== "open") continue;
+        opened++;
+        breaker = closedBreaker();
+      }
+    }
+
+    // Three times in 288,000 calls; by the share alone it would be about 370 times.
+    expect(opened).toBeLessThan(15);
   });
 
   it("counts calls that were slow as bad, and none that say nothing of the dependency", () => {
@@ -111,17 +135,29 @@ describe("a half-open breaker", () => {
     expect(passesOf("c")).toHaveLength(1_000);
   });
 
-  it("opens again for longer when a probe fails, whatever the others come to", () => {
+  it("opens again for longer when the first probe fails, or half of those after it, whatever the others come to", () => {
     const opened = openBreaker();
     const nowMs = opened.untilMs;
-    const first = admit(opened, "first", nowMs, config);
-    let breaker = settle(first.breaker, first.pass as Pass, "good", nowMs, config, random);
-    const second = admit(breaker, "second", nowMs, config);
-    const third = admit(second.breaker, "third", nowMs, config);
-    breaker = settle(third.breaker, second.pass as Pass, "bad", nowMs, config, random);
+    expect(call(opened, "bad", nowMs)).toMatchObject({ state: "open", opens: 2 });
+
+    let breaker = call(opened, "good", nowMs);
+    const passes: Pass[] = [];
+    for (const id of ["second", "third", "fourth"]) {
+      const admission = admit(breaker, id, nowMs, config);
+      breaker = admission.breaker;
+      passes.push(admission.pass as Pass);
+    }
+    for (const pass of passes.slice(0, 2)) breaker = settle(breaker, pass, "bad", nowMs, config, random);
 
     expect(breaker).toMatchObject({ state: "open", opens: 2 });
-    expect(settle(breaker, third.pass as Pass, "good", nowMs, config, random)).toBe(breaker);
+    expect(settle(breaker, passes[2] as Pass, "good", nowMs, config, random)).toBe(breaker);
+  });
+
+  it("closes though one of three failed behind the first: a provider that fails now and then is not shut out", () => {
+    const opened = openBreaker();
+    const breaker = (["good", "bad", "good", "good"] as const).reduce<Breaker>((now, end) => call(now, end, opened.untilMs), opened);
+
+    expect(breaker).toEqual(closedBreaker(3));
   });
 
   it("gives the place of a probe that was lost to the next caller, and of the lost one takes nothing", () => {
@@ -135,7 +171,7 @@ describe("a half-open breaker", () => {
 
     expect(next.pass).not.toBeNull();
     expect(settle(next.breaker, lost.pass as Pass, "bad", overMs, config, random)).toBe(next.breaker);
-    expect(settle(next.breaker, next.pass as Pass, "good", overMs, config, random)).toMatchObject({ state: "half-open", passed: 1 });
+    expect(settle(next.breaker, next.pass as Pass, "good", overMs, config, random)).toMatchObject({ state: "half-open", good: 1 });
   });
 
   it("gives the place of a probe that says nothing to the next caller", () => {

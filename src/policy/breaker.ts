@@ -5,14 +5,14 @@ export interface BreakerConfig {
   readonly windowMs: number;
   /** Fewer calls in the window decide nothing. */
   readonly callsMin: number;
-  /** Share of calls in the window that failed or were slow, from which on it opens. */
+  /** It opens when more than this share of the calls in the window failed or were slow, beyond chance: 8 of 10, 57 of 100 at a half. */
   readonly badRatioMax: number;
   /** A call that succeeds only after this long counts as bad. */
   readonly slowMs: number;
   /** How long it stays open the first time; the nth time in a row n times as long. */
   readonly openBaseMs: number;
   readonly openMaxMs: number;
-  /** Calls that must succeed, after the first probe did, before it closes. They may be made at once. */
+  /** Calls that are made, after the first probe succeeded, before it closes or opens again by the share of them that were bad. They may be made at once. */
   readonly trialsMax: number;
   /** A probe that does not come back in this time is taken for lost: the next caller may probe. */
   readonly probeLeaseMs: number;
@@ -42,9 +42,11 @@ export type Breaker =
   | { readonly state: "closed"; readonly generation: number; readonly slices: readonly Slice[] }
   /** `opens`: how often in a row. */
   | { readonly state: "open"; readonly generation: number; readonly opens: number; readonly untilMs: number }
-  | { readonly state: "half-open"; readonly generation: number; readonly opens: number; readonly passed: number; readonly leases: readonly Lease[] }
+  | { readonly state: "half-open"; readonly generation: number; readonly opens: number; readonly good: number; readonly bad: number; readonly leases: readonly Lease[] }
   /** A person keeps it so. */
   | { readonly state: "isolated"; readonly generation: number; readonly reason: string };
+
+type HalfOpen = Extract<Breaker, { readonly state: "half-open" }>;
 
 /** Who was let through, handed back with what came of it. */
 export interface Pass {
@@ -76,10 +78,10 @@ export function admit(breaker: Breaker, id: string, nowMs: number, config: Break
       return { breaker, pass: null, retryAtMs: null };
     case "open":
       if (nowMs < breaker.untilMs) return { breaker, pass: null, retryAtMs: breaker.untilMs };
-      return admit({ state: "half-open", generation: generation + 1, opens: breaker.opens, passed: 0, leases: [] }, id, nowMs, config);
+      return admit({ state: "half-open", generation: generation + 1, opens: breaker.opens, good: 0, bad: 0, leases: [] }, id, nowMs, config);
     case "half-open": {
       const leases = breaker.leases.filter(({ untilMs }) => untilMs > nowMs);
-      if (leases.length >= placesFor(breaker.passed, config)) {
+      if (leases.length >= placesFor(breaker, config)) {
         return { breaker: { ...breaker, leases }, pass: null, retryAtMs: leases.reduce((least, { untilMs }) => Math.min(least, untilMs), nowMs + config.askAgainMs) };
       }
       return { breaker: { ...breaker, leases: [...leases, { id, untilMs: nowMs + config.probeLeaseMs }] }, pass: { id, generation } };
@@ -87,9 +89,9 @@ export function admit(breaker: Breaker, id: string, nowMs: number, config: Break
   }
 }
 
-/** One probe first; when it has succeeded, as many as are still to succeed. */
-function placesFor(passed: number, { trialsMax }: BreakerConfig): number {
-  return passed === 0 ? 1 : 1 + trialsMax - passed;
+/** One probe first; when it has succeeded, as many as are still to be made. */
+function placesFor({ good, bad }: HalfOpen, { trialsMax }: BreakerConfig): number {
+  return good === 0 ? 1 : 1 + trialsMax - good - bad;
 }
 
 /** Takes what came of a call that was let through. */
@@ -98,11 +100,11 @@ export function settle(breaker: Breaker, pass: Pass, end: CallEnd, nowMs: number
   if (breaker.state === "closed") return end === "none" ? breaker : judgeWindow(breaker, end, nowMs, config, random);
   // A probe whose lease is over has been replaced: the one that came after it decides.
   if (breaker.state !== "half-open" || !breaker.leases.some(({ id, untilMs }) => id === pass.id && untilMs > nowMs)) return breaker;
-  if (end === "bad") return opened(breaker.generation, breaker.opens + 1, nowMs, config, random);
-  const leases = breaker.leases.filter(({ id }) => id !== pass.id);
-  if (end === "none") return { ...breaker, leases };
-  const passed = breaker.passed + 1;
-  return passed > config.trialsMax ? closedBreaker(breaker.generation + 1) : { ...breaker, leases, passed };
+  const good = breaker.good + (end === "good" ? 1 : 0);
+  const bad = breaker.bad + (end === "bad" ? 1 : 0);
+  if (end === "bad" && (good === 0 || bad / config.trialsMax >= config.badRatioMax)) return opened(breaker.generation, breaker.opens + 1, nowMs, config, random);
+  if (good + bad > config.trialsMax) return closedBreaker(breaker.generation + 1);
+  return { ...breaker, good, bad, leases: breaker.leases.filter(({ id }) => id !== pass.id) };
 }
 
 /** How a call counts that ended well after `durationMs`. */
@@ -124,8 +126,16 @@ function judgeWindow(breaker: Extract<Breaker, { readonly state: "closed" }>, en
     bad += slice.bad;
   }
   // Success never opens it, though the share of failures may still be high.
-  if (end === "bad" && calls >= config.callsMin && bad / calls >= config.badRatioMax) return opened(breaker.generation, 1, nowMs, config, random);
+  if (end === "bad" && calls >= config.callsMin && isBeyondChance(bad, calls, config.badRatioMax)) return opened(breaker.generation, 1, nowMs, config, random);
   return { ...breaker, slices };
+}
+
+/** One-sided, 90 %. */
+const deviations = 1.28;
+
+/** True when so many are bad that a dependency of which fewer than this share is bad would hardly show it. Of ten calls the share alone says little: three of ten that fail would shut it now and then. */
+function isBeyondChance(bad: number, calls: number, share: number): boolean {
+  return bad >= Math.min(calls, calls * share + deviations * Math.sqrt(calls * share * (1 - share)));
 }
 
 function noted(slices: readonly Slice[], bad: number, nowMs: number, { windowMs }: BreakerConfig): readonly Slice[] {
