@@ -7,8 +7,6 @@ export interface BreakerConfig {
   readonly callsMin: number;
   /** It opens when more than this share of the calls in the window failed or were slow, beyond chance: 8 of 10, 57 of 100 at a half. */
   readonly badRatioMax: number;
-  /** A call that succeeds only after this long counts as bad. */
-  readonly slowMs: number;
   /** How long it stays open the first time; the nth time in a row n times as long. */
   readonly openBaseMs: number;
   readonly openMaxMs: number;
@@ -20,7 +18,7 @@ export interface BreakerConfig {
   readonly askAgainMs: number;
 }
 
-export const breakerDefaults: BreakerConfig = { windowMs: 60_000, callsMin: 10, badRatioMax: 0.5, slowMs: 300_000, openBaseMs: 30_000, openMaxMs: 300_000, trialsMax: 3, probeLeaseMs: 60_000, askAgainMs: 5_000 };
+export const breakerDefaults: BreakerConfig = { windowMs: 60_000, callsMin: 10, badRatioMax: 0.5, openBaseMs: 30_000, openMaxMs: 300_000, trialsMax: 3, probeLeaseMs: 60_000, askAgainMs: 5_000 };
 
 /** Calls that ended in one tenth of the window. */
 interface Slice {
@@ -105,11 +103,6 @@ export function settle(breaker: Breaker, pass: Pass, end: CallEnd, nowMs: number
   if (end === "bad" && (good === 0 || bad / config.trialsMax >= config.badRatioMax)) return opened(breaker.generation, breaker.opens + 1, nowMs, config, random);
   if (good + bad > config.trialsMax) return closedBreaker(breaker.generation + 1);
   return { ...breaker, good, bad, leases: breaker.leases.filter(({ id }) => id !== pass.id) };
-}
-
-/** How a call counts that ended well after `durationMs`. */
-export function endOfSuccess(durationMs: number, { slowMs }: BreakerConfig): CallEnd {
-  return durationMs > slowMs ? "bad" : "good";
 }
 
 /** Lets nothing through until a person closes it. */

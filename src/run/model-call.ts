@@ -13,7 +13,7 @@ import { isUnbilled, reserveForCall, settleWrite } from "./model-money.ts";
 import { budgetSignal, computeDurableRetryMs, type Parked, parkedToJson, parseParked } from "./parked.ts";
 import { createStepLog, placeOf, type RecordPlace, recordWrite, type StepLog } from "./run-record.ts";
 import type { RunScope, RunServices } from "./run-services.ts";
-import { parkedByBreaker, throughBreaker } from "./through-breaker.ts";
+import { isRefusedByBreaker, parkedByBreaker, throughBreaker } from "./through-breaker.ts";
 
 /** What one model call came to, whichever way it was made. */
 export interface ModelAnswer {
@@ -89,7 +89,7 @@ async function tryCall(scope: RunScope, execution: StepExecution, plan: ModelCal
   last.reservation = null;
   const call = await plan.prepare(execution);
   last.call = call;
-  return await throughBreaker(scope, { dependency: call.modelId, signal: execution.signal, endOf: endOfModelCall, log }, () => payAndPerform(scope, execution, call, last));
+  return await throughBreaker(scope, { dependency: call.modelId, signal: execution.signal, endOf: endOfModelCall, slowMs: slowModelCallMs, log }, () => payAndPerform(scope, execution, call, last));
 }
 
 async function payAndPerform(scope: RunScope, execution: StepExecution, call: PreparedCall, last: LastTry): Promise<ModelAnswer> {
@@ -123,7 +123,7 @@ function successRecord(scope: RunScope, place: RecordPlace, call: PreparedCall |
 }
 
 function failureRecord(scope: RunScope, place: RecordPlace, call: PreparedCall | null, error: unknown, durationMs: number): Write {
-  if (isLonghaulError(error) && error.code === "BREAKER_OPEN") {
+  if (isRefusedByBreaker(error)) {
     return recordWrite(scope, place, { event_type: "breaker", result: "refused", simulated: call?.simulated ?? false, reason: messageOf(error), data: { ...error.details } });
   }
   return recordWrite(scope, place, {
@@ -141,6 +141,9 @@ function budgetRecord(scope: RunScope, place: RecordPlace, call: PreparedCall | 
   const data = isLonghaulError(error) ? error.details : {};
   return recordWrite(scope, place, { event_type: "budget", result: "refused", simulated: call?.simulated ?? false, reason: messageOf(error), data });
 }
+
+/** A provider whose calls take longer, of the 10 min that they may take, is as good as down. */
+const slowModelCallMs = 300_000;
 
 /** What a failed call says of the provider: whether it could have answered. */
 function endOfModelCall(error: unknown): CallEnd {
@@ -162,7 +165,7 @@ function endOfModelCall(error: unknown): CallEnd {
 
 /** What a failed call waits for and how long; null when trying again cannot help. */
 function toParked(error: unknown, round: number, { clock, random }: RunServices): Parked | null {
-  if (isLonghaulError(error) && error.code === "BREAKER_OPEN") return parkedByBreaker(error, random);
+  if (isRefusedByBreaker(error)) return parkedByBreaker(error, random);
   if (isLonghaulError(error) && error.code === "BUDGET_EXCEEDED") {
     const { resetsAtMs } = error.details;
     return { parked: "budget", forMs: typeof resetsAtMs === "number" ? Math.max(1, resetsAtMs - clock.now()) : null, signal: budgetSignal, effectKey: null };

@@ -1,24 +1,28 @@
 import { isLonghaulError, type LonghaulError } from "../base/error.ts";
 import { formatDuration } from "../base/duration.ts";
 import type { Random } from "../base/random.ts";
-import { breakerDefaults, type CallEnd, endOfSuccess } from "../policy/breaker.ts";
+import type { CallEnd } from "../policy/breaker.ts";
 import type { BreakerChange } from "../policy/breakers.ts";
 import type { Parked } from "./parked.ts";
 import type { StepLog } from "./run-record.ts";
 import type { RunScope } from "./run-services.ts";
 
-export interface GuardedCall {
+export interface GuardedCall<T> {
   readonly dependency: string;
   readonly signal: AbortSignal;
   /** What a failure says of the dependency. */
   readonly endOf: (error: unknown) => CallEnd;
+  /** What a result says of it. Default: good. */
+  readonly endOfResult?: (result: T) => CallEnd;
+  /** A good call that took longer counts as bad. Default: none does. */
+  readonly slowMs?: number;
   readonly log: StepLog;
 }
 
 /** Calls a dependency if its breaker lets the call through, and tells the breaker what came of it. @throws {BREAKER_OPEN} when it does not. */
-export async function throughBreaker<T>({ services }: RunScope, call: GuardedCall, body: () => Promise<T>): Promise<T> {
+export async function throughBreaker<T>({ services }: RunScope, call: GuardedCall<T>, body: () => Promise<T>): Promise<T> {
   const { breakers, clock } = services;
-  const { dependency, signal, endOf, log } = call;
+  const { dependency, signal, endOf, endOfResult = () => "good", slowMs = Number.POSITIVE_INFINITY, log } = call;
   const pass = await breakers.enter(dependency);
   const leave = async (end: CallEnd): Promise<void> => {
     const change = await breakers.leave(dependency, pass, end);
@@ -27,7 +31,9 @@ export async function throughBreaker<T>({ services }: RunScope, call: GuardedCal
   const startedMs = clock.monotonicMs();
   try {
     const result = await body();
-    await leave(endOfSuccess(clock.monotonicMs() - startedMs, breakerDefaults));
+    const isSlow = clock.monotonicMs() - startedMs > slowMs;
+    const end = endOfResult(result);
+    await leave(signal.aborted ? "none" : end === "good" && isSlow ? "bad" : end);
     return result;
   } catch (error) {
     await leave(signal.aborted ? "none" : endOf(error));
@@ -35,12 +41,16 @@ export async function throughBreaker<T>({ services }: RunScope, call: GuardedCal
   }
 }
 
+export function isRefusedByBreaker(error: unknown): error is LonghaulError {
+  return isLonghaulError(error) && error.code === "BREAKER_OPEN";
+}
+
 /** Runs that wait for one breaker come back over this time, not all at once. */
 const spreadMs = 10_000;
 
 /** The run waits outside, with no slot and no attempt used up. */
 export function parkedByBreaker(error: LonghaulError, random: Random): Parked {
-  const afterMs = isLonghaulError(error) && typeof error.retry === "object" ? error.retry.afterMs : 0;
+  const afterMs = typeof error.retry === "object" ? error.retry.afterMs : 0;
   return { parked: "breaker", forMs: Math.max(1, Math.ceil(afterMs + spreadMs * random.next())), signal: null, effectKey: null };
 }
 

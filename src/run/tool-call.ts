@@ -2,13 +2,15 @@ import { orAborted, orTakenOver } from "../base/abort.ts";
 import { LonghaulError, messageOf } from "../base/error.ts";
 import { isJsonObject, type Json, type JsonObject } from "../base/json.ts";
 import type { StepExecution, StepEnd } from "../engine/engine.ts";
+import type { CallEnd } from "../policy/breaker.ts";
 import type { ToolCallPart, ToolResultPart } from "../record/message.ts";
 import type { EffectState } from "../store/store.ts";
 import type { Tool, ToolCallOptions, ToolResult } from "../tool/tool.ts";
 import { withHeartbeat } from "./heartbeat.ts";
 import { decidedSuffix, ownSignalPrefix, type Parked, parkedToJson, parseParked } from "./parked.ts";
-import { placeOf, recordWrite } from "./run-record.ts";
+import { createStepLog, placeOf, recordWrite, type StepLog } from "./run-record.ts";
 import type { RunScope } from "./run-services.ts";
+import { isRefusedByBreaker, parkedByBreaker, throughBreaker } from "./through-breaker.ts";
 
 /**
  * One tool call as durable steps.
@@ -23,10 +25,14 @@ export async function callTool(scope: RunScope, name: string, call: ToolCallPart
   for (let effectKey: string | null = null; ; ) {
     const key: string | null = effectKey;
     const value = await scope.engine.step({ kind: "tool", name }, (execution) =>
-      withHeartbeat(scope, execution, name, () => toolStep(scope, { execution, key: key ?? execution.idempotencyKey, call }, tools)),
+      withHeartbeat(scope, execution, name, () => toolStep(scope, { execution, key: key ?? execution.idempotencyKey, call, log: createStepLog(scope, placeOf(execution)) }, tools)),
     );
     const parked = parseParked(value);
     if (parked === null) return toResultPart(call, value);
+    if (parked.parked === "breaker") {
+      await scope.engine.wait({ name: `${name}/parked`, reason: parked.parked, timeoutMs: parked.forMs ?? 1 });
+      continue;
+    }
     effectKey = parked.effectKey;
     const settled = await waitForDecision(scope, name, parked);
     if (settled !== null) return toResultPart(call, settled);
@@ -39,6 +45,7 @@ interface Attempt {
   /** The same at every attempt, also when a human has it made again. */
   readonly key: string;
   readonly call: ToolCallPart;
+  readonly log: StepLog;
 }
 
 async function toolStep(scope: RunScope, attempt: Attempt, open: () => Promise<readonly Tool[]>): Promise<StepEnd> {
@@ -47,10 +54,30 @@ async function toolStep(scope: RunScope, attempt: Attempt, open: () => Promise<r
   const found = await findTool(call.toolName, open, execution.signal);
   if ("ok" in found) return withoutTool(scope, attempt, found, startedMs);
   const options: ToolCallOptions = { signal: execution.signal, idempotencyKey: key, taskId: scope.engine.task.id, runId: scope.engine.runId };
-  if (found.effect === "once") return onceStep(scope, attempt, found, options, startedMs);
-  const result = await found.call(call.input, options);
-  throwIfCanceled(result, execution);
-  return finish(scope, attempt, result, startedMs);
+  try {
+    if (found.effect === "once") return await onceStep(scope, attempt, found, options, startedMs);
+    const result = await callThroughBreaker(scope, attempt, found, options);
+    throwIfCanceled(result, execution);
+    return finish(scope, attempt, result, startedMs);
+  } catch (error) {
+    if (!isRefusedByBreaker(error)) throw error;
+    return parkForBreaker(scope, attempt, error);
+  }
+}
+
+function callThroughBreaker(scope: RunScope, { execution, call, log }: Attempt, tool: Tool, options: ToolCallOptions): Promise<ToolResult> {
+  return throughBreaker(scope, { dependency: tool.dependency, signal: execution.signal, endOf: () => "none", endOfResult: endOfToolCall, log }, () => tool.call(call.input, options));
+}
+
+/** What a result says of the tool or its server: whether it could have answered. */
+function endOfToolCall(result: ToolResult): CallEnd {
+  if (result.ok) return "good";
+  return result.kind === "timeout" || result.kind === "unavailable" ? "bad" : "none";
+}
+
+function parkForBreaker(scope: RunScope, { execution, call, log }: Attempt, error: LonghaulError): StepEnd {
+  const record = recordWrite(scope, placeOf(execution), { event_type: "breaker", tool_name: call.toolName, result: "refused", reason: error.message, data: { ...error.details } });
+  return { outcome: { ok: true, value: parkedToJson(parkedByBreaker(error, scope.services.random)) }, writes: [record, ...log.writes] };
 }
 
 async function findTool(name: string, open: () => Promise<readonly Tool[]>, signal: AbortSignal): Promise<Tool | Extract<ToolResult, { ok: false }>> {
@@ -86,12 +113,22 @@ async function onceStep(scope: RunScope, attempt: Attempt, tool: Tool, options: 
     if (earlier === null) return park(scope, attempt, "an earlier attempt was interrupted");
     if (earlier.happened) return finish(scope, attempt, earlier.result, startedMs, key);
   }
-  const result = await tool.call(call.input, options);
+  const result = await callIntended(scope, attempt, tool, options);
   throwIfCanceled(result, execution);
   if (!isUncertain(result, tool)) return finish(scope, attempt, result, startedMs, key);
   const looked = await reconcile(tool, call.input, options);
   if (looked === null) return park(scope, attempt, result.message);
   return finish(scope, attempt, looked.happened ? looked.result : result, startedMs, key);
+}
+
+/** An intent whose call the breaker did not let through is withdrawn: nothing happened. */
+async function callIntended(scope: RunScope, attempt: Attempt, tool: Tool, options: ToolCallOptions): Promise<ToolResult> {
+  try {
+    return await callThroughBreaker(scope, attempt, tool, options);
+  } catch (error) {
+    if (isRefusedByBreaker(error)) await orAborted(options.signal, () => scope.services.store.effects.withdraw(attempt.key));
+    throw error;
+  }
 }
 
 type Known = { readonly happened: true; readonly result: ToolResult } | { readonly happened: false } | null;
@@ -118,7 +155,7 @@ function throwIfCanceled(result: ToolResult, execution: StepExecution): void {
   if (!result.ok && result.kind === "canceled") throw execution.signal.reason instanceof Error ? execution.signal.reason : new LonghaulError("TASK_CANCELED", result.message);
 }
 
-function park(scope: RunScope, { execution, key, call }: Attempt, why: string): StepEnd {
+function park(scope: RunScope, { execution, key, call, log }: Attempt, why: string): StepEnd {
   const signal = `${ownSignalPrefix}effect:${execution.idempotencyKey}`;
   const parked: Parked = { parked: "unknown-effect", forMs: null, signal, effectKey: key };
   const write = recordWrite(scope, placeOf(execution), {
@@ -129,7 +166,7 @@ function park(scope: RunScope, { execution, key, call }: Attempt, why: string): 
     reason: `It is not known whether this call happened: ${why}. Look, then decide: longhaul approve`,
     data: { signal, key },
   });
-  return { outcome: { ok: true, value: parkedToJson(parked) }, writes: [write] };
+  return { outcome: { ok: true, value: parkedToJson(parked) }, writes: [write, ...log.writes] };
 }
 
 /** Waits for a human's word; null means that the call is to be made again. Anything else that comes is not taken for one. */
@@ -155,7 +192,7 @@ function decidedResult(decision: "happened" | "fail", result: Json | undefined):
 }
 
 /** The end of a call that has a result. With `effectKey` it closes the intent. */
-function finish(scope: RunScope, { execution, call }: Attempt, raw: ToolResult, startedMs: number, effectKey?: string): StepEnd {
+function finish(scope: RunScope, { execution, call, log }: Attempt, raw: ToolResult, startedMs: number, effectKey?: string): StepEnd {
   const result = scope.services.hideSecrets(resultToJson(raw));
   const record = recordWrite(scope, placeOf(execution), {
     event_type: "tool_call",
@@ -166,7 +203,7 @@ function finish(scope: RunScope, { execution, call }: Attempt, raw: ToolResult, 
     reason: raw.ok ? null : `${raw.kind}: ${raw.message}`,
     data: { callId: call.callId },
   });
-  return { outcome: { ok: true, value: result }, writes: effectKey === undefined ? [record] : [record, { type: "effect.complete", key: effectKey, result }] };
+  return { outcome: { ok: true, value: result }, writes: [record, ...(effectKey === undefined ? [] : [{ type: "effect.complete", key: effectKey, result } as const]), ...log.writes] };
 }
 
 function toArguments(input: Json): JsonObject {

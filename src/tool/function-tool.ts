@@ -41,6 +41,7 @@ export function functionTool<S extends Schema>(spec: FunctionToolSpec<S>, { cloc
   }
   const tool: Tool = {
     name, description, inputSchema, effect, timeoutMs,
+    dependency: `tool ${name}`,
     call: (input, options) => callFunction(spec, { clock, timeoutMs, input, options }),
   };
   if (reconcile === undefined) return tool;

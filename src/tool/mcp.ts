@@ -93,6 +93,7 @@ class McpSource implements ToolSource {
       description: tool.description ?? tool.title ?? "",
       inputSchema: tool.inputSchema as unknown as JsonObject,
       effect: effectOf(this.#spec, tool.name),
+      dependency: `MCP server ${this.name}`,
       timeoutMs: this.#connectTimeoutMs + this.#requestTimeoutMs,
       call: (input, options) => this.#call(tool, input, options),
     };

@@ -9,6 +9,8 @@ export interface Tool {
   readonly description: string;
   readonly inputSchema: JsonObject;
   readonly effect: Effect;
+  /** What fails when it fails: the tool itself, or the server that has it. Tools of one dependency share a breaker. */
+  readonly dependency: string;
   readonly timeoutMs: number;
   call(input: Json, options: ToolCallOptions): Promise<ToolResult>;
   /** After a crash with an unknown outcome of a `once` call: did it happen? Absent: a human decides. */
