@@ -1,5 +1,5 @@
 import { type Clock, sleep } from "../base/clock.ts";
-import { isLonghaulError, type RetryAdvice } from "../base/error.ts";
+import { isLonghaulError, type LonghaulError, type RetryAdvice } from "../base/error.ts";
 import type { Random } from "../base/random.ts";
 import { computeBackoffDelayMs } from "./backoff.ts";
 import type { RetryQuota, RetryTokens } from "./retry-quota.ts";
@@ -81,8 +81,8 @@ export async function withRetry<T>(options: WithRetryOptions, body: (attempt: nu
       return result;
     } catch (error) {
       signal?.throwIfAborted();
-      // Nothing was tried: whoever waits for a breaker waits outside, and uses no attempt up.
-      if (isLonghaulError(error) && error.code === "BREAKER_OPEN") throw error;
+      // Nothing was tried: whoever waits for that waits outside, and uses no attempt up.
+      if (isNotTried(error)) throw error;
       const baseMs = options.baseMs ?? defaultBaseMs(error);
       const decision = computeRetry({ attempt, attemptsMax, advice: adviceOf(error), baseMs, capMs, parkAfterMs, random });
       if (decision.kind !== "retry") throw error;
@@ -93,6 +93,11 @@ export async function withRetry<T>(options: WithRetryOptions, body: (attempt: nu
       await sleep(clock, decision.delayMs, signal);
     }
   }
+}
+
+/** True when a call was held back and not made. */
+export function isNotTried(error: unknown): error is LonghaulError {
+  return isLonghaulError(error) && (error.code === "BREAKER_OPEN" || error.code === "LIMITER_CLOSED");
 }
 
 function adviceOf(error: unknown): RetryAdvice {

@@ -1,9 +1,10 @@
 import { orAborted } from "../base/abort.ts";
-import { isLonghaulError, messageOf } from "../base/error.ts";
+import { isLonghaulError, type LonghaulError, messageOf } from "../base/error.ts";
+import type { Random } from "../base/random.ts";
 import type { Json, JsonObject } from "../base/json.ts";
 import type { StepEnd, StepExecution } from "../engine/engine.ts";
 import type { CallEnd } from "../policy/breaker.ts";
-import { retryDefaults, withRetry } from "../policy/retry.ts";
+import { isNotTried, retryDefaults, withRetry } from "../policy/retry.ts";
 import { toFailure } from "../record/failure.ts";
 import { totalTokens, type Usage } from "../record/usage.ts";
 import type { Write } from "../record/write.ts";
@@ -89,6 +90,7 @@ async function tryCall(scope: RunScope, execution: StepExecution, plan: ModelCal
   last.reservation = null;
   const call = await plan.prepare(execution);
   last.call = call;
+  scope.services.cooldowns.assertOpen(call.modelId);
   return await throughBreaker(scope, { dependency: call.modelId, signal: execution.signal, endOf: endOfModelCall, slowMs: slowModelCallMs, log }, () => payAndPerform(scope, execution, call, last));
 }
 
@@ -98,6 +100,7 @@ async function payAndPerform(scope: RunScope, execution: StepExecution, call: Pr
   try {
     return await call.perform();
   } catch (error) {
+    if (isLonghaulError(error) && error.code === "MODEL_THROTTLED" && typeof error.retry === "object") scope.services.cooldowns.note(call.modelId, error.retry.afterMs);
     if (!execution.signal.aborted && isUnbilled(error)) {
       await orAborted(execution.signal, () => scope.services.store.money.release(reservation.id));
       last.reservation = null;
@@ -123,8 +126,9 @@ function successRecord(scope: RunScope, place: RecordPlace, call: PreparedCall |
 }
 
 function failureRecord(scope: RunScope, place: RecordPlace, call: PreparedCall | null, error: unknown, durationMs: number): Write {
-  if (isRefusedByBreaker(error)) {
-    return recordWrite(scope, place, { event_type: "breaker", result: "refused", simulated: call?.simulated ?? false, reason: messageOf(error), data: { ...error.details } });
+  if (isNotTried(error)) {
+    const kind = isRefusedByBreaker(error) ? ({ event_type: "breaker" } as const) : ({ event_type: "park" } as const);
+    return recordWrite(scope, place, { ...kind, result: "refused", simulated: call?.simulated ?? false, reason: messageOf(error), data: { ...error.details } });
   }
   return recordWrite(scope, place, {
     // What failed before there was a call (a tool server, a missing key) is not counted as one.
@@ -144,6 +148,12 @@ function budgetRecord(scope: RunScope, place: RecordPlace, call: PreparedCall | 
 
 /** A provider whose calls take longer, of the 10 min that they may take, is as good as down. */
 const slowModelCallMs = 300_000;
+
+/** Those who were held back come back one after the other, over half of the time that they waited: together they would reach the limit again at once. */
+function afterCooldownMs({ retry }: LonghaulError, random: Random): number {
+  const afterMs = typeof retry === "object" ? retry.afterMs : 0;
+  return Math.ceil(afterMs + Math.max(1_000, afterMs / 2) * random.next());
+}
 
 /** What a failed call says of the provider: whether it could have answered. */
 function endOfModelCall(error: unknown): CallEnd {
@@ -166,6 +176,7 @@ function endOfModelCall(error: unknown): CallEnd {
 /** What a failed call waits for and how long; null when trying again cannot help. */
 function toParked(error: unknown, round: number, { clock, random }: RunServices): Parked | null {
   if (isRefusedByBreaker(error)) return parkedByBreaker(error, random);
+  if (isNotTried(error)) return { parked: "rate-limit", forMs: afterCooldownMs(error, random), signal: null, effectKey: null };
   if (isLonghaulError(error) && error.code === "BUDGET_EXCEEDED") {
     const { resetsAtMs } = error.details;
     return { parked: "budget", forMs: typeof resetsAtMs === "number" ? Math.max(1, resetsAtMs - clock.now()) : null, signal: budgetSignal, effectKey: null };

@@ -8,6 +8,7 @@ import type { Notifier } from "../notify/notify.ts";
 import { consoleNotifier } from "../notify/console.ts";
 import { webhookNotifier } from "../notify/webhook.ts";
 import { type BreakerMemory, Breakers } from "../policy/breakers.ts";
+import { Cooldowns } from "../policy/cooldowns.ts";
 import { RetryQuotas } from "../policy/retry-quota.ts";
 import { runMemory } from "../memory/run-memory.ts";
 import { type RecordFields, toLogRecord } from "../record/log-record.ts";
@@ -97,6 +98,7 @@ export async function openParts(definition: TeamDefinition, options: LiveTeamOpt
     team: name, clock, random: random.split("run"), ids, store: data.store, workers, memory: runMemory, hideSecrets: secrets.hide,
     breakers: new Breakers({ clock, random: random.split("breakers"), newId: () => ids("b"), memory: breakerMemory(data.store.meta) }),
     quotas: new RetryQuotas(),
+    cooldowns: new Cooldowns(clock),
     resolveModel: models.resolveModel,
     durableModel: models.durableModel,
     toolsOf: tools.toolsOf,
