@@ -1,4 +1,5 @@
 import type { Clock } from "../base/clock.ts";
+import { formatDuration } from "../base/duration.ts";
 import { LonghaulError } from "../base/error.ts";
 import type { Json } from "../base/json.ts";
 import type { Random } from "../base/random.ts";
@@ -124,6 +125,10 @@ export class Breakers {
 
 /** One that a person isolated is asked again as rarely as one that stays open. */
 function refusal(name: string, breaker: Breaker, afterMs: number): LonghaulError {
-  const why = breaker.state === "isolated" ? `a person keeps it so: ${breaker.reason}` : "most calls of it failed, and it is tried again soon";
-  return new LonghaulError("BREAKER_OPEN", `${name} is not called: ${why}.`, { retry: { afterMs }, details: { dependency: name, state: breaker.state, afterMs } });
+  return new LonghaulError("BREAKER_OPEN", `${name} ${whyRefused(breaker, afterMs)}.`, { retry: { afterMs }, details: { dependency: name, state: breaker.state, afterMs } });
+}
+
+function whyRefused(breaker: Breaker, afterMs: number): string {
+  if (breaker.state === "isolated") return `is not called: a person keeps it so: ${breaker.reason}`;
+  return breaker.state === "half-open" ? "is not called yet: other runs try whether it works again" : `is not called for another ${formatDuration(afterMs)}: most calls of it failed`;
 }
