@@ -1,4 +1,3 @@
-import { assert } from "../base/assert.ts";
 import type { Clock } from "../base/clock.ts";
 import { isJsonObject, type Json } from "../base/json.ts";
 import { type Breaker, type BreakerConfig, closedBreaker } from "./breaker.ts";
@@ -19,20 +18,20 @@ export function breakerToJson(breaker: Breaker, clock: Clock): Json {
   }
 }
 
-/** However the wall clock was set meanwhile, nothing lasts longer than the configuration lets it. */
+/** What cannot be read is closed: a call tells more than a text that somebody changed. However the wall clock was set meanwhile, nothing lasts longer than the configuration lets it. */
 export function breakerFromJson(stored: Json, clock: Clock, { openMaxMs, probeLeaseMs }: BreakerConfig): Breaker {
-  assert(isJsonObject(stored), "a breaker is kept as an object");
+  if (!isJsonObject(stored) || !Number.isSafeInteger(stored["generation"])) return closedBreaker();
   const generation = Number(stored["generation"]);
-  const until = (atMs: Json | undefined, maxMs: number): number => clock.monotonicMs() + Math.min(Math.max(0, Number(atMs) - clock.now()), maxMs);
+  const until = (atMs: Json | undefined, maxMs: number): number => clock.monotonicMs() + Math.min(Math.max(0, (Number(atMs) || 0) - clock.now()), maxMs);
   switch (stored["state"]) {
     case "isolated":
       return { state: "isolated", generation, reason: String(stored["reason"]) };
     case "open":
-      return { state: "open", generation, opens: Number(stored["opens"]), untilMs: until(stored["untilAtMs"], openMaxMs) };
+      return { state: "open", generation, opens: Number(stored["opens"]) || 1, untilMs: until(stored["untilAtMs"], openMaxMs) };
     case "half-open": {
       const leases = Array.isArray(stored["leases"]) ? stored["leases"].filter(isJsonObject) : [];
       return {
-        state: "half-open", generation, opens: Number(stored["opens"]), good: Number(stored["good"]), bad: Number(stored["bad"]),
+        state: "half-open", generation, opens: Number(stored["opens"]) || 1, good: Number(stored["good"]) || 0, bad: Number(stored["bad"]) || 0,
         leases: leases.map((lease) => ({ id: String(lease["id"]), untilMs: until(lease["untilAtMs"], probeLeaseMs) })),
       };
     }

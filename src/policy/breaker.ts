@@ -12,7 +12,7 @@ export interface BreakerConfig {
   readonly openMaxMs: number;
   /** Calls that are made, after the first probe succeeded, before it closes or opens again by the share of them that were bad. They may be made at once. */
   readonly trialsMax: number;
-  /** A probe that does not come back in this time is taken for lost: the next caller may probe. */
+  /** A probe that is out for this long leaves its place to the next caller. What it comes to later still counts. */
   readonly probeLeaseMs: number;
   /** While others probe, when to ask again at the latest. */
   readonly askAgainMs: number;
@@ -61,6 +61,8 @@ export type Admission =
   | { readonly breaker: Breaker; readonly pass: null; readonly retryAtMs: number | null };
 
 const slicesPerWindow = 10;
+/** Probes that are remembered, those included whose place another one has taken. */
+const leasesMax = 16;
 
 export function closedBreaker(generation = 0): Breaker {
   return { state: "closed", generation, slices: [] };
@@ -78,11 +80,11 @@ export function admit(breaker: Breaker, id: string, nowMs: number, config: Break
       if (nowMs < breaker.untilMs) return { breaker, pass: null, retryAtMs: breaker.untilMs };
       return admit({ state: "half-open", generation: generation + 1, opens: breaker.opens, good: 0, bad: 0, leases: [] }, id, nowMs, config);
     case "half-open": {
-      const leases = breaker.leases.filter(({ untilMs }) => untilMs > nowMs);
-      if (leases.length >= placesFor(breaker, config)) {
-        return { breaker: { ...breaker, leases }, pass: null, retryAtMs: leases.reduce((least, { untilMs }) => Math.min(least, untilMs), nowMs + config.askAgainMs) };
+      const held = breaker.leases.filter(({ untilMs }) => untilMs > nowMs);
+      if (held.length >= placesFor(breaker, config)) {
+        return { breaker, pass: null, retryAtMs: held.reduce((least, { untilMs }) => Math.min(least, untilMs), nowMs + config.askAgainMs) };
       }
-      return { breaker: { ...breaker, leases: [...leases, { id, untilMs: nowMs + config.probeLeaseMs }] }, pass: { id, generation } };
+      return { breaker: { ...breaker, leases: [...breaker.leases, { id, untilMs: nowMs + config.probeLeaseMs }].slice(-leasesMax) }, pass: { id, generation } };
     }
   }
 }
@@ -96,8 +98,7 @@ function placesFor({ good, bad }: HalfOpen, { trialsMax }: BreakerConfig): numbe
 export function settle(breaker: Breaker, pass: Pass, end: CallEnd, nowMs: number, config: BreakerConfig, random: Random): Breaker {
   if (pass.generation !== breaker.generation) return breaker;
   if (breaker.state === "closed") return end === "none" ? breaker : judgeWindow(breaker, end, nowMs, config, random);
-  // A probe whose lease is over has been replaced: the one that came after it decides.
-  if (breaker.state !== "half-open" || !breaker.leases.some(({ id, untilMs }) => id === pass.id && untilMs > nowMs)) return breaker;
+  if (breaker.state !== "half-open" || !breaker.leases.some(({ id }) => id === pass.id)) return breaker;
   const good = breaker.good + (end === "good" ? 1 : 0);
   const bad = breaker.bad + (end === "bad" ? 1 : 0);
   if (end === "bad" && (good === 0 || bad / config.trialsMax >= config.badRatioMax)) return opened(breaker.generation, breaker.opens + 1, nowMs, config, random);

@@ -5,7 +5,7 @@ import { seededRandom } from "../base/random.ts";
 import { VirtualClock } from "../base/virtual-clock.ts";
 import { breakerDefaults, type CallEnd, isolate, closedBreaker, type Pass } from "./breaker.ts";
 import { breakerToJson } from "./breaker-json.ts";
-import { type BreakerMemory, Breakers } from "./breakers.ts";
+import { type BreakerChange, type BreakerMemory, Breakers } from "./breakers.ts";
 
 const hourMs = 3_600_000;
 
@@ -28,9 +28,9 @@ function sharedMemory() {
   return { memory, asked, held };
 }
 
-function worker(memory: BreakerMemory, clock: VirtualClock, name = "w"): Breakers {
+function worker(memory: BreakerMemory, clock: VirtualClock, name = "w", onChange?: (change: BreakerChange) => void): Breakers {
   let ids = 0;
-  return new Breakers({ clock, memory, random: seededRandom(name), newId: () => `${name}${++ids}` });
+  return new Breakers({ clock, memory, random: seededRandom(name), newId: () => `${name}${++ids}`, ...(onChange === undefined ? {} : { onChange }) });
 }
 
 async function call(breakers: Breakers, end: CallEnd): Promise<void> {
@@ -70,18 +70,61 @@ describe("breakers", () => {
     expect(asked).toEqual({ loads: 12, swaps: 0 });
   });
 
-  it("say when one opens and closes, and for how long it lets nothing through", async () => {
+  it("tell of each change, and for how long one lets nothing through", async () => {
     const clock = new VirtualClock();
-    const breakers = worker(sharedMemory().memory, clock);
-    const passes = await Promise.all(Array.from({ length: 10 }, () => breakers.enter("m")));
-    const changes = await Promise.all(passes.map((pass) => breakers.leave("m", pass, "bad")));
-    expect(changes.filter((change) => change !== null)).toEqual([{ from: "closed", to: "open", openMs: await refusedMs(breakers) }]);
-    await clock.advance((await refusedMs(breakers)) ?? 0);
+    const changes: BreakerChange[] = [];
+    const breakers = worker(sharedMemory().memory, clock, "w", (change) => changes.push(change));
+    await open(breakers);
+    const openMs = await refusedMs(breakers);
+    expect(breakers.refusedForMs("m")).toBe(openMs);
+    await clock.advance(openMs ?? 0);
 
-    const told: unknown[] = [];
-    for (let probe = 0; probe < 4; probe++) told.push(await breakers.leave("m", await breakers.enter("m"), "good"));
+    for (let probe = 0; probe < 4; probe++) await call(breakers, "good");
 
-    expect(told).toEqual([null, null, null, { from: "half-open", to: "closed", openMs: null }]);
+    expect(changes).toEqual([
+      { dependency: "m", from: "closed", to: "open", openMs },
+      { dependency: "m", from: "open", to: "half-open", openMs: null },
+      { dependency: "m", from: "half-open", to: "closed", openMs: null },
+    ]);
+    expect(breakers.refusedForMs("m")).toBeNull();
+  });
+
+  it("write nothing for those whom they refuse", async () => {
+    const { memory, asked } = sharedMemory();
+    const clock = new VirtualClock();
+    const breakers = worker(memory, clock);
+    await open(breakers);
+    await clock.advance(36_000);
+    await breakers.enter("m");
+    const before = asked.swaps;
+
+    expect((await passesOf([breakers], 1_000)).length).toBe(0);
+
+    expect(asked.swaps).toBe(before);
+  });
+
+  it("fail no call when their memory fails, and go by what this process knows", async () => {
+    const clock = new VirtualClock();
+    const fails = () => Promise.reject(new Error("disk full"));
+    const breakers = worker({ load: fails, swap: fails }, clock);
+
+    await open(breakers);
+
+    expect(await refusedMs(breakers)).toBeGreaterThan(20_000);
+    await clock.advance(36_000);
+    for (let probe = 0; probe < 4; probe++) await call(breakers, "good");
+    expect(await passesOf([breakers], 100)).toHaveLength(100);
+  });
+
+  it("do not spin on a text that somebody changed by hand, and take what cannot be read for closed", async () => {
+    const clock = new VirtualClock();
+    let swaps = 0;
+    const breakers = worker({ load: async () => ({ state: "open" }), swap: async () => { swaps++; return false; } }, clock);
+
+    await open(breakers);
+
+    expect(swaps).toBe(10);
+    expect(await refusedMs(breakers)).toBeGreaterThan(20_000);
   });
 
   it("let as many probe of a thousand callers in three processes as of one", async () => {
@@ -97,6 +140,7 @@ describe("breakers", () => {
     for (const [breakers, pass] of second) await breakers.leave("m", pass, "good");
 
     expect([first.length, second.length]).toEqual([1, 3]);
+    await clock.advance(5_000);
     expect(await passesOf(workers, 334)).toHaveLength(1_002);
   });
 

@@ -10,8 +10,17 @@ import { breakerFromJson, breakerToJson } from "./breaker-json.ts";
 export interface BreakerMemory {
   /** Null when there is nothing of this name. */
   load(name: string): Promise<Json>;
-  /** Replaces what is there if it is still `before`, null for nothing. */
+  /** Replaces what is there if it is still `before`, null for nothing, or is `after` already. */
   swap(name: string, before: Json, after: Json): Promise<boolean>;
+}
+
+/** What became of a breaker. */
+export interface BreakerChange {
+  readonly dependency: string;
+  readonly from: Breaker["state"];
+  readonly to: Breaker["state"];
+  /** How long nothing is let through from now; null unless it opened. */
+  readonly openMs: number | null;
 }
 
 export interface BreakersOptions {
@@ -19,15 +28,9 @@ export interface BreakersOptions {
   readonly random: Random;
   readonly memory: BreakerMemory;
   readonly newId: () => string;
+  /** Told of each change of state, in the process that made it. */
+  readonly onChange?: (change: BreakerChange) => void;
   readonly config?: BreakerConfig;
-}
-
-/** What a call's end did to its breaker. */
-export interface BreakerChange {
-  readonly from: Breaker["state"];
-  readonly to: Breaker["state"];
-  /** How long nothing is let through from now; null unless it opened. */
-  readonly openMs: number | null;
 }
 
 interface Entry {
@@ -41,10 +44,12 @@ interface Entry {
 
 /** A breaker that seems closed is looked at again after this long, when a call asks: another worker may have opened it. */
 const lookAgainMs = 5_000;
+/** Tries against other processes that change the same breaker. What is still contended then is decided by what this process knows. */
+const triesMax = 10;
 
 /**
  * The breakers of a team, by dependency. While one is closed a call costs nothing but its count, in this process; each change of state is kept by
- * compare-and-set, so that of all workers as many probe as may.
+ * compare-and-set, so that of all workers as many probe as may. A memory that fails fails no call: breakers then go by what this process knows.
  */
 export class Breakers {
   readonly #options: BreakersOptions;
@@ -62,27 +67,31 @@ export class Breakers {
     return await this.#inTurn(name, async (entry) => {
       const nowMs = clock.monotonicMs();
       if (nowMs - entry.lookedAtMs >= lookAgainMs) await this.#look(name, entry);
-      for (;;) {
+      for (let tries = 1; ; tries++) {
         const admission = admit(entry.breaker, newId(), nowMs, this.#config);
-        if (!(await this.#keep(name, entry, admission.breaker))) continue;
+        if (!(await this.#keep(name, entry, admission.breaker, tries))) continue;
         if (admission.pass !== null) return admission.pass;
         throw refusal(name, entry.breaker, admission.retryAtMs === null ? this.#config.openMaxMs : Math.max(0, admission.retryAtMs - nowMs));
       }
     });
   }
 
-  /** Takes what came of a call that was let through. Null when the breaker stays as it was. */
-  async leave(name: string, pass: Pass, end: CallEnd): Promise<BreakerChange | null> {
+  /** Takes what came of a call that was let through. Never rejects: what is lost here a lease makes up for. */
+  async leave(name: string, pass: Pass, end: CallEnd): Promise<void> {
     const { clock, random } = this.#options;
-    return await this.#inTurn(name, async (entry) => {
-      for (;;) {
-        const nowMs = clock.monotonicMs();
-        const from = entry.breaker.state;
-        const settled = settle(entry.breaker, pass, end, nowMs, this.#config, random);
-        if (!(await this.#keep(name, entry, settled))) continue;
-        return from === settled.state ? null : { from, to: settled.state, openMs: settled.state === "open" ? settled.untilMs - nowMs : null };
+    await this.#inTurn(name, async (entry) => {
+      for (let tries = 1; ; tries++) {
+        const settled = settle(entry.breaker, pass, end, clock.monotonicMs(), this.#config, random);
+        if (await this.#keep(name, entry, settled, tries)) return;
       }
     });
+  }
+
+  /** For how long calls are held back, by what this process knows; null when they are let through. */
+  refusedForMs(name: string): number | null {
+    const breaker = this.#entries.get(name)?.breaker;
+    if (breaker === undefined || breaker.state === "closed") return null;
+    return breaker.state === "open" ? Math.max(0, breaker.untilMs - this.#options.clock.monotonicMs()) : this.#config.askAgainMs;
   }
 
   async #inTurn<T>(name: string, work: (entry: Entry) => Promise<T>): Promise<T> {
@@ -98,28 +107,47 @@ export class Breakers {
   }
 
   /** False when another process had changed it: `entry` is as that one left it. */
-  async #keep(name: string, entry: Entry, breaker: Breaker): Promise<boolean> {
+  async #keep(name: string, entry: Entry, breaker: Breaker, tries: number): Promise<boolean> {
+    const before = entry.breaker;
     // The window of a closed breaker is this process's own.
-    const isKept = breaker === entry.breaker || (breaker.state === "closed" && entry.breaker.state === "closed");
+    const isKept = breaker === before || (breaker.state === "closed" && before.state === "closed");
     if (!isKept) {
       const after = breakerToJson(breaker, this.#options.clock);
-      if (!(await this.#options.memory.swap(name, entry.stored, after))) {
+      const hasSwapped = await this.#swap(name, entry.stored, after);
+      if (hasSwapped === false && tries < triesMax) {
         await this.#look(name, entry);
         return false;
       }
-      entry.stored = after;
+      if (hasSwapped === true) entry.stored = after;
     }
     entry.breaker = breaker;
+    if (before.state !== breaker.state) this.#tell(name, before, breaker);
     return true;
+  }
+
+  /** Null when the memory failed. */
+  async #swap(name: string, before: Json, after: Json): Promise<boolean | null> {
+    try {
+      return await this.#options.memory.swap(name, before, after);
+    } catch {
+      return null;
+    }
   }
 
   async #look(name: string, entry: Entry): Promise<void> {
     const { clock, memory } = this.#options;
-    const stored = await memory.load(name);
+    try {
+      const stored = await memory.load(name);
+      if (stored !== null && JSON.stringify(stored) !== JSON.stringify(entry.stored)) entry.breaker = breakerFromJson(stored, clock, this.#config);
+      entry.stored = stored;
+    } catch {
+      // It goes by what it knows, and looks again with a later call.
+    }
     entry.lookedAtMs = clock.monotonicMs();
-    if (stored !== null && JSON.stringify(stored) === JSON.stringify(entry.stored)) return;
-    entry.stored = stored;
-    if (stored !== null) entry.breaker = breakerFromJson(stored, clock, this.#config);
+  }
+
+  #tell(dependency: string, from: Breaker, to: Breaker): void {
+    this.#options.onChange?.({ dependency, from: from.state, to: to.state, openMs: to.state === "open" ? to.untilMs - this.#options.clock.monotonicMs() : null });
   }
 }
 

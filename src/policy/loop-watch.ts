@@ -4,7 +4,7 @@ export const loopLimits = { warnAt: 3, blockAt: 5, endAt: 8, cycleMax: 4 } as co
 export interface SeenTurn {
   /** What was called, with what. */
   readonly calls: string;
-  /** What came of it. Failures are all alike: their words may hold an id or a time. */
+  /** What came of it. */
   readonly results: string;
 }
 
@@ -12,9 +12,11 @@ export interface SeenTurn {
 export interface Repetition {
   readonly rounds: number;
   readonly period: number;
+  /** The last turn is the last one of a round. */
+  readonly isWhole: boolean;
 }
 
-const none: Repetition = { rounds: 1, period: 1 };
+const none: Repetition = { rounds: 1, period: 1, isWhole: true };
 
 /** The longest repetition at the end of the turns, with cycles of up to four turns. */
 export function findRepetition(turns: readonly SeenTurn[]): Repetition {
@@ -23,7 +25,7 @@ export function findRepetition(turns: readonly SeenTurn[]): Repetition {
     let same = 0;
     while (same + period < turns.length && isSame(turns.at(-1 - same), turns.at(-1 - same - period))) same++;
     const rounds = 1 + Math.floor(same / period);
-    if (rounds > found.rounds) found = { rounds, period };
+    if (rounds > found.rounds) found = { rounds, period, isWhole: same % period === 0 };
   }
   return found;
 }
@@ -34,8 +36,8 @@ export function expectRepetition(turns: readonly SeenTurn[], calls: string): Rep
   for (let period = 1; period <= loopLimits.cycleMax; period++) {
     const before = turns.at(-period);
     if (before === undefined || before.calls !== calls) continue;
-    const { rounds, period: of } = findRepetition([...turns, before]);
-    if (of === period && rounds > found.rounds) found = { rounds, period, results: before.results };
+    const repetition = findRepetition([...turns, before]);
+    if (repetition.period === period && repetition.rounds > found.rounds) found = { ...repetition, results: before.results };
   }
   return found;
 }

@@ -82,7 +82,10 @@ export async function withRetry<T>(options: WithRetryOptions, body: (attempt: nu
     } catch (error) {
       signal?.throwIfAborted();
       // Nothing was tried: whoever waits for that waits outside, and uses no attempt up.
-      if (isNotTried(error)) throw error;
+      if (isNotTried(error)) {
+        if (taken !== null) quota()?.refund(taken);
+        throw error;
+      }
       const baseMs = options.baseMs ?? defaultBaseMs(error);
       const decision = computeRetry({ attempt, attemptsMax, advice: adviceOf(error), baseMs, capMs, parkAfterMs, random });
       if (decision.kind !== "retry") throw error;

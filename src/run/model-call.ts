@@ -3,6 +3,7 @@ import { isLonghaulError, type LonghaulError, messageOf } from "../base/error.ts
 import type { Random } from "../base/random.ts";
 import type { Json, JsonObject } from "../base/json.ts";
 import type { StepEnd, StepExecution } from "../engine/engine.ts";
+import { defaultModelTimeouts, type ModelTimeouts } from "../model/model.ts";
 import type { CallEnd } from "../policy/breaker.ts";
 import { isNotTried, retryDefaults, withRetry } from "../policy/retry.ts";
 import { toFailure } from "../record/failure.ts";
@@ -12,9 +13,9 @@ import type { Reservation } from "../store/store.ts";
 import { withHeartbeat } from "./heartbeat.ts";
 import { isUnbilled, reserveForCall, settleWrite } from "./model-money.ts";
 import { budgetSignal, computeDurableRetryMs, type Parked, parkedToJson, parseParked } from "./parked.ts";
-import { createStepLog, placeOf, type RecordPlace, recordWrite, type StepLog } from "./run-record.ts";
+import { createRetryLog, placeOf, type RecordPlace, recordWrite } from "./run-record.ts";
 import type { RunScope, RunServices } from "./run-services.ts";
-import { isRefusedByBreaker, parkedByBreaker, throughBreaker } from "./through-breaker.ts";
+import { afterMsOf, isRefusedByBreaker, parkedByBreaker, throughBreaker } from "./through-breaker.ts";
 
 /** What one model call came to, whichever way it was made. */
 export interface ModelAnswer {
@@ -70,28 +71,28 @@ async function modelStep(scope: RunScope, execution: StepExecution, plan: ModelC
   const { clock, random, quotas } = scope.services;
   const { signal } = execution;
   const place = placeOf(execution);
-  const log = createStepLog(scope, place);
+  const retries = createRetryLog(scope, place);
   const last: LastTry = { call: null, reservation: null };
   const startedMs = clock.monotonicMs();
   try {
-    const done = await withRetry({ clock, random, signal, onRetry: log.onRetry, quota: () => (last.call === null ? null : quotas.of(last.call.modelId)) }, () => tryCall(scope, execution, plan, last, log));
-    const writes = [...settled(last, done.costMicroUsd ?? 0, totalTokens(done.usage)), ...done.writes, ...log.writes];
+    const done = await withRetry({ clock, random, signal, onRetry: retries.onRetry, quota: () => (last.call === null ? null : quotas.of(last.call.modelId)) }, () => tryCall(scope, execution, plan, last));
+    const writes = [...settled(last, done.costMicroUsd ?? 0, totalTokens(done.usage)), ...done.writes, ...retries.writes];
     return { outcome: { ok: true, value: done.value }, writes: [successRecord(scope, place, last.call, done, clock.monotonicMs() - startedMs), ...writes] };
   } catch (error) {
     if (signal.aborted) throw error;
-    const parked = toParked(error, round, scope.services);
+    const parked = toParked(error, round, last.call, scope.services);
     const record = parked?.parked === "budget" ? budgetRecord(scope, place, last.call, error) : failureRecord(scope, place, last.call, error, clock.monotonicMs() - startedMs);
-    const writes = [record, ...settled(last, last.reservation?.amountMicroUsd ?? 0, 0), ...log.writes];
+    const writes = [record, ...settled(last, last.reservation?.amountMicroUsd ?? 0, 0), ...retries.writes];
     return { outcome: parked === null ? { ok: false, failure: toFailure(error) } : { ok: true, value: parkedToJson(parked) }, writes };
   }
 }
 
-async function tryCall(scope: RunScope, execution: StepExecution, plan: ModelCallPlan, last: LastTry, log: StepLog): Promise<ModelAnswer> {
+async function tryCall(scope: RunScope, execution: StepExecution, plan: ModelCallPlan, last: LastTry): Promise<ModelAnswer> {
   last.reservation = null;
   const call = await plan.prepare(execution);
   last.call = call;
   scope.services.cooldowns.assertOpen(call.modelId);
-  return await throughBreaker(scope, { dependency: call.modelId, signal: execution.signal, endOf: endOfModelCall, slowMs: slowModelCallMs, log }, () => payAndPerform(scope, execution, call, last));
+  return await throughBreaker(scope, { dependency: call.modelId, signal: execution.signal, endOf: (error) => endOfModelCall(scope, error), slowMs: slowModelCallMs }, () => payAndPerform(scope, execution, call, last));
 }
 
 async function payAndPerform(scope: RunScope, execution: StepExecution, call: PreparedCall, last: LastTry): Promise<ModelAnswer> {
@@ -150,32 +151,29 @@ function budgetRecord(scope: RunScope, place: RecordPlace, call: PreparedCall | 
 const slowModelCallMs = 300_000;
 
 /** Those who were held back come back one after the other, over half of the time that they waited: together they would reach the limit again at once. */
-function afterCooldownMs({ retry }: LonghaulError, random: Random): number {
-  const afterMs = typeof retry === "object" ? retry.afterMs : 0;
+function afterCooldownMs(error: LonghaulError, random: Random): number {
+  const afterMs = afterMsOf(error);
   return Math.ceil(afterMs + Math.max(1_000, afterMs / 2) * random.next());
 }
 
-/** What a failed call says of the provider: whether it could have answered. */
-function endOfModelCall(error: unknown): CallEnd {
-  if (!isLonghaulError(error)) return "none";
-  switch (error.code) {
-    case "MODEL_TRANSIENT":
-    case "MODEL_OVERLOADED":
-    case "MODEL_TIMEOUT":
-    case "MODEL_UNKNOWN":
-      return "bad";
-    case "MODEL_INVALID":
-    case "MODEL_CONTEXT_OVERFLOW":
-    case "MODEL_CONTENT_FILTER":
-      return "good";
-    default:
-      return "none";
-  }
+/** What a call says of the provider: whether it could have answered. */
+function endOfModelCall({ worker }: RunScope, error: unknown): CallEnd {
+  if (error === undefined) return "good";
+  if (!isLonghaulError(error) || !error.code.startsWith("MODEL_")) return "none";
+  if (error.code === "MODEL_TRANSIENT" || error.code === "MODEL_OVERLOADED" || error.code === "MODEL_UNKNOWN") return "bad";
+  // An agent that waits for less than others do says nothing for them.
+  if (error.code === "MODEL_TIMEOUT") return isImpatient(worker.limits.modelTimeouts) ? "none" : "bad";
+  // It answered, if only that it would not.
+  return "good";
+}
+
+function isImpatient({ firstChunkMs, betweenChunksMs, totalMs }: ModelTimeouts): boolean {
+  return firstChunkMs < defaultModelTimeouts.firstChunkMs || betweenChunksMs < defaultModelTimeouts.betweenChunksMs || totalMs < defaultModelTimeouts.totalMs;
 }
 
 /** What a failed call waits for and how long; null when trying again cannot help. */
-function toParked(error: unknown, round: number, { clock, random }: RunServices): Parked | null {
-  if (isRefusedByBreaker(error)) return parkedByBreaker(error, random);
+function toParked(error: unknown, round: number, call: PreparedCall | null, { breakers, clock, random }: RunServices): Parked | null {
+  if (isRefusedByBreaker(error)) return parkedByBreaker(afterMsOf(error), random);
   if (isNotTried(error)) return { parked: "rate-limit", forMs: afterCooldownMs(error, random), signal: null, effectKey: null };
   if (isLonghaulError(error) && error.code === "BUDGET_EXCEEDED") {
     const { resetsAtMs } = error.details;
@@ -185,5 +183,8 @@ function toParked(error: unknown, round: number, { clock, random }: RunServices)
   if (advice === "never") return null;
   const statedMs = advice === "backoff" ? 0 : advice.afterMs;
   if (statedMs > retryDefaults.parkAfterMs) return { parked: "rate-limit", forMs: statedMs, signal: null, effectKey: null };
+  // Whoever saw it fail comes back with the others, when it works again.
+  const refusedForMs = call === null ? null : breakers.refusedForMs(call.modelId);
+  if (refusedForMs !== null) return parkedByBreaker(refusedForMs, random);
   return { parked: "retry", forMs: computeDurableRetryMs(round), signal: null, effectKey: null };
 }

@@ -8,6 +8,7 @@ import type { DeadReason } from "../record/task.ts";
 import { deadError } from "./dead-error.ts";
 import { finalAnswerSpec, parseTextAnswer, unwrapFinalAnswer } from "./final-answer.ts";
 import { callModel, type ModelAnswer } from "./model-call.ts";
+import { openTools } from "./open-tools.ts";
 import { RepeatGuard } from "./repeat-guard.ts";
 import type { RunScope } from "./run-services.ts";
 import { callTool } from "./tool-call.ts";
@@ -58,7 +59,7 @@ function createLoop(scope: RunScope, input: unknown) {
   const conversation: Message[] = [{ role: "user", text: spec.prompt ? spec.prompt(input) : promptOf(input) }];
   const store = createTranscriptWriter();
   const repeats = new RepeatGuard(scope);
-  const tools = (): Promise<readonly Tool[]> => services.toolsOf(worker.name, engine.signal);
+  const tools = (): Promise<readonly Tool[]> => openTools(scope);
 
   return {
     transcript: (): readonly Message[] => [...conversation],

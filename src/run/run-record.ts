@@ -31,22 +31,19 @@ export function placeOf({ identity, number, attempt }: StepExecution): RecordPla
   return { identity, number, attempt, n: 0 };
 }
 
-/** Collects records of what happened within a step, behind the step's own record. */
-export interface StepLog {
+/** Collects a record of each retry of a step, behind the step's own record. */
+export interface RetryLog {
   readonly writes: readonly Write[];
-  note(fields: RecordFields): void;
   readonly onRetry: (retry: { readonly attempt: number; readonly delayMs: number; readonly error: unknown }) => void;
 }
 
-export function createStepLog(scope: RunScope, place: RecordPlace): StepLog {
+export function createRetryLog(scope: RunScope, place: RecordPlace): RetryLog {
   const writes: Write[] = [];
-  const note = (fields: RecordFields): void => void writes.push(recordWrite(scope, { ...place, n: place.n + writes.length + 1 }, fields));
   return {
     writes,
-    note,
     onRetry({ attempt, delayMs, error }) {
       const data = { attempt, delayMs, code: isLonghaulError(error) ? error.code : null };
-      note({ event_type: "retry", result: "retry", reason: messageOf(error), data });
+      writes.push(recordWrite(scope, { ...place, n: place.n + writes.length + 1 }, { event_type: "retry", result: "retry", reason: messageOf(error), data }));
     },
   };
 }

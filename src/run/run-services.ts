@@ -26,7 +26,7 @@ export interface RunServices {
   readonly workers: ReadonlyMap<string, Worker>;
   readonly memory: Memory;
   /** Of each dependency: whether it is called now, how many retries it may still be asked for, and when it said that it can be called again. */
-  readonly breakers: Pick<Breakers, "enter" | "leave">;
+  readonly breakers: Pick<Breakers, "enter" | "leave" | "refusedForMs">;
   readonly quotas: Pick<RetryQuotas, "of">;
   readonly cooldowns: Pick<Cooldowns, "note" | "assertOpen">;
   readonly resolveModel: (reference: ModelReference) => Promise<Model>;

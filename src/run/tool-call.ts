@@ -8,9 +8,9 @@ import type { EffectState } from "../store/store.ts";
 import type { Tool, ToolCallOptions, ToolResult } from "../tool/tool.ts";
 import { withHeartbeat } from "./heartbeat.ts";
 import { decidedSuffix, ownSignalPrefix, type Parked, parkedToJson, parseParked } from "./parked.ts";
-import { createStepLog, placeOf, recordWrite, type StepLog } from "./run-record.ts";
+import { placeOf, recordWrite } from "./run-record.ts";
 import type { RunScope } from "./run-services.ts";
-import { isRefusedByBreaker, parkedByBreaker, throughBreaker } from "./through-breaker.ts";
+import { afterMsOf, isRefusedByBreaker, parkedByBreaker, throughBreaker } from "./through-breaker.ts";
 
 /**
  * One tool call as durable steps.
@@ -25,7 +25,7 @@ export async function callTool(scope: RunScope, name: string, call: ToolCallPart
   for (let effectKey: string | null = null; ; ) {
     const key: string | null = effectKey;
     const value = await scope.engine.step({ kind: "tool", name }, (execution) =>
-      withHeartbeat(scope, execution, name, () => toolStep(scope, { execution, key: key ?? execution.idempotencyKey, call, log: createStepLog(scope, placeOf(execution)) }, tools)),
+      withHeartbeat(scope, execution, name, () => toolStep(scope, { execution, key: key ?? execution.idempotencyKey, call }, tools)),
     );
     const parked = parseParked(value);
     if (parked === null) return toResultPart(call, value);
@@ -45,39 +45,50 @@ interface Attempt {
   /** The same at every attempt, also when a human has it made again. */
   readonly key: string;
   readonly call: ToolCallPart;
-  readonly log: StepLog;
 }
 
 async function toolStep(scope: RunScope, attempt: Attempt, open: () => Promise<readonly Tool[]>): Promise<StepEnd> {
   const { execution, key, call } = attempt;
   const startedMs = scope.services.clock.monotonicMs();
-  const found = await findTool(call.toolName, open, execution.signal);
-  if ("ok" in found) return withoutTool(scope, attempt, found, startedMs);
   const options: ToolCallOptions = { signal: execution.signal, idempotencyKey: key, taskId: scope.engine.task.id, runId: scope.engine.runId };
+  const made: Made = { end: "none" };
   try {
-    if (found.effect === "once") return await onceStep(scope, attempt, found, options, startedMs);
-    const result = await callThroughBreaker(scope, attempt, found, options);
-    throwIfCanceled(result, execution);
-    return finish(scope, attempt, result, startedMs);
+    const found = await findTool(call.toolName, open, execution.signal);
+    if ("ok" in found) return await withoutTool(scope, attempt, found, startedMs);
+    // Before there is an intent: of a call that is held back none is left.
+    return await throughBreaker(scope, { dependency: found.dependency, signal: execution.signal, endOf: () => made.end }, async () => {
+      if (found.effect === "once") return await onceStep(scope, attempt, found, options, startedMs, made);
+      const result = await make(found, call.input, options, made);
+      throwIfCanceled(result, execution);
+      return finish(scope, attempt, result, startedMs);
+    });
   } catch (error) {
     if (!isRefusedByBreaker(error)) throw error;
     return parkForBreaker(scope, attempt, error);
   }
 }
 
-function callThroughBreaker(scope: RunScope, { execution, call, log }: Attempt, tool: Tool, options: ToolCallOptions): Promise<ToolResult> {
-  return throughBreaker(scope, { dependency: tool.dependency, signal: execution.signal, endOf: () => "none", endOfResult: endOfToolCall, log }, () => tool.call(call.input, options));
+/** What was made of a call, as its dependency is judged by it. */
+interface Made {
+  end: CallEnd;
 }
 
-/** What a result says of the tool or its server: whether it could have answered. */
+async function make(tool: Tool, input: Json, options: ToolCallOptions, made: Made): Promise<ToolResult> {
+  const result = await tool.call(input, options);
+  made.end = endOfToolCall(result);
+  return result;
+}
+
+/** Whether the tool or its server answered, be it with a no. */
 function endOfToolCall(result: ToolResult): CallEnd {
   if (result.ok) return "good";
-  return result.kind === "timeout" || result.kind === "unavailable" ? "bad" : "none";
+  if (result.kind === "canceled") return "none";
+  return result.kind === "timeout" || result.kind === "unavailable" || result.isUnreached === true ? "bad" : "good";
 }
 
-function parkForBreaker(scope: RunScope, { execution, call, log }: Attempt, error: LonghaulError): StepEnd {
+function parkForBreaker(scope: RunScope, { execution, call }: Attempt, error: LonghaulError): StepEnd {
   const record = recordWrite(scope, placeOf(execution), { event_type: "breaker", tool_name: call.toolName, result: "refused", reason: error.message, data: { ...error.details } });
-  return { outcome: { ok: true, value: parkedToJson(parkedByBreaker(error, scope.services.random)) }, writes: [record, ...log.writes] };
+  return { outcome: { ok: true, value: parkedToJson(parkedByBreaker(afterMsOf(error), scope.services.random)) }, writes: [record] };
 }
 
 async function findTool(name: string, open: () => Promise<readonly Tool[]>, signal: AbortSignal): Promise<Tool | Extract<ToolResult, { ok: false }>> {
@@ -85,7 +96,7 @@ async function findTool(name: string, open: () => Promise<readonly Tool[]>, sign
     const tools = await open();
     return tools.find((tool) => tool.name === name) ?? { ok: false, kind: "invalid-input", message: `There is no tool "${name}". Use one of: ${tools.map((tool) => tool.name).join(", ")}.` };
   } catch (error) {
-    if (signal.aborted) throw error;
+    if (signal.aborted || isRefusedByBreaker(error)) throw error;
     return { ok: false, kind: "unavailable", message: messageOf(error) };
   }
 }
@@ -104,7 +115,7 @@ async function withoutTool(scope: RunScope, attempt: Attempt, missing: Extract<T
   return finish(scope, attempt, missing, startedMs);
 }
 
-async function onceStep(scope: RunScope, attempt: Attempt, tool: Tool, options: ToolCallOptions, startedMs: number): Promise<StepEnd> {
+async function onceStep(scope: RunScope, attempt: Attempt, tool: Tool, options: ToolCallOptions, startedMs: number, made: Made): Promise<StepEnd> {
   const { execution, key, call } = attempt;
   const intent = await intend(scope, attempt);
   if (intent.state === "completed") return finish(scope, attempt, parseResult(intent.result), startedMs, key);
@@ -113,22 +124,12 @@ async function onceStep(scope: RunScope, attempt: Attempt, tool: Tool, options: 
     if (earlier === null) return park(scope, attempt, "an earlier attempt was interrupted");
     if (earlier.happened) return finish(scope, attempt, earlier.result, startedMs, key);
   }
-  const result = await callIntended(scope, attempt, tool, options);
+  const result = await make(tool, call.input, options, made);
   throwIfCanceled(result, execution);
   if (!isUncertain(result, tool)) return finish(scope, attempt, result, startedMs, key);
   const looked = await reconcile(tool, call.input, options);
   if (looked === null) return park(scope, attempt, result.message);
   return finish(scope, attempt, looked.happened ? looked.result : result, startedMs, key);
-}
-
-/** An intent whose call the breaker did not let through is withdrawn: nothing happened. */
-async function callIntended(scope: RunScope, attempt: Attempt, tool: Tool, options: ToolCallOptions): Promise<ToolResult> {
-  try {
-    return await callThroughBreaker(scope, attempt, tool, options);
-  } catch (error) {
-    if (isRefusedByBreaker(error)) await orAborted(options.signal, () => scope.services.store.effects.withdraw(attempt.key));
-    throw error;
-  }
 }
 
 type Known = { readonly happened: true; readonly result: ToolResult } | { readonly happened: false } | null;
@@ -155,7 +156,7 @@ function throwIfCanceled(result: ToolResult, execution: StepExecution): void {
   if (!result.ok && result.kind === "canceled") throw execution.signal.reason instanceof Error ? execution.signal.reason : new LonghaulError("TASK_CANCELED", result.message);
 }
 
-function park(scope: RunScope, { execution, key, call, log }: Attempt, why: string): StepEnd {
+function park(scope: RunScope, { execution, key, call }: Attempt, why: string): StepEnd {
   const signal = `${ownSignalPrefix}effect:${execution.idempotencyKey}`;
   const parked: Parked = { parked: "unknown-effect", forMs: null, signal, effectKey: key };
   const write = recordWrite(scope, placeOf(execution), {
@@ -166,7 +167,7 @@ function park(scope: RunScope, { execution, key, call, log }: Attempt, why: stri
     reason: `It is not known whether this call happened: ${why}. Look, then decide: longhaul approve`,
     data: { signal, key },
   });
-  return { outcome: { ok: true, value: parkedToJson(parked) }, writes: [write, ...log.writes] };
+  return { outcome: { ok: true, value: parkedToJson(parked) }, writes: [write] };
 }
 
 /** Waits for a human's word; null means that the call is to be made again. Anything else that comes is not taken for one. */
@@ -192,7 +193,7 @@ function decidedResult(decision: "happened" | "fail", result: Json | undefined):
 }
 
 /** The end of a call that has a result. With `effectKey` it closes the intent. */
-function finish(scope: RunScope, { execution, call, log }: Attempt, raw: ToolResult, startedMs: number, effectKey?: string): StepEnd {
+function finish(scope: RunScope, { execution, call }: Attempt, raw: ToolResult, startedMs: number, effectKey?: string): StepEnd {
   const result = scope.services.hideSecrets(resultToJson(raw));
   const record = recordWrite(scope, placeOf(execution), {
     event_type: "tool_call",
@@ -203,7 +204,7 @@ function finish(scope: RunScope, { execution, call, log }: Attempt, raw: ToolRes
     reason: raw.ok ? null : `${raw.kind}: ${raw.message}`,
     data: { callId: call.callId },
   });
-  return { outcome: { ok: true, value: result }, writes: [record, ...(effectKey === undefined ? [] : [{ type: "effect.complete", key: effectKey, result } as const]), ...log.writes] };
+  return { outcome: { ok: true, value: result }, writes: effectKey === undefined ? [record] : [record, { type: "effect.complete", key: effectKey, result }] };
 }
 
 function toArguments(input: Json): JsonObject {

@@ -7,7 +7,7 @@ import { retryDefaults, withRetry } from "../policy/retry.ts";
 import { toFailure } from "../record/failure.ts";
 import type { RecordFields } from "../record/log-record.ts";
 import { withHeartbeat } from "./heartbeat.ts";
-import { createStepLog, placeOf, recordWrite } from "./run-record.ts";
+import { createRetryLog, placeOf, recordWrite } from "./run-record.ts";
 import type { RunScope } from "./run-services.ts";
 
 export interface UserStepPlan {
@@ -32,7 +32,7 @@ export async function runUserStep(scope: RunScope, execution: StepExecution, pla
   const { clock, random } = scope.services;
   const { signal } = execution;
   const place = placeOf(execution);
-  const retries = createStepLog(scope, place);
+  const retries = createRetryLog(scope, place);
   const onTimeout = (): Error =>
     new LonghaulError("STEP_TIMEOUT", `${what} took longer than ${formatDuration(timeoutMs)}. Raise its timeout, or make it smaller.`, { retry: "backoff" });
   try {

@@ -7,7 +7,6 @@ import { createIds } from "../base/id.ts";
 import type { Notifier } from "../notify/notify.ts";
 import { consoleNotifier } from "../notify/console.ts";
 import { webhookNotifier } from "../notify/webhook.ts";
-import { type BreakerMemory, Breakers } from "../policy/breakers.ts";
 import { Cooldowns } from "../policy/cooldowns.ts";
 import { RetryQuotas } from "../policy/retry-quota.ts";
 import { runMemory } from "../memory/run-memory.ts";
@@ -15,7 +14,6 @@ import { type RecordFields, toLogRecord } from "../record/log-record.ts";
 import type { Write } from "../record/write.ts";
 import type { RunServices } from "../run/run-services.ts";
 import { toWorker, type Worker } from "../run/worker.ts";
-import type { MetaStore } from "../store/store.ts";
 import { listRegistrations, type Registration } from "../trigger/registration.ts";
 import { createSubscriptions } from "../trigger/subscriptions.ts";
 import { type AgentTasksMirror, createAgentTasksMirror, createSharedAgentTasks } from "./agent-tasks.ts";
@@ -28,6 +26,7 @@ import { createRecordTail, type RecordTail } from "./record-tail.ts";
 import { createSecrets, type Secrets } from "./secrets.ts";
 import { createStorageAlarm, type StorageAlarm } from "./storage-alarm.ts";
 import { taskRecords } from "./task-record.ts";
+import { createTeamBreakers } from "./team-breakers.ts";
 import { beginManifest } from "./team-manifest.ts";
 import { createToolSet, type ToolSet } from "./tool-set.ts";
 
@@ -96,7 +95,10 @@ export async function openParts(definition: TeamDefinition, options: LiveTeamOpt
   const subscriptions = createSubscriptions({ clock, team: name, taskId: () => ids("t"), registrations });
   const services: RunServices = {
     team: name, clock, random: random.split("run"), ids, store: data.store, workers, memory: runMemory, hideSecrets: secrets.hide,
-    breakers: new Breakers({ clock, random: random.split("breakers"), newId: () => ids("b"), memory: breakerMemory(data.store.meta) }),
+    breakers: createTeamBreakers({
+      clock, random: random.split("breakers"), newId: () => ids("b"), meta: data.store.meta,
+      record: (fields) => void data.store.write([teamRecord({ clock, ids, name }, fields)]).catch((error: unknown) => options.print(`A record could not be written: ${messageOf(error)}`)),
+    }),
     quotas: new RetryQuotas(),
     cooldowns: new Cooldowns(clock),
     resolveModel: models.resolveModel,
@@ -109,12 +111,6 @@ export async function openParts(definition: TeamDefinition, options: LiveTeamOpt
     manifest: await beginManifest({ name, clock, workers, registrations, data }),
     write: (writes) => data.store.write(writes),
   };
-}
-
-/** Breakers are kept among the named values. */
-function breakerMemory(meta: MetaStore): BreakerMemory {
-  const nameOf = (dependency: string): string => `breaker ${dependency}`;
-  return { load: (dependency) => meta.get(nameOf(dependency)), swap: (dependency, before, after) => meta.swap(nameOf(dependency), before, after) };
 }
 
 type DataOptions = Pick<OpenDataOptions, "clock" | "ids" | "observe" | "onTask" | "redact" | "onCommit" | "onOutcome">;

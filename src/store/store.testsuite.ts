@@ -383,6 +383,7 @@ function testValues(current: () => Store): void {
 
     expect(second.filter(Boolean)).toHaveLength(1);
     expect(await meta.swap("breaker", held, { n: 7 })).toBe(false);
+    expect(await meta.swap("breaker", held, await meta.get("breaker")), "the same again, as after a lost answer").toBe(true);
     expect(await meta.swap("none", { n: 1 }, { n: 8 })).toBe(false);
     expect(await meta.get("breaker")).toEqual({ n: expect.toBeOneOf([4, 5, 6]) });
   });

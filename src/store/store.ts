@@ -198,6 +198,6 @@ export interface LeaseHeld {
 export interface MetaStore {
   get(name: string): Promise<Json>;
   set(name: string, value: Json): Promise<void>;
-  /** Sets the value if it is still `before`, null for none: of those who try at once one succeeds. */
+  /** Sets the value if it is still `before`, null for none, or is `after` already: of those who try to set different values at once one succeeds. */
   swap(name: string, before: Json, after: Json): Promise<boolean>;
 }

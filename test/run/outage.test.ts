@@ -1,8 +1,12 @@
 import { defineAgent, defineTeam, every } from "longhaul";
 import { scriptedModel, testTeam, type TestTeam } from "longhaul/testing";
 import { describe, expect, it } from "vitest";
+import { sleep } from "../../src/base/clock.ts";
 import { LonghaulError } from "../../src/base/error.ts";
+import { createIds } from "../../src/base/id.ts";
 import { type Random, seededRandom } from "../../src/base/random.ts";
+import { VirtualClock } from "../../src/base/virtual-clock.ts";
+import { Breakers } from "../../src/policy/breakers.ts";
 
 /*
  * Threads that this answers: openclaw/openclaw#35287 and #28847 (many sessions retry in phase), #87608 (a cool-down that outlives the outage),
@@ -52,6 +56,30 @@ async function minutes(world: World, count: number): Promise<readonly { readonly
   }
   return taken;
 }
+
+it("a provider whose calls take longer than a probe may is let in again", { timeout: 60_000 }, async () => {
+  const clock = new VirtualClock();
+  const newId = createIds(clock, seededRandom("ids"));
+  let isDown = true;
+  const breakers = new Breakers({ clock, random: seededRandom("slow"), memory: { load: async () => null, swap: async () => true }, newId: () => newId("b") });
+  let answered = 0;
+  const call = async (): Promise<void> => {
+    const pass = await breakers.enter("m");
+    if (!isDown) await sleep(clock, 90_000);
+    if (!isDown) answered++;
+    await breakers.leave("m", pass, isDown ? "bad" : "good");
+  };
+  for (let calls = 0; calls < 10; calls++) await call();
+  isDown = false;
+
+  for (let second = 0; second < 600; second++) {
+    void call().catch(() => undefined);
+    await clock.advance(1_000);
+  }
+
+  expect(breakers.refusedForMs("m")).toBeNull();
+  expect(answered).toBeGreaterThan(200);
+});
 
 describe("two hundred agents on one provider", { timeout: 120_000 }, () => {
   it("make at most one and a half calls for each that succeeds while three of ten fail", async () => {
