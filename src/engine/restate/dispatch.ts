@@ -6,6 +6,9 @@ export class Dispatch {
   readonly #client: RestateClient;
   readonly #service: string;
   readonly #asked = new Map<string, { isAskedAgain: boolean }>();
+  /** Aborts when nobody here waits for answers any more. */
+  readonly #leaving = new AbortController();
+  #idle: (() => void)[] = [];
   #isStopped = false;
 
   constructor(client: RestateClient, team: string) {
@@ -26,8 +29,19 @@ export class Dispatch {
     }
   }
 
+  /** From now on another process is to give the slots: calls are left with Restate, also those that are under way, and nobody here waits until there is one. */
+  leaveToOthers(): void {
+    this.#leaving.abort();
+  }
+
+  /** Resolves when Restate has all that was asked, or does not take it. */
+  async settled(): Promise<void> {
+    if (!this.isIdle) await new Promise<void>((resolve) => this.#idle.push(resolve));
+  }
+
   stop(): void {
     this.#isStopped = true;
+    this.#leaving.abort();
   }
 
   async #ask(agent: string): Promise<void> {
@@ -36,12 +50,26 @@ export class Dispatch {
     try {
       do {
         asked.isAskedAgain = false;
-        await this.#client.callObject(this.#service, agent, "dispatch");
+        await this.#call(agent);
       } while (asked.isAskedAgain && !this.#isStopped);
     } catch {
       // No worker has made itself known, or Restate is away: whoever sweeps asks again.
     } finally {
       this.#asked.delete(agent);
+      if (this.isIdle) for (const wake of this.#idle.splice(0)) wake();
     }
+  }
+
+  async #call(agent: string): Promise<void> {
+    const { signal } = this.#leaving;
+    if (!signal.aborted) {
+      try {
+        await this.#client.callObject(this.#service, agent, "dispatch", signal);
+        return;
+      } catch (error) {
+        if (!signal.aborted) throw error;
+      }
+    }
+    if (!this.#isStopped) await this.#client.sendObject(this.#service, agent, "dispatch");
   }
 }
