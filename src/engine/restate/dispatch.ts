@@ -1,14 +1,20 @@
 import type { RestateClient } from "./restate-client.ts";
 import { serviceNames } from "./restate-services.ts";
 
+/** What is asked for one agent. */
+interface Asked {
+  isAskedAgain: boolean;
+  /** Resolves when it was answered, or given up. */
+  settled: Promise<void>;
+}
+
 /** Asks the slots of agents to be given. While one call for an agent is under way, all that come meanwhile are one more. */
 export class Dispatch {
   readonly #client: RestateClient;
   readonly #service: string;
-  readonly #asked = new Map<string, { isAskedAgain: boolean }>();
+  readonly #asked = new Map<string, Asked>();
   /** Aborts when nobody here waits for answers any more. */
   readonly #leaving = new AbortController();
-  #idle: (() => void)[] = [];
   #isStopped = false;
 
   constructor(client: RestateClient, team: string) {
@@ -24,19 +30,15 @@ export class Dispatch {
     if (this.#isStopped) return;
     for (const agent of agents) {
       const asked = this.#asked.get(agent);
-      if (asked === undefined) void this.#ask(agent);
+      if (asked === undefined) this.#begin(agent);
       else asked.isAskedAgain = true;
     }
   }
 
-  /** From now on another process is to give the slots: calls are left with Restate, also those that are under way, and nobody here waits until there is one. */
-  leaveToOthers(): void {
+  /** This process ends, and another one is to give the slots: each call that is not answered is left with Restate. Resolves when it has them all, or does not take them. */
+  async leave(): Promise<void> {
     this.#leaving.abort();
-  }
-
-  /** Resolves when Restate has all that was asked, or does not take it. */
-  async settled(): Promise<void> {
-    if (!this.isIdle) await new Promise<void>((resolve) => this.#idle.push(resolve));
+    await Promise.all([...this.#asked.values()].map(({ settled }) => settled));
   }
 
   stop(): void {
@@ -44,9 +46,13 @@ export class Dispatch {
     this.#leaving.abort();
   }
 
-  async #ask(agent: string): Promise<void> {
-    const asked = { isAskedAgain: false };
+  #begin(agent: string): void {
+    const asked: Asked = { isAskedAgain: false, settled: Promise.resolve() };
     this.#asked.set(agent, asked);
+    asked.settled = this.#ask(agent, asked).finally(() => this.#asked.delete(agent));
+  }
+
+  async #ask(agent: string, asked: Asked): Promise<void> {
     try {
       do {
         asked.isAskedAgain = false;
@@ -54,9 +60,6 @@ export class Dispatch {
       } while (asked.isAskedAgain && !this.#isStopped);
     } catch {
       // No worker has made itself known, or Restate is away: whoever sweeps asks again.
-    } finally {
-      this.#asked.delete(agent);
-      if (this.isIdle) for (const wake of this.#idle.splice(0)) wake();
     }
   }
 

@@ -11,8 +11,6 @@ export interface RestateAddresses {
 
 /** How long Restate may take to answer. */
 const answerMsMax = 30_000;
-/** How long it may take to accept what is left with it: a process that stops waits for that. */
-const acceptMsMax = 5_000;
 /** Of an answer that is quoted. */
 const answerCharsMax = 500;
 
@@ -20,8 +18,6 @@ interface Question {
   readonly body?: string;
   /** Statuses that are no refusal. */
   readonly tolerated?: readonly number[];
-  /** Default 30 s. */
-  readonly withinMs?: number;
   readonly signal?: AbortSignal;
 }
 
@@ -42,7 +38,7 @@ export class RestateClient {
 
   /** Calls a handler of a virtual object, and waits until Restate has accepted the call. */
   async sendObject(service: string, key: string, handler: string): Promise<void> {
-    await this.#ask(`${this.#addresses.ingress}/${service}/${encodeURIComponent(key)}/${handler}/send`, "POST", { withinMs: acceptMsMax });
+    await this.#ask(`${this.#addresses.ingress}/${service}/${encodeURIComponent(key)}/${handler}/send`, "POST");
   }
 
   /** Calls a handler of a service, and waits for its end or for `signal`. */
@@ -60,10 +56,10 @@ export class RestateClient {
     await this.#ask(`${this.#addresses.admin}/deployments`, "POST", { body: JSON.stringify({ uri, force: true }) });
   }
 
-  async #ask(url: string, method: string, { body, tolerated = [], withinMs = answerMsMax, signal: stopped }: Question = {}): Promise<void> {
+  async #ask(url: string, method: string, { body, tolerated = [], signal: stopped }: Question = {}): Promise<void> {
     const { origin } = new URL(url);
-    const silent = (): LonghaulError => new LonghaulError("ENGINE_UNREACHABLE", `Restate at ${origin} did not answer within ${withinMs} ms. Check that it runs and is not overloaded.`, { retry: "backoff" });
-    const { response, answer } = await withDeadline({ clock: this.#clock, timeoutMs: withinMs, onTimeout: silent, signal: stopped }, async (signal) => {
+    const silent = (): LonghaulError => new LonghaulError("ENGINE_UNREACHABLE", `Restate at ${origin} did not answer within ${answerMsMax} ms. Check that it runs and is not overloaded.`, { retry: "backoff" });
+    const { response, answer } = await withDeadline({ clock: this.#clock, timeoutMs: answerMsMax, onTimeout: silent, signal: stopped }, async (signal) => {
       const request = { method, signal, ...(body === undefined ? {} : { body, headers: { "content-type": "application/json" } }) };
       // A connection that was kept open may have been closed at this very moment: once more, on a new one. Every call may be repeated.
       const received = await fetch(url, request).catch(() => fetch(url, request)).catch((error: unknown) => {

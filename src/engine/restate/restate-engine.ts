@@ -1,6 +1,7 @@
 import type { WorkflowContext } from "@restatedev/restate-sdk";
 import { orAborted } from "../../base/abort.ts";
 import type { Clock } from "../../base/clock.ts";
+import { withDeadline } from "../../base/deadline.ts";
 import type { Json } from "../../base/json.ts";
 import { macrotask } from "../../base/turn.ts";
 import type { PostgresDatabase, PostgresSession } from "../../db/postgres.ts";
@@ -65,6 +66,8 @@ export interface RestateEngineOptions {
 
 const sweepMsDefault = 5_000;
 const recallMsDefault = 2_000;
+/** How long a process that stops waits until Restate has what it tells. */
+const partMsMax = 5_000;
 /** Turns of the event loop in which the SDK tells of a suspension, after it has ended its answer. */
 const noticeTurns = 3;
 
@@ -113,7 +116,7 @@ class RestateWorker implements RestateEngine, RestateHandler {
   readonly #noting = new Set<Promise<void>>();
   #execute: Execute | null = null;
   #endpoint: RestateEndpoint | null = null;
-  /** True when Restate knows of the endpoint. It asks what there is before. */
+  /** True when Restate knows the endpoint: before, it has to be let in to learn what there is. */
   #isKnown = false;
   #state: "open" | "draining" | "closed" = "open";
   #draining: Promise<DrainReport> | null = null;
@@ -342,12 +345,17 @@ class RestateWorker implements RestateEngine, RestateHandler {
     if (this.#isKnown) this.#endpoint?.withdraw();
     this.#expected.clear();
     this.#suspects.close();
-    this.#dispatch.leaveToOthers();
     this.#alarm.stop();
     const report = await this.#live.drain(this.#options.clock, timeoutMs);
-    // Its slots and what it gave back are for others, who would look for them by a sweep only.
-    await this.#dispatch.settled();
+    await this.#part();
     return report;
+  }
+
+  /** What Restate is not told before this process ends, others find by a sweep only: slots that are free, runs that were given back, waits that ended. */
+  async #part(): Promise<void> {
+    const { clock } = this.#options;
+    const told = async (): Promise<void> => void (await Promise.all([this.#dispatch.leave(), this.#ringer.settled()]));
+    await withDeadline({ clock, timeoutMs: partMsMax, onTimeout: engineClosed }, told).catch(() => undefined); // It is left to their sweeps.
   }
 
   #onCommitted({ agents, ended, bells, hasCleared, dueAtMs }: Effects): void {
