@@ -21,7 +21,7 @@ afterAll(async () => {
 interface Deployed {
   readonly requests: () => number;
   /** Another engine answers from now on. */
-  handOver(next: RestateFixture): Promise<void>;
+  readonly handOver: (next: RestateFixture) => Promise<void>;
 }
 
 /** The handler behind a plain HTTP/1.1 server, as a platform would run it, and Restate told of it. */
