@@ -6,6 +6,7 @@ import type { Json } from "../../base/json.ts";
 import type { EngineContext } from "../engine.ts";
 import { agentA, code, done, newTask, quiet, until } from "../engine-fixture.testsuite.ts";
 import { freePort, sharedRestate } from "./fixture/restate-server.ts";
+import type { FetchHandler } from "./restate-fetch.ts";
 import { restateSuite, type RestateFixture } from "./restate-fixture.testsuite.ts";
 
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
@@ -17,10 +18,17 @@ afterAll(async () => {
   await suite.destroy();
 });
 
+interface Deployed {
+  readonly requests: () => number;
+  /** Another engine answers from now on. */
+  readonly handOver: (next: RestateFixture) => Promise<void>;
+}
+
 /** The handler behind a plain HTTP/1.1 server, as a platform would run it, and Restate told of it. */
-async function deploy({ engine }: RestateFixture, execute: (ctx: EngineContext) => Promise<Json>): Promise<{ readonly requests: () => number }> {
+async function deploy(fixture: RestateFixture, execute: (ctx: EngineContext) => Promise<Json>, agent = agentA): Promise<Deployed> {
   let requests = 0;
-  const handler = await engine.serve([agentA], async (ctx) => done(await execute(ctx)));
+  const serveBy = ({ engine }: RestateFixture): Promise<FetchHandler> => engine.serve([agent], async (ctx) => done(await execute(ctx)));
+  let handler = await serveBy(fixture);
   const port = await freePort();
   const server = serve({ hostname: "127.0.0.1", port, fetch: (request) => (requests++, handler(request)) });
   closing.push(async () => {
@@ -33,7 +41,7 @@ async function deploy({ engine }: RestateFixture, execute: (ctx: EngineContext) 
   const { admin } = await sharedRestate();
   const answer = await fetch(`${admin}/deployments`, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ uri: `http://127.0.0.1:${port}`, use_http_11: true }) });
   expect({ ok: answer.ok, said: answer.ok ? "" : await answer.text() }).toEqual({ ok: true, said: "" });
-  return { requests: () => requests };
+  return { requests: () => requests, handOver: async (next) => void (handler = await serveBy(next)) };
 }
 
 /** How many calls of the team's services Restate has under way. */
@@ -115,6 +123,32 @@ describe("the engine behind a fetch handler", () => {
 
     await until(async () => (await callsUnderWay(place.team)) === 0, "Restate has nothing under way");
     expect(await engine.cancel(taskId, "not wanted")).toBe(true);
+  });
+
+  it("gives no slots while it drains: the call for them is the next one's", async () => {
+    const fixture = (await suite.create()) as RestateFixture;
+    let isHeld = false;
+    const { requests, handOver } = await deploy(fixture, async (ctx) => {
+      if (ctx.task.source === "queued") return "went on";
+      return await code(ctx, "hold", () => {
+        isHeld = true;
+        return new Promise<never>(() => undefined);
+      });
+    }, { ...agentA, concurrency: 1 });
+    const held = await fixture.engine.start(newTask(fixture));
+    await until(() => isHeld, "it executes");
+    const queued = await fixture.engine.start(newTask(fixture, { source: "queued" }));
+    await fixture.settle();
+
+    const drained = fixture.engine.drain(60_000);
+    const before = requests();
+    await fixture.engine.cancel(held.taskId, "its slot is wanted");
+    await drained;
+    await until(() => requests() > before + 1, "Restate asked it for slots, and asked again");
+    const next = (await suite.reopen(fixture)) as RestateFixture;
+    await handOver(next);
+
+    expect(await next.engine.result(queued.taskId)).toMatchObject({ status: "done", output: "went on" });
   });
 
   it("cancels a run between two requests", async () => {
