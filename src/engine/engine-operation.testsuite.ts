@@ -30,7 +30,7 @@ export function testOperation(suite: EngineSuite): void {
       await fixture.engine.run([agentA], execute);
       const [plain, nap, canceled, crashed] = await Promise.all(["plain", "nap", "hold", "hold"].map((source) => fixture.engine.start(newTask(fixture, { source }))));
       await until(async () => (await fixture.left()).length === 2, "two have left");
-      expect(await fixture.left()).toEqual([plain?.taskId, nap?.taskId]);
+      expect(new Set(await fixture.left())).toEqual(new Set([plain?.taskId, nap?.taskId]));
 
       await fixture.engine.cancel(canceled?.taskId ?? "", "enough");
       expect((await fixture.left()).at(-1)).toBe(canceled?.taskId);

@@ -116,7 +116,7 @@ function testQueue(suite: EngineSuite): void {
     const gate = createGate();
     await fixture.engine.run([{ ...agentA, concurrency: 1, queueMax: 2 }], async (ctx) => done(await code(ctx, "hold", async () => { await gate.opened; return 1; })));
     await fixture.engine.start(newTask(fixture));
-    await until(() => fixture.changes.some(({ task }) => task.status === "running"), "the first task has the slot");
+    await until(async () => (await fixture.engine.list({ statuses: ["running"] })).length === 1, "the first task has the slot");
     await fixture.engine.start(newTask(fixture));
     await fixture.engine.start(newTask(fixture));
 

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { LonghaulError, type RetryAdvice } from "../base/error.ts";
 import { type Random, seededRandom } from "../base/random.ts";
 import { VirtualClock } from "../base/virtual-clock.ts";
+import { RetryQuota } from "./retry-quota.ts";
 import { computeRetry, retryDefaults, withRetry, type WithRetryOptions } from "./retry.ts";
 
 /** Always the longest delay, so that a test can say which one it is. */
@@ -143,4 +144,22 @@ describe("withRetry", () => {
     expect(before.attemptsAtMs).toEqual([]);
     await expect(during).rejects.toBe(reason);
   });
+});
+
+it("a retry that a breaker holds back takes nothing out of the quota, and one that the quota refuses is not made", async () => {
+  const clock = new VirtualClock();
+  const quota = new RetryQuota({ tokensMax: 20, transientCost: 14, throttledCost: 5, successRefund: 1 });
+  const held = new LonghaulError("BREAKER_OPEN", "held back", { retry: { afterMs: 30_000 } });
+  const run = async (errors: readonly LonghaulError[]): Promise<number> => {
+    let attempts = 0;
+    const ended = withRetry({ clock, random: longest, quota: () => quota }, async () => {
+      throw errors[attempts++] ?? new Error("too many attempts");
+    }).catch(() => undefined);
+    await clock.advance(60_000);
+    await ended;
+    return attempts;
+  };
+
+  expect([await run([failing("backoff"), held]), quota.tokens]).toEqual([2, 20]);
+  expect([await run([failing("backoff"), failing("backoff"), failing("backoff")]), quota.tokens]).toEqual([2, 6]);
 });

@@ -1,7 +1,8 @@
 import { type Clock, sleep } from "../base/clock.ts";
-import { isLonghaulError, type RetryAdvice } from "../base/error.ts";
+import { isLonghaulError, type LonghaulError, type RetryAdvice } from "../base/error.ts";
 import type { Random } from "../base/random.ts";
 import { computeBackoffDelayMs } from "./backoff.ts";
+import type { RetryQuota, RetryTokens } from "./retry-quota.ts";
 
 /** Retry in process. What outlasts it is retried durably by whoever called. */
 export const retryDefaults = {
@@ -58,37 +59,58 @@ export interface WithRetryOptions {
   readonly capMs?: number | undefined;
   /** Default 20 s. */
   readonly parkAfterMs?: number | undefined;
+  /** Whose retries these are, once it is known; null before. A retry that its quota refuses is not made. */
+  readonly quota?: (() => RetryQuota | null) | undefined;
   /** Told before each wait. */
   readonly onRetry?: ((retry: { readonly attempt: number; readonly delayMs: number; readonly error: unknown }) => void) | undefined;
 }
 
 /**
- * Runs `body` until it succeeds or should not be tried again, then rejects with its last error, unchanged. A park is such a rejection too: the
+ * Runs `body` until it succeeds or should not be tried again, or the dependency's quota is used up, then rejects with its last error, unchanged. A park is such a rejection too: the
  * error's `retry.afterMs` is above `parkAfterMs` and says for how long. An error that gives no advice backs off.
  * After an abort no attempt begins and no wait goes on; it rejects with the signal's reason. Honouring the signal inside `body` is the body's.
  */
 export async function withRetry<T>(options: WithRetryOptions, body: (attempt: number) => Promise<T>): Promise<T> {
-  const { clock, random, signal, attemptsMax = retryDefaults.attemptsMax, capMs = retryDefaults.capMs, parkAfterMs = retryDefaults.parkAfterMs, onRetry } = options;
+  const { clock, random, signal, attemptsMax = retryDefaults.attemptsMax, capMs = retryDefaults.capMs, parkAfterMs = retryDefaults.parkAfterMs, quota = () => null, onRetry } = options;
+  let taken: RetryTokens | null = null;
   for (let attempt = 1; ; attempt++) {
     signal?.throwIfAborted();
     try {
-      return await body(attempt);
+      const result = await body(attempt);
+      quota()?.refund(taken);
+      return result;
     } catch (error) {
       signal?.throwIfAborted();
+      // Nothing was tried: whoever waits for that waits outside, and uses no attempt up.
+      if (isNotTried(error)) {
+        if (taken !== null) quota()?.refund(taken);
+        throw error;
+      }
       const baseMs = options.baseMs ?? defaultBaseMs(error);
       const decision = computeRetry({ attempt, attemptsMax, advice: adviceOf(error), baseMs, capMs, parkAfterMs, random });
       if (decision.kind !== "retry") throw error;
+      const bucket = quota();
+      taken = bucket === null ? null : bucket.take(isThrottled(error) ? "throttled" : "transient");
+      if (bucket !== null && taken === null) throw error;
       onRetry?.({ attempt, delayMs: decision.delayMs, error });
       await sleep(clock, decision.delayMs, signal);
     }
   }
 }
 
+/** True when a call was held back and not made. */
+export function isNotTried(error: unknown): error is LonghaulError {
+  return isLonghaulError(error) && (error.code === "BREAKER_OPEN" || error.code === "LIMITER_CLOSED");
+}
+
 function adviceOf(error: unknown): RetryAdvice {
   return isLonghaulError(error) ? error.retry : "backoff";
 }
 
+function isThrottled(error: unknown): boolean {
+  return isLonghaulError(error) && /_(THROTTLED|OVERLOADED)$/.test(error.code);
+}
+
 function defaultBaseMs(error: unknown): number {
-  const isThrottled = isLonghaulError(error) && /_(THROTTLED|OVERLOADED)$/.test(error.code);
-  return isThrottled ? retryDefaults.throttledBaseMs : retryDefaults.baseMs;
+  return isThrottled(error) ? retryDefaults.throttledBaseMs : retryDefaults.baseMs;
 }

@@ -29,7 +29,7 @@ function durableExecute(scope: RunScope, name: string, execute: ForeignExecute, 
     // The AI SDK has validated the input, which need not survive JSON: it is handed on as it came.
     const tool = functionTool(
       { name, description: "", inputSchema: z.unknown(), effect, execute: async (_, { signal }) => lastOf(await execute(input, { ...foreign, abortSignal: signal })) },
-      { clock: scope.services.clock },
+      { clock: scope.services.clock, dependency: `tool ${name} of ${scope.worker.name}` },
     );
     const result = await callTool(scope, `tool/${foreign.toolCallId}`, call, () => Promise.resolve([tool]));
     if (result.isError) throw new LonghaulError("TOOL_FAILED", String(result.value));

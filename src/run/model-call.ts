@@ -1,8 +1,11 @@
 import { orAborted } from "../base/abort.ts";
-import { isLonghaulError, messageOf } from "../base/error.ts";
+import { isLonghaulError, type LonghaulError, messageOf } from "../base/error.ts";
+import type { Random } from "../base/random.ts";
 import type { Json, JsonObject } from "../base/json.ts";
 import type { StepEnd, StepExecution } from "../engine/engine.ts";
-import { retryDefaults, withRetry } from "../policy/retry.ts";
+import { defaultModelTimeouts, type ModelTimeouts } from "../model/model.ts";
+import type { CallEnd } from "../policy/breaker.ts";
+import { isNotTried, retryDefaults, withRetry } from "../policy/retry.ts";
 import { toFailure } from "../record/failure.ts";
 import { totalTokens, type Usage } from "../record/usage.ts";
 import type { Write } from "../record/write.ts";
@@ -11,7 +14,8 @@ import { withHeartbeat } from "./heartbeat.ts";
 import { isUnbilled, reserveForCall, settleWrite } from "./model-money.ts";
 import { budgetSignal, computeDurableRetryMs, type Parked, parkedToJson, parseParked } from "./parked.ts";
 import { createRetryLog, placeOf, type RecordPlace, recordWrite } from "./run-record.ts";
-import type { RunScope } from "./run-services.ts";
+import type { RunScope, RunServices } from "./run-services.ts";
+import { afterMsOf, isRefusedByBreaker, parkedByBreaker, throughBreaker } from "./through-breaker.ts";
 
 /** What one model call came to, whichever way it was made. */
 export interface ModelAnswer {
@@ -64,19 +68,19 @@ interface LastTry {
 }
 
 async function modelStep(scope: RunScope, execution: StepExecution, plan: ModelCallPlan, round: number): Promise<StepEnd> {
-  const { clock, random } = scope.services;
+  const { clock, random, quotas } = scope.services;
   const { signal } = execution;
   const place = placeOf(execution);
   const retries = createRetryLog(scope, place);
   const last: LastTry = { call: null, reservation: null };
   const startedMs = clock.monotonicMs();
   try {
-    const done = await withRetry({ clock, random, signal, onRetry: retries.onRetry }, () => tryCall(scope, execution, plan, last));
+    const done = await withRetry({ clock, random, signal, onRetry: retries.onRetry, quota: () => (last.call === null ? null : quotas.of(last.call.modelId)) }, () => tryCall(scope, execution, plan, last));
     const writes = [...settled(last, done.costMicroUsd ?? 0, totalTokens(done.usage)), ...done.writes, ...retries.writes];
     return { outcome: { ok: true, value: done.value }, writes: [successRecord(scope, place, last.call, done, clock.monotonicMs() - startedMs), ...writes] };
   } catch (error) {
     if (signal.aborted) throw error;
-    const parked = toParked(error, round, clock.now());
+    const parked = toParked(error, round, last.call, scope.services);
     const record = parked?.parked === "budget" ? budgetRecord(scope, place, last.call, error) : failureRecord(scope, place, last.call, error, clock.monotonicMs() - startedMs);
     const writes = [record, ...settled(last, last.reservation?.amountMicroUsd ?? 0, 0), ...retries.writes];
     return { outcome: parked === null ? { ok: false, failure: toFailure(error) } : { ok: true, value: parkedToJson(parked) }, writes };
@@ -87,11 +91,17 @@ async function tryCall(scope: RunScope, execution: StepExecution, plan: ModelCal
   last.reservation = null;
   const call = await plan.prepare(execution);
   last.call = call;
+  scope.services.cooldowns.assertOpen(call.modelId);
+  return await throughBreaker(scope, { dependency: call.modelId, signal: execution.signal, endOf: (error) => endOfModelCall(scope, error), slowMs: slowModelCallMs }, () => payAndPerform(scope, execution, call, last));
+}
+
+async function payAndPerform(scope: RunScope, execution: StepExecution, call: PreparedCall, last: LastTry): Promise<ModelAnswer> {
   const reservation = await reserveForCall(scope, execution, call.estimateMicroUsd);
   last.reservation = reservation;
   try {
     return await call.perform();
   } catch (error) {
+    if (isLonghaulError(error) && error.code === "MODEL_THROTTLED" && typeof error.retry === "object") scope.services.cooldowns.note(call.modelId, error.retry.afterMs);
     if (!execution.signal.aborted && isUnbilled(error)) {
       await orAborted(execution.signal, () => scope.services.store.money.release(reservation.id));
       last.reservation = null;
@@ -117,6 +127,10 @@ function successRecord(scope: RunScope, place: RecordPlace, call: PreparedCall |
 }
 
 function failureRecord(scope: RunScope, place: RecordPlace, call: PreparedCall | null, error: unknown, durationMs: number): Write {
+  if (isNotTried(error)) {
+    const kind = isRefusedByBreaker(error) ? ({ event_type: "breaker" } as const) : ({ event_type: "park" } as const);
+    return recordWrite(scope, place, { ...kind, result: "refused", simulated: call?.simulated ?? false, reason: messageOf(error), data: { ...error.details } });
+  }
   return recordWrite(scope, place, {
     // What failed before there was a call (a tool server, a missing key) is not counted as one.
     event_type: call === null ? "error" : "model_call",
@@ -133,15 +147,44 @@ function budgetRecord(scope: RunScope, place: RecordPlace, call: PreparedCall | 
   return recordWrite(scope, place, { event_type: "budget", result: "refused", simulated: call?.simulated ?? false, reason: messageOf(error), data });
 }
 
+/** A provider whose calls take longer, of the 10 min that they may take, is as good as down. */
+const slowModelCallMs = 300_000;
+
+/** Those who were held back come back one after the other, over half of the time that they waited: together they would reach the limit again at once. */
+function afterCooldownMs(error: LonghaulError, random: Random): number {
+  const afterMs = afterMsOf(error);
+  return Math.ceil(afterMs + Math.max(1_000, afterMs / 2) * random.next());
+}
+
+/** What a call says of the provider: whether it could have answered. */
+function endOfModelCall({ worker }: RunScope, error: unknown): CallEnd {
+  if (error === undefined) return "good";
+  if (!isLonghaulError(error) || !error.code.startsWith("MODEL_")) return "none";
+  if (error.code === "MODEL_TRANSIENT" || error.code === "MODEL_OVERLOADED" || error.code === "MODEL_UNKNOWN") return "bad";
+  // An agent that waits for less than others do says nothing for them.
+  if (error.code === "MODEL_TIMEOUT") return isImpatient(worker.limits.modelTimeouts) ? "none" : "bad";
+  // It answered, if only that it would not.
+  return "good";
+}
+
+function isImpatient({ firstChunkMs, betweenChunksMs, totalMs }: ModelTimeouts): boolean {
+  return firstChunkMs < defaultModelTimeouts.firstChunkMs || betweenChunksMs < defaultModelTimeouts.betweenChunksMs || totalMs < defaultModelTimeouts.totalMs;
+}
+
 /** What a failed call waits for and how long; null when trying again cannot help. */
-function toParked(error: unknown, round: number, nowMs: number): Parked | null {
+function toParked(error: unknown, round: number, call: PreparedCall | null, { breakers, clock, random }: RunServices): Parked | null {
+  if (isRefusedByBreaker(error)) return parkedByBreaker(afterMsOf(error), random);
+  if (isNotTried(error)) return { parked: "rate-limit", forMs: afterCooldownMs(error, random), signal: null, effectKey: null };
   if (isLonghaulError(error) && error.code === "BUDGET_EXCEEDED") {
     const { resetsAtMs } = error.details;
-    return { parked: "budget", forMs: typeof resetsAtMs === "number" ? Math.max(1, resetsAtMs - nowMs) : null, signal: budgetSignal, effectKey: null };
+    return { parked: "budget", forMs: typeof resetsAtMs === "number" ? Math.max(1, resetsAtMs - clock.now()) : null, signal: budgetSignal, effectKey: null };
   }
   const advice = isLonghaulError(error) ? error.retry : "backoff";
   if (advice === "never") return null;
   const statedMs = advice === "backoff" ? 0 : advice.afterMs;
   if (statedMs > retryDefaults.parkAfterMs) return { parked: "rate-limit", forMs: statedMs, signal: null, effectKey: null };
+  // Whoever saw it fail comes back with the others, when it works again.
+  const refusedForMs = call === null ? null : breakers.refusedForMs(call.modelId);
+  if (refusedForMs !== null) return parkedByBreaker(refusedForMs, random);
   return { parked: "retry", forMs: computeDurableRetryMs(round), signal: null, effectKey: null };
 }

@@ -8,6 +8,8 @@ import type { DeadReason } from "../record/task.ts";
 import { deadError } from "./dead-error.ts";
 import { finalAnswerSpec, parseTextAnswer, unwrapFinalAnswer } from "./final-answer.ts";
 import { callModel, type ModelAnswer } from "./model-call.ts";
+import { openTools } from "./open-tools.ts";
+import { RepeatGuard } from "./repeat-guard.ts";
 import type { RunScope } from "./run-services.ts";
 import { callTool } from "./tool-call.ts";
 import { createTranscriptWriter } from "./transcript.ts";
@@ -56,7 +58,8 @@ function createLoop(scope: RunScope, input: unknown) {
   const instructions = typeof spec.instructions === "function" ? spec.instructions(input) : spec.instructions;
   const conversation: Message[] = [{ role: "user", text: spec.prompt ? spec.prompt(input) : promptOf(input) }];
   const store = createTranscriptWriter();
-  const tools = (): Promise<readonly Tool[]> => services.toolsOf(worker.name, engine.signal);
+  const repeats = new RepeatGuard(scope);
+  const tools = (): Promise<readonly Tool[]> => openTools(scope);
 
   return {
     transcript: (): readonly Message[] => [...conversation],
@@ -99,7 +102,8 @@ function createLoop(scope: RunScope, input: unknown) {
     /** Makes the calls, all at once; their results come in the order of the calls. An answer among them is put off: it was given before the results were known. */
     async work(turn: number, calls: readonly ToolCallPart[]): Promise<void> {
       const early = `Read the results of your other calls first, then call ${finalAnswerTool} alone.`;
-      const results = await Promise.all(calls.map(async (call) => (isFinalAnswer(scope, call) ? refusedCall(call, early) : callTool(scope, `t${turn}/tool/${call.callId}`, call, tools))));
+      const make = (): Promise<readonly ToolResultPart[]> => Promise.all(calls.map(async (call) => (isFinalAnswer(scope, call) ? refusedCall(call, early) : callTool(scope, `t${turn}/tool/${call.callId}`, call, tools))));
+      const results = await repeats.make(turn, calls, make);
       conversation.push({ role: "tool", results });
     },
 

@@ -6,6 +6,9 @@ import type { ModelReference } from "../agent/model-reference.ts";
 import type { EngineContext } from "../engine/engine.ts";
 import type { Memory } from "../memory/memory.ts";
 import type { Model, ModelTimeouts } from "../model/model.ts";
+import type { Breakers } from "../policy/breakers.ts";
+import type { Cooldowns } from "../policy/cooldowns.ts";
+import type { RetryQuotas } from "../policy/retry-quota.ts";
 import type { Message } from "../record/message.ts";
 import type { Usage } from "../record/usage.ts";
 import type { Write } from "../record/write.ts";
@@ -22,6 +25,10 @@ export interface RunServices {
   readonly store: Pick<Store, "money" | "effects" | "write">;
   readonly workers: ReadonlyMap<string, Worker>;
   readonly memory: Memory;
+  /** Of each dependency: whether it is called now, how many retries it may still be asked for, and when it said that it can be called again. */
+  readonly breakers: Pick<Breakers, "enter" | "leave" | "refusedForMs">;
+  readonly quotas: Pick<RetryQuotas, "of">;
+  readonly cooldowns: Pick<Cooldowns, "note" | "assertOpen">;
   readonly resolveModel: (reference: ModelReference) => Promise<Model>;
   /** The tools of an agent, opening what must be opened. */
   readonly toolsOf: (agent: string, signal: AbortSignal) => Promise<readonly Tool[]>;

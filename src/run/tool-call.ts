@@ -2,6 +2,7 @@ import { orAborted, orTakenOver } from "../base/abort.ts";
 import { LonghaulError, messageOf } from "../base/error.ts";
 import { isJsonObject, type Json, type JsonObject } from "../base/json.ts";
 import type { StepExecution, StepEnd } from "../engine/engine.ts";
+import type { CallEnd } from "../policy/breaker.ts";
 import type { ToolCallPart, ToolResultPart } from "../record/message.ts";
 import type { EffectState } from "../store/store.ts";
 import type { Tool, ToolCallOptions, ToolResult } from "../tool/tool.ts";
@@ -9,6 +10,7 @@ import { withHeartbeat } from "./heartbeat.ts";
 import { decidedSuffix, ownSignalPrefix, type Parked, parkedToJson, parseParked } from "./parked.ts";
 import { placeOf, recordWrite } from "./run-record.ts";
 import type { RunScope } from "./run-services.ts";
+import { afterMsOf, isRefusedByBreaker, parkedByBreaker, throughBreaker } from "./through-breaker.ts";
 
 /**
  * One tool call as durable steps.
@@ -27,6 +29,10 @@ export async function callTool(scope: RunScope, name: string, call: ToolCallPart
     );
     const parked = parseParked(value);
     if (parked === null) return toResultPart(call, value);
+    if (parked.parked === "breaker") {
+      await scope.engine.wait({ name: `${name}/parked`, reason: parked.parked, timeoutMs: parked.forMs ?? 1 });
+      continue;
+    }
     effectKey = parked.effectKey;
     const settled = await waitForDecision(scope, name, parked);
     if (settled !== null) return toResultPart(call, settled);
@@ -44,13 +50,45 @@ interface Attempt {
 async function toolStep(scope: RunScope, attempt: Attempt, open: () => Promise<readonly Tool[]>): Promise<StepEnd> {
   const { execution, key, call } = attempt;
   const startedMs = scope.services.clock.monotonicMs();
-  const found = await findTool(call.toolName, open, execution.signal);
-  if ("ok" in found) return withoutTool(scope, attempt, found, startedMs);
   const options: ToolCallOptions = { signal: execution.signal, idempotencyKey: key, taskId: scope.engine.task.id, runId: scope.engine.runId };
-  if (found.effect === "once") return onceStep(scope, attempt, found, options, startedMs);
-  const result = await found.call(call.input, options);
-  throwIfCanceled(result, execution);
-  return finish(scope, attempt, result, startedMs);
+  const made: Made = { end: "none" };
+  try {
+    const found = await findTool(call.toolName, open, execution.signal);
+    if ("ok" in found) return await withoutTool(scope, attempt, found, startedMs);
+    // Before there is an intent: of a call that is held back none is left.
+    return await throughBreaker(scope, { dependency: found.dependency, signal: execution.signal, endOf: () => made.end }, async () => {
+      if (found.effect === "once") return await onceStep(scope, attempt, found, options, startedMs, made);
+      const result = await make(found, call.input, options, made);
+      throwIfCanceled(result, execution);
+      return finish(scope, attempt, result, startedMs);
+    });
+  } catch (error) {
+    if (!isRefusedByBreaker(error)) throw error;
+    return parkForBreaker(scope, attempt, error);
+  }
+}
+
+/** What was made of a call, as its dependency is judged by it. */
+interface Made {
+  end: CallEnd;
+}
+
+async function make(tool: Tool, input: Json, options: ToolCallOptions, made: Made): Promise<ToolResult> {
+  const result = await tool.call(input, options);
+  made.end = endOfToolCall(result);
+  return result;
+}
+
+/** Whether the tool or its server answered, be it with a no. */
+function endOfToolCall(result: ToolResult): CallEnd {
+  if (result.ok) return "good";
+  if (result.kind === "canceled") return "none";
+  return result.kind === "timeout" || result.kind === "unavailable" || result.isUnreached === true ? "bad" : "good";
+}
+
+function parkForBreaker(scope: RunScope, { execution, call }: Attempt, error: LonghaulError): StepEnd {
+  const record = recordWrite(scope, placeOf(execution), { event_type: "breaker", tool_name: call.toolName, result: "refused", reason: error.message, data: { ...error.details } });
+  return { outcome: { ok: true, value: parkedToJson(parkedByBreaker(afterMsOf(error), scope.services.random)) }, writes: [record] };
 }
 
 async function findTool(name: string, open: () => Promise<readonly Tool[]>, signal: AbortSignal): Promise<Tool | Extract<ToolResult, { ok: false }>> {
@@ -58,7 +96,7 @@ async function findTool(name: string, open: () => Promise<readonly Tool[]>, sign
     const tools = await open();
     return tools.find((tool) => tool.name === name) ?? { ok: false, kind: "invalid-input", message: `There is no tool "${name}". Use one of: ${tools.map((tool) => tool.name).join(", ")}.` };
   } catch (error) {
-    if (signal.aborted) throw error;
+    if (signal.aborted || isRefusedByBreaker(error)) throw error;
     return { ok: false, kind: "unavailable", message: messageOf(error) };
   }
 }
@@ -77,7 +115,7 @@ async function withoutTool(scope: RunScope, attempt: Attempt, missing: Extract<T
   return finish(scope, attempt, missing, startedMs);
 }
 
-async function onceStep(scope: RunScope, attempt: Attempt, tool: Tool, options: ToolCallOptions, startedMs: number): Promise<StepEnd> {
+async function onceStep(scope: RunScope, attempt: Attempt, tool: Tool, options: ToolCallOptions, startedMs: number, made: Made): Promise<StepEnd> {
   const { execution, key, call } = attempt;
   const intent = await intend(scope, attempt);
   if (intent.state === "completed") return finish(scope, attempt, parseResult(intent.result), startedMs, key);
@@ -86,7 +124,7 @@ async function onceStep(scope: RunScope, attempt: Attempt, tool: Tool, options: 
     if (earlier === null) return park(scope, attempt, "an earlier attempt was interrupted");
     if (earlier.happened) return finish(scope, attempt, earlier.result, startedMs, key);
   }
-  const result = await tool.call(call.input, options);
+  const result = await make(tool, call.input, options, made);
   throwIfCanceled(result, execution);
   if (!isUncertain(result, tool)) return finish(scope, attempt, result, startedMs, key);
   const looked = await reconcile(tool, call.input, options);

@@ -7,6 +7,8 @@ import { createIds } from "../base/id.ts";
 import type { Notifier } from "../notify/notify.ts";
 import { consoleNotifier } from "../notify/console.ts";
 import { webhookNotifier } from "../notify/webhook.ts";
+import { Cooldowns } from "../policy/cooldowns.ts";
+import { RetryQuotas } from "../policy/retry-quota.ts";
 import { runMemory } from "../memory/run-memory.ts";
 import { type RecordFields, toLogRecord } from "../record/log-record.ts";
 import type { Write } from "../record/write.ts";
@@ -24,6 +26,7 @@ import { createRecordTail, type RecordTail } from "./record-tail.ts";
 import { createSecrets, type Secrets } from "./secrets.ts";
 import { createStorageAlarm, type StorageAlarm } from "./storage-alarm.ts";
 import { taskRecords } from "./task-record.ts";
+import { createTeamBreakers } from "./team-breakers.ts";
 import { beginManifest } from "./team-manifest.ts";
 import { createToolSet, type ToolSet } from "./tool-set.ts";
 
@@ -92,6 +95,12 @@ export async function openParts(definition: TeamDefinition, options: LiveTeamOpt
   const subscriptions = createSubscriptions({ clock, team: name, taskId: () => ids("t"), registrations });
   const services: RunServices = {
     team: name, clock, random: random.split("run"), ids, store: data.store, workers, memory: runMemory, hideSecrets: secrets.hide,
+    breakers: createTeamBreakers({
+      clock, random: random.split("breakers"), newId: () => ids("b"), meta: data.store.meta,
+      record: (fields) => void data.store.write([teamRecord({ clock, ids, name }, fields)]).catch((error: unknown) => options.print(`A record could not be written: ${messageOf(error)}`)),
+    }),
+    quotas: new RetryQuotas(),
+    cooldowns: new Cooldowns(clock),
     resolveModel: models.resolveModel,
     durableModel: models.durableModel,
     toolsOf: tools.toolsOf,

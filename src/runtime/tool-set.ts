@@ -31,7 +31,7 @@ export function createToolSet(workers: ReadonlyMap<string, Worker>, { clock, sec
   const functions = new Map<ToolDefinition, Tool>();
   for (const definition of definitions) {
     if (definition.kind === "mcp") sources.set(definition, mcpSource(toSourceSpec(definition.spec, secrets), { clock, inProcess: mcpServerFor?.(definition.spec.name) ?? undefined }));
-    else functions.set(definition, toTool(definition, clock));
+    else functions.set(definition, toTool(definition, clock, dependencyOf(definition, definitions, workers)));
   }
   const open = async (definition: McpDefinition | ToolDefinition, signal: AbortSignal): Promise<readonly Tool[]> => {
     if (definition.kind === "mcp") return (await sources.get(definition)?.tools(signal)) ?? [];
@@ -57,9 +57,17 @@ function assertDistinct(agent: string, names: readonly string[]): void {
   if (taken !== undefined) throw new LonghaulError("TOOL_NAME_TAKEN", `${agent} has two tools named ${taken}. Rename yours, or name the tools that it is to see in the server's \`allow\`.`);
 }
 
-function toTool(definition: ToolDefinition, clock: Clock): Tool {
+/** Tools of one name that are not one tool have a breaker each. */
+function dependencyOf(definition: ToolDefinition, all: ReadonlySet<McpDefinition | ToolDefinition>, workers: ReadonlyMap<string, Worker>): string {
+  const { name } = definition.spec;
+  const isAlone = [...all].every((other) => other === definition || other.kind === "mcp" || other.spec.name !== name);
+  const owner = [...workers.values()].find(({ spec }) => spec.tools?.includes(definition));
+  return isAlone || owner === undefined ? `tool ${name}` : `tool ${name} of ${owner.name}`;
+}
+
+function toTool(definition: ToolDefinition, clock: Clock, dependency: string): Tool {
   const { timeout, ...spec } = definition.spec;
-  return functionTool({ ...spec, ...(timeout === undefined ? {} : { timeoutMs: parseDuration(timeout, `tool ${spec.name}: timeout`) }) }, { clock });
+  return functionTool({ ...spec, ...(timeout === undefined ? {} : { timeoutMs: parseDuration(timeout, `tool ${spec.name}: timeout`) }) }, { clock, dependency });
 }
 
 function toSourceSpec(spec: McpSpec, secrets: Secrets): McpSourceSpec {

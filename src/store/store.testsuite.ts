@@ -372,4 +372,19 @@ function testValues(current: () => Store): void {
     expect(await current().meta.get("manifest")).toEqual({ agents: ["b"] });
     expect(await current().meta.get("unknown")).toBeNull();
   });
+
+  it("swaps a named value for one of those who saw it at once, and for nobody who saw another one", async () => {
+    const { meta } = current();
+    const first = await Promise.all([1, 2, 3].map((n) => meta.swap("breaker", null, { n })));
+    expect(first.filter(Boolean)).toHaveLength(1);
+    const held = await meta.get("breaker");
+
+    const second = await Promise.all([4, 5, 6].map((n) => meta.swap("breaker", held, { n })));
+
+    expect(second.filter(Boolean)).toHaveLength(1);
+    expect(await meta.swap("breaker", held, { n: 7 })).toBe(false);
+    expect(await meta.swap("breaker", held, await meta.get("breaker")), "the same again, as after a lost answer").toBe(true);
+    expect(await meta.swap("none", { n: 1 }, { n: 8 })).toBe(false);
+    expect(await meta.get("breaker")).toEqual({ n: expect.toBeOneOf([4, 5, 6]) });
+  });
 }

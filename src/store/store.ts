@@ -194,8 +194,10 @@ export interface LeaseHeld {
   readonly heldMs: number;
 }
 
-/** Small named values: the manifest of the last team, the format. */
+/** Small named values: the manifest of the last team, the format, the breakers. */
 export interface MetaStore {
   get(name: string): Promise<Json>;
   set(name: string, value: Json): Promise<void>;
+  /** Sets the value if it is still `before`, null for none, or is `after` already: of those who try to set different values at once one succeeds. */
+  swap(name: string, before: Json, after: Json): Promise<boolean>;
 }

@@ -38,7 +38,8 @@ export function callFailure({ tool, server }: McpCallName, connection: McpConnec
   if (error instanceof ConnectionLost) {
     return error.tooLarge ? tooLarge(tool, "of an unknown size: it was not read to its end") : result("unavailable", `the server went away while it ran: ${why}. ${outcomeUnknown}`);
   }
-  if (connection === null || isLonghaulError(error)) return result("failed", `it was not called. ${why}`);
+  const unreached = (what: string): ToolResult => ({ ok: false, kind: "failed", isUnreached: true, message: `Tool ${tool} of MCP server ${server}: ${what}` });
+  if (connection === null || isLonghaulError(error)) return unreached(`it was not called. ${why}`);
   const { sdk } = connection;
   if (error instanceof sdk.ProtocolError) return error.code === invalidParamsCode ? result("invalid-input", `the server refused its input. ${why}`) : result("failed", why);
   if (error instanceof sdk.SdkHttpError) {
@@ -47,7 +48,7 @@ export function callFailure({ tool, server }: McpCallName, connection: McpConnec
   }
   if (error instanceof sdk.SdkError && !isConnectionCode(error.code)) return result("failed", `its answer cannot be used: ${why}. The call itself may have taken effect.`);
   connection.suspect();
-  return networkCode(error) === null ? result("unavailable", `the connection broke: ${why}. ${outcomeUnknown}`) : result("failed", `it was not called: ${why}.`);
+  return networkCode(error) === null ? result("unavailable", `the connection broke: ${why}. ${outcomeUnknown}`) : unreached(`it was not called: ${why}.`);
 }
 
 /** 404 says that a session is forgotten; servers of the first generation say it with 400. */

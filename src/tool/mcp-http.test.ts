@@ -85,7 +85,7 @@ for (const era of ["session", "stateless"] as const) {
       await first.kill();
       await settle();
 
-      expect(await echo.call({ text: "x" }, callOptions())).toEqual({ ok: false, kind: "failed", message: expect.stringMatching(/it was not called.*ECONNREFUSED/) });
+      expect(await echo.call({ text: "x" }, callOptions())).toEqual({ ok: false, kind: "failed", isUnreached: true, message: expect.stringMatching(/it was not called.*ECONNREFUSED/) });
       await serverOf({ era, port: first.port });
       expect(await echo.call({ text: "on" }, callOptions())).toEqual({ ok: true, value: "on" });
     });

@@ -10,7 +10,7 @@ import { toToolResult } from "./mcp-content.ts";
 import { checkMcpSpec, defaultConnectTimeoutMs, defaultRequestTimeoutMs, effectOf, type McpReconcile, type McpSpec, reconcileOf } from "./mcp-spec.ts";
 import { toModelToolNames } from "./model-tool-names.ts";
 import { thrownText } from "./result.ts";
-import type { Reconciliation, Tool, ToolCallOptions, ToolResult, ToolSource } from "./tool.ts";
+import { mcpDependency, type Reconciliation, type Tool, type ToolCallOptions, type ToolResult, type ToolSource } from "./tool.ts";
 
 /** How long the list of tools is trusted when the server says nothing about changes. */
 const catalogAgeMsMax = 60_000;
@@ -93,6 +93,7 @@ class McpSource implements ToolSource {
       description: tool.description ?? tool.title ?? "",
       inputSchema: tool.inputSchema as unknown as JsonObject,
       effect: effectOf(this.#spec, tool.name),
+      dependency: mcpDependency(this.name),
       timeoutMs: this.#connectTimeoutMs + this.#requestTimeoutMs,
       call: (input, options) => this.#call(tool, input, options),
     };

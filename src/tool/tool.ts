@@ -9,6 +9,8 @@ export interface Tool {
   readonly description: string;
   readonly inputSchema: JsonObject;
   readonly effect: Effect;
+  /** What fails when it fails: the tool itself, or the server that has it. Tools of one dependency share a breaker. */
+  readonly dependency: string;
   readonly timeoutMs: number;
   call(input: Json, options: ToolCallOptions): Promise<ToolResult>;
   /** After a crash with an unknown outcome of a `once` call: did it happen? Absent: a human decides. */
@@ -25,12 +27,17 @@ export interface ToolCallOptions {
 
 export type ToolResult =
   | { readonly ok: true; readonly value: Json }
-  | { readonly ok: false; readonly kind: ToolErrorKind; readonly message: string };
+  /** `isUnreached`: the call was not made, since nobody was there to take it. */
+  | { readonly ok: false; readonly kind: ToolErrorKind; readonly message: string; readonly isUnreached?: true };
 
 export type ToolErrorKind = "invalid-input" | "failed" | "timeout" | "too-large" | "not-json" | "unavailable" | "canceled";
 
 /** Whether an interrupted call happened, and with what result. */
 export type Reconciliation = { readonly happened: true; readonly value: Json } | { readonly happened: false } | { readonly happened: "unknown" };
+
+export function mcpDependency(server: string): string {
+  return `MCP server ${server}`;
+}
 
 /** Opens on first use, may be asked again after its server died. */
 export interface ToolSource {

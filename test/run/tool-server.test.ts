@@ -37,6 +37,17 @@ test("a tool server that cannot be reached is waited for, visibly and without a 
   await team.close();
 });
 
+test("a tool server that nobody reaches is asked by nobody for a while", async () => {
+  const agents = Array.from({ length: 12 }, (_, index) => defineAgent({ name: `reader-${index}`, model: "anthropic/test", instructions: "Read.", tools: [mcp({ name: "files", url: "http://127.0.0.1:9/mcp" })] }));
+  const team = await openDiskTeam(defineTeam({ name: "t", agents }), { directory: directory.path, model: scriptedModel("done") });
+
+  for (const { name } of agents) await untilNotRunning(team, await team.submit(name, null));
+
+  expect(await team.records({ eventTypes: ["breaker"], result: "open" })).toMatchObject([{ reason: expect.stringMatching(/^MCP server files is not called for \d+ s: most calls of it failed\.$/), data: { dependency: "MCP server files" } }]);
+  expect(await team.records({ eventTypes: ["task"], result: "waiting(breaker)" })).not.toEqual([]);
+  await team.close();
+}, 60_000);
+
 const server = fileURLToPath(new URL("../../src/tool/fixture/stdio-server.ts", import.meta.url));
 const fixture = mcp({ name: "fixture", command: process.execPath, args: [server] });
 const echo = defineTool({ name: "echo", description: "Mine", inputSchema: z.object({}), effect: "read", execute: () => "mine" });

@@ -4,10 +4,10 @@ import { simulate } from "../../src/lab/simulation/simulate.ts";
 const team = new URL("./fixture/trouble-team.ts", import.meta.url);
 
 // Long enough for a thread to start on a busy machine.
-const troubled = (trouble: string): Promise<unknown> => simulate({ team, horizon: "1d", stallAfter: "5s", environment: { TROUBLE: trouble } });
+const troubled = (trouble: string): Promise<unknown> => simulate({ team, horizon: "1d", stallAfter: "12s", environment: { TROUBLE: trouble } });
 
 it.concurrent.each([
-  ["step: a real wait", "SIMULATION_STALLED", /stands still at 2026-01-01T01:00:00.000Z for 5.0 s: it waits for something real \(FSEventWrap\)/],
+  ["step: a real wait", "SIMULATION_STALLED", /stands still at 2026-01-01T01:00:00.000Z for 12 s: it waits for something real \(FSEventWrap\)/],
   ["step: a busy loop", "SIMULATION_STALLED", /stands still at 2026-01-01T01:00:00.000Z .* never returns to the event loop/],
   ["step: turn after turn", "SIMULATION_STALLED", /it waits for something real \(Immediate\)/],
   ["import: a busy loop", "SIMULATION_STALLED", /stands still .* never returns to the event loop/],

@@ -1,11 +1,20 @@
 import type { RestateClient } from "./restate-client.ts";
 import { serviceNames } from "./restate-services.ts";
 
+/** What is asked for one agent. */
+interface Asked {
+  isAskedAgain: boolean;
+  /** Resolves when it was answered, or given up. */
+  settled: Promise<void>;
+}
+
 /** Asks the slots of agents to be given. While one call for an agent is under way, all that come meanwhile are one more. */
 export class Dispatch {
   readonly #client: RestateClient;
   readonly #service: string;
-  readonly #asked = new Map<string, { isAskedAgain: boolean }>();
+  readonly #asked = new Map<string, Asked>();
+  /** Aborts when nobody here waits for answers any more. */
+  readonly #leaving = new AbortController();
   #isStopped = false;
 
   constructor(client: RestateClient, team: string) {
@@ -21,27 +30,49 @@ export class Dispatch {
     if (this.#isStopped) return;
     for (const agent of agents) {
       const asked = this.#asked.get(agent);
-      if (asked === undefined) void this.#ask(agent);
+      if (asked === undefined) this.#begin(agent);
       else asked.isAskedAgain = true;
     }
   }
 
-  stop(): void {
-    this.#isStopped = true;
+  /** This process ends, and another one is to give the slots: each call that is not answered is left with Restate. Resolves when it has them all, or does not take them. */
+  async leave(): Promise<void> {
+    this.#leaving.abort();
+    await Promise.all([...this.#asked.values()].map(({ settled }) => settled));
   }
 
-  async #ask(agent: string): Promise<void> {
-    const asked = { isAskedAgain: false };
+  stop(): void {
+    this.#isStopped = true;
+    this.#leaving.abort();
+  }
+
+  #begin(agent: string): void {
+    const asked: Asked = { isAskedAgain: false, settled: Promise.resolve() };
     this.#asked.set(agent, asked);
+    asked.settled = this.#ask(agent, asked).finally(() => this.#asked.delete(agent));
+  }
+
+  async #ask(agent: string, asked: Asked): Promise<void> {
     try {
       do {
         asked.isAskedAgain = false;
-        await this.#client.callObject(this.#service, agent, "dispatch");
+        await this.#call(agent);
       } while (asked.isAskedAgain && !this.#isStopped);
     } catch {
       // No worker has made itself known, or Restate is away: whoever sweeps asks again.
-    } finally {
-      this.#asked.delete(agent);
     }
+  }
+
+  async #call(agent: string): Promise<void> {
+    const { signal } = this.#leaving;
+    if (!signal.aborted) {
+      try {
+        await this.#client.callObject(this.#service, agent, "dispatch", signal);
+        return;
+      } catch (error) {
+        if (!signal.aborted) throw error;
+      }
+    }
+    if (!this.#isStopped) await this.#client.sendObject(this.#service, agent, "dispatch");
   }
 }

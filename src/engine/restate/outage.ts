@@ -17,7 +17,7 @@ export interface OutageOptions {
   readonly writer: Writer;
   readonly client: RestateClient;
   readonly team: string;
-  /** Null while this process does not listen. */
+  /** Null while this process does not listen, or has shut its port for good. */
   readonly endpoint: () => RestateEndpoint | null;
   readonly onBack: () => void;
   readonly onFault: (error: unknown) => void;

@@ -31,9 +31,14 @@ export class RestateClient {
     this.#clock = clock;
   }
 
-  /** Calls a handler of a virtual object, and waits for its end. */
-  async callObject(service: string, key: string, handler: string): Promise<void> {
-    await this.#ask(`${this.#addresses.ingress}/${service}/${encodeURIComponent(key)}/${handler}`, "POST");
+  /** Calls a handler of a virtual object, and waits for its end or for `signal`. */
+  async callObject(service: string, key: string, handler: string, signal: AbortSignal): Promise<void> {
+    await this.#ask(`${this.#addresses.ingress}/${service}/${encodeURIComponent(key)}/${handler}`, "POST", { signal });
+  }
+
+  /** Calls a handler of a virtual object, and waits until Restate has accepted the call. */
+  async sendObject(service: string, key: string, handler: string): Promise<void> {
+    await this.#ask(`${this.#addresses.ingress}/${service}/${encodeURIComponent(key)}/${handler}/send`, "POST");
   }
 
   /** Calls a handler of a service, and waits for its end or for `signal`. */

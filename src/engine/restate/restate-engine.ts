@@ -1,6 +1,7 @@
 import type { WorkflowContext } from "@restatedev/restate-sdk";
 import { orAborted } from "../../base/abort.ts";
 import type { Clock } from "../../base/clock.ts";
+import { withDeadline } from "../../base/deadline.ts";
 import type { Json } from "../../base/json.ts";
 import { macrotask } from "../../base/turn.ts";
 import type { PostgresDatabase, PostgresSession } from "../../db/postgres.ts";
@@ -65,6 +66,8 @@ export interface RestateEngineOptions {
 
 const sweepMsDefault = 5_000;
 const recallMsDefault = 2_000;
+/** How long a process that stops waits until Restate has what it tells. */
+const partMsMax = 5_000;
 /** Turns of the event loop in which the SDK tells of a suspension, after it has ended its answer. */
 const noticeTurns = 3;
 
@@ -113,6 +116,8 @@ class RestateWorker implements RestateEngine, RestateHandler {
   readonly #noting = new Set<Promise<void>>();
   #execute: Execute | null = null;
   #endpoint: RestateEndpoint | null = null;
+  /** True when Restate knows the endpoint: before, it has to be let in to learn what there is. */
+  #isKnown = false;
   #state: "open" | "draining" | "closed" = "open";
   #draining: Promise<DrainReport> | null = null;
 
@@ -128,7 +133,8 @@ class RestateWorker implements RestateEngine, RestateHandler {
     this.#outage = new Outage({
       clock, db, onFault,
       writer: this.#writer, client: this.#client, team: options.team,
-      endpoint: () => this.#endpoint,
+      // One that drains has shut it for good.
+      endpoint: () => (this.#state === "open" ? this.#endpoint : null),
       onBack: () => this.#dispatch.ask(this.#agents.keys()),
     });
     this.#dispatch = new Dispatch(this.#client, options.team);
@@ -159,10 +165,15 @@ class RestateWorker implements RestateEngine, RestateHandler {
     await this.#take(agents, execute);
     const { team, endpoint, db } = this.#options;
     this.#news.listen(db);
-    this.#endpoint = await RestateEndpoint.open({ team, handler: this, recallMsMax: this.#options.recallMsMax ?? recallMsDefault, ...endpoint });
-    await this.#client.register(endpoint.uri ?? `http://${endpoint.host}:${this.#endpoint.port}`);
+    const opened = await RestateEndpoint.open({ team, handler: this, recallMsMax: this.#options.recallMsMax ?? recallMsDefault, ...endpoint });
+    this.#endpoint = opened;
+    await this.#client.register(endpoint.uri ?? `http://${endpoint.host}:${opened.port}`);
+    this.#isKnown = true;
     // A drain may have come meanwhile: what is queued is another worker's.
-    if (this.#state !== "open") return { resumed: 0, quarantined: 0 };
+    if (this.#state !== "open") {
+      opened.withdraw();
+      return { resumed: 0, quarantined: 0 };
+    }
     if (this.#options.isDutyGiven !== true) await this.#alarm.start();
     this.#dispatch.ask(this.#agents.keys());
     // Restate calls by itself what another process left.
@@ -170,8 +181,10 @@ class RestateWorker implements RestateEngine, RestateHandler {
   }
 
   async claim(agentName: string, claim: string): Promise<readonly Activation[]> {
+    // Restate asks another worker.
+    if (this.#state !== "open") throw engineClosed();
     const agent = this.#agents.get(agentName);
-    if (agent === undefined || this.#state !== "open") return [];
+    if (agent === undefined) return [];
     // While it waited for PostgreSQL it would keep the agent's slots from all.
     const claimed = await this.#outage.orTurnedAway(() => this.#writer.persist((change) => claimReady(change, agent, claim, this.#options.ids)));
     for (const { runId } of claimed) this.#expected.add(runId);
@@ -299,6 +312,7 @@ class RestateWorker implements RestateEngine, RestateHandler {
     this.#state = "closed";
     this.#desk.waiters.refuseAll(resultAbandoned());
     this.#outage.close();
+    this.#dispatch.stop();
     await this.#endpoint?.close();
     this.#news.close();
     this.#facts.close();
@@ -344,10 +358,20 @@ class RestateWorker implements RestateEngine, RestateHandler {
 
   async #drain(timeoutMs: number): Promise<DrainReport> {
     this.#state = "draining";
+    if (this.#isKnown) this.#endpoint?.withdraw();
+    this.#expected.clear();
     this.#suspects.close();
-    this.#dispatch.stop();
     this.#alarm.stop();
-    return await this.#live.drain(this.#options.clock, timeoutMs);
+    const report = await this.#live.drain(this.#options.clock, timeoutMs);
+    await this.#part();
+    return report;
+  }
+
+  /** What Restate is not told before this process ends, others find by a sweep only: slots that are free, runs that were given back, waits that ended. */
+  async #part(): Promise<void> {
+    const { clock } = this.#options;
+    const told = async (): Promise<void> => void (await Promise.all([this.#dispatch.leave(), this.#ringer.settled()]));
+    await withDeadline({ clock, timeoutMs: partMsMax, onTimeout: engineClosed }, told).catch(() => undefined); // It is left to their sweeps.
   }
 
   #onCommitted({ agents, ended, bells, hasCleared, dueAtMs }: Effects): void {

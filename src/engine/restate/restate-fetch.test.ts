@@ -6,6 +6,7 @@ import type { Json } from "../../base/json.ts";
 import type { EngineContext } from "../engine.ts";
 import { agentA, code, createGate, done, newTask, quiet, until, type Gate } from "../engine-fixture.testsuite.ts";
 import { freePort, sharedRestate } from "./fixture/restate-server.ts";
+import type { FetchHandler } from "./restate-fetch.ts";
 import { restateSuite, type RestateFixture } from "./restate-fixture.testsuite.ts";
 
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
@@ -21,6 +22,8 @@ type Code = (ctx: EngineContext) => Promise<Json>;
 
 interface Deployed {
   readonly requests: () => number;
+  /** Another engine answers from now on. */
+  readonly handOver: (next: RestateFixture) => Promise<void>;
   /** Requests from now on wait for other code. */
   hold(): void;
   /** True when one does. */
@@ -30,11 +33,12 @@ interface Deployed {
 }
 
 /** The handler behind a plain HTTP/1.1 server, as a platform would run it, and Restate told of it. */
-async function deploy({ engine }: RestateFixture, execute: Code): Promise<Deployed> {
+async function deploy(fixture: RestateFixture, execute: Code, agent = agentA): Promise<Deployed> {
   let requests = 0;
   let replaced: Gate | null = null;
   let held = 0;
-  let handler = await engine.serve([agentA], async (ctx) => done(await execute(ctx)));
+  const serveBy = ({ engine }: RestateFixture, by: Code, version = agent.version): Promise<FetchHandler> => engine.serve([{ ...agent, version }], async (ctx) => done(await by(ctx)));
+  let handler = await serveBy(fixture, execute);
   const port = await freePort();
   const server = serve({ hostname: "127.0.0.1", port, fetch: async (request) => {
     requests++;
@@ -54,10 +58,11 @@ async function deploy({ engine }: RestateFixture, execute: Code): Promise<Deploy
   expect({ ok: answer.ok, said: answer.ok ? "" : await answer.text() }).toEqual({ ok: true, said: "" });
   return {
     requests: () => requests,
+    handOver: async (next) => void (handler = await serveBy(next, execute)),
     hold: () => void (replaced = createGate()),
     isHolding: () => held > 0,
-    async replace(fixture, version, execute) {
-      handler = await fixture.engine.serve([{ ...agentA, version }], async (ctx) => done(await execute(ctx)));
+    async replace(next, version, by) {
+      handler = await serveBy(next, by, version);
       replaced?.open();
       replaced = null;
     },
@@ -162,6 +167,32 @@ describe("the engine behind a fetch handler", () => {
     expect(await next.engine.result(taskId)).toMatchObject({ status: "done", output: ["two", "one", "new"] });
     expect(log.toSorted()).toEqual(["new", "one", "two"]);
     expect(await next.engine.get(taskId)).toMatchObject({ recoveries: 0 });
+  });
+
+  it("gives no slots while it drains: the call for them is the next one's", async () => {
+    const fixture = (await suite.create()) as RestateFixture;
+    let isHeld = false;
+    const { requests, handOver } = await deploy(fixture, async (ctx) => {
+      if (ctx.task.source === "queued") return "went on";
+      return await code(ctx, "hold", () => {
+        isHeld = true;
+        return new Promise<never>(() => undefined);
+      });
+    }, { ...agentA, concurrency: 1 });
+    const held = await fixture.engine.start(newTask(fixture));
+    await until(() => isHeld, "it executes");
+    const queued = await fixture.engine.start(newTask(fixture, { source: "queued" }));
+    await fixture.settle();
+
+    const drained = fixture.engine.drain(60_000);
+    const before = requests();
+    await fixture.engine.cancel(held.taskId, "its slot is wanted");
+    await drained;
+    await until(() => requests() > before + 1, "Restate asked it for slots, and asked again");
+    const next = (await suite.reopen(fixture)) as RestateFixture;
+    await handOver(next);
+
+    expect(await next.engine.result(queued.taskId)).toMatchObject({ status: "done", output: "went on" });
   });
 
   it("cancels a run between two requests", async () => {

@@ -7,7 +7,7 @@ import type { Writer } from "./writer.ts";
 export class Ringer {
   readonly #client: RestateClient;
   readonly #writer: Writer;
-  readonly #ringing = new Set<number>();
+  readonly #ringing = new Map<number, Promise<void>>();
 
   constructor(client: RestateClient, writer: Writer) {
     this.#client = client;
@@ -19,18 +19,20 @@ export class Ringer {
   }
 
   ring(bells: readonly Bell[]): void {
-    for (const bell of bells) if (!this.#ringing.has(bell.position)) void this.#ring(bell);
+    for (const bell of bells) if (!this.#ringing.has(bell.position)) this.#ringing.set(bell.position, this.#ring(bell).finally(() => this.#ringing.delete(bell.position)));
+  }
+
+  /** Resolves when all was rung, or is left to others. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#ringing.values());
   }
 
   async #ring({ position, awakeable, step }: Bell): Promise<void> {
-    this.#ringing.add(position);
     try {
       await this.#client.resolveAwakeable(awakeable, step);
       await this.#writer.persist((change) => removeBells(change.db, [position]));
     } catch {
       // Restate did not take it, or the engine closes: the bell is still in its table.
-    } finally {
-      this.#ringing.delete(position);
     }
   }
 }

@@ -10,6 +10,15 @@ export async function getMeta(session: PostgresSession, name: string): Promise<J
   return row === undefined ? null : (JSON.parse(String(row["value"])) as Json);
 }
 
+const insertValue = "INSERT INTO lh_meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value WHERE lh_meta.value = excluded.value";
+const replaceValue = "UPDATE lh_meta SET value = $2 WHERE name = $1 AND value IN ($2, $3)";
+
+export async function swapMeta(tx: PostgresSession, name: string, before: Json, after: Json): Promise<boolean> {
+  const value = JSON.stringify(after);
+  const { changes } = before === null ? await tx.run(insertValue, name, value) : await tx.run(replaceValue, name, value, JSON.stringify(before));
+  return changes === 1;
+}
+
 export async function setMeta(tx: PostgresSession, name: string, value: Json): Promise<void> {
   await tx.run(upsertValue, name, JSON.stringify(value));
 }

@@ -12,7 +12,7 @@ import { type Fact, type FactRows, Ingestion } from "./ingestion.ts";
 import { claimKey } from "./keys.ts";
 import { acquireLease, assertLease, listenForLeases, releaseLease, renewLease } from "./leases.ts";
 import { insertMessagesOnce, selectMessages, toMessageRow } from "./messages.ts";
-import { getMeta, setMeta } from "./meta.ts";
+import { getMeta, setMeta, swapMeta } from "./meta.ts";
 import { loseMoneyOfTask, releaseMoney, reserveMoney, selectSpentMoney, settleMoney } from "./money.ts";
 import { markEntryDelivered, markEntryFailed, queueNotification, selectDueEntries, selectNextOutboxAtMs } from "./outbox.ts";
 import { type DroppedRecords, dropWeeksBefore, prepareWeeks } from "./partitions.ts";
@@ -105,6 +105,7 @@ export function createPostgresStore({ db, clock, random }: PostgresStoreOptions)
     meta: {
       get: (name) => read((session) => getMeta(session, name)),
       set: (name, value) => write((tx) => setMeta(tx, name, value)),
+      swap: (name, before, after) => write((tx) => swapMeta(tx, name, before, after)),
     },
     async close() {
       for (const listener of listening.splice(0)) listener.close();

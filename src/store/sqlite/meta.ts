@@ -10,6 +10,15 @@ export function getMeta(db: SqliteDatabase, name: string): Json {
   return row === undefined ? null : (JSON.parse(String(row["value"])) as Json);
 }
 
+const insertValue = "INSERT INTO lh_meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value WHERE value = excluded.value";
+const replaceValue = "UPDATE lh_meta SET value = ?1 WHERE name = ?2 AND value IN (?1, ?3)";
+
+export function swapMeta(db: SqliteDatabase, name: string, before: Json, after: Json): boolean {
+  const value = JSON.stringify(after);
+  const { changes } = before === null ? db.run(insertValue, name, value) : db.run(replaceValue, value, name, JSON.stringify(before));
+  return changes === 1;
+}
+
 export function setMeta(db: SqliteDatabase, name: string, value: Json): void {
   db.run(upsertValue, name, JSON.stringify(value));
 }
