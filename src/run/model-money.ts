@@ -26,9 +26,18 @@ export async function reserveForCall(scope: RunScope, execution: StepExecution, 
     perTaskMicroUsd: worker.budget.perTaskMicroUsd,
     perDayMicroUsd: worker.budget.perDayMicroUsd,
   };
-  const answer = await orAborted(execution.signal, () => services.store.money.reserve(reservation));
+  const reserving = services.store.money.reserve(reservation);
+  const answer = await orAborted(execution.signal, () => reserving).catch((error: unknown) => {
+    giveBackWhenMade(scope, reservation, reserving);
+    throw error;
+  });
   if (!answer.ok) throw budgetError(scope, amountMicroUsd, answer);
   return reservation;
+}
+
+/** Nothing is called any more, and whoever stops does not wait: what is set aside after that is given back. */
+function giveBackWhenMade({ services }: RunScope, { id }: Reservation, reserving: Promise<ReserveAnswer>): void {
+  reserving.then((answer) => (answer.ok ? services.store.money.release(id) : undefined)).catch(() => undefined); // A store that is closed has nothing set aside for a call.
 }
 
 function budgetError(scope: RunScope, estimateMicroUsd: number, answer: Extract<ReserveAnswer, { ok: false }>): LonghaulError {

@@ -23,8 +23,10 @@ beforeAll(async () => {
   const lookup = defineTool({ name: "lookup", description: "Look a company up", inputSchema: z.object({ name: z.string() }), effect: "read", execute: ({ name }) => ({ name, people: 7, number: ++lookups }) });
   const wires = { anthropic: "anthropic", openai: "openai", chat: "openai-compatible" } as const;
   const agents = Object.keys(wires).map((name) => defineAgent({ name, model: `${name}/sim`, instructions: "Look it up.", tools: [lookup], limits: { concurrency: 4 }, verify: ({ output, accept, reject }) => (String(output).includes("7") ? accept() : reject("no number")) }));
+  // A rate limit is one of the model: of these, nobody else calls it.
+  const limited = Object.keys(wires).map((name) => defineAgent({ name: `${name}-limited`, model: `${name}/limited`, instructions: "Look it up.", tools: [lookup] }));
   const endpoints = Object.entries(wires).map(([name, wire]) => endpoint({ name, wire, baseUrl: `${server.url}/v1`, simulated: true }));
-  team = await openLiveTeam({ team: defineTeam({ name: "t", agents, endpoints }), dataDirectory: null, clock: systemClock, random: seededRandom(1), environment: () => undefined, print: () => undefined });
+  team = await openLiveTeam({ team: defineTeam({ name: "t", agents: [...agents, ...limited], endpoints }), dataDirectory: null, clock: systemClock, random: seededRandom(1), environment: () => undefined, print: () => undefined });
   await team.start();
   close = async () => {
     await team.drain(0);
@@ -75,7 +77,7 @@ describe.each(["anthropic", "openai", "chat"])("a team on the %s wire", (agent) 
   });
 
   it("parks on a rate limit of two minutes, and other tasks go on meanwhile", async () => {
-    const parked = await run(agent, null, { kind: "status", status: 429, retryAfter: "120" });
+    const parked = await run(`${agent}-limited`, null, { kind: "status", status: 429, retryAfter: "120" });
 
     expect(parked.task).toMatchObject({ status: "waiting", waitingReason: "rate-limit" });
     expect(named(parked.records, "model_call").map(({ result, data }) => [result, data["code"] ?? null])).toEqual([["success", null], ["error", "MODEL_THROTTLED"]]);
