@@ -2,6 +2,9 @@ import type { Clock } from "../base/clock.ts";
 import { formatDuration } from "../base/duration.ts";
 import { LonghaulError } from "../base/error.ts";
 
+/** Whoever waited exactly as long as was asked may come this early: timers do. */
+const earlyMs = 10;
+
 /**
  * Dependencies that said when they can be called again. The first caller that is told so spares all others the asking: a rate limit is one of the account,
  * not of a run. Each process learns by a call of its own.
@@ -22,7 +25,7 @@ export class Cooldowns {
   /** @throws {LIMITER_CLOSED} while it is to be left alone; `retry` says for how long. */
   assertOpen(dependency: string): void {
     const leftMs = (this.#untilMs.get(dependency) ?? 0) - this.#clock.monotonicMs();
-    if (leftMs > 0) throw new LonghaulError("LIMITER_CLOSED", `${dependency} asked to be left alone for another ${formatDuration(leftMs)}: it is not called before.`, { retry: { afterMs: leftMs }, details: { dependency, afterMs: leftMs } });
+    if (leftMs > earlyMs) throw new LonghaulError("LIMITER_CLOSED", `${dependency} asked to be left alone for another ${formatDuration(leftMs)}: it is not called before.`, { retry: { afterMs: leftMs }, details: { dependency, afterMs: leftMs } });
     this.#untilMs.delete(dependency);
   }
 }
