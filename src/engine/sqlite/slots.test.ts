@@ -105,30 +105,30 @@ describe("slots while there are suspects", () => {
   });
 });
 
+/** An engine that has just begun, with a task in its queue, and the runs whose code began. */
+async function beginWithOne() {
+  const fixture = await suite.create();
+  const begun: string[] = [];
+  await fixture.engine.start(newTask(fixture));
+  await fixture.engine.run([agentA], async (ctx) => {
+    begun.push(ctx.runId);
+    return done(null);
+  });
+  return { fixture, begun };
+}
+
 describe("a drain", () => {
   it("begins nothing that it interrupts", async () => {
-    const fixture = await suite.create();
-    let begun = 0;
-    await fixture.engine.start(newTask(fixture));
-    await fixture.engine.run([agentA], async () => {
-      begun++;
-      return done(null);
-    });
+    const { fixture, begun } = await beginWithOne();
 
     await fixture.engine.drain(0);
 
     await fixture.settle();
-    expect(begun).toBe(0);
+    expect(begun).toEqual([]);
   });
 
   it("is the end, though the file refused the slots before it", async () => {
-    const fixture = await suite.create();
-    let begun = 0;
-    await fixture.engine.start(newTask(fixture));
-    await fixture.engine.run([agentA], async () => {
-      begun++;
-      return done(null);
-    });
+    const { fixture, begun } = await beginWithOne();
     fixture.db.exec("PRAGMA query_only = ON");
     await fixture.settle();
     fixture.db.exec("PRAGMA query_only = OFF");
@@ -136,7 +136,7 @@ describe("a drain", () => {
     await fixture.engine.drain(0);
 
     await fixture.clock.advance(2_000);
-    expect(begun).toBe(0);
+    expect(begun).toEqual([]);
     expect(await fixture.engine.list({ statuses: ["queued"] })).toHaveLength(1);
   });
 });
