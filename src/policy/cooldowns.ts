@@ -6,7 +6,7 @@ import { LonghaulError } from "../base/error.ts";
 const earlyMs = 10;
 
 /**
- * Dependencies that said when they can be called again. The first caller that is told so spares all others the asking: a rate limit is one of the account,
+ * Dependencies that said when they can be called again. The first caller that is told so spares all others the asking: a rate limit is one of the model,
  * not of a run. Each process learns by a call of its own.
  */
 export class Cooldowns {
