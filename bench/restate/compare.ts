@@ -45,7 +45,7 @@ export async function compare(place: Place, sizes: Sizes): Promise<readonly Find
     const { stepsLong, runsLong, stepsShort, runsShort } = sizes;
     const inTurns = (workload: Workload): Promise<readonly Pair[]> => measureInTurns(place, { ours, bare }, workload, sizes.rounds);
     // Both are warm before anything counts.
-    await inTurns({ runs: 2, stepsPerRun: 20, guards: false });
+    await inTurns({ runs: Math.min(20, runsLong), stepsPerRun: stepsLong, guards: false });
     const single = await inTurns({ runs: 1, stepsPerRun: stepsLong, guards: false });
     const long = await inTurns({ runs: runsLong, stepsPerRun: stepsLong, guards: false });
     const short = await inTurns({ runs: runsShort, stepsPerRun: stepsShort, guards: false });

@@ -13,6 +13,11 @@ export function toStoredText(value: string): string {
   return value.includes("\u0000") || value.startsWith(marker) || !value.isWellFormed() ? marker + JSON.stringify(value) : value;
 }
 
+/** Rows as one parameter, for `json_to_recordset($1::json)`: as an array for each column, the driver takes longer to write them than the server to store them. */
+export function toRecordset(rows: readonly Readonly<Record<string, string | number | boolean | null>>[]): string {
+  return JSON.stringify(rows, (_, value: unknown) => (typeof value === "string" ? toStoredText(value) : value));
+}
+
 /** What `toStoredText` was given. Text of another hand, which only looks like ours, comes back as it stands. */
 export function fromStoredText(stored: string): string {
   if (!stored.startsWith(`${marker}"`)) return stored;

@@ -11,8 +11,8 @@ import type { Activation } from "./claim.ts";
 import { ToldSteps } from "./facts.ts";
 import { listJournal, listSeed } from "./journal.ts";
 import { currentTask, type AttemptIds } from "./run-exits.ts";
-import { countRecovery, getRun } from "./runs.ts";
-import { lockTaskOfRun, saveTask, type StoredTask } from "./tasks.ts";
+import { countRecovery, getRunToBegin } from "./runs.ts";
+import { lockTaskOfRun, saveTasks, type StoredTask } from "./tasks.ts";
 import { endTask, moveTask } from "./transition.ts";
 import { listWaits } from "./waits.ts";
 
@@ -59,13 +59,14 @@ export async function beginAttempt(change: Change, { runId, activation }: Activa
   const task = found.attempt === beginning.attempt ? found : await begin(change, found, attempt);
   if (task === null) return null;
   beginning.attempt = task.attempt;
-  const run = await getRun(change.db, runId);
-  if (run === null) return null;
-  const { steps, told } = await listJournal(change.db, run.serial, activation);
+  const toBegin = await getRunToBegin(change.db, runId);
+  if (toBegin === null) return null;
+  const { run, hasSteps, hasWaits, hasSeed } = toBegin;
+  const { steps, told } = hasSteps ? await listJournal(change.db, run.serial, activation) : { steps: [], told: 0 };
   return {
     task, runId, told, isOfOtherCode,
     journal: steps,
-    numbers: numbersOf(steps, await listWaits(change.db, run.serial)),
+    numbers: numbersOf(steps, hasWaits ? await listWaits(change.db, run.serial) : []),
     runSerial: run.serial,
     keyRunId: run.keyRunId,
     randomRunId: run.randomRunId,
@@ -73,7 +74,7 @@ export async function beginAttempt(change: Change, { runId, activation }: Activa
     begunAtMs: run.begunAtMs,
     recoveries: run.recoveries,
     mismatch: unreadable(run, agent),
-    seed: await listSeed(change.db, task.id),
+    seed: hasSeed ? await listSeed(change.db, task.id) : new Map(),
   };
 }
 
@@ -95,7 +96,7 @@ type AttemptFields = Pick<StoredTask, "attempt" | "codeVersion">;
 export async function takeTurn(change: Change, ids: AttemptIds): Promise<void> {
   const task = await currentTask(change, ids);
   if (typeof task === "string") throw new AttemptLost(ids.runId);
-  await saveTask(change.db, { ...task, suspended: false });
+  await saveTasks(change.db, [{ ...task, suspended: false }]);
 }
 
 /** An attempt that is to wait for its turn is begun as suspended: no crash is counted of it. */
@@ -105,7 +106,7 @@ async function begin(change: Change, found: StoredTask, attempt: AttemptFields):
 
 async function begun(change: Change, task: StoredTask, attempt: AttemptFields): Promise<StoredTask> {
   const next: StoredTask = { ...task, ...attempt, suspended: isSuspect(task, change.limits) };
-  await saveTask(change.db, next);
+  await saveTasks(change.db, [next]);
   return next;
 }
 

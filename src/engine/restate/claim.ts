@@ -1,8 +1,8 @@
 import type { EngineAgent } from "../engine.ts";
 import type { Change } from "./change.ts";
-import { getRun, insertRun, setRunVersion } from "./runs.ts";
+import { getRun, insertRuns, setRunVersion } from "./runs.ts";
 import { countRunning, listUnbegun, lockReady } from "./tasks.ts";
-import { moveTask } from "./transition.ts";
+import { type Move, moveTasks } from "./transition.ts";
 
 /** A run that was given a slot, as the nth time. */
 export interface Activation {
@@ -23,15 +23,26 @@ export async function claimReady(change: Change, agent: EngineAgent, claim: stri
   const free = agent.concurrency - (await countRunning(change.db, agent.name));
   const claimed: Activation[] = late.map(({ runId, activation }) => ({ runId: String(runId), activation }));
   if (free <= 0) return claimed;
-  for (const task of await lockReady(change.db, agent.name, change.atMs, free)) {
-    const runId = task.runId ?? newId("r");
-    if (task.runId === null) await insertRun(change.db, { id: runId, taskId: task.id, agentVersion: agent.version, loopVersion: agent.loopVersion ?? 0, startedAtMs: change.atMs });
-    const earlier = task.runId === null ? agent.version : (await getRun(change.db, runId))?.agentVersion;
-    if (earlier !== agent.version) await setRunVersion(change.db, runId, agent.version);
+  const ready = await lockReady(change.db, agent.name, change.atMs, free);
+  const begun = ready.filter(({ runId }) => runId === null).map(({ id: taskId }) => ({ id: newId("r"), taskId }));
+  await insertRuns(change.db, begun, { agentVersion: agent.version, loopVersion: agent.loopVersion ?? 0, startedAtMs: change.atMs });
+  const runIds = new Map(begun.map(({ id, taskId }) => [taskId, id]));
+  const moves: Move[] = [];
+  for (const task of ready) {
+    const runId = task.runId ?? runIds.get(task.id) ?? "";
+    const more = task.runId === null ? {} : await goOnWith(change, task.runId, agent.version);
     const activation = task.activation + 1;
-    const more = earlier === undefined || earlier === agent.version ? {} : { earlierVersion: earlier };
-    await moveTask(change, task, { status: "running", runId, startedAtMs: task.startedAtMs ?? change.atMs, activation, attempt: 0, suspended: false, claim, codeVersion: null }, more);
+    moves.push({ task, more, fields: { status: "running", runId, startedAtMs: task.startedAtMs ?? change.atMs, activation, attempt: 0, suspended: false, claim, codeVersion: null } });
     claimed.push({ runId, activation });
   }
+  await moveTasks(change, moves);
   return claimed;
+}
+
+/** Notes the version that a run goes on with, and says which one it had when that was another. */
+async function goOnWith(change: Change, runId: string, version: string): Promise<NonNullable<Move["more"]>> {
+  const earlierVersion = (await getRun(change.db, runId))?.agentVersion;
+  if (earlierVersion === undefined || earlierVersion === version) return {};
+  await setRunVersion(change.db, runId, version);
+  return { earlierVersion };
 }

@@ -91,9 +91,9 @@ async function storeTold(change: Change, told: readonly ToldSteps[]): Promise<()
 /** Runs whose facts are stored in one transaction at the most. */
 const batchMax = 200;
 /** Between the beginnings of two of these transactions. A run that leaves memory does not wait for it: it takes along what it was told. */
-const restMs = 50;
+const restMs = 100;
 /** Steps that wait for it at the most. */
-const waitingMax = 1_000;
+const waitingMax = 2_000;
 
 /** Stores what activations were told, many steps at a time. Nothing is lost that it does not store: Restate's journal has it. */
 export class FactStore {

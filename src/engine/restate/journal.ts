@@ -1,4 +1,5 @@
 import { loadJson, storeJson } from "../../db/postgres-payload.ts";
+import { toRecordset } from "../../db/postgres-text.ts";
 import type { PostgresRow, PostgresSession } from "../../db/postgres.ts";
 import { parseOutcome, type CompletedStep, type StepIdentity, type StepKind, type StepOutcome } from "../../record/step.ts";
 import type { SeededStep } from "../engine.ts";
@@ -25,20 +26,21 @@ export async function appendStep(db: PostgresSession, run: number, activation: n
   return changes === 0 ? null : asStored(step, outcome);
 }
 
+const insertTold = `WITH told AS (
+    INSERT INTO lh_journal (run, activation, seq, number, kind, name, occurrence, attempt, started_at_ms, completed_at_ms, outcome)
+    SELECT * FROM json_to_recordset($1::json) AS step (run bigint, activation integer, seq integer, number integer, kind text, name text, occurrence integer, attempt integer, started_at_ms bigint,
+      completed_at_ms bigint, outcome text)
+    ON CONFLICT (run, kind, name, occurrence) DO UPDATE SET seq = excluded.seq
+    RETURNING run, xmax = 0 AS is_inserted)
+  SELECT DISTINCT run FROM told WHERE is_inserted`;
+
 /** Stores what code was told, whether it was stored before or not, with its place in that order. No step may be in it twice. Returns the runs of which a step was not stored before. */
 export async function noteTold(db: PostgresSession, rows: readonly JournalRow[]): Promise<ReadonlySet<number>> {
   const outcomes = await storeJson(db, rows.map(({ step }) => outcomeText(step.outcome)));
-  const inserted = await db.all(
-    `WITH told AS (
-       INSERT INTO lh_journal (run, activation, seq, number, kind, name, occurrence, attempt, started_at_ms, completed_at_ms, outcome)
-       SELECT * FROM unnest($1::bigint[], $2::integer[], $3::integer[], $4::integer[], $5::text[], $6::text[], $7::integer[], $8::integer[], $9::bigint[], $10::bigint[], $11::text[])
-       ON CONFLICT (run, kind, name, occurrence) DO UPDATE SET seq = excluded.seq
-       RETURNING run, xmax = 0 AS is_inserted)
-     SELECT DISTINCT run FROM told WHERE is_inserted`,
-    rows.map(({ run }) => run), rows.map(({ activation }) => activation), rows.map(({ seq }) => seq), rows.map(({ step }) => step.number), rows.map(({ step }) => step.kind),
-    rows.map(({ step }) => step.name), rows.map(({ step }) => step.occurrence), rows.map(({ step }) => step.attempt), rows.map(({ step }) => step.startedAtMs),
-    rows.map(({ step }) => step.completedAtMs), outcomes,
-  );
+  const told = rows.map(({ run, activation, seq, step: { number, kind, name, occurrence, attempt, startedAtMs, completedAtMs } }, index) => (
+    { run, activation, seq, number, kind, name, occurrence, attempt, started_at_ms: startedAtMs, completed_at_ms: completedAtMs, outcome: outcomes[index] ?? null }
+  ));
+  const inserted = await db.all(insertTold, toRecordset(told));
   return new Set(inserted.map((row) => Number(row["run"])));
 }
 

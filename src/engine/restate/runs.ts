@@ -1,4 +1,5 @@
 import type { Json } from "../../base/json.ts";
+import { toRecordset } from "../../db/postgres-text.ts";
 import type { PostgresRow, PostgresSession } from "../../db/postgres.ts";
 import { parseFailure, type Failure } from "../../record/failure.ts";
 import type { Run } from "../../record/run.ts";
@@ -26,17 +27,45 @@ export interface StoredRun {
   readonly keyRunId: string;
 }
 
-export async function insertRun(db: PostgresSession, run: { readonly id: string; readonly taskId: string; readonly agentVersion: string; readonly loopVersion: number; readonly startedAtMs: number }): Promise<void> {
+/** Begins runs of tasks of one agent. */
+export async function insertRuns(db: PostgresSession, runs: readonly NewRun[], common: { readonly agentVersion: string; readonly loopVersion: number; readonly startedAtMs: number }): Promise<void> {
+  if (runs.length === 0) return;
   await db.run(
     `INSERT INTO lh_run (id, task_id, number, agent_version, started_at_ms, begun_at_ms, recoveries, format, loop_version)
-     SELECT $1, $2, 1 + count(*), $3, $4, $4, 0, $5, $6 FROM lh_run WHERE task_id = $2`,
-    run.id, run.taskId, run.agentVersion, run.startedAtMs, journalFormat, run.loopVersion,
+     SELECT new.id, new.task_id, 1 + (SELECT count(*) FROM lh_run AS earlier WHERE earlier.task_id = new.task_id), $2, $3, $3, 0, $4, $5 FROM json_to_recordset($1::json) AS new (id text, task_id text)`,
+    toRecordset(runs.map(({ id, taskId }) => ({ id, task_id: taskId }))), common.agentVersion, common.startedAtMs, journalFormat, common.loopVersion,
   );
 }
 
+const runColumns = "*, coalesce(random_run_id, id) AS random_of, coalesce(key_run_id, id) AS key_of";
+
 export async function getRun(db: PostgresSession, runId: string): Promise<StoredRun | null> {
-  const row = await db.get("SELECT *, coalesce(random_run_id, id) AS random_of, coalesce(key_run_id, id) AS key_of FROM lh_run WHERE id = $1", runId);
-  if (row === undefined) return null;
+  const row = await db.get(`SELECT ${runColumns} FROM lh_run WHERE id = $1`, runId);
+  return row === undefined ? null : storedRunFromRow(runId, row);
+}
+
+/** A run, and what there is of it to be read: most runs that begin have nothing. */
+export async function getRunToBegin(db: PostgresSession, runId: string): Promise<{ readonly run: StoredRun; readonly hasSteps: boolean; readonly hasWaits: boolean; readonly hasSeed: boolean } | null> {
+  const row = await db.get(
+    `SELECT ${runColumns}, EXISTS (SELECT FROM lh_journal WHERE run = lh_run.serial) AS has_steps, EXISTS (SELECT FROM lh_wait WHERE run = lh_run.serial) AS has_waits,
+       EXISTS (SELECT FROM lh_seed WHERE task_id = lh_run.task_id) AS has_seed FROM lh_run WHERE id = $1`,
+    runId,
+  );
+  return row === undefined ? null : { run: storedRunFromRow(runId, row), hasSteps: row["has_steps"] === true, hasWaits: row["has_waits"] === true, hasSeed: row["has_seed"] === true };
+}
+
+/** What an ended task and its run may leave to be seen to: most leave nothing. */
+export async function listLeftBehind(db: PostgresSession, taskId: string, runId: string | null): Promise<{ readonly hasSeed: boolean; readonly isAwaited: boolean; readonly hasOpenEnds: boolean }> {
+  const row = await db.get(
+    `SELECT EXISTS (SELECT FROM lh_seed WHERE task_id = $1) AS has_seed, EXISTS (SELECT FROM lh_wait WHERE child_task_id = $1) AS is_awaited,
+       EXISTS (SELECT FROM lh_task WHERE parent_run_id = $2 AND ended_at_ms IS NULL) OR EXISTS (SELECT FROM lh_run JOIN lh_wait ON lh_wait.run = lh_run.serial WHERE lh_run.id = $2)
+         OR EXISTS (SELECT FROM lh_run JOIN lh_signal ON lh_signal.run = lh_run.serial WHERE lh_run.id = $2) AS has_open_ends`,
+    taskId, runId,
+  );
+  return { hasSeed: row?.["has_seed"] === true, isAwaited: row?.["is_awaited"] === true, hasOpenEnds: row?.["has_open_ends"] === true };
+}
+
+function storedRunFromRow(runId: string, row: PostgresRow): StoredRun {
   return {
     serial: Number(row["serial"]), id: runId, taskId: String(row["task_id"]), startedAtMs: Number(row["started_at_ms"]), begunAtMs: Number(row["begun_at_ms"]), recoveries: Number(row["recoveries"]),
     format: Number(row["format"]), agentVersion: String(row["agent_version"]), loopVersion: Number(row["loop_version"]),

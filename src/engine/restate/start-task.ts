@@ -5,7 +5,7 @@ import { assertWellFormedKey, keyConflict, keyHolder, queueFull } from "../refus
 import { noteQueued, type Change } from "./change.ts";
 import { replaceSeed } from "./journal.ts";
 import { insertForkedRun } from "./runs.ts";
-import { countQueued, getTask, insertTask, saveTask, toTask, type StoredTask } from "./tasks.ts";
+import { countQueued, getTask, insertTask, saveTasks, toTask, type StoredTask } from "./tasks.ts";
 
 export interface StartPlan {
   readonly queueMax: (agent: string) => number;
@@ -19,12 +19,16 @@ export interface StartPlan {
  * @throws {TASK_KEY_CONFLICT, QUEUE_FULL, PAYLOAD_TOO_LARGE, JSON_INVALID, OPTION_INVALID}
  */
 export async function startTask(change: Change, task: NewTask, plan: StartPlan): Promise<Started> {
-  if ((await getTask(change.db, task.id)) !== null) return { taskId: task.id, created: false };
+  // Without a key, the row itself says whether there is one.
+  if (task.key !== null && (await getTask(change.db, task.id)) !== null) return { taskId: task.id, created: false };
   const holder = await claimKey(change, task);
   if (holder !== null) return await findHolder(change, task, holder);
   const queueMax = plan.queueMax(task.agent);
   const queued = await countQueued(change.db, task.agent, queueMax);
-  if (queued >= queueMax) throw queueFull(task.agent, queued, queueMax);
+  if (queued >= queueMax) {
+    if ((await getTask(change.db, task.id)) !== null) return { taskId: task.id, created: false };
+    throw queueFull(task.agent, queued, queueMax);
+  }
   const input = boundedJson(task.input, `The input of task ${task.id}`, change.limits.valueBytesMax);
   const inserted = await insertTask(change.db, { ...task, input }, change.atMs, plan.parentRunId ?? null);
   if (inserted === null) return { taskId: task.id, created: false };
@@ -38,7 +42,7 @@ export async function startTask(change: Change, task: NewTask, plan: StartPlan):
 async function forked(change: Change, task: StoredTask, { prefix, newRunId }: NonNullable<StartPlan["fork"]>): Promise<StoredTask> {
   if (!(await insertForkedRun(change.db, { id: newRunId, taskId: task.id }, prefix, change.atMs))) return task;
   const withRun: StoredTask = { ...task, runId: newRunId };
-  await saveTask(change.db, withRun);
+  await saveTasks(change.db, [withRun]);
   return withRun;
 }
 

@@ -1,5 +1,6 @@
 import type { Json } from "../../base/json.ts";
 import { loadJson, storeJson } from "../../db/postgres-payload.ts";
+import { toRecordset } from "../../db/postgres-text.ts";
 import type { PostgresRow, PostgresSession, PostgresValue } from "../../db/postgres.ts";
 import { taskStatuses, type NewTask, type Task, type TaskEnd, type TaskStatus, type WaitingReason } from "../../record/task.ts";
 import type { TaskFilter } from "../engine.ts";
@@ -63,15 +64,25 @@ export async function insertTask(db: PostgresSession, task: NewTask, createdAtMs
   );
 }
 
-/** Writes what can change of a task. */
-export async function saveTask(db: PostgresSession, task: StoredTask): Promise<void> {
-  await db.run(
-    `UPDATE lh_task SET status = $1, waiting_reason = $2, deadline_at_ms = $3, started_at_ms = $4, ended_at_ms = $5, status_since_ms = $6, open_since_ms = $7, run_id = $8,
-       parent_run_id = $9, recoveries = $10, recoveries_without_progress = $11, out_of_memory_without_progress = $12, activation = $13, attempt = $14, suspended = $15, claim = $16, code_version = $17, ended_as = $18
-     WHERE serial = $19`,
-    task.status, task.waitingReason, task.deadlineAtMs, task.startedAtMs, task.endedAtMs, task.statusSinceMs, task.openSinceMs, task.runId, task.parentRunId,
-    task.recoveries, task.recoveriesWithoutProgress, task.outOfMemoryWithoutProgress, task.activation, task.attempt, task.suspended, task.claim, task.codeVersion, task.end === null ? null : await storeOne(db, JSON.stringify(task.end)), task.serial,
-  );
+const updateTasks = `UPDATE lh_task SET status = new.status, waiting_reason = new.waiting_reason, deadline_at_ms = new.deadline_at_ms, started_at_ms = new.started_at_ms, ended_at_ms = new.ended_at_ms,
+    status_since_ms = new.status_since_ms, open_since_ms = new.open_since_ms, run_id = new.run_id, parent_run_id = new.parent_run_id, recoveries = new.recoveries,
+    recoveries_without_progress = new.recoveries_without_progress, out_of_memory_without_progress = new.out_of_memory_without_progress, activation = new.activation, attempt = new.attempt,
+    suspended = new.suspended, claim = new.claim, code_version = new.code_version, ended_as = new.ended_as
+  FROM json_to_recordset($1::json) AS new (serial bigint, status text, waiting_reason text, deadline_at_ms bigint, started_at_ms bigint, ended_at_ms bigint, status_since_ms bigint, open_since_ms bigint,
+    run_id text, parent_run_id text, recoveries integer, recoveries_without_progress integer, out_of_memory_without_progress integer, activation integer, attempt integer, suspended boolean, claim text,
+    code_version text, ended_as text)
+  WHERE lh_task.serial = new.serial`;
+
+/** Writes what can change of tasks. */
+export async function saveTasks(db: PostgresSession, tasks: readonly StoredTask[]): Promise<void> {
+  const ends = await storeJson(db, tasks.map(({ end }) => JSON.stringify(end)));
+  const rows = tasks.map((task, index) => ({
+    serial: task.serial, status: task.status, waiting_reason: task.waitingReason, deadline_at_ms: task.deadlineAtMs, started_at_ms: task.startedAtMs, ended_at_ms: task.endedAtMs,
+    status_since_ms: task.statusSinceMs, open_since_ms: task.openSinceMs, run_id: task.runId, parent_run_id: task.parentRunId, recoveries: task.recoveries,
+    recoveries_without_progress: task.recoveriesWithoutProgress, out_of_memory_without_progress: task.outOfMemoryWithoutProgress, activation: task.activation, attempt: task.attempt,
+    suspended: task.suspended, claim: task.claim, code_version: task.codeVersion, ended_as: task.end === null ? null : (ends[index] ?? null),
+  }));
+  await db.run(updateTasks, toRecordset(rows));
 }
 
 /** Nobody else changes the task until the transaction ends. */

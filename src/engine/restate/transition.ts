@@ -6,24 +6,39 @@ import { computeMoved, type TaskFields } from "../task-rules.ts";
 import { noteBell } from "./bells.ts";
 import { noteQueued, type Change } from "./change.ts";
 import { appendStep, replaceSeed } from "./journal.ts";
-import { getRun } from "./runs.ts";
-import { clearRecoveriesWithoutProgress, lockChildren, lockTaskOfRunSerial, saveTask, toTask, type StoredTask } from "./tasks.ts";
+import { getRun, listLeftBehind } from "./runs.ts";
+import { clearRecoveriesWithoutProgress, lockChildren, lockTaskOfRunSerial, saveTasks, toTask, type StoredTask } from "./tasks.ts";
 import { forgetWaits, listWaitsForTask, takeWait, type StoredWait } from "./waits.ts";
 
 /** What of a task only this engine changes. */
 type PlaceFields = Partial<Pick<StoredTask, "activation" | "attempt" | "suspended" | "claim" | "codeVersion">>;
 
-/** Brings a task from one status to another and tells the observer, and the store when it leaves its slot, in the same transaction. */
-export async function moveTask(change: Change, task: StoredTask, fields: TaskFields & PlaceFields, more: Pick<TaskChange, "failure" | "earlierVersion"> = {}): Promise<StoredTask> {
-  const moved: StoredTask = computeMoved(task, fields, change.atMs);
-  await saveTask(change.db, moved);
-  if (task.status === "running") {
-    change.effects.agents.add(task.agent);
-    await change.write([{ type: "task.left", taskId: task.id }]);
+export interface Move {
+  readonly task: StoredTask;
+  readonly fields: TaskFields & PlaceFields;
+  readonly more?: Pick<TaskChange, "failure" | "earlierVersion">;
+}
+
+/** Brings tasks from one status to another and tells the observer, and the store of those that leave their slots, in the same transaction. */
+export async function moveTasks(change: Change, moves: readonly Move[]): Promise<readonly StoredTask[]> {
+  if (moves.length === 0) return [];
+  const moved = moves.map(({ task, fields }): StoredTask => computeMoved(task, fields, change.atMs));
+  await saveTasks(change.db, moved);
+  for (const [index, { task, more }] of moves.entries()) {
+    const now = moved[index] ?? task;
+    if (task.status === "running") {
+      change.effects.agents.add(task.agent);
+      await change.write([{ type: "task.left", taskId: task.id }]);
+    }
+    if (now.status === "queued") noteQueued(change, now);
+    await change.write(change.observe({ task: toTask(now), from: task.status, atMs: change.atMs, ...more }));
   }
-  if (moved.status === "queued") noteQueued(change, moved);
-  await change.write(change.observe({ task: toTask(moved), from: task.status, atMs: change.atMs, ...more }));
   return moved;
+}
+
+/** See `moveTasks`. */
+export async function moveTask(change: Change, task: StoredTask, fields: Move["fields"], more: Move["more"] = {}): Promise<StoredTask> {
+  return (await moveTasks(change, [{ task, fields, more }]))[0] ?? task;
 }
 
 /** Ends a wait: its activation is told, or its run is queued to go on when it left memory. */
@@ -49,8 +64,10 @@ async function noteProgress(change: Change, task: StoredTask): Promise<StoredTas
 export async function endTask(change: Change, task: StoredTask, end: TaskEnd): Promise<void> {
   const ended = await moveTask(change, task, { status: end.status, end, endedAtMs: change.atMs });
   change.effects.ended.push({ taskId: ended.id, runId: ended.runId, end });
-  await replaceSeed(change.db, ended.id, []);
-  if (ended.runId !== null) await abandonRun(change, ended.runId, `The task that called this one is ${end.status}.`);
+  const { hasSeed, isAwaited, hasOpenEnds } = await listLeftBehind(change.db, ended.id, ended.runId);
+  if (hasSeed) await replaceSeed(change.db, ended.id, []);
+  if (ended.runId !== null && hasOpenEnds) await abandonRun(change, ended.runId, `The task that called this one is ${end.status}.`);
+  if (!isAwaited) return;
   for (const wait of await listWaitsForTask(change.db, ended.id)) await completeWait(change, wait, { ok: true, value: { ...end, taskId: ended.id } as unknown as Json });
 }
 
