@@ -4,7 +4,7 @@ import { openClusterOperations } from "../runtime/cluster-operations.ts";
 import { describeStore } from "../runtime/cluster-place.ts";
 import type { Operations } from "../runtime/operations.ts";
 import type { CommandContext } from "./command-context.ts";
-import { type Control, toAnswer } from "./control.ts";
+import { type Control, toAnswer, toBreakerDecision } from "./control.ts";
 import { withView } from "./open-view.ts";
 import { findPresence } from "./team-presence.ts";
 
@@ -30,6 +30,7 @@ export function createClusterControl(context: CommandContext, store: string): Co
     fork: (id, from) => run(async (operations) => toAnswer(await operations.fork(id, from))),
     skip: (taskId) => run(async (operations) => toAnswer(await operations.skip(taskId))),
     approve: (runId, decision, result) => run((operations) => operations.approve(runId, decision, result)),
+    decideBreaker: (dependency, isolateFor) => run((operations) => operations.decideBreaker(dependency, toBreakerDecision(isolateFor), "cli")),
     result: (taskId, onOpen) =>
       run(async (operations) => {
         for (let waitMs = firstWaitMs; ; waitMs = laterWaitMs) {

@@ -1,6 +1,7 @@
 import type { Json } from "../base/json.ts";
 import type { ForkAnswer, SkipAnswer } from "../http/client.ts";
 import { type TaskView, toTaskView } from "../http/task-view.ts";
+import type { BreakerDecision } from "../policy/breaker-desk.ts";
 import type { Task } from "../record/task.ts";
 import type { EffectDecision } from "../runtime/operations.ts";
 
@@ -13,8 +14,14 @@ export interface Control {
   skip(taskId: string): Promise<SkipAnswer>;
   /** How many waiting calls of the run were answered. */
   approve(runId: string, decision: EffectDecision, result: Json): Promise<number>;
+  /** Keeps a dependency from being called for this reason, or has it called again (null). Returns the state before. */
+  decideBreaker(dependency: string, isolateFor: string | null): Promise<string>;
   /** The task at its end; `onOpen` is told how it stands when that takes longer. @throws {CLIENT_UNREACHABLE} when no team runs that would work on it. */
   result(taskId: string, onOpen: (task: TaskView) => void): Promise<TaskView>;
+}
+
+export function toBreakerDecision(isolateFor: string | null): BreakerDecision {
+  return isolateFor === null ? "close" : { isolate: isolateFor };
 }
 
 /** As the team's HTTP interface says it. */

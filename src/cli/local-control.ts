@@ -9,7 +9,7 @@ import { assertSocketFolder, dataDirectory } from "../runtime/data-directory.ts"
 import { openOfflineTeam } from "../runtime/offline-team.ts";
 import type { Operations } from "../runtime/operations.ts";
 import type { CommandContext } from "./command-context.ts";
-import { type Control, toAnswer } from "./control.ts";
+import { type Control, toAnswer, toBreakerDecision } from "./control.ts";
 import { noTeamEver, withView } from "./open-view.ts";
 import { askOverSocket } from "./socket-client.ts";
 import { findPresence, type TeamPresence } from "./team-presence.ts";
@@ -56,6 +56,8 @@ export function createLocalControl(context: CommandContext): Control {
     skip: (taskId) => run(`/api/v1/tasks/${encodeURIComponent(taskId)}/skip`, {}, (answer) => answer as unknown as SkipAnswer, async (operations) => toAnswer(await operations.skip(taskId))),
     approve: (runId, decision, result) =>
       run(`/api/v1/runs/${encodeURIComponent(runId)}/approve`, { decision, result }, (answer) => (isJsonObject(answer) ? Number(answer["answered"]) : 0), (operations) => operations.approve(runId, decision, result)),
+    decideBreaker: (dependency, isolateFor) =>
+      run("/api/v1/breakers", { dependency, ...(isolateFor === null ? { decision: "close" } : { decision: "isolate", reason: isolateFor }) }, (answer) => (isJsonObject(answer) ? String(answer["before"]) : ""), (operations) => operations.decideBreaker(dependency, toBreakerDecision(isolateFor), "cli")),
     async result(taskId, onOpen) {
       for (let wait = firstWait; ; wait = laterWait) {
         const answer = await ask("GET", `/api/v1/tasks/${encodeURIComponent(taskId)}?wait=${wait}`);

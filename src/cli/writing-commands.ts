@@ -6,7 +6,7 @@ import { readJsonArgument } from "./task-input.ts";
 
 const priorityMax = 1_000_000;
 
-/** Commands that change what a team does, whether it runs or not: `task`, `cancel`, `restart`, `fork`, `skip`, `approve`. */
+/** Commands that change what a team does, whether it runs or not: `task`, `cancel`, `restart`, `fork`, `skip`, `approve`, `breakers`. */
 export function addWritingCommands(program: Command, action: Action): void {
   program
     .command("task")
@@ -48,6 +48,7 @@ export function addWritingCommands(program: Command, action: Action): void {
     );
   addFork(program, action);
   addApprove(program, action);
+  addBreakers(program, action);
 }
 
 function addFork(program: Command, action: Action): void {
@@ -102,6 +103,26 @@ function addApprove(program: Command, action: Action): void {
         if (decision === null) throw usageError(`approve ${runId} needs your word: --happened [json], --retry or --fail. See the call with: longhaul approve`);
         const result = typeof flags.happened === "string" ? readJsonArgument(flags.happened, "--happened") : null;
         return runApprove(context, runId, { decision, result });
+      }),
+    );
+}
+
+function addBreakers(program: Command, action: Action): void {
+  program
+    .command("breakers")
+    .summary("what is not called now, and why; keep it so, or have it called again")
+    .description("Lists the models, tools and MCP servers that were ever held back because most calls of them failed. With a name, as it is listed: keeps it from being called, or has it called again.")
+    .argument("[dependency]", "a model, a tool or an MCP server, as records name it", idValue)
+    .addOption(new Option("--isolate [reason]", "it is not called until you say so; why, for those who look later").conflicts(["close"]))
+    .addOption(new Option("--close", "it is called again").conflicts(["isolate"]))
+    .action(
+      action(async (context, dependency: string | undefined, flags: { readonly isolate?: string | true; readonly close?: boolean }) => {
+        const { runBreakerDecision, runBreakers } = await import("./command/breakers.ts");
+        const isDeciding = flags.isolate !== undefined || flags.close === true;
+        if (dependency === undefined && !isDeciding) return runBreakers(context);
+        if (dependency === undefined) throw usageError("breakers needs a name to decide about. See what there is with: longhaul breakers");
+        if (!isDeciding) throw usageError(`breakers ${dependency} needs your word: --isolate [reason] or --close.`);
+        return runBreakerDecision(context, dependency, flags.close === true ? null : typeof flags.isolate === "string" ? flags.isolate : "no reason given");
       }),
     );
 }

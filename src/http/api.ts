@@ -31,6 +31,7 @@ const cancellation = z.strictObject({ reason: z.string().max(1000).default("canc
 const emptyBody = z.strictObject({});
 const forking = z.strictObject({ from: z.number() });
 const signalBody = z.strictObject({ payload: z.json().default(null) });
+const breakerDecision = z.strictObject({ dependency: z.string().min(1).max(512), decision: z.enum(["isolate", "close"]), reason: z.string().max(1000).optional() });
 const approval = z.strictObject({ decision: z.enum(["happened", "retry", "fail"]), result: z.json().optional() });
 
 /** The HTTP interface of a team: `/api/v1/*` with a bearer token, `/livez` and `/readyz` without. */
@@ -76,6 +77,10 @@ export function createApi(options: ApiOptions): Hono {
   app.post("/api/v1/runs/:id/approve", async (context) => {
     const { decision, result } = await parseBody(context, approval);
     return context.json({ answered: await operations.approve(context.req.param("id"), decision, (result ?? null) as Json) });
+  });
+  app.post("/api/v1/breakers", async (context) => {
+    const body = await parseBody(context, breakerDecision);
+    return context.json({ before: await operations.decideBreaker(body.dependency, body.decision === "close" ? "close" : { isolate: body.reason ?? `${source}, without a reason` }, source) });
   });
   app.notFound((context) => refuse(context, "HTTP_NOT_FOUND", `There is no ${context.req.method} ${context.req.path}. See docs/reference/http.md.`, 404));
   app.onError((error, context) => toErrorResponse(context, error));

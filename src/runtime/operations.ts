@@ -2,10 +2,15 @@ import type { Clock } from "../base/clock.ts";
 import { LonghaulError } from "../base/error.ts";
 import type { Json } from "../base/json.ts";
 import type { OperableEngine, Started } from "../engine/engine.ts";
+import type { Breaker } from "../policy/breaker.ts";
+import { type BreakerDecision, decideBreaker } from "../policy/breaker-desk.ts";
+import { toLogRecord } from "../record/log-record.ts";
 import { isEnded, type Task, type TaskEnd } from "../record/task.ts";
 import { nameLengthMax, priorityMax } from "../run/context-arguments.ts";
 import { listOpenDecisions } from "../run/parked.ts";
+import type { Store } from "../store/store.ts";
 import type { Manifest } from "./manifest.ts";
+import { breakerMemory } from "./team-breakers.ts";
 import { type Forked, forkRun, type Skipped, skipStep } from "./new-run.ts";
 
 export interface SubmitRequest {
@@ -41,6 +46,8 @@ export interface Operations {
   signal(runId: string, name: string, payload: Json): Promise<boolean>;
   /** Decides an effect whose outcome is unknown. Returns how many waiting calls of the run it answered. @throws {TASK_STATE} when none waits. */
   approve(runId: string, decision: EffectDecision, result?: Json): Promise<number>;
+  /** Keeps a dependency from being called, or has it called again. `source` says for people who decided. Returns the state before. @throws {OPTION_INVALID} */
+  decideBreaker(dependency: string, decision: BreakerDecision, source: string): Promise<Breaker["state"]>;
 }
 
 /** Operations that were opened for a command, and are closed after it. */
@@ -54,12 +61,12 @@ export interface OperationsOptions {
   readonly clock: Clock;
   readonly ids: (prefix: string) => string;
   readonly manifest: () => Manifest;
+  readonly store: Pick<Store, "meta" | "write">;
   /** What is wrong with an input, by its agent's schema; empty when it fits. Without it (no team is loaded) the task itself finds out. */
   readonly checkInput?: (agent: string, input: Json) => Promise<readonly string[]>;
 }
 
-
-export function createOperations({ engine, clock, ids, manifest, checkInput }: OperationsOptions): Operations {
+export function createOperations({ engine, clock, ids, manifest, store, checkInput }: OperationsOptions): Operations {
   return {
     async submit({ agent, input, key, priority = 0, source }) {
       const worker = manifest().workers.find((candidate) => candidate.name === agent);
@@ -88,6 +95,14 @@ export function createOperations({ engine, clock, ids, manifest, checkInput }: O
       const answered = answers.filter(Boolean).length;
       if (answered === 0) throw runIsOver(runId, await engine.taskOfRun(runId));
       return answered;
+    },
+    async decideBreaker(dependency, decision, source) {
+      if (dependency === "" || dependency.length > nameLengthMax) throw new LonghaulError("OPTION_INVALID", `The dependency has ${dependency.length} characters. Use its name as records show it, such as "anthropic/claude-sonnet-5-5", "tool crm_lookup" or "MCP server web".`);
+      const before = await decideBreaker(dependency, decision, { memory: breakerMemory(store.meta), clock });
+      const to = decision === "close" ? "closed" : "isolated";
+      const reason = decision === "close" ? `${dependency} is called again: ${source} closed its breaker.` : `${dependency} is not called: ${source} keeps it so: ${decision.isolate}`;
+      await store.write([{ type: "record", record: toLogRecord(ids("e"), clock.now(), manifest().team, { event_type: "breaker", result: to, reason, data: { dependency, from: before, to, openMs: null, source } }) }]);
+      return before;
     },
   };
 }

@@ -1,7 +1,9 @@
 import type { Clock } from "../base/clock.ts";
 import { formatDuration } from "../base/duration.ts";
 import type { Random } from "../base/random.ts";
-import { type BreakerChange, Breakers } from "../policy/breakers.ts";
+import { type Breaker, breakerDefaults } from "../policy/breaker.ts";
+import { breakerFromJson } from "../policy/breaker-json.ts";
+import { type BreakerChange, type BreakerMemory, Breakers } from "../policy/breakers.ts";
 import type { RecordFields } from "../record/log-record.ts";
 import type { MetaStore } from "../store/store.ts";
 
@@ -14,13 +16,42 @@ export interface TeamBreakersOptions {
   readonly record: (fields: RecordFields) => void;
 }
 
+/** What begins the names of breakers among a team's named values. */
+const prefix = "breaker ";
+
 /** The breakers of a team, kept among its named values. */
 export function createTeamBreakers({ clock, random, newId, meta, record }: TeamBreakersOptions): Breakers {
-  const nameOf = (dependency: string): string => `breaker ${dependency}`;
   return new Breakers({
     clock, random, newId,
-    memory: { load: (dependency) => meta.get(nameOf(dependency)), swap: (dependency, before, after) => meta.swap(nameOf(dependency), before, after) },
+    memory: breakerMemory(meta),
     onChange: (change) => record({ event_type: "breaker", result: change.to, reason: describe(change), data: { ...change } }),
+  });
+}
+
+export function breakerMemory(meta: Pick<MetaStore, "get" | "swap">): BreakerMemory {
+  return { load: (dependency) => meta.get(`${prefix}${dependency}`), swap: (dependency, before, after) => meta.swap(`${prefix}${dependency}`, before, after) };
+}
+
+/** How a dependency stands. One that was never held back is in no list. */
+export interface BreakerView {
+  readonly dependency: string;
+  readonly state: Breaker["state"];
+  /** Until when it is not called; null unless it is open. */
+  readonly untilAtMs: number | null;
+  /** Why a person keeps it from being called; null unless one does. */
+  readonly reason: string | null;
+}
+
+/** The breakers that ever were anything else than closed, in the order of their names. */
+export async function listBreakers(meta: Pick<MetaStore, "list">, clock: Clock): Promise<readonly BreakerView[]> {
+  return (await meta.list(prefix)).map(({ name, value }) => {
+    const breaker = breakerFromJson(value, clock, breakerDefaults);
+    return {
+      dependency: name.slice(prefix.length),
+      state: breaker.state,
+      untilAtMs: breaker.state === "open" ? Math.round(clock.now() + breaker.untilMs - clock.monotonicMs()) : null,
+      reason: breaker.state === "isolated" ? breaker.reason : null,
+    };
   });
 }
 

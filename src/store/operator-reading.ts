@@ -1,5 +1,4 @@
-import type { Json } from "../base/json.ts";
-import type { MessageStore, MoneyLedger, OutboxEntry, ProgressStore, RecordStore, TriggerStore } from "./store.ts";
+import type { MessageStore, MetaStore, MoneyLedger, OutboxEntry, ProgressStore, RecordStore, TriggerStore } from "./store.ts";
 
 /** What people ask of the data of a team, while it works or after it has stopped. */
 export interface OperatorReading {
@@ -8,7 +7,7 @@ export interface OperatorReading {
   readonly money: Pick<MoneyLedger, "spent">;
   readonly progress: ProgressStore;
   readonly triggers: TriggerStore;
-  readonly meta: { get(name: string): Promise<Json> };
+  readonly meta: Pick<MetaStore, "get" | "list">;
   readonly outbox: {
     /** The last 1,000 notifications in every state, oldest first. */
     list(): Promise<readonly OutboxItem[]>;

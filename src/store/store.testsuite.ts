@@ -387,4 +387,12 @@ function testValues(current: () => Store): void {
     expect(await meta.swap("none", { n: 1 }, { n: 8 })).toBe(false);
     expect(await meta.get("breaker")).toEqual({ n: expect.toBeOneOf([4, 5, 6]) });
   });
+
+  it("lists the named values of one beginning, in the order of their names", async () => {
+    const { meta } = current();
+    for (const name of ["breaker tool b", "breaker %", "breake", "breaker Tool a", "manifest"]) await meta.set(name, { name });
+
+    expect(await meta.list("breaker ")).toEqual(["breaker %", "breaker Tool a", "breaker tool b"].map((name) => ({ name, value: { name } })));
+    expect(await meta.list("unknown")).toEqual([]);
+  });
 }

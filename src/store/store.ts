@@ -200,4 +200,11 @@ export interface MetaStore {
   set(name: string, value: Json): Promise<void>;
   /** Sets the value if it is still `before`, null for none, or is `after` already: of those who try to set different values at once one succeeds. */
   swap(name: string, before: Json, after: Json): Promise<boolean>;
+  /** Those whose names begin so, in the order of their names. */
+  list(prefix: string): Promise<readonly NamedValue[]>;
+}
+
+export interface NamedValue {
+  readonly name: string;
+  readonly value: Json;
 }

@@ -97,6 +97,10 @@ test("commands see and steer a team of two workers by its database alone", async
   expect((await longhaul("restart", String(held["taskId"]))).answer).toMatchObject({ status: "queued" });
   await longhaul("cancel", String(held["taskId"]));
 
+  expect((await longhaul("breakers", "tool none", "--isolate", "it moves")).answer).toEqual({ dependency: "tool none", before: "closed", state: "isolated" });
+  expect((await longhaul("breakers")).answer).toEqual({ dependency: "tool none", state: "isolated", reason: "it moves", until: null });
+  expect((await longhaul("breakers", "tool none", "--close")).answer).toMatchObject({ before: "isolated", state: "closed" });
+
   await Promise.all([stop(first), stop(second)]);
   expect((await longhaul("ps")).answer).toMatchObject({ isRunning: false });
   const { answer: kept } = await longhaul("task", "adder", "1", "--key", "while nobody is there");

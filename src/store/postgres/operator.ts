@@ -5,7 +5,7 @@ import type { Migration } from "../../db/migration.ts";
 import type { OperatorReading } from "../operator-reading.ts";
 import { takeCensus } from "./census.ts";
 import { selectMessages } from "./messages.ts";
-import { getMeta } from "./meta.ts";
+import { getMeta, listMeta } from "./meta.ts";
 import { selectSpentMoney } from "./money.ts";
 import { listOutbox } from "./outbox.ts";
 import { allProgress } from "./progress.ts";
@@ -35,7 +35,7 @@ export async function openPostgresOperator(db: PostgresDatabase, migrations: rea
     money: { spent: (filter) => selectSpentMoney(db, filter) },
     progress: { all: () => allProgress(db) },
     triggers: { all: () => allTriggerStates(db) },
-    meta: { get: (name) => getMeta(db, name) },
+    meta: { get: (name) => getMeta(db, name), list: (prefix) => listMeta(db, prefix) },
     outbox: { list: () => listOutbox(db) },
     query: (sql, options) => runReadingQuery(db, sql, options),
   };

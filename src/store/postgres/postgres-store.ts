@@ -12,7 +12,7 @@ import { type Fact, type FactRows, Ingestion } from "./ingestion.ts";
 import { claimKey } from "./keys.ts";
 import { acquireLease, assertLease, listenForLeases, releaseLease, renewLease } from "./leases.ts";
 import { insertMessagesOnce, selectMessages, toMessageRow } from "./messages.ts";
-import { getMeta, setMeta, swapMeta } from "./meta.ts";
+import { getMeta, listMeta, setMeta, swapMeta } from "./meta.ts";
 import { loseMoneyOfTask, releaseMoney, reserveMoney, selectSpentMoney, settleMoney } from "./money.ts";
 import { markEntryDelivered, markEntryFailed, queueNotification, selectDueEntries, selectNextOutboxAtMs } from "./outbox.ts";
 import { type DroppedRecords, dropWeeksBefore, prepareWeeks } from "./partitions.ts";
@@ -106,6 +106,7 @@ export function createPostgresStore({ db, clock, random }: PostgresStoreOptions)
       get: (name) => read((session) => getMeta(session, name)),
       set: (name, value) => write((tx) => setMeta(tx, name, value)),
       swap: (name, before, after) => write((tx) => swapMeta(tx, name, before, after)),
+      list: (prefix) => read((session) => listMeta(session, prefix)),
     },
     async close() {
       for (const listener of listening.splice(0)) listener.close();

@@ -1,5 +1,6 @@
 import type { Json } from "../../base/json.ts";
 import type { SqliteDatabase } from "../../db/sqlite.ts";
+import type { NamedValue } from "../store.ts";
 
 const selectValue = "SELECT value FROM lh_meta WHERE name = ?";
 const upsertValue = "INSERT INTO lh_meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
@@ -17,6 +18,10 @@ export function swapMeta(db: SqliteDatabase, name: string, before: Json, after: 
   const value = JSON.stringify(after);
   const { changes } = before === null ? db.run(insertValue, name, value) : db.run(replaceValue, value, name, JSON.stringify(before));
   return changes === 1;
+}
+
+export function listMeta(db: SqliteDatabase, prefix: string): readonly NamedValue[] {
+  return db.all("SELECT name, value FROM lh_meta WHERE substr(name, 1, length(?1)) = ?1 ORDER BY name", prefix).map((row) => ({ name: String(row["name"]), value: JSON.parse(String(row["value"])) as Json }));
 }
 
 export function setMeta(db: SqliteDatabase, name: string, value: Json): void {

@@ -5,7 +5,7 @@ import { SqliteDatabase } from "../../db/sqlite.ts";
 import type { OperatorReading } from "../operator-reading.ts";
 import { takeCensus } from "./census.ts";
 import { selectMessages } from "./messages.ts";
-import { getMeta } from "./meta.ts";
+import { getMeta, listMeta } from "./meta.ts";
 import { selectSpentMoney } from "./money.ts";
 import { listOutbox } from "./outbox.ts";
 import { allProgress } from "./progress.ts";
@@ -36,7 +36,7 @@ export function openOperatorStore(path: string): OperatorStore {
     money: { spent: (filter) => read((tx) => selectSpentMoney(tx, filter)) },
     progress: { all: () => read(allProgress) },
     triggers: { all: () => read(allTriggerStates) },
-    meta: { get: (name) => read((tx) => getMeta(tx, name)) },
+    meta: { get: (name) => read((tx) => getMeta(tx, name)), list: (prefix) => read((tx) => listMeta(tx, prefix)) },
     outbox: { list: () => read(listOutbox) },
     query: (sql, options) => read((tx) => runReadingQuery(tx, sql, options)),
     close: () => db.close(),

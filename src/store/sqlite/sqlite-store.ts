@@ -8,7 +8,7 @@ import { completeEffect, intendEffect, withdrawEffect } from "./effects.ts";
 import { claimKey } from "./keys.ts";
 import { acquireLease, assertLease, releaseLease, renewLease } from "./leases.ts";
 import { insertMessageOnce, selectMessages } from "./messages.ts";
-import { getMeta, setMeta, swapMeta } from "./meta.ts";
+import { getMeta, listMeta, setMeta, swapMeta } from "./meta.ts";
 import { loseMoneyOfTask, releaseMoney, reserveMoney, selectSpentMoney, settleMoney } from "./money.ts";
 import { markEntryDelivered, markEntryFailed, queueNotification, selectDueEntries, selectNextOutboxAtMs } from "./outbox.ts";
 import { allProgress, recordProgress } from "./progress.ts";
@@ -93,6 +93,7 @@ export function createSqliteStore({ db, readDb, commit }: SqliteStoreOptions): S
       get: (name) => read((tx) => getMeta(tx, name)),
       set: (name, value) => write((tx) => setMeta(tx, name, value)),
       swap: (name, before, after) => write((tx) => swapMeta(tx, name, before, after)),
+      list: (prefix) => read((tx) => listMeta(tx, prefix)),
     },
     async close() {
       closed = true;

@@ -1,0 +1,49 @@
+import { defineAgent, defineTeam, defineTool } from "longhaul";
+import { afterEach, expect, test } from "vitest";
+import { z } from "zod";
+import { scriptedModel } from "../../src/model/scripted.ts";
+import { type DiskTeam, openDiskTeam, temporaryDirectory } from "../fixture/disk-team.ts";
+
+const folder = temporaryDirectory();
+afterEach(() => folder.remove());
+
+let shipped = 0;
+const ship = defineTool({ name: "ship", description: "Ships.", inputSchema: z.object({}), effect: "once", execute: () => ++shipped });
+const clerk = defineAgent({ name: "clerk", model: "anthropic/test", instructions: "Ship.", tools: [ship], limits: { concurrency: 10 } });
+const model = scriptedModel(({ messages }) => (messages.at(-1)?.role === "tool" ? "told" : { toolCalls: [{ toolName: "ship", input: {} }] }));
+
+const breakerRecords = async (team: DiskTeam) => (await team.records({ eventTypes: ["breaker"] })).filter(({ run_id: run }) => run === null).map(({ result, reason, data }) => ({ result, reason, from: data["from"] }));
+
+test("what a person isolates is called by nobody, not after a restart either, until a person closes it", async () => {
+  const team = await openDiskTeam(defineTeam({ name: "t", agents: [clerk] }), { directory: folder.path, model });
+  expect(await team.live.operations.decideBreaker("tool ship", { isolate: "the warehouse moves" }, "cli")).toBe("closed");
+  const taskId = await team.submit("clerk", null);
+  await team.advance(3_600_000);
+  expect(await team.task(taskId)).toMatchObject({ status: "waiting", waitingReason: "breaker" });
+
+  const next = await team.afterCrash();
+  await team.close();
+  await next.advance(3_600_000);
+  expect(await next.task(taskId)).toMatchObject({ status: "waiting", waitingReason: "breaker" });
+  expect(shipped).toBe(0);
+  const [refusal] = await next.records({ eventTypes: ["breaker"], result: "refused", limit: 1 });
+  expect(refusal).toMatchObject({ tool_name: "ship", reason: "tool ship is not called: a person keeps it so: the warehouse moves." });
+
+  expect(await next.live.operations.decideBreaker("tool ship", "close", "api")).toBe("isolated");
+  await next.advance(310_000);
+
+  expect(await next.task(taskId)).toMatchObject({ status: "done" });
+  expect(shipped).toBe(1);
+  expect(await breakerRecords(next)).toEqual([
+    { result: "isolated", reason: "tool ship is not called: cli keeps it so: the warehouse moves", from: "closed" },
+    { result: "closed", reason: "tool ship is called again: api closed its breaker.", from: "isolated" },
+  ]);
+  await next.close();
+});
+
+test("a name that nothing can have is refused", async () => {
+  const team = await openDiskTeam(defineTeam({ name: "t", agents: [clerk] }), { directory: folder.path, model });
+
+  await expect(team.live.operations.decideBreaker("x".repeat(513), "close", "cli")).rejects.toMatchObject({ code: "OPTION_INVALID" });
+  await team.close();
+});
