@@ -1,5 +1,6 @@
 import { isLonghaulError, LonghaulError } from "../base/error.ts";
 import { dataDirectory } from "../runtime/data-directory.ts";
+import { listOpenQuestions, type OpenQuestion } from "../runtime/open-questions.ts";
 import { openOperatorView, type OperatorView } from "../runtime/operator-view.ts";
 import type { CommandContext } from "./command-context.ts";
 
@@ -16,6 +17,11 @@ export async function withView<T>(context: ViewContext, body: (view: OperatorVie
   } finally {
     await view.close();
   }
+}
+
+/** What waits for a person's word, the oldest first. */
+export function questionsOf({ waits, taskOfRun, runs, store }: OperatorView): Promise<readonly OpenQuestion[]> {
+  return listOpenQuestions({ waits, taskOfRun, runs, records: store.records });
 }
 
 async function open({ data, store, clock, random }: ViewContext): Promise<OperatorView> {

@@ -37,7 +37,7 @@ export async function openClusterOperations(options: OperatorDatabaseOptions): P
     queueMax: (agent) => workers.find(({ name }) => name === agent)?.queueMax,
   });
   return {
-    operations: createOperations({ engine, clock, ids, manifest: () => manifest }),
+    operations: createOperations({ engine, clock, ids, manifest: () => manifest, records: store.records }),
     async close() {
       engine.close();
       await close();

@@ -46,7 +46,7 @@ export async function openLiveTeam(options: LiveTeamOptions): Promise<LiveTeam> 
   let isDraining = false;
   return {
     team: definition,
-    operations: createOperations({ engine: data.engine, clock, ids: parts.ids, manifest: () => parts.manifest, checkInput: (agent, input) => checkInput(parts, agent, input) }),
+    operations: createOperations({ engine: data.engine, clock, ids: parts.ids, manifest: () => parts.manifest, records: data.store.records, checkInput: (agent, input) => checkInput(parts, agent, input) }),
     records: data.store.records,
     messages: data.store.messages,
     tasks: data.engine,

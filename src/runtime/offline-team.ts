@@ -36,6 +36,6 @@ export async function openOfflineTeam({ dataDirectory, clock, random }: { readon
     throw new LonghaulError("STORE_NOT_FOUND", `No team ever ran in ${directory.path}. Start one there first with \`longhaul start team.ts\`, or give --data.`);
   }
   team = manifest.team;
-  const operations = createOperations({ engine: data.engine, clock, ids, manifest: () => manifest });
+  const operations = createOperations({ engine: data.engine, clock, ids, manifest: () => manifest, records: data.store.records });
   return { operations, close: () => data.close() };
 }

@@ -167,6 +167,12 @@ function testEffects(current: () => Store): void {
     expect(await current().effects.intend({ ...intent, key: "seeded" })).toEqual({ state: "completed", result: null });
   });
 
+  it("says whether there is an intent, and makes none by it", async () => {
+    expect(await current().effects.isIntended(intent.key)).toBe(false);
+    await current().effects.intend(intent);
+    expect(await current().effects.isIntended(intent.key)).toBe(true);
+  });
+
   it("allows another attempt after a withdrawal, but not of what is completed", async () => {
     await current().effects.intend(intent);
     await current().effects.withdraw(intent.key);
