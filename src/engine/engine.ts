@@ -1,10 +1,10 @@
 import type { Json } from "../base/json.ts";
 import type { Failure } from "../record/failure.ts";
+import type { OpenWait } from "../record/open-wait.ts";
 import type { Run } from "../record/run.ts";
 import type { CompletedStep, StepIdentity, StepKind, StepOutcome } from "../record/step.ts";
 import type { NewTask, Task, TaskEnd, TaskStatus, WaitingReason } from "../record/task.ts";
 import type { Write } from "../record/write.ts";
-import type { OpenWait } from "./open-wait.ts";
 
 /**
  * The port of durable execution.

@@ -63,7 +63,10 @@ function toOwnKind(needs: ForeignNeedsApproval, input: unknown, foreign: Foreign
 function eitherOf(first: NeedsApproval, second: NeedsApproval): NeedsApproval {
   if (typeof first === "boolean") return first || second;
   if (typeof second === "boolean") return second || first;
-  return async (input, options) => ((await first(input, options)) === false ? second(input, options) : true);
+  return async (input, options) => {
+    const answer: unknown = await first(input, options);
+    return answer === false ? second(input, options) : true;
+  };
 }
 
 /** A tool may yield preliminary results; the last one is its result. */

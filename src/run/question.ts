@@ -53,7 +53,7 @@ export function hashArguments(input: Json): string {
 }
 
 /** The kind of question that a parked call waits for, null when it waits for something else. */
-export function questionKindOf({ parked, permission }: Parked): QuestionKind | null {
+function questionKindOf({ parked, permission }: Parked): QuestionKind | null {
   if (parked === "unknown-effect") return "unknown-effect";
   return parked === "human" && permission !== undefined ? "permission" : null;
 }

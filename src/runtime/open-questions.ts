@@ -1,5 +1,5 @@
 import type { JsonObject } from "../base/json.ts";
-import type { OpenWait } from "../engine/open-wait.ts";
+import type { OpenWait } from "../record/open-wait.ts";
 import type { LogRecord } from "../record/log-record.ts";
 import type { Run } from "../record/run.ts";
 import type { Task, WaitingReason } from "../record/task.ts";
@@ -34,17 +34,17 @@ export interface QuestionSource {
 const reasonOf: Readonly<Record<QuestionKind, WaitingReason>> = { permission: "human", "unknown-effect": "unknown-effect" };
 const prefixOf: Readonly<Record<QuestionKind, string>> = { permission: permissionSignalPrefix, "unknown-effect": effectSignalPrefix };
 
-/** What waits for a person's word, the oldest first. */
-export async function listOpenQuestions(source: QuestionSource): Promise<readonly OpenQuestion[]> {
-  const found = (await Promise.all((["permission", "unknown-effect"] as const).map((kind) => listOfKind(source, kind)))).flat();
+/** What waits for a person's word, the oldest first: of all runs, or of these. */
+export async function listOpenQuestions(source: QuestionSource, runIds?: readonly (string | null)[]): Promise<readonly OpenQuestion[]> {
+  const found = (await Promise.all((["permission", "unknown-effect"] as const).map((kind) => listOfKind(source, kind, runIds)))).flat();
   const named = found.map((question) => (found.some((other) => other !== question && other.runId === question.runId && other.callId === question.callId) ? { ...question, call: question.stepName } : question));
   return named.map(({ callId: _, stepName: __, ...question }) => question).toSorted((a, b) => a.askedAt.localeCompare(b.askedAt));
 }
 
 type Found = OpenQuestion & { readonly callId: string; readonly stepName: string };
 
-async function listOfKind(source: QuestionSource, kind: QuestionKind): Promise<readonly Found[]> {
-  const waits = await source.waits(reasonOf[kind]);
+async function listOfKind(source: QuestionSource, kind: QuestionKind, runIds: readonly (string | null)[] | undefined): Promise<readonly Found[]> {
+  const waits = (await source.waits(reasonOf[kind])).filter(({ runId }) => runIds === undefined || runIds.includes(runId));
   const found = await Promise.all(waits.map((wait) => toQuestion(source, kind, wait)));
   return found.filter((question) => question !== null);
 }

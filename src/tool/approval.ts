@@ -6,8 +6,12 @@ import type { Json } from "../base/json.ts";
 import { thrownText } from "./result.ts";
 import type { ApprovalNeed, ApprovalOptions, ToolApproval, ToolResult } from "./tool.ts";
 
+/** A method, so that a function may say which input it takes where the tool's own schema is not known: of an MCP server, of the AI SDK. */
+interface Decides<Input> {
+  decide(input: Input, options: ApprovalOptions): boolean | PromiseLike<boolean>;
+}
 /** Whether a person has to allow a call: always, never, or by its input. */
-export type NeedsApproval<Input = unknown> = boolean | ((input: Input, options: ApprovalOptions) => boolean | PromiseLike<boolean>);
+export type NeedsApproval<Input = unknown> = boolean | Decides<Input>["decide"];
 
 export interface ApprovalPlan<Input> {
   readonly clock: Clock;

@@ -4,7 +4,7 @@ import type { CompletedStep } from "../../record/step.ts";
 import type { NewTask, Task, TaskEnd, WaitingReason } from "../../record/task.ts";
 import type { Write } from "../../record/write.ts";
 import type { OperableEngine, Started, StartOptions, TaskFilter } from "../engine.ts";
-import type { OpenWait } from "../open-wait.ts";
+import type { OpenWait } from "../../record/open-wait.ts";
 import { taskUnknown } from "../refusal.ts";
 import { TaskWaiters } from "../task-waiters.ts";
 import { listSteps } from "./journal.ts";

@@ -3,7 +3,7 @@ import { loadJson } from "../../db/postgres-payload.ts";
 import type { PostgresRow, PostgresSession } from "../../db/postgres.ts";
 import type { StepIdentity } from "../../record/step.ts";
 import type { WaitingReason } from "../../record/task.ts";
-import type { OpenWait } from "../open-wait.ts";
+import type { OpenWait } from "../../record/open-wait.ts";
 import { identityFromRow } from "./journal.ts";
 import { numberOrNull, storeOne, textOrNull } from "./tasks.ts";
 

@@ -9,7 +9,7 @@ import type { CompletedStep } from "../../record/step.ts";
 import type { NewTask, Task, TaskEnd, WaitingReason } from "../../record/task.ts";
 import type { Write } from "../../record/write.ts";
 import type { DrainReport, Engine, EngineAgent, Execute, LastOwner, ObserveTask, RecoveryReport, Started, StartOptions, TaskFilter } from "../engine.ts";
-import type { OpenWait } from "../open-wait.ts";
+import type { OpenWait } from "../../record/open-wait.ts";
 import { Alarm } from "./alarm.ts";
 import type { Change, Effects } from "./change.ts";
 import { Dispatcher, SlotRefused } from "./dispatcher.ts";

@@ -3,7 +3,7 @@ import { loadJson, storeJson } from "../../db/payload.ts";
 import type { Row, SqliteDatabase } from "../../db/sqlite.ts";
 import type { StepIdentity } from "../../record/step.ts";
 import type { WaitingReason } from "../../record/task.ts";
-import type { OpenWait } from "../open-wait.ts";
+import type { OpenWait } from "../../record/open-wait.ts";
 import { identityFromRow } from "./journal.ts";
 
 /** What a run waits for: an instant, a signal, or the end of another task. */

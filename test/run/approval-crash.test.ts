@@ -1,0 +1,135 @@
+import { defineAgent, defineTeam } from "longhaul";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { approvalsOf, createPayingWorld, hourMs, type PayingWorld } from "../fixture/paying-team.ts";
+
+const waitingForHuman = { status: "waiting", waitingReason: "human" };
+
+let world: PayingWorld;
+beforeEach(() => {
+  world = createPayingWorld();
+});
+afterEach(() => world.close());
+
+describe("after a crash", () => {
+  test("the question waits on, its time goes on, and the answer is taken", async () => {
+    const { team: before, taskId, runId } = await world.start(world.team());
+    const team = await world.crash(before);
+    expect(await team.task(taskId)).toMatchObject({ ...waitingForHuman, runId });
+    const again = await world.crash(team);
+
+    expect((await again.live.operations.questions())).toMatchObject([{ runId, kind: "permission", call: "c1", tool: "pay", arguments: { to: "ann", amount: 10 } }]);
+    await again.live.operations.approve(runId, "allow");
+
+    expect(await again.result(taskId)).toMatchObject({ output: '[{"paid":10}]' });
+    expect((await approvalsOf(again)).map(({ result }) => result), "it was asked once").toEqual(["asked", "allowed"]);
+  });
+
+  test("a question that ran out while nobody ran is not answered by who comes late", async () => {
+    const { team: before, taskId, runId } = await world.start(world.team({ approvalWithin: "1h" }));
+    const late = await world.crash(before, { afterMs: 2 * hourMs });
+
+    await expect(late.live.operations.approve(runId, "allow")).rejects.toMatchObject({ code: "TASK_STATE" });
+    expect(await late.result(taskId)).toMatchObject({ output: expect.stringContaining("nobody gave it") as string });
+    expect(world.paid).toEqual([]);
+  });
+
+  test("in the middle of an allowed call the same permission covers the retry, under the same key", async () => {
+    world.hangs = 1;
+    const { team: before, taskId, runId } = await world.start(world.team());
+    await before.live.operations.approve(runId, "allow");
+    await before.settle();
+    expect(world.keys).toHaveLength(1);
+    const team = await world.crash(before);
+
+    expect(await team.result(taskId)).toMatchObject({ output: '[{"paid":10}]' });
+    expect(new Set(world.keys).size).toBe(1);
+    expect((await approvalsOf(team)).map(({ result }) => result)).toEqual(["asked", "allowed"]);
+  });
+
+  test("in the middle of an allowed once call it is asked whether it happened, and the word about that is not a new permission question", async () => {
+    world.hangs = 1;
+    const { team: before, taskId, runId } = await world.start(world.team({ effect: "once" }));
+    await before.live.operations.approve(runId, "allow");
+    await before.settle();
+    const team = await world.crash(before);
+
+    expect(await team.task(taskId)).toMatchObject({ waitingReason: "unknown-effect" });
+    await expect(team.live.operations.approve(runId, "allow")).rejects.toMatchObject({ code: "TASK_STATE", message: expect.stringContaining("--happened, --retry or --fail") as string });
+    await team.live.operations.approve(runId, "retry");
+
+    expect(await team.result(taskId)).toMatchObject({ output: '[{"paid":10}]' });
+    expect(new Set(world.keys).size).toBe(1);
+    expect((await approvalsOf(team)).map(({ result }) => result)).toEqual(["asked", "allowed", "asked", "answered"]);
+  });
+
+  test("a call that did not begin in the time of its permission is asked about again", async () => {
+    world.hangs = 1;
+    const { team: before, taskId, runId } = await world.start(world.team({ approvalWithin: "1h" }));
+    await before.live.operations.approve(runId, "allow");
+    await before.settle();
+    const team = await world.crash(before, { afterMs: 2 * hourMs });
+
+    expect(await team.task(taskId)).toMatchObject(waitingForHuman);
+    expect((await approvalsOf(team)).at(-1)).toMatchObject({ result: "asked", reason: expect.stringContaining("did not begin in time") as string });
+    expect(world.paid).toHaveLength(1);
+    await team.live.operations.approve(runId, "allow");
+    expect(await team.result(taskId)).toMatchObject({ status: "done" });
+  });
+
+  test("a once call that may have happened is settled before anybody is asked to allow it again", async () => {
+    world.hangs = 1;
+    const { team: before, taskId, runId } = await world.start(world.team({ effect: "once", approvalWithin: "1h" }));
+    await before.live.operations.approve(runId, "allow");
+    await before.settle();
+    const team = await world.crash(before, { afterMs: 2 * hourMs });
+
+    expect(await team.task(taskId)).toMatchObject({ waitingReason: "unknown-effect" });
+    await team.live.operations.approve(runId, "happened", { paid: 10 });
+    expect(await team.result(taskId)).toMatchObject({ output: '[{"paid":10}]' });
+    expect(world.paid).toHaveLength(1);
+  });
+});
+
+describe("an allowed call", () => {
+  /** Pays what the code says: that may change while a person is asked. */
+  const coded = (amount: number) =>
+    defineTeam({
+      name: "t",
+      agents: [defineAgent({
+        name: "clerk",
+        run: async (ctx) => ctx.tools({ pay: world.foreignTool }, { effects: { pay: "idempotent" }, needsApproval: { pay: true } }).pay.execute({ to: "ann", amount }, { toolCallId: "c1" }),
+      })],
+    });
+
+  test("with other arguments than a person saw, since the code changed meanwhile, is asked about again", async () => {
+    const { team: before, taskId, runId } = await world.start(coded(10));
+    const team = await world.crash(before, { definition: coded(1_000_000) });
+    await team.live.operations.approve(runId, "allow");
+    await team.settle();
+
+    expect(world.paid).toEqual([]);
+    expect(await team.task(taskId)).toMatchObject(waitingForHuman);
+    expect(await team.live.operations.questions()).toMatchObject([{ arguments: { to: "ann", amount: 1_000_000 } }]);
+    await team.live.operations.approve(runId, "allow");
+    await team.result(taskId);
+    expect(world.paid).toEqual([{ to: "ann", amount: 1_000_000 }]);
+  });
+
+  test("is not made by a fork under the permission of the run that it is a fork of", async () => {
+    world.hangs = 1;
+    const { team, taskId, runId } = await world.start(world.team());
+    await team.live.operations.approve(runId, "allow");
+    await team.settle();
+    await team.live.operations.cancel(taskId, "think again");
+    const steps = await team.live.tasks.steps(runId);
+    const last = Math.max(...steps.map(({ number }) => number));
+
+    await team.live.operations.fork(taskId, last + 1);
+    await team.settle();
+
+    expect(world.paid).toHaveLength(1);
+    expect(await team.task(taskId)).toMatchObject(waitingForHuman);
+    await team.live.operations.approve(String((await team.task(taskId)).runId), "allow");
+    expect(await team.result(taskId)).toMatchObject({ output: '[{"paid":10}]' });
+  });
+});
