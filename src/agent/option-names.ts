@@ -51,7 +51,7 @@ export const contextOptionNames = {
 
 /** Options of the design whose part does not exist in this version: refused, so that none is silently ignored. */
 const plannedOptions: ReadonlySet<string> = new Set([
-  "accepts", "activeTime", "alerts", "approval", "archive", "batch", "breaker", "bulkhead", "byPhase", "cache", "canary", "cascade", "concurrencyKey", "critical",
+  "accepts", "activeTime", "alerts", "archive", "batch", "breaker", "bulkhead", "byPhase", "cache", "canary", "cascade", "concurrencyKey", "critical",
   "debounce", "depthMax", "dependsOn", "drift", "exporters", "fallback", "hedge", "idempotencyWindow", "lease", "limiter", "memory", "missed", "objective",
   "payloadMax", "perMonth", "phases", "pinned", "priority", "queue", "rateLimit", "readiness", "recall", "reconcileWith", "recovery", "redact", "renotify",
   "retention", "retry", "route", "silence", "slo", "snapshot", "stagger", "summary", "timeouts", "transcript", "window",

@@ -80,7 +80,7 @@ export async function waitForPermission(scope: RunScope, name: string, call: Too
     const word = isLate ? null : readWord(end.payload, "permission", permission);
     if (!isLate && word === null) continue;
     await noteAnswer(scope, name, call, { signal, permission, word });
-    if (word?.decision !== "allow") return { result: scope.services.hideSecrets(refusalOf(call, permission, word) as JsonObject) };
+    if (word?.decision !== "allow") return { result: scope.services.hideSecrets(refusalOf(call, permission, word)) };
     // Changed code may make another call under the same name, and a fork of this run may come here again.
     const isThisCall = word.runId === engine.runId && permission.callId === call.callId && permission.argumentsHash === hashArguments(call.input);
     return { permit: isThisCall ? { untilMs: answeredAtMs + permission.withinMs } : null };
@@ -110,7 +110,8 @@ async function noteAnswer(scope: RunScope, name: string, { toolName }: ToolCallP
 
 /** Who answered, and which way it came, as far as it is known. */
 export function senderOf(word: Word | null): JsonObject {
-  return { ...(word?.source == null ? {} : { source: word.source }), ...(word?.by == null ? {} : { by: word.by }) };
+  if (word === null) return {};
+  return { ...(word.source === null ? {} : { source: word.source }), ...(word.by === null ? {} : { by: word.by }) };
 }
 
 function refusalOf({ toolName }: ToolCallPart, { withinMs }: PermissionQuestion, word: Word | null): Json {

@@ -37,34 +37,38 @@ const prefixOf: Readonly<Record<QuestionKind, string>> = { permission: permissio
 /** What waits for a person's word, the oldest first: of all runs, or of these. */
 export async function listOpenQuestions(source: QuestionSource, runIds?: readonly (string | null)[]): Promise<readonly OpenQuestion[]> {
   const found = (await Promise.all((["permission", "unknown-effect"] as const).map((kind) => listOfKind(source, kind, runIds)))).flat();
-  const named = found.map((question) => (found.some((other) => other !== question && other.runId === question.runId && other.callId === question.callId) ? { ...question, call: question.stepName } : question));
-  return named.map(({ callId: _, stepName: __, ...question }) => question).toSorted((a, b) => a.askedAt.localeCompare(b.askedAt));
+  const perCall = Map.groupBy(found, ({ question }) => JSON.stringify([question.runId, question.call]));
+  const named = [...perCall.values()].flatMap((same) => same.map(({ question, stepName }) => (same.length === 1 ? question : { ...question, call: stepName })));
+  return named.toSorted((a, b) => a.askedAt.localeCompare(b.askedAt));
 }
 
-type Found = OpenQuestion & { readonly callId: string; readonly stepName: string };
+interface Found {
+  readonly question: OpenQuestion;
+  readonly stepName: string;
+}
 
 async function listOfKind(source: QuestionSource, kind: QuestionKind, runIds: readonly (string | null)[] | undefined): Promise<readonly Found[]> {
   const waits = (await source.waits(reasonOf[kind])).filter(({ runId }) => runIds === undefined || runIds.includes(runId));
-  const found = await Promise.all(waits.map((wait) => toQuestion(source, kind, wait)));
-  return found.filter((question) => question !== null);
+  const found = await Promise.all(waits.map((wait) => toFound(source, kind, wait)));
+  return found.filter((one) => one !== null);
 }
 
-async function toQuestion(source: QuestionSource, kind: QuestionKind, { runId, signal, sinceAtMs, dueAtMs }: OpenWait): Promise<Found | null> {
+async function toFound(source: QuestionSource, kind: QuestionKind, { runId, signal, sinceAtMs, dueAtMs }: OpenWait): Promise<Found | null> {
   if (signal?.startsWith(prefixOf[kind]) !== true) return null;
   const task = await source.taskOfRun(runId);
   if (task === null) return null;
   const record = await findAsked(source, runId, signal);
   const stepName = stepNameOf(signal.slice(prefixOf[kind].length));
-  const callId = callIdOf(stepName);
-  return {
-    runId, task, kind, callId, stepName,
-    call: callId,
+  const question: OpenQuestion = {
+    runId, task, kind,
+    call: callIdOf(stepName),
     tool: record?.tool_name ?? null,
     arguments: record?.tool_args ?? null,
     reason: record?.reason ?? null,
     askedAt: record?.timestamp ?? new Date(sinceAtMs).toISOString(),
     until: dueAtMs === null ? null : new Date(dueAtMs).toISOString(),
   };
+  return { question, stepName };
 }
 
 /** "t1/tool/c1" of the key "r_1/tool/t1/tool/c1/1". */

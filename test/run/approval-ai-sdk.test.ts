@@ -10,10 +10,16 @@ afterEach(async () => {
   opened = null;
 });
 
+type Execute = (input: { readonly amount: number }) => number;
 const inputSchema = z.object({ amount: z.number() });
 
+/** With a `needsApproval` of its own, which the AI SDK still takes. */
+function payTool(execute: Execute, needsApproval: boolean | ((input: { readonly amount: number }, options: { readonly toolCallId: string; readonly messages: readonly unknown[] }) => boolean | Promise<boolean>)) {
+  return { ...tool({ inputSchema, execute }), ...({ needsApproval } as object) };
+}
+
 /** An agent that pays 10, then 20, in one way or another. */
-async function payTwice(code: (ctx: RunContext, execute: (input: { readonly amount: number }) => number) => Promise<string>) {
+async function payTwice(code: (ctx: RunContext, execute: Execute) => Promise<string>) {
   const paid: number[] = [];
   const model = scriptedModel(({ messages }) => {
     const results = messages.filter(({ role }) => role === "tool");
@@ -31,9 +37,9 @@ async function payTwice(code: (ctx: RunContext, execute: (input: { readonly amou
 const common = (ctx: RunContext) => ({ model: ctx.model("anthropic/test"), stopWhen: stepCountIs(5), prompt: "Pay." });
 
 test.each([
-  ["true", async (ctx: RunContext, execute: (input: { readonly amount: number }) => number) => (await generateText({ ...common(ctx), tools: ctx.tools({ pay: tool({ inputSchema, needsApproval: true, execute }) }) })).text],
-  ["a function that says yes", async (ctx: RunContext, execute: (input: { readonly amount: number }) => number) => await streamText({ ...common(ctx), tools: ctx.tools({ pay: tool({ inputSchema, needsApproval: async () => true, execute }) }) }).text],
-  ["an option of ctx.tools", async (ctx: RunContext, execute: (input: { readonly amount: number }) => number) => (await generateText({ ...common(ctx), tools: ctx.tools({ pay: tool({ inputSchema, needsApproval: false, execute }) }, { needsApproval: { pay: true } }) })).text],
+  ["true", async (ctx: RunContext, execute: Execute) => (await generateText({ ...common(ctx), tools: ctx.tools({ pay: payTool(execute, true) }) })).text],
+  ["a function that says yes", async (ctx: RunContext, execute: Execute) => await streamText({ ...common(ctx), tools: ctx.tools({ pay: payTool(execute, async () => true) }) }).text],
+  ["an option of ctx.tools", async (ctx: RunContext, execute: Execute) => (await generateText({ ...common(ctx), tools: ctx.tools({ pay: payTool(execute, false) }, { needsApproval: { pay: true } }) })).text],
 ])("an AI SDK tool whose needsApproval is %s waits for a person, in the middle of the AI SDK's loop", async (_, code) => {
   const { team, taskId, runId, paid } = await payTwice(code);
 
@@ -55,7 +61,7 @@ test("a function of an AI SDK tool is asked with what the AI SDK tells it, and o
       asked.push([amount, toolCallId, messages.length > 0]);
       return amount > 10;
     };
-    return (await generateText({ ...common(ctx), tools: ctx.tools({ pay: tool({ inputSchema, needsApproval, execute }) }) })).text;
+    return (await generateText({ ...common(ctx), tools: ctx.tools({ pay: payTool(execute, needsApproval) }) })).text;
   });
 
   expect(paid).toEqual([10]);

@@ -1,5 +1,8 @@
 import { defineAgent, defineTeam } from "longhaul";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { seededRandom } from "../../src/base/random.ts";
+import { VirtualClock } from "../../src/base/virtual-clock.ts";
+import { openOfflineTeam } from "../../src/runtime/offline-team.ts";
 import { approvalsOf, createPayingWorld, hourMs, type PayingWorld } from "../fixture/paying-team.ts";
 
 const waitingForHuman = { status: "waiting", waitingReason: "human" };
@@ -31,6 +34,26 @@ describe("after a crash", () => {
     await expect(late.live.operations.approve(runId, "allow")).rejects.toMatchObject({ code: "TASK_STATE" });
     expect(await late.result(taskId)).toMatchObject({ output: expect.stringContaining("nobody gave it") as string });
     expect(world.paid).toEqual([]);
+  });
+
+  test("an answer that is given while nobody runs is taken at the next start, and one that comes too late is refused at once", async () => {
+    const { team: before, taskId, runId } = await world.start(world.team({ approvalWithin: "1h" }));
+    await world.stop(before);
+    const answerAfter = async (ms: number): Promise<number> => {
+      const offline = await openOfflineTeam({ dataDirectory: before.directory, clock: new VirtualClock(before.clock.now() + ms), random: seededRandom(7) });
+      try {
+        return await offline.operations.approve(runId, "allow", null, { source: "cli" });
+      } finally {
+        await offline.close();
+      }
+    };
+
+    await expect(answerAfter(2 * hourMs)).rejects.toMatchObject({ code: "TASK_STATE", message: expect.stringContaining("nobody had answered it, and nothing was allowed") as string });
+    expect(await answerAfter(hourMs / 2)).toBe(1);
+    await expect(answerAfter(hourMs / 2)).rejects.toMatchObject({ code: "TASK_STATE", message: expect.stringContaining("answered before") as string });
+    const team = await world.crash(before, { afterMs: hourMs });
+
+    expect(await team.result(taskId)).toMatchObject({ output: '[{"paid":10}]' });
   });
 
   test("in the middle of an allowed call the same permission covers the retry, under the same key", async () => {

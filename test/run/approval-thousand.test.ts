@@ -5,6 +5,7 @@ import { expect, test } from "vitest";
 import { seededRandom } from "../../src/base/random.ts";
 import { macrotask } from "../../src/base/turn.ts";
 import { VirtualClock } from "../../src/base/virtual-clock.ts";
+import type { OpenQuestion } from "../../src/runtime/open-questions.ts";
 import { openLiveTeam } from "../../src/runtime/live-team.ts";
 
 const runs = 1_000;
@@ -56,9 +57,9 @@ test("a thousand calls that wait for a person hold no slot, no timer of their ow
   const questions = await operations.questions();
   expect(questions).toHaveLength(runs);
 
-  const [{ runId = "", task = null } = {}] = questions.slice(runs / 2);
+  const { runId, task } = questions[runs / 2] as OpenQuestion;
   await operations.approve(runId, "allow");
-  await until(async () => (await operations.task(task?.id ?? ""))?.status === "done");
-  expect(paid).toEqual([task?.input]);
+  await until(async () => (await operations.task(task.id))?.status === "done");
+  expect(paid).toEqual([task.input]);
   await live.close();
 });

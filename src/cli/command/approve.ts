@@ -38,7 +38,7 @@ function describeQuestion(question: OpenQuestion, { style, isAlone }: { readonly
   const named = kind === "permission" || !isAlone ? ` --call ${shellWord(call)}` : "";
   return [
     `${style("bold", printableLine(what))} ${kind === "permission" ? `since ${askedAt}${until === null ? "" : `, until ${until}`}.` : `at ${askedAt}, and it is not known whether it happened.`}`,
-    ...(question.arguments === null ? [] : [`  arguments: ${printable(JSON.stringify(question.arguments))}`]),
+    question.arguments === null ? `  Its arguments are not kept any more. See the run: longhaul show ${runId}` : `  arguments: ${printable(JSON.stringify(question.arguments))}`,
     ...(reason === null ? [] : [`  ${printableLine(reason)}`]),
     `  task ${task.id}, call ${printableLine(call)}`,
     ...(kind === "permission"
