@@ -2,6 +2,7 @@ import { LonghaulError } from "../base/error.ts";
 import type { Json, JsonObject } from "../base/json.ts";
 import type { OperableEngine } from "../engine/engine.ts";
 import { isEnded, type Task } from "../record/task.ts";
+import { effectSignalPrefix, permissionSignalPrefix } from "../run/parked.ts";
 import { type Decision, kindOfDecision, listQuestions, type Question, type QuestionKind, type Word } from "../run/question.ts";
 
 /** Characters of the reason of a denial, of the name of a call, and of the name of whoever decides. */
@@ -30,6 +31,8 @@ export interface AnswerPlan {
   readonly id: string;
 }
 
+/** What follows is the key of the step that asked: of no other question of any run. */
+const signalPrefixOf: Readonly<Record<QuestionKind, string>> = { permission: permissionSignalPrefix, "unknown-effect": effectSignalPrefix };
 const flagsOf: Readonly<Record<QuestionKind, string>> = { permission: "--allow or --deny", "unknown-effect": "--happened, --retry or --fail" };
 
 /**
@@ -39,6 +42,8 @@ const flagsOf: Readonly<Record<QuestionKind, string>> = { permission: "--allow o
 export async function answerQuestion({ engine, nowMs, id }: AnswerPlan, runId: string, decision: Decision, { result = null, reason, call, source, by }: AnswerOptions): Promise<void> {
   assertShort("reason", reason, denialLengthMax);
   assertShort("by", by, byLengthMax);
+  if (reason !== undefined && decision !== "deny") throw unused("reason", "deny", decision);
+  if (result !== null && decision !== "happened") throw unused("result", "happened", decision);
   const question = findOpen(runId, listQuestions(await engine.steps(runId)), { kind: kindOfDecision(decision), call, nowMs });
   const { signal, permission } = question;
   const bound = permission === null ? {} : { callId: permission.callId, argumentsHash: permission.argumentsHash };
@@ -52,6 +57,10 @@ function assertShort(field: string, text: string | undefined, lengthMax: number)
   if (text !== undefined && text.length > lengthMax) throw new LonghaulError("OPTION_INVALID", `${field} has ${text.length} characters. Use at most ${lengthMax}.`);
 }
 
+function unused(field: string, of: Decision, decision: Decision): LonghaulError {
+  return new LonghaulError("OPTION_INVALID", `${field} belongs to the decision "${of}", and this one is "${decision}". Leave it out.`);
+}
+
 interface Meant {
   readonly kind: QuestionKind;
   readonly call: string | undefined;
@@ -59,7 +68,7 @@ interface Meant {
 }
 
 function findOpen(runId: string, all: readonly Question[], { kind, call, nowMs }: Meant): Question {
-  const named = call === undefined ? all : all.filter((question) => question.callId === call || question.asked.name === call || question.signal.endsWith(`:${call}`));
+  const named = call === undefined ? all : all.filter((question) => question.callId === call || question.asked.name === call || question.signal === `${signalPrefixOf[question.kind]}${call}`);
   const undecided = named.filter(({ isDecided }) => !isDecided);
   const open = undecided.filter((question) => question.answer === null && !isOver(question, nowMs));
   const [first, second] = open.filter((question) => question.kind === kind);

@@ -155,4 +155,49 @@ describe("an allowed call", () => {
     await team.live.operations.approve(String((await team.task(taskId)).runId), "allow");
     expect(await team.result(taskId)).toMatchObject({ output: '[{"paid":10}]' });
   });
+
+  test("is not cut off from its question and its answer by a fork", async () => {
+    const { team, taskId, runId } = await world.start(world.team());
+    await team.live.operations.approve(runId, "allow");
+    await team.result(taskId);
+    const steps = await team.live.tasks.steps(runId);
+    const asked = steps.find(({ kind }) => kind === "tool")?.number ?? 0;
+    const called = steps.findLast(({ kind }) => kind === "tool")?.number ?? 0;
+
+    for (let from = asked + 1; from <= called; from++) await expect(team.live.operations.fork(taskId, from)).rejects.toMatchObject({ code: "OPTION_INVALID", message: expect.stringContaining("about which a person was asked") as string });
+    const { task } = await team.live.operations.fork(taskId, asked);
+    await team.settle();
+
+    expect(await team.task(task.id), "asked anew").toMatchObject(waitingForHuman);
+    expect(world.paid).toHaveLength(1);
+  });
+
+  test("that is asked about in one run is allowed in the run that a skip makes of it", async () => {
+    const steps = (names: readonly string[]) =>
+      defineTeam({
+        name: "t",
+        agents: [defineAgent({
+          name: "clerk",
+          run: async (ctx) => {
+            for (const name of names) await ctx.step(name, () => name);
+            return ctx.tools({ pay: world.foreignTool }, { needsApproval: { pay: true } }).pay.execute({ to: "ann", amount: 1 }, { toolCallId: "c1" });
+          },
+        })],
+      });
+    const { team: before, taskId, runId } = await world.start(steps(["gone", "kept"]));
+    const team = await world.crash(before, { definition: steps(["kept"]) });
+    await team.live.operations.approve(runId, "allow");
+    await team.advance(6_000);
+    expect(await team.task(taskId)).toMatchObject({ waitingReason: "code-mismatch" });
+
+    await team.live.operations.skip(taskId);
+    await team.settle();
+    const { runId: skipped } = await team.task(taskId);
+
+    expect(skipped).not.toBe(runId);
+    expect(await team.task(taskId), "the word was given to the run before, with its code").toMatchObject(waitingForHuman);
+    expect(world.paid).toEqual([]);
+    await team.live.operations.approve(String(skipped), "allow");
+    expect(await team.result(taskId)).toMatchObject({ status: "done", output: 1 });
+  });
 });

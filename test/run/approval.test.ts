@@ -144,6 +144,18 @@ describe("an answer", () => {
     expect(world.paid).toEqual([]);
   });
 
+  test.each([
+    ["allow", null, { reason: "why not" }, 'reason belongs to the decision "deny"'],
+    ["allow", { paid: 10 }, {}, 'result belongs to the decision "happened"'],
+    ["deny", null, { reason: "x".repeat(1_001) }, "Use at most 1000"],
+    ["deny", null, { by: "x".repeat(101) }, "Use at most 100"],
+  ] as const)("%s with what does not go with it, or too much of it, is refused by name", async (decision, result, options, says) => {
+    const { team, taskId, runId } = await world.start(world.team());
+
+    await expect(team.live.operations.approve(runId, decision, result, options)).rejects.toMatchObject({ code: "OPTION_INVALID", message: expect.stringContaining(says) as string });
+    expect(await team.task(taskId)).toMatchObject(waitingForHuman);
+  });
+
   test("for another call, with other arguments, or none at all does not count, whatever brought it", async () => {
     const { team, taskId, runId } = await world.start(world.team({ approvalWithin: "1h" }));
     const [asked] = await approvalsOf(team);
