@@ -2,10 +2,11 @@ import { type Command, Option } from "commander";
 import type { Action } from "./command-context.ts";
 import { usageError } from "./failure-report.ts";
 import { idValue, textValue, wholeNumber } from "./option-values.ts";
-import { byLengthMax, callLengthMax } from "../runtime/answer-question.ts";
 import { readJsonArgument } from "./task-input.ts";
 
 const priorityMax = 1_000_000;
+const callLengthMax = 1_000;
+const byLengthMax = 100;
 
 /** Commands that change what a team does, whether it runs or not: `task`, `cancel`, `restart`, `fork`, `skip`, `approve`. */
 export function addWritingCommands(program: Command, action: Action): void {
