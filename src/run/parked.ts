@@ -15,6 +15,7 @@ export interface Parked {
 
 /** What a permission is bound to. */
 export interface PermissionQuestion {
+  readonly toolName: string;
   readonly callId: string;
   /** Of the exact arguments, in canonical JSON. */
   readonly argumentsHash: string;
@@ -57,6 +58,6 @@ export function parseParked(value: Json): Parked | null {
 
 function parsePermission(value: Json | undefined): Pick<Parked, "permission"> {
   if (!isJsonObject(value)) return {};
-  const { callId, argumentsHash, untilMs, withinMs } = value;
-  return { permission: { callId: String(callId), argumentsHash: String(argumentsHash), untilMs: Number(untilMs), withinMs: Number(withinMs) } };
+  const { toolName, callId, argumentsHash, untilMs, withinMs } = value;
+  return { permission: { toolName: String(toolName), callId: String(callId), argumentsHash: String(argumentsHash), untilMs: Number(untilMs), withinMs: Number(withinMs) } };
 }

@@ -52,7 +52,7 @@ function ask(scope: RunScope, { execution, key, call, permit }: Attempt, withinM
   const { toolName, callId, input } = call;
   const signal = `${permissionSignalPrefix}${execution.idempotencyKey}`;
   const untilMs = scope.services.clock.now() + withinMs;
-  const permission: PermissionQuestion = { callId, argumentsHash: hashArguments(input), untilMs, withinMs };
+  const permission: PermissionQuestion = { toolName, callId, argumentsHash: hashArguments(input), untilMs, withinMs };
   const parked: Parked = { parked: "human", forMs: null, signal, effectKey: key, permission };
   const because = [why, permit === null ? null : "it was allowed before, and did not begin in time"].filter((text) => text !== null).join("; ");
   const write = recordWrite(scope, placeOf(execution), {
@@ -80,11 +80,14 @@ export async function waitForPermission(scope: RunScope, name: string, call: Too
     const word = isLate ? null : readWord(end.payload, "permission", permission);
     if (!isLate && word === null) continue;
     await noteAnswer(scope, name, call, { signal, permission, word });
-    if (word?.decision !== "allow") return { result: scope.services.hideSecrets(refusalOf(call, permission, word)) };
+    if (word?.decision !== "allow") return { result: scope.services.hideSecrets<Json>({ ...refusalOf(call, permission, word) }) };
     // Changed code may make another call under the same name, and a fork of this run may come here again.
-    const isThisCall = word.runId === engine.runId && permission.callId === call.callId && permission.argumentsHash === hashArguments(call.input);
-    return { permit: isThisCall ? { untilMs: answeredAtMs + permission.withinMs } : null };
+    return { permit: word.runId === engine.runId && isAbout(permission, call) ? { untilMs: answeredAtMs + permission.withinMs } : null };
   }
+}
+
+function isAbout({ toolName, callId, argumentsHash }: PermissionQuestion, call: ToolCallPart): boolean {
+  return toolName === call.toolName && callId === call.callId && argumentsHash === hashArguments(call.input);
 }
 
 interface Answer {
@@ -114,7 +117,7 @@ export function senderOf(word: Word | null): JsonObject {
   return { ...(word.source === null ? {} : { source: word.source }), ...(word.by === null ? {} : { by: word.by }) };
 }
 
-function refusalOf({ toolName }: ToolCallPart, { withinMs }: PermissionQuestion, word: Word | null): Json {
+function refusalOf({ toolName }: ToolCallPart, { withinMs }: PermissionQuestion, word: Word | null): Extract<ToolResult, { readonly ok: false }> {
   const message =
     word === null
       ? `This call of ${toolName} needs a person's permission, and nobody gave it within ${formatDuration(withinMs)}. Go on without it, or say in your answer that it is needed.`

@@ -115,27 +115,30 @@ describe("after a crash", () => {
 
 describe("an allowed call", () => {
   /** Pays what the code says: that may change while a person is asked. */
-  const coded = (amount: number) =>
+  const coded = (amount: number, tool: "pay" | "give" = "pay") =>
     defineTeam({
       name: "t",
       agents: [defineAgent({
         name: "clerk",
-        run: async (ctx) => ctx.tools({ pay: world.foreignTool }, { effects: { pay: "idempotent" }, needsApproval: { pay: true } }).pay.execute({ to: "ann", amount }, { toolCallId: "c1" }),
+        run: async (ctx) => ctx.tools({ [tool]: world.foreignTool }, { effects: { [tool]: "idempotent" }, needsApproval: { [tool]: true } })[tool]?.execute({ to: "ann", amount }, { toolCallId: "c1" }),
       })],
     });
 
-  test("with other arguments than a person saw, since the code changed meanwhile, is asked about again", async () => {
+  test.each([
+    ["with other arguments", 1_000_000, "pay"],
+    ["of another tool", 10, "give"],
+  ] as const)("%s than a person saw, since the code changed meanwhile, is asked about again", async (_, amount, tool) => {
     const { team: before, taskId, runId } = await world.start(coded(10));
-    const team = await world.crash(before, { definition: coded(1_000_000) });
+    const team = await world.crash(before, { definition: coded(amount, tool) });
     await team.live.operations.approve(runId, "allow");
     await team.settle();
 
     expect(world.paid).toEqual([]);
     expect(await team.task(taskId)).toMatchObject(waitingForHuman);
-    expect(await team.live.operations.questions()).toMatchObject([{ arguments: { to: "ann", amount: 1_000_000 } }]);
+    expect(await team.live.operations.questions()).toMatchObject([{ tool, arguments: { to: "ann", amount } }]);
     await team.live.operations.approve(runId, "allow");
     await team.result(taskId);
-    expect(world.paid).toEqual([{ to: "ann", amount: 1_000_000 }]);
+    expect(world.paid).toEqual([{ to: "ann", amount }]);
   });
 
   test("is not made by a fork under the permission of the run that it is a fork of", async () => {
