@@ -21,7 +21,8 @@ export type { Json, JsonObject } from "./base/json.ts";
 export type { Callable, CallOptions, CallResult, RunContext, SendOptions, SignalResult, StepOptions, StepScope, ToolsOptions, TransactionScope, WaitOptions } from "./agent/context.ts";
 export type { Message } from "./record/message.ts";
 export type { LogRecord } from "./record/log-record.ts";
-export type { Effect, Reconciliation } from "./tool/tool.ts";
+export type { NeedsApproval } from "./tool/approval.ts";
+export type { ApprovalOptions, Effect, Reconciliation } from "./tool/tool.ts";
 
 // errors
 export type { ErrorCode } from "./base/error-code.ts";

@@ -1,4 +1,4 @@
-import { consoleNotifier, cron, defineAgent, defineTeam, every, on, parallel, pipeline, poll, secret, usd, webhook } from "longhaul";
+import { consoleNotifier, cron, defineAgent, defineTeam, defineTool, every, mcp, on, parallel, pipeline, poll, secret, usd, webhook } from "longhaul";
 import { z } from "zod";
 
 // The snippets of docs/guide/writing-agents.md and operating.md. A test holds them equal.
@@ -65,6 +65,20 @@ const sweep = defineAgent({
   run: async (ctx) => ctx.step("sweep", () => ({ swept: 3 })),
 });
 
+const refund = defineTool({
+  name: "refund",
+  description: "Give a customer money back",
+  inputSchema: z.object({ customer: z.string(), euros: z.number() }),
+  effect: "once",
+  needsApproval: ({ euros }) => euros > 50,
+  approvalWithin: "8h",
+  execute: ({ customer, euros }, { idempotencyKey }) => payBack(customer, euros, idempotencyKey),
+});
+
+const shop = mcp({ name: "shop", url: "http://127.0.0.1:9000/mcp", effects: { find_order: "read" }, needsApproval: { cancel_order: true } });
+
+const support = defineAgent({ name: "support", model: "anthropic/claude-haiku-4-5", instructions: "Help the customer. Refund what we got wrong.", tools: [refund, shop] });
+
 const shout = defineAgent({ name: "shout", input: z.object({ summary: z.string() }), run: async (_ctx, { summary }) => summary.toUpperCase() });
 const measure = defineAgent({ name: "measure", input: z.object({ text: z.string() }), run: async (_ctx, { text }) => text.length });
 
@@ -73,7 +87,7 @@ const both = parallel({ name: "both", branches: { short: summarise, length: meas
 
 export const team = defineTeam({
   name: "desk",
-  agents: [summarise, report, archive, answer, sweep, shout, measure],
+  agents: [summarise, report, archive, answer, sweep, support, shout, measure],
   flows: [chain, both],
   notify: [consoleNotifier(), webhook({ url: secret("SLACK_WEBHOOK_URL") })],
 });
@@ -86,6 +100,10 @@ async function readInbox(signal: AbortSignal): Promise<readonly string[]> {
 async function listTickets(after: string, signal: AbortSignal): Promise<{ readonly tickets: readonly z.infer<typeof ticket>[]; readonly next: string }> {
   signal.throwIfAborted();
   return { tickets: after === "t-1" ? [] : [{ id: "t-1", text: "The site is down." }], next: "t-1" };
+}
+
+async function payBack(customer: string, euros: number, key: string): Promise<{ readonly refund: string }> {
+  return { refund: `${key}: ${euros} to ${customer}` };
 }
 
 function hasWork(): boolean {

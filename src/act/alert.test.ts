@@ -52,11 +52,11 @@ describe("computeAlerts", () => {
     ]);
   });
 
-  it("names the wait of a stuck agent, and the command that ends it", () => {
-    const health: HealthState = { state: "stuck-waiting", reason: "unknown-effect" };
+  it.each(["unknown-effect", "human"] as const)("names the wait of a stuck agent, and the command that ends it: %s", (reason) => {
+    const health: HealthState = { state: "stuck-waiting", reason };
     const { notifications } = computeAlerts(noAlerts, [{ ...verdict("down"), health }], t0);
 
-    expect(notifications[0]?.title).toBe("research is stuck-waiting(unknown-effect)");
+    expect(notifications[0]?.title).toBe(`research is stuck-waiting(${reason})`);
     expect(notifications[0]?.text).toContain("`longhaul approve`");
   });
 

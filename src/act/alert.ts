@@ -155,7 +155,7 @@ function watchdogFinding(blind: string | null): Finding {
 
 function nextCommands(agent: string, health: HealthState): string {
   const commands = ["`longhaul health`", `\`longhaul logs --agent ${agent}\``];
-  if ("reason" in health && health.reason === "unknown-effect") commands.push("`longhaul approve`");
+  if ("reason" in health && (health.reason === "unknown-effect" || health.reason === "human")) commands.push("`longhaul approve`");
   return `${commands.join(" or ")}.`;
 }
 

@@ -27,6 +27,8 @@ describe("computeAgentVersion", () => {
     ["a tool's name", { tools: [defineTool({ ...tool, name: "see" })] }],
     ["a tool's effect", { tools: [defineTool({ ...tool, effect: "once" })] }],
     ["a tool's schema", { tools: [defineTool({ ...tool, inputSchema: z.object({ at: z.number() }) })] }],
+    ["a tool's approval", { tools: [defineTool({ ...tool, needsApproval: true })] }],
+    ["a tool's approval as a function", { tools: [defineTool({ ...tool, needsApproval: ({ at }) => at === "x" })] }],
     ["an MCP server", { tools: [...base.tools, mcp({ name: "web", url: "http://x" })] }],
     ["output", { output: z.object({ text: z.number() }) }],
     ["verify", { verify: () => null }],
@@ -38,6 +40,13 @@ describe("computeAgentVersion", () => {
 
   it("does not change with what does not shape behaviour", () => {
     expect(versionWith({ name: "b", description: "x", budget: { perDay: usd(1) }, expect: { progressWithin: "1h" }, triggers: [every("1h")] })).toBe(versionWith({}));
+  });
+
+  it("changes with the approval of a tool of an MCP server, and not with one that is never needed", () => {
+    const version = (needsApproval?: object | true) => versionWith({ tools: [mcp({ name: "web", url: "http://x", ...(needsApproval === undefined ? {} : { needsApproval: needsApproval as true }) })] });
+
+    expect(new Set([version(), version(true), version({ pay: true }), version({ pay: () => true })]).size).toBe(4);
+    expect(versionWith({ tools: [defineTool({ ...tool, needsApproval: false, approvalWithin: "1h" })] })).toBe(versionWith({}));
   });
 
   it("takes a model object by its provider and id, and equal limits as equal however written", () => {

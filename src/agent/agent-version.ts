@@ -2,6 +2,7 @@ import { parseDuration } from "../base/duration.ts";
 import { canonicalJson, hashOf, type Json, type JsonObject, toJson } from "../base/json.ts";
 import { type Schema, toJsonSchema } from "../base/schema.ts";
 import type { AgentDefinition, FlowDefinition, LimitsSpec } from "./agent-definition.ts";
+import type { NeedsApproval } from "../tool/approval.ts";
 import { sourceOf } from "./function-source.ts";
 import type { ModelReference } from "./model-reference.ts";
 import type { McpDefinition, McpEffect, ToolDefinition } from "./tool-definition.ts";
@@ -52,12 +53,19 @@ function describeSchema(schema: Schema | undefined): Json {
 
 function describeTool(tool: ToolDefinition | McpDefinition): JsonObject {
   if (tool.kind === "mcp") {
-    const { name, effects = {}, allow = null, url = null } = tool.spec;
+    const { name, effects = {}, needsApproval, allow = null, url = null } = tool.spec;
     const server = tool.spec.command === undefined ? url : [tool.spec.command, ...(tool.spec.args ?? [])];
-    return { mcp: name, server, allow, effects: Object.fromEntries(Object.entries(effects).map(([toolName, effect]) => [toolName, effectOf(effect)])) };
+    return { mcp: name, server, allow, effects: Object.fromEntries(Object.entries(effects).map(([toolName, effect]) => [toolName, effectOf(effect)])), ...approvalOf(needsApproval) };
   }
-  const { name, description, inputSchema, effect, execute } = tool.spec;
-  return { name, description, effect, inputSchema: describeSchema(inputSchema), execute: sourceOf(execute) };
+  const { name, description, inputSchema, effect, execute, needsApproval } = tool.spec;
+  return { name, description, effect, inputSchema: describeSchema(inputSchema), execute: sourceOf(execute), ...approvalOf(needsApproval) };
+}
+
+/** Nothing where no call needs it, so that the version of such an agent stays what it was. */
+function approvalOf(needs: NeedsApproval<never> | Readonly<Record<string, NeedsApproval<never>>> | undefined): { readonly needsApproval?: Json } {
+  if (needs === undefined || needs === false) return {};
+  if (typeof needs !== "object") return { needsApproval: needs === true ? true : sourceOf(needs) };
+  return { needsApproval: Object.fromEntries(Object.entries(needs).map(([name, own]) => [name, typeof own === "function" ? sourceOf(own) : own])) };
 }
 
 function effectOf(effect: McpEffect): string {

@@ -3,6 +3,7 @@ import type { Duration } from "../base/duration.ts";
 import type { JsonObject } from "../base/json.ts";
 import type { SqlValue } from "../engine/engine.ts";
 import type { Outcome } from "../record/task.ts";
+import type { NeedsApproval } from "../tool/approval.ts";
 import type { Effect } from "../tool/tool.ts";
 import type { ModelReference } from "./model-reference.ts";
 
@@ -65,6 +66,10 @@ export interface WaitOptions {
 export interface ToolsOptions<Name extends string> {
   /** By tool name. Default: `once`. */
   readonly effects?: Readonly<Partial<Record<Name, Effect>>>;
+  /** By tool name: whether a person has to allow a call, besides what the tools' own `needsApproval` says. Default: nobody is asked. */
+  readonly needsApproval?: Readonly<Partial<Record<Name, NeedsApproval>>>;
+  /** How long a person is waited for. Default 24 h. */
+  readonly approvalWithin?: Duration;
 }
 
 /** What `ctx.waitFor` returns. */
@@ -105,7 +110,7 @@ export interface RunContext {
   transaction<T>(name: string, body: (tx: TransactionScope) => Promise<T>): Promise<T>;
   /** An AI SDK model whose calls are durable steps: priced, budgeted, recorded. */
   model(reference: ModelReference): LanguageModelV4;
-  /** AI SDK tools whose executions are durable steps. A tool without a declared effect is `once`. */
+  /** AI SDK tools whose executions are durable steps. A tool without a declared effect is `once`. Their own `needsApproval` is asked here, and a person by this team. */
   tools<Tools extends Readonly<Record<string, object>>>(tools: Tools, options?: ToolsOptions<keyof Tools & string>): Tools;
   /** Writes a `decision` record. */
   note(text: string, data?: JsonObject): Promise<void>;

@@ -1,5 +1,5 @@
 import type { Report } from "./problem.ts";
-import { checkFunction } from "./value-checks.ts";
+import { checkDuration, checkFields, checkFunction } from "./value-checks.ts";
 
 const toolNamePattern = /^[a-zA-Z0-9_-]{1,64}$/;
 const effects: readonly unknown[] = ["read", "idempotent", "once"];
@@ -14,4 +14,24 @@ export function checkEffect(report: Report, field: string, effect: unknown, reco
   if (!effects.includes(effect)) report(field, effect, 'Say what a call does: "read" (changes nothing), "idempotent" (repeating changes nothing more) or "once" (must not happen twice).');
   checkFunction(report, "reconcile", reconcile);
   if (reconcile !== undefined && effects.includes(effect) && effect !== "once") report("reconcile", reconcile, `It is asked for the effect "once" only; remove it.`);
+}
+
+const approvalRange = { minMs: 1_000, maxMs: 365 * 86_400_000, text: "Use 1s to 365d." };
+
+/** Reports a time to wait for a person that is none. */
+export function checkApprovalWithin(report: Report, value: unknown): void {
+  checkDuration(report, "approvalWithin", value, approvalRange);
+}
+
+/** Reports what does not say whether a person has to be asked. */
+export function checkNeedsApproval(report: Report, field: string, value: unknown): void {
+  if (value !== undefined && typeof value !== "boolean" && typeof value !== "function") report(field, value, "Use true, false, or a function of the input that returns one of them.");
+}
+
+/** As `checkNeedsApproval`, by tool name. `known` is null where the tools are known later only. */
+export function checkNeedsApprovalByName(report: Report, value: unknown, known: readonly unknown[] | null, unknownTool: string): void {
+  for (const [name, needs] of Object.entries(checkFields(report, "needsApproval", value, "Use an object of tool names, each with true or a function.") ?? {})) {
+    if (known !== null && !known.includes(name)) report(`needsApproval.${name}`, needs, unknownTool);
+    checkNeedsApproval(report, `needsApproval.${name}`, needs);
+  }
 }

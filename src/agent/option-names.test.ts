@@ -25,7 +25,7 @@ describe("an option that does not exist", () => {
     ["budget.perMonth", remedyFor({ budget: { perMonth: 5 } })],
     ["expect.objective", remedyFor({ expect: { objective: 0.99 } })],
     ["limits.activeTime", remedyFor({ limits: { activeTime: "1h" } })],
-    ["approval", remedyFor({ tools: [defineTool({ ...tool, approval: "always" } as never)] })],
+    ["cache", remedyFor({ tools: [defineTool({ ...tool, cache: "1h" } as never)] })],
     ["retry", remedyFor({ tools: [mcp({ name: "m", url: "http://x", retry: 3 } as never)] })],
     ["triggers[0].missed", remedyFor({ triggers: [every("1m", { missed: "skip" } as never)] })],
     ["triggers[0].stagger", remedyFor({ triggers: [cron("* * * * *", { stagger: 1 } as never)] })],

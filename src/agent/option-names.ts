@@ -25,9 +25,9 @@ export const optionNames = {
   } satisfies Names<LimitsSpec>,
   budget: { perTask: true, perDay: true } satisfies Names<BudgetSpec>,
   expect: { progressWithin: true } satisfies Names<ExpectSpec>,
-  tool: { name: true, description: true, inputSchema: true, effect: true, timeout: true, execute: true, reconcile: true } satisfies Names<ToolSpec<Schema, unknown>>,
+  tool: { name: true, description: true, inputSchema: true, effect: true, timeout: true, execute: true, reconcile: true, needsApproval: true, approvalWithin: true } satisfies Names<ToolSpec<Schema, unknown>>,
   mcp: {
-    name: true, effects: true, allow: true, connectTimeout: true, requestTimeout: true, command: true, args: true, env: true, cwd: true, url: true, headers: true,
+    name: true, effects: true, needsApproval: true, approvalWithin: true, allow: true, connectTimeout: true, requestTimeout: true, command: true, args: true, env: true, cwd: true, url: true, headers: true,
   } satisfies Names<McpSpec>,
   mcpEffect: { effect: true, reconcile: true } satisfies Names<Exclude<McpEffect, string>>,
   every: { kind: true, every: true, atStart: true, if: true, input: true } satisfies Names<EveryTrigger<unknown>>,
@@ -46,12 +46,12 @@ export const contextOptionNames = {
   waitFor: { timeout: true } satisfies Names<WaitOptions>,
   call: { priority: true } satisfies Names<CallOptions>,
   send: { key: true, priority: true, delay: true } satisfies Names<SendOptions>,
-  tools: { effects: true } satisfies Names<ToolsOptions<never>>,
+  tools: { effects: true, needsApproval: true, approvalWithin: true } satisfies Names<ToolsOptions<never>>,
 } as const;
 
 /** Options of the design whose part does not exist in this version: refused, so that none is silently ignored. */
 const plannedOptions: ReadonlySet<string> = new Set([
-  "accepts", "activeTime", "alerts", "approval", "archive", "batch", "breaker", "bulkhead", "byPhase", "cache", "canary", "cascade", "concurrencyKey", "critical",
+  "accepts", "activeTime", "alerts", "archive", "batch", "breaker", "bulkhead", "byPhase", "cache", "canary", "cascade", "concurrencyKey", "critical",
   "debounce", "depthMax", "dependsOn", "drift", "exporters", "fallback", "hedge", "idempotencyWindow", "lease", "limiter", "memory", "missed", "objective",
   "payloadMax", "perMonth", "phases", "pinned", "priority", "queue", "rateLimit", "readiness", "recall", "reconcileWith", "recovery", "redact", "renotify",
   "retention", "retry", "route", "silence", "slo", "snapshot", "stagger", "summary", "timeouts", "transcript", "window",

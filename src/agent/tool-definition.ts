@@ -1,6 +1,7 @@
 import type { Duration } from "../base/duration.ts";
 import type { Json } from "../base/json.ts";
 import type { InputOf, OutputOf, Schema } from "../base/schema.ts";
+import type { NeedsApproval } from "../tool/approval.ts";
 import type { Effect, Reconciliation, ToolResult } from "../tool/tool.ts";
 import type { SecretReference } from "./secret.ts";
 
@@ -21,6 +22,10 @@ export interface ToolSpec<S extends Schema, Result> {
   /** Default 60 s. */
   readonly timeout?: Duration;
   readonly execute: (input: OutputOf<S>, options: ToolExecuteOptions) => Result | Promise<Result>;
+  /** Whether a person has to allow a call before it is made: always, or when the function says so. When it throws, a person is asked. Default: nobody is. */
+  readonly needsApproval?: NeedsApproval<OutputOf<S>>;
+  /** How long a person is waited for; then the model is told that nobody allowed it. Default 24 h. */
+  readonly approvalWithin?: Duration;
   /** For `once`: asked after a crash whether the interrupted call happened. Without it a human decides. */
   readonly reconcile?: (input: OutputOf<S>, options: ToolExecuteOptions) => Promise<Reconciliation>;
 }
@@ -53,6 +58,10 @@ interface McpCommon {
   readonly name: string;
   /** The effect of each tool. A tool that is not named here is `once`. */
   readonly effects?: Readonly<Record<string, McpEffect>>;
+  /** Whether a person has to allow a call before it is made: `true` for every tool of the server, or by the tool's own name. Default: nobody is asked. */
+  readonly needsApproval?: true | Readonly<Record<string, NeedsApproval<Json>>>;
+  /** How long a person is waited for. Default 24 h. */
+  readonly approvalWithin?: Duration;
   /** Only these tools are shown to the model. Default: all. */
   readonly allow?: readonly string[];
   /** Default 10 s. */

@@ -1,4 +1,4 @@
-import { checkEffect, checkToolName } from "./effect-check.ts";
+import { checkApprovalWithin, checkEffect, checkNeedsApprovalByName, checkToolName } from "./effect-check.ts";
 import { checkOptionNames, optionNames } from "./option-names.ts";
 import type { Report } from "./problem.ts";
 import { checkDuration, checkFields, checkList, checkText, checkTexts, checkUrl, type Fields } from "./value-checks.ts";
@@ -16,6 +16,9 @@ export function validateMcp(report: Report, spec: Fields): void {
   if (Array.isArray(spec["allow"]) && spec["allow"].length === 0) report("allow", [], "Name at least one tool, or leave it out to show all.");
   for (const [index, name] of (allowed ?? []).entries()) checkText(report, `allow[${index}]`, name);
   checkEffects(report, spec["effects"], allowed);
+  checkApprovalWithin(report, spec["approvalWithin"]);
+  const { needsApproval } = spec;
+  if (needsApproval !== undefined && needsApproval !== true) checkNeedsApprovalByName(report, needsApproval, allowed, "`allow` does not name this tool; add it there, or remove this.");
 }
 
 function checkTransport(report: Report, spec: Fields): void {

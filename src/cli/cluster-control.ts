@@ -29,7 +29,7 @@ export function createClusterControl(context: CommandContext, store: string): Co
     restart: (taskId) => run(async (operations) => toTaskView(await operations.restart(taskId))),
     fork: (id, from) => run(async (operations) => toAnswer(await operations.fork(id, from))),
     skip: (taskId) => run(async (operations) => toAnswer(await operations.skip(taskId))),
-    approve: (runId, decision, result) => run((operations) => operations.approve(runId, decision, result)),
+    approve: (runId, decision, { result = null, ...options }) => run((operations) => operations.approve(runId, decision, result, { ...options, source: "cli" })),
     decideBreaker: (dependency, isolateFor) => run((operations) => operations.decideBreaker(dependency, toBreakerDecision(isolateFor), "cli")),
     result: (taskId, onOpen) =>
       run(async (operations) => {

@@ -3,7 +3,8 @@ import type { ForkAnswer, SkipAnswer } from "../http/client.ts";
 import { type TaskView, toTaskView } from "../http/task-view.ts";
 import type { BreakerDecision } from "../policy/breaker-desk.ts";
 import type { Task } from "../record/task.ts";
-import type { EffectDecision } from "../runtime/operations.ts";
+import type { Decision } from "../run/question.ts";
+import type { AnswerOptions } from "../runtime/answer-question.ts";
 
 /** What a person does to a team: over its socket while it runs, as owner of the data directory for a moment while it does not; on a cluster in its database. */
 export interface Control {
@@ -13,7 +14,7 @@ export interface Control {
   fork(id: string, from: number): Promise<ForkAnswer>;
   skip(taskId: string): Promise<SkipAnswer>;
   /** How many waiting calls of the run were answered. */
-  approve(runId: string, decision: EffectDecision, result: Json): Promise<number>;
+  approve(runId: string, decision: Decision, options: AnswerOptions): Promise<number>;
   /** Keeps a dependency from being called for this reason, or has it called again (null). Returns the state before. */
   decideBreaker(dependency: string, isolateFor: string | null): Promise<string>;
   /** The task at its end; `onOpen` is told how it stands when that takes longer. @throws {CLIENT_UNREACHABLE} when no team runs that would work on it. */

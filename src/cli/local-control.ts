@@ -54,8 +54,11 @@ export function createLocalControl(context: CommandContext): Control {
     restart: (taskId) => run(`/api/v1/tasks/${encodeURIComponent(taskId)}/restart`, {}, (answer) => answer as unknown as TaskView, async (operations) => toTaskView(await operations.restart(taskId))),
     fork: (id, from) => run(`/api/v1/tasks/${encodeURIComponent(id)}/fork`, { from }, (answer) => answer as unknown as ForkAnswer, async (operations) => toAnswer(await operations.fork(id, from))),
     skip: (taskId) => run(`/api/v1/tasks/${encodeURIComponent(taskId)}/skip`, {}, (answer) => answer as unknown as SkipAnswer, async (operations) => toAnswer(await operations.skip(taskId))),
-    approve: (runId, decision, result) =>
-      run(`/api/v1/runs/${encodeURIComponent(runId)}/approve`, { decision, result }, (answer) => (isJsonObject(answer) ? Number(answer["answered"]) : 0), (operations) => operations.approve(runId, decision, result)),
+    approve: (runId, decision, { result = null, ...options }) =>
+      run(
+        `/api/v1/runs/${encodeURIComponent(runId)}/approve`, { decision, result, ...options }, (answer) => (isJsonObject(answer) ? Number(answer["answered"]) : 0),
+        (operations) => operations.approve(runId, decision, result, { ...options, source: "cli" }),
+      ),
     decideBreaker: (dependency, isolateFor) =>
       run("/api/v1/breakers", { dependency, ...(isolateFor === null ? { decision: "close" } : { decision: "isolate", reason: isolateFor }) }, (answer) => (isJsonObject(answer) ? String(answer["before"]) : ""), (operations) => operations.decideBreaker(dependency, toBreakerDecision(isolateFor), "cli")),
     async result(taskId, onOpen) {

@@ -19,6 +19,14 @@ export function idValue(text: string): string {
   return text;
 }
 
+/** A text that is not empty, of at most so many characters. */
+export function textValue(lengthMax: number): (text: string) => string {
+  return (text) => {
+    if (text.trim() === "" || text.length > lengthMax) throw new InvalidArgumentError(`Use a text of 1 to ${lengthMax} characters.`);
+    return text;
+  };
+}
+
 /** A whole number between two bounds, both included. */
 export function wholeNumber(min: number, max: number): (text: string) => number {
   return (text) => {

@@ -1,5 +1,6 @@
 import { formatDuration } from "../base/duration.ts";
 import type { Task } from "../record/task.ts";
+import type { OpenQuestion } from "../runtime/open-questions.ts";
 import type { Output } from "./output.ts";
 import { printableLine } from "./printable.ts";
 import type { Column } from "./table.ts";
@@ -12,14 +13,14 @@ export function describeStatus({ status, waitingReason, end }: Pick<Task, "statu
 }
 
 /** The columns of a list of tasks. */
-export function taskColumns(nowMs: number, style: Output["style"]): readonly Column<Task>[] {
+export function taskColumns(nowMs: number, style: Output["style"], questions: readonly OpenQuestion[] = []): readonly Column<Task>[] {
   return [
     { title: "task", value: ({ id }) => id },
     { title: "agent", value: ({ agent }) => agent },
     { title: "status", value: (task) => style(statusStyle(task), describeStatus(task)) },
     { title: "age", value: ({ createdAtMs }) => ageOf(createdAtMs, nowMs), align: "right" },
     { title: "took", value: (task) => (task.endedAtMs === null ? "" : formatDuration(task.endedAtMs - (task.startedAtMs ?? task.createdAtMs))), align: "right" },
-    { title: "what", value: (task) => printableLine(noteOf(task)), grows: true },
+    { title: "what", value: (task) => printableLine(noteOf(task, questions)), grows: true },
   ];
 }
 
@@ -44,7 +45,14 @@ export function statusStyle({ status, waitingReason }: Pick<Task, "status" | "wa
   }
 }
 
-function noteOf({ end, key, source, input }: Task): string {
+/** "pay waits to be allowed". */
+export function describeWaitingCall({ tool, call, kind }: OpenQuestion): string {
+  return `${tool ?? call} ${kind === "permission" ? "waits to be allowed" : "may have happened"}`;
+}
+
+function noteOf({ id, end, key, source, input }: Task, questions: readonly OpenQuestion[]): string {
+  const asked = questions.filter(({ task }) => task.id === id);
+  if (asked.length > 0) return `${asked.map(describeWaitingCall).join("; ")}: longhaul approve`;
   if (end?.status === "dead") return end.failure.message;
   if (end?.status === "canceled") return end.reason;
   if (end?.status === "done" && end.output !== null) return JSON.stringify(end.output);

@@ -1,10 +1,12 @@
 import { type Command, Option } from "commander";
 import type { Action } from "./command-context.ts";
 import { usageError } from "./failure-report.ts";
-import { idValue, wholeNumber } from "./option-values.ts";
+import { idValue, textValue, wholeNumber } from "./option-values.ts";
 import { readJsonArgument } from "./task-input.ts";
 
 const priorityMax = 1_000_000;
+const callLengthMax = 1_000;
+const byLengthMax = 100;
 
 /** Commands that change what a team does, whether it runs or not: `task`, `cancel`, `restart`, `fork`, `skip`, `approve`, `breakers`. */
 export function addWritingCommands(program: Command, action: Action): void {
@@ -79,30 +81,51 @@ function addFork(program: Command, action: Action): void {
 }
 
 interface ApproveFlags {
+  readonly allow?: boolean;
+  /** True without a value. */
+  readonly deny?: string | true;
   /** True without a value. */
   readonly happened?: string | true;
   readonly retry?: boolean;
   readonly fail?: boolean;
+  readonly call?: string;
+  readonly by?: string;
+}
+
+const decisionFlags = ["allow", "deny", "happened", "retry", "fail"] as const;
+
+/** A flag that says something else than the others. */
+function decisionFlag(name: (typeof decisionFlags)[number], flags: string, description: string): Option {
+  return new Option(flags, description).conflicts(decisionFlags.filter((other) => other !== name));
 }
 
 function addApprove(program: Command, action: Action): void {
   program
     .command("approve")
-    .summary("decide a call of which nobody knows whether it happened")
-    .description("Decides a call that must not happen twice and was interrupted. Without a run: lists what waits.")
+    .summary("decide a call that waits for a person")
+    .description("Decides a call that waits for a person: one that needs permission, or one of which nobody knows whether it happened. Without a run: lists what waits.")
     .argument("[run]", "id of the run", idValue)
-    .addOption(new Option("--happened [json]", "it happened; what it returned, if you know").conflicts(["retry", "fail"]))
-    .addOption(new Option("--retry", "it did not happen: make it again").conflicts(["happened", "fail"]))
-    .addOption(new Option("--fail", "give it up: it counts as failed").conflicts(["happened", "retry"]))
+    .addOption(decisionFlag("allow", "--allow", "it may be made: this call, with these arguments, once"))
+    .addOption(decisionFlag("deny", "--deny [reason]", "it may not; the model is told so, and why"))
+    .addOption(decisionFlag("happened", "--happened [json]", "it happened; what it returned, if you know"))
+    .addOption(decisionFlag("retry", "--retry", "it did not happen: make it again"))
+    .addOption(decisionFlag("fail", "--fail", "give it up: it counts as failed"))
+    .option("--call <id>", "which call, when the run waits for several", textValue(callLengthMax))
+    .option("--by <name>", "who decides, for the record; default: your user name", textValue(byLengthMax))
     .action(
       action(async (context, runId: string | undefined, flags: ApproveFlags) => {
         const { listApprovals, runApprove } = await import("./command/approve.ts");
-        const decision = flags.happened !== undefined ? "happened" : flags.retry === true ? "retry" : flags.fail === true ? "fail" : null;
-        if (runId === undefined && decision === null) return listApprovals(context);
+        const decision = decisionFlags.find((name) => flags[name] !== undefined);
+        if (runId === undefined && decision === undefined) return listApprovals(context);
         if (runId === undefined) throw usageError("approve needs the id of a run. See what waits with: longhaul approve");
-        if (decision === null) throw usageError(`approve ${runId} needs your word: --happened [json], --retry or --fail. See the call with: longhaul approve`);
-        const result = typeof flags.happened === "string" ? readJsonArgument(flags.happened, "--happened") : null;
-        return runApprove(context, runId, { decision, result });
+        if (decision === undefined) throw usageError(`approve ${runId} needs your word: --allow or --deny [reason], or of a call that may have happened --happened [json], --retry or --fail. See the call with: longhaul approve`);
+        const { call, deny, happened, by = context.environment("USER") ?? context.environment("USERNAME") } = flags;
+        return runApprove(context, runId, decision, {
+          ...(typeof happened === "string" ? { result: readJsonArgument(happened, "--happened") } : {}),
+          ...(typeof deny === "string" ? { reason: deny } : {}),
+          ...(call === undefined ? {} : { call }),
+          ...(by === undefined || by === "" ? {} : { by: by.slice(0, byLengthMax) }),
+        });
       }),
     );
 }

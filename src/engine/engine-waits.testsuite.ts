@@ -159,6 +159,27 @@ function testSuspension(suite: EngineSuite): void {
     expect(begun).toBe(1);
   });
 
+  it("lists what runs wait for by reason, oldest first, and no more when the wait is over", async () => {
+    const fixture = await suite.create();
+    await fixture.engine.run([agentA], async (ctx) => {
+      await ctx.wait({ name: "word", reason: "human", signal: `word of ${ctx.task.source}`, ...(ctx.task.source === "first" ? { timeoutMs: hourMs } : {}) });
+      return done(null);
+    });
+    const runIds: string[] = [];
+    for (const source of ["first", "second"]) {
+      const { taskId } = await fixture.engine.start(newTask(fixture, { source }));
+      await advance(fixture, 1_000);
+      runIds.push(String((await fixture.engine.get(taskId))?.runId));
+    }
+
+    const [first, second] = await fixture.engine.waits("human");
+    expect([first, second]).toMatchObject([{ runId: runIds[0], signal: "word of first", dueAtMs: (first?.sinceAtMs ?? 0) + hourMs }, { runId: runIds[1], signal: "word of second", dueAtMs: null }]);
+    expect(await fixture.engine.waits("signal")).toEqual([]);
+    await fixture.engine.signal(runIds[0] ?? "", "word of first", null, "1");
+    await quiet(fixture);
+    expect((await fixture.engine.waits("human")).map(({ runId }) => runId)).toEqual([runIds[1]]);
+  });
+
   it("waits with the reason of the first of several waits, and goes on with whichever ends first", async () => {
     const fixture = await suite.create();
     await fixture.engine.run([agentA], async (ctx) => {

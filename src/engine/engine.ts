@@ -1,5 +1,6 @@
 import type { Json } from "../base/json.ts";
 import type { Failure } from "../record/failure.ts";
+import type { OpenWait } from "../record/open-wait.ts";
 import type { Run } from "../record/run.ts";
 import type { CompletedStep, StepIdentity, StepKind, StepOutcome } from "../record/step.ts";
 import type { NewTask, Task, TaskEnd, TaskStatus, WaitingReason } from "../record/task.ts";
@@ -34,6 +35,8 @@ export interface Engine {
   runs(taskId: string): Promise<readonly Run[]>;
   /** The task of a run, also of one that it does not execute any more; null when there is no such run. */
   taskOfRun(runId: string): Promise<Task | null>;
+  /** What runs wait for, for this reason, oldest first. */
+  waits(reason: WaitingReason): Promise<readonly OpenWait[]>;
   /** Resolves when the task ends. Rejects with the signal's reason. @throws {TASK_UNKNOWN} */
   result(taskId: string, signal?: AbortSignal): Promise<TaskEnd>;
   /** Answers one named wait of a run, now or when it gets there. Idempotent by `id`. False when the run has ended or does not exist. */
@@ -61,7 +64,7 @@ export interface Engine {
 }
 
 /** What people and applications do to the tasks of a team. */
-export type OperableEngine = Pick<Engine, "start" | "get" | "list" | "steps" | "runs" | "taskOfRun" | "result" | "signal" | "cancel" | "restart" | "skip">;
+export type OperableEngine = Pick<Engine, "start" | "get" | "list" | "steps" | "runs" | "taskOfRun" | "waits" | "result" | "signal" | "cancel" | "restart" | "skip">;
 
 /** What is known of the process that executed these tasks before. */
 export interface LastOwner {

@@ -7,7 +7,9 @@ import { isLonghaulError, LonghaulError, messageOf } from "../base/error.ts";
 import { errorCodes, type ErrorCode } from "../base/error-code.ts";
 import { parseDuration } from "../base/duration.ts";
 import { hashOf, isNestedDeeper, type Json, jsonDepthMax } from "../base/json.ts";
+import { byLengthMax, callLengthMax, denialLengthMax } from "../runtime/answer-question.ts";
 import type { Operations } from "../runtime/operations.ts";
+import { toQuestionView } from "./question-view.ts";
 import { toTaskView } from "./task-view.ts";
 
 export interface ApiOptions {
@@ -32,7 +34,9 @@ const emptyBody = z.strictObject({});
 const forking = z.strictObject({ from: z.number() });
 const signalBody = z.strictObject({ payload: z.json().default(null) });
 const breakerDecision = z.strictObject({ dependency: z.string().min(1).max(512), decision: z.enum(["isolate", "close"]), reason: z.string().max(1000).optional() });
-const approval = z.strictObject({ decision: z.enum(["happened", "retry", "fail"]), result: z.json().optional() });
+const approval = z.strictObject({
+  decision: z.enum(["allow", "deny", "happened", "retry", "fail"]), result: z.json().optional(), reason: z.string().max(denialLengthMax).optional(), call: z.string().max(callLengthMax).optional(), by: z.string().max(byLengthMax).optional(),
+});
 
 /** The HTTP interface of a team: `/api/v1/*` with a bearer token, `/livez` and `/readyz` without. */
 export function createApi(options: ApiOptions): Hono {
@@ -75,9 +79,11 @@ export function createApi(options: ApiOptions): Hono {
     return context.json({ delivered: await operations.signal(id, name, payload as Json) });
   });
   app.post("/api/v1/runs/:id/approve", async (context) => {
-    const { decision, result } = await parseBody(context, approval);
-    return context.json({ answered: await operations.approve(context.req.param("id"), decision, (result ?? null) as Json) });
+    const { decision, result = null, reason, call, by } = await parseBody(context, approval);
+    const options = { source, ...(reason === undefined ? {} : { reason }), ...(call === undefined ? {} : { call }), ...(by === undefined ? {} : { by }) };
+    return context.json({ answered: await operations.approve(context.req.param("id"), decision, result as Json, options) });
   });
+  app.get("/api/v1/approvals", async (context) => context.json({ approvals: (await operations.questions()).map(toQuestionView) }));
   app.post("/api/v1/breakers", async (context) => {
     const body = await parseBody(context, breakerDecision);
     return context.json({ before: await operations.decideBreaker(body.dependency, body.decision === "close" ? "close" : { isolate: body.reason ?? `${source}, without a reason` }, source) });

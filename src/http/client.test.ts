@@ -71,6 +71,24 @@ describe("a client", () => {
     await client.cancel(patient);
   });
 
+  it("lists what waits for a person and answers it once, which no signal can do", async () => {
+    const client = createClient({ url: served.url, token });
+    const { taskId } = await client.submit("paying", undefined);
+    while ((await client.task(taskId)).status !== "waiting") await client.task(taskId);
+    const [question, ...others] = await client.approvals();
+    const { runId = "" } = question ?? {};
+
+    expect(others).toEqual([]);
+    expect(question).toMatchObject({ runId: (await client.task(taskId)).runId, taskId, agent: "paying", kind: "permission", call: "c1", tool: "pay", arguments: { amount: 5 }, until: expect.stringMatching(/Z$/) as string });
+    await expect(client.signal(runId, `longhaul:permission:${runId}/tool/tool/c1/1`, { decision: "allow" })).rejects.toMatchObject({ code: "OPTION_INVALID" });
+    await expect(client.approve(runId, "allow", { call: "c2" })).rejects.toMatchObject({ code: "TASK_STATE" });
+    await client.approve(runId, "allow", { call: "c1", by: "ada" });
+
+    expect(await client.result(taskId)).toMatchObject({ output: "paid 5" });
+    await expect(client.approve(runId, "deny", { reason: "no" })).rejects.toMatchObject({ code: "TASK_STATE", message: expect.stringContaining("allow, by ada over api") as string });
+    expect(await client.approvals()).toEqual([]);
+  });
+
   it("signals a run, cancels a task, and throws what a task died of", async () => {
     const client = createClient({ url: served.url, token });
     const { taskId } = await client.submit("patient", undefined);

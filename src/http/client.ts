@@ -5,8 +5,12 @@ import { type Duration, formatDuration, parseDuration } from "../base/duration.t
 import { isLonghaulError, LonghaulError, messageOf } from "../base/error.ts";
 import { isJsonObject, type Json } from "../base/json.ts";
 import { fromErrorBody } from "./error-body.ts";
+import type { Decision } from "../run/question.ts";
+import type { QuestionView } from "./question-view.ts";
 import type { TaskView } from "./task-view.ts";
 
+export type { Decision } from "../run/question.ts";
+export type { QuestionView } from "./question-view.ts";
 export type { TaskView } from "./task-view.ts";
 export { isLonghaulError, LonghaulError } from "../base/error.ts";
 
@@ -44,6 +48,22 @@ export interface Client {
   skip(taskId: string): Promise<SkipAnswer>;
   /** Answers a `ctx.waitFor` of a run. False when the run has ended. */
   signal(runId: string, name: string, payload?: unknown): Promise<boolean>;
+  /** The calls that wait for a person's word, the oldest first. */
+  approvals(): Promise<readonly QuestionView[]>;
+  /** Lets a person's word decide one call of a run. It counts once, for this call with these arguments. @throws {TASK_STATE} when no call waits for it, or several do and `call` names none. */
+  approve(runId: string, decision: Decision, options?: ApproveOptions): Promise<void>;
+}
+
+/** Options of `client.approve`. */
+export interface ApproveOptions {
+  /** Which call is meant, as `approvals` names it. Needed when the run waits for several. */
+  readonly call?: string;
+  /** Of `deny`: why. The model is told. */
+  readonly reason?: string;
+  /** Of `happened`: what the call returned. */
+  readonly result?: unknown;
+  /** Who decides, for the record. Whoever has the token can say anything here. */
+  readonly by?: string;
 }
 
 /** What came of `client.fork`. */
@@ -99,6 +119,8 @@ export function createClient(options: ClientOptions): Client {
     fork: async (id, from) => (await request("POST", `/api/v1/tasks/${encodeURIComponent(id)}/fork`, { from })) as unknown as ForkAnswer,
     skip: async (taskId) => (await request("POST", `/api/v1/tasks/${encodeURIComponent(taskId)}/skip`)) as unknown as SkipAnswer,
     signal: async (runId, name, payload = null) => field(await request("POST", `/api/v1/runs/${encodeURIComponent(runId)}/signals/${encodeURIComponent(name)}`, { payload }), "delivered"),
+    approvals: async () => ((await request("GET", "/api/v1/approvals")) as unknown as { readonly approvals: readonly QuestionView[] }).approvals,
+    approve: async (runId, decision, options = {}) => void (await request("POST", `/api/v1/runs/${encodeURIComponent(runId)}/approve`, { decision, ...options })),
   };
   return client;
 }

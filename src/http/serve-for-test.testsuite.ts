@@ -12,6 +12,9 @@ export const token = "test-token";
 export const echo = defineAgent({ name: "echo", run: async (_, input) => ({ echoed: input }) });
 const patient = defineAgent({ name: "patient", run: async (ctx) => ctx.waitFor("go") });
 const dying = defineAgent({ name: "dying", run: async (ctx) => ctx.step("die", () => { throw new Error("out of paper"); }, { attempts: 1 }) });
+/** Counts what it paid, in its output, once a person has allowed it. */
+const paying = defineAgent({ name: "paying", run: async (ctx) => ctx.tools({ pay: payTool }, { needsApproval: { pay: true } }).pay.execute({ amount: 5 }, { toolCallId: "c1" }) });
+const payTool = { execute: async ({ amount }: { readonly amount: number }, _call: { readonly toolCallId: string }): Promise<string> => `paid ${amount}` };
 
 export interface ServedTeam {
   readonly team: LiveTeam;
@@ -24,7 +27,7 @@ export interface ServedTeam {
 }
 
 /** A live team in memory with its HTTP interface on loopback. */
-export async function serveTeam(agents: readonly AgentDefinition[] = [echo, patient, dying]): Promise<ServedTeam> {
+export async function serveTeam(agents: readonly AgentDefinition[] = [echo, patient, dying, paying]): Promise<ServedTeam> {
   const team = await openLiveTeam({ team: defineTeam({ name: "t", agents }), dataDirectory: null, clock: systemClock, random: seededRandom(1), environment: () => undefined, print: () => undefined });
   await team.start();
   let waiting = 0;

@@ -1,7 +1,7 @@
 import { checkOptionNames, contextOptionNames } from "../agent/option-names.ts";
 import type { Report } from "../agent/problem.ts";
 import { checkDuration, checkEventName, checkFields, checkInteger, type Fields } from "../agent/value-checks.ts";
-import { checkEffect } from "../agent/effect-check.ts";
+import { checkApprovalWithin, checkEffect, checkNeedsApproval, checkNeedsApprovalByName } from "../agent/effect-check.ts";
 import { textLengthMax } from "../base/cut-text.ts";
 import { describeValue } from "../base/describe-value.ts";
 import { LonghaulError } from "../base/error.ts";
@@ -72,11 +72,14 @@ export function checkNote(text: unknown, data: unknown): void {
 export function checkTools(tools: unknown, options: unknown): void {
   const report = refusal("ctx.tools");
   const known = checkFields(report, "tools", tools, "Use an object of AI SDK tools.") ?? {};
-  const { effects = {} } = checkOptions(report, options, contextOptionNames.tools);
+  const { effects = {}, needsApproval = {}, approvalWithin } = checkOptions(report, options, contextOptionNames.tools);
   for (const [name, effect] of Object.entries(checkFields(report, "effects", effects, "Use an object of effects by tool name.") ?? {})) {
     if (!Object.hasOwn(known, name)) report(`effects.${name}`, effect, `There is no such tool; there are: ${Object.keys(known).join(", ")}.`);
     if (effect !== undefined) checkEffect(report, `effects.${name}`, effect, undefined);
   }
+  checkNeedsApprovalByName(report, needsApproval, Object.keys(known), `There is no such tool; there are: ${Object.keys(known).join(", ")}.`);
+  for (const [name, tool] of Object.entries(known)) checkNeedsApproval(report, `tools.${name}.needsApproval`, (tool as Fields | null)?.["needsApproval"]);
+  checkApprovalWithin(report, approvalWithin);
 }
 
 function refusal(what: string): Report {

@@ -1,9 +1,11 @@
 import { z } from "zod";
+import type { ToolsOptions } from "../agent/context.ts";
+import { parseDuration } from "../base/duration.ts";
 import { LonghaulError } from "../base/error.ts";
 import { toJson } from "../base/json.ts";
 import type { ToolCallPart } from "../record/message.ts";
+import type { NeedsApproval } from "../tool/approval.ts";
 import { functionTool } from "../tool/function-tool.ts";
-import type { Effect } from "../tool/tool.ts";
 import type { RunScope } from "./run-services.ts";
 import { callTool } from "./tool-call.ts";
 
@@ -12,28 +14,58 @@ interface ForeignExecuteOptions {
   readonly abortSignal?: AbortSignal;
 }
 type ForeignExecute = (input: unknown, options: ForeignExecuteOptions) => unknown;
+/** As the AI SDK has it: it is told of the call what `execute` is told. */
+type ForeignNeedsApproval = boolean | ((input: unknown, options: ForeignExecuteOptions) => boolean | PromiseLike<boolean>);
 
-/** AI SDK tools whose `execute` is a durable step named after the tool call's id. Tools without `execute` stay as they are. */
-export function createDurableTools<Tools extends Readonly<Record<string, object>>>(scope: RunScope, tools: Tools, effects: Readonly<Record<string, Effect | undefined>>): Tools {
+interface ForeignTool {
+  readonly execute?: ForeignExecute;
+  readonly needsApproval?: ForeignNeedsApproval;
+}
+
+/**
+ * AI SDK tools whose `execute` is a durable step named after the tool call's id. Tools without `execute` stay as they are. A `needsApproval` of their own is
+ * asked in that step and is taken from them: the AI SDK would end the answer with a question that nobody reads.
+ */
+export function createDurableTools<Tools extends Readonly<Record<string, object>>>(scope: RunScope, tools: Tools, options: ToolsOptions<string>): Tools {
   const durable: Record<string, object> = {};
   for (const [name, tool] of Object.entries(tools)) {
-    const execute = "execute" in tool && typeof tool.execute === "function" ? (tool.execute as ForeignExecute) : null;
-    durable[name] = execute === null ? tool : { ...tool, execute: durableExecute(scope, name, execute, effects[name] ?? "once") };
+    const { execute, needsApproval: _, ...rest } = tool as ForeignTool;
+    durable[name] = typeof execute === "function" ? { ...rest, execute: durableExecute(scope, name, tool as ForeignTool & { readonly execute: ForeignExecute }, options) } : tool;
   }
   return durable as Tools;
 }
 
-function durableExecute(scope: RunScope, name: string, execute: ForeignExecute, effect: Effect): ForeignExecute {
+function durableExecute(scope: RunScope, name: string, own: ForeignTool & { readonly execute: ForeignExecute }, options: ToolsOptions<string>): ForeignExecute {
+  const { effects = {}, needsApproval = {}, approvalWithin } = options;
   return async (input, foreign) => {
     const call: ToolCallPart = { type: "tool-call", callId: foreign.toolCallId, toolName: name, input: toJson(input, `The input of ${name}`) };
     // The AI SDK has validated the input, which need not survive JSON: it is handed on as it came.
     const tool = functionTool(
-      { name, description: "", inputSchema: z.unknown(), effect, execute: async (_, { signal }) => lastOf(await execute(input, { ...foreign, abortSignal: signal })) },
+      {
+        name, description: "", inputSchema: z.unknown(), effect: effects[name] ?? "once",
+        execute: async (_, { signal }) => lastOf(await own.execute(input, { ...foreign, abortSignal: signal })),
+        needsApproval: eitherOf(needsApproval[name] ?? false, toOwnKind(own.needsApproval ?? false, input, foreign)),
+        ...(approvalWithin === undefined ? {} : { approvalWithinMs: parseDuration(approvalWithin, "ctx.tools: approvalWithin") }),
+      },
       { clock: scope.services.clock, dependency: `tool ${name} of ${scope.worker.name}` },
     );
     const result = await callTool(scope, `tool/${foreign.toolCallId}`, call, () => Promise.resolve([tool]));
     if (result.isError) throw new LonghaulError("TOOL_FAILED", String(result.value));
     return result.value;
+  };
+}
+
+function toOwnKind(needs: ForeignNeedsApproval, input: unknown, foreign: ForeignExecuteOptions): NeedsApproval {
+  return typeof needs === "boolean" ? needs : (_, { signal }) => needs(input, { ...foreign, abortSignal: signal });
+}
+
+/** A person is asked when one of the two wants it. */
+function eitherOf(first: NeedsApproval, second: NeedsApproval): NeedsApproval {
+  if (typeof first === "boolean") return first || second;
+  if (typeof second === "boolean") return second || first;
+  return async (input, options) => {
+    const answer: unknown = await first(input, options);
+    return answer === false ? second(input, options) : true;
   };
 }
 

@@ -1,5 +1,4 @@
 import { isJsonObject, type Json } from "../base/json.ts";
-import type { CompletedStep } from "../record/step.ts";
 import type { WaitingReason } from "../record/task.ts";
 
 /** A step that could not go on now: its run waits and the step is made again. Kept in the journal as the step's value. */
@@ -10,10 +9,26 @@ export interface Parked {
   readonly signal: string | null;
   /** Of an unknown effect: its key in the ledger, which stays the same when the call is made again. */
   readonly effectKey: string | null;
+  /** Of a call that a person has to allow. */
+  readonly permission?: PermissionQuestion;
+}
+
+/** What a permission is bound to. */
+export interface PermissionQuestion {
+  readonly toolName: string;
+  readonly callId: string;
+  /** Of the exact arguments, in canonical JSON. */
+  readonly argumentsHash: string;
+  readonly untilMs: number;
+  /** How long a permission may wait for its call. */
+  readonly withinMs: number;
 }
 
 /** What begins the names of signals that only Longhaul sends: durable code cannot wait for them. */
 export const ownSignalPrefix = "longhaul:";
+/** What begins the names of signals that answer questions; the key of the step that asked follows. */
+export const permissionSignalPrefix = `${ownSignalPrefix}permission:`;
+export const effectSignalPrefix = `${ownSignalPrefix}effect:`;
 /** Wakes a run that waits for a budget. */
 export const budgetSignal = `${ownSignalPrefix}budget`;
 
@@ -25,8 +40,8 @@ export function computeDurableRetryMs(round: number): number {
   return durableRetryMs[Math.min(round, durableRetryMs.length) - 1] ?? 14_400_000;
 }
 
-export function parkedToJson({ parked, forMs, signal, effectKey }: Parked): Json {
-  return { parked, forMs, signal, effectKey };
+export function parkedToJson({ parked, forMs, signal, effectKey, permission }: Parked): Json {
+  return { parked, forMs, signal, effectKey, ...(permission === undefined ? {} : { permission: { ...permission } }) };
 }
 
 export function parseParked(value: Json): Parked | null {
@@ -37,25 +52,12 @@ export function parseParked(value: Json): Parked | null {
     forMs: typeof forMs === "number" ? forMs : null,
     signal: typeof signal === "string" ? signal : null,
     effectKey: typeof effectKey === "string" ? effectKey : null,
+    ...parsePermission(value["permission"]),
   };
 }
 
-/** What durable code notes a human's word under, behind the name of the call. */
-export const decidedSuffix = "/decided";
-
-/** The word of a person about the nth of the questions that a call asked under this name; undefined while there is none. */
-export function decisionOn(steps: readonly CompletedStep[], asked: CompletedStep): CompletedStep | undefined {
-  const before = steps.filter((step) => step.name === asked.name && step.occurrence < asked.occurrence && isQuestion(step)).length;
-  return steps.find(({ kind, name, occurrence }) => kind === "code" && name === `${asked.name}${decidedSuffix}` && occurrence === before + 1);
-}
-
-/** True for a call that came to a question: whether it happened. */
-export function isQuestion({ kind, outcome }: CompletedStep): boolean {
-  return kind === "tool" && outcome.ok && parseParked(outcome.value)?.parked === "unknown-effect";
-}
-
-/** The signals by which calls wait for a human's word, of a run's completed steps: also of steps that were taken in another run and served in this one. */
-export function listOpenDecisions(steps: readonly CompletedStep[]): readonly string[] {
-  const open = steps.filter((step) => isQuestion(step) && decisionOn(steps, step) === undefined);
-  return open.flatMap(({ outcome }) => (outcome.ok ? [parseParked(outcome.value)?.signal] : [])).filter((signal) => typeof signal === "string");
+function parsePermission(value: Json | undefined): Pick<Parked, "permission"> {
+  if (!isJsonObject(value)) return {};
+  const { toolName, callId, argumentsHash, untilMs, withinMs } = value;
+  return { permission: { toolName: String(toolName), callId: String(callId), argumentsHash: String(argumentsHash), untilMs: Number(untilMs), withinMs: Number(withinMs) } };
 }

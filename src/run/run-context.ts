@@ -54,7 +54,7 @@ export function createRunContext(scope: RunScope): RunContext {
     model: (reference) => createDurableModel(scope, reference),
     tools: (tools, options = {}) => {
       checkTools(tools, options);
-      return createDurableTools(scope, tools, options.effects ?? {});
+      return createDurableTools(scope, tools, options);
     },
     note: async (text, data = {}) => {
       checkNote(text, data);

@@ -7,7 +7,9 @@ import type { ToolCallPart, ToolResultPart } from "../record/message.ts";
 import type { EffectState } from "../store/store.ts";
 import type { Tool, ToolCallOptions, ToolResult } from "../tool/tool.ts";
 import { withHeartbeat } from "./heartbeat.ts";
-import { decidedSuffix, ownSignalPrefix, type Parked, parkedToJson, parseParked } from "./parked.ts";
+import { effectSignalPrefix, type Parked, parkedToJson, parseParked } from "./parked.ts";
+import { type Attempt, holdBack, type Permit, senderOf, waitForPermission } from "./permission.ts";
+import { decidedSuffix, decisionSuffix, readWord } from "./question.ts";
 import { placeOf, recordWrite } from "./run-record.ts";
 import type { RunScope } from "./run-services.ts";
 import { afterMsOf, isRefusedByBreaker, parkedByBreaker, throughBreaker } from "./through-breaker.ts";
@@ -19,13 +21,16 @@ import { afterMsOf, isRefusedByBreaker, parkedByBreaker, throughBreaker } from "
  *  T1 the intent of a `once` call is on disk before the call;
  *  T2 a `once` call whose outcome is unknown is never made again without its reconcile or a human's word;
  *  T3 a tool's failure is a result that the model reads, never a crash of the run;
- *  T4 what a tool returned holds no secret of the team when the model, the journal or a record gets it.
+ *  T4 a call that needs a person's permission is not made without it;
+ *  T5 what a tool returned holds no secret of the team when the model, the journal or a record gets it.
  */
 export async function callTool(scope: RunScope, name: string, call: ToolCallPart, tools: () => Promise<readonly Tool[]>): Promise<ToolResultPart> {
+  let permit: Permit | null = null;
   for (let effectKey: string | null = null; ; ) {
     const key: string | null = effectKey;
+    const allowed: Permit | null = permit;
     const value = await scope.engine.step({ kind: "tool", name }, (execution) =>
-      withHeartbeat(scope, execution, name, () => toolStep(scope, { execution, key: key ?? execution.idempotencyKey, call }, tools)),
+      withHeartbeat(scope, execution, name, () => toolStep(scope, { execution, key: key ?? execution.idempotencyKey, call, permit: allowed }, tools)),
     );
     const parked = parseParked(value);
     if (parked === null) return toResultPart(call, value);
@@ -34,17 +39,15 @@ export async function callTool(scope: RunScope, name: string, call: ToolCallPart
       continue;
     }
     effectKey = parked.effectKey;
+    if (parked.parked === "human") {
+      const end = await waitForPermission(scope, name, call, parked);
+      if ("result" in end) return toResultPart(call, end.result);
+      permit = end.permit;
+      continue;
+    }
     const settled = await waitForDecision(scope, name, parked);
     if (settled !== null) return toResultPart(call, settled);
   }
-}
-
-/** One attempt of one call. */
-interface Attempt {
-  readonly execution: StepExecution;
-  /** The same at every attempt, also when a human has it made again. */
-  readonly key: string;
-  readonly call: ToolCallPart;
 }
 
 async function toolStep(scope: RunScope, attempt: Attempt, open: () => Promise<readonly Tool[]>): Promise<StepEnd> {
@@ -55,6 +58,8 @@ async function toolStep(scope: RunScope, attempt: Attempt, open: () => Promise<r
   try {
     const found = await findTool(call.toolName, open, execution.signal);
     if ("ok" in found) return await withoutTool(scope, attempt, found, startedMs);
+    const held = await holdBack(scope, attempt, found);
+    if (held !== null) return "ok" in held ? finish(scope, attempt, held, startedMs) : held;
     // Before there is an intent: of a call that is held back none is left.
     return await throughBreaker(scope, { dependency: found.dependency, signal: execution.signal, endOf: () => made.end }, async () => {
       if (found.effect === "once") return await onceStep(scope, attempt, found, options, startedMs, made);
@@ -157,7 +162,7 @@ function throwIfCanceled(result: ToolResult, execution: StepExecution): void {
 }
 
 function park(scope: RunScope, { execution, key, call }: Attempt, why: string): StepEnd {
-  const signal = `${ownSignalPrefix}effect:${execution.idempotencyKey}`;
+  const signal = `${effectSignalPrefix}${execution.idempotencyKey}`;
   const parked: Parked = { parked: "unknown-effect", forMs: null, signal, effectKey: key };
   const write = recordWrite(scope, placeOf(execution), {
     event_type: "approval",
@@ -173,13 +178,13 @@ function park(scope: RunScope, { execution, key, call }: Attempt, why: string): 
 /** Waits for a human's word; null means that the call is to be made again. Anything else that comes is not taken for one. */
 async function waitForDecision(scope: RunScope, name: string, { parked: reason, signal, effectKey }: Parked): Promise<Json> {
   for (;;) {
-    const end = await scope.engine.wait({ name: `${name}/decision`, reason, signal: signal ?? "" });
-    const payload = end.by === "signal" && isJsonObject(end.payload) ? end.payload : {};
-    const { decision } = payload;
-    if (decision !== "happened" && decision !== "retry" && decision !== "fail") continue;
-    const known = decision === "retry" ? null : resultToJson(decidedResult(decision, payload["result"]));
+    const end = await scope.engine.wait({ name: `${name}${decisionSuffix}`, reason, signal: signal ?? "" });
+    const word = end.by === "signal" ? readWord(end.payload, "unknown-effect", null) : null;
+    if (word === null) continue;
+    const { decision } = word;
+    const known = decision === "retry" ? null : resultToJson(decision === "happened" ? { ok: true, value: word.result ?? "The call happened; its result was lost." } : givenUp);
     await scope.engine.step({ kind: "code", name: `${name}${decidedSuffix}` }, async (execution) => {
-      const answered = recordWrite(scope, placeOf(execution), { event_type: "approval", result: "answered", reason: decision, data: { signal } });
+      const answered = recordWrite(scope, placeOf(execution), { event_type: "approval", result: "answered", reason: decision, data: { signal, ...senderOf(word) } });
       if (known === null) await orAborted(execution.signal, () => scope.services.store.effects.withdraw(effectKey ?? ""));
       return { outcome: { ok: true, value: null }, writes: known === null ? [answered] : [answered, { type: "effect.complete", key: effectKey ?? "", result: known }] };
     });
@@ -187,10 +192,7 @@ async function waitForDecision(scope: RunScope, name: string, { parked: reason, 
   }
 }
 
-function decidedResult(decision: "happened" | "fail", result: Json | undefined): ToolResult {
-  if (decision === "happened") return { ok: true, value: result ?? "The call happened; its result was lost." };
-  return { ok: false, kind: "failed", message: "The call was given up by an operator." };
-}
+const givenUp: ToolResult = { ok: false, kind: "failed", message: "The call was given up by an operator." };
 
 /** The end of a call that has a result. With `effectKey` it closes the intent. */
 function finish(scope: RunScope, { execution, call }: Attempt, raw: ToolResult, startedMs: number, effectKey?: string): StepEnd {

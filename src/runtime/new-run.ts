@@ -5,7 +5,7 @@ import { toLogRecord } from "../record/log-record.ts";
 import { type CompletedStep, describeStep } from "../record/step.ts";
 import { isEnded, type Task } from "../record/task.ts";
 import type { Write } from "../record/write.ts";
-import { decisionOn, isQuestion } from "../run/parked.ts";
+import { decisionOn, isQuestion } from "../run/question.ts";
 import type { Manifest } from "./manifest.ts";
 
 /** What came of a fork. */
@@ -34,14 +34,14 @@ export interface NewRunOptions {
   readonly manifest: () => Manifest;
 }
 
-/** A call whose effect nobody knew, what was decided about it and the call that followed belong together: with half of them, a person would be asked what was answered. */
+/** A call about which a person was asked, what was decided about it and the call that followed belong together: with half of them, a person would be asked what was answered. */
 function assertWholeCalls(steps: readonly CompletedStep[], from: number): void {
   for (const asked of steps) {
     if (!isQuestion(asked)) continue;
     const next = steps.find(({ kind, name, occurrence }) => kind === asked.kind && name === asked.name && occurrence === asked.occurrence + 1);
     const end = Math.max(decisionOn(steps, asked)?.number ?? 0, next?.number ?? 0);
     if (from <= asked.number || from > end) continue;
-    throw new LonghaulError("OPTION_INVALID", `from is ${from}, between ${describeStep(asked)} (step ${asked.number}), whose effect nobody knew, and what was decided about it. Use ${asked.number} to make the call again, or ${end + 1} to keep what came of it.`);
+    throw new LonghaulError("OPTION_INVALID", `from is ${from}, between ${describeStep(asked)} (step ${asked.number}), about which a person was asked, and what was decided about it. Use ${asked.number} to make the call again, or ${end + 1} to keep what came of it.`);
   }
 }
 

@@ -5,11 +5,14 @@ import type { OperableEngine, Started } from "../engine/engine.ts";
 import type { Breaker } from "../policy/breaker.ts";
 import { type BreakerDecision, decideBreaker } from "../policy/breaker-desk.ts";
 import { toLogRecord } from "../record/log-record.ts";
-import { isEnded, type Task, type TaskEnd } from "../record/task.ts";
+import type { Task, TaskEnd } from "../record/task.ts";
 import { nameLengthMax, priorityMax } from "../run/context-arguments.ts";
-import { listOpenDecisions } from "../run/parked.ts";
+import { ownSignalPrefix } from "../run/parked.ts";
+import type { Decision } from "../run/question.ts";
 import type { Store } from "../store/store.ts";
+import { type AnswerOptions, answerQuestion } from "./answer-question.ts";
 import type { Manifest } from "./manifest.ts";
+import { listOpenQuestions, type OpenQuestion } from "./open-questions.ts";
 import { breakerMemory } from "./team-breakers.ts";
 import { type Forked, forkRun, type Skipped, skipStep } from "./new-run.ts";
 
@@ -24,14 +27,6 @@ export interface SubmitRequest {
   readonly source: string;
 }
 
-export type EffectDecision = "happened" | "retry" | "fail";
-
-/** Its question may have gone on to another run of the task. */
-function runIsOver(runId: string, task: Task | null): LonghaulError {
-  const now = task === null || isEnded(task.status) || task.runId === null || task.runId === runId ? `task ${task?.id} is ${task?.status}` : `task ${task.id} goes on with run ${task.runId}. Type: longhaul approve ${task.runId}`;
-  return new LonghaulError("TASK_STATE", `Run ${runId} is over, so that nothing of it waits for a decision: ${now}`);
-}
-
 /** What people and applications may do to a team, running or not. */
 export interface Operations {
   submit(request: SubmitRequest): Promise<Started>;
@@ -43,9 +38,15 @@ export interface Operations {
   fork(id: string, from: number): Promise<Forked>;
   /** Lets a parked task go on with what its code asks for now. @throws {TASK_UNKNOWN, TASK_STATE} */
   skip(taskId: string): Promise<Skipped>;
+  /** Answers a `ctx.waitFor` of a run. False when the run has ended. @throws {TASK_UNKNOWN} {OPTION_INVALID} for a name that is Longhaul's own: a person's word comes by `approve` only. */
   signal(runId: string, name: string, payload: Json): Promise<boolean>;
-  /** Decides an effect whose outcome is unknown. Returns how many waiting calls of the run it answered. @throws {TASK_STATE} when none waits. */
-  approve(runId: string, decision: EffectDecision, result?: Json): Promise<number>;
+  /** What waits for a person's word, the oldest first. */
+  questions(): Promise<readonly OpenQuestion[]>;
+  /**
+   * Answers one question of a run: a call that waits to be allowed (`allow`, `deny`), or one of which nobody knows whether it happened (`happened`, `retry`, `fail`).
+   * Returns how many calls it answered, which is one. @throws {TASK_STATE} when none waits for such an answer, when it was answered before, and when several wait and `call` names none.
+   */
+  approve(runId: string, decision: Decision, result?: Json, options?: Omit<AnswerOptions, "result">): Promise<number>;
   /** Keeps a dependency from being called, or has it called again. `source` says for people who decided. Returns the state before. @throws {OPTION_INVALID} */
   decideBreaker(dependency: string, decision: BreakerDecision, source: string): Promise<Breaker["state"]>;
 }
@@ -61,7 +62,7 @@ export interface OperationsOptions {
   readonly clock: Clock;
   readonly ids: (prefix: string) => string;
   readonly manifest: () => Manifest;
-  readonly store: Pick<Store, "meta" | "write">;
+  readonly store: Pick<Store, "meta" | "records" | "write">;
   /** What is wrong with an input, by its agent's schema; empty when it fits. Without it (no team is loaded) the task itself finds out. */
   readonly checkInput?: (agent: string, input: Json) => Promise<readonly string[]>;
 }
@@ -85,16 +86,14 @@ export function createOperations({ engine, clock, ids, manifest, store, checkInp
     fork: (id, from) => forkRun({ engine, clock, ids, manifest }, id, from),
     skip: (taskId) => skipStep({ engine, clock, ids, manifest }, taskId),
     async signal(runId, name, payload) {
+      if (name.startsWith(ownSignalPrefix)) throw new LonghaulError("OPTION_INVALID", `The signal ${JSON.stringify(name)} is Longhaul's own. Use a name that does not begin with "${ownSignalPrefix}"; a call that waits for a person is answered with \`longhaul approve\`.`);
       if ((await engine.taskOfRun(runId)) === null) throw new LonghaulError("TASK_UNKNOWN", `There is no run ${JSON.stringify(runId)}. List runs with \`longhaul runs\`.`);
       return engine.signal(runId, name, payload, ids("s"));
     },
-    async approve(runId, decision, result = null) {
-      const waiting = listOpenDecisions(await engine.steps(runId));
-      if (waiting.length === 0) throw new LonghaulError("TASK_STATE", `Run ${runId} has no effect that waits for a decision. See \`longhaul show ${runId}\`.`);
-      const answers = await Promise.all(waiting.map((name) => engine.signal(runId, name, { decision, result }, `decision:${name}`)));
-      const answered = answers.filter(Boolean).length;
-      if (answered === 0) throw runIsOver(runId, await engine.taskOfRun(runId));
-      return answered;
+    questions: () => listOpenQuestions({ waits: (reason) => engine.waits(reason), taskOfRun: (runId) => engine.taskOfRun(runId), runs: (taskId) => engine.runs(taskId), records: store.records }),
+    async approve(runId, decision, result = null, options = {}) {
+      await answerQuestion({ engine, nowMs: clock.now(), id: ids("a") }, runId, decision, { ...options, result });
+      return 1;
     },
     async decideBreaker(dependency, decision, source) {
       if (dependency === "" || dependency.length > nameLengthMax) throw new LonghaulError("OPTION_INVALID", `The dependency has ${dependency.length} characters. Use its name as records show it, such as "anthropic/claude-sonnet-5-5", "tool crm_lookup" or "MCP server web".`);

@@ -3,7 +3,7 @@ import { systemProcess } from "../base/process.ts";
 import { assertKnown } from "../db/migration.ts";
 import { SqliteDatabase } from "../db/sqlite.ts";
 import type { TaskFilter } from "../engine/engine.ts";
-import type { OpenWait } from "../engine/open-wait.ts";
+import type { OpenWait } from "../record/open-wait.ts";
 import { listSteps } from "../engine/sqlite/journal.ts";
 import { lookAtOwner, readOwner } from "../engine/sqlite/owner-state.ts";
 import { getTaskIdOfRun, listRuns } from "../engine/sqlite/runs.ts";

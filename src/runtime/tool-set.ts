@@ -66,14 +66,20 @@ function dependencyOf(definition: ToolDefinition, all: ReadonlySet<McpDefinition
 }
 
 function toTool(definition: ToolDefinition, clock: Clock, dependency: string): Tool {
-  const { timeout, ...spec } = definition.spec;
-  return functionTool({ ...spec, ...(timeout === undefined ? {} : { timeoutMs: parseDuration(timeout, `tool ${spec.name}: timeout`) }) }, { clock, dependency });
+  const { timeout, approvalWithin, ...spec } = definition.spec;
+  const times = {
+    ...(timeout === undefined ? {} : { timeoutMs: parseDuration(timeout, `tool ${spec.name}: timeout`) }),
+    ...(approvalWithin === undefined ? {} : { approvalWithinMs: parseDuration(approvalWithin, `tool ${spec.name}: approvalWithin`) }),
+  };
+  return functionTool({ ...spec, ...times }, { clock, dependency });
 }
 
 function toSourceSpec(spec: McpSpec, secrets: Secrets): McpSourceSpec {
   const common = {
     name: spec.name,
     ...(spec.effects === undefined ? {} : { effects: spec.effects }),
+    ...(spec.needsApproval === undefined ? {} : { needsApproval: spec.needsApproval }),
+    ...(spec.approvalWithin === undefined ? {} : { approvalWithinMs: parseDuration(spec.approvalWithin, `mcp ${spec.name}: approvalWithin`) }),
     ...(spec.allow === undefined ? {} : { allow: spec.allow }),
     ...(spec.connectTimeout === undefined ? {} : { connectTimeoutMs: parseDuration(spec.connectTimeout, `mcp ${spec.name}: connectTimeout`) }),
     ...(spec.requestTimeout === undefined ? {} : { requestTimeoutMs: parseDuration(spec.requestTimeout, `mcp ${spec.name}: requestTimeout`) }),

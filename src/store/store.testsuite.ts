@@ -4,6 +4,7 @@ import { type LogRecord, toLogRecord, type RecordFields } from "../record/log-re
 import type { Message } from "../record/message.ts";
 import type { Write } from "../record/write.ts";
 import { testLeases } from "./lease.testsuite.ts";
+import { testNamedValues } from "./meta.testsuite.ts";
 import { reservation, settleWrite, testMoney } from "./money.testsuite.ts";
 import type { RecordFilter, Store } from "./store.ts";
 
@@ -55,6 +56,7 @@ export function testStore({ create, destroy }: StoreSuiteOptions): void {
   });
   describe("transcripts, triggers and named values", () => {
     testValues(current);
+    testNamedValues(current);
   });
 }
 
@@ -165,6 +167,12 @@ function testEffects(current: () => Store): void {
     await current().write([{ type: "effect.complete", key: "seeded", result: null }]);
 
     expect(await current().effects.intend({ ...intent, key: "seeded" })).toEqual({ state: "completed", result: null });
+  });
+
+  it("says whether there is an intent, and makes none by it", async () => {
+    expect(await current().effects.isIntended(intent.key)).toBe(false);
+    await current().effects.intend(intent);
+    expect(await current().effects.isIntended(intent.key)).toBe(true);
   });
 
   it("allows another attempt after a withdrawal, but not of what is completed", async () => {
@@ -371,28 +379,5 @@ function testValues(current: () => Store): void {
     expect([...(await current().triggers.all())]).toEqual([["a", { at: 2 }], ["b", {}]]);
     expect(await current().meta.get("manifest")).toEqual({ agents: ["b"] });
     expect(await current().meta.get("unknown")).toBeNull();
-  });
-
-  it("swaps a named value for one of those who saw it at once, and for nobody who saw another one", async () => {
-    const { meta } = current();
-    const first = await Promise.all([1, 2, 3].map((n) => meta.swap("breaker", null, { n })));
-    expect(first.filter(Boolean)).toHaveLength(1);
-    const held = await meta.get("breaker");
-
-    const second = await Promise.all([4, 5, 6].map((n) => meta.swap("breaker", held, { n })));
-
-    expect(second.filter(Boolean)).toHaveLength(1);
-    expect(await meta.swap("breaker", held, { n: 7 })).toBe(false);
-    expect(await meta.swap("breaker", held, await meta.get("breaker")), "the same again, as after a lost answer").toBe(true);
-    expect(await meta.swap("none", { n: 1 }, { n: 8 })).toBe(false);
-    expect(await meta.get("breaker")).toEqual({ n: expect.toBeOneOf([4, 5, 6]) });
-  });
-
-  it("lists the named values of one beginning, in the order of their names", async () => {
-    const { meta } = current();
-    for (const name of ["breaker tool b", "breaker %", "breake", "breaker Tool a", "manifest"]) await meta.set(name, { name });
-
-    expect(await meta.list("breaker ")).toEqual(["breaker %", "breaker Tool a", "breaker tool b"].map((name) => ({ name, value: { name } })));
-    expect(await meta.list("unknown")).toEqual([]);
   });
 }

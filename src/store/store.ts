@@ -123,6 +123,8 @@ export type EffectState =
 export interface EffectLedger {
   /** Compare-and-set: makes the intent, or tells what is known of the earlier one. Durable before it resolves. */
   intend(effect: { readonly key: string; readonly toolName: string; readonly taskId: string; readonly runId: string; readonly atMs: number }): Promise<EffectState>;
+  /** True when an attempt made the intent, whatever became of it. Makes none. */
+  isIntended(key: string): Promise<boolean>;
   /** Withdraws an intent whose effect certainly did not happen, so that it may be attempted again. */
   withdraw(key: string): Promise<void>;
 }

@@ -14,6 +14,7 @@ import type { HealthVerdict } from "../record/health.ts";
 import type { LogRecord } from "../record/log-record.ts";
 import type { CompletedStep } from "../record/step.ts";
 import { isEnded, type Task, type TaskEnd } from "../record/task.ts";
+import type { Decision } from "../run/question.ts";
 import { openLiveTeam } from "../runtime/live-team.ts";
 import type { RecordFilter } from "../store/store.ts";
 
@@ -47,6 +48,8 @@ export interface TestTeam {
   /** What people were told, in order. */
   notifications(): readonly string[];
   signal(runId: string, name: string, payload?: Json): Promise<boolean>;
+  /** Answers a call that waits for a person, as `longhaul approve` does. @throws {TASK_STATE} when none waits for it, or several do and `call` names none. */
+  approve(runId: string, decision: Decision, options?: { readonly call?: string; readonly reason?: string; readonly result?: Json }): Promise<void>;
   cancel(taskId: string, reason?: string): Promise<boolean>;
   /** The virtual time in milliseconds since the epoch. */
   now(): number;
@@ -116,6 +119,7 @@ export async function testTeam(team: TeamDefinition, options: TestTeamOptions = 
     health: () => live.health(),
     notifications: () => [...told],
     signal: (runId, name, payload = null) => live.operations.signal(runId, name, payload),
+    approve: async (runId, decision, { result = null, ...options } = {}) => void (await live.operations.approve(runId, decision, result, { ...options, source: "test" })),
     cancel: (taskId, reason = "canceled by the test") => live.operations.cancel(taskId, reason),
     now: () => clock.now(),
     async close() {

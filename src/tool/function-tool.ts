@@ -4,8 +4,9 @@ import { formatDuration } from "../base/duration.ts";
 import { isLonghaulError, LonghaulError } from "../base/error.ts";
 import type { Json } from "../base/json.ts";
 import { type InputOf, type OutputOf, type Schema, toJsonSchema, validate } from "../base/schema.ts";
+import { type NeedsApproval, toApproval } from "./approval.ts";
 import { checkResult, thrownText } from "./result.ts";
-import { defaultToolTimeoutMs, type Effect, type Reconciliation, type Tool, type ToolCallOptions, type ToolResult } from "./tool.ts";
+import { defaultApprovalWithinMs, defaultToolTimeoutMs, type Effect, type Reconciliation, type Tool, type ToolCallOptions, type ToolResult } from "./tool.ts";
 
 export interface FunctionToolContext {
   /** Aborts when the time is up or the call is canceled. */
@@ -24,6 +25,10 @@ export interface FunctionToolSpec<S extends Schema> {
   readonly timeoutMs?: number;
   /** Returns plain JSON data; `undefined` is null. */
   readonly execute: (input: OutputOf<S>, context: FunctionToolContext) => unknown;
+  /** Whether a person has to allow a call. Default: no. */
+  readonly needsApproval?: NeedsApproval<OutputOf<S>>;
+  /** Default: 24 h. */
+  readonly approvalWithinMs?: number;
   /** After a crash: did the call with this input and key happen? */
   readonly reconcile?: (input: OutputOf<S>, context: FunctionToolContext) => Promise<Reconciliation> | Reconciliation;
 }
@@ -39,16 +44,18 @@ export interface FunctionToolOptions {
  * @throws {OPTION_INVALID} when the schema cannot be printed as JSON Schema or the timeout is not above 0.
  */
 export function functionTool<S extends Schema>(spec: FunctionToolSpec<S>, { clock, dependency = `tool ${spec.name}` }: FunctionToolOptions): Tool {
-  const { name, description, effect, timeoutMs = defaultToolTimeoutMs, reconcile } = spec;
+  const { name, description, effect, timeoutMs = defaultToolTimeoutMs, reconcile, needsApproval = false, approvalWithinMs = defaultApprovalWithinMs } = spec;
   if (!Number.isFinite(timeoutMs) || timeoutMs <= 0) throw new LonghaulError("OPTION_INVALID", `timeoutMs of tool ${name} is ${timeoutMs}. Use milliseconds above 0.`);
   const inputSchema = toJsonSchema(spec.inputSchema);
   if (inputSchema === null) {
     throw new LonghaulError("OPTION_INVALID", `inputSchema of tool ${name} cannot be printed as JSON Schema, which models need. Use a schema of zod 4.2 or newer, or of another library that implements Standard JSON Schema.`);
   }
+  const approval = toApproval<OutputOf<S>>({ clock, timeoutMs, withinMs: approvalWithinMs, needs: needsApproval, parse: (input) => parseInput(spec, input) });
   const tool: Tool = {
     name, description, inputSchema, effect, timeoutMs,
     dependency,
     call: (input, options) => callFunction(spec, { clock, timeoutMs, input, options }),
+    ...(approval === undefined ? {} : { approval }),
   };
   if (reconcile === undefined) return tool;
   return { ...tool, reconcile: (input, options) => reconcileFunction(spec, reconcile, { clock, timeoutMs, input, options }) };
@@ -61,14 +68,20 @@ interface Invocation {
   readonly options: ToolCallOptions;
 }
 
+/** The input as `execute` takes it, or the result that says what is wrong with it. */
+async function parseInput<S extends Schema>({ name, inputSchema }: FunctionToolSpec<S>, input: Json): Promise<{ readonly ok: true; readonly value: OutputOf<S> } | { readonly ok: false; readonly result: ToolResult }> {
+  const parsed = await validate(inputSchema as Schema<InputOf<S>, OutputOf<S>>, input);
+  return parsed.ok ? parsed : { ok: false, result: invalidInput(name, parsed.issues) };
+}
+
 async function callFunction<S extends Schema>(spec: FunctionToolSpec<S>, invocation: Invocation): Promise<ToolResult> {
   const { clock, timeoutMs, options } = invocation;
   const { name } = spec;
   const timeout = new Error(`Tool ${name} did not end within its timeoutMs of ${formatDuration(timeoutMs)}`);
   try {
     return await withDeadline({ clock, timeoutMs, onTimeout: () => timeout, signal: options.signal }, async (signal) => {
-      const parsed = await validate(spec.inputSchema as Schema<InputOf<S>, OutputOf<S>>, invocation.input);
-      if (!parsed.ok) return invalidInput(name, parsed.issues);
+      const parsed = await parseInput(spec, invocation.input);
+      if (!parsed.ok) return parsed.result;
       return checkResult(name, await spec.execute(parsed.value, { signal, idempotencyKey: options.idempotencyKey }));
     });
   } catch (error) {

@@ -1,5 +1,6 @@
 import { LonghaulError } from "../base/error.ts";
 import { type Json } from "../base/json.ts";
+import type { NeedsApproval } from "./approval.ts";
 import type { Effect, Reconciliation, ToolResult } from "./tool.ts";
 
 /** What a reconcile of an MCP tool is asked with. */
@@ -22,6 +23,10 @@ interface McpCommon {
   readonly name: string;
   /** The effect of each tool by its name. Tools that are not named are `once`. */
   readonly effects?: Readonly<Record<string, McpEffect>>;
+  /** Whether a person has to allow a call: of any tool, or by the tool's name. Tools that are not named need nobody. */
+  readonly needsApproval?: true | Readonly<Record<string, NeedsApproval<Json>>>;
+  /** How long a person is waited for. Default: 24 h. */
+  readonly approvalWithinMs?: number;
   /** Only these tools are shown. Default: all. */
   readonly allow?: readonly string[];
   /** Starting the server and agreeing on a protocol. Default: 10 s. */
@@ -56,7 +61,7 @@ export function checkMcpSpec(spec: McpSpec): void {
     throw new LonghaulError("OPTION_INVALID", `MCP server ${JSON.stringify(spec.name)}: ${what}`);
   };
   if (typeof spec.name !== "string" || spec.name === "") fail("name is empty. Give it a name that messages can use.");
-  for (const option of ["connectTimeoutMs", "requestTimeoutMs"] as const) {
+  for (const option of ["connectTimeoutMs", "requestTimeoutMs", "approvalWithinMs"] as const) {
     const value = spec[option];
     if (value !== undefined && (!Number.isFinite(value) || value <= 0)) fail(`${option} is ${value}. Use milliseconds above 0.`);
   }
@@ -75,6 +80,11 @@ export function effectOf(spec: McpSpec, toolName: string): Effect {
 export function reconcileOf(spec: McpSpec, toolName: string): McpReconcile | undefined {
   const declared = declaredEffect(spec, toolName);
   return typeof declared === "object" ? declared.reconcile : undefined;
+}
+
+export function needsApprovalOf({ needsApproval = {} }: McpSpec, toolName: string): NeedsApproval<Json> {
+  if (needsApproval === true) return true;
+  return Object.hasOwn(needsApproval, toolName) ? (needsApproval[toolName] ?? false) : false;
 }
 
 function declaredEffect(spec: McpSpec, toolName: string): McpEffect | undefined {

@@ -1,5 +1,7 @@
 import { afterAll, describe, expect, test } from "vitest";
+import type { Json } from "../base/json.ts";
 import { VirtualClock } from "../base/virtual-clock.ts";
+import type { NeedsApproval } from "./approval.ts";
 import { startHttpFixture } from "./fixture/http-server.ts";
 import { anySignal, httpSource, type SourceFixture, stdioSource } from "./fixture/source.ts";
 import { mcpSource } from "./mcp.ts";
@@ -57,12 +59,27 @@ describe("the tools of an MCP server", () => {
     await source.close();
   });
 
+  test("need approval where the server's own name, or all of it, is said to", async () => {
+    const needs = async (needsApproval: true | Readonly<Record<string, NeedsApproval<Json>>>, input: Json = { text: "on" }) => {
+      const { source } = sourceOf({ needsApproval, approvalWithinMs: 5_000 });
+      const tools = await source.tools(anySignal);
+      const asked = await Promise.all(tools.map(async ({ name, approval }) => [name, approval === undefined ? "none" : (await approval.ask(input, { taskId: "t", runId: "r", agent: "a", callId: "c", signal: anySignal })).need, approval?.withinMs] as const));
+      await source.close();
+      return asked.filter(([name]) => name === "echo" || name === "add");
+    };
+
+    expect(await needs(true)).toEqual([["echo", "permission", 5_000], ["add", "permission", 5_000]]);
+    expect(await needs({ echo: true })).toEqual([["echo", "permission", 5_000], ["add", "none", undefined]]);
+    expect(await needs({ echo: ({ text }: { readonly text: string }) => text === "on", add: false })).toEqual([["echo", "permission", 5_000], ["add", "none", undefined]]);
+    expect(await needs({ echo: ({ text }: { readonly text: string }) => text === "off" })).toEqual([["echo", "none", 5_000], ["add", "none", undefined]]);
+  });
+
   test("are only those that are allowed", async () => {
     expect((await sourceOf({ allow: ["add", "echo"] }).source.tools(anySignal)).map((tool) => tool.name).toSorted()).toEqual(["add", "echo"]);
     expect(await sourceOf({ allow: [] }).source.tools(anySignal)).toEqual([]);
   });
 
-  test.each([{ allow: ["ech"] }, { effects: { ech: "read" } }] as const)("that the server does not have are an error that lists what it has: %j", async (more) => {
+  test.each([{ allow: ["ech"] }, { effects: { ech: "read" } }, { needsApproval: { ech: true } }] as const)("that the server does not have are an error that lists what it has: %j", async (more) => {
     await expect(sourceOf(more).source.tools(anySignal)).rejects.toMatchObject({ code: "MCP_TOOL_UNKNOWN", message: expect.stringMatching(/fixture has no tool ech\. It has: echo, add, /) });
   });
 

@@ -3,14 +3,15 @@ import type { Clock } from "../base/clock.ts";
 import { withDeadline } from "../base/deadline.ts";
 import { LonghaulError } from "../base/error.ts";
 import { isJsonObject, type Json, type JsonObject } from "../base/json.ts";
+import { toApproval } from "./approval.ts";
 import { reconcileFailed } from "./function-tool.ts";
 import { callFailure, isGone, isUnsent, type McpCallName } from "./mcp-call-failure.ts";
 import { type InProcessMcpServer, McpConnection, probeTimeoutMs } from "./mcp-connection.ts";
 import { toToolResult } from "./mcp-content.ts";
-import { checkMcpSpec, defaultConnectTimeoutMs, defaultRequestTimeoutMs, effectOf, type McpReconcile, type McpSpec, reconcileOf } from "./mcp-spec.ts";
+import { checkMcpSpec, defaultConnectTimeoutMs, defaultRequestTimeoutMs, effectOf, type McpReconcile, type McpSpec, needsApprovalOf, reconcileOf } from "./mcp-spec.ts";
 import { toModelToolNames } from "./model-tool-names.ts";
 import { thrownText } from "./result.ts";
-import { mcpDependency, type Reconciliation, type Tool, type ToolCallOptions, type ToolResult, type ToolSource } from "./tool.ts";
+import { defaultApprovalWithinMs, mcpDependency, type Reconciliation, type Tool, type ToolCallOptions, type ToolResult, type ToolSource } from "./tool.ts";
 
 /** How long the list of tools is trusted when the server says nothing about changes. */
 const catalogAgeMsMax = 60_000;
@@ -88,14 +89,17 @@ class McpSource implements ToolSource {
 
   #toTool(tool: Sdk.Tool, name: string): Tool {
     const reconcile = reconcileOf(this.#spec, tool.name);
+    const timeoutMs = this.#connectTimeoutMs + this.#requestTimeoutMs;
+    const approval = toApproval<Json>({ clock: this.#clock, timeoutMs, withinMs: this.#spec.approvalWithinMs ?? defaultApprovalWithinMs, needs: needsApprovalOf(this.#spec, tool.name), parse: async (value) => ({ ok: true, value }) });
     const made: Tool = {
       name,
       description: tool.description ?? tool.title ?? "",
       inputSchema: tool.inputSchema as unknown as JsonObject,
       effect: effectOf(this.#spec, tool.name),
       dependency: mcpDependency(this.name),
-      timeoutMs: this.#connectTimeoutMs + this.#requestTimeoutMs,
+      timeoutMs,
       call: (input, options) => this.#call(tool, input, options),
+      ...(approval === undefined ? {} : { approval }),
     };
     return reconcile === undefined ? made : { ...made, reconcile: (input, options) => this.#reconcile(tool, reconcile, input, options) };
   }
@@ -208,7 +212,7 @@ class McpSource implements ToolSource {
   }
 
   #checkNames(listed: readonly Sdk.Tool[]): void {
-    const named = [...(this.#spec.allow ?? []), ...Object.keys(this.#spec.effects ?? {})];
+    const named = [...(this.#spec.allow ?? []), ...Object.keys(this.#spec.effects ?? {}), ...Object.keys(this.#spec.needsApproval === true ? {} : (this.#spec.needsApproval ?? {}))];
     const missing = named.filter((name, index) => named.indexOf(name) === index && !listed.some((tool) => tool.name === name));
     if (missing.length > 0) throw this.#unknownTools(missing, listed);
   }

@@ -13,6 +13,8 @@ export interface Tool {
   readonly dependency: string;
   readonly timeoutMs: number;
   call(input: Json, options: ToolCallOptions): Promise<ToolResult>;
+  /** Whether a person has to allow a call before it is made. Absent: nobody is asked. */
+  readonly approval?: ToolApproval;
   /** After a crash with an unknown outcome of a `once` call: did it happen? Absent: a human decides. */
   reconcile?(input: Json, options: ToolCallOptions): Promise<Reconciliation>;
 }
@@ -25,12 +27,33 @@ export interface ToolCallOptions {
   readonly runId: string;
 }
 
+/** Who is asked before a call is made, and for how long. */
+export interface ToolApproval {
+  /** How long a question waits for an answer, and a permission for its call. */
+  readonly withinMs: number;
+  ask(input: Json, options: ApprovalOptions): Promise<ApprovalNeed>;
+}
+
+/** What a function that decides whether a call needs approval is told beside its input. */
+export interface ApprovalOptions {
+  readonly taskId: string;
+  readonly runId: string;
+  /** Name of the agent whose model, or whose code, makes the call. */
+  readonly agent: string;
+  /** What the model named the call. */
+  readonly callId: string;
+  readonly signal: AbortSignal;
+}
+
+/** `why`: what a person should know beside the call, such as that it could not be decided whether one has to be asked. `refused`: the call would fail, whatever a person says. */
+export type ApprovalNeed = { readonly need: "none" } | { readonly need: "permission"; readonly why: string | null } | { readonly need: "refused"; readonly result: ToolResult };
+
 export type ToolResult =
   | { readonly ok: true; readonly value: Json }
   /** `isUnreached`: the call was not made, since nobody was there to take it. */
   | { readonly ok: false; readonly kind: ToolErrorKind; readonly message: string; readonly isUnreached?: true };
 
-export type ToolErrorKind = "invalid-input" | "failed" | "timeout" | "too-large" | "not-json" | "unavailable" | "canceled";
+export type ToolErrorKind = "invalid-input" | "failed" | "timeout" | "too-large" | "not-json" | "unavailable" | "canceled" | "denied";
 
 /** Whether an interrupted call happened, and with what result. */
 export type Reconciliation = { readonly happened: true; readonly value: Json } | { readonly happened: false } | { readonly happened: "unknown" };
@@ -49,3 +72,5 @@ export interface ToolSource {
 /** A result over this many bytes of JSON is an error result (256 KiB): it would not fit a prompt. */
 export const toolResultBytesMax = 262_144;
 export const defaultToolTimeoutMs = 60_000;
+/** A day: whoever is asked on one day can answer on the next. */
+export const defaultApprovalWithinMs = 86_400_000;

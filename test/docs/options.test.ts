@@ -14,7 +14,7 @@ import { causeDepthMax, detailsMax } from "../../src/record/failure.ts";
 import { nameLengthMax, noteBytesMax, priorityMax } from "../../src/run/context-arguments.ts";
 import { depthMax, workerDefaults } from "../../src/run/worker.ts";
 import { defaultConnectTimeoutMs, defaultRequestTimeoutMs } from "../../src/tool/mcp-spec.ts";
-import { defaultToolTimeoutMs, toolResultBytesMax } from "../../src/tool/tool.ts";
+import { defaultApprovalWithinMs, defaultToolTimeoutMs, toolResultBytesMax } from "../../src/tool/tool.ts";
 import { codeOf, readText, sectionOf, tableRows } from "./markdown.ts";
 
 const page = readText("docs/reference/options.md");
@@ -88,9 +88,11 @@ describe("docs/reference/options.md", () => {
 
   it("states the defaults of tools", () => {
     expect(defaultOf("tool", "timeout")).toBe(compact(defaultToolTimeoutMs));
+    expect([defaultOf("tool", "approvalWithin"), defaultOf("mcp", "approvalWithin")]).toEqual(Array.from({ length: 2 }, () => compact(defaultApprovalWithinMs)));
     expect(defaultOf("mcp", "connectTimeout")).toBe(compact(defaultConnectTimeoutMs));
     expect(defaultOf("mcp", "requestTimeout")).toBe(compact(defaultRequestTimeoutMs));
     expect(rowsOf("## ctx").find(({ option }) => option === "step.attempts")?.default).toBe(String(retryDefaults.attemptsMax));
+    expect(rowsOf("## ctx").find(({ option }) => option === "tools.approvalWithin")?.default).toBe(compact(defaultApprovalWithinMs));
   });
 
   it("states what is limited without an option", () => {
@@ -116,7 +118,7 @@ describe("docs/reference/options.md", () => {
 });
 
 const problemsOf = (options: object): number => validateTeam(defineTeam({ name: "t", agents: [defineAgent({ name: "a", model: "anthropic/m", instructions: "x", ...options })] })).length;
-const tool = (timeout: number) => defineTool({ name: "t", description: "d", inputSchema: z.object({}), effect: "read", timeout, execute: () => null });
+const tool = (times: { readonly timeout?: number; readonly approvalWithin?: number }) => defineTool({ name: "t", description: "d", inputSchema: z.object({}), effect: "read", ...times, execute: () => null });
 
 /** How a value of an option gets into a definition. */
 const setters: Readonly<Record<string, (value: number) => object>> = {
@@ -127,7 +129,8 @@ const setters: Readonly<Record<string, (value: number) => object>> = {
   progressWithin: (value) => ({ expect: { progressWithin: value } }),
   verifyAttempts: (value) => ({ verifyAttempts: value }),
   temperature: (value) => ({ temperature: value }),
-  timeout: (value) => ({ tools: [tool(value)] }),
+  timeout: (value) => ({ tools: [tool({ timeout: value })] }),
+  approvalWithin: (value) => ({ tools: [tool({ approvalWithin: value })] }),
   every: (value) => ({ triggers: [every(value)] }),
 };
 

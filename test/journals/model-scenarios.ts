@@ -102,6 +102,36 @@ export const modelScenarios: readonly Scenario[] = [
     },
   },
   {
+    name: "approval",
+    about: "Calls that need a person's permission: one is allowed, one denied, and one is answered by nobody",
+    team: (act) =>
+      defineTeam({
+        name: "journals",
+        agents: [
+          defineAgent({
+            name: "main",
+            model,
+            instructions: "Pay.",
+            tools: [defineTool({ name: "pay", description: "Pay", inputSchema: z.object({ amount: z.number() }), effect: "idempotent", needsApproval: true, approvalWithin: "1h", execute: acting(act, { paid: true }) })],
+          }),
+        ],
+      }),
+    model: (act) =>
+      scriptedModel(({ messages }) => {
+        act();
+        const turn = messages.filter(({ role }) => role === "tool").length + 1;
+        return turn === 4 ? "paid once" : { toolCalls: [{ toolName: "pay", input: { amount: turn }, callId: `c${turn}` }] };
+      }),
+    async drive(team, taskId) {
+      const runId = String((await team.task(taskId)).runId);
+      await team.live.operations.approve(runId, "allow", null, { call: "c1", source: "cli", by: "ada" });
+      await team.settle();
+      await team.live.operations.approve(runId, "deny", null, { reason: "not twice" });
+      await team.result(taskId);
+      return taskId;
+    },
+  },
+  {
     name: "ai-sdk",
     about: "An agent written for the AI SDK: generateText with ctx.model and ctx.tools",
     team: (act) =>

@@ -85,11 +85,15 @@ export async function decideUnknownEffects(session: Session): Promise<number> {
   const waiting = (await live.tasks.list({ statuses: ["waiting"], limit: 1_000 })).filter(({ waitingReason }) => waitingReason === "unknown-effect");
   for (const { runId } of waiting) {
     if (runId === null) continue;
-    const asked = (await live.records.query({ runId, eventTypes: ["approval"], limit: 1_000 })).findLast(({ record }) => record.result === "asked");
-    const key = String(asked?.record.data["key"]);
-    const decision = outside.hasHappened(key) ? "happened" : "retry";
-    if (!outside.isDecided(key)) outside.note({ type: "decided", key, decision });
-    await live.operations.approve(runId, decision, { did: "what the human saw" }).catch(() => 0); // Refused by a full disk: decided again.
+    const records = (await live.records.query({ runId, eventTypes: ["approval"], limit: 1_000 })).map(({ record }) => record);
+    const answered = new Set(records.filter(({ result }) => result === "answered").map(({ data }) => data["signal"]));
+    for (const { data } of records.filter(({ result, data: { signal } }) => result === "asked" && !answered.has(signal))) {
+      const key = String(data["key"]);
+      const decision = outside.hasHappened(key) ? "happened" : "retry";
+      if (!outside.isDecided(key)) outside.note({ type: "decided", key, decision });
+      // A run may wait for several calls. Refused by a full disk, it is decided again.
+      await live.operations.approve(runId, decision, { did: "what the human saw" }, { call: String(data["signal"]).replace("longhaul:effect:", "") }).catch(() => 0);
+    }
   }
   return waiting.length;
 }

@@ -181,11 +181,11 @@ test("a human has it made again: under the same key, and a second unknown outcom
   expect(new Set(mailer.keys).size).toBe(1);
 });
 
-test("a signal that is no decision does not make the call again", async () => {
+test("a signal that anybody may send is not taken for a decision", async () => {
   const { team, taskId, runId } = await crashInCall(mailingTeam(mailer));
   const [asked] = await team.records({ eventTypes: ["approval"] });
 
-  await team.live.operations.signal(runId, String(asked?.data["signal"]), { decision: "maybe" });
+  await expect(team.live.operations.signal(runId, String(asked?.data["signal"]), { decision: "retry" })).rejects.toMatchObject({ code: "OPTION_INVALID", message: expect.stringContaining("longhaul approve") as string });
   await team.settle();
   expect(mailer.keys).toHaveLength(1);
   expect(await team.task(taskId)).toMatchObject({ status: "waiting", waitingReason: "unknown-effect" });

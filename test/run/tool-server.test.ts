@@ -79,3 +79,22 @@ test("a team that is closed leaves no process of a tool server behind", async ()
 
   expect(() => process.kill(pid, 0)).toThrow("ESRCH");
 });
+
+test("a call of a server's tool that needs approval waits for a person, and is sent once allowed", async () => {
+  const model = scriptedModel(({ messages }) => (messages.at(-1)?.role === "tool" ? JSON.stringify(messages.at(-1)) : { toolCalls: [{ toolName: "echo", input: { text: "on" }, callId: "c1" }] }));
+  const agent = defineAgent({ name: "reader", model: "anthropic/test", instructions: "Read.", tools: [mcp({ name: "fixture", command: process.execPath, args: [server], needsApproval: { echo: true }, approvalWithin: "2h" })] });
+  const team = await openDiskTeam(defineTeam({ name: "t", agents: [agent] }), { directory: directory.path, model });
+  const taskId = await team.submit("reader", null);
+  while ((await team.task(taskId)).status !== "waiting") await macrotask(); // The server starts in real time; virtual time stands still.
+
+  const { waitingReason, runId } = await team.task(taskId);
+  expect(waitingReason).toBe("human");
+  expect(await team.live.operations.questions()).toMatchObject([{ tool: "echo", arguments: { text: "on" }, until: new Date(team.clock.now() + 7_200_000).toISOString() }]);
+  expect(await team.records({ eventTypes: ["tool_call"] })).toEqual([]);
+  await team.live.operations.approve(runId ?? "", "allow");
+  while ((await team.task(taskId)).end === null) await macrotask();
+
+  expect((await team.task(taskId)).end).toMatchObject({ status: "done", output: expect.stringContaining('"value":"on"') as string });
+  expect(await team.records({ eventTypes: ["tool_call"] })).toMatchObject([{ tool_name: "echo", result: "success" }]);
+  await team.close();
+});

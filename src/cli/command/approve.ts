@@ -1,70 +1,54 @@
-import type { Json } from "../../base/json.ts";
-import type { LogRecord } from "../../record/log-record.ts";
-import type { Task } from "../../record/task.ts";
-import type { OperatorView } from "../../runtime/operator-view.ts";
-import type { EffectDecision } from "../../runtime/operations.ts";
+import { toQuestionView } from "../../http/question-view.ts";
+import type { Decision } from "../../run/question.ts";
+import type { AnswerOptions } from "../../runtime/answer-question.ts";
+import type { OpenQuestion } from "../../runtime/open-questions.ts";
 import type { CommandContext, ExitCode } from "../command-context.ts";
 import { openControl } from "../open-control.ts";
-import { withView } from "../open-view.ts";
+import { questionsOf, withView } from "../open-view.ts";
+import type { Output } from "../output.ts";
 import { printable, printableLine } from "../printable.ts";
 
-/** Decides an effect whose outcome nobody knows. @throws {TASK_STATE} when none waits in this run. */
-export async function runApprove(context: CommandContext, runId: string, { decision, result }: { readonly decision: EffectDecision; readonly result: Json }): Promise<ExitCode> {
-  const answered = await (await openControl(context)).approve(runId, decision, result);
-  const consequence = { happened: "counts as done", retry: "is made again", fail: "counts as failed" }[decision];
+const consequences: Readonly<Record<Decision, string>> = { allow: "is made", deny: "is not made, and the model is told so", happened: "counts as done", retry: "is made again", fail: "counts as failed" };
+
+/** Decides one call that waits for a person. @throws {TASK_STATE} when none waits for it in this run, or several do and none is named. */
+export async function runApprove(context: CommandContext, runId: string, decision: Decision, options: AnswerOptions): Promise<ExitCode> {
+  const answered = await (await openControl(context)).approve(runId, decision, options);
   context.output.data({ runId, decision, answered });
-  context.output.say(`${answered === 1 ? "The call" : `${answered} calls`} of ${runId} ${consequence}.`);
+  context.output.say(`The call${options.call === undefined ? "" : ` ${printableLine(options.call)}`} of ${runId} ${consequences[decision]}.`);
   return 0;
 }
 
-interface WaitingEffect {
-  readonly runId: string;
-  readonly task: Task;
-  readonly askedAtMs: number;
-  /** What was written when the call came to the question; undefined when it is not kept any more. */
-  readonly record: LogRecord | undefined;
-}
-
-/** What waits for a human's word. */
+/** What waits for a person's word. */
 export function listApprovals(context: CommandContext): Promise<ExitCode> {
   return withView(context, async (view) => {
     const { output } = context;
-    const waiting = await findWaiting(view);
-    for (const { runId, task, askedAtMs, record } of waiting) {
-      output.data({ runId, taskId: task.id, agent: task.agent, tool: record?.tool_name ?? null, arguments: record?.tool_args ?? null, askedAt: record?.timestamp ?? new Date(askedAtMs).toISOString(), reason: record?.reason ?? null });
-    }
-    if (waiting.length === 0) output.say("Nothing waits for a decision.");
-    for (const { runId, task, askedAtMs, record } of waiting) {
-      output.say(
-        `${output.style("bold", `${task.agent} called ${record?.tool_name ?? "a tool"}`)} at ${record?.timestamp ?? new Date(askedAtMs).toISOString()}, and it is not known whether it happened.`,
-        ...(record === undefined ? [] : [`  arguments: ${printableLine(JSON.stringify(record.tool_args))}`, `  ${printable(record.reason ?? "")}`]),
-        `  It happened:      longhaul approve ${runId} --happened ['<its result as JSON>']`,
-        `  Make it again:    longhaul approve ${runId} --retry`,
-        `  Count as failed:  longhaul approve ${runId} --fail`,
-        "",
-      );
-    }
+    const questions = await questionsOf(view);
+    for (const question of questions) output.data(toQuestionView(question));
+    if (questions.length === 0) output.say("Nothing waits for a decision.");
+    for (const question of questions) output.say(...describeQuestion(question, { style: output.style, isAlone: questions.filter(({ runId }) => runId === question.runId).length === 1 }), "");
     return 0;
   });
 }
 
-async function findWaiting(view: OperatorView): Promise<readonly WaitingEffect[]> {
-  const waits = await view.waits("unknown-effect");
-  const found = await Promise.all(
-    waits.map(async ({ runId, signal, sinceAtMs }) => {
-      const task = await view.taskOfRun(runId);
-      return task === null ? [] : [{ runId, task, askedAtMs: sinceAtMs, record: await findQuestion(view, runId, signal) }];
-    }),
-  );
-  return found.flat();
+function describeQuestion(question: OpenQuestion, { style, isAlone }: { readonly style: Output["style"]; readonly isAlone: boolean }): readonly string[] {
+  const { task, kind, tool, askedAt, until, reason, runId, call } = question;
+  const what = `${task.agent} ${kind === "permission" ? "wants to call" : "called"} ${tool ?? "a tool"}`;
+  const type = `longhaul approve ${runId}`;
+  // A permission is for what is shown here: should the run ask something else meanwhile, it is not answered by this.
+  const named = kind === "permission" || !isAlone ? ` --call ${shellWord(call)}` : "";
+  return [
+    `${style("bold", printableLine(what))} ${kind === "permission" ? `since ${askedAt}${until === null ? "" : `, until ${until}`}.` : `at ${askedAt}, and it is not known whether it happened.`}`,
+    question.arguments === null ? `  Its arguments are not kept any more. See the run: longhaul show ${runId}` : `  arguments: ${printable(JSON.stringify(question.arguments))}`,
+    ...(reason === null ? [] : [`  ${printableLine(reason)}`]),
+    `  task ${task.id}, call ${printableLine(call)}`,
+    ...(kind === "permission"
+      ? [`  Allow it:  ${type} --allow${named}`, `  Deny it:   ${type} --deny '<why>'${named}`]
+      : [`  It happened:      ${type} --happened${named === "" ? " ['<its result as JSON>']" : ` '<its result as JSON>'${named}`}`, `  Make it again:    ${type} --retry${named}`, `  Count as failed:  ${type} --fail${named}`]),
+  ];
 }
 
-/** The record of the question. It was asked in this run, or in one whose steps were served in this one: of this task, or of the one that it is a fork of. */
-async function findQuestion(view: OperatorView, runId: string, signal: string | null): Promise<LogRecord | undefined> {
-  const asked = await view.store.records.query({ runId, eventTypes: ["approval"], result: "asked", limit: 10_000 });
-  const question = asked.findLast(({ record }) => record.data["signal"] === signal);
-  if (question !== undefined) return question.record;
-  const task = await view.taskOfRun(runId);
-  const run = task === null ? undefined : (await view.runs(task.id)).find(({ id }) => id === runId);
-  return run === undefined || run.fromRunId === null ? undefined : await findQuestion(view, run.fromRunId, signal);
+/** A provider chooses the id of a call: what a shell would take for something else stands in quotes. */
+function shellWord(text: string): string {
+  const word = printableLine(text);
+  return /^[\w./:-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }

@@ -1,9 +1,12 @@
 import { describeHealth, type HealthVerdict } from "../../record/health.ts";
+import { toQuestionView } from "../../http/question-view.ts";
 import type { CommandContext, ExitCode } from "../command-context.ts";
-import { withView } from "../open-view.ts";
+import { questionsOf, withView } from "../open-view.ts";
 import { countOpenTasks } from "../open-task-counts.ts";
 import { computeOrphans, describeOrphans } from "../orphaned-tasks.ts";
 import { printableLine } from "../printable.ts";
+import type { OpenQuestion } from "../../runtime/open-questions.ts";
+import { ageOf, describeWaitingCall } from "../task-columns.ts";
 import { formatTable } from "../table.ts";
 import { findPresence } from "../team-presence.ts";
 
@@ -12,10 +15,10 @@ export function runHealth(context: CommandContext): Promise<ExitCode> {
   return withView(context, async (view) => {
     const { output, clock } = context;
     const nowMs = clock.now();
-    const [presence, manifest, verdicts, counts] = await Promise.all([findPresence(view), view.manifest(), view.health(nowMs), countOpenTasks(view)]);
+    const [presence, manifest, verdicts, counts, questions] = await Promise.all([findPresence(view), view.manifest(), view.health(nowMs), countOpenTasks(view), questionsOf(view)]);
     const orphans = computeOrphans((manifest?.workers ?? []).map(({ name }) => name), counts);
     const isBad = !presence.isRunning || presence.isSilent || orphans.length > 0 || verdicts.some(({ bad }) => bad);
-    output.data({ team: presence.team, isRunning: presence.isRunning, isSilent: presence.isSilent, isBad, agents: presence.isRunning ? verdicts.map(toJson) : [], orphans });
+    output.data({ team: presence.team, isRunning: presence.isRunning, isSilent: presence.isSilent, isBad, agents: presence.isRunning ? verdicts.map(toJson) : [], approvals: questions.map(toQuestionView), orphans });
     if (!presence.isRunning) {
       output.say(output.style("red", presence.text), "Nobody works, so there is nothing to judge.");
       return 1;
@@ -26,9 +29,18 @@ export function runHealth(context: CommandContext): Promise<ExitCode> {
       { title: "evidence", value: ({ evidence }: HealthVerdict) => printableLine(evidence) },
     ];
     output.say(presence.isSilent ? output.style("red", presence.text) : presence.text, "", ...formatTable(columns, verdicts, { columns: output.columns, styleTitle: (text) => output.style("dim", text) }));
+    if (questions.length > 0) output.say("", ...describeWaiting(questions, nowMs));
     if (orphans.length > 0) output.say("", ...orphans.map((orphan) => output.style("red", describeOrphans(orphan))));
     return isBad ? 1 : 0;
   });
+}
+
+/** Health is told in few lines; all of them are listed by `longhaul approve`. */
+const questionsShownMax = 5;
+
+function describeWaiting(questions: readonly OpenQuestion[], nowMs: number): readonly string[] {
+  const shown = questions.slice(0, questionsShownMax).map((question) => printableLine(`${question.task.agent}: ${describeWaitingCall(question)}, for ${ageOf(Date.parse(question.askedAt), nowMs)}: longhaul approve`));
+  return questions.length > questionsShownMax ? [...shown, `and ${questions.length - questionsShownMax} more calls: longhaul approve`] : shown;
 }
 
 function toJson({ agent, health, bad, evidence, atMs, reviewAtMs }: HealthVerdict): object {

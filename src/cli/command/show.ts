@@ -10,12 +10,12 @@ import type { Task } from "../../record/task.ts";
 import type { OperatorView } from "../../runtime/operator-view.ts";
 import type { CommandContext, ExitCode } from "../command-context.ts";
 import { formatWaysOn, toMismatch } from "../mismatch-lines.ts";
-import { withView } from "../open-view.ts";
+import { questionsOf, withView } from "../open-view.ts";
 import { printable, printableLine } from "../printable.ts";
 import { createEnvironmentRedactor } from "../redact-environment.ts";
 import { mainRecordOf, type StepRow, stepColumns, toStepRows } from "../step-row.ts";
 import { formatTable } from "../table.ts";
-import { describeStatus, statusStyle } from "../task-columns.ts";
+import { describeStatus, describeWaitingCall, statusStyle } from "../task-columns.ts";
 import { formatTranscript, textOfValue } from "../transcript-text.ts";
 
 export interface ShowOptions {
@@ -105,10 +105,12 @@ async function listNearLimits(view: OperatorView, runId: string | null): Promise
   return told.map(({ record }) => record.reason ?? "");
 }
 
-const waitTellers: readonly EventType[] = ["approval", "budget", "park", "model_call", "retry"];
+const waitTellers: readonly EventType[] = ["budget", "park", "model_call", "retry"];
 
 /** What a waiting task waits for, in the words of the record that says most of it. */
 async function describeWait(view: OperatorView, task: Task): Promise<string> {
+  const asked = await questionsOf(view, [task.runId]);
+  if (asked.length > 0) return printableLine(`${task.waitingReason ?? "unknown"}: ${asked.map((question) => question.reason ?? describeWaitingCall(question)).join("; ")}`);
   const told = await view.store.records.query({ taskId: task.id, eventTypes: waitTellers, limit: 100 });
   const reason = told.findLast(({ record }) => record.reason !== null)?.record.reason ?? null;
   return printableLine(`${task.waitingReason ?? "unknown"}${reason === null || ["timer", "signal", "child"].includes(task.waitingReason ?? "") ? "" : `: ${reason}`}`);

@@ -96,6 +96,7 @@ export function createRestateEngine(options: RestateEngineOptions): RestateEngin
  */
 class RestateWorker implements RestateEngine, RestateHandler {
   readonly duty: EngineDuty;
+  readonly waits: Engine["waits"] = (reason) => this.#desk.waits(reason);
   readonly #options: RestateEngineOptions;
   readonly #limits: EngineLimits;
   readonly #client: RestateClient;

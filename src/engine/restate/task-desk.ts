@@ -1,9 +1,10 @@
 import type { Json } from "../../base/json.ts";
 import type { Run } from "../../record/run.ts";
 import type { CompletedStep } from "../../record/step.ts";
-import type { NewTask, Task, TaskEnd } from "../../record/task.ts";
+import type { NewTask, Task, TaskEnd, WaitingReason } from "../../record/task.ts";
 import type { Write } from "../../record/write.ts";
 import type { OperableEngine, Started, StartOptions, TaskFilter } from "../engine.ts";
+import type { OpenWait } from "../../record/open-wait.ts";
 import { taskUnknown } from "../refusal.ts";
 import { TaskWaiters } from "../task-waiters.ts";
 import { listSteps } from "./journal.ts";
@@ -12,6 +13,7 @@ import { getTaskIdOfRun, listRuns } from "./runs.ts";
 import { acceptSignal } from "./signal.ts";
 import { startTask } from "./start-task.ts";
 import { getTask, listTasks, toTask } from "./tasks.ts";
+import { listWaitsFor } from "./waits.ts";
 import type { Writer } from "./writer.ts";
 
 export interface TaskDeskOptions {
@@ -67,6 +69,10 @@ export class TaskDesk implements OperableEngine {
   async taskOfRun(runId: string): Promise<Task | null> {
     const taskId = await this.#options.writer.read((db) => getTaskIdOfRun(db, runId));
     return taskId === null ? null : await this.get(taskId);
+  }
+
+  async waits(reason: WaitingReason): Promise<readonly OpenWait[]> {
+    return await this.#options.writer.read((db) => listWaitsFor(db, reason));
   }
 
   async result(taskId: string, signal?: AbortSignal): Promise<TaskEnd> {

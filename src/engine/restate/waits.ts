@@ -3,7 +3,7 @@ import { loadJson } from "../../db/postgres-payload.ts";
 import type { PostgresRow, PostgresSession } from "../../db/postgres.ts";
 import type { StepIdentity } from "../../record/step.ts";
 import type { WaitingReason } from "../../record/task.ts";
-import type { OpenWait } from "../open-wait.ts";
+import type { OpenWait } from "../../record/open-wait.ts";
 import { identityFromRow } from "./journal.ts";
 import { numberOrNull, storeOne, textOrNull } from "./tasks.ts";
 
@@ -54,8 +54,8 @@ export async function listWaitsForTask(db: PostgresSession, taskId: string): Pro
 
 /** Waits of any run for this reason, oldest first: for people. */
 export async function listWaitsFor(db: PostgresSession, reason: WaitingReason): Promise<readonly OpenWait[]> {
-  const rows = await db.all("SELECT lh_run.id, signal, since_at_ms FROM lh_wait JOIN lh_run ON lh_run.serial = lh_wait.run WHERE reason = $1 ORDER BY since_at_ms, run, lh_wait.number", reason);
-  return rows.map((row) => ({ runId: String(row["id"]), signal: textOrNull(row["signal"]), sinceAtMs: Number(row["since_at_ms"]) }));
+  const rows = await db.all("SELECT lh_run.id, signal, since_at_ms, due_at_ms FROM lh_wait JOIN lh_run ON lh_run.serial = lh_wait.run WHERE reason = $1 ORDER BY since_at_ms, run, lh_wait.number", reason);
+  return rows.map((row) => ({ runId: String(row["id"]), signal: textOrNull(row["signal"]), sinceAtMs: Number(row["since_at_ms"]), dueAtMs: numberOrNull(row["due_at_ms"]) }));
 }
 
 export async function nextWaitInstantMs(db: PostgresSession): Promise<number | null> {

@@ -6,9 +6,10 @@ import type { GroupCommit } from "../../db/group-commit.ts";
 import type { SqliteDatabase } from "../../db/sqlite.ts";
 import type { Run } from "../../record/run.ts";
 import type { CompletedStep } from "../../record/step.ts";
-import type { NewTask, Task, TaskEnd } from "../../record/task.ts";
+import type { NewTask, Task, TaskEnd, WaitingReason } from "../../record/task.ts";
 import type { Write } from "../../record/write.ts";
 import type { DrainReport, Engine, EngineAgent, Execute, LastOwner, ObserveTask, RecoveryReport, Started, StartOptions, TaskFilter } from "../engine.ts";
+import type { OpenWait } from "../../record/open-wait.ts";
 import { Alarm } from "./alarm.ts";
 import type { Change, Effects } from "./change.ts";
 import { Dispatcher, SlotRefused } from "./dispatcher.ts";
@@ -26,6 +27,7 @@ import { getTask, listTasks, toTask } from "./tasks.ts";
 import { engineClosed, engineDraining, resultAbandoned, taskUnknown } from "../refusal.ts";
 import { reasonOfEnd } from "../task-rules.ts";
 import { TaskWaiters } from "../task-waiters.ts";
+import { listWaitsFor } from "./waits.ts";
 import { isFenced, isFinal, Writer } from "./writer.ts";
 
 export interface SqliteEngineOptions {
@@ -143,6 +145,10 @@ class SqliteEngine implements Engine {
   async taskOfRun(runId: string): Promise<Task | null> {
     const taskId = await this.#writer.read((db) => getTaskIdOfRun(db, runId));
     return taskId === null ? null : await this.get(taskId);
+  }
+
+  async waits(reason: WaitingReason): Promise<readonly OpenWait[]> {
+    return await this.#writer.read((db) => listWaitsFor(db, reason));
   }
 
   async result(taskId: string, signal?: AbortSignal): Promise<TaskEnd> {

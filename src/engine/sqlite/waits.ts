@@ -3,7 +3,7 @@ import { loadJson, storeJson } from "../../db/payload.ts";
 import type { Row, SqliteDatabase } from "../../db/sqlite.ts";
 import type { StepIdentity } from "../../record/step.ts";
 import type { WaitingReason } from "../../record/task.ts";
-import type { OpenWait } from "../open-wait.ts";
+import type { OpenWait } from "../../record/open-wait.ts";
 import { identityFromRow } from "./journal.ts";
 
 /** What a run waits for: an instant, a signal, or the end of another task. */
@@ -44,8 +44,8 @@ export function listWaitsForTask(db: SqliteDatabase, taskId: string): readonly S
 
 /** Waits of any run for this reason, oldest first: for people. */
 export function listWaitsFor(db: SqliteDatabase, reason: WaitingReason): readonly OpenWait[] {
-  const rows = db.all("SELECT lh_run.id, signal, since_at_ms FROM lh_wait JOIN lh_run ON lh_run.serial = lh_wait.run WHERE reason = ? ORDER BY since_at_ms, run, lh_wait.number", reason);
-  return rows.map((row) => ({ runId: String(row["id"]), signal: typeof row["signal"] === "string" ? row["signal"] : null, sinceAtMs: Number(row["since_at_ms"]) }));
+  const rows = db.all("SELECT lh_run.id, signal, since_at_ms, due_at_ms FROM lh_wait JOIN lh_run ON lh_run.serial = lh_wait.run WHERE reason = ? ORDER BY since_at_ms, run, lh_wait.number", reason);
+  return rows.map((row) => ({ runId: String(row["id"]), signal: typeof row["signal"] === "string" ? row["signal"] : null, sinceAtMs: Number(row["since_at_ms"]), dueAtMs: typeof row["due_at_ms"] === "number" ? row["due_at_ms"] : null }));
 }
 
 export function nextWaitInstantMs(db: SqliteDatabase): number | null {

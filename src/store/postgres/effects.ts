@@ -31,6 +31,10 @@ export async function intendEffect(tx: PostgresSession, { key, toolName, taskId,
   }
 }
 
+export async function isIntended(db: PostgresSession, key: string): Promise<boolean> {
+  return (await db.get("SELECT 1 AS one FROM lh_effect WHERE key = $1", toIndexedText(key))) !== undefined;
+}
+
 export async function completeEffect(tx: PostgresSession, key: string, result: Json): Promise<void> {
   const [text = "null"] = await storeJson(tx, [JSON.stringify(result)]);
   await tx.run(complete, toIndexedText(key), text);

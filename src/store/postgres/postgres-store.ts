@@ -7,7 +7,7 @@ import type { PostgresDatabase, PostgresSession } from "../../db/postgres.ts";
 import type { Write } from "../../record/write.ts";
 import type { Store } from "../store.ts";
 import { takeCensus } from "./census.ts";
-import { completeEffect, intendEffect, withdrawEffect } from "./effects.ts";
+import { completeEffect, intendEffect, isIntended, withdrawEffect } from "./effects.ts";
 import { type Fact, type FactRows, Ingestion } from "./ingestion.ts";
 import { claimKey } from "./keys.ts";
 import { acquireLease, assertLease, listenForLeases, releaseLease, renewLease } from "./leases.ts";
@@ -87,6 +87,7 @@ export function createPostgresStore({ db, clock, random }: PostgresStoreOptions)
         const token = ids("intent");
         return write((tx) => intendEffect(tx, effect, token));
       },
+      isIntended: (key) => read((session) => isIntended(session, key)),
       withdraw: (key) => write((tx) => withdrawEffect(tx, key)),
     },
     progress: { all: () => read(allProgress) },

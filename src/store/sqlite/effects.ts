@@ -21,6 +21,10 @@ export function intendEffect(db: SqliteDatabase, { key, toolName, taskId, runId,
   return { state: "unknown", intendedAtMs: Number(row?.["intended_at_ms"]) };
 }
 
+export function isIntended(db: SqliteDatabase, key: string): boolean {
+  return db.get("SELECT 1 FROM lh_effect WHERE key = ?", key) !== undefined;
+}
+
 export function completeEffect(db: SqliteDatabase, key: string, result: Json): void {
   db.run(complete, key, storeJson(db, JSON.stringify(result)));
 }

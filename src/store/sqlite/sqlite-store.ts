@@ -4,7 +4,7 @@ import type { SqliteDatabase } from "../../db/sqlite.ts";
 import type { Write } from "../../record/write.ts";
 import type { Store } from "../store.ts";
 import { takeCensus } from "./census.ts";
-import { completeEffect, intendEffect, withdrawEffect } from "./effects.ts";
+import { completeEffect, intendEffect, isIntended, withdrawEffect } from "./effects.ts";
 import { claimKey } from "./keys.ts";
 import { acquireLease, assertLease, releaseLease, renewLease } from "./leases.ts";
 import { insertMessageOnce, selectMessages } from "./messages.ts";
@@ -74,6 +74,7 @@ export function createSqliteStore({ db, readDb, commit }: SqliteStoreOptions): S
     },
     effects: {
       intend: (effect) => write((tx) => intendEffect(tx, effect)),
+      isIntended: (key) => read((tx) => isIntended(tx, key)),
       withdraw: (key) => write((tx) => withdrawEffect(tx, key)),
     },
     progress: { all: () => read(allProgress) },

@@ -1,0 +1,87 @@
+import type { JsonObject } from "../base/json.ts";
+import type { OpenWait } from "../record/open-wait.ts";
+import type { LogRecord } from "../record/log-record.ts";
+import type { Run } from "../record/run.ts";
+import type { Task, WaitingReason } from "../record/task.ts";
+import { effectSignalPrefix, permissionSignalPrefix } from "../run/parked.ts";
+import { callIdOf, type QuestionKind } from "../run/question.ts";
+import type { RecordStore } from "../store/store.ts";
+
+/** A call that waits for a person's word, as people see it. */
+export interface OpenQuestion {
+  readonly runId: string;
+  readonly task: Task;
+  readonly kind: QuestionKind;
+  /** What the model named the call; of a run that waits for several of one id, the name of the step. */
+  readonly call: string;
+  /** Null when what was written at the question is not kept any more, as are the arguments and the reason. */
+  readonly tool: string | null;
+  readonly arguments: JsonObject | null;
+  readonly reason: string | null;
+  readonly askedAt: string;
+  /** When nobody can allow it any more; null of a question that waits for as long as its task. */
+  readonly until: string | null;
+}
+
+/** What questions are read from; a team that runs and an operator's read-only view both have it. */
+export interface QuestionSource {
+  readonly waits: (reason: WaitingReason) => Promise<readonly OpenWait[]>;
+  readonly taskOfRun: (runId: string) => Promise<Task | null>;
+  readonly runs: (taskId: string) => Promise<readonly Run[]>;
+  readonly records: Pick<RecordStore, "query">;
+}
+
+const reasonOf: Readonly<Record<QuestionKind, WaitingReason>> = { permission: "human", "unknown-effect": "unknown-effect" };
+const prefixOf: Readonly<Record<QuestionKind, string>> = { permission: permissionSignalPrefix, "unknown-effect": effectSignalPrefix };
+
+/** What waits for a person's word, the oldest first: of all runs, or of these. */
+export async function listOpenQuestions(source: QuestionSource, runIds?: readonly (string | null)[]): Promise<readonly OpenQuestion[]> {
+  const found = (await Promise.all((["permission", "unknown-effect"] as const).map((kind) => listOfKind(source, kind, runIds)))).flat();
+  const perCall = Map.groupBy(found, ({ question }) => JSON.stringify([question.runId, question.call]));
+  const named = [...perCall.values()].flatMap((same) => same.map(({ question, stepName }) => (same.length === 1 ? question : { ...question, call: stepName })));
+  return named.toSorted((a, b) => a.askedAt.localeCompare(b.askedAt));
+}
+
+interface Found {
+  readonly question: OpenQuestion;
+  readonly stepName: string;
+}
+
+async function listOfKind(source: QuestionSource, kind: QuestionKind, runIds: readonly (string | null)[] | undefined): Promise<readonly Found[]> {
+  const waits = (await source.waits(reasonOf[kind])).filter(({ runId }) => runIds === undefined || runIds.includes(runId));
+  const found = await Promise.all(waits.map((wait) => toFound(source, kind, wait)));
+  return found.filter((one) => one !== null);
+}
+
+async function toFound(source: QuestionSource, kind: QuestionKind, { runId, signal, sinceAtMs, dueAtMs }: OpenWait): Promise<Found | null> {
+  if (signal?.startsWith(prefixOf[kind]) !== true) return null;
+  const task = await source.taskOfRun(runId);
+  if (task === null) return null;
+  const record = await findAsked(source, runId, signal);
+  const stepName = stepNameOf(signal.slice(prefixOf[kind].length));
+  const question: OpenQuestion = {
+    runId, task, kind,
+    call: callIdOf(stepName),
+    tool: record?.tool_name ?? null,
+    arguments: record?.tool_args ?? null,
+    reason: record?.reason ?? null,
+    askedAt: record?.timestamp ?? new Date(sinceAtMs).toISOString(),
+    until: dueAtMs === null ? null : new Date(dueAtMs).toISOString(),
+  };
+  return { question, stepName };
+}
+
+/** "t1/tool/c1" of the key "r_1/tool/t1/tool/c1/1". */
+function stepNameOf(key: string): string {
+  return key.split("/").slice(2, -1).join("/");
+}
+
+/** The record of the question. It was asked in this run, or in one whose steps were served in this one: of this task, or of the one that it is a fork of. */
+async function findAsked(source: QuestionSource, runId: string, signal: string): Promise<LogRecord | undefined> {
+  const asked = await source.records.query({ runId, eventTypes: ["approval"], result: "asked", limit: 10_000 });
+  const question = asked.findLast(({ record }) => record.data["signal"] === signal);
+  if (question !== undefined) return question.record;
+  const task = await source.taskOfRun(runId);
+  const run = task === null ? undefined : (await source.runs(task.id)).find(({ id }) => id === runId);
+  return run === undefined || run.fromRunId === null ? undefined : await findAsked(source, run.fromRunId, signal);
+}
