@@ -39,6 +39,10 @@ export interface LimitsSpec {
   readonly betweenChunksTimeout?: Duration;
   /** One model call in all. Default 10 min. */
   readonly modelCallTimeout?: Duration;
+  /** One attempt of `verify`. Default 10 min. */
+  readonly verifyTimeout?: Duration;
+  /** Time in which a task executes, over all of its steps; what it waits for (time, people, children, retries) does not count. Default 1 h. */
+  readonly activeTime?: Duration;
   /** From a task's creation to its end. Default 7 days. */
   readonly deadline?: Duration;
   /** Children of one run. Default 50. */

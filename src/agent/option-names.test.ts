@@ -24,7 +24,6 @@ describe("an option that does not exist", () => {
     ["canary", remedyFor({ canary: 0.1 })],
     ["budget.perMonth", remedyFor({ budget: { perMonth: 5 } })],
     ["expect.objective", remedyFor({ expect: { objective: 0.99 } })],
-    ["limits.activeTime", remedyFor({ limits: { activeTime: "1h" } })],
     ["cache", remedyFor({ tools: [defineTool({ ...tool, cache: "1h" } as never)] })],
     ["retry", remedyFor({ tools: [mcp({ name: "m", url: "http://x", retry: 3 } as never)] })],
     ["triggers[0].missed", remedyFor({ triggers: [every("1m", { missed: "skip" } as never)] })],

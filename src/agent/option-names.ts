@@ -21,7 +21,7 @@ export const optionNames = {
   } satisfies Names<AgentSpec<Schema, Schema>>,
   limits: {
     concurrency: true, queueMax: true, turnsMax: true, toolCallsMax: true, outputTokensMax: true, firstChunkTimeout: true, betweenChunksTimeout: true, modelCallTimeout: true,
-    deadline: true, fanOutMax: true,
+    verifyTimeout: true, activeTime: true, deadline: true, fanOutMax: true,
   } satisfies Names<LimitsSpec>,
   budget: { perTask: true, perDay: true } satisfies Names<BudgetSpec>,
   expect: { progressWithin: true } satisfies Names<ExpectSpec>,
@@ -51,7 +51,7 @@ export const contextOptionNames = {
 
 /** Options of the design whose part does not exist in this version: refused, so that none is silently ignored. */
 const plannedOptions: ReadonlySet<string> = new Set([
-  "accepts", "activeTime", "alerts", "archive", "batch", "breaker", "bulkhead", "byPhase", "cache", "canary", "cascade", "concurrencyKey", "critical",
+  "accepts", "alerts", "archive", "batch", "breaker", "bulkhead", "byPhase", "cache", "canary", "cascade", "concurrencyKey", "critical",
   "debounce", "depthMax", "dependsOn", "drift", "exporters", "fallback", "hedge", "idempotencyWindow", "lease", "limiter", "memory", "missed", "objective",
   "payloadMax", "perMonth", "phases", "pinned", "priority", "queue", "rateLimit", "readiness", "recall", "reconcileWith", "recovery", "redact", "renotify",
   "retention", "retry", "route", "silence", "slo", "snapshot", "stagger", "summary", "timeouts", "transcript", "window",

@@ -1,8 +1,7 @@
-import { formatDuration } from "../base/duration.ts";
-import { defaultModelTimeouts } from "../model/model.ts";
 import { checkOptionNames, optionNames } from "./option-names.ts";
 import { type Problem, type Report, reportTo } from "./problem.ts";
 import { validateModel } from "./validate-model.ts";
+import { validateOrder } from "./validate-order.ts";
 import { validateTools } from "./validate-tool.ts";
 import { validateTrigger } from "./validate-trigger.ts";
 import { checkDuration, checkFields, checkFunction, checkInteger, checkJsonObject, checkList, checkMoney, checkName, checkNumber, checkSchema, checkShownSchema, checkText, type Fields } from "./value-checks.ts";
@@ -19,7 +18,8 @@ const limitRanges = {
   outputTokensMax: { min: 1, max: 1_000_000 },
   fanOutMax: { min: 1, max: 10_000 },
 } as const;
-const modelTimeoutRange = { minMs: 1000, maxMs: day, text: "Use a time from 1s to 1d." };
+const callTimeoutRange = { minMs: 1000, maxMs: day, text: "Use a time from 1s to 1d." };
+const activeTimeRange = { minMs: 1000, maxMs: 30 * day, text: "Use a time from 1s to 30d." };
 const deadlineRange = { minMs: 1000, maxMs: 365 * day, text: "Use a deadline from 1s to 365d." };
 const progressRange = { minMs: 1000, maxMs: 365 * day, text: "Use a time from 1s to 365d." };
 const verifyAttemptsRange = { min: 0, max: 20 };
@@ -39,6 +39,7 @@ export function validateAgent(problems: Problem[], where: string, kind: "agent" 
   for (const [index, trigger] of checkList(report, "triggers", spec["triggers"]).entries()) validateTrigger(report, `triggers[${index}]`, trigger, spec["input"]);
   if (kind === "agent" && spec["model"] !== undefined && spec["run"] === undefined) checkModelWork(problems, where, spec, providers);
   else checkCodeWork(report, kind, spec);
+  validateOrder(problems, where, spec);
 }
 
 function checkModelWork(problems: Problem[], where: string, spec: Fields, providers: readonly string[]): void {
@@ -76,17 +77,9 @@ function checkLimits(report: Report, value: unknown): void {
   if (limits === null) return;
   checkOptionNames(report, "limits.", limits, optionNames.limits);
   for (const [name, range] of Object.entries(limitRanges)) checkInteger(report, `limits.${name}`, limits[name], range);
-  checkModelTimeouts(report, limits);
+  for (const name of ["firstChunkTimeout", "betweenChunksTimeout", "modelCallTimeout", "verifyTimeout"]) checkDuration(report, `limits.${name}`, limits[name], callTimeoutRange);
+  checkDuration(report, "limits.activeTime", limits["activeTime"], activeTimeRange);
   checkDuration(report, "limits.deadline", limits["deadline"], deadlineRange);
-}
-
-/** A limit within a call that is above the call's own would never be reached. */
-function checkModelTimeouts(report: Report, limits: Fields): void {
-  const totalMs = checkDuration(report, "limits.modelCallTimeout", limits["modelCallTimeout"], modelTimeoutRange) ?? defaultModelTimeouts.totalMs;
-  for (const field of ["firstChunkTimeout", "betweenChunksTimeout"]) {
-    const ms = checkDuration(report, `limits.${field}`, limits[field], modelTimeoutRange);
-    if (ms !== null && ms > totalMs) report(`limits.${field}`, limits[field], `It is above limits.modelCallTimeout (${formatDuration(totalMs)}), so it would never be reached; raise that too.`);
-  }
 }
 
 function checkBudget(report: Report, value: unknown): void {

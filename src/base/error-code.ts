@@ -21,6 +21,7 @@ export const errorCodes = {
   TASK_OUTPUT_INVALID: { cause: "A task's output does not satisfy its schema.", remedy: "Mend the code or the instructions." },
   TASK_KEY_CONFLICT: { cause: "An idempotency key belongs to a task of another agent.", remedy: "Put the agent's name into the key." },
   TASK_KEY_TAKEN: { cause: "Another task holds this idempotency key.", remedy: "Nothing to do: the existing task is returned." },
+  TASK_ACTIVE_TIME: { cause: "A task executed for longer than limits.activeTime of its agent.", remedy: "Raise the limit, or split the work into child tasks." },
   TASK_DEADLINE: { cause: "A task passed its deadline.", remedy: "Raise the limit, or find what it waits for." },
   AGENT_UNKNOWN: { cause: "The team has no agent or flow of this name.", remedy: "Use one of the names that the message lists." },
   QUEUE_FULL: { cause: "An agent's queue is at its limit.", remedy: "Wait until it drains, or raise queueMax." },

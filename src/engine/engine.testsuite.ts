@@ -1,5 +1,6 @@
 import { afterAll, describe } from "vitest";
 import type { EngineSuite } from "./engine-fixture.testsuite.ts";
+import { testActiveTime } from "./engine-active-time.testsuite.ts";
 import { testChangedCode } from "./engine-changed.testsuite.ts";
 import { testChildren } from "./engine-children.testsuite.ts";
 import { testFork } from "./engine-fork.testsuite.ts";
@@ -20,6 +21,7 @@ export function testEngine(suite: EngineSuite): void {
     testReplay(suite);
     testChangedCode(suite);
     testWaits(suite);
+    testActiveTime(suite);
     testChildren(suite);
     testRecovery(suite);
     testOperation(suite);

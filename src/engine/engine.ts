@@ -80,6 +80,8 @@ export interface EngineAgent {
   /** Runs of this agent that execute at once. A waiting run holds no slot. */
   readonly concurrency: number;
   readonly queueMax: number;
+  /** Time that one of its tasks may execute, over all of its slots: waits do not count. Over it: dead(active-time). Default: `EngineLimits.activeMsMax`. */
+  readonly activeMsMax?: number;
 }
 
 /** Durable code: called again from its first line each time the run is resumed. */

@@ -10,6 +10,8 @@ export interface EngineLimits {
   readonly signalsPerRunMax: number;
   /** Queued tasks of an agent that is not loaded, which states no queueMax of its own. Over it: QUEUE_FULL. */
   readonly queueUnknownAgentMax: number;
+  /** Time that one task may execute, over all of its slots, of an agent that states no limit of its own. Over it: dead(active-time). */
+  readonly activeMsMax: number;
   /** How long durable code may be busy with something other than ctx. Over it: dead(foreign-await) or waiting(code-mismatch). */
   readonly foreignAwaitGraceMs: number;
   /** The same while code awaits steps that its journal does not hold next: such a run holds a slot that others wait for. Over it: waiting(code-mismatch). */
@@ -32,6 +34,7 @@ export const defaultEngineLimits: EngineLimits = {
   valueBytesMax: 2_000_000,
   signalsPerRunMax: 1_000,
   queueUnknownAgentMax: 10_000,
+  activeMsMax: 30 * 86_400_000,
   foreignAwaitGraceMs: 5_000,
   mismatchGraceMs: 250,
   recoveriesMax: 100,

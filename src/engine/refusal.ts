@@ -43,7 +43,7 @@ export function signalsFull(runId: string, name: string, signalsPerRunMax: numbe
 }
 
 export function deadlinePassed({ id, deadlineAtMs, status }: Task): LonghaulError {
-  return new LonghaulError("TASK_DEADLINE", `Task ${id} passed its deadline of ${new Date(deadlineAtMs).toISOString()} while it was ${status}. Raise the limit, or find what it waits for.`);
+  return new LonghaulError("TASK_DEADLINE", `Task ${id} passed its deadline of ${new Date(deadlineAtMs).toISOString()} while it was ${status}. Raise limits.deadline of its agent, or find what it waits for.`);
 }
 
 export function engineClosed(): LonghaulError {

@@ -5,7 +5,7 @@ import type { DeadReason } from "../record/task.ts";
 import type { Execute, NearLimit, RunEnd } from "./engine.ts";
 import { keyOf, type EndedStep, type JournaledStep } from "./journaled-step.ts";
 import type { EngineLimits } from "./limits.ts";
-import { journalLimit, nearLimitRatio, stepLimit } from "./near-limit.ts";
+import { activeTimePassed, journalLimit, nearLimitRatio, stepLimit } from "./near-limit.ts";
 import type { Operation } from "./operation.ts";
 import { Pump } from "./pump.ts";
 import { RunContext } from "./run-context.ts";
@@ -17,8 +17,10 @@ export interface RunExecutionOptions {
   readonly execute: Execute;
   readonly clock: Clock;
   readonly limits: EngineLimits;
-  /** Makes what performs the steps; they are told by the signal of `abort` to stop. */
-  readonly host: (abort: Pick<LazyAbort, "signal">) => RunHost;
+  /** How long the task may execute, over all of its slots. */
+  readonly activeMsMax: number;
+  /** Makes what performs the steps; they are told by the signal of `abort` to stop. `activeMs` says for how long the task has executed by now. */
+  readonly host: (abort: Pick<LazyAbort, "signal">, activeMs: () => number) => RunHost;
 }
 
 type Settled = { readonly ok: true; readonly end: RunEnd } | { readonly ok: false; readonly error: unknown };
@@ -29,7 +31,8 @@ type Settled = { readonly ok: true; readonly end: RunEnd } | { readonly ok: fals
  * R1 what the journal held when the run was loaded is delivered before anything new begins: code that no longer matches is found before it acts;
  * R2 each exit (end, suspend, park, release) is one commit; afterwards the context is fenced and what still executes is never applied;
  * R3 a run is suspended when no body executes and every promise it awaits is a durable wait in the file;
- * R4 code that awaits neither ctx nor anything that ends within the grace is named and stopped.
+ * R4 a run that has executed for too long ends, whatever its code does of that: what it awaits is not waited for;
+ * R5 code that awaits neither ctx nor anything that ends within the grace is named and stopped.
  */
 export class RunExecution {
   readonly #options: RunExecutionOptions;
@@ -45,6 +48,10 @@ export class RunExecution {
   #busy = 0;
   #settled: Settled | null = null;
   #grace: Timer | null = null;
+  /** How long the task has executed by now. */
+  readonly activeMs: () => number;
+  #activeTimer: Timer | null = null;
+  #isOverTime = false;
   #isStarted = false;
   #isDraining = false;
   #isLeaving = false;
@@ -66,7 +73,8 @@ export class RunExecution {
       abort: this.#abort,
       onRequest: (operation) => this.#accept(operation),
     });
-    this.#host = options.host(this.#abort);
+    this.activeMs = countFrom(options.clock, loaded.task.activeMs);
+    this.#host = options.host(this.#abort, this.activeMs);
     this.#pump = new Pump({ turn: () => this.#turn(), deliver: (step) => this.#deliver(step), rest: () => this.#rest() });
     this.#replayedCount = loaded.journal.length;
     for (const step of loaded.journal) this.addCompletion(step);
@@ -86,6 +94,7 @@ export class RunExecution {
       void this.#park(mismatch);
       return;
     }
+    this.#watchActiveTime();
     const body = async (): Promise<RunEnd> => await this.#options.execute(this.#context);
     body().then(
       (end) => this.#settle({ ok: true, end }),
@@ -131,7 +140,16 @@ export class RunExecution {
   detach(): void {
     this.#isStopped = true;
     this.#grace?.cancel();
+    this.#activeTimer?.cancel();
     this.#context.fence();
+  }
+
+  #watchActiveTime(): void {
+    const { clock, activeMsMax, loaded } = this.#options;
+    this.#activeTimer = clock.setTimer(Math.max(0, activeMsMax - loaded.task.activeMs), () => {
+      this.#isOverTime = true;
+      this.#pump.poke();
+    });
   }
 
   #settle(settled: Settled): void {
@@ -207,6 +225,7 @@ export class RunExecution {
       if (!this.#isLeaving) void this.#finish(this.#settled);
       return true;
     }
+    if (this.#isOverTime) this.#endOver(activeTimePassed(this.#options.loaded.task.id, this.#options.activeMsMax), "active-time");
     const { journalBytesPerRunMax } = this.#options.limits;
     if (this.#journalBytes > journalBytesPerRunMax) this.#endOver(journalLimit(this.#options.loaded.runId, this.#journalBytes, journalBytesPerRunMax), "journal-limit");
     if (this.#hasHeld && !this.#isHolding()) {
@@ -319,4 +338,10 @@ export class RunExecution {
   #stuck(): StuckRun {
     return { taskId: this.#options.loaded.task.id, runId: this.#options.loaded.runId, expected: this.#pump.undelivered.find((step) => !this.#operations.has(keyOf(step))), pending: [...this.#operations.values()] };
   }
+}
+
+/** Holds nothing of the run: who asks it may outlive that. */
+function countFrom(clock: Clock, beforeMs: number): () => number {
+  const sinceMs = clock.monotonicMs();
+  return () => Math.round(beforeMs + clock.monotonicMs() - sinceMs);
 }

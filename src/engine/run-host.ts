@@ -1,12 +1,13 @@
 import type { LonghaulError } from "../base/error.ts";
-import type { DeadReason, Task, WaitingReason } from "../record/task.ts";
+import type { DeadReason, WaitingReason } from "../record/task.ts";
 import type { NearLimit, RunEnd } from "./engine.ts";
 import type { JournaledStep, SeededOutcome } from "./journaled-step.ts";
 import type { Operation, Performed } from "./operation.ts";
+import type { TaskState } from "./task-rules.ts";
 
 /** A run with a slot, and all that is stored of it, as its code needs it. */
 export interface LoadedRun {
-  readonly task: Task;
+  readonly task: TaskState;
   readonly runId: string;
   readonly startedAtMs: number;
   /** When it was made, of one that was forked from another: nothing that it waits for counts from before. One that goes on after a skip has that of the run before it. */

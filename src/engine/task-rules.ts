@@ -2,7 +2,8 @@ import { assert } from "../base/assert.ts";
 import { LonghaulError } from "../base/error.ts";
 import { isJsonObject } from "../base/json.ts";
 import { toFailure, type Failure } from "../record/failure.ts";
-import type { StepIdentity } from "../record/step.ts";
+import type { StepIdentity, StepKind } from "../record/step.ts";
+import type { EndedStep } from "./journaled-step.ts";
 import { isEnded, isLegalTransition, isOwnWait, type DeadReason, type Task, type TaskEnd } from "../record/task.ts";
 import type { EngineLimits } from "./limits.ts";
 
@@ -11,6 +12,8 @@ export interface TaskState extends Task {
   readonly recoveriesWithoutProgress: number;
   /** Those of them in which the process ran out of memory. */
   readonly outOfMemoryWithoutProgress: number;
+  /** How long it executed before its current slot. */
+  readonly activeMs: number;
 }
 
 export type TaskFields = Partial<Omit<TaskState, "id" | "status">> & Pick<TaskState, "status">;
@@ -20,6 +23,21 @@ export function computeMoved<T extends TaskState>(task: T, fields: TaskFields, a
   assert(isLegalTransition(task.status, fields.status), `task ${task.id} cannot go from ${task.status} to ${fields.status}`);
   const isTakenUp = (fields.status === "running" && task.startedAtMs === null) || (task.waitingReason !== null && !isOwnWait(task.waitingReason));
   return { ...task, waitingReason: null, statusSinceMs: atMs, openSinceMs: isTakenUp ? atMs : task.openSinceMs, ...fields };
+}
+
+/** Kinds of steps in which nothing executes. */
+const restingKinds: ReadonlySet<StepKind> = new Set(["wait", "child", "signal"]);
+
+/** What steps took that began since this instant: of a slot whose process was lost, all that is known of how long it executed. Steps beside one another count once. */
+export function executedMsSince(steps: readonly Pick<EndedStep, "kind" | "startedAtMs" | "completedAtMs">[], sinceMs: number): number {
+  let executedMs = 0;
+  let countedToMs = sinceMs;
+  const executed = steps.filter(({ kind, startedAtMs }) => !restingKinds.has(kind) && startedAtMs >= sinceMs);
+  for (const { startedAtMs, completedAtMs } of executed.toSorted((a, b) => a.startedAtMs - b.startedAtMs)) {
+    executedMs += Math.max(0, completedAtMs - Math.max(startedAtMs, countedToMs));
+    countedToMs = Math.max(countedToMs, completedAtMs);
+  }
+  return Math.round(executedMs);
 }
 
 /** What a crash that interrupted a task comes to: `end` is null while it may go on. Exhausted memory is the work's own doing more often than a crash is, and has a count of its own. */
@@ -60,6 +78,7 @@ export function restartedFields(task: Task, atMs: number, { runId, isAwaited }: 
     deadlineAtMs: task.deadlineAtMs > atMs ? task.deadlineAtMs : atMs + task.deadlineAtMs - task.createdAtMs,
     recoveriesWithoutProgress: 0,
     outOfMemoryWithoutProgress: 0,
+    activeMs: 0,
   };
 }
 
@@ -89,6 +108,7 @@ function isParked({ status, waitingReason }: Task): boolean {
 /** Why a step does not act for a task that is over. */
 export function reasonOfEnd(taskId: string, end: TaskEnd): LonghaulError {
   if (end.status === "canceled") return new LonghaulError("TASK_CANCELED", `Task ${taskId} was canceled: ${end.reason}`);
+  if (end.status === "dead" && end.reason === "active-time") return new LonghaulError("TASK_ACTIVE_TIME", end.failure.message);
   if (end.status === "dead" && end.reason === "deadline") return new LonghaulError("TASK_DEADLINE", end.failure.message);
   return new LonghaulError("TASK_STATE", `Task ${taskId} is ${end.status}; what a step does after that is dropped.`);
 }

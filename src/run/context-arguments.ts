@@ -1,5 +1,6 @@
 import { checkOptionNames, contextOptionNames } from "../agent/option-names.ts";
 import type { Report } from "../agent/problem.ts";
+import { checkWithin } from "../agent/validate-order.ts";
 import { checkDuration, checkEventName, checkFields, checkInteger, type Fields } from "../agent/value-checks.ts";
 import { checkApprovalWithin, checkEffect, checkNeedsApproval, checkNeedsApprovalByName } from "../agent/effect-check.ts";
 import { textLengthMax } from "../base/cut-text.ts";
@@ -7,6 +8,7 @@ import { describeValue } from "../base/describe-value.ts";
 import { LonghaulError } from "../base/error.ts";
 import { isJsonObject } from "../base/json.ts";
 import { ownSignalPrefix } from "./parked.ts";
+import type { WorkerLimits } from "./worker.ts";
 
 // What durable code hands to ctx is checked at the call, before anything of it is numbered or stored. The first thing that is wrong is thrown.
 
@@ -18,11 +20,11 @@ export const priorityMax = 1_000_000;
 export const noteBytesMax = 65_536;
 
 /** @throws {OPTION_INVALID} */
-export function checkStep(name: unknown, body: unknown, options: unknown): void {
+export function checkStep(name: unknown, body: unknown, options: unknown, { activeMsMax }: Pick<WorkerLimits, "activeMsMax">): void {
   checkStepName("ctx.step", name, body);
   const report = refusal(`ctx.step("${String(name)}")`);
   const { timeout, attempts } = checkOptions(report, options, contextOptionNames.step);
-  checkDuration(report, "timeout", timeout);
+  checkWithin(report, "timeout", timeout, { option: "limits.activeTime", ms: activeMsMax });
   checkInteger(report, "attempts", attempts, { min: 1, max: 100 });
 }
 
@@ -32,11 +34,11 @@ export function checkTransaction(name: unknown, body: unknown): void {
 }
 
 /** @throws {OPTION_INVALID} */
-export function checkWaitFor(signal: unknown, options: unknown): void {
+export function checkWaitFor(signal: unknown, options: unknown, { deadlineMs }: Pick<WorkerLimits, "deadlineMs">): void {
   checkName(refusal("ctx.waitFor"), "signal", signal);
   const report = refusal(`ctx.waitFor("${String(signal)}")`);
   if (String(signal).startsWith(ownSignalPrefix)) report("signal", signal, `Use a name that does not begin with "${ownSignalPrefix}", which is Longhaul's own.`);
-  checkDuration(report, "timeout", checkOptions(report, options, contextOptionNames.waitFor)["timeout"]);
+  checkWithin(report, "timeout", checkOptions(report, options, contextOptionNames.waitFor)["timeout"], { option: "limits.deadline", ms: deadlineMs });
 }
 
 /** @throws {OPTION_INVALID} */
@@ -69,7 +71,7 @@ export function checkNote(text: unknown, data: unknown): void {
 }
 
 /** @throws {OPTION_INVALID} */
-export function checkTools(tools: unknown, options: unknown): void {
+export function checkTools(tools: unknown, options: unknown, { deadlineMs }: Pick<WorkerLimits, "deadlineMs">): void {
   const report = refusal("ctx.tools");
   const known = checkFields(report, "tools", tools, "Use an object of AI SDK tools.") ?? {};
   const { effects = {}, needsApproval = {}, approvalWithin } = checkOptions(report, options, contextOptionNames.tools);
@@ -80,6 +82,7 @@ export function checkTools(tools: unknown, options: unknown): void {
   checkNeedsApprovalByName(report, needsApproval, Object.keys(known), `There is no such tool; there are: ${Object.keys(known).join(", ")}.`);
   for (const [name, tool] of Object.entries(known)) checkNeedsApproval(report, `tools.${name}.needsApproval`, (tool as Fields | null)?.["needsApproval"]);
   checkApprovalWithin(report, approvalWithin);
+  checkWithin(report, "approvalWithin", approvalWithin, { option: "limits.deadline", ms: deadlineMs });
 }
 
 function refusal(what: string): Report {

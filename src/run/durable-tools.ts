@@ -6,6 +6,7 @@ import { toJson } from "../base/json.ts";
 import type { ToolCallPart } from "../record/message.ts";
 import type { NeedsApproval } from "../tool/approval.ts";
 import { functionTool } from "../tool/function-tool.ts";
+import { callWatchOf } from "./call-watch.ts";
 import type { RunScope } from "./run-services.ts";
 import { callTool } from "./tool-call.ts";
 
@@ -49,7 +50,7 @@ function durableExecute(scope: RunScope, name: string, own: ForeignTool & { read
       },
       { clock: scope.services.clock, dependency: `tool ${name} of ${scope.worker.name}` },
     );
-    const result = await callTool(scope, `tool/${foreign.toolCallId}`, call, () => Promise.resolve([tool]));
+    const result = await callWatchOf(scope).make(call, () => callTool(scope, `tool/${foreign.toolCallId}`, call, () => Promise.resolve([tool])));
     if (result.isError) throw new LonghaulError("TOOL_FAILED", String(result.value));
     return result.value;
   };

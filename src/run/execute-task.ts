@@ -6,6 +6,7 @@ import type { EngineContext, RunEnd } from "../engine/engine.ts";
 import type { Message } from "../record/message.ts";
 import type { TaskEnd } from "../record/task.ts";
 import type { Write } from "../record/write.ts";
+import { callWatchOf } from "./call-watch.ts";
 import { deadEnd, deadError } from "./dead-error.ts";
 import { runModelLoop } from "./model-loop.ts";
 import { createRunContext } from "./run-context.ts";
@@ -36,7 +37,7 @@ async function parseInput(scope: RunScope): Promise<unknown> {
 
 async function runCode(scope: RunScope, input: unknown): Promise<{ readonly output: unknown; readonly verdict: Verdict | null }> {
   const { spec, name } = scope.worker;
-  const returned: unknown = await spec.run?.(createRunContext(scope), input);
+  const returned: unknown = await Promise.race([callWatchOf(scope).ended, spec.run?.(createRunContext(scope), input)]);
   const output = spec.output === undefined ? returned : await parseOutput(spec.output, returned, name);
   const verdict = await verifyOutput(scope, input, output, []);
   if (verdict?.accepted === false) throw deadError("rejected", `${name}: verify rejected the output: ${verdict.reason}`, verdict.evidence);
@@ -56,7 +57,7 @@ async function verifyOutput(scope: RunScope, input: unknown, output: unknown, tr
   const { verify } = spec;
   if (!verify) return null;
   const value = await scope.engine.step({ kind: "verify", name: "verify" }, (execution) =>
-    runUserStep(scope, execution, { what: `${name}: verify` }, async (signal) => {
+    runUserStep(scope, execution, { what: `${name}: verify`, timeoutMs: scope.worker.limits.verifyTimeoutMs, option: "limits.verifyTimeout" }, async (signal) => {
       const startedMs = clock.monotonicMs();
       const verdict = parseVerdict(name, await verify({
         input,

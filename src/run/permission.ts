@@ -104,7 +104,7 @@ async function noteAnswer(scope: RunScope, name: string, { toolName }: ToolCallP
       event_type: "approval",
       tool_name: toolName,
       result: word === null ? "expired" : word.decision === "allow" ? "allowed" : "denied",
-      reason: word === null ? `nobody allowed it within ${formatDuration(permission.withinMs)}` : word.reason,
+      reason: word === null ? `nobody allowed it within its approvalWithin of ${formatDuration(permission.withinMs)}` : word.reason,
       data: { signal, callId, argumentsHash, ...senderOf(word) },
     });
     return { outcome: { ok: true, value: null }, writes: [record] };

@@ -28,15 +28,15 @@ export class RepeatGuard {
     if (expected.rounds >= loopLimits.blockAt && expected.results !== null) {
       this.#see({ calls: called, results: expected.results });
       await this.#tell(turn, calls, expected, "blocked");
-      const text = `Not made: you asked for ${said(expected)}, and they led to the same result each time that they were made. Do something else, or give your answer with what you have.`;
+      const text = `Not made: you asked for ${describeRounds(expected)}, and they led to the same result each time that they were made. Do something else, or give your answer with what you have.`;
       return calls.map(({ callId, toolName }) => ({ type: "tool-result", callId, toolName, isError: true, value: text }));
     }
     const results = await make();
-    this.#see({ calls: called, results: signatureOf(results.map(({ isError, value }) => ({ isError, value: isError && typeof value === "string" ? withoutIds(value) : value }))) });
+    this.#see({ calls: called, results: resultSignature(results) });
     const repetition = findRepetition(this.#turns);
     if (repetition.rounds < loopLimits.warnAt) return results;
     await this.#tell(turn, calls, repetition, "warned");
-    const note = `You have asked for ${said(repetition)}, with the same result. Do something else, or give your answer with what you have.`;
+    const note = `You have asked for ${describeRounds(repetition)}, with the same result. Do something else, or give your answer with what you have.`;
     return results.map((result) => ({ ...result, value: typeof result.value === "string" ? `${result.value}\n\n${note}` : { result: result.value, note } }));
   }
 
@@ -49,20 +49,25 @@ export class RepeatGuard {
     if (!repetition.isWhole || repetition.rounds !== (what === "warned" ? loopLimits.warnAt : loopLimits.blockAt)) return;
     await this.#scope.engine.step({ kind: "code", name: `t${turn}/looping` }, async (execution) => {
       const data = { tools: calls.map(({ toolName }) => toolName), ...repetition };
-      const record = recordWrite(this.#scope, placeOf(execution), { event_type: "decision", result: "looping", reason: `${what}: it asked for ${said(repetition)}, with the same result`, data });
+      const record = recordWrite(this.#scope, placeOf(execution), { event_type: "decision", result: "looping", reason: `${what}: it asked for ${describeRounds(repetition)}, with the same result`, data });
       return { outcome: { ok: true, value: null }, writes: [record] };
     });
   }
 
   #endOf(calls: readonly ToolCallPart[], repetition: Repetition): string {
     const tools = [...new Set(calls.map(({ toolName }) => toolName))].join(", ");
-    return `${this.#scope.worker.name} is in a loop: it asked for ${said(repetition)}, the last time for ${tools}, and the result was the same each time that they were made. Look at the run with \`longhaul show\`; a clearer instruction, or a tool result that says what to do next, ends most loops.`;
+    return `${this.#scope.worker.name} is in a loop: it asked for ${describeRounds(repetition)}, the last time for ${tools}, and the result was the same each time that they were made. Look at the run with \`longhaul show\`; a clearer instruction, or a tool result that says what to do next, ends most loops.`;
   }
 }
 
 /** The same for the same parts, in whichever order they were made and their fields stand. */
-function signatureOf(parts: readonly Json[]): string {
+export function signatureOf(parts: readonly Json[]): string {
   return hashOf(JSON.stringify(parts.map(canonicalJson).toSorted()));
+}
+
+/** What calls came to. */
+export function resultSignature(results: readonly ToolResultPart[]): string {
+  return signatureOf(results.map(({ isError, value }) => ({ isError, value: isError && typeof value === "string" ? withoutIds(value) : value })));
 }
 
 /** What a failure says may name a request or an instant, which are new each time: long words with digits in them. Short numbers, such as "3 of 12", are what it gets on by. */
@@ -70,6 +75,7 @@ function withoutIds(text: string): string {
   return text.replaceAll(/\b(?=\w*\d)[\w:.+-]{8,}/g, "#");
 }
 
-function said({ rounds, period }: Repetition): string {
+/** "the same calls 3 times in a row". */
+export function describeRounds({ rounds, period }: Repetition): string {
   return period === 1 ? `the same calls ${rounds} times in a row` : `the same round of ${period} turns ${rounds} times`;
 }

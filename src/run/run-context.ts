@@ -2,6 +2,7 @@ import type { RunContext, SignalResult, StepOptions, WaitOptions } from "../agen
 import { parseDuration } from "../base/duration.ts";
 import { type Json, type JsonObject, toJson } from "../base/json.ts";
 import { boundedJson } from "../engine/bounded-json.ts";
+import { callWatchOf } from "./call-watch.ts";
 import { callWorker, publishEvent, sendTask } from "./child-task.ts";
 import { checkCall, checkNote, checkPublish, checkSend, checkStep, checkTools, checkTransaction, checkWaitFor, noteBytesMax } from "./context-arguments.ts";
 import { createDurableModel } from "./durable-model.ts";
@@ -24,14 +25,16 @@ export function createRunContext(scope: RunScope): RunContext {
     now: () => engine.now(),
     random: () => engine.random(),
     step: async (name, body, options = {}) => {
-      checkStep(name, body, options);
+      checkStep(name, body, options, worker.limits);
       return await codeStep(scope, name, body, options);
     },
     sleep: async (duration) => {
+      callWatchOf(scope).noteWait();
       await engine.wait({ name: "sleep", reason: "timer", timeoutMs: parseDuration(duration, "ctx.sleep") });
     },
     waitFor: async (signal, options = {}) => {
-      checkWaitFor(signal, options);
+      checkWaitFor(signal, options, worker.limits);
+      callWatchOf(scope).noteWait();
       return await waitForSignal(scope, signal, options);
     },
     call: async (agent, input, options = {}) => {
@@ -53,7 +56,7 @@ export function createRunContext(scope: RunScope): RunContext {
     },
     model: (reference) => createDurableModel(scope, reference),
     tools: (tools, options = {}) => {
-      checkTools(tools, options);
+      checkTools(tools, options, worker.limits);
       return createDurableTools(scope, tools, options);
     },
     note: async (text, data = {}) => {

@@ -15,6 +15,8 @@ export interface UserStepPlan {
   readonly what: string;
   /** Of one attempt. Default 10 min. */
   readonly timeoutMs?: number;
+  /** What sets it. Default "timeout". */
+  readonly option?: string;
   /** Default 3. */
   readonly attemptsMax?: number;
 }
@@ -28,13 +30,13 @@ const defaultTimeoutMs = 600_000;
 
 /** The body of a step that runs the user's code: tried again when it throws, ended when it hangs. Retries and a failure leave records. */
 export async function runUserStep(scope: RunScope, execution: StepExecution, plan: UserStepPlan, body: (signal: AbortSignal) => Promise<UserStepResult>): Promise<StepEnd> {
-  const { what, timeoutMs = defaultTimeoutMs, attemptsMax = retryDefaults.attemptsMax } = plan;
+  const { what, timeoutMs = defaultTimeoutMs, option = "timeout", attemptsMax = retryDefaults.attemptsMax } = plan;
   const { clock, random } = scope.services;
   const { signal } = execution;
   const place = placeOf(execution);
   const retries = createRetryLog(scope, place);
   const onTimeout = (): Error =>
-    new LonghaulError("STEP_TIMEOUT", `${what} took longer than ${formatDuration(timeoutMs)}. Raise its timeout, or make it smaller.`, { retry: "backoff" });
+    new LonghaulError("STEP_TIMEOUT", `${what} took longer than its ${option} of ${formatDuration(timeoutMs)}. Raise that, or make it smaller.`, { retry: "backoff", details: { limit: option, limitMs: timeoutMs } });
   try {
     const attempts = (): Promise<UserStepResult> => withRetry({ clock, random, signal, attemptsMax, onRetry: retries.onRetry }, () => withDeadline({ clock, timeoutMs, onTimeout, signal }, body));
     const { value, record } = await withHeartbeat(scope, execution, what, attempts);

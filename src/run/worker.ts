@@ -1,5 +1,6 @@
 import { type Duration, parseDuration } from "../base/duration.ts";
 import type { AgentDefinition, AgentSpec, FlowDefinition } from "../agent/agent-definition.ts";
+import { defaultActiveMsMax, defaultDeadlineMs, defaultVerifyTimeoutMs } from "../agent/limit-defaults.ts";
 import type { Schema } from "../base/schema.ts";
 import { defaultModelTimeouts, type ModelTimeouts } from "../model/model.ts";
 
@@ -10,6 +11,8 @@ export interface WorkerLimits {
   readonly toolCallsMax: number;
   readonly outputTokensMax: number;
   readonly modelTimeouts: ModelTimeouts;
+  readonly verifyTimeoutMs: number;
+  readonly activeMsMax: number;
   readonly deadlineMs: number;
   readonly fanOutMax: number;
   readonly verifyAttempts: number;
@@ -39,7 +42,9 @@ export const workerDefaults = {
   turnsMax: 25,
   toolCallsMax: 50,
   outputTokensMax: 4_096,
-  deadlineMs: 7 * 86_400_000,
+  verifyTimeoutMs: defaultVerifyTimeoutMs,
+  activeMsMax: defaultActiveMsMax,
+  deadlineMs: defaultDeadlineMs,
   fanOutMax: 50,
   verifyAttempts: 2,
   perTaskMicroUsd: 1_000_000,
@@ -71,6 +76,8 @@ export function toWorker(definition: AgentDefinition | FlowDefinition, version: 
         betweenChunksMs: toMs(limits.betweenChunksTimeout, `${name}: limits.betweenChunksTimeout`) ?? defaultModelTimeouts.betweenChunksMs,
         totalMs: toMs(limits.modelCallTimeout, `${name}: limits.modelCallTimeout`) ?? defaultModelTimeouts.totalMs,
       },
+      verifyTimeoutMs: toMs(limits.verifyTimeout, `${name}: limits.verifyTimeout`) ?? workerDefaults.verifyTimeoutMs,
+      activeMsMax: toMs(limits.activeTime, `${name}: limits.activeTime`) ?? workerDefaults.activeMsMax,
       deadlineMs: toMs(limits.deadline, `${name}: limits.deadline`) ?? workerDefaults.deadlineMs,
       fanOutMax: limits.fanOutMax ?? workerDefaults.fanOutMax,
       verifyAttempts: spec.verifyAttempts ?? workerDefaults.verifyAttempts,

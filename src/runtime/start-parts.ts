@@ -33,7 +33,7 @@ export async function startParts(parts: TeamParts): Promise<{ readonly running: 
 
 /** What the engine has to know of agents and flows to execute them. */
 export function toEngineAgents(workers: TeamParts["workers"]): readonly EngineAgent[] {
-  return [...workers.values()].map(({ name, version, limits }) => ({ name, version, loopVersion, concurrency: limits.concurrency, queueMax: limits.queueMax }));
+  return [...workers.values()].map(({ name, version, limits }) => ({ name, version, loopVersion, concurrency: limits.concurrency, queueMax: limits.queueMax, activeMsMax: limits.activeMsMax }));
 }
 
 async function startAlone(parts: TeamParts): Promise<Running> {

@@ -77,7 +77,7 @@ async function parseInput<S extends Schema>({ name, inputSchema }: FunctionToolS
 async function callFunction<S extends Schema>(spec: FunctionToolSpec<S>, invocation: Invocation): Promise<ToolResult> {
   const { clock, timeoutMs, options } = invocation;
   const { name } = spec;
-  const timeout = new Error(`Tool ${name} did not end within its timeoutMs of ${formatDuration(timeoutMs)}`);
+  const timeout = new Error(`Tool ${name} did not end within its timeout of ${formatDuration(timeoutMs)}`);
   try {
     return await withDeadline({ clock, timeoutMs, onTimeout: () => timeout, signal: options.signal }, async (signal) => {
       const parsed = await parseInput(spec, invocation.input);
@@ -86,7 +86,7 @@ async function callFunction<S extends Schema>(spec: FunctionToolSpec<S>, invocat
     });
   } catch (error) {
     if (options.signal.aborted) return { ok: false, kind: "canceled", message: `The call of tool ${name} was canceled: ${thrownText(options.signal.reason)}` };
-    if (error === timeout) return { ok: false, kind: "timeout", message: `${timeout.message}. Ask for less at once, or raise its timeout.` };
+    if (error === timeout) return { ok: false, kind: "timeout", message: `${timeout.message}. Ask for less at once, or raise that.` };
     return { ok: false, kind: "failed", message: `Tool ${name} failed: ${thrownText(error)}` };
   }
 }

@@ -34,7 +34,7 @@ export function isGone(connection: McpConnection, error: unknown): boolean {
 export function callFailure({ tool, server }: McpCallName, connection: McpConnection | null, error: unknown): ToolResult {
   const result = (kind: ToolErrorKind, what: string): ToolResult => ({ ok: false, kind, message: `Tool ${tool} of MCP server ${server}: ${what}` });
   const why = thrownText(error);
-  if (error instanceof RequestTimeout) return result("timeout", `${why}. ${outcomeUnknown} Ask for less at once, or raise requestTimeoutMs.`);
+  if (error instanceof RequestTimeout) return result("timeout", `${why}. ${outcomeUnknown} Ask for less at once, or raise requestTimeout.`);
   if (error instanceof ConnectionLost) {
     return error.tooLarge ? tooLarge(tool, "of an unknown size: it was not read to its end") : result("unavailable", `the server went away while it ran: ${why}. ${outcomeUnknown}`);
   }

@@ -166,7 +166,7 @@ export class McpConnection {
     // When the deadline ends before the race begins, nobody else looks at this promise.
     lost.catch(() => undefined);
     this.#inFlight.add(lose);
-    const timeout = new RequestTimeout(`it did not answer within ${formatDuration(timeoutMs)}`);
+    const timeout = new RequestTimeout(`it did not answer within ${formatDuration(timeoutMs)}, its requestTimeout`);
     try {
       return await withDeadline({ clock: this.#options.clock, timeoutMs, onTimeout: () => timeout, signal }, (inner) => Promise.race([body(this.#parts.client, inner), lost]));
     } catch (error) {
@@ -201,7 +201,7 @@ async function connect(sdk: typeof Sdk, options: ConnectionOptions, mode: "auto"
   const client = new sdk.Client({ name: "longhaul", version: "0.1.0" }, { versionNegotiation: { mode } });
   const parts: Parts = { client, transport };
   try {
-    const onTimeout = (): Error => new RequestTimeout(`it did not connect within ${formatDuration(timeoutMs)}`);
+    const onTimeout = (): Error => new RequestTimeout(`it did not connect within ${formatDuration(timeoutMs)}, its connectTimeout`);
     await withDeadline({ clock, timeoutMs, onTimeout, signal }, (inner) => client.connect(transport, { signal: inner, timeout: libraryTimeoutMs }));
   } catch (error) {
     const described = connectError(sdk, spec, parts, error);

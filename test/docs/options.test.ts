@@ -74,10 +74,10 @@ describe("docs/reference/options.md", () => {
   });
 
   it("states the defaults of a worker, every one of them", () => {
-    const { agentConcurrency, flowConcurrency, deadlineMs, perTaskMicroUsd, perDayMicroUsd, progressWithinMs, verifyAttempts, ...counts } = workerDefaults;
+    const { agentConcurrency, flowConcurrency, deadlineMs, activeMsMax, verifyTimeoutMs, perTaskMicroUsd, perDayMicroUsd, progressWithinMs, verifyAttempts, ...counts } = workerDefaults;
 
     expect(defaultOf("limits", "concurrency")).toBe(`${agentConcurrency} for an agent, ${flowConcurrency} for a flow`);
-    expect(defaultOf("limits", "deadline")).toBe(compact(deadlineMs));
+    expect(["deadline", "activeTime", "verifyTimeout"].map((name) => defaultOf("limits", name))).toEqual([deadlineMs, activeMsMax, verifyTimeoutMs].map(compact));
     expect(["firstChunkTimeout", "betweenChunksTimeout", "modelCallTimeout"].map((name) => defaultOf("limits", name))).toEqual(Object.values(defaultModelTimeouts).map((ms) => compact(ms)));
     expect(defaultOf("budget", "perTask")).toBe(formatUsd(perTaskMicroUsd));
     expect(defaultOf("budget", "perDay")).toBe(formatUsd(perDayMicroUsd));
@@ -123,14 +123,16 @@ const tool = (times: { readonly timeout?: number; readonly approvalWithin?: numb
 /** How a value of an option gets into a definition. */
 const setters: Readonly<Record<string, (value: number) => object>> = {
   ...Object.fromEntries(Object.keys(optionNames.limits).map((name) => [name, (value: number) => ({ limits: { [name]: value } })])),
-  firstChunkTimeout: (value) => ({ limits: { firstChunkTimeout: value, modelCallTimeout: "1d" } }),
-  betweenChunksTimeout: (value) => ({ limits: { betweenChunksTimeout: value, modelCallTimeout: "1d" } }),
-  modelCallTimeout: (value) => ({ limits: { firstChunkTimeout: "1s", betweenChunksTimeout: "1s", modelCallTimeout: value } }),
+  firstChunkTimeout: (value) => ({ limits: { firstChunkTimeout: value, modelCallTimeout: "1d", activeTime: "1d" } }),
+  betweenChunksTimeout: (value) => ({ limits: { betweenChunksTimeout: value, modelCallTimeout: "1d", activeTime: "1d" } }),
+  modelCallTimeout: (value) => ({ limits: { firstChunkTimeout: "1s", betweenChunksTimeout: "1s", modelCallTimeout: value, activeTime: "1d" } }),
+  verifyTimeout: (value) => ({ limits: { verifyTimeout: value, activeTime: "1d" } }),
+  activeTime: (value) => ({ limits: { activeTime: value, deadline: "30d" } }),
   progressWithin: (value) => ({ expect: { progressWithin: value } }),
   verifyAttempts: (value) => ({ verifyAttempts: value }),
   temperature: (value) => ({ temperature: value }),
-  timeout: (value) => ({ tools: [tool({ timeout: value })] }),
-  approvalWithin: (value) => ({ tools: [tool({ approvalWithin: value })] }),
+  timeout: (value) => ({ limits: { activeTime: "1d" }, tools: [tool({ timeout: value })] }),
+  approvalWithin: (value) => ({ limits: { deadline: "365d" }, tools: [tool({ approvalWithin: value })] }),
   every: (value) => ({ triggers: [every(value)] }),
 };
 

@@ -43,7 +43,7 @@ test("a step that hangs is ended at its timeout and tried again", async () => {
   });
 
   expect(await run()).toMatchObject({ status: "done", output: { value: "at last", seconds: 30 } });
-  expect((await team.records({ eventTypes: ["retry"] }))[0]).toMatchObject({ reason: 'ctx.step("hang") took longer than 30 s. Raise its timeout, or make it smaller.', data: { code: "STEP_TIMEOUT" } });
+  expect((await team.records({ eventTypes: ["retry"] }))[0]).toMatchObject({ reason: 'ctx.step("hang") took longer than its timeout of 30 s. Raise that, or make it smaller.', data: { code: "STEP_TIMEOUT" } });
   await team.close();
 });
 

@@ -200,5 +200,5 @@ test("a once call that runs into its timeout may have happened: a human decides"
 
   expect(await team.task(taskId)).toMatchObject({ status: "waiting", waitingReason: "unknown-effect" });
   const [asked] = await team.records({ eventTypes: ["approval"] });
-  expect(asked?.reason).toContain("Tool send did not end within its timeoutMs of 10 s");
+  expect(asked?.reason).toContain("Tool send did not end within its timeout of 10 s");
 });

@@ -76,9 +76,9 @@ test("the time limits of an agent's model calls are its own", async () => {
 });
 
 test("the model calls of durable code obey its time limits, and say which option raises them", async () => {
-  const whole = defineAgent({ name: "whole", limits: thinking, run: async (ctx) => (await generateText({ model: ctx.model("anthropic/test"), prompt: "Think.", maxRetries: 0 })).text });
+  const whole = defineAgent({ name: "whole", limits: { ...thinking, activeTime: "3h" }, run: async (ctx) => (await generateText({ model: ctx.model("anthropic/test"), prompt: "Think.", maxRetries: 0 })).text });
   const silent = new MockLanguageModelV4({ provider: "mock", modelId: "silent", doStream: () => new Promise(() => undefined) });
-  const streamed = defineAgent({ name: "streamed", limits: thinking, run: async (ctx) => streamText({ model: ctx.model(silent), prompt: "Think.", maxRetries: 0 }).text });
+  const streamed = defineAgent({ name: "streamed", limits: { ...thinking, activeTime: "3h" }, run: async (ctx) => streamText({ model: ctx.model(silent), prompt: "Think.", maxRetries: 0 }).text });
   const team = await testTeam(defineTeam({ name: "t", agents: [whole, streamed] }), { models: { "anthropic/test": scriptedModel({ hang: true }) } });
   await team.submit("whole", undefined);
   await team.submit("streamed", undefined);

@@ -27,7 +27,7 @@ test("a verify that fails for a moment is asked again, and its retries leave rec
 test("a verify that hangs ends at its time limit instead of holding the run for ever", async () => {
   const { team, run } = await open(() => new Promise(() => {}));
 
-  expect(await run()).toMatchObject({ status: "dead", reason: "failed", failure: { code: "STEP_TIMEOUT", message: expect.stringContaining("writer: verify took longer than 10 min") } });
+  expect(await run()).toMatchObject({ status: "dead", reason: "failed", failure: { code: "STEP_TIMEOUT", message: expect.stringContaining("writer: verify took longer than its limits.verifyTimeout of 10 min") } });
   await team.close();
 });
 

@@ -12,7 +12,7 @@ test("a machine that slept for eight hours in a step does not find its agent sta
   const clock = new VirtualClock();
   let sleptMs = 0;
   const told: string[] = [];
-  const busy = defineAgent({ name: "busy", run: (ctx) => ctx.step("long", () => new Promise(() => undefined), { timeout: "2d", attempts: 1 }), expect: { progressWithin: "1d" } });
+  const busy = defineAgent({ name: "busy", limits: { activeTime: "3d" }, run: (ctx) => ctx.step("long", () => new Promise(() => undefined), { timeout: "2d", attempts: 1 }), expect: { progressWithin: "1d" } });
   const team = await openLiveTeam({
     team: defineTeam({ name: "t", agents: [busy] }),
     dataDirectory: null,

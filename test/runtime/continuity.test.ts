@@ -5,7 +5,7 @@ import { expect, it } from "vitest";
 import { openDiskTeam, temporaryDirectory } from "../fixture/disk-team.ts";
 
 it("takes a step that may take two hours for one that works, and ends it when they are over", async () => {
-  const slow = defineAgent({ name: "slow", run: (ctx) => ctx.step("crunch", () => new Promise<never>(() => undefined), { timeout: "2h", attempts: 1 }) });
+  const slow = defineAgent({ name: "slow", limits: { activeTime: "6h" }, run: (ctx) => ctx.step("crunch", () => new Promise<never>(() => undefined), { timeout: "2h", attempts: 1 }) });
   const team = await testTeam(defineTeam({ name: "t", agents: [slow] }));
   const taskId = await team.submit(slow, undefined);
 
@@ -21,7 +21,7 @@ it("takes a step that may take two hours for one that works, and ends it when th
 
 it("takes a long step that a crash interrupted and that is made again for one that works", async () => {
   const directory = temporaryDirectory();
-  const slow = defineAgent({ name: "slow", run: (ctx) => ctx.step("crunch", () => new Promise<never>(() => undefined), { timeout: "2h", attempts: 1 }) });
+  const slow = defineAgent({ name: "slow", limits: { activeTime: "6h" }, run: (ctx) => ctx.step("crunch", () => new Promise<never>(() => undefined), { timeout: "2h", attempts: 1 }) });
   const before = await openDiskTeam(defineTeam({ name: "t", agents: [slow] }), { directory: join(directory.path, "data") });
   await before.submit("slow", null);
   await before.advance(40 * 60_000);

@@ -22,6 +22,8 @@ export interface ActivationHostOptions {
   readonly told: ToldSteps;
   readonly facts: FactStore;
   readonly codeVersion: string;
+  /** How long the task has executed by now. */
+  readonly activeMs: () => number;
   /** True when the run is on its way back to Restate: what its steps come to from now on is not for its journal. */
   readonly isGivenBack: () => boolean;
   /** Told of each completed step, in the order in which code is to be told. */
@@ -69,8 +71,8 @@ export class ActivationHost implements RunHost {
 
   constructor(options: ActivationHostOptions) {
     this.#options = options;
-    const { context, scope, told } = options;
-    this.#leaving = { writer: scope.writer, ids: scope, told };
+    const { context, scope, told, activeMs } = options;
+    this.#leaving = { writer: scope.writer, ids: scope, told, activeMs };
     this.#isReplaying = isReplaying(context);
   }
 

@@ -57,12 +57,13 @@ export class LiveActivation {
     const told = toldBefore(begun);
     this.#execution = new RunExecution({
       loaded: begun, execute, clock, limits,
-      host: (abort) => {
+      activeMsMax: agent.activeMsMax ?? limits.activeMsMax,
+      host: (abort, activeMs) => {
         this.#host = new ActivationHost({
           context: options.context, told, facts,
           scope: this.#scopeOf(options, abort.signal),
           startedAtMs: begun.startedAtMs,
-          codeVersion: codeVersionOf(agent),
+          codeVersion: codeVersionOf(agent), activeMs,
           isGivenBack: () => this.#isGivenBack,
           onCompleted: (step) => this.#execution.addCompletion(step),
           onLost: (error) => this.#giveBack(error),
@@ -102,11 +103,12 @@ export class LiveActivation {
     }
   }
 
-  /** Restate took the run out of memory: another attempt goes on with it. */
-  letGo(): void {
+  /** Restate took the run out of memory: another attempt goes on with it. Tells how long its task has executed by now. */
+  letGo(): number {
     this.#isOver = true;
     this.#execution.detach();
     this.#leave();
+    return this.#execution.activeMs();
   }
 
   drain(): void {

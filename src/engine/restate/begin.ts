@@ -4,12 +4,12 @@ import type { EngineAgent } from "../engine.ts";
 import { numbersOf } from "../journaled-step.ts";
 import type { LoadedRun } from "../run-host.ts";
 import { unreadable } from "../stuck-run.ts";
-import { computeRecovered, isSuspect } from "../task-rules.ts";
+import { computeRecovered, executedMsSince, isSuspect } from "../task-rules.ts";
 import { AttemptLost } from "./attempt-lost.ts";
 import type { Change } from "./change.ts";
 import type { Activation } from "./claim.ts";
 import { ToldSteps } from "./facts.ts";
-import { listJournal, listSeed } from "./journal.ts";
+import { listJournal, listSeed, listSteps } from "./journal.ts";
 import { currentTask, type AttemptIds } from "./run-exits.ts";
 import { countRecovery, getRunToBegin } from "./runs.ts";
 import { lockTaskOfRun, saveTasks, type StoredTask } from "./tasks.ts";
@@ -118,6 +118,9 @@ async function begunAgain(change: Change, task: StoredTask, attempt: AttemptFiel
     return null;
   }
   // It kept its slot, so nobody is asked for it; the store and the observer are told as of any recovery.
-  const queued = await moveTask(change, counted, { status: "queued" });
+  const executedMs = executedMsSince(task.runId === null ? [] : await listSteps(change.db, task.runId), task.statusSinceMs);
+  // An attempt that Restate took out of memory has counted its own time: what was executed before it is not counted twice.
+  const activeMs = task.attempt === 1 ? task.activeMs + executedMs : Math.max(task.activeMs, executedMs);
+  const queued = await moveTask(change, counted, { status: "queued", activeMs });
   return await moveTask(change, queued, { status: "running", ...attempt, suspended: isSuspect(queued, change.limits) });
 }

@@ -35,8 +35,8 @@ export class LiveActivations {
     }
   }
 
-  letGo(runId: string): void {
-    this.#live.get(runId)?.letGo();
+  letGo(runId: string): number | null {
+    return this.#live.get(runId)?.letGo() ?? null;
   }
 
   /** The task of a run is over. */

@@ -200,8 +200,8 @@ class RestateWorker implements RestateEngine, RestateHandler {
   async suspended(invocationId: string): Promise<void> {
     const attempt = this.#attemptOf(invocationId);
     if (attempt === null) return;
-    this.#live.letGo(attempt.runId);
-    await this.#note((change) => markSuspended(change.db, attempt));
+    const activeMs = this.#live.letGo(attempt.runId);
+    await this.#note((change) => markSuspended(change.db, attempt, activeMs));
   }
 
   async mismatched(invocationId: string): Promise<void> {

@@ -29,6 +29,8 @@ export interface Leaving {
   readonly ids: AttemptIds;
   /** What code was told and is not stored yet: it is stored in the same transaction. */
   readonly told: ToldSteps;
+  /** How long its task has executed by now. */
+  readonly activeMs: () => number;
 }
 
 /** The ways in which a run leaves memory. Each is one transaction that resolves to true, or to false when the run has to go on instead. Rejects when another attempt of it was begun. */
@@ -38,7 +40,7 @@ export async function suspendRun(leaving: Leaving, reason: WaitingReason, delive
   return await exit(leaving, async (change, task) => {
     if (await hasUntold(change.db, { run: leaving.ids.runSerial, activation: leaving.ids.activation }, leaving.told.keys)) return false;
     if (leaving.told.count > deliveredCount) return false;
-    await moveTask(change, task, { status: "waiting", waitingReason: reason });
+    await moveTask(change, task, { status: "waiting", waitingReason: reason, activeMs: leaving.activeMs() });
     return true;
   });
 }
@@ -48,7 +50,7 @@ export async function parkRun(leaving: Leaving, codeVersion: string, error: Erro
   const failure = toFailure(error);
   return await exit(leaving, async (change, task) => {
     await markParked(change.db, leaving.ids.runId, codeVersion, failure);
-    await moveTask(change, task, { status: "waiting", waitingReason: "code-mismatch" }, { failure });
+    await moveTask(change, task, { status: "waiting", waitingReason: "code-mismatch", activeMs: leaving.activeMs() }, { failure });
     return true;
   });
 }
@@ -56,7 +58,7 @@ export async function parkRun(leaving: Leaving, codeVersion: string, error: Erro
 /** The process stops: the run goes on elsewhere or later, and nothing is counted against it. */
 export async function releaseRun(leaving: Leaving): Promise<boolean> {
   return await exit(leaving, async (change, task) => {
-    await moveTask(change, task, { status: "queued" });
+    await moveTask(change, task, { status: "queued", activeMs: leaving.activeMs() });
     return true;
   });
 }

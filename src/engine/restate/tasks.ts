@@ -67,10 +67,10 @@ export async function insertTask(db: PostgresSession, task: NewTask, createdAtMs
 const updateTasks = `UPDATE lh_task SET status = new.status, waiting_reason = new.waiting_reason, deadline_at_ms = new.deadline_at_ms, started_at_ms = new.started_at_ms, ended_at_ms = new.ended_at_ms,
     status_since_ms = new.status_since_ms, open_since_ms = new.open_since_ms, run_id = new.run_id, parent_run_id = new.parent_run_id, recoveries = new.recoveries,
     recoveries_without_progress = new.recoveries_without_progress, out_of_memory_without_progress = new.out_of_memory_without_progress, activation = new.activation, attempt = new.attempt,
-    suspended = new.suspended, claim = new.claim, code_version = new.code_version, ended_as = new.ended_as
+    suspended = new.suspended, claim = new.claim, code_version = new.code_version, active_ms = new.active_ms, ended_as = new.ended_as
   FROM json_to_recordset($1::json) AS new (serial bigint, status text, waiting_reason text, deadline_at_ms bigint, started_at_ms bigint, ended_at_ms bigint, status_since_ms bigint, open_since_ms bigint,
     run_id text, parent_run_id text, recoveries integer, recoveries_without_progress integer, out_of_memory_without_progress integer, activation integer, attempt integer, suspended boolean, claim text,
-    code_version text, ended_as text)
+    code_version text, active_ms bigint, ended_as text)
   WHERE lh_task.serial = new.serial`;
 
 /** Writes what can change of tasks. */
@@ -80,7 +80,7 @@ export async function saveTasks(db: PostgresSession, tasks: readonly StoredTask[
     serial: task.serial, status: task.status, waiting_reason: task.waitingReason, deadline_at_ms: task.deadlineAtMs, started_at_ms: task.startedAtMs, ended_at_ms: task.endedAtMs,
     status_since_ms: task.statusSinceMs, open_since_ms: task.openSinceMs, run_id: task.runId, parent_run_id: task.parentRunId, recoveries: task.recoveries,
     recoveries_without_progress: task.recoveriesWithoutProgress, out_of_memory_without_progress: task.outOfMemoryWithoutProgress, activation: task.activation, attempt: task.attempt,
-    suspended: task.suspended, claim: task.claim, code_version: task.codeVersion, ended_as: task.end === null ? null : (ends[index] ?? null),
+    suspended: task.suspended, claim: task.claim, code_version: task.codeVersion, active_ms: task.activeMs, ended_as: task.end === null ? null : (ends[index] ?? null),
   }));
   await db.run(updateTasks, toRecordset(rows));
 }
@@ -129,9 +129,9 @@ export async function lockReady(db: PostgresSession, agent: string, atMs: number
   );
 }
 
-/** Restate took this attempt out of memory. */
-export async function markSuspended(db: PostgresSession, { runId, activation, attempt }: { readonly runId: string; readonly activation: number; readonly attempt: number }): Promise<void> {
-  await db.run("UPDATE lh_task SET suspended = true WHERE run_id = $1 AND activation = $2 AND attempt = $3 AND status = 'running'", runId, activation, attempt);
+/** Restate took this attempt out of memory; null when it is not known how long its task has executed. */
+export async function markSuspended(db: PostgresSession, { runId, activation, attempt }: { readonly runId: string; readonly activation: number; readonly attempt: number }, activeMs: number | null): Promise<void> {
+  await db.run("UPDATE lh_task SET suspended = true, active_ms = coalesce($4, active_ms) WHERE run_id = $1 AND activation = $2 AND attempt = $3 AND status = 'running'", runId, activation, attempt, activeMs);
 }
 
 /** These are given back to Restate by a process that does not reach PostgreSQL: no crash interrupted them, whichever attempt it has. */
@@ -200,7 +200,7 @@ export async function nextTaskInstantMs(db: PostgresSession, afterMs: number): P
 
 /** The task as the port shows it. */
 export function toTask(stored: StoredTask): Task {
-  const { recoveriesWithoutProgress: _, outOfMemoryWithoutProgress: __, serial: ___, activation: ____, attempt: _____, suspended: ______, claim: _______, codeVersion: ________, ...task } = stored;
+  const { recoveriesWithoutProgress: _, outOfMemoryWithoutProgress: __, serial: ___, activation: ____, attempt: _____, suspended: ______, claim: _______, codeVersion: ________, activeMs: _________, ...task } = stored;
   return task;
 }
 
@@ -248,6 +248,7 @@ function taskFromRow(row: PostgresRow, input: Json, end: Json): StoredTask {
     suspended: row["suspended"] === true,
     claim: textOrNull(row["claim"]),
     codeVersion: textOrNull(row["code_version"]),
+    activeMs: Number(row["active_ms"]),
     end: end as unknown as TaskEnd | null,
   };
 }

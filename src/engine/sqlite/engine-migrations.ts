@@ -18,7 +18,7 @@ export const engineMigrations: readonly Migration[] = [
         deadline_at_ms INTEGER NOT NULL, depth INTEGER NOT NULL, source TEXT NOT NULL, status TEXT NOT NULL, waiting_reason TEXT,
         created_at_ms INTEGER NOT NULL, started_at_ms INTEGER, ended_at_ms INTEGER, status_since_ms INTEGER NOT NULL, open_since_ms INTEGER NOT NULL,
         run_id TEXT, parent_run_id TEXT,
-        recoveries INTEGER NOT NULL, recoveries_without_progress INTEGER NOT NULL, out_of_memory_without_progress INTEGER NOT NULL, input TEXT NOT NULL, end TEXT
+        recoveries INTEGER NOT NULL, recoveries_without_progress INTEGER NOT NULL, out_of_memory_without_progress INTEGER NOT NULL, active_ms INTEGER NOT NULL, input TEXT NOT NULL, end TEXT
       ) STRICT;
       CREATE INDEX lh_task_queue ON lh_task (agent, (run_id IS NOT NULL) DESC, priority DESC, created_at_ms) WHERE status = 'queued';
       CREATE INDEX lh_task_not_before ON lh_task (status, not_before_at_ms) WHERE status = 'queued' AND not_before_at_ms > 0;

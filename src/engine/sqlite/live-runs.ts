@@ -18,6 +18,7 @@ export interface LiveRunsOptions {
   readonly limits: EngineLimits;
   readonly dispatcher: Dispatcher;
   readonly queueMax: (agent: string) => number;
+  readonly activeMsMax: (agent: string) => number;
   readonly onFault: (error: unknown) => void;
 }
 
@@ -61,7 +62,7 @@ export class LiveRuns {
   }
 
   launch(claimed: ClaimedRun): void {
-    const { writer, clock, limits, queueMax, dispatcher, onFault } = this.#options;
+    const { writer, clock, limits, queueMax, activeMsMax, dispatcher, onFault } = this.#options;
     assert(this.#execute !== null, "a run was claimed before the engine ran");
     const lose = (error: unknown): void => {
       this.#remove(claimed.runId);
@@ -70,7 +71,8 @@ export class LiveRuns {
     const execution = new RunExecution({
       loaded: claimed, clock, limits,
       execute: this.#execute,
-      host: (abort) => createSqliteRunHost({ claimed, writer, clock, limits, queueMax, abort, lose }),
+      activeMsMax: activeMsMax(claimed.task.agent),
+      host: (abort, activeMs) => createSqliteRunHost({ claimed, writer, clock, limits, queueMax, abort, activeMs, lose }),
     });
     const { agent, recoveriesWithoutProgress } = claimed.task;
     this.#runs.set(claimed.runId, { execution, agent, wasInterrupted: recoveriesWithoutProgress > 0 });

@@ -12,8 +12,9 @@ import type { Operation, Performed } from "../operation.ts";
 import { selfWait } from "../refusal.ts";
 import { noteDue, type Change } from "./change.ts";
 import { fileRetryMs, isFileFailure } from "../../db/file-failure.ts";
-import { appendStepWhileRunning, type RunIds } from "./journal.ts";
+import { appendStepWhileRunning } from "./journal.ts";
 import { readOwner } from "./owner-state.ts";
+import type { LeavingRun } from "./run-exits.ts";
 import { startTask } from "./start-task.ts";
 import { getTask, getTaskOfRun, isRunning } from "./tasks.ts";
 import { noteCompleted } from "./transition.ts";
@@ -22,7 +23,7 @@ import { insertWait, takeSignal, type StoredWait } from "./waits.ts";
 import { isFenced, isFinal, type Writer } from "./writer.ts";
 
 /** What performing the steps of one run takes. */
-export interface PerformScope extends RunIds {
+export interface PerformScope extends LeavingRun {
   readonly writer: Writer;
   readonly clock: Clock;
   readonly limits: EngineLimits;

@@ -1,8 +1,8 @@
 import type { EngineAgent, RecoveryReport } from "../engine.ts";
 import type { Change } from "./change.ts";
 import { codeVersionOf } from "../code-version.ts";
-import { computeRecovered } from "../task-rules.ts";
-import { countRecovery } from "./journal.ts";
+import { computeRecovered, executedMsSince } from "../task-rules.ts";
+import { countRecovery, listSteps } from "./journal.ts";
 import { getTask, listInterrupted, listParkedByOtherVersion, type StoredTask } from "./tasks.ts";
 import { endTask, moveTask } from "./transition.ts";
 import type { Writer } from "./writer.ts";
@@ -45,7 +45,7 @@ function recoverBatch(change: Change, ranOutOfMemory: boolean): RecoveryReport {
 function recoverTask(change: Change, task: StoredTask, ranOutOfMemory: boolean): boolean {
   const { counted, end } = computeRecovered(task, change.limits, ranOutOfMemory);
   if (task.runId !== null) countRecovery(change.db, task.runId);
-  if (end === null) moveTask(change, counted, { status: "queued" });
+  if (end === null) moveTask(change, counted, { status: "queued", activeMs: task.activeMs + executedMsSince(task.runId === null ? [] : listSteps(change.db, task.runId), task.statusSinceMs) });
   else endTask(change, counted, end);
   return end === null;
 }

@@ -10,39 +10,44 @@ import { getTask, toTask, type StoredTask } from "./tasks.ts";
 import { endTask, moveTask } from "./transition.ts";
 import { isFinal, type Writer } from "./writer.ts";
 
+/** A run that leaves its slot, with how long its task has executed by now. */
+export interface LeavingRun extends RunIds {
+  readonly activeMs: () => number;
+}
+
 /** The ways in which a run leaves memory. Each is one commit that resolves to true, or to false when the run has to go on instead. */
 
 /** The run waits. Refused while something is journaled that was not delivered. */
-export async function suspendRun(writer: Writer, ids: RunIds, reason: WaitingReason, deliveredCount: number): Promise<boolean> {
+export async function suspendRun(writer: Writer, ids: LeavingRun, reason: WaitingReason, deliveredCount: number): Promise<boolean> {
   return await writer.persist((change) => {
     const task = currentTask(change, ids);
     if (task === null) return true;
     if (countSteps(change.db, ids.runSerial) > deliveredCount) return false;
-    moveTask(change, task, { status: "waiting", waitingReason: reason });
+    moveTask(change, task, { status: "waiting", waitingReason: reason, activeMs: ids.activeMs() });
     change.effects.left.push({ runId: ids.runId, how: "suspended" });
     return true;
   });
 }
 
 /** The code does not fit the journal: the task waits for a decision, or for another version. */
-export async function parkRun(writer: Writer, ids: RunIds, codeVersion: string, error: Error): Promise<boolean> {
+export async function parkRun(writer: Writer, ids: LeavingRun, codeVersion: string, error: Error): Promise<boolean> {
   return await writer.persist((change) => {
     const task = currentTask(change, ids);
     if (task === null) return true;
     const failure = toFailure(error);
     markParked(change.db, ids.runId, codeVersion, failure);
-    moveTask(change, task, { status: "waiting", waitingReason: "code-mismatch" }, { failure });
+    moveTask(change, task, { status: "waiting", waitingReason: "code-mismatch", activeMs: ids.activeMs() }, { failure });
     change.effects.left.push({ runId: ids.runId, how: "parked" });
     return true;
   });
 }
 
 /** The engine stops: the run goes on later, and nothing is counted against it. */
-export async function releaseRun(writer: Writer, ids: RunIds): Promise<boolean> {
+export async function releaseRun(writer: Writer, ids: LeavingRun): Promise<boolean> {
   return await writer.persist((change) => {
     const task = currentTask(change, ids);
     if (task === null) return true;
-    moveTask(change, task, { status: "queued" });
+    moveTask(change, task, { status: "queued", activeMs: ids.activeMs() });
     change.effects.left.push({ runId: ids.runId, how: "released" });
     return true;
   });

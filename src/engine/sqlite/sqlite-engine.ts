@@ -82,7 +82,7 @@ class SqliteEngine implements Engine {
     });
     this.#dispatcher = new Dispatcher({ clock, writer: this.#writer, newId: ids, onFault });
     this.#alarm = new Alarm({ clock, writer: this.#writer, onDue: () => this.#dispatcher.pokeAll(), onFault });
-    this.#live = new LiveRuns({ writer: this.#writer, clock, limits, onFault, dispatcher: this.#dispatcher, queueMax: (agent) => this.#dispatcher.agent(agent)?.queueMax ?? limits.queueUnknownAgentMax });
+    this.#live = new LiveRuns({ writer: this.#writer, clock, limits, onFault, dispatcher: this.#dispatcher, queueMax: (agent) => this.#dispatcher.agent(agent)?.queueMax ?? limits.queueUnknownAgentMax, activeMsMax: (agent) => this.#dispatcher.agent(agent)?.activeMsMax ?? limits.activeMsMax });
     options.ownership?.keep(commit, (error) => this.#fence(error));
   }
 

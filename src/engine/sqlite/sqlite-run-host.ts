@@ -15,14 +15,15 @@ export interface SqliteRunHostOptions {
   readonly limits: EngineLimits;
   readonly queueMax: (agent: string) => number;
   readonly abort: Pick<LazyAbort, "signal">;
+  readonly activeMs: () => number;
   readonly lose: (error: unknown) => void;
 }
 
 /** What one run does in the data file. */
-export function createSqliteRunHost({ claimed, writer, clock, limits, queueMax, abort, lose }: SqliteRunHostOptions): RunHost {
+export function createSqliteRunHost({ claimed, writer, clock, limits, queueMax, abort, activeMs, lose }: SqliteRunHostOptions): RunHost {
   const { task, runId, runSerial, waits, codeVersion } = claimed;
   const scope: PerformScope = {
-    writer, clock, limits, queueMax, abort, runId, runSerial,
+    writer, clock, limits, queueMax, abort, activeMs, runId, runSerial,
     keyRunId: claimed.keyRunId, taskId: task.id, taskSerial: task.serial,
     recoveriesWithoutProgress: task.recoveriesWithoutProgress, begunAtMs: claimed.begunAtMs, attempt: 1 + claimed.recoveries,
   };

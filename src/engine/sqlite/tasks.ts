@@ -18,7 +18,7 @@ const limitOf = "LIMIT 0 + ?";
 /** In the order in which `taskFromRow` takes them. */
 const taskColumns = [
   "id", "agent", "input", "key", "priority", "not_before_at_ms", "deadline_at_ms", "depth", "source", "status", "waiting_reason", "created_at_ms", "started_at_ms", "ended_at_ms",
-  "status_since_ms", "open_since_ms", "run_id", "parent_run_id", "recoveries", "recoveries_without_progress", "out_of_memory_without_progress", "serial", "end",
+  "status_since_ms", "open_since_ms", "run_id", "parent_run_id", "recoveries", "recoveries_without_progress", "out_of_memory_without_progress", "active_ms", "serial", "end",
 ];
 const selectTask = `SELECT ${taskColumns.map((column) => `lh_task.${column}`).join(", ")}`;
 
@@ -53,19 +53,19 @@ export function getTaskOfRunSerial(db: SqliteDatabase, run: number): StoredTask 
 export function insertTask(db: SqliteDatabase, task: NewTask, createdAtMs: number, parentRunId: string | null): StoredTask {
   const { lastId } = db.run(
     `INSERT INTO lh_task (id, agent, input, key, priority, not_before_at_ms, deadline_at_ms, depth, source, status, created_at_ms, status_since_ms,
-       open_since_ms, parent_run_id, recoveries, recoveries_without_progress, out_of_memory_without_progress) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, 0, 0, 0)`,
+       open_since_ms, parent_run_id, recoveries, recoveries_without_progress, out_of_memory_without_progress, active_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, 0, 0, 0, 0)`,
     task.id, task.agent, storeJson(db, JSON.stringify(task.input)), task.key, task.priority, task.notBeforeAtMs, task.deadlineAtMs, task.depth, task.source, createdAtMs, createdAtMs, createdAtMs, parentRunId,
   );
   return {
     id: task.id, agent: task.agent, input: task.input, key: task.key, priority: task.priority, notBeforeAtMs: task.notBeforeAtMs, deadlineAtMs: task.deadlineAtMs,
     depth: task.depth, source: task.source, status: "queued", waitingReason: null, createdAtMs, startedAtMs: null, endedAtMs: null, statusSinceMs: createdAtMs,
     openSinceMs: createdAtMs, runId: null, parentRunId,
-    recoveries: 0, recoveriesWithoutProgress: 0, outOfMemoryWithoutProgress: 0, end: null, serial: lastId,
+    recoveries: 0, recoveriesWithoutProgress: 0, outOfMemoryWithoutProgress: 0, activeMs: 0, end: null, serial: lastId,
   };
 }
 
 const movingColumns =
-  "status = ?, waiting_reason = ?, started_at_ms = ?, status_since_ms = ?, open_since_ms = ?, run_id = ?, recoveries = ?, recoveries_without_progress = ?, out_of_memory_without_progress = ?";
+  "status = ?, waiting_reason = ?, started_at_ms = ?, status_since_ms = ?, open_since_ms = ?, run_id = ?, recoveries = ?, recoveries_without_progress = ?, out_of_memory_without_progress = ?, active_ms = ?";
 /** A column that is named is written into its indexes again, changed or not: what rarely changes is named only then. */
 const updateMoved = `UPDATE lh_task SET ${movingColumns} WHERE serial = ?`;
 const updateAll = `UPDATE lh_task SET ${movingColumns}, deadline_at_ms = ?, ended_at_ms = ?, parent_run_id = ?, end = ? WHERE serial = ?`;
@@ -74,6 +74,7 @@ const updateAll = `UPDATE lh_task SET ${movingColumns}, deadline_at_ms = ?, ende
 export function saveTask(db: SqliteDatabase, before: StoredTask, task: StoredTask): void {
   const moving = [
     task.status, task.waitingReason, task.startedAtMs, task.statusSinceMs, task.openSinceMs, task.runId, task.recoveries, task.recoveriesWithoutProgress, task.outOfMemoryWithoutProgress,
+    task.activeMs,
   ] as const;
   if (before.end === task.end && before.endedAtMs === task.endedAtMs && before.deadlineAtMs === task.deadlineAtMs && before.parentRunId === task.parentRunId) {
     db.run(updateMoved, ...moving, task.serial);
@@ -172,7 +173,7 @@ export function toTask(stored: StoredTask): Task {
 function taskFromRow(db: SqliteDatabase, row: Values): StoredTask {
   const [
     id, agent, input, key, priority, notBeforeAtMs, deadlineAtMs, depth, source, status, waitingReason, createdAtMs, startedAtMs, endedAtMs,
-    statusSinceMs, openSinceMs, runId, parentRunId, recoveries, recoveriesWithoutProgress, outOfMemoryWithoutProgress, serial, end,
+    statusSinceMs, openSinceMs, runId, parentRunId, recoveries, recoveriesWithoutProgress, outOfMemoryWithoutProgress, activeMs, serial, end,
   ] = row;
   return {
     id: String(id),
@@ -196,6 +197,7 @@ function taskFromRow(db: SqliteDatabase, row: Values): StoredTask {
     recoveries: Number(recoveries),
     recoveriesWithoutProgress: Number(recoveriesWithoutProgress),
     outOfMemoryWithoutProgress: Number(outOfMemoryWithoutProgress),
+    activeMs: Number(activeMs),
     serial: Number(serial),
     end: typeof end === "string" ? (loadJson(db, end) as unknown as TaskEnd) : null,
   };
