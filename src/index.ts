@@ -11,7 +11,7 @@ export { fromAgent } from "./agent/from-agent.ts";
 export { cron, every, type Firing, on, poll, type Trigger } from "./agent/trigger-definition.ts";
 
 // values
-export { endpoint, type EndpointDefinition, type ModelReference } from "./agent/model-reference.ts";
+export { endpoint, type EndpointDefinition, fallback, type FallbackDefinition, type ModelChoice, type ModelReference } from "./agent/model-reference.ts";
 export { secret, type SecretReference } from "./agent/secret.ts";
 export { type Money, usd } from "./base/money.ts";
 export type { Duration } from "./base/duration.ts";

@@ -4,7 +4,7 @@ import type { Money } from "../base/money.ts";
 import type { InputOf, OutputOf, Schema } from "../base/schema.ts";
 import type { Message } from "../record/message.ts";
 import type { Callable, RunContext } from "./context.ts";
-import type { ModelReference } from "./model-reference.ts";
+import type { ModelChoice } from "./model-reference.ts";
 import type { McpDefinition, ToolDefinition } from "./tool-definition.ts";
 import type { Trigger } from "./trigger-definition.ts";
 
@@ -71,7 +71,8 @@ interface WorkerSpec<In extends Schema, Out extends Schema> {
 }
 
 interface ModelWork<In extends Schema> {
-  readonly model: ModelReference;
+  /** A model, or a chain of them made by `fallback`. */
+  readonly model: ModelChoice;
   /** What the model is told first; may depend on the input. */
   readonly instructions: string | ((input: OutputOf<In>) => string);
   /** The first user message. Default: the input as JSON. */

@@ -3,7 +3,7 @@ import { canonicalJson, hashOf, type Json, type JsonObject, toJson } from "../ba
 import { type Schema, toJsonSchema } from "../base/schema.ts";
 import type { AgentDefinition, FlowDefinition, LimitsSpec } from "./agent-definition.ts";
 import { sourceOf } from "./function-source.ts";
-import type { ModelReference } from "./model-reference.ts";
+import { listModels, type ModelChoice, type ModelReference } from "./model-reference.ts";
 import type { McpDefinition, McpEffect, ToolDefinition } from "./tool-definition.ts";
 
 const versionLength = 12;
@@ -15,7 +15,7 @@ const versionLength = 12;
 export function computeAgentVersion({ kind, spec }: AgentDefinition | FlowDefinition): string {
   const shape = {
     kind,
-    model: spec.model === undefined ? null : modelId(spec.model),
+    model: spec.model === undefined ? null : describeModel(spec.model),
     instructions: textOrSource(spec.instructions),
     prompt: textOrSource(spec.prompt),
     tools: (spec.tools ?? []).map(describeTool),
@@ -29,6 +29,11 @@ export function computeAgentVersion({ kind, spec }: AgentDefinition | FlowDefini
     run: textOrSource(spec.run),
   };
   return hashOf(canonicalJson(toJson(shape, "An agent's version"))).slice(0, versionLength);
+}
+
+function describeModel(choice: ModelChoice): Json {
+  const [first, ...others] = listModels(choice).map(modelId);
+  return others.length === 0 ? (first ?? null) : [first ?? null, ...others];
 }
 
 function modelId(model: ModelReference): string {

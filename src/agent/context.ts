@@ -4,7 +4,7 @@ import type { JsonObject } from "../base/json.ts";
 import type { SqlValue } from "../engine/engine.ts";
 import type { Outcome } from "../record/task.ts";
 import type { Effect } from "../tool/tool.ts";
-import type { ModelReference } from "./model-reference.ts";
+import type { ModelChoice } from "./model-reference.ts";
 
 /** Something that `ctx.call` and `ctx.send` reach: an agent or a flow. */
 export interface Callable<Input = unknown, Output = unknown> {
@@ -104,7 +104,7 @@ export interface RunContext {
   publish(event: string, data: JsonObject): Promise<{ readonly tasks: number }>;
   transaction<T>(name: string, body: (tx: TransactionScope) => Promise<T>): Promise<T>;
   /** An AI SDK model whose calls are durable steps: priced, budgeted, recorded. */
-  model(reference: ModelReference): LanguageModelV4;
+  model(model: ModelChoice): LanguageModelV4;
   /** AI SDK tools whose executions are durable steps. A tool without a declared effect is `once`. */
   tools<Tools extends Readonly<Record<string, object>>>(tools: Tools, options?: ToolsOptions<keyof Tools & string>): Tools;
   /** Writes a `decision` record. */

@@ -1,4 +1,5 @@
 import { formatDuration } from "../base/duration.ts";
+import { stopReasonOf } from "../record/stop-reason.ts";
 import type { Task } from "../record/task.ts";
 import type { Output } from "./output.ts";
 import { printableLine } from "./printable.ts";
@@ -11,16 +12,22 @@ export function describeStatus({ status, waitingReason, end }: Pick<Task, "statu
   return end?.status === "dead" ? `dead(${end.reason})` : status;
 }
 
-/** The columns of a list of tasks. */
-export function taskColumns(nowMs: number, style: Output["style"]): readonly Column<Task>[] {
+/** The columns of a list of tasks; with `ended`, why those that ended stopped. */
+export function taskColumns(nowMs: number, style: Output["style"], ended = false): readonly Column<Task>[] {
   return [
     { title: "task", value: ({ id }) => id },
     { title: "agent", value: ({ agent }) => agent },
     { title: "status", value: (task) => style(statusStyle(task), describeStatus(task)) },
+    ...(ended ? [stopColumn<Task>((task) => task)] : []),
     { title: "age", value: ({ createdAtMs }) => ageOf(createdAtMs, nowMs), align: "right" },
     { title: "took", value: (task) => (task.endedAtMs === null ? "" : formatDuration(task.endedAtMs - (task.startedAtMs ?? task.createdAtMs))), align: "right" },
     { title: "what", value: (task) => printableLine(noteOf(task)), grows: true },
   ];
+}
+
+/** Why a task stopped; nothing while it goes on. */
+export function stopColumn<Row>(taskOf: (row: Row) => Pick<Task, "end" | "waitingReason">): Column<Row> {
+  return { title: "stopped", value: (row) => stopReasonOf(taskOf(row)) ?? "" };
 }
 
 /** How long ago, for people. */
@@ -28,10 +35,10 @@ export function ageOf(atMs: number, nowMs: number): string {
   return formatDuration(Math.max(0, nowMs - atMs));
 }
 
-export function statusStyle({ status, waitingReason }: Pick<Task, "status" | "waitingReason">): Parameters<Output["style"]>[0] {
+export function statusStyle({ status, waitingReason, end }: Pick<Task, "status" | "waitingReason" | "end">): Parameters<Output["style"]>[0] {
   switch (status) {
     case "done":
-      return "green";
+      return end?.status === "done" && end.outcome === "degraded" ? "yellow" : "green";
     case "dead":
       return "red";
     case "running":
@@ -47,6 +54,7 @@ export function statusStyle({ status, waitingReason }: Pick<Task, "status" | "wa
 function noteOf({ end, key, source, input }: Task): string {
   if (end?.status === "dead") return end.failure.message;
   if (end?.status === "canceled") return end.reason;
+  if (end?.status === "done" && end.reason !== null) return end.reason;
   if (end?.status === "done" && end.output !== null) return JSON.stringify(end.output);
   return key ?? (input === null ? source : JSON.stringify(input));
 }

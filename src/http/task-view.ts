@@ -1,4 +1,5 @@
 import type { Json } from "../base/json.ts";
+import { type StopReason, stopReasonOf } from "../record/stop-reason.ts";
 import type { Outcome, Task, TaskStatus } from "../record/task.ts";
 
 /** A task as applications see it. Instants are ISO-8601 in UTC. */
@@ -17,7 +18,9 @@ export interface TaskView {
   readonly outcome: Outcome | null;
   readonly output: Json;
   readonly evidence: Json;
-  /** Why it is dead or canceled. */
+  /** Why it stopped: "completed", "turn-cap", "budget"; null while it goes on. */
+  readonly stopReason: StopReason | null;
+  /** Why it is dead, canceled or degraded. */
   readonly reason: string | null;
   readonly message: string | null;
 }
@@ -38,6 +41,7 @@ export function toTaskView(task: Task): TaskView {
     outcome: end?.status === "done" ? end.outcome : null,
     output: end?.status === "done" ? end.output : null,
     evidence: end !== null && end.status !== "canceled" ? end.evidence : null,
+    stopReason: stopReasonOf(task),
     reason: end?.reason ?? null,
     message: end?.status === "dead" ? end.failure.message : null,
   };

@@ -29,6 +29,8 @@ export interface AgentObservation {
   readonly consecutiveDead: number;
   /** Why the last of them died; null when there is none. */
   readonly lastDeadReason: DeadReason | null;
+  /** Why the last task that ended `done` is degraded; null when it is not, or there is none. */
+  readonly degraded: string | null;
   readonly schedules: readonly ScheduleObservation[];
   readonly slotsFree: number;
 }

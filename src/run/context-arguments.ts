@@ -1,5 +1,6 @@
 import { checkOptionNames, contextOptionNames } from "../agent/option-names.ts";
 import type { Report } from "../agent/problem.ts";
+import { checkChain } from "../agent/validate-model.ts";
 import { checkDuration, checkEventName, checkFields, checkInteger, type Fields } from "../agent/value-checks.ts";
 import { checkEffect } from "../agent/effect-check.ts";
 import { textLengthMax } from "../base/cut-text.ts";
@@ -66,6 +67,11 @@ export function checkNote(text: unknown, data: unknown): void {
   const report = refusal("ctx.note");
   if (typeof text !== "string" || text.length > textLengthMax) report("text", text, `Use a text of at most ${textLengthMax} characters${typeof text === "string" ? `; this one has ${text.length}` : ""}.`);
   if (!isJsonObject(data)) report("data", data, "Use an object of plain data.");
+}
+
+/** A chain is looked at as one; what a model is shows when it is called. @throws {OPTION_INVALID} */
+export function checkModel(model: unknown): void {
+  if (typeof model === "object" && model !== null && "kind" in model && model.kind === "fallback") checkChain(refusal("ctx.model"), { ...model });
 }
 
 /** @throws {OPTION_INVALID} */

@@ -18,6 +18,7 @@ const reasonOfCode: Readonly<Partial<Record<ErrorCode, DeadReason>>> = {
   MODEL_AUTH: "auth",
   MODEL_BILLING: "billing",
   MODEL_CONTENT_FILTER: "refused",
+  MODEL_CONTEXT_OVERFLOW: "context-overflow",
 };
 
 /** The end of a run whose code threw. */

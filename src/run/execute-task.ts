@@ -7,6 +7,7 @@ import type { Message } from "../record/message.ts";
 import type { TaskEnd } from "../record/task.ts";
 import type { Write } from "../record/write.ts";
 import { deadEnd, deadError } from "./dead-error.ts";
+import { describeStandIns } from "./model-chain.ts";
 import { runModelLoop } from "./model-loop.ts";
 import { createRunContext } from "./run-context.ts";
 import type { RunScope, RunServices } from "./run-services.ts";
@@ -16,7 +17,7 @@ import { runUserStep } from "./user-step.ts";
 export async function executeTask(services: RunServices, engine: EngineContext): Promise<RunEnd> {
   const worker = services.workers.get(engine.task.agent);
   if (!worker) throw deadError("unknown-agent", `The team has no agent or flow "${engine.task.agent}". It has: ${[...services.workers.keys()].join(", ")}.`);
-  const scope: RunScope = { services, engine, worker, counts: { children: 0, calls: new Map(), modelCalls: 0 } };
+  const scope: RunScope = { services, engine, worker, counts: { children: 0, calls: new Map(), modelCalls: 0 }, standIns: [] };
   try {
     const input = await parseInput(scope);
     const done = worker.spec.run ? await runCode(scope, input) : await runModelLoop(scope, input, (output, transcript) => verifyOutput(scope, input, output, transcript));
@@ -90,8 +91,9 @@ function parseVerdict(name: string, returned: unknown): Verdict {
 function endOf(scope: RunScope, output: unknown, verdict: Verdict | null): RunEnd {
   const { engine, worker, services } = scope;
   const stored = toJson(output, `The output of ${worker.name}`);
-  const outcome = verdict === null ? "unverified" : "verified";
-  const end: TaskEnd = { status: "done", outcome, output: stored, evidence: verdict?.evidence ?? null, reason: null };
+  const reason = describeStandIns(scope.standIns);
+  const outcome = reason !== null ? "degraded" : verdict === null ? "unverified" : "verified";
+  const end: TaskEnd = { status: "done", outcome, output: stored, evidence: verdict?.evidence ?? null, reason };
   const progress: Write = {
     type: "progress",
     id: `${engine.task.id}/${engine.runId}`,

@@ -71,6 +71,7 @@ async function observeWorker(source: ObservationSource, manifest: Manifest, work
     lastEndedAtMs: ended[0]?.endedAtMs ?? null,
     consecutiveDead: lastDone === -1 ? ended.length : lastDone,
     lastDeadReason: ended[0]?.deadReason ?? null,
+    degraded: ended.find((task) => task.status === "done")?.degraded ?? null,
     schedules,
     slotsFree: Math.max(0, worker.concurrency - running.length),
   };

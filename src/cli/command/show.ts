@@ -6,6 +6,7 @@ import { toTaskView } from "../../http/task-view.ts";
 import type { EventType } from "../../record/log-record.ts";
 import { outcomeToJson } from "../../record/step.ts";
 import type { Run } from "../../record/run.ts";
+import { stopReasonOf } from "../../record/stop-reason.ts";
 import type { Task } from "../../record/task.ts";
 import type { OperatorView } from "../../runtime/operator-view.ts";
 import type { CommandContext, ExitCode } from "../command-context.ts";
@@ -75,6 +76,9 @@ async function showTask({ output }: CommandContext, view: OperatorView, task: Ta
   line("input", printableLine(JSON.stringify(task.input)));
   if (end?.status === "done") line("output", printable(textOfValue(end.output)));
   if (end?.status === "done" && end.evidence !== null) line("evidence", printableLine(JSON.stringify(end.evidence)));
+  if (end?.status === "done" && end.reason !== null) line(end.outcome, printableLine(end.reason));
+  const stopped = stopReasonOf(task);
+  if (stopped !== null) line("stopped", stopped);
   if (end?.status === "dead") line("reason", printable(`${end.reason}: ${end.failure.message}`));
   if (end?.status === "canceled") line("reason", printable(end.reason));
   for (const reason of await listNearLimits(view, runId)) line("limit", printableLine(reason));
