@@ -8,6 +8,10 @@ import type { Fault } from "../../src/lab/provider/fault.ts";
 import { replyText } from "../../src/lab/provider/simulated-reply.ts";
 import { fixedPrice } from "../../src/model/model-price.ts";
 import { noUsage } from "../../src/record/usage.ts";
+import { runHealth } from "../../src/cli/command/health.ts";
+import { runPs } from "../../src/cli/command/ps.ts";
+import { runShow } from "../../src/cli/command/show.ts";
+import { readCommand } from "../fixture/command.ts";
 import { openDiskTeam, temporaryDirectory } from "../fixture/disk-team.ts";
 
 /*
@@ -151,6 +155,14 @@ describe("a chain over the wire", () => {
 
     expect(await team.result(await team.submit("writer", null))).toMatchObject({ outcome: "degraded", output: expect.stringContaining("from openai") });
     expect(asked).toEqual(["anthropic", "anthropic", "anthropic", "openai"]);
+    const [task] = await team.live.tasks.list({});
+    const read = (command: Parameters<typeof readCommand>[0]) => readCommand(command, { data: directory.path, clock: team.clock });
+    const who = `${second} answered in the place of ${first}`;
+    const ps = await read((context) => runPs(context, { all: true, limit: 10 }));
+    expect(ps).toMatch(/writer +agent +idle, degraded/);
+    expect(ps).toContain(who);
+    expect(await read(runHealth)).toContain(who);
+    expect(await read((context) => runShow(context, task?.id ?? "", {}))).toMatch(new RegExp(`degraded ${who}`));
     await team.close();
   });
 
