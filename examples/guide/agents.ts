@@ -1,4 +1,4 @@
-import { consoleNotifier, cron, defineAgent, defineTeam, every, on, parallel, pipeline, poll, secret, usd, webhook } from "longhaul";
+import { consoleNotifier, cron, defineAgent, defineTeam, defineTool, every, on, parallel, pipeline, poll, secret, usd, webhook } from "longhaul";
 import { z } from "zod";
 
 // The snippets of docs/guide/writing-agents.md and operating.md. A test holds them equal.
@@ -68,13 +68,24 @@ const sweep = defineAgent({
 const shout = defineAgent({ name: "shout", input: z.object({ summary: z.string() }), run: async (_ctx, { summary }) => summary.toUpperCase() });
 const measure = defineAgent({ name: "measure", input: z.object({ text: z.string() }), run: async (_ctx, { text }) => text.length });
 
+const notify = defineTool({
+  name: "notify",
+  description: "Post a line to the team's channel",
+  inputSchema: z.object({ line: z.string() }),
+  effect: "once",
+  accepts: ["unverified"],
+  execute: ({ line }) => post(line),
+});
+const herald = defineAgent({ name: "herald", model: "anthropic/claude-haiku-4-5", instructions: "Post the line.", input: z.string(), tools: [notify] });
+
 const chain = pipeline({ name: "chain", stages: [summarise, shout] });
 const both = parallel({ name: "both", branches: { short: summarise, length: measure } });
+const news = pipeline({ name: "news", stages: [summarise, shout, herald] });
 
 export const team = defineTeam({
   name: "desk",
-  agents: [summarise, report, archive, answer, sweep, shout, measure],
-  flows: [chain, both],
+  agents: [summarise, report, archive, answer, sweep, shout, measure, herald],
+  flows: [chain, both, news],
   notify: [consoleNotifier(), webhook({ url: secret("SLACK_WEBHOOK_URL") })],
 });
 
@@ -86,6 +97,10 @@ async function readInbox(signal: AbortSignal): Promise<readonly string[]> {
 async function listTickets(after: string, signal: AbortSignal): Promise<{ readonly tickets: readonly z.infer<typeof ticket>[]; readonly next: string }> {
   signal.throwIfAborted();
   return { tickets: after === "t-1" ? [] : [{ id: "t-1", text: "The site is down." }], next: "t-1" };
+}
+
+async function post(line: string): Promise<string> {
+  return `posted ${line}`;
 }
 
 function hasWork(): boolean {

@@ -3,6 +3,7 @@ import type { Json, JsonObject } from "../base/json.ts";
 import type { Money } from "../base/money.ts";
 import type { InputOf, OutputOf, Schema } from "../base/schema.ts";
 import type { Message } from "../record/message.ts";
+import type { Outcome } from "../record/task.ts";
 import type { Callable, RunContext } from "./context.ts";
 import type { ModelChoice } from "./model-reference.ts";
 import type { McpDefinition, ToolDefinition } from "./tool-definition.ts";
@@ -65,6 +66,8 @@ interface WorkerSpec<In extends Schema, Out extends Schema> {
   readonly output?: Out;
   /** Accepts the output with evidence, or rejects it with a reason that the model is told. */
   readonly verify?: (options: VerifyOptions<OutputOf<In>, OutputOf<Out>>) => Verdict | Promise<Verdict>;
+  /** What the outputs of other tasks may be worth that its input comes from, beside verified ones. What comes from others is refused. Default: anything. */
+  readonly accepts?: readonly Outcome[];
   readonly limits?: LimitsSpec;
   readonly expect?: ExpectSpec;
   readonly triggers?: readonly Trigger<InputOf<NoInfer<In>>>[];

@@ -1,6 +1,7 @@
 import { parseDuration } from "../base/duration.ts";
 import { canonicalJson, hashOf, type Json, type JsonObject, toJson } from "../base/json.ts";
 import { type Schema, toJsonSchema } from "../base/schema.ts";
+import type { Outcome } from "../record/task.ts";
 import type { AgentDefinition, FlowDefinition, LimitsSpec } from "./agent-definition.ts";
 import { sourceOf } from "./function-source.ts";
 import { listModels, type ModelChoice, type ModelReference } from "./model-reference.ts";
@@ -27,6 +28,7 @@ export function computeAgentVersion({ kind, spec }: AgentDefinition | FlowDefini
     providerOptions: spec.providerOptions ?? null,
     limits: describeLimits(spec.limits),
     run: textOrSource(spec.run),
+    ...(spec.accepts === undefined ? {} : { accepts: spec.accepts }),
   };
   return hashOf(canonicalJson(toJson(shape, "An agent's version"))).slice(0, versionLength);
 }
@@ -59,10 +61,14 @@ function describeTool(tool: ToolDefinition | McpDefinition): JsonObject {
   if (tool.kind === "mcp") {
     const { name, effects = {}, allow = null, url = null } = tool.spec;
     const server = tool.spec.command === undefined ? url : [tool.spec.command, ...(tool.spec.args ?? [])];
-    return { mcp: name, server, allow, effects: Object.fromEntries(Object.entries(effects).map(([toolName, effect]) => [toolName, effectOf(effect)])) };
+    return { mcp: name, server, allow, ...acceptsOf(tool.spec), effects: Object.fromEntries(Object.entries(effects).map(([toolName, effect]) => [toolName, effectOf(effect)])) };
   }
   const { name, description, inputSchema, effect, execute } = tool.spec;
-  return { name, description, effect, inputSchema: describeSchema(inputSchema), execute: sourceOf(execute) };
+  return { name, description, effect, ...acceptsOf(tool.spec), inputSchema: describeSchema(inputSchema), execute: sourceOf(execute) };
+}
+
+function acceptsOf({ accepts }: { readonly accepts?: readonly Outcome[] }): JsonObject {
+  return accepts === undefined ? {} : { accepts };
 }
 
 function effectOf(effect: McpEffect): string {

@@ -28,6 +28,8 @@ export interface CallResult<Output> {
 export interface CallOptions {
   /** Higher first. Default: that of the caller. */
   readonly priority?: number;
+  /** What the output may be worth, beside verified. Another is not returned: the call throws. Default: anything. */
+  readonly accepts?: readonly Outcome[];
 }
 
 /** Options of `ctx.send`. */
@@ -65,6 +67,8 @@ export interface WaitOptions {
 export interface ToolsOptions<Name extends string> {
   /** By tool name. Default: `once`. */
   readonly effects?: Readonly<Partial<Record<Name, Effect>>>;
+  /** Of those that are `once`: what the outputs of other tasks may be worth that this run has worked with, beside verified ones. Default: nothing else. */
+  readonly accepts?: readonly Outcome[];
 }
 
 /** What `ctx.waitFor` returns. */
@@ -96,9 +100,9 @@ export interface RunContext {
   sleep(duration: Duration): Promise<void>;
   /** Waits for `longhaul`'s or an application's signal to this run. */
   waitFor(signal: string, options?: WaitOptions): Promise<SignalResult>;
-  /** Asks an agent or a flow and waits for its outcome. @throws {TASK_DEAD} {TASK_CANCELED} {FAN_OUT_LIMIT} {DEPTH_LIMIT} */
+  /** Asks an agent or a flow and waits for its outcome. @throws {TASK_DEAD} {TASK_CANCELED} {OUTCOME_NOT_ACCEPTED} {FAN_OUT_LIMIT} {DEPTH_LIMIT} */
   call<Input, Output>(agent: Callable<Input, Output>, input: NoInfer<Input>, options?: CallOptions): Promise<CallResult<Output>>;
-  /** Queues a task and goes on. @throws {FAN_OUT_LIMIT} {DEPTH_LIMIT} */
+  /** Queues a task and goes on. @throws {OUTCOME_NOT_ACCEPTED} {FAN_OUT_LIMIT} {DEPTH_LIMIT} */
   send<Input>(agent: Callable<Input>, input: NoInfer<Input>, options?: SendOptions): Promise<{ readonly taskId: string }>;
   /** States a fact for whoever subscribed with `on(event)`; returns how many tasks it started. @throws {DEPTH_LIMIT} */
   publish(event: string, data: JsonObject): Promise<{ readonly tasks: number }>;

@@ -1,6 +1,7 @@
 import type { Duration } from "../base/duration.ts";
 import type { Json } from "../base/json.ts";
 import type { InputOf, OutputOf, Schema } from "../base/schema.ts";
+import type { Outcome } from "../record/task.ts";
 import type { Effect, Reconciliation, ToolResult } from "../tool/tool.ts";
 import type { SecretReference } from "./secret.ts";
 
@@ -18,6 +19,11 @@ export interface ToolSpec<S extends Schema, Result> {
   readonly inputSchema: S;
   /** read: changes nothing. idempotent: repeating changes nothing more. once: must not happen twice. */
   readonly effect: Effect;
+  /**
+   * For `once`: what the outputs of other tasks may be worth that the task's input comes from, beside verified ones. Default: nothing else, so that what nobody
+   * accepted has no effect that cannot be taken back.
+   */
+  readonly accepts?: readonly Outcome[];
   /** Default 60 s. */
   readonly timeout?: Duration;
   readonly execute: (input: OutputOf<S>, options: ToolExecuteOptions) => Result | Promise<Result>;
@@ -53,6 +59,11 @@ interface McpCommon {
   readonly name: string;
   /** The effect of each tool. A tool that is not named here is `once`. */
   readonly effects?: Readonly<Record<string, McpEffect>>;
+  /**
+   * Of its tools that are `once`: what the outputs of other tasks may be worth that the task's input comes from, beside verified ones. Default: nothing else, so that what nobody
+   * accepted has no effect that cannot be taken back.
+   */
+  readonly accepts?: readonly Outcome[];
   /** Only these tools are shown to the model. Default: all. */
   readonly allow?: readonly string[];
   /** Default 10 s. */

@@ -1,5 +1,6 @@
 import { formatDuration } from "../base/duration.ts";
 import { defaultModelTimeouts } from "../model/model.ts";
+import { checkAccepts } from "./effect-check.ts";
 import { checkOptionNames, optionNames } from "./option-names.ts";
 import { type Problem, type Report, reportTo } from "./problem.ts";
 import { validateModel } from "./validate-model.ts";
@@ -33,6 +34,7 @@ export function validateAgent(problems: Problem[], where: string, kind: "agent" 
   if (spec["description"] !== undefined) checkText(report, "description", spec["description"]);
   if (spec["input"] !== undefined) checkSchema(report, "input", spec["input"]);
   checkFunction(report, "verify", spec["verify"]);
+  checkAccepts(report, spec["accepts"]);
   checkLimits(report, spec["limits"]);
   checkBudget(report, spec["budget"]);
   checkExpectations(report, spec["expect"]);

@@ -1,6 +1,6 @@
 import type { Json } from "../base/json.ts";
 import { type StopReason, stopReasonOf } from "../record/stop-reason.ts";
-import type { Outcome, Task, TaskStatus } from "../record/task.ts";
+import type { Doubt, Outcome, Task, TaskStatus } from "../record/task.ts";
 
 /** A task as applications see it. Instants are ISO-8601 in UTC. */
 export interface TaskView {
@@ -14,6 +14,8 @@ export interface TaskView {
   readonly startedAt: string | null;
   readonly endedAt: string | null;
   readonly input: Json;
+  /** What outputs of other tasks were worth that the input may come from, as far as they were not verified. */
+  readonly doubts: readonly Doubt[];
   /** Of a done task. */
   readonly outcome: Outcome | null;
   readonly output: Json;
@@ -38,6 +40,7 @@ export function toTaskView(task: Task): TaskView {
     startedAt: task.startedAtMs === null ? null : new Date(task.startedAtMs).toISOString(),
     endedAt: task.endedAtMs === null ? null : new Date(task.endedAtMs).toISOString(),
     input: task.input,
+    doubts: task.doubts,
     outcome: end?.status === "done" ? end.outcome : null,
     output: end?.status === "done" ? end.output : null,
     evidence: end !== null && end.status !== "canceled" ? end.evidence : null,

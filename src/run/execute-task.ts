@@ -7,6 +7,7 @@ import type { Message } from "../record/message.ts";
 import type { TaskEnd } from "../record/task.ts";
 import type { Write } from "../record/write.ts";
 import { deadEnd, deadError } from "./dead-error.ts";
+import { assertAccepted } from "./doubts.ts";
 import { describeStandIns } from "./model-chain.ts";
 import { runModelLoop } from "./model-loop.ts";
 import { createRunContext } from "./run-context.ts";
@@ -17,9 +18,10 @@ import { runUserStep } from "./user-step.ts";
 export async function executeTask(services: RunServices, engine: EngineContext): Promise<RunEnd> {
   const worker = services.workers.get(engine.task.agent);
   if (!worker) throw deadError("unknown-agent", `The team has no agent or flow "${engine.task.agent}". It has: ${[...services.workers.keys()].join(", ")}.`);
-  const scope: RunScope = { services, engine, worker, counts: { children: 0, calls: new Map(), modelCalls: 0 }, standIns: [] };
+  const scope: RunScope = { services, engine, worker, counts: { children: 0, calls: new Map(), modelCalls: 0 }, standIns: [], doubts: new Set(engine.task.doubts) };
   try {
     const input = await parseInput(scope);
+    assertAccepted(worker.name, scope.doubts, worker.spec.accepts);
     const done = worker.spec.run ? await runCode(scope, input) : await runModelLoop(scope, input, (output, transcript) => verifyOutput(scope, input, output, transcript));
     return endOf(scope, done.output, done.verdict);
   } catch (error) {

@@ -57,7 +57,7 @@ export function createRunContext(scope: RunScope): RunContext {
     },
     tools: (tools, options = {}) => {
       checkTools(tools, options);
-      return createDurableTools(scope, tools, options.effects ?? {});
+      return createDurableTools(scope, tools, options);
     },
     note: async (text, data = {}) => {
       checkNote(text, data);

@@ -10,6 +10,7 @@ import type { Breakers } from "../policy/breakers.ts";
 import type { Cooldowns } from "../policy/cooldowns.ts";
 import type { RetryQuotas } from "../policy/retry-quota.ts";
 import type { Message } from "../record/message.ts";
+import type { Doubt } from "../record/task.ts";
 import type { Usage } from "../record/usage.ts";
 import type { Write } from "../record/write.ts";
 import type { Store } from "../store/store.ts";
@@ -93,4 +94,6 @@ export interface RunScope {
   };
   /** The answers so far that came from another model than the first of its chain, as they were delivered. */
   readonly standIns: StandIn[];
+  /** What the outputs of other tasks were worth that this run has been given, in its input or by calls, as far as they were not verified. */
+  readonly doubts: Set<Doubt>;
 }

@@ -4,8 +4,10 @@ import { isJsonObject, type Json, type JsonObject } from "../base/json.ts";
 import type { StepExecution, StepEnd } from "../engine/engine.ts";
 import type { CallEnd } from "../policy/breaker.ts";
 import type { ToolCallPart, ToolResultPart } from "../record/message.ts";
+import type { Doubt } from "../record/task.ts";
 import type { EffectState } from "../store/store.ts";
 import type { Tool, ToolCallOptions, ToolResult } from "../tool/tool.ts";
+import { describeRefusedTool, refusedDoubts } from "./doubts.ts";
 import { withHeartbeat } from "./heartbeat.ts";
 import { decidedSuffix, ownSignalPrefix, type Parked, parkedToJson, parseParked } from "./parked.ts";
 import { placeOf, recordWrite } from "./run-record.ts";
@@ -19,13 +21,15 @@ import { afterMsOf, isRefusedByBreaker, parkedByBreaker, throughBreaker } from "
  *  T1 the intent of a `once` call is on disk before the call;
  *  T2 a `once` call whose outcome is unknown is never made again without its reconcile or a human's word;
  *  T3 a tool's failure is a result that the model reads, never a crash of the run;
- *  T4 what a tool returned holds no secret of the team when the model, the journal or a record gets it.
+ *  T4 a `once` call is not made for a task that works with outputs which the tool does not accept;
+ *  T5 what a tool returned holds no secret of the team when the model, the journal or a record gets it.
  */
 export async function callTool(scope: RunScope, name: string, call: ToolCallPart, tools: () => Promise<readonly Tool[]>): Promise<ToolResultPart> {
+  const doubts = [...scope.doubts];
   for (let effectKey: string | null = null; ; ) {
     const key: string | null = effectKey;
     const value = await scope.engine.step({ kind: "tool", name }, (execution) =>
-      withHeartbeat(scope, execution, name, () => toolStep(scope, { execution, key: key ?? execution.idempotencyKey, call }, tools)),
+      withHeartbeat(scope, execution, name, () => toolStep(scope, { execution, key: key ?? execution.idempotencyKey, call, doubts }, tools)),
     );
     const parked = parseParked(value);
     if (parked === null) return toResultPart(call, value);
@@ -45,6 +49,13 @@ interface Attempt {
   /** The same at every attempt, also when a human has it made again. */
   readonly key: string;
   readonly call: ToolCallPart;
+  /** Those of the run when it asked for the call. */
+  readonly doubts: readonly Doubt[];
+}
+
+/** What keeps a call from being made: only one that must not happen twice, and cannot be taken back, asks where its input comes from. */
+export function refusedOf({ effect, accepts = [] }: Pick<Tool, "effect" | "accepts">, doubts: Iterable<Doubt>): readonly Doubt[] {
+  return effect === "once" ? refusedDoubts(doubts, accepts) : [];
 }
 
 async function toolStep(scope: RunScope, attempt: Attempt, open: () => Promise<readonly Tool[]>): Promise<StepEnd> {
@@ -55,6 +66,8 @@ async function toolStep(scope: RunScope, attempt: Attempt, open: () => Promise<r
   try {
     const found = await findTool(call.toolName, open, execution.signal);
     if ("ok" in found) return await withoutTool(scope, attempt, found, startedMs);
+    const refused = refusedOf(found, attempt.doubts);
+    if (refused.length > 0) return await withoutTool(scope, attempt, { ok: false, kind: "not-accepted", message: describeRefusedTool(found.name, refused) }, startedMs);
     // Before there is an intent: of a call that is held back none is left.
     return await throughBreaker(scope, { dependency: found.dependency, signal: execution.signal, endOf: () => made.end }, async () => {
       if (found.effect === "once") return await onceStep(scope, attempt, found, options, startedMs, made);
@@ -106,7 +119,7 @@ function intend({ engine, services }: RunScope, { execution, key, call }: Attemp
   return orTakenOver(services.clock, execution.signal, () => services.store.effects.intend({ key, toolName: call.toolName, taskId: engine.task.id, runId: engine.runId, atMs: services.clock.now() }));
 }
 
-/** There is no tool to call. An earlier attempt may have called it all the same, when the team still had it. */
+/** The tool is not called: there is none, or it does not accept the input. An earlier attempt may have called it all the same, when the team still had it. */
 async function withoutTool(scope: RunScope, attempt: Attempt, missing: Extract<ToolResult, { ok: false }>, startedMs: number): Promise<StepEnd> {
   const intent = await intend(scope, attempt);
   if (intent.state === "completed") return finish(scope, attempt, parseResult(intent.result), startedMs);

@@ -74,6 +74,7 @@ function toSourceSpec(spec: McpSpec, secrets: Secrets): McpSourceSpec {
   const common = {
     name: spec.name,
     ...(spec.effects === undefined ? {} : { effects: spec.effects }),
+    ...(spec.accepts === undefined ? {} : { accepts: spec.accepts }),
     ...(spec.allow === undefined ? {} : { allow: spec.allow }),
     ...(spec.connectTimeout === undefined ? {} : { connectTimeoutMs: parseDuration(spec.connectTimeout, `mcp ${spec.name}: connectTimeout`) }),
     ...(spec.requestTimeout === undefined ? {} : { requestTimeoutMs: parseDuration(spec.requestTimeout, `mcp ${spec.name}: requestTimeout`) }),

@@ -1,3 +1,4 @@
+import type { Outcome } from "../record/task.ts";
 import { LonghaulError } from "../base/error.ts";
 import { type Json } from "../base/json.ts";
 import type { Effect, Reconciliation, ToolResult } from "./tool.ts";
@@ -22,6 +23,8 @@ interface McpCommon {
   readonly name: string;
   /** The effect of each tool by its name. Tools that are not named are `once`. */
   readonly effects?: Readonly<Record<string, McpEffect>>;
+  /** Of its `once` tools: what the input of their task may come from beside verified outputs. */
+  readonly accepts?: readonly Outcome[];
   /** Only these tools are shown. Default: all. */
   readonly allow?: readonly string[];
   /** Starting the server and agreeing on a protocol. Default: 10 s. */

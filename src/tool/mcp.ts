@@ -93,6 +93,7 @@ class McpSource implements ToolSource {
       description: tool.description ?? tool.title ?? "",
       inputSchema: tool.inputSchema as unknown as JsonObject,
       effect: effectOf(this.#spec, tool.name),
+      accepts: this.#spec.accepts,
       dependency: mcpDependency(this.name),
       timeoutMs: this.#connectTimeoutMs + this.#requestTimeoutMs,
       call: (input, options) => this.#call(tool, input, options),

@@ -73,7 +73,7 @@ async function showTask({ output }: CommandContext, view: OperatorView, task: Ta
   line("from", printableLine(`${task.source}${task.key === null ? "" : `, key ${task.key}`}`));
   line("when", `${new Date(task.createdAtMs).toISOString()}${task.endedAtMs === null ? "" : `, took ${formatDuration(task.endedAtMs - (task.startedAtMs ?? task.createdAtMs))}`}`);
   if (money.tokens > 0) line("spent", `${money.tokens.toLocaleString("en-US")} tokens, ${formatUsd(money.spentMicroUsd)}`);
-  line("input", printableLine(JSON.stringify(task.input)));
+  line("input", `${printableLine(JSON.stringify(task.input))}${task.doubts.length === 0 ? "" : output.style("yellow", `  (from ${task.doubts.join(" and ")} outputs)`)}`);
   if (end?.status === "done") line("output", printable(textOfValue(end.output)));
   if (end?.status === "done" && end.evidence !== null) line("evidence", printableLine(JSON.stringify(end.evidence)));
   if (end?.status === "done" && end.reason !== null) line(end.outcome, printableLine(end.reason));
