@@ -1,4 +1,4 @@
-import { consoleNotifier, cron, defineAgent, defineTeam, defineTool, every, on, parallel, pipeline, poll, secret, usd, webhook } from "longhaul";
+import { cached, consoleNotifier, cron, defineAgent, defineTeam, defineTool, every, on, parallel, pipeline, poll, secret, usd, webhook } from "longhaul";
 import { z } from "zod";
 
 // The snippets of docs/guide/writing-agents.md and operating.md. A test holds them equal.
@@ -68,6 +68,15 @@ const sweep = defineAgent({
 const shout = defineAgent({ name: "shout", input: z.object({ summary: z.string() }), run: async (_ctx, { summary }) => summary.toUpperCase() });
 const measure = defineAgent({ name: "measure", input: z.object({ text: z.string() }), run: async (_ctx, { text }) => text.length });
 
+const forecast = defineAgent({
+  name: "forecast",
+  model: "anthropic/claude-haiku-4-5",
+  instructions: "Forecast tomorrow's load from the numbers.",
+  input: z.object({ loads: z.array(z.number()) }),
+  output: z.object({ load: z.number() }),
+  fallback: [cached({ within: "24h" }), ({ loads }) => ({ load: loads.at(-1) ?? 0 })],
+});
+
 const notify = defineTool({
   name: "notify",
   description: "Post a line to the team's channel",
@@ -84,7 +93,7 @@ const news = pipeline({ name: "news", stages: [summarise, shout, herald] });
 
 export const team = defineTeam({
   name: "desk",
-  agents: [summarise, report, archive, answer, sweep, shout, measure, herald],
+  agents: [summarise, report, archive, answer, sweep, shout, measure, herald, forecast],
   flows: [chain, both, news],
   notify: [consoleNotifier(), webhook({ url: secret("SLACK_WEBHOOK_URL") })],
 });

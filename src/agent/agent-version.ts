@@ -28,6 +28,7 @@ export function computeAgentVersion({ kind, spec }: AgentDefinition | FlowDefini
     providerOptions: spec.providerOptions ?? null,
     limits: describeLimits(spec.limits),
     run: textOrSource(spec.run),
+    ...(spec.fallback === undefined ? {} : { fallback: spec.fallback.map(describeFallback) }),
     ...(spec.accepts === undefined ? {} : { accepts: spec.accepts }),
   };
   return hashOf(canonicalJson(toJson(shape, "An agent's version"))).slice(0, versionLength);
@@ -65,6 +66,11 @@ function describeTool(tool: ToolDefinition | McpDefinition): JsonObject {
   }
   const { name, description, inputSchema, effect, execute } = tool.spec;
   return { name, description, effect, ...acceptsOf(tool.spec), inputSchema: describeSchema(inputSchema), execute: sourceOf(execute) };
+}
+
+function describeFallback(entry: NonNullable<AgentDefinition["spec"]["fallback"]>[number]): string {
+  if (typeof entry === "function") return sourceOf(entry);
+  return entry.kind === "cached" ? `cached(${parseDuration(entry.within, "fallback: within")})` : `${entry.kind} ${entry.name}`;
 }
 
 function acceptsOf({ accepts }: { readonly accepts?: readonly Outcome[] }): JsonObject {

@@ -16,7 +16,7 @@ type KeysOf<T> = T extends unknown ? keyof T & string : never;
 export const optionNames = {
   team: { name: true, agents: true, flows: true, notify: true, endpoints: true } satisfies Names<TeamSpec>,
   agent: {
-    name: true, description: true, input: true, output: true, verify: true, accepts: true, limits: true, expect: true, triggers: true, model: true, instructions: true,
+    name: true, description: true, input: true, output: true, verify: true, fallback: true, accepts: true, limits: true, expect: true, triggers: true, model: true, instructions: true,
     prompt: true, tools: true, verifyAttempts: true, temperature: true, providerOptions: true, budget: true, run: true,
   } satisfies Names<AgentSpec<Schema, Schema>>,
   limits: {
@@ -52,7 +52,7 @@ export const contextOptionNames = {
 /** Options of the design whose part does not exist in this version: refused, so that none is silently ignored. */
 const plannedOptions: ReadonlySet<string> = new Set([
   "activeTime", "alerts", "approval", "archive", "batch", "breaker", "bulkhead", "byPhase", "cache", "canary", "cascade", "concurrencyKey", "critical",
-  "debounce", "depthMax", "dependsOn", "drift", "exporters", "fallback", "hedge", "idempotencyWindow", "lease", "limiter", "memory", "missed", "objective",
+  "debounce", "depthMax", "dependsOn", "drift", "exporters", "hedge", "idempotencyWindow", "lease", "limiter", "memory", "missed", "objective",
   "payloadMax", "perMonth", "phases", "pinned", "priority", "queue", "rateLimit", "readiness", "recall", "reconcileWith", "recovery", "redact", "renotify",
   "retention", "retry", "route", "silence", "slo", "snapshot", "stagger", "summary", "timeouts", "transcript", "window",
 ]);

@@ -36,6 +36,8 @@ export interface RunServices {
   readonly toolsOf: (agent: string, signal: AbortSignal) => Promise<readonly Tool[]>;
   /** An AI SDK model whose every call goes through `perform`. */
   readonly durableModel: (model: ModelChoice, options: DurableModelPlan) => LanguageModelV4;
+  /** The last verified output of this agent for this input that is not older than that; null when there is none. */
+  readonly findVerified: (agent: string, input: Json, sinceMs: number) => Promise<VerifiedOutput | null>;
   /** The tasks that a published event starts, and the receipts of the triggers that saw it. */
   readonly subscribers: (event: string, data: JsonObject, publishId: string) => Promise<Subscribers>;
   /** Blanks out the values of secrets, so that no model is told them. */
@@ -48,6 +50,13 @@ export interface DurableModelPlan {
   readonly timeouts: ModelTimeouts;
   /** Makes one call as a durable step, by the first of the candidates that answers. */
   readonly perform: (candidates: readonly ForeignCandidate[]) => Promise<Json>;
+}
+
+export interface VerifiedOutput {
+  readonly taskId: string;
+  readonly endedAtMs: number;
+  readonly output: Json;
+  readonly evidence: Json;
 }
 
 export interface Subscribers {
