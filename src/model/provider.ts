@@ -5,6 +5,7 @@ import { isJsonObject, type JsonObject } from "../base/json.ts";
 import { toolCallsOf } from "../record/message.ts";
 import { startChunkDeadline, type ChunkDeadline } from "./chunk-deadline.ts";
 import { toModelError } from "./model-error.ts";
+import { assertAnswer } from "./false-answer.ts";
 import { modelIdOf } from "./model-id.ts";
 import { freePrice, inputTokensMax, type ModelPrice } from "./model-price.ts";
 import type { Completion, FinishReason, Model, ModelRequest } from "./model.ts";
@@ -49,6 +50,7 @@ export function languageModel(model: LanguageModelV4, options: LanguageModelOpti
       try {
         const call = toCall(request, deadline.signal, options.providerOptions);
         const collected = await collect(model, call, deadline, request);
+        if (collected.finish !== null) assertAnswer(collected.message, collected.finish.usage, { model: id, provider, nowMs: clock.now(), secrets: options.secrets?.() ?? [] });
         return toCompletion(collected, call, id, price, clock.now());
       } catch (error) {
         if (deadline.signal.aborted) throw deadline.signal.reason;

@@ -21,9 +21,9 @@ export interface TriedModel {
 /** What another provider may do better. Not a request that is wrong, too long or refused for what it says, and not a budget. */
 const mendable: readonly string[] = ["MODEL_TRANSIENT", "MODEL_THROTTLED", "MODEL_OVERLOADED", "MODEL_AUTH", "MODEL_BILLING", "MODEL_TIMEOUT", "MODEL_UNKNOWN"];
 
-/** True when the next model of the chain is to be asked. A model that began to answer is asked again itself, now or later. */
+/** True when the next model of the chain is to be asked. An error in the words of an answer is none; a model that began to answer is asked again itself, now or later. */
 export function isForNextModel(error: unknown, { isCalled, hasBegun }: TriedModel): boolean {
-  if (!isLonghaulError(error) || hasBegun) return false;
+  if (!isLonghaulError(error) || (hasBegun && error.details["isNoAnswer"] !== true)) return false;
   if (error.code === "BREAKER_OPEN") return isCalled;
   if (error.code === "LIMITER_CLOSED") return isCalled && statedMsOf(error) > retryDefaults.parkAfterMs;
   // A missing key is found before there is a call.

@@ -140,10 +140,10 @@ describe("a chain over the wire", () => {
   });
   afterEach(() => directory.remove());
 
-  async function overTheWire(fault: () => Fault | undefined, agent: Parameters<typeof defineTeam>[0]["agents"][number]) {
+  async function overTheWire(fault: () => Fault | undefined, agent: Parameters<typeof defineTeam>[0]["agents"][number], said?: string) {
     const asked: string[] = [];
     const house = (name: string, faults: () => Fault | undefined) => {
-      const simulator = createProviderSimulator({ script: () => replyText(`from ${name}, in many words that come one after the other`), faults });
+      const simulator = createProviderSimulator({ script: () => replyText(name === "anthropic" && said !== undefined ? said : `from ${name}, in many words that come one after the other`), faults });
       return endpoint({ name, baseUrl: `http://${name}.test/v1`, simulated: true, fetch: (request) => (asked.push(name), simulator.fetch(request)) });
     };
     const team = await openDiskTeam(defineTeam({ name: "t", agents: [agent], endpoints: [house("anthropic", fault), house("openai", () => undefined)] }), { directory: directory.path });
@@ -176,6 +176,15 @@ describe("a chain over the wire", () => {
 
     expect(await team.result(taskId)).toMatchObject({ outcome: "unverified", output: expect.stringContaining("from anthropic") });
     expect(asked).toEqual(["anthropic", "anthropic", "anthropic", "anthropic"]);
+    await team.close();
+  });
+
+  test("goes to the next when the answer is an error in words, although words had come", async () => {
+    const overloaded = JSON.stringify({ type: "error", error: { type: "overloaded_error", message: "Overloaded" } });
+    const { team, asked } = await overTheWire(() => undefined, writer, overloaded);
+
+    expect(await team.result(await team.submit("writer", null))).toMatchObject({ outcome: "degraded", output: expect.stringContaining("from openai"), reason: expect.stringContaining("Overloaded") });
+    expect(asked).toEqual(["anthropic", "anthropic", "anthropic", "openai"]);
     await team.close();
   });
 

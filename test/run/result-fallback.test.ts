@@ -112,7 +112,7 @@ describe("nothing stands in", () => {
     await team.submit(caller, undefined);
     await team.advance("2h");
 
-    expect((await team.tasks({ agent: "leaf" })).map(({ end }) => end && stopReasonOfEnd(end)).toSorted()).toEqual(["canceled", "invalid-input"]);
+    expect(new Set((await team.tasks({ agent: "leaf" })).map(({ end }) => end && stopReasonOfEnd(end)))).toEqual(new Set(["canceled", "invalid-input"]));
     await team.close();
   });
 });
