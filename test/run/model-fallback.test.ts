@@ -1,7 +1,7 @@
 import { defineAgent, defineTeam, endpoint, fallback, usd } from "longhaul";
 import { type ScriptedAnswer, scriptedModel, testTeam } from "longhaul/testing";
 import { generateText } from "ai";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { LonghaulError } from "../../src/base/error.ts";
 import { createProviderSimulator } from "../../src/lab/provider/provider-simulator.ts";
 import type { Fault } from "../../src/lab/provider/fault.ts";
@@ -11,6 +11,7 @@ import { noUsage } from "../../src/record/usage.ts";
 import { runHealth } from "../../src/cli/command/health.ts";
 import { runPs } from "../../src/cli/command/ps.ts";
 import { runShow } from "../../src/cli/command/show.ts";
+import { openOperatorView } from "../../src/runtime/operator-view.ts";
 import { readCommand } from "../fixture/command.ts";
 import { openDiskTeam, temporaryDirectory } from "../fixture/disk-team.ts";
 
@@ -135,6 +136,10 @@ describe("a chain of models", () => {
 
 describe("a chain over the wire", () => {
   let directory: ReturnType<typeof temporaryDirectory>;
+  // Loading them takes real time, for which a virtual clock does not wait.
+  beforeAll(async () => {
+    await Promise.all([import("@ai-sdk/anthropic"), import("@ai-sdk/openai")]);
+  });
   beforeEach(() => {
     directory = temporaryDirectory();
   });
@@ -144,7 +149,7 @@ describe("a chain over the wire", () => {
     const asked: string[] = [];
     const house = (name: string, faults: () => Fault | undefined) => {
       const simulator = createProviderSimulator({ script: () => replyText(name === "anthropic" && said !== undefined ? said : `from ${name}, in many words that come one after the other`), faults });
-      return endpoint({ name, baseUrl: `http://${name}.test/v1`, simulated: true, fetch: (request) => (asked.push(name), simulator.fetch(request)) });
+      return endpoint({ name, baseUrl: `http://${name}.test/v1`, simulated: true, prices: { first: { input: 0, output: 1000 }, second: { input: 0, output: 10 } }, fetch: (request) => (asked.push(name), simulator.fetch(request)) });
     };
     const team = await openDiskTeam(defineTeam({ name: "t", agents: [agent], endpoints: [house("anthropic", fault), house("openai", () => undefined)] }), { directory: directory.path });
     return { team, asked };
@@ -163,6 +168,24 @@ describe("a chain over the wire", () => {
     expect(ps).toContain(who);
     expect(await read(runHealth)).toContain(who);
     expect(await read((context) => runShow(context, task?.id ?? "", {}))).toMatch(new RegExp(`degraded ${who}`));
+    await team.close();
+  });
+
+  test.each<readonly [string, Fault, number]>([
+    ["three tries of which nobody knows the bill, in full", { kind: "cut", afterEvents: 0 }, 60_000],
+    ["nothing for calls that were refused", { kind: "status", status: 503 }, 0],
+  ])("pays %s, and the answer at its own price", async (_, fault, firstMicroUsd) => {
+    const { team } = await overTheWire(() => fault, writer);
+    const taskId = await team.submit("writer", null);
+
+    expect(await team.result(taskId)).toMatchObject({ outcome: "degraded" });
+
+    const [answer] = await team.records({ eventTypes: ["model_call"], result: "success" });
+    const secondMicroUsd = Number((answer?.data["usage"] as { readonly outputTokens: number }).outputTokens) * 10;
+    const view = openOperatorView(directory.path, team.clock);
+    expect(answer?.cost_micro_usd).toBe(secondMicroUsd);
+    expect(await view.store.money.spent({ taskId })).toMatchObject({ spentMicroUsd: firstMicroUsd + secondMicroUsd, reservedMicroUsd: 0 });
+    await view.close();
     await team.close();
   });
 
@@ -199,6 +222,7 @@ describe("a chain over the wire", () => {
   test("stands in for ctx.model too, and a crash after it changes nothing", async () => {
     const agent = defineAgent({
       name: "writer",
+      limits: { outputTokensMax: 20 },
       run: async (ctx) => {
         const { text } = await generateText({ model: ctx.model(fallback([first, second])), prompt: "Write.", maxRetries: 0 });
         await ctx.sleep("1h");
@@ -207,7 +231,7 @@ describe("a chain over the wire", () => {
     });
     const { team, asked } = await overTheWire(() => ({ kind: "status", status: 401 }), agent);
     const taskId = await team.submit("writer", null);
-    await team.settle();
+    await vi.waitFor(async () => expect(await team.task(taskId)).toMatchObject({ waitingReason: "timer" }));
 
     const after = await team.afterCrash();
     expect(await after.result(taskId)).toMatchObject({ status: "done", outcome: "degraded", reason: expect.stringContaining(`${second} answered in the place of ${first}`), output: expect.stringContaining("from openai") });
