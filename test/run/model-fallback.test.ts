@@ -3,6 +3,7 @@ import { type ScriptedAnswer, scriptedModel, testTeam } from "longhaul/testing";
 import { generateText } from "ai";
 import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { LonghaulError } from "../../src/base/error.ts";
+import { isJsonObject } from "../../src/base/json.ts";
 import { createProviderSimulator } from "../../src/lab/provider/provider-simulator.ts";
 import type { Fault } from "../../src/lab/provider/fault.ts";
 import { replyText } from "../../src/lab/provider/simulated-reply.ts";
@@ -181,7 +182,8 @@ describe("a chain over the wire", () => {
     expect(await team.result(taskId)).toMatchObject({ outcome: "degraded" });
 
     const [answer] = await team.records({ eventTypes: ["model_call"], result: "success" });
-    const secondMicroUsd = Number((answer?.data["usage"] as { readonly outputTokens: number }).outputTokens) * 10;
+    const usage = answer?.data["usage"] ?? null;
+    const secondMicroUsd = isJsonObject(usage) ? Number(usage["outputTokens"]) * 10 : Number.NaN;
     const view = openOperatorView(directory.path, team.clock);
     expect(answer?.cost_micro_usd).toBe(secondMicroUsd);
     expect(await view.store.money.spent({ taskId })).toMatchObject({ spentMicroUsd: firstMicroUsd + secondMicroUsd, reservedMicroUsd: 0 });
