@@ -12,6 +12,8 @@ interface ComposeSpec<Input> {
   /** Lower-case letters, digits, `-` and `_`, at most 64. */
   readonly name: string;
   readonly description?: string;
+  /** As of `defineFlow`. Each stage or branch may have its own. */
+  readonly accepts?: readonly Outcome[];
   readonly limits?: LimitsSpec;
   readonly budget?: BudgetSpec;
   readonly expect?: ExpectSpec;

@@ -45,7 +45,7 @@ export function computeHealth(observation: AgentObservation, expectation: AgentE
 }
 
 function toVerdict({ agent, degraded }: AgentObservation, { health, evidence }: Omit<Condition, "fromMs">, bad: boolean, nowMs: number, upcomingMs: readonly number[]): HealthVerdict {
-  const told = degraded === null ? evidence : `${evidence} The last task that was done is degraded: ${degraded}`;
+  const told = degraded === null ? evidence : `${evidence} Degraded: ${degraded}`;
   return { agent, health, bad, degraded, evidence: told, atMs: nowMs, reviewAtMs: upcomingMs.length === 0 ? null : Math.min(...upcomingMs) };
 }
 

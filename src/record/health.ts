@@ -18,7 +18,7 @@ export interface HealthVerdict {
   readonly health: HealthState;
   /** True when somebody has to be told. */
   readonly bad: boolean;
-  /** Why the last task that was done is degraded; null when it is not. An agent may work well and be degraded. */
+  /** What stood in, in a task that goes on or in the last one that was done; null when nothing did. An agent may work well and be degraded. */
   readonly degraded: string | null;
   /** One sentence with the numbers that led to it: "5 runs succeeded since the last progress 32 s ago; progress is expected within 10 s." */
   readonly evidence: string;

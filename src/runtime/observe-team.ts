@@ -71,7 +71,7 @@ async function observeWorker(source: ObservationSource, manifest: Manifest, work
     lastEndedAtMs: ended[0]?.endedAtMs ?? null,
     consecutiveDead: lastDone === -1 ? ended.length : lastDone,
     lastDeadReason: ended[0]?.deadReason ?? null,
-    degraded: ended.find((task) => task.status === "done")?.degraded ?? null,
+    degraded: (await findStandIn(source, [...running, ...waiting.slice(0, waitingLookedAtMax)])) ?? ended.find((task) => task.status === "done")?.degraded ?? null,
     schedules,
     slotsFree: Math.max(0, worker.concurrency - running.length),
   };
@@ -99,6 +99,18 @@ function schedulesOf(worker: ManifestWorker, states: Awaited<ReturnType<Store["t
     if (intervalMs === null || typeof nextAtMs !== "number") return [];
     return [{ triggerId, nextAtMs, intervalMs, lastReceiptAtMs: typeof lastFiredAtMs === "number" ? lastFiredAtMs : null }];
   });
+}
+
+/** Waiting tasks that are looked at for what stood in: the oldest. */
+const waitingLookedAtMax = 20;
+
+/** What stood in so far in a task that is not at its end: it may run for weeks on another model. Null when nothing did. */
+async function findStandIn({ store }: ObservationSource, open: readonly SeenTask[]): Promise<string | null> {
+  for (const { id } of open) {
+    const [told] = await store.records.query({ taskId: id, eventTypes: ["decision"], result: "fallback", limit: 1 });
+    if (told !== undefined) return `task ${id}: ${told.record.reason ?? "something stood in"}`;
+  }
+  return null;
 }
 
 async function toRunning(source: ObservationSource, { id, statusSinceMs, openSinceMs }: SeenTask): Promise<RunningTask> {

@@ -213,6 +213,23 @@ describe("a chain over the wire", () => {
     await team.close();
   });
 
+  test("shows in health while the task goes on", async () => {
+    const agent = defineAgent({
+      name: "writer",
+      limits: { outputTokensMax: 20 },
+      run: async (ctx) => {
+        await generateText({ model: ctx.model(fallback([first, second])), prompt: "Write.", maxRetries: 0 });
+        await ctx.sleep("30d");
+      },
+    });
+    const { team } = await overTheWire(() => ({ kind: "status", status: 401 }), agent);
+    const taskId = await team.submit("writer", null);
+    await vi.waitFor(async () => expect(await team.task(taskId)).toMatchObject({ waitingReason: "timer" }));
+
+    expect(await team.live.health()).toMatchObject([{ bad: false, health: { state: "waiting" }, degraded: expect.stringContaining(`task ${taskId}: ${second} answered in the place of ${first}`) }]);
+    await team.close();
+  });
+
   test("is refused by ctx.model as at load", async () => {
     const agent = defineAgent({ name: "writer", run: async (ctx) => ctx.model(fallback([first, first])).modelId });
     const { team } = await overTheWire(() => undefined, agent);
