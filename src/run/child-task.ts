@@ -28,6 +28,7 @@ export async function callWorker<Output>(scope: RunScope, callable: Callable, in
   // An output that is not handed on leaves no doubt behind.
   if (options.accepts?.includes(result.outcome) === false) throw notAccepted(callee.name, result, end, options.accepts);
   scope.doubts.add(result.outcome);
+  if (result.outcome === "degraded") scope.degradedCalls.push(`${callee.name} is degraded: ${(end.status === "done" ? end.reason : null) ?? "no reason"}`);
   return result;
 }
 

@@ -1,4 +1,5 @@
 import type { Verdict } from "../agent/agent-definition.ts";
+import { cutText } from "../base/cut-text.ts";
 import { canonicalJson, hashOf, isJsonObject, toJson } from "../base/json.ts";
 import { type Schema, validate } from "../base/schema.ts";
 import { LonghaulError } from "../base/error.ts";
@@ -19,7 +20,7 @@ import { runUserStep } from "./user-step.ts";
 export async function executeTask(services: RunServices, engine: EngineContext): Promise<RunEnd> {
   const worker = services.workers.get(engine.task.agent);
   if (!worker) throw deadError("unknown-agent", `The team has no agent or flow "${engine.task.agent}". It has: ${[...services.workers.keys()].join(", ")}.`);
-  const scope: RunScope = { services, engine, worker, counts: { children: 0, calls: new Map(), modelCalls: 0 }, standIns: [], doubts: new Set(engine.task.doubts) };
+  const scope: RunScope = { services, engine, worker, counts: { children: 0, calls: new Map(), modelCalls: 0 }, standIns: [], degradedCalls: [], doubts: new Set(engine.task.doubts) };
   let input: unknown = null;
   try {
     input = await parseInput(scope);
@@ -104,7 +105,8 @@ function parseVerdict(name: string, returned: unknown): Verdict {
 function endOf(scope: RunScope, output: unknown, verdict: Verdict | null): RunEnd {
   const { engine, worker, services } = scope;
   const stored = toJson(output, `The output of ${worker.name}`);
-  const reason = describeStandIns(scope.standIns);
+  // What a verify of its own accepted is as good as any, whatever went into it.
+  const reason = describeStandIns(scope.standIns) ?? (verdict === null && scope.degradedCalls.length > 0 ? cutText([...new Set(scope.degradedCalls)].join("; ")) : null);
   const outcome = reason !== null ? "degraded" : verdict === null ? "unverified" : "verified";
   const end: TaskEnd = { status: "done", outcome, output: stored, evidence: verdict?.evidence ?? null, reason };
   const progress: Write = {

@@ -103,6 +103,8 @@ export interface RunScope {
   };
   /** The answers so far that came from another model than the first of its chain, as they were delivered. */
   readonly standIns: StandIn[];
+  /** Calls that were given a degraded output, and why it was. */
+  readonly degradedCalls: string[];
   /** What the outputs of other tasks were worth that this run has been given, in its input or by calls, as far as they were not verified. */
   readonly doubts: Set<Doubt>;
 }

@@ -90,6 +90,20 @@ describe("a tool whose effect is once", () => {
   });
 });
 
+describe("a run that was given a degraded output", () => {
+  const shaky = defineAgent({ name: "shaky", run: async () => { throw new Error("no data"); }, fallback: [() => "a guess"] });
+  test.each([
+    ["is degraded too, with the reason", false, "degraded", "shaky is degraded: its own code stood in for dead(failed): no data"],
+    ["is verified when its own verify accepts", true, "verified", null],
+  ])("%s", async (_, isVerified, outcome, reason) => {
+    const flow = defineFlow({ name: "outreach", run: async (ctx) => (await ctx.call(shaky, undefined)).output, ...(isVerified ? { verify: ({ accept }: VerifyOptions<unknown, unknown>) => accept() } : {}) });
+    const { team, end } = await run([shaky], flow);
+
+    expect(end).toMatchObject({ status: "done", outcome, reason });
+    await team.close();
+  });
+});
+
 describe("what is not accepted", () => {
   test("is thrown at the caller, and leaves no doubt when it is caught", async () => {
     const codes: unknown[] = [];
