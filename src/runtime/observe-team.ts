@@ -102,15 +102,13 @@ function schedulesOf(worker: ManifestWorker, states: Awaited<ReturnType<Store["t
 }
 
 /** Waiting tasks that are looked at for what stood in: the oldest. */
-const waitingLookedAtMax = 20;
+const waitingLookedAtMax = 5;
 
 /** What stood in so far in a task that is not at its end: it may run for weeks on another model. Null when nothing did. */
 async function findStandIn({ store }: ObservationSource, open: readonly SeenTask[]): Promise<string | null> {
-  for (const { id } of open) {
-    const [told] = await store.records.query({ taskId: id, eventTypes: ["decision"], result: "fallback", limit: 1 });
-    if (told !== undefined) return `task ${id}: ${told.record.reason ?? "something stood in"}`;
-  }
-  return null;
+  const told = await Promise.all(open.map(({ id }) => store.records.query({ taskId: id, eventTypes: ["decision"], result: "fallback", limit: 1 })));
+  const record = told.flat()[0]?.record;
+  return record === undefined ? null : `task ${record.task_id ?? ""}: ${record.reason ?? "something stood in"}`;
 }
 
 async function toRunning(source: ObservationSource, { id, statusSinceMs, openSinceMs }: SeenTask): Promise<RunningTask> {
