@@ -1,4 +1,4 @@
-import { consoleNotifier, cron, defineAgent, defineTeam, defineTool, every, mcp, on, parallel, pipeline, poll, secret, usd, webhook } from "longhaul";
+import { cached, consoleNotifier, cron, defineAgent, defineTeam, defineTool, every, mcp, on, parallel, pipeline, poll, secret, usd, webhook } from "longhaul";
 import { z } from "zod";
 
 // The snippets of docs/guide/writing-agents.md and operating.md. A test holds them equal.
@@ -82,13 +82,33 @@ const support = defineAgent({ name: "support", model: "anthropic/claude-haiku-4-
 const shout = defineAgent({ name: "shout", input: z.object({ summary: z.string() }), run: async (_ctx, { summary }) => summary.toUpperCase() });
 const measure = defineAgent({ name: "measure", input: z.object({ text: z.string() }), run: async (_ctx, { text }) => text.length });
 
+const forecast = defineAgent({
+  name: "forecast",
+  model: "anthropic/claude-haiku-4-5",
+  instructions: "Forecast tomorrow's load from the numbers.",
+  input: z.object({ loads: z.array(z.number()) }),
+  output: z.object({ load: z.number() }),
+  fallback: [cached({ within: "24h" }), ({ loads }) => ({ load: loads.at(-1) ?? 0 })],
+});
+
+const notify = defineTool({
+  name: "notify",
+  description: "Post a line to the team's channel",
+  inputSchema: z.object({ line: z.string() }),
+  effect: "once",
+  accepts: ["unverified"],
+  execute: ({ line }) => post(line),
+});
+const herald = defineAgent({ name: "herald", model: "anthropic/claude-haiku-4-5", instructions: "Post the line.", input: z.string(), tools: [notify] });
+
 const chain = pipeline({ name: "chain", stages: [summarise, shout] });
 const both = parallel({ name: "both", branches: { short: summarise, length: measure } });
+const news = pipeline({ name: "news", stages: [summarise, shout, herald] });
 
 export const team = defineTeam({
   name: "desk",
-  agents: [summarise, report, archive, answer, sweep, support, shout, measure],
-  flows: [chain, both],
+  agents: [summarise, report, archive, answer, sweep, support, shout, measure, herald, forecast],
+  flows: [chain, both, news],
   notify: [consoleNotifier(), webhook({ url: secret("SLACK_WEBHOOK_URL") })],
 });
 
@@ -104,6 +124,10 @@ async function listTickets(after: string, signal: AbortSignal): Promise<{ readon
 
 async function payBack(customer: string, euros: number, key: string): Promise<{ readonly refund: string }> {
   return { refund: `${key}: ${euros} to ${customer}` };
+}
+
+async function post(line: string): Promise<string> {
+  return `posted ${line}`;
 }
 
 function hasWork(): boolean {

@@ -3,8 +3,10 @@ import type { Json, JsonObject } from "../base/json.ts";
 import type { Money } from "../base/money.ts";
 import type { InputOf, OutputOf, Schema } from "../base/schema.ts";
 import type { Message } from "../record/message.ts";
+import type { Outcome } from "../record/task.ts";
 import type { Callable, RunContext } from "./context.ts";
-import type { ModelReference } from "./model-reference.ts";
+import type { ModelChoice } from "./model-reference.ts";
+import type { ResultFallback } from "./result-fallback.ts";
 import type { McpDefinition, ToolDefinition } from "./tool-definition.ts";
 import type { Trigger } from "./trigger-definition.ts";
 
@@ -65,13 +67,21 @@ interface WorkerSpec<In extends Schema, Out extends Schema> {
   readonly output?: Out;
   /** Accepts the output with evidence, or rejects it with a reason that the model is told. */
   readonly verify?: (options: VerifyOptions<OutputOf<In>, OutputOf<Out>>) => Verdict | Promise<Verdict>;
+  /**
+   * What stands in, in this order, when a task would be dead for a reason that its work has: the first that gives an output that fits the schema. The task is then
+   * `degraded`. Nothing stands in for a task that was canceled, passed a limit of time or size, or got a wrong input. Default: nothing.
+   */
+  readonly fallback?: readonly ResultFallback<OutputOf<NoInfer<In>>, InputOf<NoInfer<Out>>>[];
+  /** What the outputs of other tasks may be worth that its input comes from, beside verified ones. What comes from others is refused. Default: anything. */
+  readonly accepts?: readonly Outcome[];
   readonly limits?: LimitsSpec;
   readonly expect?: ExpectSpec;
   readonly triggers?: readonly Trigger<InputOf<NoInfer<In>>>[];
 }
 
 interface ModelWork<In extends Schema> {
-  readonly model: ModelReference;
+  /** A model, or a chain of them made by `fallback`. */
+  readonly model: ModelChoice;
   /** What the model is told first; may depend on the input. */
   readonly instructions: string | ((input: OutputOf<In>) => string);
   /** The first user message. Default: the input as JSON. */

@@ -1,7 +1,7 @@
 import { finalAnswerTool } from "../record/message.ts";
 import { checkOptionNames, optionNames } from "./option-names.ts";
 import { type Problem, type Report, reportTo } from "./problem.ts";
-import { checkApprovalWithin, checkEffect, checkNeedsApproval, checkToolName } from "./effect-check.ts";
+import { checkAccepts, checkApprovalWithin, checkEffect, checkNeedsApproval, checkToolName } from "./effect-check.ts";
 import { checkDuration, checkFields, checkShownSchema, checkText, type Fields } from "./value-checks.ts";
 import { validateMcp } from "./validate-mcp.ts";
 
@@ -38,6 +38,7 @@ function validateTool(report: Report, spec: Fields): void {
   const shown = checkShownSchema(report, "inputSchema", spec["inputSchema"]);
   if (shown !== null && shown["type"] !== "object") report("inputSchema", shown["type"], "Providers take an object as a tool's input: use z.object({ … }).");
   checkEffect(report, "effect", spec["effect"], spec["reconcile"]);
+  checkAccepts(report, spec["accepts"]);
   checkDuration(report, "timeout", spec["timeout"], timeoutRange);
   checkNeedsApproval(report, "needsApproval", spec["needsApproval"]);
   checkApprovalWithin(report, spec["approvalWithin"]);

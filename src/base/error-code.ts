@@ -17,6 +17,7 @@ export const errorCodes = {
   TASK_STATE: { cause: "The task is in a state that does not allow this.", remedy: "See its state with `longhaul show`." },
   TASK_DEAD: { cause: "A task that was called died.", remedy: "See its reason with `longhaul show`." },
   TASK_CANCELED: { cause: "The task was canceled.", remedy: "Submit it again if it is still wanted." },
+  OUTCOME_NOT_ACCEPTED: { cause: "An output that nobody verified, or that something stood in for, is not accepted where it was to go.", remedy: "Give the agent that made it a verify, or name the outcome in the `accepts` of the agent, the tool or the call that the message names." },
   TASK_INPUT_INVALID: { cause: "A task's input does not satisfy its agent's schema.", remedy: "Mend the fields that the message names." },
   TASK_OUTPUT_INVALID: { cause: "A task's output does not satisfy its schema.", remedy: "Mend the code or the instructions." },
   TASK_KEY_CONFLICT: { cause: "An idempotency key belongs to a task of another agent.", remedy: "Put the agent's name into the key." },

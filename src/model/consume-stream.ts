@@ -7,6 +7,8 @@ export interface StreamListener {
   readonly onPart: (part: LanguageModelV4StreamPart) => void;
   /** Live text. What it throws is dropped. */
   readonly onDelta?: ((text: string) => void) | undefined;
+  /** The first content is there. */
+  readonly onContent?: (() => void) | undefined;
 }
 
 /**
@@ -17,7 +19,7 @@ export async function consumeStream(
   model: LanguageModelV4,
   call: LanguageModelV4CallOptions,
   deadline: ChunkDeadline,
-  { onPart, onDelta }: StreamListener,
+  { onPart, onDelta, onContent }: StreamListener,
 ): Promise<Omit<LanguageModelV4StreamResult, "stream">> {
   // In a microtask of its own, so that a model that throws at once rejects as the others do.
   const answer = Promise.resolve().then(() => model.doStream(call));
@@ -32,7 +34,7 @@ export async function consumeStream(
       if (done) throw incomplete(model, parts);
       if (part.type === "error") throw part.error;
       if (isContent(part)) {
-        parts++;
+        if (parts++ === 0) onContent?.();
         deadline.content();
       }
       if (part.type === "finish") assertWhole(part, model);

@@ -32,6 +32,8 @@ export interface ModelRequest {
   readonly signal: AbortSignal;
   /** Live text, not durable. */
   readonly onDelta?: (text: string) => void;
+  /** Told when the first content of the answer is there. Not told of an answer that comes as a whole. */
+  readonly onContent?: (() => void) | undefined;
 }
 
 export interface ModelTimeouts {

@@ -5,6 +5,8 @@ import { isJsonObject, type JsonObject } from "../base/json.ts";
 import { toolCallsOf } from "../record/message.ts";
 import { startChunkDeadline, type ChunkDeadline } from "./chunk-deadline.ts";
 import { toModelError } from "./model-error.ts";
+import { assertAnswer } from "./false-answer.ts";
+import { modelIdOf } from "./model-id.ts";
 import { freePrice, inputTokensMax, type ModelPrice } from "./model-price.ts";
 import type { Completion, FinishReason, Model, ModelRequest } from "./model.ts";
 import { toPrompt, toPromptTools } from "./prompt.ts";
@@ -48,6 +50,7 @@ export function languageModel(model: LanguageModelV4, options: LanguageModelOpti
       try {
         const call = toCall(request, deadline.signal, options.providerOptions);
         const collected = await collect(model, call, deadline, request);
+        if (collected.finish !== null) assertAnswer(collected.message, collected.finish.usage, { model: id, provider, nowMs: clock.now(), secrets: options.secrets?.() ?? [] });
         return toCompletion(collected, call, id, price, clock.now());
       } catch (error) {
         if (deadline.signal.aborted) throw deadline.signal.reason;
@@ -57,11 +60,6 @@ export function languageModel(model: LanguageModelV4, options: LanguageModelOpti
       }
     },
   };
-}
-
-/** "anthropic/claude-sonnet-5-5" of a model whose SDK calls its provider "anthropic.messages". */
-export function modelIdOf(model: LanguageModelV4): string {
-  return `${model.provider.split(".")[0] ?? model.provider}/${model.modelId}`;
 }
 
 function toCall(request: ModelRequest, signal: AbortSignal, defaults: JsonObject | undefined): LanguageModelV4CallOptions {
@@ -90,7 +88,7 @@ function mergeProviderOptions(defaults: JsonObject | undefined, given: JsonObjec
 
 async function collect(model: LanguageModelV4, call: LanguageModelV4CallOptions, deadline: ChunkDeadline, request: ModelRequest): Promise<CollectedStream> {
   const collector = new StreamCollector();
-  await consumeStream(model, call, deadline, { onPart: (part) => collector.add(part), onDelta: request.onDelta });
+  await consumeStream(model, call, deadline, { onPart: (part) => collector.add(part), onDelta: request.onDelta, onContent: request.onContent });
   return collector.collect();
 }
 

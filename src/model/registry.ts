@@ -9,7 +9,8 @@ import type { Model } from "./model.ts";
 import { openaiCompatibleModel } from "./openai-compatible-wire.ts";
 import { openaiModel } from "./openai-wire.ts";
 import { loadPrice } from "./price.ts";
-import { languageModel, modelIdOf } from "./provider.ts";
+import { modelIdOf } from "./model-id.ts";
+import { languageModel } from "./provider.ts";
 
 export interface ModelRegistryOptions {
   readonly clock: Clock;

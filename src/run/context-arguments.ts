@@ -1,7 +1,8 @@
 import { checkOptionNames, contextOptionNames } from "../agent/option-names.ts";
 import type { Report } from "../agent/problem.ts";
+import { checkChain } from "../agent/validate-model.ts";
 import { checkDuration, checkEventName, checkFields, checkInteger, type Fields } from "../agent/value-checks.ts";
-import { checkApprovalWithin, checkEffect, checkNeedsApproval, checkNeedsApprovalByName } from "../agent/effect-check.ts";
+import { checkAccepts, checkApprovalWithin, checkEffect, checkNeedsApproval, checkNeedsApprovalByName } from "../agent/effect-check.ts";
 import { textLengthMax } from "../base/cut-text.ts";
 import { describeValue } from "../base/describe-value.ts";
 import { LonghaulError } from "../base/error.ts";
@@ -42,7 +43,9 @@ export function checkWaitFor(signal: unknown, options: unknown): void {
 /** @throws {OPTION_INVALID} */
 export function checkCall(callable: unknown, options: unknown): void {
   const report = checkCallable("ctx.call", callable);
-  checkPriority(report, checkOptions(report, options, contextOptionNames.call)["priority"]);
+  const { priority, accepts } = checkOptions(report, options, contextOptionNames.call);
+  checkPriority(report, priority);
+  checkAccepts(report, accepts);
 }
 
 /** @throws {OPTION_INVALID} */
@@ -68,11 +71,17 @@ export function checkNote(text: unknown, data: unknown): void {
   if (!isJsonObject(data)) report("data", data, "Use an object of plain data.");
 }
 
+/** A chain is looked at as one; what a model is shows when it is called. @throws {OPTION_INVALID} */
+export function checkModel(model: unknown): void {
+  if (typeof model === "object" && model !== null && "kind" in model && model.kind === "fallback") checkChain(refusal("ctx.model"), { ...model });
+}
+
 /** @throws {OPTION_INVALID} */
 export function checkTools(tools: unknown, options: unknown): void {
   const report = refusal("ctx.tools");
   const known = checkFields(report, "tools", tools, "Use an object of AI SDK tools.") ?? {};
-  const { effects = {}, needsApproval = {}, approvalWithin } = checkOptions(report, options, contextOptionNames.tools);
+  const { effects = {}, accepts, needsApproval = {}, approvalWithin } = checkOptions(report, options, contextOptionNames.tools);
+  checkAccepts(report, accepts);
   for (const [name, effect] of Object.entries(checkFields(report, "effects", effects, "Use an object of effects by tool name.") ?? {})) {
     if (!Object.hasOwn(known, name)) report(`effects.${name}`, effect, `There is no such tool; there are: ${Object.keys(known).join(", ")}.`);
     if (effect !== undefined) checkEffect(report, `effects.${name}`, effect, undefined);

@@ -1,4 +1,5 @@
 import type { Verdict } from "../agent/agent-definition.ts";
+import { cutText } from "../base/cut-text.ts";
 import { canonicalJson, hashOf, isJsonObject, toJson } from "../base/json.ts";
 import { type Schema, validate } from "../base/schema.ts";
 import { LonghaulError } from "../base/error.ts";
@@ -7,7 +8,10 @@ import type { Message } from "../record/message.ts";
 import type { TaskEnd } from "../record/task.ts";
 import type { Write } from "../record/write.ts";
 import { deadEnd, deadError } from "./dead-error.ts";
+import { assertAccepted } from "./doubts.ts";
+import { describeStandIns } from "./model-chain.ts";
 import { runModelLoop } from "./model-loop.ts";
+import { replaceDead } from "./result-fallback.ts";
 import { createRunContext } from "./run-context.ts";
 import type { RunScope, RunServices } from "./run-services.ts";
 import { runUserStep } from "./user-step.ts";
@@ -16,13 +20,18 @@ import { runUserStep } from "./user-step.ts";
 export async function executeTask(services: RunServices, engine: EngineContext): Promise<RunEnd> {
   const worker = services.workers.get(engine.task.agent);
   if (!worker) throw deadError("unknown-agent", `The team has no agent or flow "${engine.task.agent}". It has: ${[...services.workers.keys()].join(", ")}.`);
-  const scope: RunScope = { services, engine, worker, counts: { children: 0, calls: new Map(), modelCalls: 0 } };
+  const scope: RunScope = { services, engine, worker, counts: { children: 0, calls: new Map(), modelCalls: 0 }, standIns: [], degradedCalls: [], doubts: new Set(engine.task.doubts) };
+  let input: unknown = null;
   try {
-    const input = await parseInput(scope);
-    const done = worker.spec.run ? await runCode(scope, input) : await runModelLoop(scope, input, (output, transcript) => verifyOutput(scope, input, output, transcript));
+    input = await parseInput(scope);
+    assertAccepted(worker.name, scope.doubts, worker.spec.accepts);
+    const given = input;
+    const done = worker.spec.run ? await runCode(scope, given) : await runModelLoop(scope, given, (output, transcript) => verifyOutput(scope, given, output, transcript));
     return endOf(scope, done.output, done.verdict);
   } catch (error) {
-    return deadEnd(error);
+    const { output, run } = worker.spec;
+    const fit = async (value: unknown): Promise<unknown> => (output === undefined ? fitText(worker.name, value, run === undefined) : await parseOutput(output, value, worker.name));
+    return await replaceDead(scope, input, deadEnd(error), fit);
   }
 }
 
@@ -47,6 +56,12 @@ async function parseOutput(schema: Schema, value: unknown, name: string): Promis
   const checked = await validate(schema, value);
   if (checked.ok) return checked.value;
   throw new LonghaulError("TASK_OUTPUT_INVALID", `The output of ${name} does not fit its schema: ${checked.issues.join("; ")}.`);
+}
+
+/** An agent with a model and no schema hands in text. */
+function fitText(name: string, value: unknown, isText: boolean): unknown {
+  if (!isText || (typeof value === "string" && value.trim() !== "")) return value;
+  throw new LonghaulError("TASK_OUTPUT_INVALID", `What stands in for the output of ${name} is no text. Return a text that is not empty, or give the agent an output schema.`);
 }
 
 /** `verify` as its own step; null when none is declared. */
@@ -90,8 +105,10 @@ function parseVerdict(name: string, returned: unknown): Verdict {
 function endOf(scope: RunScope, output: unknown, verdict: Verdict | null): RunEnd {
   const { engine, worker, services } = scope;
   const stored = toJson(output, `The output of ${worker.name}`);
-  const outcome = verdict === null ? "unverified" : "verified";
-  const end: TaskEnd = { status: "done", outcome, output: stored, evidence: verdict?.evidence ?? null, reason: null };
+  // What a verify of its own accepted is as good as any, whatever went into it.
+  const reason = describeStandIns(scope.standIns) ?? (verdict === null && scope.degradedCalls.length > 0 ? cutText([...new Set(scope.degradedCalls)].join("; ")) : null);
+  const outcome = reason !== null ? "degraded" : verdict === null ? "unverified" : "verified";
+  const end: TaskEnd = { status: "done", outcome, output: stored, evidence: verdict?.evidence ?? null, reason };
   const progress: Write = {
     type: "progress",
     id: `${engine.task.id}/${engine.runId}`,

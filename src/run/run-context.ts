@@ -3,7 +3,7 @@ import { parseDuration } from "../base/duration.ts";
 import { type Json, type JsonObject, toJson } from "../base/json.ts";
 import { boundedJson } from "../engine/bounded-json.ts";
 import { callWorker, publishEvent, sendTask } from "./child-task.ts";
-import { checkCall, checkNote, checkPublish, checkSend, checkStep, checkTools, checkTransaction, checkWaitFor, noteBytesMax } from "./context-arguments.ts";
+import { checkCall, checkModel, checkNote, checkPublish, checkSend, checkStep, checkTools, checkTransaction, checkWaitFor, noteBytesMax } from "./context-arguments.ts";
 import { createDurableModel } from "./durable-model.ts";
 import { createDurableTools } from "./durable-tools.ts";
 import { placeOf, recordWrite } from "./run-record.ts";
@@ -51,7 +51,10 @@ export function createRunContext(scope: RunScope): RunContext {
       const value = await engine.transaction({ kind: "transaction", name }, async (tx) => toJson(await body(tx), `What transaction "${name}" returned`));
       return value as Awaited<ReturnType<typeof body>>;
     },
-    model: (reference) => createDurableModel(scope, reference),
+    model: (model) => {
+      checkModel(model);
+      return createDurableModel(scope, model);
+    },
     tools: (tools, options = {}) => {
       checkTools(tools, options);
       return createDurableTools(scope, tools, options);

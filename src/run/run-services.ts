@@ -2,7 +2,7 @@ import type { LanguageModelV4 } from "@ai-sdk/provider";
 import type { Clock } from "../base/clock.ts";
 import type { Json, JsonObject } from "../base/json.ts";
 import type { Random } from "../base/random.ts";
-import type { ModelReference } from "../agent/model-reference.ts";
+import type { ModelChoice, ModelReference } from "../agent/model-reference.ts";
 import type { EngineContext } from "../engine/engine.ts";
 import type { Memory } from "../memory/memory.ts";
 import type { Model, ModelTimeouts } from "../model/model.ts";
@@ -10,10 +10,12 @@ import type { Breakers } from "../policy/breakers.ts";
 import type { Cooldowns } from "../policy/cooldowns.ts";
 import type { RetryQuotas } from "../policy/retry-quota.ts";
 import type { Message } from "../record/message.ts";
+import type { Doubt } from "../record/task.ts";
 import type { Usage } from "../record/usage.ts";
 import type { Write } from "../record/write.ts";
 import type { Store } from "../store/store.ts";
 import type { Tool } from "../tool/tool.ts";
+import type { StandIn } from "./model-chain.ts";
 import type { Worker } from "./worker.ts";
 
 /** What the run loop needs from the composition root. Everything here may be used inside step bodies only, but for the pure parts. */
@@ -33,7 +35,9 @@ export interface RunServices {
   /** The tools of an agent, opening what must be opened. */
   readonly toolsOf: (agent: string, signal: AbortSignal) => Promise<readonly Tool[]>;
   /** An AI SDK model whose every call goes through `perform`. */
-  readonly durableModel: (reference: ModelReference, options: DurableModelPlan) => LanguageModelV4;
+  readonly durableModel: (model: ModelChoice, options: DurableModelPlan) => LanguageModelV4;
+  /** The last verified output of this agent for this input that is not older than that; null when there is none. */
+  readonly findVerified: (agent: string, input: Json, sinceMs: number) => Promise<VerifiedOutput | null>;
   /** The tasks that a published event starts, and the receipts of the triggers that saw it. */
   readonly subscribers: (event: string, data: JsonObject, publishId: string) => Promise<Subscribers>;
   /** Blanks out the values of secrets, so that no model is told them. */
@@ -44,13 +48,26 @@ export interface DurableModelPlan {
   /** Of calls that name no limit. */
   readonly outputTokensMax: number;
   readonly timeouts: ModelTimeouts;
-  /** Makes one call as a durable step. */
-  readonly perform: (prepare: () => Promise<ForeignModelCall>) => Promise<Json>;
+  /** Makes one call as a durable step, by the first of the candidates that answers. */
+  readonly perform: (candidates: readonly ForeignCandidate[]) => Promise<Json>;
+}
+
+export interface VerifiedOutput {
+  readonly taskId: string;
+  readonly endedAtMs: number;
+  readonly output: Json;
+  readonly evidence: Json;
 }
 
 export interface Subscribers {
   readonly tasks: readonly { readonly id: string; readonly agent: string; readonly input: Json; readonly key: string; readonly source: string }[];
   readonly receipts: readonly Write[];
+}
+
+export interface ForeignCandidate {
+  /** As the definition names the model. */
+  readonly id: string;
+  readonly prepare: () => Promise<ForeignModelCall>;
 }
 
 /** One call that an AI SDK function makes on a durable model. */
@@ -59,7 +76,7 @@ export interface ForeignModelCall {
   readonly simulated: boolean;
   readonly messages: readonly Message[];
   readonly estimateMicroUsd: number;
-  run(options: { readonly signal: AbortSignal; readonly idempotencyKey: string }): Promise<ForeignModelAnswer>;
+  run(options: { readonly signal: AbortSignal; readonly idempotencyKey: string; readonly onContent: () => void }): Promise<ForeignModelAnswer>;
 }
 
 export interface ForeignModelAnswer {
@@ -84,4 +101,10 @@ export interface RunScope {
     readonly calls: Map<string, number>;
     modelCalls: number;
   };
+  /** The answers so far that came from another model than the first of its chain, as they were delivered. */
+  readonly standIns: StandIn[];
+  /** Calls that were given a degraded output, and why it was. */
+  readonly degradedCalls: string[];
+  /** What the outputs of other tasks were worth that this run has been given, in its input or by calls, as far as they were not verified. */
+  readonly doubts: Set<Doubt>;
 }

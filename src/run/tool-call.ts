@@ -4,8 +4,10 @@ import { isJsonObject, type Json, type JsonObject } from "../base/json.ts";
 import type { StepExecution, StepEnd } from "../engine/engine.ts";
 import type { CallEnd } from "../policy/breaker.ts";
 import type { ToolCallPart, ToolResultPart } from "../record/message.ts";
+import type { Doubt } from "../record/task.ts";
 import type { EffectState } from "../store/store.ts";
 import type { Tool, ToolCallOptions, ToolResult } from "../tool/tool.ts";
+import { describeRefusedTool, refusedDoubts } from "./doubts.ts";
 import { withHeartbeat } from "./heartbeat.ts";
 import { effectSignalPrefix, type Parked, parkedToJson, parseParked } from "./parked.ts";
 import { type Attempt, holdBack, type Permit, senderOf, waitForPermission } from "./permission.ts";
@@ -21,16 +23,18 @@ import { afterMsOf, isRefusedByBreaker, parkedByBreaker, throughBreaker } from "
  *  T1 the intent of a `once` call is on disk before the call;
  *  T2 a `once` call whose outcome is unknown is never made again without its reconcile or a human's word;
  *  T3 a tool's failure is a result that the model reads, never a crash of the run;
- *  T4 a call that needs a person's permission is not made without it;
- *  T5 what a tool returned holds no secret of the team when the model, the journal or a record gets it.
+ *  T4 a `once` call is not made for a task that works with outputs which the tool does not accept, and nobody is asked to allow it;
+ *  T5 a call that needs a person's permission is not made without it;
+ *  T6 what a tool returned holds no secret of the team when the model, the journal or a record gets it.
  */
 export async function callTool(scope: RunScope, name: string, call: ToolCallPart, tools: () => Promise<readonly Tool[]>): Promise<ToolResultPart> {
+  const doubts = [...scope.doubts];
   let permit: Permit | null = null;
   for (let effectKey: string | null = null; ; ) {
     const key: string | null = effectKey;
     const allowed: Permit | null = permit;
     const value = await scope.engine.step({ kind: "tool", name }, (execution) =>
-      withHeartbeat(scope, execution, name, () => toolStep(scope, { execution, key: key ?? execution.idempotencyKey, call, permit: allowed }, tools)),
+      withHeartbeat(scope, execution, name, () => toolStep(scope, { execution, key: key ?? execution.idempotencyKey, call, doubts, permit: allowed }, tools)),
     );
     const parked = parseParked(value);
     if (parked === null) return toResultPart(call, value);
@@ -50,6 +54,11 @@ export async function callTool(scope: RunScope, name: string, call: ToolCallPart
   }
 }
 
+/** What keeps a call from being made: only one that must not happen twice, and cannot be taken back, asks where its input comes from. */
+export function refusedOf({ effect, accepts = [] }: Pick<Tool, "effect" | "accepts">, doubts: Iterable<Doubt>): readonly Doubt[] {
+  return effect === "once" ? refusedDoubts(doubts, accepts) : [];
+}
+
 async function toolStep(scope: RunScope, attempt: Attempt, open: () => Promise<readonly Tool[]>): Promise<StepEnd> {
   const { execution, key, call } = attempt;
   const startedMs = scope.services.clock.monotonicMs();
@@ -58,6 +67,8 @@ async function toolStep(scope: RunScope, attempt: Attempt, open: () => Promise<r
   try {
     const found = await findTool(call.toolName, open, execution.signal);
     if ("ok" in found) return await withoutTool(scope, attempt, found, startedMs);
+    const refused = refusedOf(found, attempt.doubts);
+    if (refused.length > 0) return await withoutTool(scope, attempt, { ok: false, kind: "not-accepted", message: describeRefusedTool(found.name, refused) }, startedMs);
     const held = await holdBack(scope, attempt, found);
     if (held !== null) return "ok" in held ? finish(scope, attempt, held, startedMs) : held;
     // Before there is an intent: of a call that is held back none is left.
@@ -111,7 +122,7 @@ function intend({ engine, services }: RunScope, { execution, key, call }: Attemp
   return orTakenOver(services.clock, execution.signal, () => services.store.effects.intend({ key, toolName: call.toolName, taskId: engine.task.id, runId: engine.runId, atMs: services.clock.now() }));
 }
 
-/** There is no tool to call. An earlier attempt may have called it all the same, when the team still had it. */
+/** The tool is not called: there is none, or it does not accept the input. An earlier attempt may have called it all the same, when the team still had it. */
 async function withoutTool(scope: RunScope, attempt: Attempt, missing: Extract<ToolResult, { ok: false }>, startedMs: number): Promise<StepEnd> {
   const intent = await intend(scope, attempt);
   if (intent.state === "completed") return finish(scope, attempt, parseResult(intent.result), startedMs);

@@ -68,8 +68,8 @@ export async function forkRun(options: NewRunOptions, id: string, from: number):
   const worker = manifest().workers.find(({ name }) => name === task.agent);
   if (worker === undefined) throw new LonghaulError("AGENT_UNKNOWN", `The team has no agent or flow "${task.agent}" any more, so nobody would work on a fork of ${task.id}. It has: ${manifest().workers.map(({ name }) => name).join(", ")}.`);
   const nowMs = clock.now();
-  const { agent, input, priority, depth } = task;
-  const newTask = { id: ids("t"), agent, input, key: null, priority, notBeforeAtMs: 0, deadlineAtMs: nowMs + worker.deadlineMs, depth, source: `fork of ${task.id}` };
+  const { agent, input, priority, depth, doubts } = task;
+  const newTask = { id: ids("t"), agent, input, key: null, priority, notBeforeAtMs: 0, deadlineAtMs: nowMs + worker.deadlineMs, depth, source: `fork of ${task.id}`, doubts };
   await engine.start(newTask, { prefix, writes: [record(newTask.id)] });
   const started = await engine.get(newTask.id);
   return { task: started ?? task, created: true, ofRun: runId, served };

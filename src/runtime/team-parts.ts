@@ -28,6 +28,7 @@ import { createStorageAlarm, type StorageAlarm } from "./storage-alarm.ts";
 import { taskRecords } from "./task-record.ts";
 import { createTeamBreakers } from "./team-breakers.ts";
 import { beginManifest } from "./team-manifest.ts";
+import { createVerifiedOutputs } from "./verified-outputs.ts";
 import { createToolSet, type ToolSet } from "./tool-set.ts";
 
 /** Every part of an open team. */
@@ -104,6 +105,7 @@ export async function openParts(definition: TeamDefinition, options: LiveTeamOpt
     resolveModel: models.resolveModel,
     durableModel: models.durableModel,
     toolsOf: tools.toolsOf,
+    findVerified: createVerifiedOutputs({ list: (filter) => data.engine.list(filter) }),
     subscribers: (event, eventData, publishId) => subscriptions.tasksFor(event, eventData, publishId),
   };
   return {

@@ -78,6 +78,7 @@ function toSourceSpec(spec: McpSpec, secrets: Secrets): McpSourceSpec {
   const common = {
     name: spec.name,
     ...(spec.effects === undefined ? {} : { effects: spec.effects }),
+    ...(spec.accepts === undefined ? {} : { accepts: spec.accepts }),
     ...(spec.needsApproval === undefined ? {} : { needsApproval: spec.needsApproval }),
     ...(spec.approvalWithin === undefined ? {} : { approvalWithinMs: parseDuration(spec.approvalWithin, `mcp ${spec.name}: approvalWithin`) }),
     ...(spec.allow === undefined ? {} : { allow: spec.allow }),

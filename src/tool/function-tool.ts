@@ -4,6 +4,7 @@ import { formatDuration } from "../base/duration.ts";
 import { isLonghaulError, LonghaulError } from "../base/error.ts";
 import type { Json } from "../base/json.ts";
 import { type InputOf, type OutputOf, type Schema, toJsonSchema, validate } from "../base/schema.ts";
+import type { Outcome } from "../record/task.ts";
 import { type NeedsApproval, toApproval } from "./approval.ts";
 import { checkResult, thrownText } from "./result.ts";
 import { defaultApprovalWithinMs, defaultToolTimeoutMs, type Effect, type Reconciliation, type Tool, type ToolCallOptions, type ToolResult } from "./tool.ts";
@@ -21,6 +22,7 @@ export interface FunctionToolSpec<S extends Schema> {
   /** Any Standard Schema whose library can print it as JSON Schema. */
   readonly inputSchema: S;
   readonly effect: Effect;
+  readonly accepts?: readonly Outcome[] | undefined;
   /** The whole call, above 0. Default: 60 s. */
   readonly timeoutMs?: number;
   /** Returns plain JSON data; `undefined` is null. */
@@ -52,7 +54,7 @@ export function functionTool<S extends Schema>(spec: FunctionToolSpec<S>, { cloc
   }
   const approval = toApproval<OutputOf<S>>({ clock, timeoutMs, withinMs: approvalWithinMs, needs: needsApproval, parse: (input) => parseInput(spec, input) });
   const tool: Tool = {
-    name, description, inputSchema, effect, timeoutMs,
+    name, description, inputSchema, effect, timeoutMs, accepts: spec.accepts,
     dependency,
     call: (input, options) => callFunction(spec, { clock, timeoutMs, input, options }),
     ...(approval === undefined ? {} : { approval }),

@@ -96,6 +96,7 @@ class McpSource implements ToolSource {
       description: tool.description ?? tool.title ?? "",
       inputSchema: tool.inputSchema as unknown as JsonObject,
       effect: effectOf(this.#spec, tool.name),
+      accepts: this.#spec.accepts,
       dependency: mcpDependency(this.name),
       timeoutMs,
       call: (input, options) => this.#call(tool, input, options),

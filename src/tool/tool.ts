@@ -1,4 +1,5 @@
 import type { Json, JsonObject } from "../base/json.ts";
+import type { Outcome } from "../record/task.ts";
 
 /** What a tool does to the world: nothing; the same when repeated; something that must not happen twice. */
 export type Effect = "read" | "idempotent" | "once";
@@ -9,6 +10,8 @@ export interface Tool {
   readonly description: string;
   readonly inputSchema: JsonObject;
   readonly effect: Effect;
+  /** Of `once`: what the input of its task may come from beside verified outputs. Default: nothing else. */
+  readonly accepts?: readonly Outcome[] | undefined;
   /** What fails when it fails: the tool itself, or the server that has it. Tools of one dependency share a breaker. */
   readonly dependency: string;
   readonly timeoutMs: number;
@@ -53,7 +56,7 @@ export type ToolResult =
   /** `isUnreached`: the call was not made, since nobody was there to take it. */
   | { readonly ok: false; readonly kind: ToolErrorKind; readonly message: string; readonly isUnreached?: true };
 
-export type ToolErrorKind = "invalid-input" | "failed" | "timeout" | "too-large" | "not-json" | "unavailable" | "canceled" | "denied";
+export type ToolErrorKind = "invalid-input" | "failed" | "timeout" | "too-large" | "not-json" | "unavailable" | "canceled" | "denied" | "not-accepted";
 
 /** Whether an interrupted call happened, and with what result. */
 export type Reconciliation = { readonly happened: true; readonly value: Json } | { readonly happened: false } | { readonly happened: "unknown" };
