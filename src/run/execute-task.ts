@@ -6,6 +6,7 @@ import type { EngineContext, RunEnd } from "../engine/engine.ts";
 import type { Message } from "../record/message.ts";
 import type { TaskEnd } from "../record/task.ts";
 import type { Write } from "../record/write.ts";
+import { compensate } from "./compensation.ts";
 import { deadEnd, deadError } from "./dead-error.ts";
 import { runModelLoop } from "./model-loop.ts";
 import { createRunContext } from "./run-context.ts";
@@ -16,14 +17,21 @@ import { runUserStep } from "./user-step.ts";
 export async function executeTask(services: RunServices, engine: EngineContext): Promise<RunEnd> {
   const worker = services.workers.get(engine.task.agent);
   if (!worker) throw deadError("unknown-agent", `The team has no agent or flow "${engine.task.agent}". It has: ${[...services.workers.keys()].join(", ")}.`);
-  const scope: RunScope = { services, engine, worker, counts: { children: 0, calls: new Map(), modelCalls: 0 } };
+  const scope: RunScope = { services, engine, worker, compensations: [], counts: { children: 0, calls: new Map(), modelCalls: 0, compensations: 0 } };
   try {
+    if (engine.unwinding !== null) return await compensate(scope, engine.unwinding, () => replayCode(scope));
     const input = await parseInput(scope);
     const done = worker.spec.run ? await runCode(scope, input) : await runModelLoop(scope, input, (output, transcript) => verifyOutput(scope, input, output, transcript));
     return endOf(scope, done.output, done.verdict);
   } catch (error) {
     return deadEnd(error);
   }
+}
+
+/** The code of a run that compensates for another: it ends where that one did, or never. */
+async function replayCode(scope: RunScope): Promise<unknown> {
+  const input = await parseInput(scope);
+  return await scope.worker.spec.run?.(createRunContext(scope), input);
 }
 
 async function parseInput(scope: RunScope): Promise<unknown> {

@@ -35,6 +35,8 @@ export interface StepScope extends AttemptIds {
   /** 1, and one more for each crash that interrupted the run. */
   readonly stepAttempt: number;
   readonly signal: AbortSignal;
+  /** True of a run that registered what undoes it: who undoes it finds in the tables what it did, whenever it ends. */
+  readonly undo: { isRegistered: boolean };
   /** What executes of its bodies. */
   readonly bodies: Bodies;
   /** True when the run left memory: what a step comes to now is late. */
@@ -67,7 +69,7 @@ export async function executeStep(scope: StepScope, operation: Operation, body: 
   const startedAtMs = scope.clock.now();
   const end = boundedStepEnd(await scope.bodies.track(executeBody(scope, operation, body)), operation.identity, scope.limits.valueBytesMax);
   const { writes = [], starts = [] } = end;
-  if (starts.length === 0 && writes.every(isFact) && !scope.isOver()) return { type: "ended", step: endedStep(scope, operation, startedAtMs, end), writes };
+  if (starts.length === 0 && writes.every(isFact) && !scope.undo.isRegistered && !scope.isOver()) return { type: "ended", step: endedStep(scope, operation, startedAtMs, end), writes };
   try {
     return await scope.writer.persist((change) => commitEnd(scope, change, { operation, startedAtMs, end }));
   } catch (error) {

@@ -2,9 +2,11 @@ import type { Json } from "../../base/json.ts";
 import type { StepOutcome } from "../../record/step.ts";
 import type { TaskEnd } from "../../record/task.ts";
 import type { TaskChange } from "../engine.ts";
+import { isCompensation } from "../compensation.ts";
 import { computeMoved, type TaskFields } from "../task-rules.ts";
 import { noteBell } from "./bells.ts";
 import { noteQueued, type Change } from "./change.ts";
+import { startCompensation } from "./compensate.ts";
 import { appendStep, replaceSeed } from "./journal.ts";
 import { getRun } from "./runs.ts";
 import { clearRecoveriesWithoutProgress, lockChildren, lockTaskOfRunSerial, saveTask, toTask, type StoredTask } from "./tasks.ts";
@@ -49,7 +51,9 @@ async function noteProgress(change: Change, task: StoredTask): Promise<StoredTas
 export async function endTask(change: Change, task: StoredTask, end: TaskEnd): Promise<void> {
   const ended = await moveTask(change, task, { status: end.status, end, endedAtMs: change.atMs });
   change.effects.ended.push({ taskId: ended.id, runId: ended.runId, end });
-  await replaceSeed(change.db, ended.id, []);
+  await startCompensation(change, ended, end);
+  // A compensation that is restarted needs them again.
+  if (end.status === "done" || !isCompensation(ended)) await replaceSeed(change.db, ended.id, []);
   if (ended.runId !== null) await abandonRun(change, ended.runId, `The task that called this one is ${end.status}.`);
   for (const wait of await listWaitsForTask(change.db, ended.id)) await completeWait(change, wait, { ok: true, value: { ...end, taskId: ended.id } as unknown as Json });
 }
