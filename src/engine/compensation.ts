@@ -72,7 +72,11 @@ export class Unwind implements Unwinding {
 
   /** Whether this is to be begun. What the ended run had not come to stays open for ever: neither \`catch\` nor \`finally\` of user code sees it. */
   admits({ identity, reject }: Operation, isSeeded: boolean): boolean {
-    if (identity.kind === "compensation") return true;
+    if (identity.kind === "compensation") {
+      // Code may have ended by itself where the other run did.
+      this.arrive();
+      return true;
+    }
     if (this.#hasArrived) {
       reject(new LonghaulError("OPTION_INVALID", `${identity.kind} ${identity.name} was asked for within a compensation, where ctx does nothing. Use what ctx.compensate's function is given, and plain code.`));
       return false;

@@ -175,6 +175,22 @@ function testDurability(suite: EngineSuite): void {
     gate.open();
   });
 
+  it("E14 compensates for a run that was in too many crashes", async () => {
+    let fixture = await suite.create();
+    const saw = world((ctx) => ctx.step({ kind: "code", name: "dies" }, () => (saw.log.push("dies"), new Promise(() => undefined))));
+    await fixture.engine.run([agentA], saga(saw));
+    const { taskId } = await fixture.engine.start(newTask(fixture));
+    for (let crashes = 1; crashes <= 11; crashes++) {
+      await until(() => saw.log.filter((line) => line === "dies").length === crashes, `it executes for the ${crashes}th time`);
+      fixture = await suite.crash(fixture);
+      await fixture.engine.run([agentA], saga(saw));
+    }
+
+    expect(await runToEnd(fixture, taskId)).toMatchObject({ status: "dead", reason: "recovery-limit" });
+    expect(await runToEnd(fixture, await compensationOf(fixture, taskId))).toMatchObject({ status: "done" });
+    expect(logOf(saw).filter((line) => line !== "dies")).toEqual(["a", "b", undoB, undoA]);
+  });
+
   it("E14 registers what the ended run came to and had no time to register", async () => {
     const fixture = await suite.create();
     const log: string[] = [];

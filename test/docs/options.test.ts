@@ -12,6 +12,7 @@ import { defaultModelTimeouts } from "../../src/model/model.ts";
 import { retryDefaults } from "../../src/policy/retry.ts";
 import { causeDepthMax, detailsMax } from "../../src/record/failure.ts";
 import { nameLengthMax, noteBytesMax, priorityMax } from "../../src/run/context-arguments.ts";
+import { compensationsMax } from "../../src/run/compensation.ts";
 import { depthMax, workerDefaults } from "../../src/run/worker.ts";
 import { defaultConnectTimeoutMs, defaultRequestTimeoutMs } from "../../src/tool/mcp-spec.ts";
 import { defaultToolTimeoutMs, toolResultBytesMax } from "../../src/tool/tool.ts";
@@ -110,6 +111,8 @@ describe("docs/reference/options.md", () => {
       String(limits.signalsPerRunMax),
       `${limits.recoveriesWithoutProgressMax}, ${limits.recoveriesMax}`,
       compact(limits.foreignAwaitGraceMs),
+      String(compensationsMax),
+      compact(limits.compensationMs),
       compact(limits.keyWindowMs),
     ]);
   });
