@@ -25,8 +25,14 @@ export const saga: Scenario = {
       name: "saga",
       agents: [
         trip("thrower", async (ctx) => await outside.failingStep(ctx, "pay", 20)),
-        trip("waiter", async (ctx) => await outside.observe(ctx, "signal", "never", ctx.waitFor("never"))),
-        trip("worker", async (ctx) => await outside.step(ctx, "long", 5_000)),
+        trip("waiter", async (ctx) => {
+          await outside.observe(ctx, "signal", "never", ctx.waitFor("never", { timeout: "20s" }));
+          throw new Error("nobody came");
+        }),
+        trip("worker", async (ctx) => {
+          await outside.step(ctx, "long", 5_000);
+          throw new Error("too late");
+        }),
         trip("late", async (ctx) => await outside.observe(ctx, "signal", "never", ctx.waitFor("never")), "2s"),
         trip("traveller", async (ctx) => await outside.step(ctx, "travel", 30)),
       ],
@@ -34,8 +40,8 @@ export const saga: Scenario = {
   },
   actions: [
     { id: "a", type: "submit", atMs: 0, agent: "thrower", input: 1, key: "a", ends: ["dead"] },
-    { id: "b", type: "submit", atMs: 0, agent: "waiter", input: 2, key: "b", ends: ["canceled"] },
-    { id: "c", type: "submit", atMs: 20, agent: "worker", input: 3, key: "c", ends: ["canceled"] },
+    { id: "b", type: "submit", atMs: 0, agent: "waiter", input: 2, key: "b", ends: ["canceled", "dead"] },
+    { id: "c", type: "submit", atMs: 20, agent: "worker", input: 3, key: "c", ends: ["canceled", "dead"] },
     { id: "d", type: "submit", atMs: 40, agent: "late", input: 4, key: "d", ends: ["dead"] },
     { id: "e", type: "submit", atMs: 60, agent: "traveller", input: 5, key: "e" },
     { id: "b-cancel", type: "cancel", atMs: 400, of: "b" },
