@@ -154,9 +154,12 @@ export interface OutboxEntry {
 }
 
 export interface Outbox {
-  /** Entries that are due, oldest first, at most 100. */
+  /**
+   * Entries that are due and are the first that waits for their notifier, and entries whose time is over; in the order in which they were queued, at most 100.
+   * One that waits for another attempt holds up those behind it.
+   */
   due(nowMs: number): Promise<readonly OutboxEntry[]>;
-  /** The instant of the next entry, null when nothing waits. */
+  /** The next instant at which the first entry of a notifier is due, or the time of any entry is over; null when nothing waits. */
   nextAtMs(): Promise<number | null>;
   /** `guards` may refuse it, in the same commit. */
   delivered(id: string, atMs: number, guards?: readonly Write[]): Promise<void>;
