@@ -7,7 +7,8 @@ import type { ToolCallPart, ToolResultPart } from "../record/message.ts";
 import type { EffectState } from "../store/store.ts";
 import type { Tool, ToolCallOptions, ToolResult } from "../tool/tool.ts";
 import { withHeartbeat } from "./heartbeat.ts";
-import { decidedSuffix, ownSignalPrefix, type Parked, parkedToJson, parseParked } from "./parked.ts";
+import { questionSignal, recordLateResult } from "./late-result.ts";
+import { decidedSuffix, type Parked, parkedToJson, parseParked } from "./parked.ts";
 import { placeOf, recordWrite } from "./run-record.ts";
 import type { RunScope } from "./run-services.ts";
 import { afterMsOf, isRefusedByBreaker, parkedByBreaker, throughBreaker } from "./through-breaker.ts";
@@ -56,9 +57,14 @@ async function toolStep(scope: RunScope, attempt: Attempt, open: () => Promise<r
     const found = await findTool(call.toolName, open, execution.signal);
     if ("ok" in found) return await withoutTool(scope, attempt, found, startedMs);
     // Before there is an intent: of a call that is held back none is left.
+    const isOnce = found.effect === "once";
+    const watched: ToolCallOptions = {
+      ...options,
+      onLate: (result) => recordLateResult(scope, { execution, toolName: call.toolName, effectKey: isOnce ? key : null, result, writes: finish(scope, attempt, result, startedMs, isOnce ? key : undefined).writes ?? [] }),
+    };
     return await throughBreaker(scope, { dependency: found.dependency, signal: execution.signal, endOf: () => made.end }, async () => {
-      if (found.effect === "once") return await onceStep(scope, attempt, found, options, startedMs, made);
-      const result = await make(found, call.input, options, made);
+      if (isOnce) return await onceStep(scope, attempt, found, watched, startedMs, made);
+      const result = await make(found, call.input, watched, made);
       throwIfCanceled(result, execution);
       return finish(scope, attempt, result, startedMs);
     });
@@ -157,7 +163,7 @@ function throwIfCanceled(result: ToolResult, execution: StepExecution): void {
 }
 
 function park(scope: RunScope, { execution, key, call }: Attempt, why: string): StepEnd {
-  const signal = `${ownSignalPrefix}effect:${execution.idempotencyKey}`;
+  const signal = questionSignal(execution);
   const parked: Parked = { parked: "unknown-effect", forMs: null, signal, effectKey: key };
   const write = recordWrite(scope, placeOf(execution), {
     event_type: "approval",
@@ -178,13 +184,20 @@ async function waitForDecision(scope: RunScope, name: string, { parked: reason, 
     const { decision } = payload;
     if (decision !== "happened" && decision !== "retry" && decision !== "fail") continue;
     const known = decision === "retry" ? null : resultToJson(decidedResult(decision, payload["result"]));
-    await scope.engine.step({ kind: "code", name: `${name}${decidedSuffix}` }, async (execution) => {
+    const late = await scope.engine.step({ kind: "code", name: `${name}${decidedSuffix}` }, async (execution) => {
       const answered = recordWrite(scope, placeOf(execution), { event_type: "approval", result: "answered", reason: decision, data: { signal } });
       if (known === null) await orAborted(execution.signal, () => scope.services.store.effects.withdraw(effectKey ?? ""));
-      return { outcome: { ok: true, value: null }, writes: known === null ? [answered] : [answered, { type: "effect.complete", key: effectKey ?? "", result: known }] };
+      const settled = decision === "happened" && (payload["result"] ?? null) === null ? await lateResultOf(scope, execution, name, effectKey ?? "") : null;
+      return { outcome: { ok: true, value: settled }, writes: known === null ? [answered] : [answered, { type: "effect.complete", key: effectKey ?? "", result: settled ?? known }] };
     });
-    return known;
+    return late ?? known;
   }
+}
+
+/** What the ledger knows of a call whose result came when nobody waited for it any more; null when it knows of none. */
+async function lateResultOf({ engine, services }: RunScope, execution: StepExecution, toolName: string, key: string): Promise<Json> {
+  const known = await orAborted(execution.signal, () => services.store.effects.intend({ key, toolName, taskId: engine.task.id, runId: engine.runId, atMs: services.clock.now() }));
+  return known.state === "completed" ? known.result : null;
 }
 
 function decidedResult(decision: "happened" | "fail", result: Json | undefined): ToolResult {

@@ -23,6 +23,8 @@ export interface ToolCallOptions {
   readonly idempotencyKey: string;
   readonly taskId: string;
   readonly runId: string;
+  /** Told, at most once, what the call came to after it had ended as `timeout` or `canceled` because the tool did not stop when it was told to. */
+  readonly onLate?: (result: ToolResult) => void;
 }
 
 export type ToolResult =
