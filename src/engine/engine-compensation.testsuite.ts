@@ -121,7 +121,33 @@ function testEnds(suite: EngineSuite): void {
     expect(await fixture.engine.get(taskId)).toMatchObject({ status: "canceled", end: { status: "canceled", reason: "enough" } });
     expect(await runToEnd(fixture, await compensationOf(fixture, taskId))).toMatchObject({ status: "done" });
     expect(logOf(saw)).toEqual(["a", "b", undoB, undoA]);
+    // The last step that had ended was served, though it had ended the moment before.
+    expect(saw.log.filter((line) => line.startsWith("seen ")).length).toBeGreaterThan(1);
     expect(begun).toBe(how === "suspended" ? 0 : 1);
+  });
+
+  it("E14 comes to a registration by the steps that ended the moment before it", async () => {
+    const fixture = await suite.create();
+    let begun = false;
+    await fixture.engine.run([agentA], async (ctx) => {
+      let registered = 0;
+      const work = async (): Promise<null> => {
+        for (const name of ["one", "two", "three"]) await code(ctx, name, () => name);
+        await ctx.step({ kind: "compensate", name: "undo" }, () => Promise.resolve(value(null)));
+        registered++;
+        await ctx.step({ kind: "code", name: "hangs" }, () => ((begun = true), new Promise(() => undefined)));
+        return null;
+      };
+      if (ctx.unwinding === null) return done(await work());
+      void work();
+      await ctx.unwinding.arrived;
+      return done(registered);
+    });
+    const { taskId } = await fixture.engine.start(newTask(fixture));
+    await until(() => begun, "the last step executes");
+    await fixture.engine.cancel(taskId, "enough");
+
+    expect(await runToEnd(fixture, await compensationOf(fixture, taskId))).toMatchObject({ output: 1 });
   });
 
   it("E14 compensates for a run whose deadline passed, and what compensates has a deadline of its own", async () => {

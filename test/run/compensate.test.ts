@@ -1,5 +1,9 @@
 import { defineAgent, defineFlow, defineTeam, type RunContext } from "longhaul";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { systemClock } from "../../src/base/clock.ts";
+import { systemRandom } from "../../src/base/random.ts";
+import { runShow } from "../../src/cli/command/show.ts";
+import { createOutput } from "../../src/cli/output.ts";
 import { type DiskTeam, openDiskTeam, temporaryDirectory } from "../fixture/disk-team.ts";
 
 let directory: ReturnType<typeof temporaryDirectory>;
@@ -210,3 +214,26 @@ test("code that does not register one any more is named for it, and the others a
   });
   expect(log).toEqual(["book flight", "cancel flight-1 alive compensation/cancel flight/1"]);
 });
+
+test("show names the task that undoes another one, and it is not forked", async () => {
+  const team = await open(async (ctx) => {
+    await book(ctx, "flight");
+    throw new Error("no car");
+  });
+  const taskId = await team.submit("booker", null);
+  await team.result(taskId);
+  const compensation = await compensationOf(team, taskId);
+  await team.result(compensation);
+
+  expect(await shown(taskId)).toContain(`undone   by ${compensation}, done(unverified)`);
+  expect(await shown(compensation)).toContain(`compensates ${taskId}, which is dead`);
+  await expect(team.live.operations.fork(compensation, 1)).rejects.toMatchObject({ code: "TASK_STATE", message: expect.stringContaining(`Task ${compensation} undoes what another run did; it is not forked.`) });
+});
+
+async function shown(taskId: string): Promise<string> {
+  let text = "";
+  const stream = { write: (part: string) => (text += part) };
+  const output = createOutput({ stdout: stream, stderr: stream, isJson: false, hasColors: false });
+  await runShow({ output, data: `${directory.path}/team`, store: null, clock: systemClock, random: systemRandom, environment: () => undefined }, taskId, {});
+  return text;
+}
