@@ -138,6 +138,8 @@ export interface StepExecution {
   readonly number: number;
   /** 1, and one more for each crash that interrupted the run before. */
   readonly attempt: number;
+  /** Higher than that of every attempt of the run's steps before: what a superseded attempt still does is known by it. */
+  readonly fence: number;
   /** `<run>/<kind>/<name>/<occurrence>`: the same at every attempt. */
   readonly idempotencyKey: string;
   readonly signal: AbortSignal;

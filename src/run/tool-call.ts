@@ -109,7 +109,7 @@ async function findTool(name: string, open: () => Promise<readonly Tool[]>, sign
 
 /** A call that is to stop does not wait for the store; one that another process makes by now is not made. */
 function intend({ engine, services }: RunScope, { execution, key, call }: Attempt): Promise<EffectState> {
-  return orTakenOver(services.clock, execution.signal, () => services.store.effects.intend({ key, toolName: call.toolName, taskId: engine.task.id, runId: engine.runId, atMs: services.clock.now() }));
+  return orTakenOver(services.clock, execution.signal, () => services.store.effects.intend({ key, fence: execution.fence, toolName: call.toolName, taskId: engine.task.id, runId: engine.runId, atMs: services.clock.now() }));
 }
 
 /** There is no tool to call. An earlier attempt may have called it all the same, when the team still had it. */
@@ -196,7 +196,7 @@ async function waitForDecision(scope: RunScope, name: string, { parked: reason, 
 
 /** What the ledger knows of a call whose result came when nobody waited for it any more; null when it knows of none. */
 async function lateResultOf({ engine, services }: RunScope, execution: StepExecution, toolName: string, key: string): Promise<Json> {
-  const known = await orAborted(execution.signal, () => services.store.effects.intend({ key, toolName, taskId: engine.task.id, runId: engine.runId, atMs: services.clock.now() }));
+  const known = await orAborted(execution.signal, () => services.store.effects.intend({ key, fence: execution.fence, toolName, taskId: engine.task.id, runId: engine.runId, atMs: services.clock.now() }));
   return known.state === "completed" ? known.result : null;
 }
 

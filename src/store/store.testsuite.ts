@@ -71,7 +71,7 @@ function progressWrite(id: string, outputHash: string | null, atMs = startAtMs):
   return { type: "progress", id, agent: "research", atMs, what: "verified", outputHash };
 }
 
-const intent = { key: "r1/tool/send/1", toolName: "send", taskId: "t1", runId: "r1", atMs: startAtMs };
+const intent = { fence: 1, key: "r1/tool/send/1", toolName: "send", taskId: "t1", runId: "r1", atMs: startAtMs };
 
 async function idsOf(store: Store, filter: RecordFilter): Promise<readonly string[]> {
   return (await store.records.query(filter)).map(({ record }) => record.id);

@@ -121,8 +121,11 @@ export type EffectState =
   | { readonly state: "completed"; readonly result: Json };
 
 export interface EffectLedger {
-  /** Compare-and-set: makes the intent, or tells what is known of the earlier one. Durable before it resolves. */
-  intend(effect: { readonly key: string; readonly toolName: string; readonly taskId: string; readonly runId: string; readonly atMs: number }): Promise<EffectState>;
+  /**
+   * Compare-and-set: makes the intent, or tells what is known of the earlier one. Durable before it resolves. `fence` is that of the attempt: where several processes write, one that
+   * comes after a later attempt is refused. Where one process owns the file, its commits are checked for that. @throws {ENGINE_FENCED}
+   */
+  intend(effect: { readonly key: string; readonly fence: number; readonly toolName: string; readonly taskId: string; readonly runId: string; readonly atMs: number }): Promise<EffectState>;
   /** Withdraws an intent whose effect certainly did not happen, so that it may be attempted again. */
   withdraw(key: string): Promise<void>;
 }

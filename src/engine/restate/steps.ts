@@ -57,6 +57,8 @@ const gone: Envelope = { type: "gone" };
 const superseded: Envelope = { type: "superseded" };
 /** Between two tries of a body that PostgreSQL kept from acting. */
 const bodyRetryMs = 1_000;
+/** More than Restate makes of one. */
+const attemptsPerActivation = 1_000_000;
 
 function lost(task: "over" | "superseded"): Envelope {
   return task === "over" ? gone : superseded;
@@ -89,10 +91,11 @@ async function outcomeBefore({ writer, attempt, runSerial }: StepScope, { identi
 /** What the body came to. When PostgreSQL kept it from what it has to know before it acts, it has not come to anything: it is executed again. */
 async function executeBody(scope: StepScope, { identity, number }: Operation, body: StepBody): Promise<StepEnd> {
   const { clock, keyRunId, stepAttempt, signal } = scope;
+  const fence = scope.activation * attemptsPerActivation + scope.attempt;
   const idempotencyKey = `${keyRunId}/${identity.kind}/${identity.name}/${identity.occurrence}`;
   for (;;) {
     try {
-      return await body({ identity, number, attempt: stepAttempt, idempotencyKey, signal });
+      return await body({ identity, number, attempt: stepAttempt, fence, idempotencyKey, signal });
     } catch (error) {
       if (!isPassing(error)) return failedStep(error);
       await sleep(clock, bodyRetryMs, signal).catch(() => undefined); // It is to stop.
