@@ -19,7 +19,7 @@ export type { Duration } from "./base/duration.ts";
 export type { Json, JsonObject } from "./base/json.ts";
 
 // durable code
-export type { Callable, CallOptions, CallResult, RunContext, SendOptions, SignalResult, StepOptions, StepScope, ToolsOptions, TransactionScope, WaitOptions } from "./agent/context.ts";
+export type { Callable, CallOptions, CallResult, CompensateOptions, RunContext, SendOptions, SignalResult, StepOptions, StepScope, ToolsOptions, TransactionScope, WaitOptions } from "./agent/context.ts";
 export type { Message } from "./record/message.ts";
 export type { LogRecord } from "./record/log-record.ts";
 export type { NeedsApproval } from "./tool/approval.ts";

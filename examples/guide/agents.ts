@@ -1,4 +1,4 @@
-import { cached, consoleNotifier, cron, defineAgent, defineTeam, defineTool, every, mcp, on, parallel, pipeline, poll, secret, usd, webhook } from "longhaul";
+import { cached, consoleNotifier, cron, defineAgent, defineFlow, defineTeam, defineTool, every, mcp, on, parallel, pipeline, poll, secret, usd, webhook } from "longhaul";
 import { z } from "zod";
 
 // The snippets of docs/guide/writing-agents.md and operating.md. A test holds them equal.
@@ -79,6 +79,19 @@ const shop = mcp({ name: "shop", url: "http://127.0.0.1:9000/mcp", effects: { fi
 
 const support = defineAgent({ name: "support", model: "anthropic/claude-haiku-4-5", instructions: "Help the customer. Refund what we got wrong.", tools: [refund, shop] });
 
+const trip = defineFlow({
+  name: "trip",
+  run: async (ctx) => {
+    let booking: string | null = null;
+    await ctx.compensate("cancel the flight", async ({ idempotencyKey, signal }) => {
+      if (booking !== null) await cancelFlight(booking, { idempotencyKey, signal });
+    });
+    booking = await ctx.step("book the flight", ({ idempotencyKey }) => bookFlight(idempotencyKey));
+    await ctx.waitFor("room found", { timeout: "2d" });
+    return { booking };
+  },
+});
+
 const shout = defineAgent({ name: "shout", input: z.object({ summary: z.string() }), run: async (_ctx, { summary }) => summary.toUpperCase() });
 const measure = defineAgent({ name: "measure", input: z.object({ text: z.string() }), run: async (_ctx, { text }) => text.length });
 
@@ -108,13 +121,22 @@ const news = pipeline({ name: "news", stages: [summarise, shout, herald] });
 export const team = defineTeam({
   name: "desk",
   agents: [summarise, report, archive, answer, sweep, support, shout, measure, herald, forecast],
-  flows: [chain, both, news],
+  flows: [chain, both, news, trip],
   notify: [consoleNotifier(), webhook({ url: secret("SLACK_WEBHOOK_URL") })],
 });
 
 async function readInbox(signal: AbortSignal): Promise<readonly string[]> {
   signal.throwIfAborted();
   return ["The site is down.", "Thank you!"];
+}
+
+async function bookFlight(idempotencyKey: string): Promise<string> {
+  return `booking-${idempotencyKey.length}`;
+}
+
+async function cancelFlight(booking: string, { signal }: { readonly idempotencyKey: string; readonly signal: AbortSignal }): Promise<void> {
+  signal.throwIfAborted();
+  if (booking === "") throw new Error("There is no such booking.");
 }
 
 async function listTickets(after: string, signal: AbortSignal): Promise<{ readonly tickets: readonly z.infer<typeof ticket>[]; readonly next: string }> {

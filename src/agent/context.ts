@@ -58,6 +58,14 @@ export interface StepScope {
   readonly idempotencyKey: string;
 }
 
+/** Options of `ctx.compensate`. */
+export interface CompensateOptions {
+  /** Of one attempt. Default 10 min. */
+  readonly timeout?: Duration;
+  /** Attempts in all when it throws. Default 3. An error with `retry: "never"` ends them. */
+  readonly attempts?: number;
+}
+
 /** Options of `ctx.waitFor`. */
 export interface WaitOptions {
   /** Gives up after this long: `timedOut` is true. Default: the task's deadline. */
@@ -112,6 +120,13 @@ export interface RunContext {
   /** States a fact for whoever subscribed with `on(event)`; returns how many tasks it started. @throws {DEPTH_LIMIT} */
   publish(event: string, data: JsonObject): Promise<{ readonly tasks: number }>;
   transaction<T>(name: string, body: (tx: TransactionScope) => Promise<T>): Promise<T>;
+  /**
+   * Registers what undoes the work so far, should the task end other than `done`: dead, canceled or past its deadline. Register it before the step that it undoes: a step that is
+   * cut off may have happened. What is registered runs last to first, each once, in a task of its own (`c_<run>`) that begins when this one ends; each goes on after a crash, and
+   * when one fails for good the others still run. `signal` is not that of the ended task. Within it use what it is given and plain code: ctx does nothing there. At most 100 a run.
+   * @throws {COMPENSATION_LIMIT}
+   */
+  compensate(name: string, undo: (scope: StepScope) => unknown, options?: CompensateOptions): Promise<void>;
   /** An AI SDK model whose calls are durable steps: priced, budgeted, recorded. */
   model(model: ModelChoice): LanguageModelV4;
   /** AI SDK tools whose executions are durable steps. A tool without a declared effect is `once`. Their own `needsApproval` is asked here, and a person by this team. */

@@ -1,5 +1,5 @@
 import type { AgentSpec, BudgetSpec, ExpectSpec, LimitsSpec } from "./agent-definition.ts";
-import type { CallOptions, SendOptions, StepOptions, ToolsOptions, WaitOptions } from "./context.ts";
+import type { CallOptions, CompensateOptions, SendOptions, StepOptions, ToolsOptions, WaitOptions } from "./context.ts";
 import type { EndpointDefinition } from "./model-reference.ts";
 import type { Report } from "./problem.ts";
 import type { SecretReference } from "./secret.ts";
@@ -47,6 +47,7 @@ export const contextOptionNames = {
   call: { priority: true, accepts: true } satisfies Names<CallOptions>,
   send: { key: true, priority: true, delay: true } satisfies Names<SendOptions>,
   tools: { effects: true, accepts: true, needsApproval: true, approvalWithin: true } satisfies Names<ToolsOptions<never>>,
+  compensate: { timeout: true, attempts: true } satisfies Names<CompensateOptions>,
 } as const;
 
 /** Options of the design whose part does not exist in this version: refused, so that none is silently ignored. */

@@ -28,6 +28,7 @@ export const errorCodes = {
   FAN_OUT_LIMIT: { cause: "A run started more children than its limit.", remedy: "Send fewer at once." },
   DEPTH_LIMIT: { cause: "Tasks call each other deeper than the limit.", remedy: "Break the chain of calls." },
   STEP_TIMEOUT: { cause: "A step took longer than its timeout.", remedy: "Raise its timeout, or make the step smaller." },
+  COMPENSATION_LIMIT: { cause: "A run registered more compensations than its limit.", remedy: "Register one that undoes many things." },
   TOOL_FAILED: { cause: "A tool that durable code called ended in an error.", remedy: "See the tool_call record with `longhaul logs`." },
   CLIENT_UNREACHABLE: { cause: "No team answers at this address.", remedy: "Start the team with `longhaul start`." },
   CLIENT_REFUSED: { cause: "The team refused a request.", remedy: "See the message; check the token." },

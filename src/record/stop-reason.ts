@@ -6,13 +6,14 @@ export type StopReason =
   | "turn-cap" | "tool-call-cap" | "loop" | "deadline" | "active-time" | "step-cap" | "journal-cap" | "fan-out-cap" | "crash-cap"
   | "empty" | "truncated" | "refused" | "rejected" | "invalid-output" | "context-overflow"
   | "billing" | "auth"
-  | "invalid-input" | "not-accepted" | "unknown-agent" | "foreign-await" | "failed";
+  | "invalid-input" | "not-accepted" | "unknown-agent" | "foreign-await" | "compensation-failed" | "failed";
 
 const ofDeadReason: Readonly<Record<DeadReason, StopReason>> = {
   failed: "failed", rejected: "rejected", empty: "empty", refused: "refused", truncated: "truncated", "context-overflow": "context-overflow",
   "turn-limit": "turn-cap", "tool-call-limit": "tool-call-cap", looping: "loop", deadline: "deadline", "active-time": "active-time",
   "invalid-input": "invalid-input", "invalid-output": "invalid-output", "not-accepted": "not-accepted", "unknown-agent": "unknown-agent",
   "recovery-limit": "crash-cap", billing: "billing", auth: "auth", "fan-out": "fan-out-cap", "foreign-await": "foreign-await", "step-limit": "step-cap", "journal-limit": "journal-cap",
+  "compensation-failed": "compensation-failed",
 };
 
 /** Why a task that ended did. */

@@ -26,7 +26,7 @@ export const outcomes: readonly Outcome[] = ["verified", "unverified", "degraded
 /** Why a task will not be tried again without a decision. */
 export type DeadReason =
   | "failed" | "rejected" | "empty" | "refused" | "truncated" | "context-overflow" | "turn-limit" | "tool-call-limit" | "looping" | "deadline" | "active-time" | "invalid-input" | "invalid-output" | "not-accepted"
-  | "unknown-agent" | "recovery-limit" | "billing" | "auth" | "fan-out" | "foreign-await" | "step-limit" | "journal-limit";
+  | "unknown-agent" | "recovery-limit" | "billing" | "auth" | "fan-out" | "foreign-await" | "step-limit" | "journal-limit" | "compensation-failed";
 
 /** What a task came to. */
 export type TaskEnd =

@@ -20,9 +20,18 @@ export const noteBytesMax = 65_536;
 
 /** @throws {OPTION_INVALID} */
 export function checkStep(name: unknown, body: unknown, options: unknown): void {
-  checkStepName("ctx.step", name, body);
-  const report = refusal(`ctx.step("${String(name)}")`);
-  const { timeout, attempts } = checkOptions(report, options, contextOptionNames.step);
+  checkBody("ctx.step", name, body, options, contextOptionNames.step);
+}
+
+/** @throws {OPTION_INVALID} */
+export function checkCompensate(name: unknown, undo: unknown, options: unknown): void {
+  checkBody("ctx.compensate", name, undo, options, contextOptionNames.compensate);
+}
+
+function checkBody(what: string, name: unknown, body: unknown, options: unknown, known: Readonly<Record<string, true>>): void {
+  checkStepName(what, name, body);
+  const report = refusal(`${what}("${String(name)}")`);
+  const { timeout, attempts } = checkOptions(report, options, known);
   checkDuration(report, "timeout", timeout);
   checkInteger(report, "attempts", attempts, { min: 1, max: 100 });
 }

@@ -7,6 +7,7 @@ import type { EngineContext, RunEnd } from "../engine/engine.ts";
 import type { Message } from "../record/message.ts";
 import type { TaskEnd } from "../record/task.ts";
 import type { Write } from "../record/write.ts";
+import { compensate } from "./compensation.ts";
 import { deadEnd, deadError } from "./dead-error.ts";
 import { assertAccepted } from "./doubts.ts";
 import { describeStandIns } from "./model-chain.ts";
@@ -20,19 +21,28 @@ import { runUserStep } from "./user-step.ts";
 export async function executeTask(services: RunServices, engine: EngineContext): Promise<RunEnd> {
   const worker = services.workers.get(engine.task.agent);
   if (!worker) throw deadError("unknown-agent", `The team has no agent or flow "${engine.task.agent}". It has: ${[...services.workers.keys()].join(", ")}.`);
-  const scope: RunScope = { services, engine, worker, counts: { children: 0, calls: new Map(), modelCalls: 0 }, standIns: [], degradedCalls: [], doubts: new Set(engine.task.doubts) };
+  const scope: RunScope = { services, engine, worker, compensations: [], counts: { children: 0, calls: new Map(), modelCalls: 0, compensations: 0 }, standIns: [], degradedCalls: [], doubts: new Set(engine.task.doubts) };
   let input: unknown = null;
   try {
+    if (engine.unwinding !== null) return await compensate(scope, engine.unwinding, () => replayCode(scope));
     input = await parseInput(scope);
     assertAccepted(worker.name, scope.doubts, worker.spec.accepts);
     const given = input;
     const done = worker.spec.run ? await runCode(scope, given) : await runModelLoop(scope, given, (output, transcript) => verifyOutput(scope, given, output, transcript));
     return endOf(scope, done.output, done.verdict);
   } catch (error) {
+    // What was begun is undone, which is for tasks that are not done: nothing stands in. Nor does anything for what could not be undone.
+    if (engine.unwinding !== null || scope.counts.compensations > 0) return deadEnd(error);
     const { output, run } = worker.spec;
     const fit = async (value: unknown): Promise<unknown> => (output === undefined ? fitText(worker.name, value, run === undefined) : await parseOutput(output, value, worker.name));
     return await replaceDead(scope, input, deadEnd(error), fit);
   }
+}
+
+/** The code of a run that compensates for another: it ends where that one did, or never. */
+async function replayCode(scope: RunScope): Promise<unknown> {
+  const input = await parseInput(scope);
+  return await scope.worker.spec.run?.(createRunContext(scope), input);
 }
 
 async function parseInput(scope: RunScope): Promise<unknown> {

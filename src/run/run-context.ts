@@ -3,7 +3,8 @@ import { parseDuration } from "../base/duration.ts";
 import { type Json, type JsonObject, toJson } from "../base/json.ts";
 import { boundedJson } from "../engine/bounded-json.ts";
 import { callWorker, publishEvent, sendTask } from "./child-task.ts";
-import { checkCall, checkModel, checkNote, checkPublish, checkSend, checkStep, checkTools, checkTransaction, checkWaitFor, noteBytesMax } from "./context-arguments.ts";
+import { registerCompensation } from "./compensation.ts";
+import { checkCall, checkCompensate, checkModel, checkNote, checkPublish, checkSend, checkStep, checkTools, checkTransaction, checkWaitFor, noteBytesMax } from "./context-arguments.ts";
 import { createDurableModel } from "./durable-model.ts";
 import { createDurableTools } from "./durable-tools.ts";
 import { placeOf, recordWrite } from "./run-record.ts";
@@ -50,6 +51,10 @@ export function createRunContext(scope: RunScope): RunContext {
       checkTransaction(name, body);
       const value = await engine.transaction({ kind: "transaction", name }, async (tx) => toJson(await body(tx), `What transaction "${name}" returned`));
       return value as Awaited<ReturnType<typeof body>>;
+    },
+    compensate: async (name, undo, options = {}) => {
+      checkCompensate(name, undo, options);
+      await registerCompensation(scope, name, undo, options);
     },
     model: (model) => {
       checkModel(model);

@@ -2,6 +2,7 @@ import type { LanguageModelV4 } from "@ai-sdk/provider";
 import type { Clock } from "../base/clock.ts";
 import type { Json, JsonObject } from "../base/json.ts";
 import type { Random } from "../base/random.ts";
+import type { CompensateOptions, StepScope } from "../agent/context.ts";
 import type { ModelChoice, ModelReference } from "../agent/model-reference.ts";
 import type { EngineContext } from "../engine/engine.ts";
 import type { Memory } from "../memory/memory.ts";
@@ -89,17 +90,29 @@ export interface ForeignModelAnswer {
   readonly responseModel: string | null;
 }
 
+/** What `ctx.compensate` registered. */
+export interface Compensation {
+  readonly name: string;
+  readonly undo: (scope: StepScope) => unknown;
+  readonly options: CompensateOptions;
+  /** The idempotency key of its registration: says whose it is when a run was served another's steps. */
+  readonly key: string;
+}
+
 /** One run with what belongs to it. */
 export interface RunScope {
   readonly services: RunServices;
   readonly engine: EngineContext;
   readonly worker: Worker;
+  /** What is undone should the task end other than done, in the order of registration. */
+  readonly compensations: Compensation[];
   /** What durable code asked for so far, in call order, so that a replay counts the same. */
   readonly counts: {
     children: number;
     /** Calls of each worker. */
     readonly calls: Map<string, number>;
     modelCalls: number;
+    compensations: number;
   };
   /** The answers so far that came from another model than the first of its chain, as they were delivered. */
   readonly standIns: StandIn[];

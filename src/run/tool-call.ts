@@ -9,7 +9,8 @@ import type { EffectState } from "../store/store.ts";
 import type { Tool, ToolCallOptions, ToolResult } from "../tool/tool.ts";
 import { describeRefusedTool, refusedDoubts } from "./doubts.ts";
 import { withHeartbeat } from "./heartbeat.ts";
-import { effectSignalPrefix, type Parked, parkedToJson, parseParked } from "./parked.ts";
+import { questionSignal, recordLateResult } from "./late-result.ts";
+import { type Parked, parkedToJson, parseParked } from "./parked.ts";
 import { type Attempt, holdBack, type Permit, senderOf, waitForPermission } from "./permission.ts";
 import { decidedSuffix, decisionSuffix, readWord } from "./question.ts";
 import { placeOf, recordWrite } from "./run-record.ts";
@@ -72,9 +73,14 @@ async function toolStep(scope: RunScope, attempt: Attempt, open: () => Promise<r
     const held = await holdBack(scope, attempt, found);
     if (held !== null) return "ok" in held ? finish(scope, attempt, held, startedMs) : held;
     // Before there is an intent: of a call that is held back none is left.
+    const isOnce = found.effect === "once";
+    const watched: ToolCallOptions = {
+      ...options,
+      onLate: (result) => recordLateResult(scope, { execution, toolName: call.toolName, effectKey: isOnce ? key : null, result, writes: finish(scope, attempt, result, startedMs, isOnce ? key : undefined).writes ?? [] }),
+    };
     return await throughBreaker(scope, { dependency: found.dependency, signal: execution.signal, endOf: () => made.end }, async () => {
-      if (found.effect === "once") return await onceStep(scope, attempt, found, options, startedMs, made);
-      const result = await make(found, call.input, options, made);
+      if (isOnce) return await onceStep(scope, attempt, found, watched, startedMs, made);
+      const result = await make(found, call.input, watched, made);
       throwIfCanceled(result, execution);
       return finish(scope, attempt, result, startedMs);
     });
@@ -119,7 +125,7 @@ async function findTool(name: string, open: () => Promise<readonly Tool[]>, sign
 
 /** A call that is to stop does not wait for the store; one that another process makes by now is not made. */
 function intend({ engine, services }: RunScope, { execution, key, call }: Attempt): Promise<EffectState> {
-  return orTakenOver(services.clock, execution.signal, () => services.store.effects.intend({ key, toolName: call.toolName, taskId: engine.task.id, runId: engine.runId, atMs: services.clock.now() }));
+  return orTakenOver(services.clock, execution.signal, () => services.store.effects.intend({ key, fence: execution.fence, toolName: call.toolName, taskId: engine.task.id, runId: engine.runId, atMs: services.clock.now() }));
 }
 
 /** The tool is not called: there is none, or it does not accept the input. An earlier attempt may have called it all the same, when the team still had it. */
@@ -173,7 +179,7 @@ function throwIfCanceled(result: ToolResult, execution: StepExecution): void {
 }
 
 function park(scope: RunScope, { execution, key, call }: Attempt, why: string): StepEnd {
-  const signal = `${effectSignalPrefix}${execution.idempotencyKey}`;
+  const signal = questionSignal(execution);
   const parked: Parked = { parked: "unknown-effect", forMs: null, signal, effectKey: key };
   const write = recordWrite(scope, placeOf(execution), {
     event_type: "approval",
@@ -194,13 +200,20 @@ async function waitForDecision(scope: RunScope, name: string, { parked: reason, 
     if (word === null) continue;
     const { decision } = word;
     const known = decision === "retry" ? null : resultToJson(decision === "happened" ? { ok: true, value: word.result ?? "The call happened; its result was lost." } : givenUp);
-    await scope.engine.step({ kind: "code", name: `${name}${decidedSuffix}` }, async (execution) => {
+    const late = await scope.engine.step({ kind: "code", name: `${name}${decidedSuffix}` }, async (execution) => {
       const answered = recordWrite(scope, placeOf(execution), { event_type: "approval", result: "answered", reason: decision, data: { signal, ...senderOf(word) } });
       if (known === null) await orAborted(execution.signal, () => scope.services.store.effects.withdraw(effectKey ?? ""));
-      return { outcome: { ok: true, value: null }, writes: known === null ? [answered] : [answered, { type: "effect.complete", key: effectKey ?? "", result: known }] };
+      const settled = decision === "happened" && word.result === null ? await lateResultOf(scope, execution, name, effectKey ?? "") : null;
+      return { outcome: { ok: true, value: settled }, writes: known === null ? [answered] : [answered, { type: "effect.complete", key: effectKey ?? "", result: settled ?? known }] };
     });
-    return known;
+    return late ?? known;
   }
+}
+
+/** What the ledger knows of a call whose result came when nobody waited for it any more; null when it knows of none. */
+async function lateResultOf({ engine, services }: RunScope, execution: StepExecution, toolName: string, key: string): Promise<Json> {
+  const known = await orAborted(execution.signal, () => services.store.effects.intend({ key, fence: execution.fence, toolName, taskId: engine.task.id, runId: engine.runId, atMs: services.clock.now() }));
+  return known.state === "completed" ? known.result : null;
 }
 
 const givenUp: ToolResult = { ok: false, kind: "failed", message: "The call was given up by an operator." };

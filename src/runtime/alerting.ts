@@ -27,7 +27,7 @@ export interface Alerting {
 const stateName = "alerts";
 
 /** How long delivery is tried before it is given up and escalated. */
-const deliverForMs = 86_400_000;
+export const deliverForMs = 86_400_000;
 
 export async function createAlerting(options: AlertingOptions): Promise<Alerting> {
   const { team, clock, ids, store } = options;

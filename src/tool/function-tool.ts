@@ -79,18 +79,30 @@ async function parseInput<S extends Schema>({ name, inputSchema }: FunctionToolS
 async function callFunction<S extends Schema>(spec: FunctionToolSpec<S>, invocation: Invocation): Promise<ToolResult> {
   const { clock, timeoutMs, options } = invocation;
   const { name } = spec;
+  let isOver = false;
   const timeout = new Error(`Tool ${name} did not end within its timeoutMs of ${formatDuration(timeoutMs)}`);
   try {
     return await withDeadline({ clock, timeoutMs, onTimeout: () => timeout, signal: options.signal }, async (signal) => {
       const parsed = await parseInput(spec, invocation.input);
       if (!parsed.ok) return parsed.result;
-      return checkResult(name, await spec.execute(parsed.value, { signal, idempotencyKey: options.idempotencyKey }));
+      const executed = (async () => checkResult(name, await spec.execute(parsed.value, { signal, idempotencyKey: options.idempotencyKey })))();
+      executed.then(
+        (result) => isOver && options.onLate?.(result),
+        (error: unknown) => isOver && !isStop(error, signal) && options.onLate?.({ ok: false, kind: "failed", message: `Tool ${name} failed: ${thrownText(error)}` }),
+      );
+      return await executed;
     });
   } catch (error) {
+    isOver = true;
     if (options.signal.aborted) return { ok: false, kind: "canceled", message: `The call of tool ${name} was canceled: ${thrownText(options.signal.reason)}` };
     if (error === timeout) return { ok: false, kind: "timeout", message: `${timeout.message}. Ask for less at once, or raise its timeout.` };
     return { ok: false, kind: "failed", message: `Tool ${name} failed: ${thrownText(error)}` };
   }
+}
+
+/** True for the end of a call that stopped because it was told to. */
+function isStop(error: unknown, signal: AbortSignal): boolean {
+  return error === signal.reason || (error instanceof Error && error.name === "AbortError");
 }
 
 async function reconcileFunction<S extends Schema>(

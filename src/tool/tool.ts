@@ -28,6 +28,8 @@ export interface ToolCallOptions {
   readonly idempotencyKey: string;
   readonly taskId: string;
   readonly runId: string;
+  /** Told, at most once, what the call came to after it had ended as `timeout` or `canceled` because the tool did not stop when it was told to. */
+  readonly onLate?: (result: ToolResult) => void;
 }
 
 /** Who is asked before a call is made, and for how long. */

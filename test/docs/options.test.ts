@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import { contextOptionNames, optionNames } from "../../src/agent/option-names.ts";
 import { validateTeam } from "../../src/agent/validate-team.ts";
+import { deliveryDefaults } from "../../src/act/outbox.ts";
 import { textLengthMax } from "../../src/base/cut-text.ts";
 import { parseDuration } from "../../src/base/duration.ts";
 import { jsonDepthMax } from "../../src/base/json.ts";
@@ -12,6 +13,8 @@ import { defaultModelTimeouts } from "../../src/model/model.ts";
 import { retryDefaults } from "../../src/policy/retry.ts";
 import { causeDepthMax, detailsMax } from "../../src/record/failure.ts";
 import { nameLengthMax, noteBytesMax, priorityMax } from "../../src/run/context-arguments.ts";
+import { compensationsMax } from "../../src/run/compensation.ts";
+import { deliverForMs } from "../../src/runtime/alerting.ts";
 import { depthMax, workerDefaults } from "../../src/run/worker.ts";
 import { defaultConnectTimeoutMs, defaultRequestTimeoutMs } from "../../src/tool/mcp-spec.ts";
 import { defaultApprovalWithinMs, defaultToolTimeoutMs, toolResultBytesMax } from "../../src/tool/tool.ts";
@@ -112,6 +115,11 @@ describe("docs/reference/options.md", () => {
       String(limits.signalsPerRunMax),
       `${limits.recoveriesWithoutProgressMax}, ${limits.recoveriesMax}`,
       compact(limits.foreignAwaitGraceMs),
+      String(compensationsMax),
+      compact(limits.compensationMs),
+      `${deliverForMs / 3_600_000}h`,
+      compact(deliveryDefaults.refusedForMs),
+      compact(deliveryDefaults.lateGapMs),
       compact(limits.keyWindowMs),
     ]);
   });

@@ -28,6 +28,8 @@ test.each<readonly [string, (ctx: UntypedContext) => unknown, string]>([
   ["a misspelt option of a step", (ctx) => ctx["step"]?.("a", () => 1, { timeOut: "1s" }), 'ctx.step("a"): timeOut is "1s". There is no such option; did you mean timeout?'],
   ["options that are none", (ctx) => ctx["step"]?.("a", () => 1, null), 'ctx.step("a"): options is null. Use an object; the options are timeout, attempts.'],
   ["a step with no attempts", (ctx) => ctx["step"]?.("a", () => 1, { attempts: 0 }), 'ctx.step("a"): attempts is 0. Use a whole number from 1 to 100.'],
+  ["a compensation without a body", (ctx) => ctx["compensate"]?.("b"), "ctx.compensate: body is missing. Use a function."],
+  ["an unknown option of a compensation", (ctx) => ctx["compensate"]?.("a", () => 1, { retries: 9 }), 'ctx.compensate("a"): retries is 9. There is no such option; the options are timeout, attempts.'],
   ["a sleep of a bigint", (ctx) => ctx["sleep"]?.(1n), "ctx.sleep is 1, which is not a duration"],
   ["a wait with half a character", (ctx) => ctx["waitFor"]?.(half), "ctx.waitFor: signal is"],
   ["a wait for an object", (ctx) => ctx["waitFor"]?.({}), "ctx.waitFor: signal is {}. Use a text"],

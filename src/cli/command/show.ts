@@ -2,6 +2,7 @@ import { formatDuration } from "../../base/duration.ts";
 import { LonghaulError } from "../../base/error.ts";
 import { isJsonObject, type Json } from "../../base/json.ts";
 import { formatUsd } from "../../base/money.ts";
+import { compensationIdOf } from "../../engine/compensation.ts";
 import { toTaskView } from "../../http/task-view.ts";
 import type { EventType } from "../../record/log-record.ts";
 import { outcomeToJson } from "../../record/step.ts";
@@ -81,6 +82,8 @@ async function showTask({ output }: CommandContext, view: OperatorView, task: Ta
   if (stopped !== null) line("stopped", stopped);
   if (end?.status === "dead") line("reason", printable(`${end.reason}: ${end.failure.message}`));
   if (end?.status === "canceled") line("reason", printable(end.reason));
+  const undoing = runId === null ? null : await view.task(compensationIdOf(runId));
+  if (undoing !== null) line("undone", `by ${undoing.id}, ${describeStatus(undoing)}`);
   for (const reason of await listNearLimits(view, runId)) line("limit", printableLine(reason));
   if (mismatch !== null) line("expected", printableLine(mismatch.expected));
   if (mismatch !== null) line("came", printableLine(mismatch.came));
