@@ -20,6 +20,8 @@ export interface ToolSpec<S extends Schema, Result> {
   readonly effect: Effect;
   /** Default 60 s. */
   readonly timeout?: Duration;
+  /** Calls at once, of all agents. Default 64. */
+  readonly concurrency?: number;
   readonly execute: (input: OutputOf<S>, options: ToolExecuteOptions) => Result | Promise<Result>;
   /** For `once`: asked after a crash whether the interrupted call happened. Without it a human decides. */
   readonly reconcile?: (input: OutputOf<S>, options: ToolExecuteOptions) => Promise<Reconciliation>;
@@ -59,6 +61,8 @@ interface McpCommon {
   readonly connectTimeout?: Duration;
   /** Default 30 s. */
   readonly requestTimeout?: Duration;
+  /** Calls at once, of all agents and all of its tools. Default 64. */
+  readonly concurrency?: number;
 }
 
 /** An MCP server over stdio (`command`) or streamable HTTP (`url`). */

@@ -13,11 +13,13 @@ import { LonghaulError } from "../base/error.ts";
 import { isJsonObject, type Json } from "../base/json.ts";
 import { type ChunkDeadline, startChunkDeadline } from "./chunk-deadline.ts";
 import { consumeStream } from "./consume-stream.ts";
-import { toModelError } from "./model-error.ts";
+import { headersOf, toModelError } from "./model-error.ts";
 import type { AssistantMessage } from "../record/message.ts";
+import type { StatedLimit } from "../record/stated-limit.ts";
 import { fromContent } from "./from-prompt.ts";
 import { defaultModelTimeouts, type ModelTimeouts } from "./model.ts";
 import { modelIdOf } from "./provider.ts";
+import { tellLimits } from "./stated-limits.ts";
 import { StreamCollector } from "./stream.ts";
 import { fromTaggedJson, toTaggedJson } from "./tagged-json.ts";
 import { type PricedUsage, toUsage } from "./usage.ts";
@@ -33,6 +35,8 @@ export interface StepAdditions {
   readonly headers?: Readonly<Record<string, string>>;
   /** Aborts when the step is given up, whatever signal the call has. */
   readonly signal?: AbortSignal;
+  /** Told what the answer states of the provider's limits. */
+  readonly onLimits?: (limits: readonly StatedLimit[]) => void;
 }
 
 export interface DurableModelOptions {
@@ -64,11 +68,11 @@ export function durableLanguageModel(model: LanguageModelV4, runStep: RunModelSt
       return model.supportedUrls;
     },
     async doGenerate(call) {
-      const stored = await runStep(call, (additions) => generate(model, prepare(call, additions, options), options));
+      const stored = await runStep(call, (additions) => generate(model, prepare(call, additions, options), { ...options, onLimits: additions?.onLimits }));
       return readResult<LanguageModelV4GenerateResult>(stored, "generate");
     },
     async doStream(call) {
-      const stored = await runStep(call, (additions) => stream(model, prepare(call, additions, options), options));
+      const stored = await runStep(call, (additions) => stream(model, prepare(call, additions, options), { ...options, onLimits: additions?.onLimits }));
       const { parts, response } = readResult<StoredStream>(stored, "stream");
       return { stream: ReadableStream.from<LanguageModelV4StreamPart>(parts), ...(response !== undefined && { response }) };
     },
@@ -114,9 +118,13 @@ interface StoredStream {
   readonly response?: LanguageModelV4StreamResult["response"];
 }
 
+interface StepOptions extends DurableModelOptions {
+  readonly onLimits: StepAdditions["onLimits"];
+}
+
 type Perform = (call: LanguageModelV4CallOptions, deadline: ChunkDeadline) => Promise<Json>;
 
-async function underLimits(model: LanguageModelV4, call: LanguageModelV4CallOptions, timeouts: ModelTimeouts, options: DurableModelOptions, perform: Perform): Promise<Json> {
+async function underLimits(model: LanguageModelV4, call: LanguageModelV4CallOptions, timeouts: ModelTimeouts, options: StepOptions, perform: Perform): Promise<Json> {
   const { clock, id = modelIdOf(model), secrets } = options;
   const signal = call.abortSignal ?? new AbortController().signal;
   signal.throwIfAborted();
@@ -125,27 +133,29 @@ async function underLimits(model: LanguageModelV4, call: LanguageModelV4CallOpti
     return await perform({ ...call, abortSignal: deadline.signal }, deadline);
   } catch (error) {
     if (deadline.signal.aborted) throw deadline.signal.reason;
+    tellLimits(headersOf(error), clock.now(), options.onLimits);
     throw toModelError(error, { model: id, provider: id.split("/")[0] ?? id, nowMs: clock.now(), secrets: secrets?.() ?? [] });
   } finally {
     deadline.close();
   }
 }
 
-function generate(model: LanguageModelV4, call: LanguageModelV4CallOptions, options: DurableModelOptions): Promise<Json> {
+function generate(model: LanguageModelV4, call: LanguageModelV4CallOptions, options: StepOptions): Promise<Json> {
   const { totalMs } = options.timeouts ?? defaultModelTimeouts;
   // A whole answer has no pieces to wait for: only the limit of the whole call counts.
   const timeouts = { firstChunkMs: totalMs, betweenChunksMs: totalMs, totalMs };
   return underLimits(model, call, timeouts, options, async (limited, deadline) => {
     const result = await deadline.race(Promise.resolve().then(() => model.doGenerate(limited)));
     const { request: _, response, ...rest } = result;
+    tellLimits(response?.headers ?? {}, options.clock.now(), options.onLimits);
     return write("generate", { ...rest, ...(response !== undefined && { response: withoutBody(response) }) }, limited);
   });
 }
 
-function stream(model: LanguageModelV4, call: LanguageModelV4CallOptions, options: DurableModelOptions): Promise<Json> {
+function stream(model: LanguageModelV4, call: LanguageModelV4CallOptions, options: StepOptions): Promise<Json> {
   return underLimits(model, call, options.timeouts ?? defaultModelTimeouts, options, async (limited, deadline) => {
     const parts: LanguageModelV4StreamPart[] = [];
-    const { response } = await consumeStream(model, limited, deadline, { onPart: (part) => addPart(parts, part), onDelta: options.onDelta });
+    const { response } = await consumeStream(model, limited, deadline, { onPart: (part) => addPart(parts, part), onDelta: options.onDelta, onHeaders: (headers) => tellLimits(headers, options.clock.now(), options.onLimits) });
     return write("stream", { parts, ...(response !== undefined && { response: withoutBody(response) }) }, limited);
   });
 }

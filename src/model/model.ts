@@ -1,5 +1,6 @@
 import type { JsonObject } from "../base/json.ts";
 import type { AssistantMessage, Message } from "../record/message.ts";
+import type { StatedLimit } from "../record/stated-limit.ts";
 import type { Usage } from "../record/usage.ts";
 
 /** The port of one completion: a transcript in, one assistant message out. No retries, no tools executed, no loop. */
@@ -7,6 +8,8 @@ export interface Model {
   /** "anthropic/claude-sonnet-5-5". */
   readonly id: string;
   readonly provider: string;
+  /** Whose limits its calls count against: the provider, its address and a hash of the key, never the key itself. Changes when the key does. */
+  readonly account: string;
   /** True when nobody real answers: records and pages say so. */
   readonly simulated: boolean;
   /** @throws {MODEL_*} coded errors with retry advice; see docs/reference/errors.md. */
@@ -32,6 +35,8 @@ export interface ModelRequest {
   readonly signal: AbortSignal;
   /** Live text, not durable. */
   readonly onDelta?: (text: string) => void;
+  /** Told what the answer states of the provider's limits, as soon as it begins, also when it is an error. */
+  readonly onLimits?: (limits: readonly StatedLimit[]) => void;
 }
 
 export interface ModelTimeouts {

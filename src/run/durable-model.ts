@@ -17,11 +17,9 @@ export function createDurableModel(scope: RunScope, reference: ModelReference): 
       prepare: async ({ signal, idempotencyKey }) => {
         const call = await prepare();
         return {
-          modelId: call.modelId,
-          simulated: call.simulated,
-          estimateMicroUsd: call.estimateMicroUsd,
-          perform: async () => {
-            const answer = await call.run({ signal, idempotencyKey });
+          ...call,
+          perform: async (onLimits) => {
+            const answer = await call.run({ signal, idempotencyKey, onLimits });
             const stored = store([...call.messages, answer.message]);
             const data = { transcript: stored.headId, finishReason: answer.finishReason, responseModel: answer.responseModel };
             return { value: answer.value, usage: answer.usage, costMicroUsd: answer.costMicroUsd, data, writes: stored.writes };

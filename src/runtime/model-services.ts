@@ -38,11 +38,14 @@ export function createModelServices({ clock, secrets, endpoints, modelFor }: Mod
           const messages = fromPrompt(call);
           return {
             modelId: id,
+            account: model.account,
+            provider: model.provider,
             simulated: model.simulated,
             messages,
+            outputTokensMax: call.maxOutputTokens ?? outputTokensMax,
             estimateMicroUsd: model.estimateMicroUsd({ messages, outputTokensMax: call.maxOutputTokens ?? outputTokensMax }),
-            run: async ({ signal, idempotencyKey }) => {
-              const value = await body({ headers: { "idempotency-key": idempotencyKey }, signal });
+            run: async ({ signal, idempotencyKey, onLimits }) => {
+              const value = await body({ headers: { "idempotency-key": idempotencyKey }, signal, onLimits });
               const { usage, responseModel, finishReason, message } = readDurableAnswer(value);
               return { value, message, finishReason, usage, costMicroUsd: model.costMicroUsd(usage), responseModel };
             },

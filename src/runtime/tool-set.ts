@@ -66,8 +66,8 @@ function dependencyOf(definition: ToolDefinition, all: ReadonlySet<McpDefinition
 }
 
 function toTool(definition: ToolDefinition, clock: Clock, dependency: string): Tool {
-  const { timeout, ...spec } = definition.spec;
-  return functionTool({ ...spec, ...(timeout === undefined ? {} : { timeoutMs: parseDuration(timeout, `tool ${spec.name}: timeout`) }) }, { clock, dependency });
+  const { timeout, concurrency, ...spec } = definition.spec;
+  return functionTool({ ...spec, ...(timeout === undefined ? {} : { timeoutMs: parseDuration(timeout, `tool ${spec.name}: timeout`) }) }, { clock, dependency, concurrencyMax: concurrency });
 }
 
 function toSourceSpec(spec: McpSpec, secrets: Secrets): McpSourceSpec {
@@ -76,6 +76,7 @@ function toSourceSpec(spec: McpSpec, secrets: Secrets): McpSourceSpec {
     ...(spec.effects === undefined ? {} : { effects: spec.effects }),
     ...(spec.allow === undefined ? {} : { allow: spec.allow }),
     ...(spec.connectTimeout === undefined ? {} : { connectTimeoutMs: parseDuration(spec.connectTimeout, `mcp ${spec.name}: connectTimeout`) }),
+    ...(spec.concurrency === undefined ? {} : { concurrencyMax: spec.concurrency }),
     ...(spec.requestTimeout === undefined ? {} : { requestTimeoutMs: parseDuration(spec.requestTimeout, `mcp ${spec.name}: requestTimeout`) }),
   };
   if (spec.command === undefined) return { ...common, url: spec.url, ...(spec.headers === undefined ? {} : { headers: secrets.values(spec.headers) }) };

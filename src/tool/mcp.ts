@@ -94,6 +94,7 @@ class McpSource implements ToolSource {
       inputSchema: tool.inputSchema as unknown as JsonObject,
       effect: effectOf(this.#spec, tool.name),
       dependency: mcpDependency(this.name),
+      ...(this.#spec.concurrencyMax === undefined ? {} : { concurrencyMax: this.#spec.concurrencyMax }),
       timeoutMs: this.#connectTimeoutMs + this.#requestTimeoutMs,
       call: (input, options) => this.#call(tool, input, options),
     };

@@ -12,6 +12,8 @@ export interface Tool {
   /** What fails when it fails: the tool itself, or the server that has it. Tools of one dependency share a breaker. */
   readonly dependency: string;
   readonly timeoutMs: number;
+  /** Calls of the dependency at once. Default 64. */
+  readonly concurrencyMax?: number;
   call(input: Json, options: ToolCallOptions): Promise<ToolResult>;
   /** After a crash with an unknown outcome of a `once` call: did it happen? Absent: a human decides. */
   reconcile?(input: Json, options: ToolCallOptions): Promise<Reconciliation>;

@@ -21,6 +21,7 @@ const page = readText("docs/reference/options.md");
 
 const headings: Readonly<Record<keyof typeof optionNames, string>> = {
   team: "## defineTeam",
+  accountLimits: "### limits of a team",
   agent: "## defineAgent and defineFlow",
   limits: "## limits",
   budget: "## budget",

@@ -1,0 +1,210 @@
+import { formatDuration } from "../base/duration.ts";
+import { LonghaulError } from "../base/error.ts";
+import type { LimitName } from "../record/stated-limit.ts";
+import { addNeed, blockOf, type LimitPlace, type Need, needOf, nothing, take } from "./limit.ts";
+import { type DeclaredLimits, limiterDefaults, Scope } from "./scope.ts";
+import { type Caller, listAhead, Turns } from "./turns.ts";
+
+/** A call that asks to be let through. */
+export interface LimitedCall {
+  /** Whose limits count: an account of a provider, a tool, a tool server. */
+  readonly account: string;
+  /** By which limits are declared: "openai". */
+  readonly provider: string;
+  /** "openai/gpt-5.2": providers limit each model of an account. Null where there is none. */
+  readonly model: string | null;
+  /** Calls of the account that are under way at once, unless declared otherwise. */
+  readonly concurrencyMax: number;
+  /** Who asks: the same when it comes back. */
+  readonly caller: string;
+  readonly agent: string;
+  readonly priority: number;
+  readonly inputTokens: number;
+  readonly outputTokens: number;
+  readonly signal: AbortSignal;
+}
+
+/** What holds a call back. */
+export interface Blocked {
+  readonly scope: Scope;
+  /** "first-calls": little is known of it yet, so few are made at once. */
+  readonly by: LimitName | "retry-after" | "concurrency" | "first-calls";
+  /** Null when nobody knows until when. */
+  readonly atMs: number | null;
+  readonly max: number | null;
+}
+
+export interface Arrived extends Caller {
+  readonly call: LimitedCall;
+  readonly need: Need;
+}
+
+/** One that waits in the queue. */
+export interface Waiting extends Arrived {
+  readonly deadlineMs: number;
+  readonly granted: () => void;
+  readonly refused: (blocked: Blocked, afterMs: number) => void;
+}
+
+/** One that waits outside, and has its place. */
+interface Away extends Arrived {
+  readonly forgottenAtMs: number;
+}
+
+export interface AccountOptions {
+  readonly declared: DeclaredLimits;
+  readonly declaredOf: (model: string) => DeclaredLimits;
+  readonly placesMax: number;
+}
+
+/** How much the newest of a number of measurements counts. */
+const newestShare = 0.2;
+
+/** One account with its models, and who waits for it. */
+export class Account {
+  readonly scope: Scope;
+  readonly waiting = new Set<Waiting>();
+  readonly #options: AccountOptions;
+  readonly #models = new Map<string, Scope>();
+  readonly #away = new Map<string, Away>();
+  readonly #turns = new Turns();
+  #usedAtMs = Number.NEGATIVE_INFINITY;
+  /** When all its places were taken, or one of them was given back, last. */
+  #movedAtMs = Number.NEGATIVE_INFINITY;
+  /** How far apart places are given back while all are taken, of late. */
+  #paceMs = 0;
+
+  constructor(options: AccountOptions) {
+    this.#options = options;
+    this.scope = new Scope(options.declared, options.placesMax, false);
+  }
+
+  /** True when nobody waits in the queue. */
+  get isIdle(): boolean {
+    return this.waiting.size === 0;
+  }
+
+  isForgotten(nowMs: number): boolean {
+    return this.isIdle && this.scope.underWay === 0 && nowMs - this.#usedAtMs > limiterDefaults.forgetAfterMs;
+  }
+
+  /** For how long all places are taken and none was given back. */
+  hangsFor(nowMs: number): number {
+    return this.scope.underWay < this.scope.places ? 0 : nowMs - this.#movedAtMs;
+  }
+
+  /** One that comes back has the place that it was sent away with. */
+  arrive(call: LimitedCall, nowMs: number): Arrived {
+    this.#usedAtMs = nowMs;
+    const { agent, priority, inputTokens, outputTokens } = call;
+    for (const [caller, away] of this.#away) if (away.forgottenAtMs <= nowMs) this.#away.delete(caller);
+    const sinceMs = this.#away.get(call.caller)?.sinceMs ?? nowMs;
+    this.#turns.enter(agent, !this.#hasCallers(agent));
+    this.#away.delete(call.caller);
+    return { call, agent, priority, sinceMs, need: needOf(inputTokens, outputTokens) };
+  }
+
+  remove(waiting: Waiting): void {
+    this.waiting.delete(waiting);
+  }
+
+  /** Whose turn it is of those that wait in the queue, but for those of held scopes. */
+  next(held: ReadonlySet<Scope>, nowMs: number): Waiting | null {
+    if (held.size === 0) return this.#turns.choose(this.waiting, nowMs);
+    return this.#turns.choose([...this.waiting].filter(({ call }) => !held.has(this.#scopeOf(call))), nowMs);
+  }
+
+  /** Who goes before one that waits. */
+  ahead(waiting: Waiting): readonly Arrived[] {
+    return listAhead<Arrived>(waiting, [...this.#away.values(), ...[...this.waiting].filter((other) => other !== waiting)]);
+  }
+
+  /** What holds a call back, behind those that go before it; null when it may go now. */
+  blockOf({ call, need }: Arrived, nowMs: number, ahead: readonly Arrived[] = []): Blocked | null {
+    const model = this.#scopeOf(call);
+    for (const scope of new Set([this.scope, model])) {
+      if (scope.underWay >= scope.places) return { scope, by: scope.isCareful ? "first-calls" : "concurrency", atMs: null, max: scope.places };
+    }
+    let worst: Blocked | null = null;
+    for (const scope of new Set([this.scope, model])) {
+      const before = ahead.reduce((sum, other) => (scope === this.scope || this.#scopeOf(other.call) === scope ? addNeed(sum, other.need) : sum), nothing);
+      const block = blockOf(scope.limit, need, nowMs, before);
+      if (block !== null && block.atMs > (worst?.atMs ?? nowMs)) worst = { scope, ...block };
+    }
+    return worst;
+  }
+
+  /** Lets a call through: where it stands in the account and, last, in its model. */
+  take({ call, need, agent, priority, sinceMs }: Pick<Arrived, "call" | "need" | "agent" | "priority" | "sinceMs">, nowMs: number): readonly { readonly scope: Scope; readonly place: LimitPlace }[] {
+    this.#turns.give({ agent, priority, sinceMs });
+    const places = [...new Set([this.scope, this.#scopeOf(call)])].map((scope) => {
+      const taken = take(scope.limit, need, nowMs);
+      scope.limit = taken.limit;
+      scope.underWay++;
+      return { scope, place: taken.place };
+    });
+    if (this.scope.underWay >= this.scope.places) this.#movedAtMs = nowMs;
+    return places;
+  }
+
+  leave(nowMs: number): void {
+    // One place is free by now.
+    if (this.scope.underWay + 1 >= this.scope.places) this.#paceMs += (nowMs - this.#movedAtMs - this.#paceMs) * newestShare;
+    this.#usedAtMs = nowMs;
+    this.#movedAtMs = nowMs;
+  }
+
+  /** For how long all places may be taken still, for one that so many go before. */
+  placeAfterMs(ahead: number, nowMs: number): number {
+    return Math.min(limiterDefaults.askAgainMaxMs, Math.max((ahead + 1) * this.#paceMs, this.hangsFor(nowMs)));
+  }
+
+  /** Keeps the place of one that waits outside. */
+  sendAway(waiting: Waiting, blocked: Blocked, waitMs: number, nowMs: number): LonghaulError {
+    const afterMs = Math.max(blocked.atMs === null ? limiterDefaults.askAgainMs : 1_000, waitMs);
+    this.#keep(waiting, nowMs + afterMs, nowMs);
+    return refusalOf(waiting.call, blocked, afterMs);
+  }
+
+  /** The provider refused a call: it does not go to the end of the line. */
+  keepPlace(call: LimitedCall, sinceMs: number, nowMs: number): void {
+    const { agent, priority, inputTokens, outputTokens } = call;
+    this.#keep({ call, agent, priority, sinceMs, need: needOf(inputTokens, outputTokens) }, Math.max(nowMs, this.#scopeOf(call).limit.closedUntilMs), nowMs);
+  }
+
+  #keep({ call, agent, priority, sinceMs, need }: Arrived, dueMs: number, nowMs: number): void {
+    this.#away.set(call.caller, { call, agent, priority, sinceMs, need, forgottenAtMs: dueMs + limiterDefaults.keepPlaceMs + (dueMs - nowMs) / 10 });
+  }
+
+  #hasCallers(agent: string): boolean {
+    for (const caller of this.waiting) if (caller.agent === agent) return true;
+    for (const caller of this.#away.values()) if (caller.agent === agent) return true;
+    return false;
+  }
+
+  #scopeOf({ model }: LimitedCall): Scope {
+    if (model === null) return this.scope;
+    let scope = this.#models.get(model);
+    if (scope === undefined) {
+      scope = new Scope(this.#options.declaredOf(model), this.#options.placesMax, true);
+      this.#models.set(model, scope);
+    }
+    return scope;
+  }
+}
+
+const words: Readonly<Record<Blocked["by"], (max: number | null) => string>> = {
+  requests: (max) => `its limit of ${max ?? "some"} requests a minute is reached`,
+  tokens: (max) => `its limit of ${max ?? "some"} tokens a minute is reached`,
+  "input-tokens": (max) => `its limit of ${max ?? "some"} input tokens a minute is reached`,
+  "output-tokens": (max) => `its limit of ${max ?? "some"} output tokens a minute is reached`,
+  "retry-after": () => "it asked to be left alone",
+  concurrency: (max) => `${max ?? "all"} calls of it are under way, which is as many as may be`,
+  "first-calls": (max) => `${max ?? "some"} calls of it are under way, and it is not known yet how many it takes`,
+};
+
+/** The error of a call that is to come back. */
+export function refusalOf({ account, model }: LimitedCall, { by, max }: Blocked, afterMs: number): LonghaulError {
+  const dependency = model ?? account;
+  return new LonghaulError("LIMITER_CLOSED", `${dependency} is not called for another ${formatDuration(afterMs)}: ${words[by](max)}.`, { retry: { afterMs }, details: { dependency, account, limit: by, max, afterMs } });
+}
