@@ -2,8 +2,8 @@ import { formatDuration } from "../base/duration.ts";
 import { LonghaulError } from "../base/error.ts";
 import type { LimitName } from "../record/stated-limit.ts";
 import { addNeed, blockOf, type LimitPlace, type Need, needOf, nothing, take } from "./limit.ts";
-import { type DeclaredLimits, limiterDefaults, Scope } from "./scope.ts";
-import { type Caller, listAhead, Turns } from "./turns.ts";
+import { type DeclaredLimits, limiterDefaults, newestShare, Scope } from "./scope.ts";
+import { type Caller, Turns } from "./turns.ts";
 
 /** A call that asks to be let through. */
 export interface LimitedCall {
@@ -48,6 +48,7 @@ export interface Waiting extends Arrived {
 
 /** One that waits outside, and has its place. */
 interface Away extends Arrived {
+  readonly dueMs: number;
   readonly forgottenAtMs: number;
 }
 
@@ -57,9 +58,6 @@ export interface AccountOptions {
   readonly placesMax: number;
 }
 
-/** How much the newest of a number of measurements counts. */
-const newestShare = 0.2;
-
 /** One account with its models, and who waits for it. */
 export class Account {
   readonly scope: Scope;
@@ -68,6 +66,7 @@ export class Account {
   readonly #models = new Map<string, Scope>();
   readonly #away = new Map<string, Away>();
   readonly #turns = new Turns();
+  #arrivals = 0;
   #usedAtMs = Number.NEGATIVE_INFINITY;
   /** When all its places were taken, or one of them was given back, last. */
   #movedAtMs = Number.NEGATIVE_INFINITY;
@@ -98,10 +97,10 @@ export class Account {
     this.#usedAtMs = nowMs;
     const { agent, priority, inputTokens, outputTokens } = call;
     for (const [caller, away] of this.#away) if (away.forgottenAtMs <= nowMs) this.#away.delete(caller);
-    const sinceMs = this.#away.get(call.caller)?.sinceMs ?? nowMs;
+    const { sinceMs, order } = this.#away.get(call.caller) ?? { sinceMs: nowMs, order: this.#arrivals++ };
     this.#turns.enter(agent, !this.#hasCallers(agent));
     this.#away.delete(call.caller);
-    return { call, agent, priority, sinceMs, need: needOf(inputTokens, outputTokens) };
+    return { call, agent, priority, sinceMs, order, need: needOf(inputTokens, outputTokens) };
   }
 
   remove(waiting: Waiting): void {
@@ -114,9 +113,21 @@ export class Account {
     return this.#turns.choose([...this.waiting].filter(({ call }) => !held.has(this.#scopeOf(call))), nowMs);
   }
 
-  /** Who goes before one that waits. */
-  ahead(waiting: Waiting): readonly Arrived[] {
-    return listAhead<Arrived>(waiting, [...this.#away.values(), ...[...this.waiting].filter((other) => other !== waiting)]);
+  /** Who goes before one that waits, of those that are here or back by `untilMs`. */
+  #ahead(waiting: Waiting, untilMs: number): readonly Arrived[] {
+    return this.#turns.ahead<Arrived>(waiting, [...[...this.#away.values()].filter(({ dueMs }) => dueMs <= untilMs), ...[...this.waiting].filter((other) => other !== waiting)]);
+  }
+
+  /** Who goes before one that waits, and is to come back about now; `untilMs`: until when it is waited for the first of them. */
+  due(waiting: Waiting, nowMs: number): { readonly callers: readonly Arrived[]; readonly untilMs: number } {
+    const due = [...this.#away.values()].filter((away) => isDue(away, nowMs));
+    if (due.length === 0) return { callers: due, untilMs: Number.POSITIVE_INFINITY };
+    return { callers: this.#turns.ahead<Arrived>(waiting, due), untilMs: Math.min(...due.map(({ dueMs }) => dueMs)) + limiterDefaults.returnMs };
+  }
+
+  isNobodyDue(nowMs: number): boolean {
+    for (const away of this.#away.values()) if (isDue(away, nowMs)) return false;
+    return true;
   }
 
   /** What holds a call back, behind those that go before it; null when it may go now. */
@@ -127,7 +138,7 @@ export class Account {
     }
     let worst: Blocked | null = null;
     for (const scope of new Set([this.scope, model])) {
-      const before = ahead.reduce((sum, other) => (scope === this.scope || this.#scopeOf(other.call) === scope ? addNeed(sum, other.need) : sum), nothing);
+      const before = ahead.reduce((sum, other) => (scope === this.scope || this.#scopeOf(other.call) === scope ? addNeed(sum, other.need, scope.usedShare) : sum), nothing);
       const block = blockOf(scope.limit, need, nowMs, before);
       if (block !== null && block.atMs > (worst?.atMs ?? nowMs)) worst = { scope, ...block };
     }
@@ -135,8 +146,9 @@ export class Account {
   }
 
   /** Lets a call through: where it stands in the account and, last, in its model. */
-  take({ call, need, agent, priority, sinceMs }: Pick<Arrived, "call" | "need" | "agent" | "priority" | "sinceMs">, nowMs: number): readonly { readonly scope: Scope; readonly place: LimitPlace }[] {
-    this.#turns.give({ agent, priority, sinceMs });
+  take(arrived: Arrived, nowMs: number): readonly { readonly scope: Scope; readonly place: LimitPlace }[] {
+    const { call, need } = arrived;
+    this.#turns.give(arrived);
     const places = [...new Set([this.scope, this.#scopeOf(call)])].map((scope) => {
       const taken = take(scope.limit, need, nowMs);
       scope.limit = taken.limit;
@@ -154,9 +166,13 @@ export class Account {
     this.#movedAtMs = nowMs;
   }
 
-  /** For how long all places may be taken still, for one that so many go before. */
-  placeAfterMs(ahead: number, nowMs: number): number {
-    return Math.min(limiterDefaults.askAgainMaxMs, Math.max((ahead + 1) * this.#paceMs, this.hangsFor(nowMs)));
+  /** What holds one that waits back and about until when, behind those that go before it and are back by `untilMs`; null when it may go now. */
+  expect(waiting: Waiting, nowMs: number, untilMs: number): { readonly blocked: Blocked; readonly atMs: number } | null {
+    const ahead = this.#ahead(waiting, untilMs);
+    const blocked = this.blockOf(waiting, nowMs, ahead);
+    if (blocked === null) return null;
+    const placeAfterMs = Math.min(limiterDefaults.askAgainMaxMs, Math.max((ahead.length + 1) * this.#paceMs, this.hangsFor(nowMs)));
+    return { blocked, atMs: blocked.atMs ?? nowMs + placeAfterMs };
   }
 
   /** Keeps the place of one that waits outside. */
@@ -167,13 +183,12 @@ export class Account {
   }
 
   /** The provider refused a call: it does not go to the end of the line. */
-  keepPlace(call: LimitedCall, sinceMs: number, nowMs: number): void {
-    const { agent, priority, inputTokens, outputTokens } = call;
-    this.#keep({ call, agent, priority, sinceMs, need: needOf(inputTokens, outputTokens) }, Math.max(nowMs, this.#scopeOf(call).limit.closedUntilMs), nowMs);
+  keepPlace(arrived: Arrived, nowMs: number): void {
+    this.#keep(arrived, Math.max(nowMs, this.#scopeOf(arrived.call).limit.closedUntilMs), nowMs);
   }
 
-  #keep({ call, agent, priority, sinceMs, need }: Arrived, dueMs: number, nowMs: number): void {
-    this.#away.set(call.caller, { call, agent, priority, sinceMs, need, forgottenAtMs: dueMs + limiterDefaults.keepPlaceMs + (dueMs - nowMs) / 10 });
+  #keep({ call, agent, priority, sinceMs, order, need }: Arrived, dueMs: number, nowMs: number): void {
+    this.#away.set(call.caller, { call, agent, priority, sinceMs, order, need, dueMs, forgottenAtMs: dueMs + limiterDefaults.keepPlaceMs + (dueMs - nowMs) / 10 });
   }
 
   #hasCallers(agent: string): boolean {
@@ -191,6 +206,10 @@ export class Account {
     }
     return scope;
   }
+}
+
+function isDue({ dueMs }: Away, nowMs: number): boolean {
+  return dueMs <= nowMs && nowMs < dueMs + limiterDefaults.returnMs;
 }
 
 const words: Readonly<Record<Blocked["by"], (max: number | null) => string>> = {

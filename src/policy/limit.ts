@@ -131,8 +131,9 @@ export function needOf(inputTokens: number, outputTokens: number): Need {
   return { requests: 1, tokens: inputTokens + outputTokens, "input-tokens": inputTokens, "output-tokens": outputTokens };
 }
 
-export function addNeed(a: Need, b: Need, times = 1): Need {
-  return mapNames((name) => a[name] + b[name] * times);
+/** `usedShare`: of the tokens that `b` sets aside. */
+export function addNeed(a: Need, b: Need, usedShare: number): Need {
+  return mapNames((name) => a[name] + b[name] * (name === "requests" ? 1 : usedShare));
 }
 
 function mapNames<T>(make: (name: LimitName) => T): Readonly<Record<LimitName, T>> {

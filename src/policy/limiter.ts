@@ -1,7 +1,7 @@
 import type { Clock, Timer } from "../base/clock.ts";
 import type { StatedLimit } from "../record/stated-limit.ts";
-import { Account, type LimitedCall, type Waiting } from "./account.ts";
-import { type LimitPlace, type Need, needOf, nothing, raise, settle } from "./limit.ts";
+import { Account, type Arrived, type LimitedCall, type Waiting } from "./account.ts";
+import { type LimitPlace, needOf, nothing, raise, settle } from "./limit.ts";
 import { type DeclaredLimits, limiterDefaults, type Scope } from "./scope.ts";
 
 /** What became of a call that was let through. */
@@ -53,7 +53,7 @@ export class Limiter {
     const nowMs = this.#clock.monotonicMs();
     const account = this.#accountOf(call, nowMs);
     const caller = account.arrive(call, nowMs);
-    if (account.isIdle && account.blockOf(caller, nowMs) === null) return Promise.resolve(this.#grant(account, caller, nowMs));
+    if (account.isIdle && account.isNobodyDue(nowMs) && account.blockOf(caller, nowMs) === null) return Promise.resolve(this.#grant(account, caller, nowMs));
     return new Promise((resolve, reject) => {
       const onAbort = (): void => {
         account.remove(waiting);
@@ -81,12 +81,11 @@ export class Limiter {
 
   /** Sends away who would wait too long. */
   #judge(account: Account, waiting: Waiting, nowMs: number): void {
-    const ahead = account.ahead(waiting);
-    const blocked = account.blockOf(waiting, nowMs, ahead);
-    if (blocked === null) return;
-    const hangs = blocked.atMs === null && account.hangsFor(nowMs) >= limiterDefaults.hangMs;
-    const atMs = blocked.atMs ?? nowMs + account.placeAfterMs(ahead.length, nowMs);
-    if (!hangs && atMs <= waiting.deadlineMs && waiting.deadlineMs > nowMs) return;
+    const soon = account.expect(waiting, nowMs, waiting.deadlineMs);
+    const hangs = soon?.blocked.atMs === null && account.hangsFor(nowMs) >= limiterDefaults.hangMs;
+    if (soon === null || (!hangs && soon.atMs <= waiting.deadlineMs && waiting.deadlineMs > nowMs)) return;
+    // Behind those too that come back later and go before it then.
+    const { blocked, atMs } = account.expect(waiting, nowMs, Number.POSITIVE_INFINITY) ?? soon;
     account.remove(waiting);
     waiting.refused(blocked, atMs - nowMs);
   }
@@ -99,7 +98,9 @@ export class Limiter {
     for (;;) {
       const next = account.next(held, nowMs);
       if (next === null) break;
-      const blocked = account.blockOf(next, nowMs);
+      const due = account.due(next, nowMs);
+      const blocked = account.blockOf(next, nowMs, due.callers);
+      if (blocked !== null && due.callers.length > 0 && account.blockOf(next, nowMs) === null) nextMs = Math.min(nextMs, due.untilMs);
       if (blocked === null) {
         account.remove(next);
         next.granted();
@@ -130,7 +131,7 @@ export class Limiter {
     this.#timers.set(account, { atMs, timer });
   }
 
-  #grant(account: Account, caller: Pick<Waiting, "call" | "need" | "agent" | "priority" | "sinceMs">, nowMs: number): LimiterPass {
+  #grant(account: Account, caller: Arrived, nowMs: number): LimiterPass {
     const places = account.take(caller, nowMs);
     let isOver = false;
     return {
@@ -147,7 +148,7 @@ export class Limiter {
         const atMs = this.#clock.monotonicMs();
         places.forEach(({ scope, place }, index) => leaveScope(scope, place, use, atMs, index === places.length - 1));
         account.leave(atMs);
-        if (use.kind === "throttled") account.keepPlace(caller.call, caller.sinceMs, atMs);
+        if (use.kind === "throttled") account.keepPlace(caller, atMs);
         this.#pump(account);
       },
     };
@@ -166,15 +167,10 @@ export class Limiter {
 function leaveScope(scope: Scope, place: LimitPlace, use: CallUse, nowMs: number, isModel: boolean): void {
   // Of an account with many models, what the provider refused is held against the one that was asked.
   if (use.kind === "throttled" && isModel) scope.refused(place, use.afterMs, nowMs);
-  else if (use.kind !== "unknown") scope.limit = settle(scope.limit, place, usedBy(use));
+  else if (use.kind === "used") scope.used(place, { ...needOf(use.inputTokens, use.outputTokens), "input-tokens": use.freshInputTokens });
+  else if (use.kind !== "unknown") scope.limit = settle(scope.limit, place, use.kind === "rejected" ? needOf(0, 0) : nothing);
   scope.underWay--;
   if (use.kind !== "used" && use.kind !== "rejected") return;
   scope.limit = raise(scope.limit, place, nowMs);
   scope.answered();
 }
-
-function usedBy(use: Exclude<CallUse, { readonly kind: "unknown" }>): Need {
-  if (use.kind === "used") return { ...needOf(use.inputTokens, use.outputTokens), "input-tokens": use.freshInputTokens };
-  return use.kind === "rejected" ? needOf(0, 0) : nothing;
-}
-

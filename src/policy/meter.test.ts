@@ -88,10 +88,13 @@ describe("what a provider states", () => {
     return left;
   };
 
-  it("counts less what was let through after the call that it answers", () => {
+  it("is what is left for all who use the account", () => {
     const { meter, places } = taken(newMeter(null), 10);
+    const place = places[3] as MeterPlace;
 
-    expect(free(learn(meter, said(50, 30_000), places[3] as MeterPlace, 2_000), 2_000)).toBe(44);
+    expect(free(learn(meter, said(50, 30_000), place, 2_000), 2_000), "others used forty").toBe(50);
+    expect(free(learn(meter, said(97, 30_000), place, 2_000), 2_000), "it had not counted what was under way").toBe(90);
+    expect(free(learn(meter, said(50, 30_000, null), place, 2_000), 2_000), "of a limit that is not known").toBe(44);
   });
 
   it("that is older than what is known changes nothing, and is forgotten at its reset", () => {
@@ -117,10 +120,12 @@ describe("what a provider states", () => {
     const first = takeFrom(newMeter(null), 1_000, 1_000);
     const second = takeFrom(first.meter, 1_000, 1_000);
     const known = learn(second.meter, said(8_900, 30_000, 10_000), first.place, 2_000);
-    expect(known.rest?.left).toBe(7_900);
+    const third = takeFrom(known, 1_000, 2_000);
+    expect(third.meter.rest?.left).toBe(7_900);
 
-    expect(correct(known, first.place, 100).rest?.left, "the provider knew that already").toBe(7_900);
-    expect(correct(known, second.place, 100).rest?.left).toBe(8_800);
-    expect(freeAtMs(correct(correct(known, first.place, 100), second.place, 100), 8_800, 2_000)).toBe(2_000);
+    expect(correct(third.meter, second.place, 100).rest?.left, "the provider may have known that already").toBe(7_900);
+    expect(correct(third.meter, third.place, 100).rest?.left).toBe(8_800);
+    expect(freeAtMs(third.meter, 7_500, 2_000), "three thousand are set aside").toBeGreaterThan(2_000);
+    expect(freeAtMs([first.place, second.place, third.place].reduce((meter, place) => correct(meter, place, 100), third.meter), 8_800, 2_000)).toBe(2_000);
   });
 });

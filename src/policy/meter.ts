@@ -12,14 +12,14 @@ interface Slice {
  */
 export interface Meter {
   readonly slices: readonly Slice[];
-  /** All that was ever let through: tells what came after an answer was asked for. */
+  /** All that was ever let through: tells what came before what. */
   readonly total: number;
   /** Declared by the team, stated by the provider, inferred from its refusals. The least of them counts. */
   readonly declared: number | null;
   readonly stated: number | null;
   readonly inferred: number | null;
-  /** What the provider said is left until `untilMs`, less what was let through since. `total`: of the call that was told so. */
-  readonly rest: { readonly left: number; readonly untilMs: number; readonly total: number } | null;
+  /** What the provider said is left until `untilMs`, less what was let through since. `total`: all at that time; `asked`: all when the call was made that was told so. */
+  readonly rest: { readonly left: number; readonly untilMs: number; readonly total: number; readonly asked: number } | null;
 }
 
 /** Where a call stands in a meter. */
@@ -89,18 +89,23 @@ export function takeFrom(meter: Meter, amount: number, nowMs: number): { readonl
 export function correct(meter: Meter, { index, total, amount }: MeterPlace, used: number): Meter {
   if (used === amount) return meter;
   const slices = meter.slices.map((slice) => (slice.index === index ? { index, amount: Math.max(0, slice.amount + used - amount) } : slice));
-  // What the provider said after that call holds it already.
+  // What the provider said later is not corrected.
   const rest = meter.rest === null || total <= meter.rest.total ? meter.rest : { ...meter.rest, left: meter.rest.left + amount - used };
   return { ...meter, slices, rest };
 }
 
-/** Takes what the provider said in its answer to the call at `place`. An answer to an earlier call than the last one that said something is old. */
+/**
+ * Takes what the provider said in its answer to the call at `place`. Nobody knows whether that counts calls which were under way as well: where the limit
+ * itself is known, it is taken to, since own calls are counted here anyway, and what others use shows with the next answers.
+ */
 export function learn(meter: Meter, { max, remaining, resetMs }: StatedLimit, place: MeterPlace, nowMs: number): Meter {
   const stated = max ?? meter.stated;
   if (remaining === null || resetMs === null) return { ...meter, stated };
-  const isOld = meter.rest !== null && nowMs < meter.rest.untilMs && place.total < meter.rest.total;
-  if (isOld) return { ...meter, stated };
-  return { ...meter, stated, rest: { left: remaining - (meter.total - place.total), untilMs: nowMs + resetMs, total: place.total } };
+  const left = stated === null ? remaining - (meter.total - place.total) : remaining;
+  const { rest } = meter;
+  // An answer to a call that was made before one that was answered may be old: it raises nothing.
+  if (rest !== null && nowMs < rest.untilMs && place.total < rest.asked) return { ...meter, stated, rest: { ...rest, left: Math.min(rest.left, left) } };
+  return { ...meter, stated, rest: { left, untilMs: nowMs + resetMs, total: meter.total, asked: place.total } };
 }
 
 function recent({ slices }: Meter, nowMs: number): readonly Slice[] {

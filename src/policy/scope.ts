@@ -1,5 +1,5 @@
 import type { StatedLimit } from "../record/stated-limit.ts";
-import { explains, type Limit, type LimitPlace, newLimit, refuse, takeStated } from "./limit.ts";
+import { explains, type Limit, type LimitPlace, type Need, newLimit, refuse, settle, takeStated } from "./limit.ts";
 
 /** What a team declares of an account or of a model of it. */
 export interface DeclaredLimits {
@@ -29,14 +29,21 @@ export const limiterDefaults = {
   forgetAfterMs: 3_600_000,
   /** Above so many accounts, those that are forgotten are dropped. */
   accountsMax: 256,
+  /** Whoever is due to come back has this long to do so before others take its turn. */
+  returnMs: 2_000,
   /** The place of a caller that does not come back is kept for so long, and for a tenth of its wait. */
   keepPlaceMs: 60_000,
 } as const;
+
+/** How much the newest of a number of measurements counts. */
+export const newestShare = 0.2;
 
 /** One account, or one model of it: its limits, and how many of its calls are under way. */
 export class Scope {
   limit: Limit;
   underWay = 0;
+  /** Of the tokens that calls set aside, how many they use of late. 0 while nobody knows: whoever waits behind others comes back early, and is told better. */
+  usedShare = 0;
   readonly #placesMax: number;
   /** How many may be under way while little is known of it; null when it is not asked carefully any more. */
   #careful: number | null;
@@ -55,6 +62,13 @@ export class Scope {
   /** True while it has few places only since little is known of it. */
   get isCareful(): boolean {
     return this.places < this.#placesMax;
+  }
+
+  used(place: LimitPlace, need: Need): void {
+    this.limit = settle(this.limit, place, need);
+    if (place.need.tokens === 0) return;
+    const share = Math.min(1, need.tokens / place.need.tokens);
+    this.usedShare += (share - this.usedShare) * (this.usedShare === 0 ? 1 : newestShare);
   }
 
   /** The more it answers without a word of limits, the more it is asked at once. */

@@ -3,14 +3,15 @@ export interface Caller {
   readonly agent: string;
   /** Higher goes first. */
   readonly priority: number;
-  /** When it first asked, whether or not it waited outside since. */
+  /** When it first asked, whether or not it waited outside since, and as which one. */
   readonly sinceMs: number;
+  readonly order: number;
 }
 
 export const turnDefaults = {
   /** Whoever has waited this long is overdue, whatever its priority. */
   overdueAfterMs: 120_000,
-  /** Every so many turns, one goes to whoever is overdue the longest: however many come before them, they get this share. */
+  /** Every so many turns, one goes to those that are overdue: whatever comes before them, they get this share. */
   overdueEvery: 4,
 } as const;
 
@@ -44,32 +45,37 @@ export class Turns {
     this.#given++;
   }
 
+  /** Who of those who wait has its turn before `caller`: all of a higher priority, those of its own agent who came earlier, and of each other agent as many as have their turns by then. */
+  ahead<T extends Caller>(caller: Caller, waiting: Iterable<T>): readonly T[] {
+    const ahead: T[] = [];
+    const others = new Map<string, T[]>();
+    let turn = this.#had.get(caller.agent) ?? this.#last;
+    for (const other of waiting) {
+      if (other.priority > caller.priority) ahead.push(other);
+      if (other.priority !== caller.priority) continue;
+      if (other.agent === caller.agent) {
+        if (other.order > caller.order) continue;
+        ahead.push(other);
+        turn++;
+      } else {
+        const list = others.get(other.agent) ?? [];
+        if (list.length === 0) others.set(other.agent, list);
+        list.push(other);
+      }
+    }
+    for (const [agent, list] of others) {
+      const had = this.#had.get(agent) ?? this.#last;
+      ahead.push(...list.sort((a, b) => a.order - b.order).filter(({ order }, index) => had + index < turn || (had + index === turn && order < caller.order)));
+    }
+    return ahead;
+  }
+
   #isBefore(a: Caller, b: Caller, overdueBeforeMs: number): boolean {
-    if (a.sinceMs <= overdueBeforeMs || b.sinceMs <= overdueBeforeMs) return a.sinceMs < b.sinceMs;
-    if (a.priority !== b.priority) return a.priority > b.priority;
+    const isOverdue = a.sinceMs <= overdueBeforeMs;
+    if (isOverdue !== b.sinceMs <= overdueBeforeMs) return isOverdue;
+    if (!isOverdue && a.priority !== b.priority) return a.priority > b.priority;
     const hadA = this.#had.get(a.agent) ?? 0;
     const hadB = this.#had.get(b.agent) ?? 0;
-    return hadA === hadB ? a.sinceMs < b.sinceMs : hadA < hadB;
+    return hadA === hadB ? a.order < b.order : hadA < hadB;
   }
-}
-
-/** Who goes before `caller` of those who wait: all of a higher priority, those of its own agent who came earlier, of each other agent as many, and one more who came earlier. */
-export function listAhead<T extends Caller>(caller: Caller, waiting: Iterable<T>): readonly T[] {
-  const ahead: T[] = [];
-  const others = new Map<string, T[]>();
-  let own = 0;
-  for (const other of waiting) {
-    if (other.priority > caller.priority) ahead.push(other);
-    if (other.priority !== caller.priority) continue;
-    if (other.agent === caller.agent) {
-      if (other.sinceMs > caller.sinceMs) continue;
-      ahead.push(other);
-      own++;
-    } else {
-      const list = others.get(other.agent) ?? [];
-      if (list.length === 0) others.set(other.agent, list);
-      list.push(other);
-    }
-  }
-  return ahead.concat(...[...others.values()].map((list) => list.filter(({ sinceMs }, index) => index < own || (index === own && sinceMs <= caller.sinceMs))));
 }

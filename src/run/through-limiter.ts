@@ -48,13 +48,12 @@ export function isRefusedByLimiter(error: unknown): error is LonghaulError {
   return isLonghaulError(error) && error.code === "LIMITER_CLOSED";
 }
 
-/** Runs that wait for one limit have a place each; what they come back apart by beside that. */
+/** Runs that wait for one limit have a turn each; those whose turns are at one instant come back over this time. */
 const spreadMs = 1_000;
-const spreadShare = 0.05;
 
 /** The run waits outside until about its turn, with no slot and no attempt used up. */
 export function parkedByLimiter({ retry, details }: LonghaulError, random: Random): Parked {
   const afterMs = typeof retry === "object" ? retry.afterMs : 0;
-  const forMs = Math.ceil(afterMs + Math.max(spreadMs, afterMs * spreadShare) * random.next());
+  const forMs = Math.ceil(afterMs + spreadMs * random.next());
   return { parked: details["limit"] === "concurrency" ? "concurrency" : "rate-limit", forMs, signal: null, effectKey: null };
 }
