@@ -1,7 +1,7 @@
 import { formatDuration } from "../base/duration.ts";
 import { LonghaulError } from "../base/error.ts";
 import type { LimitName } from "../record/stated-limit.ts";
-import { addNeed, blockOf, type LimitPlace, type Need, needOf, nothing, take } from "./limit.ts";
+import { addNeed, blockOf, lessTokens, type LimitPlace, type Need, needOf, nothing, take } from "./limit.ts";
 import { type DeclaredLimits, limiterDefaults, newestShare, Scope } from "./scope.ts";
 import { type Caller, Turns } from "./turns.ts";
 
@@ -70,8 +70,10 @@ export class Account {
   #usedAtMs = Number.NEGATIVE_INFINITY;
   /** When all its places were taken, or one of them was given back, last. */
   #movedAtMs = Number.NEGATIVE_INFINITY;
-  /** How far apart places are given back while all are taken, of late. */
+  /** How far apart calls end while others wait, of late. */
   #paceMs = 0;
+  /** Since when somebody waits. */
+  #awaitedAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: AccountOptions) {
     this.#options = options;
@@ -95,6 +97,7 @@ export class Account {
   /** One that comes back has the place that it was sent away with. */
   arrive(call: LimitedCall, nowMs: number): Arrived {
     this.#usedAtMs = nowMs;
+    if (this.isIdle) this.#awaitedAtMs = nowMs;
     const { agent, priority, inputTokens, outputTokens } = call;
     for (const [caller, away] of this.#away) if (away.forgottenAtMs <= nowMs) this.#away.delete(caller);
     const { sinceMs, order } = this.#away.get(call.caller) ?? { sinceMs: nowMs, order: this.#arrivals++ };
@@ -140,7 +143,11 @@ export class Account {
     for (const scope of new Set([this.scope, model])) {
       const before = ahead.reduce((sum, other) => (scope === this.scope || this.#scopeOf(other.call) === scope ? addNeed(sum, other.need, scope.usedShare) : sum), nothing);
       const block = blockOf(scope.limit, need, nowMs, before);
-      if (block !== null && block.atMs > (worst?.atMs ?? nowMs)) worst = { scope, ...block };
+      if (block === null) continue;
+      // What calls under way set aside and will not use is free when they end.
+      const unused = scope.reserved * (1 - scope.usedShare);
+      if (unused > 0 && blockOf(scope.limit, lessTokens(need, unused), nowMs, before) === null) return { scope, ...block, atMs: null };
+      if (block.atMs > (worst?.atMs ?? nowMs)) worst = { scope, ...block };
     }
     return worst;
   }
@@ -153,6 +160,7 @@ export class Account {
       const taken = take(scope.limit, need, nowMs);
       scope.limit = taken.limit;
       scope.underWay++;
+      scope.reserved += need.tokens;
       return { scope, place: taken.place };
     });
     if (this.scope.underWay >= this.scope.places) this.#movedAtMs = nowMs;
@@ -160,8 +168,7 @@ export class Account {
   }
 
   leave(nowMs: number): void {
-    // One place is free by now.
-    if (this.scope.underWay + 1 >= this.scope.places) this.#paceMs += (nowMs - this.#movedAtMs - this.#paceMs) * newestShare;
+    if (!this.isIdle) this.#paceMs += (nowMs - Math.max(this.#movedAtMs, this.#awaitedAtMs) - this.#paceMs) * newestShare;
     this.#usedAtMs = nowMs;
     this.#movedAtMs = nowMs;
   }

@@ -131,6 +131,10 @@ export function needOf(inputTokens: number, outputTokens: number): Need {
   return { requests: 1, tokens: inputTokens + outputTokens, "input-tokens": inputTokens, "output-tokens": outputTokens };
 }
 
+export function lessTokens(need: Need, tokens: number): Need {
+  return mapNames((name) => (name === "requests" ? need[name] : Math.max(0, need[name] - tokens)));
+}
+
 /** `usedShare`: of the tokens that `b` sets aside. */
 export function addNeed(a: Need, b: Need, usedShare: number): Need {
   return mapNames((name) => a[name] + b[name] * (name === "requests" ? 1 : usedShare));

@@ -170,6 +170,7 @@ function leaveScope(scope: Scope, place: LimitPlace, use: CallUse, nowMs: number
   else if (use.kind === "used") scope.used(place, { ...needOf(use.inputTokens, use.outputTokens), "input-tokens": use.freshInputTokens });
   else if (use.kind !== "unknown") scope.limit = settle(scope.limit, place, use.kind === "rejected" ? needOf(0, 0) : nothing);
   scope.underWay--;
+  scope.reserved -= place.need.tokens;
   if (use.kind !== "used" && use.kind !== "rejected") return;
   scope.limit = raise(scope.limit, place, nowMs);
   scope.answered();

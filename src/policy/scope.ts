@@ -42,6 +42,8 @@ export const newestShare = 0.2;
 export class Scope {
   limit: Limit;
   underWay = 0;
+  /** Tokens that calls under way set aside. */
+  reserved = 0;
   /** Of the tokens that calls set aside, how many they use of late. 0 while nobody knows: whoever waits behind others comes back early, and is told better. */
   usedShare = 0;
   readonly #placesMax: number;
