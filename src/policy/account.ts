@@ -3,7 +3,7 @@ import { LonghaulError } from "../base/error.ts";
 import type { LimitName } from "../record/stated-limit.ts";
 import { addNeed, blockOf, lessTokens, type LimitPlace, type Need, needOf, nothing, take } from "./limit.ts";
 import { type DeclaredLimits, limiterDefaults, newestShare, Scope } from "./scope.ts";
-import { type Caller, Turns } from "./turns.ts";
+import { type Caller, turnDefaults, Turns } from "./turns.ts";
 
 /** A call that asks to be let through. */
 export interface LimitedCall {
@@ -89,9 +89,9 @@ export class Account {
     return this.isIdle && this.scope.underWay === 0 && nowMs - this.#usedAtMs > limiterDefaults.forgetAfterMs;
   }
 
-  /** For how long all places are taken and none was given back. */
-  hangsFor(nowMs: number): number {
-    return this.scope.underWay < this.scope.places ? 0 : nowMs - this.#movedAtMs;
+  /** When all places have been taken for so long, and none given back, that nobody waits here for one any more. */
+  get hangsAtMs(): number {
+    return this.scope.underWay < this.scope.places ? Number.POSITIVE_INFINITY : this.#movedAtMs + limiterDefaults.hangMs;
   }
 
   /** One that comes back has the place that it was sent away with. */
@@ -117,15 +117,15 @@ export class Account {
   }
 
   /** Who goes before one that waits, of those that are here or back by `untilMs`. */
-  #ahead(waiting: Waiting, untilMs: number): readonly Arrived[] {
-    return this.#turns.ahead<Arrived>(waiting, [...[...this.#away.values()].filter(({ dueMs }) => dueMs <= untilMs), ...[...this.waiting].filter((other) => other !== waiting)]);
+  #ahead(waiting: Waiting, nowMs: number, untilMs: number): readonly Arrived[] {
+    return this.#turns.ahead<Arrived>(waiting, [...[...this.#away.values()].filter(({ dueMs }) => dueMs <= untilMs), ...[...this.waiting].filter((other) => other !== waiting)], nowMs);
   }
 
   /** Who goes before one that waits, and is to come back about now; `untilMs`: until when it is waited for the first of them. */
   due(waiting: Waiting, nowMs: number): { readonly callers: readonly Arrived[]; readonly untilMs: number } {
     const due = [...this.#away.values()].filter((away) => isDue(away, nowMs));
     if (due.length === 0) return { callers: due, untilMs: Number.POSITIVE_INFINITY };
-    return { callers: this.#turns.ahead<Arrived>(waiting, due), untilMs: Math.min(...due.map(({ dueMs }) => dueMs)) + limiterDefaults.returnMs };
+    return { callers: this.#turns.aheadNow<Arrived>(waiting, due, nowMs), untilMs: Math.min(...due.map(({ dueMs }) => dueMs)) + limiterDefaults.returnMs };
   }
 
   isNobodyDue(nowMs: number): boolean {
@@ -175,11 +175,15 @@ export class Account {
 
   /** What holds one that waits back and about until when, behind those that go before it and are back by `untilMs`; null when it may go now. */
   expect(waiting: Waiting, nowMs: number, untilMs: number): { readonly blocked: Blocked; readonly atMs: number } | null {
-    const ahead = this.#ahead(waiting, untilMs);
+    const ahead = this.#ahead(waiting, nowMs, untilMs);
     const blocked = this.blockOf(waiting, nowMs, ahead);
     if (blocked === null) return null;
-    const placeAfterMs = Math.min(limiterDefaults.askAgainMaxMs, Math.max((ahead.length + 1) * this.#paceMs, this.hangsFor(nowMs)));
-    return { blocked, atMs: blocked.atMs ?? nowMs + placeAfterMs };
+    const placeAfterMs = Math.min(limiterDefaults.askAgainMaxMs, Math.max((ahead.length + 1) * this.#paceMs, nowMs - this.hangsAtMs));
+    const atMs = blocked.atMs ?? nowMs + placeAfterMs;
+    // Whoever is overdue by then has a place before those.
+    const overdueAtMs = waiting.sinceMs + turnDefaults.overdueAfterMs;
+    if (overdueAtMs <= nowMs || overdueAtMs >= atMs) return { blocked, atMs };
+    return { blocked, atMs: Math.max(overdueAtMs, this.blockOf(waiting, nowMs)?.atMs ?? nowMs) };
   }
 
   /** Keeps the place of one that waits outside. */
@@ -208,7 +212,7 @@ export class Account {
     if (model === null) return this.scope;
     let scope = this.#models.get(model);
     if (scope === undefined) {
-      scope = new Scope(this.#options.declaredOf(model), this.#options.placesMax, true);
+      scope = new Scope(this.#options.declaredOf(model), this.#options.placesMax, this.#options.declared.requestsPerMinute === undefined);
       this.#models.set(model, scope);
     }
     return scope;

@@ -48,13 +48,13 @@ export class Limiter {
    * Waits in the queue for the call's turn.
    * @throws {LIMITER_CLOSED} when its turn is too far off to wait for it here; `retry` says when to come back, and its place is kept until then.
    */
-  enter(call: LimitedCall): Promise<LimiterPass> {
+  async enter(call: LimitedCall): Promise<LimiterPass> {
     call.signal.throwIfAborted();
     const nowMs = this.#clock.monotonicMs();
     const account = this.#accountOf(call, nowMs);
     const caller = account.arrive(call, nowMs);
-    if (account.isIdle && account.isNobodyDue(nowMs) && account.blockOf(caller, nowMs) === null) return Promise.resolve(this.#grant(account, caller, nowMs));
-    return new Promise((resolve, reject) => {
+    if (account.isIdle && account.isNobodyDue(nowMs) && account.blockOf(caller, nowMs) === null) return this.#grant(account, caller, nowMs);
+    return await new Promise((resolve, reject) => {
       const onAbort = (): void => {
         account.remove(waiting);
         reject(call.signal.reason as Error);
@@ -82,7 +82,7 @@ export class Limiter {
   /** Sends away who would wait too long. */
   #judge(account: Account, waiting: Waiting, nowMs: number): void {
     const soon = account.expect(waiting, nowMs, waiting.deadlineMs);
-    const hangs = soon?.blocked.atMs === null && account.hangsFor(nowMs) >= limiterDefaults.hangMs;
+    const hangs = soon?.blocked.atMs === null && account.hangsAtMs <= nowMs;
     if (soon === null || (!hangs && soon.atMs <= waiting.deadlineMs && waiting.deadlineMs > nowMs)) return;
     // Behind those too that come back later and go before it then.
     const { blocked, atMs } = account.expect(waiting, nowMs, Number.POSITIVE_INFINITY) ?? soon;
@@ -106,14 +106,14 @@ export class Limiter {
         next.granted();
         continue;
       }
-      nextMs = Math.min(nextMs, blocked.atMs ?? nowMs + Math.max(1, limiterDefaults.hangMs - account.hangsFor(nowMs)));
+      nextMs = Math.min(nextMs, blocked.atMs ?? account.hangsAtMs);
       // A call that waits for a limit is not overtaken by smaller ones for the same.
       if (blocked.scope === account.scope) break;
       held.add(blocked.scope);
     }
     for (const waiting of account.waiting) {
-      if (waiting.deadlineMs <= nowMs || account.hangsFor(nowMs) >= limiterDefaults.hangMs) this.#judge(account, waiting, nowMs);
-      if (account.waiting.has(waiting)) nextMs = Math.min(nextMs, Math.max(waiting.deadlineMs, nowMs + 1));
+      if (waiting.deadlineMs <= nowMs || account.hangsAtMs <= nowMs) this.#judge(account, waiting, nowMs);
+      else nextMs = Math.min(nextMs, waiting.deadlineMs);
     }
     this.#wakeAt(account, nextMs, nowMs);
   }
@@ -123,7 +123,7 @@ export class Limiter {
     if (account.waiting.size > 0 && set?.atMs === atMs) return;
     set?.timer.cancel();
     this.#timers.delete(account);
-    if (account.waiting.size === 0) return;
+    if (account.waiting.size === 0 || atMs === Number.POSITIVE_INFINITY) return;
     const timer = this.#clock.setTimer(Math.max(0, atMs - nowMs), () => {
       this.#timers.delete(account);
       this.#pump(account);

@@ -32,9 +32,8 @@ export class Turns {
 
   /** The next one; null when nobody is there. */
   choose<T extends Caller>(callers: Iterable<T>, nowMs: number): T | null {
-    const isForOverdue = this.#given % turnDefaults.overdueEvery === turnDefaults.overdueEvery - 1;
     let best: T | null = null;
-    for (const caller of callers) if (best === null || this.#isBefore(caller, best, isForOverdue ? nowMs - turnDefaults.overdueAfterMs : Number.NEGATIVE_INFINITY)) best = caller;
+    for (const caller of callers) if (best === null || this.#isBefore(caller, best, this.#isForOverdue ? nowMs - turnDefaults.overdueAfterMs : Number.NEGATIVE_INFINITY)) best = caller;
     return best;
   }
 
@@ -45,8 +44,28 @@ export class Turns {
     this.#given++;
   }
 
-  /** Who of those who wait has its turn before `caller`: all of a higher priority, those of its own agent who came earlier, and of each other agent as many as have their turns by then. */
-  ahead<T extends Caller>(caller: Caller, waiting: Iterable<T>): readonly T[] {
+  /**
+   * Who of those who wait has its turn before `caller`: all of a higher priority, those of its own agent who came earlier, and of each other agent as many
+   * as have their turns by then. One that is overdue has its share, whoever else is there.
+   */
+  ahead<T extends Caller>(caller: Caller, waiting: readonly T[], nowMs: number): readonly T[] {
+    const ahead = this.#aheadByPriority(caller, waiting);
+    if (!isOverdue(caller, nowMs)) return ahead;
+    const before = waiting.filter((other) => other.order < caller.order && isOverdue(other, nowMs));
+    return ahead.slice(0, before.length * turnDefaults.overdueEvery + turnDefaults.overdueEvery - 1);
+  }
+
+  /** Who of those that come back about now is waited for before `caller` goes. */
+  aheadNow<T extends Caller>(caller: Caller, due: readonly T[], nowMs: number): readonly T[] {
+    if (this.#isForOverdue && isOverdue(caller, nowMs)) return due.filter((other) => other.order < caller.order && isOverdue(other, nowMs));
+    return this.#aheadByPriority(caller, due);
+  }
+
+  get #isForOverdue(): boolean {
+    return this.#given % turnDefaults.overdueEvery === turnDefaults.overdueEvery - 1;
+  }
+
+  #aheadByPriority<T extends Caller>(caller: Caller, waiting: readonly T[]): readonly T[] {
     const ahead: T[] = [];
     const others = new Map<string, T[]>();
     let turn = this.#had.get(caller.agent) ?? this.#last;
@@ -71,11 +90,15 @@ export class Turns {
   }
 
   #isBefore(a: Caller, b: Caller, overdueBeforeMs: number): boolean {
-    const isOverdue = a.sinceMs <= overdueBeforeMs;
-    if (isOverdue !== b.sinceMs <= overdueBeforeMs) return isOverdue;
-    if (!isOverdue && a.priority !== b.priority) return a.priority > b.priority;
+    const comesFirst = a.sinceMs <= overdueBeforeMs;
+    if (comesFirst !== b.sinceMs <= overdueBeforeMs) return comesFirst;
+    if (!comesFirst && a.priority !== b.priority) return a.priority > b.priority;
     const hadA = this.#had.get(a.agent) ?? 0;
     const hadB = this.#had.get(b.agent) ?? 0;
     return hadA === hadB ? a.order < b.order : hadA < hadB;
   }
+}
+
+function isOverdue({ sinceMs }: Caller, nowMs: number): boolean {
+  return nowMs - sinceMs >= turnDefaults.overdueAfterMs;
 }
