@@ -27,4 +27,5 @@ export const team = defineTeam({
   name: "models",
   agents: [hosted, local, object],
   endpoints: [ollama, gateway, simulated],
+  limits: { anthropic: { requestsPerMinute: 500, concurrency: 20 }, "anthropic/claude-haiku-4-5": { tokensPerMinute: 40_000 } },
 });

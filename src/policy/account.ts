@@ -234,7 +234,7 @@ const words: Readonly<Record<Blocked["by"], (max: number | null) => string>> = {
 };
 
 /** The error of a call that is to come back. */
-export function refusalOf({ account, model }: LimitedCall, { by, max }: Blocked, afterMs: number): LonghaulError {
+function refusalOf({ account, model }: LimitedCall, { by, max }: Blocked, afterMs: number): LonghaulError {
   const dependency = model ?? account;
   return new LonghaulError("LIMITER_CLOSED", `${dependency} is not called for another ${formatDuration(afterMs)}: ${words[by](max)}.`, { retry: { afterMs }, details: { dependency, account, limit: by, max, afterMs } });
 }

@@ -34,7 +34,7 @@ export interface Block {
   readonly max: number | null;
 }
 
-export const limitDefaults = {
+const limitDefaults = {
   /** A refusal without a stated wait closes for this long, doubled with each one in a row. */
   closeBaseMs: 1_000,
   closeMaxMs: 60_000,
@@ -72,9 +72,11 @@ export function take(limit: Limit, need: Need, nowMs: number): { readonly limit:
 
 /** Takes what the answer to a call said of the limits. */
 export function takeStated(limit: Limit, stated: readonly StatedLimit[], { places }: LimitPlace, nowMs: number): Limit {
-  let { meters } = limit;
-  for (const one of stated) meters = { ...meters, [one.name]: learn(meters[one.name], one, places[one.name], nowMs) };
-  return { ...limit, meters };
+  const learned = mapNames((name) => {
+    const one = stated.find((candidate) => candidate.name === name);
+    return one === undefined ? limit.meters[name] : learn(limit.meters[name], one, places[name], nowMs);
+  });
+  return { ...limit, meters: learned };
 }
 
 /** Takes what a call used in place of what was counted for it. */

@@ -44,7 +44,7 @@ function afterMsOf(error: unknown): number {
 }
 
 async function refusalOf(entering: Promise<LimiterPass>): Promise<LonghaulError> {
-  return await entering.then(() => Promise.reject(new Error("It was let through.")), (error: LonghaulError) => error);
+  return await entering.then(() => Promise.reject(new Error("It was let through.")), (error: unknown) => error as LonghaulError);
 }
 
 describe("an account of which nothing is known", () => {

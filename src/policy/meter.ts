@@ -32,7 +32,7 @@ export interface MeterPlace {
 const sliceMs = 1_000;
 const slicesPerWindow = 60;
 /** After this long nothing of a second is within any minute that goes on. */
-export const spanMs = (slicesPerWindow + 1) * sliceMs;
+const spanMs = (slicesPerWindow + 1) * sliceMs;
 
 export function newMeter(declared: number | null): Meter {
   return { slices: [], total: 0, declared, stated: null, inferred: null, rest: null };

@@ -84,7 +84,7 @@ export class Turns {
     }
     for (const [agent, list] of others) {
       const had = this.#had.get(agent) ?? this.#last;
-      ahead.push(...list.sort((a, b) => a.order - b.order).filter(({ order }, index) => had + index < turn || (had + index === turn && order < caller.order)));
+      ahead.push(...list.toSorted((a, b) => a.order - b.order).filter(({ order }, index) => had + index < turn || (had + index === turn && order < caller.order)));
     }
     return ahead;
   }

@@ -10,6 +10,7 @@ import { formatUsd } from "../../src/base/money.ts";
 import { defaultEngineLimits } from "../../src/engine/limits.ts";
 import { defaultModelTimeouts } from "../../src/model/model.ts";
 import { retryDefaults } from "../../src/policy/retry.ts";
+import { limiterDefaults } from "../../src/policy/scope.ts";
 import { causeDepthMax, detailsMax } from "../../src/record/failure.ts";
 import { nameLengthMax, noteBytesMax, priorityMax } from "../../src/run/context-arguments.ts";
 import { depthMax, workerDefaults } from "../../src/run/worker.ts";
@@ -89,6 +90,8 @@ describe("docs/reference/options.md", () => {
 
   it("states the defaults of tools", () => {
     expect(defaultOf("tool", "timeout")).toBe(compact(defaultToolTimeoutMs));
+    expect([defaultOf("tool", "concurrency"), defaultOf("mcp", "concurrency")]).toEqual([limiterDefaults.toolConcurrency, limiterDefaults.toolConcurrency].map(String));
+    expect(defaultOf("accountLimits", "concurrency")).toBe(String(limiterDefaults.modelConcurrency));
     expect(defaultOf("mcp", "connectTimeout")).toBe(compact(defaultConnectTimeoutMs));
     expect(defaultOf("mcp", "requestTimeout")).toBe(compact(defaultRequestTimeoutMs));
     expect(rowsOf("## ctx").find(({ option }) => option === "step.attempts")?.default).toBe(String(retryDefaults.attemptsMax));
@@ -110,6 +113,7 @@ describe("docs/reference/options.md", () => {
       `${causeDepthMax} deep, ${detailsMax}`,
       String(limits.signalsPerRunMax),
       `${limits.recoveriesWithoutProgressMax}, ${limits.recoveriesMax}`,
+      compact(limiterDefaults.parkAfterMs),
       compact(limits.foreignAwaitGraceMs),
       compact(limits.keyWindowMs),
     ]);
