@@ -1,6 +1,7 @@
-import { defineAgent, defineTeam, endpoint, type TeamSpec } from "longhaul";
+import { defineAgent, defineTeam, endpoint, type RunContext, type TeamSpec } from "longhaul";
 import { createProviderSimulator, type ProviderLimits, type Receipt, replyText } from "longhaul/simulator";
 import { scriptedModel, testTeam } from "longhaul/testing";
+import { generateText, streamText } from "ai";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Clock } from "../../src/base/clock.ts";
 import { LonghaulError } from "../../src/base/error.ts";
@@ -121,6 +122,25 @@ describe.each(["anthropic", "openai"] as const)("an account of sixty calls a min
     expect(answered(world.receipts())).toHaveLength(40);
     expect(refused(world.receipts()).length).toBeLessThanOrEqual(2);
     expect((await world.team.records({ eventTypes: ["park"], limit: 1 }))[0]).toMatchObject({ data: { limit: "tokens", max: 12_000 } });
+    await world.close();
+  });
+});
+
+describe.each(["anthropic", "openai"] as const)("an account of five calls a minute at %s", (provider) => {
+  const ways: Readonly<Record<string, (ctx: RunContext) => Promise<string>>> = {
+    generateText: async (ctx) => (await generateText({ model: ctx.model(models[provider]), prompt: "Answer." })).text,
+    streamText: async (ctx) => await streamText({ model: ctx.model(models[provider]), prompt: "Answer." }).text,
+  };
+
+  it.each(Object.entries(ways))("is known after the first calls of %s, be they refused", { timeout: 60_000 }, async (_, way) => {
+    const agents = Array.from({ length: 20 }, (__, index) => defineAgent({ name: `agent-${index}`, run: way }));
+    const world = await open(provider, { requestsPerMinute: 5 }, { agents });
+    for (const { name } of agents) await world.team.submit(name, null);
+
+    await world.finish(8);
+
+    expect(answered(world.receipts())).toHaveLength(20);
+    expect(refused(world.receipts()).length, "eight may be made at once").toBeLessThanOrEqual(3);
     await world.close();
   });
 });
