@@ -70,7 +70,7 @@ export class Account {
   #usedAtMs = Number.NEGATIVE_INFINITY;
   /** When all its places were taken, or one of them was given back, last. */
   #movedAtMs = Number.NEGATIVE_INFINITY;
-  /** How far apart calls end while others wait, of late. */
+  /** How far apart calls end while all places are taken or others wait, of late. */
   #paceMs = 0;
   /** Since when somebody waits. */
   #awaitedAtMs = Number.NEGATIVE_INFINITY;
@@ -97,6 +97,7 @@ export class Account {
   /** One that comes back has the place that it was sent away with. */
   arrive(call: LimitedCall, nowMs: number): Arrived {
     this.#usedAtMs = nowMs;
+    for (const [name, { underWay, usedAtMs }] of this.#models) if (underWay === 0 && nowMs - usedAtMs > limiterDefaults.forgetAfterMs) this.#models.delete(name);
     if (this.isIdle) this.#awaitedAtMs = nowMs;
     const { agent, priority, inputTokens, outputTokens } = call;
     for (const [caller, away] of this.#away) if (away.forgottenAtMs <= nowMs) this.#away.delete(caller);
@@ -160,6 +161,7 @@ export class Account {
       const taken = take(scope.limit, need, nowMs);
       scope.limit = taken.limit;
       scope.underWay++;
+      scope.usedAtMs = nowMs;
       scope.reserved += need.tokens;
       return { scope, place: taken.place };
     });
@@ -168,7 +170,8 @@ export class Account {
   }
 
   leave(nowMs: number): void {
-    if (!this.isIdle) this.#paceMs += (nowMs - Math.max(this.#movedAtMs, this.#awaitedAtMs) - this.#paceMs) * newestShare;
+    const wasFull = this.scope.underWay + 1 >= this.scope.places;
+    if (wasFull || !this.isIdle) this.#paceMs += (nowMs - (wasFull ? this.#movedAtMs : Math.max(this.#movedAtMs, this.#awaitedAtMs)) - this.#paceMs) * newestShare;
     this.#usedAtMs = nowMs;
     this.#movedAtMs = nowMs;
   }

@@ -50,11 +50,11 @@ async function refusalOf(entering: Promise<LimiterPass>): Promise<LonghaulError>
 describe("an account of which nothing is known", () => {
   it("costs no timer and no queue, and is asked more at once with each answer", async () => {
     const { clock, enter } = open();
-    const first = await Promise.all(Array.from({ length: 8 }, () => enter()));
-    const ninth = enter();
-    expect(clock.timersSet, "the ninth waits").toBe(1);
+    const first = await Promise.all(Array.from({ length: 10 }, () => enter()));
+    const eleventh = enter();
+    expect(clock.timersSet, "one more waits").toBe(1);
     for (const pass of first) pass.leave(answered);
-    await ninth;
+    await eleventh;
 
     const set = clock.timersSet;
     for (let call = 0; call < 2_000; call++) (await enter()).leave(answered);
@@ -73,7 +73,7 @@ describe("an account of which nothing is known", () => {
 
     await world.clock.advance(3_600_001);
 
-    await Promise.all(Array.from({ length: 8 }, () => world.enter()));
+    await Promise.all(Array.from({ length: 10 }, () => world.enter()));
   });
 });
 
@@ -203,5 +203,42 @@ describe("a provider that refuses and states no limits", () => {
 
     expect(calls).toBeLessThanOrEqual(callers * 1.05);
     expect(tookMs).toBeLessThanOrEqual((callers / 30) * 61_000 + 120_000);
+  });
+});
+
+describe("places", () => {
+  it("of which none is given back are waited for in the queue by nobody, and less often the longer that lasts", async () => {
+    const world = open({ concurrency: 2 });
+    await world.enter();
+    await world.enter();
+    const waits: number[] = [];
+    for (let time = 0; time < 5; time++) {
+      const sinceMs = world.clock.now();
+      const refusing = refusalOf(world.enter({ caller: "again" }));
+      await world.clock.advance(20_000);
+      const { details } = await refusing;
+      expect(details).toMatchObject({ limit: "concurrency", max: 2 });
+      waits.push(Number(details["afterMs"]));
+      await world.clock.advance(Math.max(0, Number(details["afterMs"]) - (world.clock.now() - sinceMs)));
+    }
+
+    expect(waits[0]).toBe(15_000);
+    expect(waits.every((waitMs, index) => index === 0 || waitMs >= (waits[index - 1] ?? 0))).toBe(true);
+    expect(waits.at(-1)).toBeGreaterThan(45_000);
+  });
+
+  it("that are given back slowly are promised at that pace", async () => {
+    const world = open({ concurrency: 1 });
+    for (let call = 0; call < 20; call++) {
+      const { pass } = await insist(world, { caller: "one" });
+      await world.clock.advance(60_000);
+      pass.leave(answered);
+    }
+    await world.enter();
+    const refusing = Array.from({ length: 4 }, () => refusalOf(world.enter()));
+    await world.clock.advance(20_000);
+
+    const waits = (await Promise.all(refusing)).map(({ details }) => Math.round(Number(details["afterMs"]) / 60_000));
+    expect(waits).toEqual([1, 2, 2, 2]);
   });
 });

@@ -137,7 +137,7 @@ export class Limiter {
     return {
       stated: (limits) => {
         const atMs = this.#clock.monotonicMs();
-        // What a provider says is of the model that was asked; where it limits all of them together, each learns that.
+        // What a provider says is of the model that was asked.
         const last = places.at(-1);
         last?.scope.stated(limits, last.place, atMs);
         this.#pump(account);

@@ -20,8 +20,8 @@ export const limiterDefaults = {
   /** When to come back, at least and at most, for a place of which nobody knows when it is given back. */
   askAgainMs: 15_000,
   askAgainMaxMs: 600_000,
-  /** First calls of a model of which nothing is known, at once; one more with so many answers. */
-  firstAtOnce: 8,
+  /** First calls of a model of which nothing is known, at once: as many as open its breaker when it is dead. One more with so many answers. */
+  firstAtOnce: 10,
   answersPerPlace: 4,
   /** After a refusal that no stated limit explains half as many are under way, and one more with so many answers. */
   answersPerPlaceAfterRefusal: 32,
@@ -42,6 +42,7 @@ export const newestShare = 0.2;
 export class Scope {
   limit: Limit;
   underWay = 0;
+  usedAtMs = Number.NEGATIVE_INFINITY;
   /** Tokens that calls under way set aside. */
   reserved = 0;
   /** Of the tokens that calls set aside, how many they use of late. 0 while nobody knows: whoever waits behind others comes back early, and is told better. */
