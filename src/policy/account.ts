@@ -1,7 +1,7 @@
 import { formatDuration } from "../base/duration.ts";
 import { LonghaulError } from "../base/error.ts";
 import type { LimitName } from "../record/stated-limit.ts";
-import { addNeed, blockOf, lessTokens, type LimitPlace, type Need, needOf, nothing, take } from "./limit.ts";
+import { blockOf, lessTokens, type LimitPlace, type Need, needOf, sumOf, take } from "./limit.ts";
 import { type DeclaredLimits, limiterDefaults, newestShare, Scope } from "./scope.ts";
 import { type Caller, turnDefaults, Turns } from "./turns.ts";
 
@@ -142,12 +142,13 @@ export class Account {
     }
     let worst: Blocked | null = null;
     for (const scope of new Set([this.scope, model])) {
-      const before = ahead.reduce((sum, other) => (scope === this.scope || this.#scopeOf(other.call) === scope ? addNeed(sum, other.need, scope.usedShare) : sum), nothing);
-      const block = blockOf(scope.limit, need, nowMs, before);
+      const before = scope === this.scope ? ahead : ahead.filter((other) => this.#scopeOf(other.call) === scope);
+      const needed = sumOf(before.map((other) => other.need), scope.usedShare);
+      const block = blockOf(scope.limit, need, nowMs, needed);
       if (block === null) continue;
       // What calls under way set aside and will not use is free when they end.
       const unused = scope.reserved * (1 - scope.usedShare);
-      if (unused > 0 && blockOf(scope.limit, lessTokens(need, unused), nowMs, before) === null) return { scope, ...block, atMs: null };
+      if (unused > 0 && blockOf(scope.limit, lessTokens(need, unused), nowMs, needed) === null) return { scope, ...block, atMs: null };
       if (block.atMs > (worst?.atMs ?? nowMs)) worst = { scope, ...block };
     }
     return worst;

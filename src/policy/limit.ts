@@ -137,9 +137,17 @@ export function lessTokens(need: Need, tokens: number): Need {
   return mapNames((name) => (name === "requests" ? need[name] : Math.max(0, need[name] - tokens)));
 }
 
-/** `usedShare`: of the tokens that `b` sets aside. */
-export function addNeed(a: Need, b: Need, usedShare: number): Need {
-  return mapNames((name) => a[name] + b[name] * (name === "requests" ? 1 : usedShare));
+/** What many calls need together. `usedShare`: of the tokens that they set aside. */
+export function sumOf(needs: readonly Need[], usedShare: number): Need {
+  let tokens = 0;
+  let input = 0;
+  let output = 0;
+  for (const need of needs) {
+    tokens += need.tokens;
+    input += need["input-tokens"];
+    output += need["output-tokens"];
+  }
+  return { requests: needs.length, tokens: tokens * usedShare, "input-tokens": input * usedShare, "output-tokens": output * usedShare };
 }
 
 function mapNames<T>(make: (name: LimitName) => T): Readonly<Record<LimitName, T>> {
