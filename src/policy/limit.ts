@@ -41,7 +41,7 @@ const limitDefaults = {
   /** After such a refusal an account is asked for this share of what it had taken in the minute before. */
   cutShare: 0.5,
   /** An inferred limit is tried a little higher after so many answers or after this long, by so much with each minute's worth of calls. */
-  holdAnswers: 25,
+  holdAnswers: 100,
   holdMs: 300_000,
   raiseShare: 0.1,
 } as const;

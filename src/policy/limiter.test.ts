@@ -206,6 +206,38 @@ describe("a provider that refuses and states no limits", () => {
   });
 });
 
+it("a limit that was inferred is found again when it was raised, at the price of a refusal now and then", async () => {
+  const world = open();
+  const { clock } = world;
+  let hidden = 30;
+  let minute = -1;
+  let taken = 0;
+  let refused = 0;
+  const answeredIn = new Map<number, number>();
+  const ask = async (agent: string): Promise<void> => {
+    for (;;) {
+      const { pass } = await insist(world, { caller: agent, agent });
+      const at = Math.floor(clock.now() / 60_000);
+      taken = at === minute ? taken + 1 : 1;
+      minute = at;
+      await sleep(clock, 200);
+      if (taken > hidden) refused++;
+      else answeredIn.set(at, (answeredIn.get(at) ?? 0) + 1);
+      pass.leave(taken > hidden ? { kind: "throttled", afterMs: 60_000 - (clock.now() % 60_000) } : answered);
+    }
+  };
+  for (let index = 0; index < 20; index++) void ask(`a${index}`);
+  for (let minutes = 0; minutes < 30; minutes++) await clock.advance(60_000);
+  const before = [...answeredIn.values()].slice(10);
+  expect(Math.min(...before)).toBeGreaterThanOrEqual(20);
+  expect(refused).toBeLessThanOrEqual([...answeredIn.values()].reduce((sum, count) => sum + count, 0) * 0.05);
+
+  hidden = 120;
+  for (let minutes = 0; minutes < 30; minutes++) await clock.advance(60_000);
+
+  expect(Math.max(...[...answeredIn.values()].slice(-5))).toBeGreaterThanOrEqual(100);
+});
+
 describe("places", () => {
   it("of which none is given back are waited for in the queue by nobody, and less often the longer that lasts", async () => {
     const world = open({ concurrency: 2 });
