@@ -1,5 +1,5 @@
 import type { LimitName, StatedLimit } from "../record/stated-limit.ts";
-import { correct, freeAtMs, learn, maxOf, type Meter, type MeterPlace, newMeter, takeFrom, usedIn } from "./meter.ts";
+import { correct, freeAtMs, learn, maxOf, type Meter, type MeterPlace, newMeter, reopenAt, takeFrom, usedIn } from "./meter.ts";
 
 /** How much of each limit a call takes. */
 export type Need = Readonly<Record<LimitName, number>>;
@@ -40,6 +40,8 @@ const limitDefaults = {
   closeMaxMs: 60_000,
   /** After such a refusal an account is asked for this share of what it had taken in the minute before. */
   cutShare: 0.5,
+  /** An account that had taken less in the minute before is not refused for that: nothing is inferred. */
+  inferredMin: 10,
   /** An inferred limit is tried a little higher after so many answers or after this long, by so much with each minute's worth of calls. */
   holdAnswers: 100,
   holdMs: 300_000,
@@ -103,7 +105,7 @@ export function explains(limit: Limit, need: Need): boolean {
 /**
  * The provider refused a call that this limit had let through. `statedMs`: how long it asked to be left alone; null when it did not say. Where no limit
  * that it stated explains that, what it took in the last minute is all that it is asked for, or half of that when it did not say for how long. When it took
- * nothing, others have used it up, and nothing can be inferred.
+ * hardly anything, others have used it up or it was a moment's whim, and nothing can be inferred.
  */
 export function refuse(limit: Limit, place: LimitPlace, statedMs: number | null, nowMs: number): Limit {
   const returned = settle(limit, place, nothing);
@@ -114,7 +116,10 @@ export function refuse(limit: Limit, place: LimitPlace, statedMs: number | null,
   const cutTo = isNew ? (statedMs === null ? limitDefaults.cutShare : 1) : limit.cutTo;
   const { requests } = returned.meters;
   const taken = usedIn(requests, nowMs);
-  const inferred = explains(limit, place.need) || taken === 0 ? requests.inferred : Math.max(1, Math.floor(taken * cutTo));
+  const isTelling = taken >= limitDefaults.inferredMin && !explains(limit, place.need);
+  const inferred = isTelling ? Math.max(limitDefaults.inferredMin, Math.floor(taken * cutTo)) : requests.inferred;
+  // How long to wait is said of this call; when everything is there again, of all.
+  const meters = statedMs === null ? returned.meters : mapNames((name) => reopenAt(returned.meters[name], nowMs + statedMs));
   return {
     ...returned,
     closedUntilMs: Math.max(returned.closedUntilMs, nowMs + closeMs),
@@ -122,7 +127,7 @@ export function refuse(limit: Limit, place: LimitPlace, statedMs: number | null,
     cutTo,
     answers: isNew ? 0 : limit.answers,
     refusals,
-    meters: { ...returned.meters, requests: { ...requests, inferred } },
+    meters: { ...meters, requests: { ...meters.requests, inferred } },
   };
 }
 

@@ -108,6 +108,12 @@ export function learn(meter: Meter, { max, remaining, resetMs }: StatedLimit, pl
   return { ...meter, stated, rest: { left, untilMs: nowMs + resetMs, total: meter.total, asked: place.total } };
 }
 
+/** What is left counts no longer than until then. */
+export function reopenAt(meter: Meter, atMs: number): Meter {
+  const { rest } = meter;
+  return rest === null || rest.untilMs <= atMs ? meter : { ...meter, rest: { ...rest, untilMs: atMs } };
+}
+
 function recent({ slices }: Meter, nowMs: number): readonly Slice[] {
   const oldest = Math.floor(nowMs / sliceMs) - slicesPerWindow;
   return slices[0] !== undefined && slices[0].index >= oldest ? slices : slices.filter(({ index }) => index >= oldest);

@@ -23,7 +23,7 @@ export const limiterDefaults = {
   /** First calls of a model of which nothing is known, at once: as many as open its breaker when it is dead. One more with so many answers. */
   firstAtOnce: 10,
   answersPerPlace: 4,
-  /** After a refusal that no stated limit explains half as many are under way, and one more with so many answers. */
+  /** After a refusal that no stated limit explains half as many are under way, but as many as at first, and one more with so many answers. */
   answersPerPlaceAfterRefusal: 32,
   /** An account that nobody asked for so long is one of which nothing is known. */
   forgetAfterMs: 3_600_000,
@@ -88,7 +88,7 @@ export class Scope {
 
   refused(place: LimitPlace, statedMs: number | null, nowMs: number): void {
     if (!explains(this.limit, place.need) && place.atMs > this.limit.cutAtMs) {
-      this.#careful = Math.max(1, Math.min(this.places, this.underWay) / 2);
+      this.#careful = Math.max(limiterDefaults.firstAtOnce, Math.min(this.places, this.underWay) / 2);
       this.#answersPerPlace = limiterDefaults.answersPerPlaceAfterRefusal;
     }
     this.limit = refuse(this.limit, place, statedMs, nowMs);
