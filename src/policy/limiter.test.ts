@@ -206,6 +206,21 @@ describe("a provider that refuses and states no limits", () => {
   });
 });
 
+it("a refusal of an account that took hardly anything says no more than how long to wait, whenever all of it is there again", async () => {
+  const world = open();
+  (await world.enter()).leave(answered);
+  const pass = await world.enter();
+  pass.stated([{ name: "requests", max: 4_000, remaining: 0, resetMs: 60_000 }]);
+  pass.leave({ kind: "throttled", afterMs: 50 });
+
+  const waiting = Array.from({ length: 100 }, () => world.enter());
+  await world.clock.advance(49);
+  expect(await Promise.race([waiting[0], Promise.resolve("waits")])).toBe("waits");
+  await world.clock.advance(1);
+
+  expect(await Promise.all(waiting)).toHaveLength(100);
+});
+
 it("a limit that was inferred is found again when it was raised, at the price of a refusal now and then", async () => {
   const world = open();
   const { clock } = world;
