@@ -29,4 +29,5 @@ export const team = defineTeam({
   name: "models",
   agents: [hosted, local, object, steady],
   endpoints: [ollama, gateway, simulated],
+  limits: { anthropic: { requestsPerMinute: 500, concurrency: 20 }, "anthropic/claude-haiku-4-5": { tokensPerMinute: 40_000 } },
 });

@@ -3,7 +3,7 @@ import type { CallOptions, CompensateOptions, SendOptions, StepOptions, ToolsOpt
 import type { EndpointDefinition } from "./model-reference.ts";
 import type { Report } from "./problem.ts";
 import type { SecretReference } from "./secret.ts";
-import type { ConsoleDefinition, TeamSpec, WebhookDefinition } from "./team-definition.ts";
+import type { AccountLimitsSpec, ConsoleDefinition, TeamSpec, WebhookDefinition } from "./team-definition.ts";
 import type { McpEffect, McpSpec, ToolSpec } from "./tool-definition.ts";
 import type { CronTrigger, EventTrigger, EveryTrigger, PollTrigger } from "./trigger-definition.ts";
 import type { Schema } from "../base/schema.ts";
@@ -14,7 +14,8 @@ type KeysOf<T> = T extends unknown ? keyof T & string : never;
 
 /** The options that exist, per kind of definition. */
 export const optionNames = {
-  team: { name: true, agents: true, flows: true, notify: true, endpoints: true } satisfies Names<TeamSpec>,
+  team: { name: true, agents: true, flows: true, notify: true, endpoints: true, limits: true } satisfies Names<TeamSpec>,
+  accountLimits: { requestsPerMinute: true, tokensPerMinute: true, concurrency: true } satisfies Names<AccountLimitsSpec>,
   agent: {
     name: true, description: true, input: true, output: true, verify: true, fallback: true, accepts: true, limits: true, expect: true, triggers: true, model: true, instructions: true,
     prompt: true, tools: true, verifyAttempts: true, temperature: true, providerOptions: true, budget: true, run: true,
@@ -25,9 +26,9 @@ export const optionNames = {
   } satisfies Names<LimitsSpec>,
   budget: { perTask: true, perDay: true } satisfies Names<BudgetSpec>,
   expect: { progressWithin: true } satisfies Names<ExpectSpec>,
-  tool: { name: true, description: true, inputSchema: true, effect: true, accepts: true, timeout: true, execute: true, reconcile: true, needsApproval: true, approvalWithin: true } satisfies Names<ToolSpec<Schema, unknown>>,
+  tool: { name: true, description: true, inputSchema: true, effect: true, accepts: true, timeout: true, concurrency: true, execute: true, reconcile: true, needsApproval: true, approvalWithin: true } satisfies Names<ToolSpec<Schema, unknown>>,
   mcp: {
-    name: true, effects: true, accepts: true, needsApproval: true, approvalWithin: true, allow: true, connectTimeout: true, requestTimeout: true, command: true, args: true, env: true, cwd: true, url: true, headers: true,
+    name: true, effects: true, accepts: true, needsApproval: true, approvalWithin: true, allow: true, connectTimeout: true, requestTimeout: true, concurrency: true, command: true, args: true, env: true, cwd: true, url: true, headers: true,
   } satisfies Names<McpSpec>,
   mcpEffect: { effect: true, reconcile: true } satisfies Names<Exclude<McpEffect, string>>,
   every: { kind: true, every: true, atStart: true, if: true, input: true } satisfies Names<EveryTrigger<unknown>>,

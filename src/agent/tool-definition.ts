@@ -27,6 +27,8 @@ export interface ToolSpec<S extends Schema, Result> {
   readonly accepts?: readonly Outcome[];
   /** Default 60 s. */
   readonly timeout?: Duration;
+  /** Calls at once, of all agents. Default 64. */
+  readonly concurrency?: number;
   readonly execute: (input: OutputOf<S>, options: ToolExecuteOptions) => Result | Promise<Result>;
   /** Whether a person has to allow a call before it is made: always, or when the function says so. When it throws, a person is asked. Default: nobody is. */
   readonly needsApproval?: NeedsApproval<OutputOf<S>>;
@@ -79,6 +81,8 @@ interface McpCommon {
   readonly connectTimeout?: Duration;
   /** Default 30 s. */
   readonly requestTimeout?: Duration;
+  /** Calls at once, of all agents and all of its tools. Default 64. */
+  readonly concurrency?: number;
 }
 
 /** An MCP server over stdio (`command`) or streamable HTTP (`url`). */

@@ -64,7 +64,7 @@ export const errorCodes = {
   SIMULATION_REAL_IO: { cause: "Code in a simulation tried to reach the real world: a socket, a server, a name, a process, a thread.", remedy: "Give the simulation's world a handler for the host, or a server for the MCP name, that the message names." },
   SIMULATION_STALLED: { cause: "A simulation waits for something real that does not come, or its code never returns: virtual time stands still.", remedy: "Await nothing real in it; see what the message names." },
   SIMULATION_FAILED: { cause: "The code in a simulation ended its thread: it threw where nobody catches, or called process.exit.", remedy: "Mend what the message names." },
-  LIMITER_CLOSED: { cause: "A provider said when it can be called again; nobody calls it before.", remedy: "Nothing: runs wait and go on then. Lower the concurrency of the agents that share it if it is frequent." },
+  LIMITER_CLOSED: { cause: "A limit of a provider's account, or of calls of a tool at once, is used up; or the provider said when it can be called again.", remedy: "Nothing: runs wait and go on in their turn. `longhaul logs --type park` says which limit. Lower the concurrency of the agents that share it if it is frequent." },
   BREAKER_OPEN: { cause: "A dependency failed so often that it is not called for a while.", remedy: "Nothing: runs wait and go on when it works again. `longhaul logs --type breaker` says what happened." },
   MODEL_TRANSIENT: { cause: "A model provider failed for a moment: a broken connection, a 5xx answer, a stream that was cut.", remedy: "Nothing: it is tried again." },
   MODEL_THROTTLED: { cause: "A model provider's rate limit is reached.", remedy: "Nothing: it is tried again when the provider allows. Lower the agent's concurrency if it is frequent." },

@@ -87,7 +87,7 @@ function detailOf({ event_type, tool_args, data }: LogRecord): string {
 }
 
 const badResults = /^(error|dead|stalled|hollow|missed|down|stuck-waiting|looping)/;
-const attentionResults = /^(limit-near|fallback|done\(degraded|waiting\((human|unknown-effect|budget|rate-limit|retry|breaker|code-mismatch)|refused|rejected|asked|denied|expired|retry|deferred|canceled)/;
+const attentionResults = /^(limit-near|fallback|done\(degraded|waiting\((human|unknown-effect|budget|rate-limit|concurrency|retry|breaker|code-mismatch)|refused|rejected|asked|denied|expired|retry|deferred|canceled)/;
 
 function toneOf({ event_type, result }: LogRecord): Tone {
   const text = result ?? "";

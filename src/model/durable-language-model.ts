@@ -14,11 +14,13 @@ import { isJsonObject, type Json } from "../base/json.ts";
 import { type ChunkDeadline, startChunkDeadline } from "./chunk-deadline.ts";
 import { consumeStream } from "./consume-stream.ts";
 import { assertAnswer, type FalseAnswerContext } from "./false-answer.ts";
-import { toModelError } from "./model-error.ts";
+import { headersOf, toModelError } from "./model-error.ts";
 import type { AssistantMessage } from "../record/message.ts";
+import type { StatedLimit } from "../record/stated-limit.ts";
 import { fromContent } from "./from-prompt.ts";
 import { defaultModelTimeouts, type ModelTimeouts } from "./model.ts";
 import { modelIdOf } from "./model-id.ts";
+import { tellLimits } from "./stated-limits.ts";
 import { type CollectedStream, StreamCollector } from "./stream.ts";
 import { fromTaggedJson, toTaggedJson } from "./tagged-json.ts";
 import { type PricedUsage, toUsage } from "./usage.ts";
@@ -38,6 +40,8 @@ export interface StepAdditions {
   readonly onContent?: () => void;
   /** Answers in the place of the model that was asked. */
   readonly standIn?: { readonly id: string; readonly model: LanguageModelV4 } | undefined;
+  /** Told what the answer states of the provider's limits. */
+  readonly onLimits?: (limits: readonly StatedLimit[]) => void;
 }
 
 export interface DurableModelOptions {
@@ -126,10 +130,11 @@ interface StoredStream {
 interface Answering extends DurableModelOptions {
   readonly model: LanguageModelV4;
   readonly onContent?: (() => void) | undefined;
+  readonly onLimits?: StepAdditions["onLimits"];
 }
 
-function answering(model: LanguageModelV4, { standIn, onContent }: StepAdditions = {}, options: DurableModelOptions): Answering {
-  return standIn === undefined ? { ...options, model, onContent } : { ...options, ...standIn, onContent };
+function answering(model: LanguageModelV4, { standIn, onContent, onLimits }: StepAdditions = {}, options: DurableModelOptions): Answering {
+  return { ...options, ...(standIn ?? { model }), onContent, onLimits };
 }
 
 function contextOf({ clock, model, id = modelIdOf(model), secrets }: Answering): FalseAnswerContext {
@@ -148,6 +153,7 @@ async function underLimits(call: LanguageModelV4CallOptions, timeouts: ModelTime
     return await perform({ ...call, abortSignal: deadline.signal }, deadline);
   } catch (error) {
     if (deadline.signal.aborted) throw deadline.signal.reason;
+    tellLimits(headersOf(error), clock.now(), options.onLimits);
     throw toModelError(error, { ...context, nowMs: clock.now() });
   } finally {
     deadline.close();
@@ -162,6 +168,7 @@ function generate(call: LanguageModelV4CallOptions, options: Answering): Promise
     const result = await deadline.race(Promise.resolve().then(() => options.model.doGenerate(limited)));
     assertAnswer(fromContent(result.content), result.usage, contextOf(options));
     const { request: _, response, ...rest } = result;
+    tellLimits(response?.headers ?? {}, options.clock.now(), options.onLimits);
     return write("generate", { ...rest, ...(response !== undefined && { response: withoutBody(response) }) }, limited);
   });
 }
@@ -170,7 +177,7 @@ function stream(call: LanguageModelV4CallOptions, options: Answering): Promise<J
   const { model, onDelta, onContent } = options;
   return underLimits(call, options.timeouts ?? defaultModelTimeouts, options, async (limited, deadline) => {
     const parts: LanguageModelV4StreamPart[] = [];
-    const { response } = await consumeStream(model, limited, deadline, { onPart: (part) => addPart(parts, part), onDelta, onContent });
+    const { response } = await consumeStream(model, limited, deadline, { onPart: (part) => addPart(parts, part), onDelta, onContent, onHeaders: (headers) => tellLimits(headers, options.clock.now(), options.onLimits) });
     const { message, finish } = collect(parts);
     if (finish !== null) assertAnswer(message, finish.usage, contextOf(options));
     return write("stream", { parts, ...(response !== undefined && { response: withoutBody(response) }) }, limited);

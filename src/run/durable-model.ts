@@ -19,11 +19,9 @@ export function createDurableModel(scope: RunScope, model: ModelChoice): Languag
         prepare: async ({ signal, idempotencyKey }) => {
           const call = await prepare();
           return {
-            modelId: call.modelId,
-            simulated: call.simulated,
-            estimateMicroUsd: call.estimateMicroUsd,
-            perform: async (onContent) => {
-              const answer = await call.run({ signal, idempotencyKey, onContent });
+            ...call,
+            perform: async (listener) => {
+              const answer = await call.run({ signal, idempotencyKey, ...listener });
               const stored = store([...call.messages, answer.message]);
               const data = { transcript: stored.headId, finishReason: answer.finishReason, responseModel: answer.responseModel };
               return { value: answer.value, usage: answer.usage, costMicroUsd: answer.costMicroUsd, data, writes: stored.writes };

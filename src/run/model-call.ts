@@ -1,13 +1,16 @@
 import { orAborted } from "../base/abort.ts";
-import { isLonghaulError, type LonghaulError, messageOf } from "../base/error.ts";
-import type { Random } from "../base/random.ts";
+import { isLonghaulError, messageOf } from "../base/error.ts";
 import type { Json, JsonObject } from "../base/json.ts";
 import type { StepEnd, StepExecution } from "../engine/engine.ts";
-import { defaultModelTimeouts, type ModelTimeouts } from "../model/model.ts";
+import { inputTokensMax } from "../model/model-price.ts";
+import { type AnswerListener, defaultModelTimeouts, type ModelTimeouts } from "../model/model.ts";
 import type { CallEnd } from "../policy/breaker.ts";
+import type { LimiterPass } from "../policy/limiter.ts";
 import { isNotTried, retryDefaults, withRetry } from "../policy/retry.ts";
+import { limiterDefaults } from "../policy/scope.ts";
 import { toFailure } from "../record/failure.ts";
 import type { RecordFields } from "../record/log-record.ts";
+import type { Message } from "../record/message.ts";
 import { totalTokens, type Usage } from "../record/usage.ts";
 import type { Write } from "../record/write.ts";
 import type { Reservation } from "../store/store.ts";
@@ -18,6 +21,7 @@ import { budgetSignal, computeDurableRetryMs, type Parked, parkedToJson, parsePa
 import { createRetryLog, placeOf, recordWrite, type RetryLog } from "./run-record.ts";
 import type { RunScope, RunServices } from "./run-services.ts";
 import { afterMsOf, isRefusedByBreaker, parkedByBreaker, throughBreaker } from "./through-breaker.ts";
+import { isRefusedByLimiter, parkedByLimiter, throughLimiter, useOfAnswered } from "./through-limiter.ts";
 
 /** What one model call came to, whichever way it was made. */
 export interface ModelAnswer {
@@ -44,10 +48,13 @@ export interface Candidate {
 
 export interface PreparedCall {
   readonly modelId: string;
+  readonly account: string;
+  readonly provider: string;
   readonly simulated: boolean;
+  readonly messages: readonly Message[];
+  readonly outputTokensMax: number;
   readonly estimateMicroUsd: number;
-  /** `onContent` is told when the first content of the answer is there. */
-  readonly perform: (onContent: () => void) => Promise<ModelAnswer>;
+  readonly perform: (listener: AnswerListener) => Promise<ModelAnswer>;
 }
 
 /**
@@ -100,7 +107,7 @@ async function modelStep(scope: RunScope, execution: StepExecution, plan: ModelC
     const startedMs = clock.monotonicMs();
     const sinceMs = (): number => clock.monotonicMs() - startedMs;
     try {
-      const done = await withRetry({ clock, random, signal, onRetry: log.onRetry, quota: () => (last.call === null ? null : quotas.of(last.call.modelId)) }, () => tryCall(scope, execution, candidate, last));
+      const done = await withRetry({ clock, random, signal, onRetry: log.onRetry, quota: () => (last.call === null ? null : quotas.of(last.call.modelId)) }, () => tryCall(scope, execution, plan.name, candidate, last));
       return answeredEnd(scope, execution, { done, last, durationMs: sinceMs() }, failed, log);
     } catch (error) {
       if (signal.aborted) throw error;
@@ -130,21 +137,25 @@ function failedEnd(scope: RunScope, execution: StepExecution, failed: readonly F
   return { outcome: parked === null ? { ok: false, failure: toFailure(chainError(failed)) } : { ok: true, value: parkedToJson(parked) }, writes };
 }
 
-async function tryCall(scope: RunScope, execution: StepExecution, candidate: Candidate, last: Tried): Promise<ModelAnswer> {
+async function tryCall(scope: RunScope, execution: StepExecution, name: string, candidate: Candidate, last: Tried): Promise<ModelAnswer> {
   last.reservation = null;
   const call = await candidate.prepare(execution);
   last.call = call;
-  scope.services.cooldowns.assertOpen(call.modelId);
-  return await throughBreaker(scope, { dependency: call.modelId, signal: execution.signal, endOf: (error) => endOfModelCall(scope, error), slowMs: slowModelCallMs }, () => payAndPerform(scope, execution, call, last));
+  const { modelId, account, provider, messages, outputTokensMax } = call;
+  const { signal } = execution;
+  const governed = { name, account, provider, model: modelId, concurrencyMax: limiterDefaults.modelConcurrency, inputTokens: inputTokensMax(messages), outputTokens: outputTokensMax, signal };
+  // Before the breaker: whoever tries whether a provider works again does not wait for its turn then.
+  return await throughLimiter(scope, governed, ({ usage }) => useOfAnswered(usage), (pass) =>
+    throughBreaker(scope, { dependency: modelId, signal, endOf: (error) => endOfModelCall(scope, error), slowMs: slowModelCallMs }, () => payAndPerform(scope, execution, call, last, pass)),
+  );
 }
 
-async function payAndPerform(scope: RunScope, execution: StepExecution, call: PreparedCall, last: Tried): Promise<ModelAnswer> {
+async function payAndPerform(scope: RunScope, execution: StepExecution, call: PreparedCall, last: Tried, pass: LimiterPass): Promise<ModelAnswer> {
   const reservation = await reserveForCall(scope, execution, call.estimateMicroUsd);
   last.reservation = reservation;
   try {
-    return await call.perform(() => void (last.hasBegun = true));
+    return await call.perform({ onContent: () => void (last.hasBegun = true), onLimits: (limits) => pass.stated(limits) });
   } catch (error) {
-    if (isLonghaulError(error) && error.code === "MODEL_THROTTLED" && typeof error.retry === "object") scope.services.cooldowns.note(call.modelId, error.retry.afterMs);
     if (!execution.signal.aborted && isUnbilled(error)) {
       await orAborted(execution.signal, () => scope.services.store.money.release(reservation.id));
       last.reservation = null;
@@ -195,12 +206,6 @@ function failureFields({ call, error, durationMs }: Failed): RecordFields {
 /** A provider whose calls take longer, of the 10 min that they may take, is as good as down. */
 const slowModelCallMs = 300_000;
 
-/** Those who were held back come back one after the other, over half of the time that they waited: together they would reach the limit again at once. */
-function afterCooldownMs(error: LonghaulError, random: Random): number {
-  const afterMs = afterMsOf(error);
-  return Math.ceil(afterMs + Math.max(1_000, afterMs / 2) * random.next());
-}
-
 /** What a call says of the provider: whether it could have answered. */
 function endOfModelCall({ worker }: RunScope, error: unknown): CallEnd {
   if (error === undefined) return "good";
@@ -219,7 +224,7 @@ function isImpatient({ firstChunkMs, betweenChunksMs, totalMs }: ModelTimeouts):
 /** What a failed call waits for and how long; null when trying again cannot help. */
 function toParked(error: unknown, round: number, call: PreparedCall | null, { breakers, clock, random }: RunServices): Parked | null {
   if (isRefusedByBreaker(error)) return parkedByBreaker(afterMsOf(error), random);
-  if (isNotTried(error)) return { parked: "rate-limit", forMs: afterCooldownMs(error, random), signal: null, effectKey: null };
+  if (isRefusedByLimiter(error)) return parkedByLimiter(error, random);
   if (isLonghaulError(error) && error.code === "BUDGET_EXCEEDED") {
     const { resetsAtMs } = error.details;
     return { parked: "budget", forMs: typeof resetsAtMs === "number" ? Math.max(1, resetsAtMs - clock.now()) : null, signal: budgetSignal, effectKey: null };

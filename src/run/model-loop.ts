@@ -71,15 +71,18 @@ function createLoop(scope: RunScope, input: unknown) {
     const request = { messages, outputTokensMax: worker.limits.outputTokensMax };
     return {
       modelId: model.id,
+      account: model.account,
+      provider: model.provider,
       simulated: model.simulated,
+      ...request,
       estimateMicroUsd: model.estimateMicroUsd(request),
-      perform: async (onContent): Promise<ModelAnswer> => {
+      perform: async (listener): Promise<ModelAnswer> => {
         const done = await model.complete({
           ...request,
           idempotencyKey: execution.idempotencyKey,
           timeouts: worker.limits.modelTimeouts,
           signal: execution.signal,
-          onContent,
+          ...listener,
           ...(spec.temperature === undefined ? {} : { temperature: spec.temperature }),
           ...(spec.providerOptions === undefined ? {} : { providerOptions: spec.providerOptions }),
         });

@@ -6,9 +6,9 @@ import type { CompensateOptions, StepScope } from "../agent/context.ts";
 import type { ModelChoice, ModelReference } from "../agent/model-reference.ts";
 import type { EngineContext } from "../engine/engine.ts";
 import type { Memory } from "../memory/memory.ts";
-import type { Model, ModelTimeouts } from "../model/model.ts";
+import type { AnswerListener, Model, ModelTimeouts } from "../model/model.ts";
 import type { Breakers } from "../policy/breakers.ts";
-import type { Cooldowns } from "../policy/cooldowns.ts";
+import type { Limiter } from "../policy/limiter.ts";
 import type { RetryQuotas } from "../policy/retry-quota.ts";
 import type { Message } from "../record/message.ts";
 import type { Doubt } from "../record/task.ts";
@@ -28,10 +28,10 @@ export interface RunServices {
   readonly store: Pick<Store, "money" | "effects" | "write">;
   readonly workers: ReadonlyMap<string, Worker>;
   readonly memory: Memory;
-  /** Of each dependency: whether it is called now, how many retries it may still be asked for, and when it said that it can be called again. */
+  /** Of each dependency: whether it is called now, how many retries it may still be asked for, and whose turn it is to call it. */
   readonly breakers: Pick<Breakers, "enter" | "leave" | "refusedForMs">;
   readonly quotas: Pick<RetryQuotas, "of">;
-  readonly cooldowns: Pick<Cooldowns, "note" | "assertOpen">;
+  readonly limiter: Pick<Limiter, "enter">;
   readonly resolveModel: (reference: ModelReference) => Promise<Model>;
   /** The tools of an agent, opening what must be opened. */
   readonly toolsOf: (agent: string, signal: AbortSignal) => Promise<readonly Tool[]>;
@@ -75,9 +75,12 @@ export interface ForeignCandidate {
 export interface ForeignModelCall {
   readonly modelId: string;
   readonly simulated: boolean;
+  readonly account: string;
+  readonly provider: string;
   readonly messages: readonly Message[];
+  readonly outputTokensMax: number;
   readonly estimateMicroUsd: number;
-  run(options: { readonly signal: AbortSignal; readonly idempotencyKey: string; readonly onContent: () => void }): Promise<ForeignModelAnswer>;
+  run(options: { readonly signal: AbortSignal; readonly idempotencyKey: string } & AnswerListener): Promise<ForeignModelAnswer>;
 }
 
 export interface ForeignModelAnswer {

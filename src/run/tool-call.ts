@@ -3,6 +3,8 @@ import { LonghaulError, messageOf } from "../base/error.ts";
 import { isJsonObject, type Json, type JsonObject } from "../base/json.ts";
 import type { StepExecution, StepEnd } from "../engine/engine.ts";
 import type { CallEnd } from "../policy/breaker.ts";
+import { isNotTried } from "../policy/retry.ts";
+import { limiterDefaults } from "../policy/scope.ts";
 import type { ToolCallPart, ToolResultPart } from "../record/message.ts";
 import type { Doubt } from "../record/task.ts";
 import type { EffectState } from "../store/store.ts";
@@ -16,6 +18,7 @@ import { decidedSuffix, decisionSuffix, readWord } from "./question.ts";
 import { placeOf, recordWrite } from "./run-record.ts";
 import type { RunScope } from "./run-services.ts";
 import { afterMsOf, isRefusedByBreaker, parkedByBreaker, throughBreaker } from "./through-breaker.ts";
+import { parkedByLimiter, throughLimiter } from "./through-limiter.ts";
 
 /**
  * One tool call as durable steps.
@@ -39,7 +42,7 @@ export async function callTool(scope: RunScope, name: string, call: ToolCallPart
     );
     const parked = parseParked(value);
     if (parked === null) return toResultPart(call, value);
-    if (parked.parked === "breaker") {
+    if (parked.parked !== "unknown-effect" && parked.parked !== "human") {
       await scope.engine.wait({ name: `${name}/parked`, reason: parked.parked, timeoutMs: parked.forMs ?? 1 });
       continue;
     }
@@ -78,15 +81,19 @@ async function toolStep(scope: RunScope, attempt: Attempt, open: () => Promise<r
       ...options,
       onLate: (result) => recordLateResult(scope, { execution, toolName: call.toolName, effectKey: isOnce ? key : null, result, writes: finish(scope, attempt, result, startedMs, isOnce ? key : undefined).writes ?? [] }),
     };
-    return await throughBreaker(scope, { dependency: found.dependency, signal: execution.signal, endOf: () => made.end }, async () => {
-      if (isOnce) return await onceStep(scope, attempt, found, watched, startedMs, made);
-      const result = await make(found, call.input, watched, made);
-      throwIfCanceled(result, execution);
-      return finish(scope, attempt, result, startedMs);
-    });
+    const { dependency, concurrencyMax = limiterDefaults.toolConcurrency } = found;
+    const governed = { name: execution.identity.name, account: dependency, provider: "", model: null, concurrencyMax, inputTokens: 0, outputTokens: 0, signal: execution.signal };
+    return await throughLimiter(scope, governed, () => ({ kind: "rejected" }), () =>
+      throughBreaker(scope, { dependency, signal: execution.signal, endOf: () => made.end }, async () => {
+        if (isOnce) return await onceStep(scope, attempt, found, watched, startedMs, made);
+        const result = await make(found, call.input, watched, made);
+        throwIfCanceled(result, execution);
+        return finish(scope, attempt, result, startedMs);
+      }),
+    );
   } catch (error) {
-    if (!isRefusedByBreaker(error)) throw error;
-    return parkForBreaker(scope, attempt, error);
+    if (!isNotTried(error)) throw error;
+    return parkForLater(scope, attempt, error);
   }
 }
 
@@ -108,9 +115,12 @@ function endOfToolCall(result: ToolResult): CallEnd {
   return result.kind === "timeout" || result.kind === "unavailable" || result.isUnreached === true ? "bad" : "good";
 }
 
-function parkForBreaker(scope: RunScope, { execution, call }: Attempt, error: LonghaulError): StepEnd {
-  const record = recordWrite(scope, placeOf(execution), { event_type: "breaker", tool_name: call.toolName, result: "refused", reason: error.message, data: { ...error.details } });
-  return { outcome: { ok: true, value: parkedToJson(parkedByBreaker(afterMsOf(error), scope.services.random)) }, writes: [record] };
+function parkForLater(scope: RunScope, { execution, call }: Attempt, error: LonghaulError): StepEnd {
+  const { random } = scope.services;
+  const event_type = isRefusedByBreaker(error) ? "breaker" : "park";
+  const record = recordWrite(scope, placeOf(execution), { event_type, tool_name: call.toolName, result: "refused", reason: error.message, data: { ...error.details } });
+  const parked = isRefusedByBreaker(error) ? parkedByBreaker(afterMsOf(error), random) : parkedByLimiter(error, random);
+  return { outcome: { ok: true, value: parkedToJson(parked) }, writes: [record] };
 }
 
 async function findTool(name: string, open: () => Promise<readonly Tool[]>, signal: AbortSignal): Promise<Tool | Extract<ToolResult, { ok: false }>> {

@@ -65,7 +65,7 @@ describe("a model for code of the AI SDK", () => {
       endpoints: [endpoint({ name: "house", baseUrl: "http://house.invalid/v1", apiKey: secret("HOUSE_KEY"), fetch: async (request) => Response.json({ error: { message: `Wrong key: ${request.headers.get("authorization")?.slice(7)}` } }, { status: 401 }) })],
     });
     const perform: DurableModelPlan["perform"] = async ([candidate]) => {
-      const answer = await (await candidate?.prepare())?.run({ signal: new AbortController().signal, idempotencyKey: "k", onContent: () => undefined });
+      const answer = await (await candidate?.prepare())?.run({ signal: new AbortController().signal, idempotencyKey: "k", onContent: () => undefined, onLimits: () => undefined });
       return answer?.value ?? null;
     };
     const model = services.durableModel("house/m1", { outputTokensMax: 10, timeouts: defaultModelTimeouts, perform });

@@ -39,12 +39,15 @@ export function createModelServices({ clock, secrets, endpoints, modelFor }: Mod
           const model = await resolveModel(reference);
           return {
             modelId: id,
+            account: model.account,
+            provider: model.provider,
             simulated: model.simulated,
             messages,
+            outputTokensMax: call.maxOutputTokens ?? outputTokensMax,
             estimateMicroUsd: model.estimateMicroUsd({ messages, outputTokensMax: call.maxOutputTokens ?? outputTokensMax }),
-            run: async ({ signal, idempotencyKey, onContent }) => {
+            run: async ({ signal, idempotencyKey, onContent, onLimits }) => {
               const standIn = id === first.id ? undefined : { id, model: languageModel };
-              const value = await body({ headers: { "idempotency-key": idempotencyKey }, signal, onContent, standIn });
+              const value = await body({ headers: { "idempotency-key": idempotencyKey }, signal, onContent, onLimits, standIn });
               const { usage, responseModel, finishReason, message } = readDurableAnswer(value);
               return { value, message, finishReason, usage, costMicroUsd: model.costMicroUsd(usage), responseModel };
             },

@@ -37,15 +37,17 @@ export interface FunctionToolSpec<S extends Schema> {
 
 export interface FunctionToolOptions {
   readonly clock: Clock;
-  /** What shares its breaker. Default: "tool" and its name. */
+  /** What shares its breaker and its places. Default: "tool" and its name. */
   readonly dependency?: string;
+  /** Calls at once. */
+  readonly concurrencyMax?: number | undefined;
 }
 
 /**
  * A tool from a function. A throw, a hang, a wrong input and an unusable value are results, never exceptions.
  * @throws {OPTION_INVALID} when the schema cannot be printed as JSON Schema or the timeout is not above 0.
  */
-export function functionTool<S extends Schema>(spec: FunctionToolSpec<S>, { clock, dependency = `tool ${spec.name}` }: FunctionToolOptions): Tool {
+export function functionTool<S extends Schema>(spec: FunctionToolSpec<S>, { clock, dependency = `tool ${spec.name}`, concurrencyMax }: FunctionToolOptions): Tool {
   const { name, description, effect, timeoutMs = defaultToolTimeoutMs, reconcile, needsApproval = false, approvalWithinMs = defaultApprovalWithinMs } = spec;
   if (!Number.isFinite(timeoutMs) || timeoutMs <= 0) throw new LonghaulError("OPTION_INVALID", `timeoutMs of tool ${name} is ${timeoutMs}. Use milliseconds above 0.`);
   const inputSchema = toJsonSchema(spec.inputSchema);
@@ -56,6 +58,7 @@ export function functionTool<S extends Schema>(spec: FunctionToolSpec<S>, { cloc
   const tool: Tool = {
     name, description, inputSchema, effect, timeoutMs, accepts: spec.accepts,
     dependency,
+    ...(concurrencyMax === undefined ? {} : { concurrencyMax }),
     call: (input, options) => callFunction(spec, { clock, timeoutMs, input, options }),
     ...(approval === undefined ? {} : { approval }),
   };

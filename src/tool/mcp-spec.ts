@@ -36,6 +36,8 @@ interface McpCommon {
   readonly connectTimeoutMs?: number;
   /** One request. Default: 30 s. */
   readonly requestTimeoutMs?: number;
+  /** Calls at once. */
+  readonly concurrencyMax?: number;
 }
 
 /** A server that is started as a child process and spoken to over its stdin and stdout. */

@@ -99,6 +99,7 @@ class McpSource implements ToolSource {
       accepts: this.#spec.accepts,
       dependency: mcpDependency(this.name),
       timeoutMs,
+      ...(this.#spec.concurrencyMax === undefined ? {} : { concurrencyMax: this.#spec.concurrencyMax }),
       call: (input, options) => this.#call(tool, input, options),
       ...(approval === undefined ? {} : { approval }),
     };

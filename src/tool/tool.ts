@@ -15,6 +15,8 @@ export interface Tool {
   /** What fails when it fails: the tool itself, or the server that has it. Tools of one dependency share a breaker. */
   readonly dependency: string;
   readonly timeoutMs: number;
+  /** Calls of the dependency at once. Default 64. */
+  readonly concurrencyMax?: number;
   call(input: Json, options: ToolCallOptions): Promise<ToolResult>;
   /** Whether a person has to allow a call before it is made. Absent: nobody is asked. */
   readonly approval?: ToolApproval;
