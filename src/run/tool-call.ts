@@ -140,10 +140,13 @@ function intend({ engine, services }: RunScope, { execution, key, call }: Attemp
 
 /** The tool is not called: there is none, or it does not accept the input. An earlier attempt may have called it all the same, when the team still had it. */
 async function withoutTool(scope: RunScope, attempt: Attempt, missing: Extract<ToolResult, { ok: false }>, startedMs: number): Promise<StepEnd> {
+  const { effects } = scope.services.store;
+  // It is looked for first: of an intent that is made to be withdrawn, a crash in between would leave a question about a call that nobody made.
+  if (!(await orAborted(attempt.execution.signal, () => effects.isIntended(attempt.key)))) return finish(scope, attempt, missing, startedMs);
   const intent = await intend(scope, attempt);
   if (intent.state === "completed") return finish(scope, attempt, parseResult(intent.result), startedMs);
   if (intent.state === "unknown") return park(scope, attempt, `an earlier attempt was interrupted. ${missing.message}`);
-  await orAborted(attempt.execution.signal, () => scope.services.store.effects.withdraw(attempt.key));
+  await orAborted(attempt.execution.signal, () => effects.withdraw(attempt.key));
   return finish(scope, attempt, missing, startedMs);
 }
 
