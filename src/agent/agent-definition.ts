@@ -1,3 +1,4 @@
+import type { LanguageModelV4 } from "@ai-sdk/provider";
 import type { Duration } from "../base/duration.ts";
 import type { Json, JsonObject } from "../base/json.ts";
 import type { Money } from "../base/money.ts";
@@ -20,6 +21,10 @@ export interface VerifyOptions<Input, Output> {
   /** What was said and what the tools returned; of a plain-code agent, empty. */
   readonly transcript: readonly Message[];
   readonly signal: AbortSignal;
+  /** An AI SDK model whose calls are paid from the task's budget and recorded. They are part of the verdict's one step: a verify that is made again after a crash asks again. */
+  readonly model: (model: ModelChoice) => LanguageModelV4;
+  /** Calls a tool of the agent that is `read` or `idempotent`; returns what it returned. @throws {TOOL_FAILED} {OPTION_INVALID} */
+  readonly tool: (name: string, input: unknown) => Promise<Json>;
   readonly accept: (evidence?: Json) => Verdict;
   readonly reject: (reason: string, evidence?: Json) => Verdict;
 }

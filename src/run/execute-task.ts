@@ -1,10 +1,9 @@
 import type { Verdict } from "../agent/agent-definition.ts";
 import { cutText } from "../base/cut-text.ts";
-import { canonicalJson, hashOf, isJsonObject, toJson } from "../base/json.ts";
+import { canonicalJson, hashOf, toJson } from "../base/json.ts";
 import { type Schema, validate } from "../base/schema.ts";
 import { LonghaulError } from "../base/error.ts";
 import type { EngineContext, RunEnd } from "../engine/engine.ts";
-import type { Message } from "../record/message.ts";
 import type { TaskEnd } from "../record/task.ts";
 import type { Write } from "../record/write.ts";
 import { compensate } from "./compensation.ts";
@@ -15,7 +14,7 @@ import { runModelLoop } from "./model-loop.ts";
 import { replaceDead } from "./result-fallback.ts";
 import { createRunContext } from "./run-context.ts";
 import type { RunScope, RunServices } from "./run-services.ts";
-import { runUserStep } from "./user-step.ts";
+import { verifyOutput } from "./verify.ts";
 
 /** Runs one task from its input to its end. Called again from the top at every resumption. */
 export async function executeTask(services: RunServices, engine: EngineContext): Promise<RunEnd> {
@@ -72,44 +71,6 @@ async function parseOutput(schema: Schema, value: unknown, name: string): Promis
 function fitText(name: string, value: unknown, isText: boolean): unknown {
   if (!isText || (typeof value === "string" && value.trim() !== "")) return value;
   throw new LonghaulError("TASK_OUTPUT_INVALID", `What stands in for the output of ${name} is no text. Return a text that is not empty, or give the agent an output schema.`);
-}
-
-/** `verify` as its own step; null when none is declared. */
-async function verifyOutput(scope: RunScope, input: unknown, output: unknown, transcript: readonly Message[]): Promise<Verdict | null> {
-  const { clock } = scope.services;
-  const { name, spec } = scope.worker;
-  const { verify } = spec;
-  if (!verify) return null;
-  const value = await scope.engine.step({ kind: "verify", name: "verify" }, (execution) =>
-    runUserStep(scope, execution, { what: `${name}: verify` }, async (signal) => {
-      const startedMs = clock.monotonicMs();
-      const verdict = parseVerdict(name, await verify({
-        input,
-        output,
-        transcript,
-        signal,
-        accept: (evidence = null) => ({ accepted: true, evidence }),
-        reject: (reason, evidence = null) => ({ accepted: false, reason, evidence }),
-      }));
-      return {
-        value: toJson(verdict, `${name}: what verify returned`),
-        record: {
-          event_type: "verify",
-          result: verdict.accepted ? "accepted" : "rejected",
-          reason: verdict.accepted ? null : verdict.reason,
-          duration_ms: Math.round(clock.monotonicMs() - startedMs),
-          data: { evidence: toJson(verdict.evidence, `${name}: the evidence of verify`) },
-        },
-      };
-    }),
-  );
-  return value as unknown as Verdict;
-}
-
-/** JavaScript callers may return anything. */
-function parseVerdict(name: string, returned: unknown): Verdict {
-  if (isJsonObject(returned) && (returned["accepted"] === true || (returned["accepted"] === false && typeof returned["reason"] === "string"))) return returned as unknown as Verdict;
-  throw new LonghaulError("TASK_OUTPUT_INVALID", `verify of ${name} returned ${JSON.stringify(returned)}. Return accept(evidence) or reject(reason, evidence).`);
 }
 
 function endOf(scope: RunScope, output: unknown, verdict: Verdict | null): RunEnd {

@@ -97,7 +97,8 @@ interface Failed extends Tried {
   readonly durationMs: number;
 }
 
-async function modelStep(scope: RunScope, execution: StepExecution, plan: ModelCallPlan, round: number): Promise<StepEnd> {
+/** The end of a step that makes this call: what the call came to, or what it waits for (see parked.ts). `round`: how often it has waited for an outage to end, and one more. */
+export async function modelStep(scope: RunScope, execution: StepExecution, plan: ModelCallPlan, round: number): Promise<StepEnd> {
   const { clock, random, quotas } = scope.services;
   const { signal } = execution;
   const log = createRetryLog(scope, placeOf(execution));
