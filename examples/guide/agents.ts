@@ -1,4 +1,4 @@
-import { consoleNotifier, cron, defineAgent, defineTeam, defineTool, every, mcp, on, parallel, pipeline, poll, secret, usd, webhook } from "longhaul";
+import { cached, consoleNotifier, cron, defineAgent, defineFlow, defineTeam, defineTool, every, mcp, on, parallel, pipeline, poll, secret, usd, webhook } from "longhaul";
 import { z } from "zod";
 
 // The snippets of docs/guide/writing-agents.md and operating.md. A test holds them equal.
@@ -79,22 +79,64 @@ const shop = mcp({ name: "shop", url: "http://127.0.0.1:9000/mcp", effects: { fi
 
 const support = defineAgent({ name: "support", model: "anthropic/claude-haiku-4-5", instructions: "Help the customer. Refund what we got wrong.", tools: [refund, shop] });
 
+const trip = defineFlow({
+  name: "trip",
+  run: async (ctx) => {
+    let booking: string | null = null;
+    await ctx.compensate("cancel the flight", async ({ idempotencyKey, signal }) => {
+      if (booking !== null) await cancelFlight(booking, { idempotencyKey, signal });
+    });
+    booking = await ctx.step("book the flight", ({ idempotencyKey }) => bookFlight(idempotencyKey));
+    await ctx.waitFor("room found", { timeout: "2d" });
+    return { booking };
+  },
+});
+
 const shout = defineAgent({ name: "shout", input: z.object({ summary: z.string() }), run: async (_ctx, { summary }) => summary.toUpperCase() });
 const measure = defineAgent({ name: "measure", input: z.object({ text: z.string() }), run: async (_ctx, { text }) => text.length });
 
+const forecast = defineAgent({
+  name: "forecast",
+  model: "anthropic/claude-haiku-4-5",
+  instructions: "Forecast tomorrow's load from the numbers.",
+  input: z.object({ loads: z.array(z.number()) }),
+  output: z.object({ load: z.number() }),
+  fallback: [cached({ within: "24h" }), ({ loads }) => ({ load: loads.at(-1) ?? 0 })],
+});
+
+const notify = defineTool({
+  name: "notify",
+  description: "Post a line to the team's channel",
+  inputSchema: z.object({ line: z.string() }),
+  effect: "once",
+  accepts: ["unverified"],
+  execute: ({ line }) => post(line),
+});
+const herald = defineAgent({ name: "herald", model: "anthropic/claude-haiku-4-5", instructions: "Post the line.", input: z.string(), tools: [notify] });
+
 const chain = pipeline({ name: "chain", stages: [summarise, shout] });
 const both = parallel({ name: "both", branches: { short: summarise, length: measure } });
+const news = pipeline({ name: "news", stages: [summarise, shout, herald] });
 
 export const team = defineTeam({
   name: "desk",
-  agents: [summarise, report, archive, answer, sweep, support, shout, measure],
-  flows: [chain, both],
+  agents: [summarise, report, archive, answer, sweep, support, shout, measure, herald, forecast],
+  flows: [chain, both, news, trip],
   notify: [consoleNotifier(), webhook({ url: secret("SLACK_WEBHOOK_URL") })],
 });
 
 async function readInbox(signal: AbortSignal): Promise<readonly string[]> {
   signal.throwIfAborted();
   return ["The site is down.", "Thank you!"];
+}
+
+async function bookFlight(idempotencyKey: string): Promise<string> {
+  return `booking-${idempotencyKey.length}`;
+}
+
+async function cancelFlight(booking: string, { signal }: { readonly idempotencyKey: string; readonly signal: AbortSignal }): Promise<void> {
+  signal.throwIfAborted();
+  if (booking === "") throw new Error("There is no such booking.");
 }
 
 async function listTickets(after: string, signal: AbortSignal): Promise<{ readonly tickets: readonly z.infer<typeof ticket>[]; readonly next: string }> {
@@ -104,6 +146,10 @@ async function listTickets(after: string, signal: AbortSignal): Promise<{ readon
 
 async function payBack(customer: string, euros: number, key: string): Promise<{ readonly refund: string }> {
   return { refund: `${key}: ${euros} to ${customer}` };
+}
+
+async function post(line: string): Promise<string> {
+  return `posted ${line}`;
 }
 
 function hasWork(): boolean {

@@ -1,5 +1,5 @@
 import { anthropic } from "@ai-sdk/anthropic";
-import { defineAgent, defineTeam, endpoint, secret } from "longhaul";
+import { defineAgent, defineTeam, endpoint, fallback, secret } from "longhaul";
 import { createProviderSimulator, replyText, replyToolCall, toolResultsOf } from "longhaul/simulator";
 
 // The snippets of docs/guide/models.md. A test holds them equal.
@@ -7,6 +7,8 @@ import { createProviderSimulator, replyText, replyToolCall, toolResultsOf } from
 const hosted = defineAgent({ name: "hosted", model: "anthropic/claude-haiku-4-5", instructions: "Answer in one sentence." });
 const local = defineAgent({ name: "local", model: "ollama/llama3", instructions: "Answer in one sentence." });
 const object = defineAgent({ name: "object", model: anthropic("claude-haiku-4-5"), instructions: "Answer in one sentence." });
+
+const steady = defineAgent({ name: "steady", model: fallback(["anthropic/claude-sonnet-5-5", "openai/gpt-5.2"]), instructions: "Answer in one sentence." });
 
 const ollama = endpoint({ name: "ollama", baseUrl: "http://127.0.0.1:11434/v1", prices: { llama3: { input: 0, output: 0 } } });
 
@@ -25,6 +27,7 @@ const simulated = endpoint({ name: "simulated", wire: "anthropic", baseUrl: "htt
 
 export const team = defineTeam({
   name: "models",
-  agents: [hosted, local, object],
+  agents: [hosted, local, object, steady],
   endpoints: [ollama, gateway, simulated],
+  limits: { anthropic: { requestsPerMinute: 500, concurrency: 20 }, "anthropic/claude-haiku-4-5": { tokensPerMinute: 40_000 } },
 });

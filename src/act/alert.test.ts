@@ -11,7 +11,7 @@ const t0 = Date.UTC(2026, 0, 1);
 
 function verdict(state: "idle" | "hollow" | "down" | "missed", agent = "research"): HealthVerdict {
   const bad = state !== "idle";
-  return { agent, health: { state }, bad, evidence: bad ? "5 runs succeeded since the last progress 32 s ago; progress is expected within 10 s." : "No work; 3 accomplished so far.", atMs: t0, reviewAtMs: null };
+  return { agent, health: { state }, bad, degraded: null, evidence: bad ? "5 runs succeeded since the last progress 32 s ago; progress is expected within 10 s." : "No work; 3 accomplished so far.", atMs: t0, reviewAtMs: null };
 }
 
 /** Judges one agent at instants of a story; the state goes through JSON in between, as it does over a restart. */
@@ -50,6 +50,17 @@ describe("computeAlerts", () => {
         data: { health: "hollow", evidence: "5 runs succeeded since the last progress 32 s ago; progress is expected within 10 s.", badSinceMs: t0, suppressed: 0 },
       },
     ]);
+  });
+
+  it("warns of an agent whose work is degraded, once, and says when it is no longer so", () => {
+    const degraded: HealthVerdict = { ...verdict("idle"), degraded: "openai/b answered in the place of anthropic/a: 503" };
+    const first = computeAlerts(noAlerts, [degraded], t0);
+    const second = computeAlerts(first.next, [degraded], t0 + minute);
+    const third = computeAlerts(second.next, [verdict("idle")], t0 + hour);
+
+    expect(first.notifications).toMatchObject([{ severity: "warning", title: "research is degraded" }]);
+    expect(second.notifications).toEqual([]);
+    expect(third.notifications).toMatchObject([{ severity: "resolved", title: "research is no longer degraded" }]);
   });
 
   it.each(["unknown-effect", "human"] as const)("names the wait of a stuck agent, and the command that ends it: %s", (reason) => {

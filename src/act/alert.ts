@@ -53,8 +53,9 @@ interface Finding {
   /** "research", "watchdog". */
   readonly subject: string;
   readonly agent: string | null;
-  /** "hollow"; null when all is well. */
+  /** "hollow", "degraded"; null when all is well. */
   readonly condition: string | null;
+  readonly severity: "critical" | "warning";
   /** "research is hollow", or what is well again: "research is no longer hollow". */
   readonly title: (prefix: "" | "still" | "no longer", condition: string) => string;
   readonly text: string;
@@ -110,7 +111,7 @@ function computeBad(alert: AgentAlert, finding: Finding, condition: string, nowM
   ];
   return {
     next: { firing: condition, seen: condition, badSinceMs, lastFiredAtMs: nowMs, suppressed: 0 },
-    notification: toDraft(finding, "critical", finding.title(isRenewal ? "still" : "", condition), lines, nowMs, { ...finding.data, badSinceMs, suppressed: heldBack }),
+    notification: toDraft(finding, finding.severity, finding.title(isRenewal ? "still" : "", condition), lines, nowMs, { ...finding.data, badSinceMs, suppressed: heldBack }),
   };
 }
 
@@ -126,20 +127,23 @@ function toDraft(finding: Finding, severity: NotificationDraft["severity"], titl
   return { atMs, agent: finding.agent, severity, title, text: lines.join("\n"), data };
 }
 
-function agentFinding({ agent, bad, health, evidence }: HealthVerdict): Finding {
+/** Work that is done worse than was asked for is told of too: who pays another model for days wants to know. */
+function agentFinding({ agent, bad, health, degraded, evidence }: HealthVerdict): Finding {
+  const condition = bad ? describeHealth(health) : degraded === null ? null : "degraded";
   return {
     subject: agent,
     agent,
-    condition: bad ? describeHealth(health) : null,
+    condition,
+    severity: bad ? "critical" : "warning",
     title: (prefix, condition) => `${agent} is ${prefix}${prefix === "" ? "" : " "}${condition}`,
-    text: bad ? `${evidence}\nNext: ${nextCommands(agent, health)}` : `It is ${describeHealth(health)} now. ${evidence}`,
+    text: condition !== null ? `${evidence}\nNext: ${nextCommands(agent, health)}` : `It is ${describeHealth(health)} now. ${evidence}`,
     data: { health: describeHealth(health), evidence },
   };
 }
 
 function goneFinding(agent: string): Finding {
   const title: Finding["title"] = (prefix, condition) => `${agent} is ${prefix} ${condition}`;
-  return { subject: agent, agent, condition: null, title, text: "The team no longer has it, so it is not watched any more.", data: { health: null } };
+  return { subject: agent, agent, condition: null, severity: "critical", title, text: "The team no longer has it, so it is not watched any more.", data: { health: null } };
 }
 
 function watchdogFinding(blind: string | null): Finding {
@@ -147,6 +151,7 @@ function watchdogFinding(blind: string | null): Finding {
     subject: "watchdog",
     agent: null,
     condition: blind === null ? null : "blind",
+    severity: "critical",
     title: (prefix) => (prefix === "no longer" ? "watchdog can judge again" : `watchdog ${prefix === "still" ? "still cannot" : "cannot"} judge`),
     text: blind === null ? "The agents are watched again." : `${blind}\nUntil it can, no agent's health is known. Next: \`longhaul health\` or \`longhaul logs\`.`,
     data: { health: blind === null ? null : "unknown" },

@@ -1,18 +1,32 @@
 import type { Notification } from "../record/notification.ts";
 import type { OutboxEntry } from "../store/store.ts";
 
-/** Tells of a notification that could not be delivered, with its text, so that nothing is lost. The same entry gives the same id. */
-export function toEscalation({ id, notifier, notification, attempts }: OutboxEntry, reason: string, atMs: number): Notification {
+/** Of messages that are given up together, so many are named. */
+const namedMax = 20;
+
+/** Tells of notifications that one notifier could not deliver: of a single one with its text, so that nothing is lost. The same first entry gives the same id. */
+export function toEscalation(entries: readonly OutboxEntry[], reason: string, atMs: number): Notification {
+  const [first] = entries;
+  if (first === undefined) throw new Error("there is nothing to escalate");
+  const { id, notifier, notification, attempts } = first;
+  const isCritical = entries.some((entry) => entry.notification.severity === "critical");
+  const told = entries.length === 1
+    ? { title: `${notifier} could not deliver "${notification.title}"`, text: `Given up after attempt ${attempts + 1}: ${reason}\nNext: mend the notifier "${notifier}". The message was:\n${notification.text}` }
+    : { title: `${notifier} could not deliver ${entries.length} messages`, text: `Given up: ${reason}\nNext: mend the notifier "${notifier}". The messages were:\n${list(entries)}` };
   return {
+    ...told,
     id: `undelivered/${id}`,
     atMs,
     team: notification.team,
-    agent: notification.agent,
-    severity: notification.severity === "critical" ? "critical" : "warning",
-    title: `${notifier} could not deliver "${notification.title}"`,
-    text: `Given up after attempt ${attempts + 1}: ${reason}\nNext: mend the notifier "${notifier}". The message was:\n${notification.text}`,
-    data: { escalationOf: notification.id, notifier, undelivered: notification.data },
+    agent: entries.length === 1 ? notification.agent : null,
+    severity: isCritical ? "critical" : "warning",
+    data: { escalationOf: notification.id, notifier, undelivered: entries.length === 1 ? notification.data : entries.map((entry) => entry.notification.id) },
   };
+}
+
+function list(entries: readonly OutboxEntry[]): string {
+  const lines = entries.slice(0, namedMax).map(({ notification: { atMs, severity, title } }) => `${new Date(atMs).toISOString()} [${severity}] ${title}`);
+  return [...lines, ...(entries.length > namedMax ? [`and ${entries.length - namedMax} more`] : [])].join("\n");
 }
 
 /** True for a notification made by `toEscalation`. It is never escalated itself: two dead notifiers would write each other for ever. */

@@ -151,13 +151,49 @@ describe("an outbox sender that delivers", () => {
     expect(sentAtMs["webhook"]?.length).toBeLessThan(70);
   });
 
-  it("bounds the deliveries of a notifier at once", async () => {
-    const { clock, sentAtMs, add, start } = setUp({ webhook: hangs });
-    for (let index = 0; index < 9; index++) add(`o_${index}`);
-    start({ concurrencyPerNotifier: 3 });
-    await clock.advance(second);
+  it("delivers to one notifier in the order in which messages were queued: none before the one ahead of it is delivered or given up", async () => {
+    const sent: string[] = [];
+    let failures = 4;
+    const { clock, outbox, add, start } = setUp({
+      webhook: async ({ id }) => {
+        sent.push(id);
+        if (id === "n_o_1" && failures-- > 0) throw new LonghaulError("NOTIFY_FAILED", "503", { retry: "backoff" });
+        if (id === "n_o_2") throw new LonghaulError("NOTIFY_FAILED", "gone", { retry: "never" });
+      },
+    });
+    for (const id of ["o_1", "o_2", "o_3"]) add(id);
+    start();
+    await clock.advance(hour);
 
-    expect(sentAtMs["webhook"]).toEqual([0, 0, 0]);
+    expect(sent).toEqual(["n_o_1", "n_o_1", "n_o_1", "n_o_1", "n_o_1", "n_o_2", "n_o_3"]);
+    expect(outbox.rows.map(({ status }) => status)).toEqual(["delivered", "failed", "delivered"]);
+  });
+
+  it("keeps late messages to one notifier a second apart, and fresh ones not at all", async () => {
+    const { clock, sentAtMs, add, start } = setUp({ webhook: takes });
+    for (let index = 0; index < 3; index++) add(`late_${index}`);
+    await clock.advance(2 * minute);
+    for (let index = 0; index < 3; index++) add(`fresh_${index}`);
+    start();
+    await clock.advance(minute);
+
+    expect(sentAtMs["webhook"]).toEqual([0, 1, 2, 2, 2, 2].map((after) => 2 * minute + after * second));
+  });
+
+  it("gives up after an hour what the receiver refuses for the message's own sake, so that the next one comes", async () => {
+    const { clock, outbox, sentAtMs, add, start } = setUp({
+      webhook: async ({ id }) => {
+        if (id === "n_o_1") throw new LonghaulError("NOTIFY_FAILED", "answered HTTP 413", { retry: "backoff", details: { isMessageRefused: true } });
+      },
+    });
+    add("o_1");
+    add("o_2");
+    start();
+    await clock.advance(2 * hour);
+
+    expect(outbox.rows.map(({ status }) => status)).toEqual(["failed", "delivered"]);
+    expect(sentAtMs["webhook"]?.at(-1)).toBeGreaterThan(40 * minute);
+    expect(sentAtMs["webhook"]?.at(-1)).toBeLessThanOrEqual(hour);
   });
 });
 
@@ -215,6 +251,21 @@ describe("an outbox sender that gives up", () => {
 
     expect(sentAtMs).toEqual({ webhook: [], console: [2 * hour] });
     expect(results()[0]).toBe("alert undelivered o_1");
+  });
+
+  it("tells of a hundred that became too old together, in one message", async () => {
+    const told: string[] = [];
+    const { clock, sentAtMs, add, start, results } = setUp({ webhook: takes, console: async ({ title, text }) => void told.push(`${title}\n${text}`) });
+    for (let index = 0; index < 60; index++) add(`o_${index}`, "webhook", { expiresAtMs: clock.now() + hour });
+    await clock.advance(2 * hour);
+    start();
+    await clock.advance(minute);
+
+    expect(sentAtMs["webhook"]).toEqual([]);
+    expect(results().filter((result) => result.startsWith("alert undelivered"))).toHaveLength(60);
+    expect(told).toEqual([expect.stringMatching(/^webhook could not deliver 60 messages\nGiven up: The message was not delivered before its time was over/)]);
+    expect(told[0]).toContain("[critical] research is hollow");
+    expect(told[0]).toContain("and 40 more");
   });
 
   it("does not escalate an escalation: dead notifiers never write each other for ever", async () => {

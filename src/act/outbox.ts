@@ -12,18 +12,23 @@ import { isEscalation, toEscalation } from "./escalation.ts";
 /**
  * Delivers what waits in the outbox. The store holds the entries, so a restart goes on where the last process stopped.
  *  O1 an entry is attempted until its notifier took it, refused it for good (`retry: "never"`), or its time is over;
- *  O2 no entry is attempted twice at once, and one notifier that hangs holds up only its own entries;
+ *  O2 no entry is attempted twice at once; those of one notifier go one after the other, in the order in which they were queued: the next one when the one before it was
+ *     delivered or given up. One notifier that hangs holds up only its own entries;
  *  O3 a given-up entry is marked, recorded as undelivered and told through the other notifiers; an escalation is not escalated again;
- *  O4 one timer, for the next entry; no polling.
+ *  O4 one timer, for the next entry; no polling;
+ *  O5 after an outage nothing stale is sent, and no storm comes: what expired is given up together, in one message to the others; what is late is sent at a distance.
  */
 
-const deliveryDefaults = {
-  /** Of each notifier at once. */
-  concurrencyPerNotifier: 2,
+export const deliveryDefaults = {
   attemptTimeoutMs: 20_000,
   /** Between attempts: full jitter over 5 s, doubling, up to 10 min. */
   retryBaseMs: 5000,
   retryCapMs: 600_000,
+  /** What was queued this long ago, or longer, is late: between two late messages to one notifier at least `lateGapMs` pass. */
+  lateAfterMs: 60_000,
+  lateGapMs: 1000,
+  /** How long a message is tried that its receiver refuses for its own sake, so that it does not hold up those behind it for a day. */
+  refusedForMs: 3_600_000,
 } as const;
 
 /** Between attempts to read or mark the outbox itself. */
@@ -31,8 +36,6 @@ const storeRetryBaseMs = 1000;
 const storeRetryCapMs = 60_000;
 /** When what is due is not handed out: look again, but do not spin. */
 const lookAgainMs = 1000;
-/** So many failures in a row, and a notifier's other entries are put off without an attempt, so that they do not crowd the outbox's due ones. */
-const failuresInRowMax = 3;
 /** How long `close` lets deliveries finish. */
 const closeGraceMs = 5000;
 
@@ -45,8 +48,6 @@ export interface OutboxSenderOptions {
   readonly onRecord: (fields: RecordFields) => void;
   /** Puts a notification into the outbox for every notifier but one. Idempotent by `notification.id`. */
   readonly enqueue: (notification: Notification, exceptNotifier: string) => Promise<void>;
-  /** Default 2. */
-  readonly concurrencyPerNotifier?: number;
   /** Default 20 s. */
   readonly attemptTimeoutMs?: number;
 }
@@ -67,9 +68,9 @@ class LiveOutboxSender implements OutboxSender {
   readonly #options: OutboxSenderOptions;
   readonly #closing = new AbortController();
   /** Entries under way, by id. */
-  readonly #underWay = new Map<string, { readonly notifier: string | null; readonly done: Promise<void> }>();
-  /** Failures in a row, by notifier. */
-  readonly #failures = new Map<string, number>();
+  readonly #underWay = new Map<string, { readonly notifier: string; readonly done: Promise<void> }>();
+  /** When a notifier was last given a message, on the monotonic clock. */
+  readonly #sentAtMs = new Map<string, number>();
   #timer: Timer | null = null;
   #isClosed = false;
   #isPumping = false;
@@ -111,7 +112,9 @@ class LiveOutboxSender implements OutboxSender {
         this.#pumpAgain = false;
         nowMs = clock.now();
         const due = await outbox.due(nowMs);
-        for (const entry of due) this.#startIfFree(entry);
+        const isOver = ({ expiresAtMs }: OutboxEntry): boolean => expiresAtMs <= nowMs;
+        for (const [notifier, entries] of Map.groupBy(due.filter(isOver), (entry) => entry.notifier)) this.#giveUpExpired(notifier, entries);
+        for (const entry of due) if (!isOver(entry)) this.#startIfFree(entry);
         nextAtMs = await outbox.nextAtMs();
       }
       this.#storeFailures = 0;
@@ -134,20 +137,24 @@ class LiveOutboxSender implements OutboxSender {
   }
 
   #startIfFree(entry: OutboxEntry): void {
-    const { concurrencyPerNotifier = deliveryDefaults.concurrencyPerNotifier } = this.#options;
-    if (this.#isClosed || this.#underWay.has(entry.id)) return;
-    const busy = [...this.#underWay.values()].filter(({ notifier }) => notifier === entry.notifier).length;
-    if (busy < concurrencyPerNotifier) this.#start(entry, entry.notifier, this.#deliver(entry));
-    else if ((this.#failures.get(entry.notifier) ?? 0) >= failuresInRowMax) this.#start(entry, null, this.#postpone(entry));
+    if (this.#isClosed || [...this.#underWay.values()].some(({ notifier }) => notifier === entry.notifier)) return;
+    this.#start([entry], this.#deliver(entry));
   }
 
-  /** `place` is the notifier of which the work takes a place, null for none. */
-  #start(entry: OutboxEntry, place: string | null, work: Promise<void>): void {
+  #giveUpExpired(notifier: string, expired: readonly OutboxEntry[]): void {
+    const entries = expired.filter(({ id }) => !this.#underWay.has(id));
+    const oldest = entries[0];
+    if (this.#isClosed || oldest === undefined) return;
+    const error = new LonghaulError("NOTIFY_FAILED", `The message was not delivered before its time was over, at ${new Date(oldest.expiresAtMs).toISOString()}. See whether the team was running, and whether "${notifier}" reaches its receiver.`);
+    this.#start(entries, this.#giveUp(entries, error, this.#options.clock.now()));
+  }
+
+  #start(entries: readonly OutboxEntry[], work: Promise<void>): void {
     const done = work.finally(() => {
-      this.#underWay.delete(entry.id);
+      for (const { id } of entries) this.#underWay.delete(id);
       this.wake();
     });
-    this.#underWay.set(entry.id, { notifier: place, done });
+    for (const { id, notifier } of entries) this.#underWay.set(id, { notifier, done });
   }
 
   async #deliver(entry: OutboxEntry): Promise<void> {
@@ -155,24 +162,24 @@ class LiveOutboxSender implements OutboxSender {
     const error = await this.#attempt(entry);
     const atMs = clock.now();
     if (error === null) {
-      this.#failures.delete(entry.notifier);
       if (await this.#mark(() => outbox.delivered(entry.id, atMs))) this.#record(entry, "delivered", null);
-    } else if (!this.#closing.signal.aborted) {
-      this.#failures.set(entry.notifier, (this.#failures.get(entry.notifier) ?? 0) + 1);
-      await this.#fail(entry, error, atMs);
-    }
-  }
-
-  #postpone(entry: OutboxEntry): Promise<void> {
-    const error = new LonghaulError("NOTIFY_FAILED", `Not attempted: "${entry.notifier}" failed ${this.#failures.get(entry.notifier)} times in a row. See whether its receiver is reachable.`, { retry: "backoff" });
-    return this.#fail(entry, error, this.#options.clock.now());
+    } else if (!this.#closing.signal.aborted) await this.#fail(entry, error, atMs);
   }
 
   async #fail(entry: OutboxEntry, error: unknown, atMs: number): Promise<void> {
     const nextAtMs = this.#computeNextAtMs(entry, error, atMs);
-    if (nextAtMs === null) return this.#giveUp(entry, error, atMs);
+    if (nextAtMs === null) return this.#giveUp([entry], error, atMs);
     const isMarked = await this.#mark(() => this.#options.outbox.failed(entry.id, { atMs, error: messageOf(error), nextAtMs }));
     if (isMarked) this.#record(entry, "retry", messageOf(error));
+  }
+
+  /** Late messages keep their distance: whoever was away is not flooded when it is back. */
+  async #keepDistance({ notifier, notification }: OutboxEntry): Promise<void> {
+    const { clock } = this.#options;
+    const { lateAfterMs, lateGapMs } = deliveryDefaults;
+    const sinceMs = clock.monotonicMs() - (this.#sentAtMs.get(notifier) ?? Number.NEGATIVE_INFINITY);
+    if (clock.now() - notification.atMs >= lateAfterMs && sinceMs < lateGapMs) await sleep(clock, lateGapMs - sinceMs, this.#closing.signal);
+    this.#sentAtMs.set(notifier, clock.monotonicMs());
   }
 
   /** Null when the notifier took it, else why not. */
@@ -182,11 +189,9 @@ class LiveOutboxSender implements OutboxSender {
     if (notifier === undefined) {
       return new LonghaulError("NOTIFIER_UNKNOWN", `The team has no notifier "${entry.notifier}". It has: ${[...notifiers.keys()].join(", ") || "none"}. Add it again, or read the message in its record.`);
     }
-    if (clock.now() >= entry.expiresAtMs) {
-      return new LonghaulError("NOTIFY_FAILED", `The message was not delivered before its time was over, at ${new Date(entry.expiresAtMs).toISOString()}. See whether the team was running.`);
-    }
     const onTimeout = (): Error => new LonghaulError("NOTIFY_TIMEOUT", `"${entry.notifier}" did not take the message within ${timeoutMs} ms. See whether its receiver is reachable.`, { retry: "backoff" });
     try {
+      await this.#keepDistance(entry);
       await withDeadline({ clock, timeoutMs, onTimeout, signal: this.#closing.signal }, (signal) => notifier.send(entry.notification, signal));
       return null;
     } catch (error) {
@@ -198,19 +203,24 @@ class LiveOutboxSender implements OutboxSender {
   #computeNextAtMs(entry: OutboxEntry, error: unknown, atMs: number): number | null {
     const advice = isLonghaulError(error) ? error.retry : "backoff";
     if (advice === "never") return null;
-    const { retryBaseMs: baseMs, retryCapMs: capMs } = deliveryDefaults;
+    const { retryBaseMs: baseMs, retryCapMs: capMs, refusedForMs } = deliveryDefaults;
+    const isRefused = isLonghaulError(error) && error.details["isMessageRefused"] === true;
+    const untilMs = isRefused ? Math.min(entry.expiresAtMs, entry.notification.atMs + refusedForMs) : entry.expiresAtMs;
     const delayMs = advice === "backoff" ? computeBackoffDelayMs({ attempt: entry.attempts + 1, baseMs, capMs, random: this.#options.random }) : Math.max(advice.afterMs, 0);
-    return atMs + delayMs < entry.expiresAtMs ? atMs + delayMs : null;
+    return atMs + delayMs < untilMs ? atMs + delayMs : null;
   }
 
-  /** The escalation is made first: a crash in between repeats it, under the same id, instead of losing it. */
-  async #giveUp(entry: OutboxEntry, error: unknown, atMs: number): Promise<void> {
+  /** Entries of one notifier. The escalation is made first: a crash in between repeats it, under the same id, instead of losing it. */
+  async #giveUp(entries: readonly OutboxEntry[], error: unknown, atMs: number): Promise<void> {
+    const { enqueue, outbox } = this.#options;
     const reason = messageOf(error);
-    const isMarked = await this.#mark(async () => {
-      if (!isEscalation(entry.notification)) await this.#options.enqueue(toEscalation(entry, reason, atMs), entry.notifier);
-      await this.#options.outbox.failed(entry.id, { atMs, error: reason, nextAtMs: null });
-    });
-    if (isMarked) this.#record(entry, "undelivered", reason);
+    const told = entries.filter(({ notification }) => !isEscalation(notification));
+    const [first] = told;
+    if (first !== undefined && !(await this.#mark(() => enqueue(toEscalation(told, reason, atMs), first.notifier)))) return;
+    for (const entry of entries) {
+      if (!(await this.#mark(() => outbox.failed(entry.id, { atMs, error: reason, nextAtMs: null })))) return;
+      this.#record(entry, "undelivered", reason);
+    }
   }
 
   /**

@@ -16,7 +16,7 @@ function agent(changes: Partial<WatchedAgent["observation"]> = {}): WatchedAgent
     observation: {
       agent: "research", observedSinceMs: startMs, progressSinceMs: startMs, queued: 0, oldestQueuedAtMs: null, running: [], waiting: [], paused: false, lastProgressAtMs: null,
       progressCount: 0, doneSinceProgress: 0, deadSinceProgress: 0, firstEndSinceProgressAtMs: null, lastEndedAtMs: null, consecutiveDead: 0,
-      lastDeadReason: null, schedules: [], slotsFree: 1, ...changes,
+      lastDeadReason: null, degraded: null, schedules: [], slotsFree: 1, ...changes,
     },
   };
 }

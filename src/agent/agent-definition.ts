@@ -1,10 +1,13 @@
+import type { LanguageModelV4 } from "@ai-sdk/provider";
 import type { Duration } from "../base/duration.ts";
 import type { Json, JsonObject } from "../base/json.ts";
 import type { Money } from "../base/money.ts";
 import type { InputOf, OutputOf, Schema } from "../base/schema.ts";
 import type { Message } from "../record/message.ts";
+import type { Outcome } from "../record/task.ts";
 import type { Callable, RunContext } from "./context.ts";
-import type { ModelReference } from "./model-reference.ts";
+import type { ModelChoice } from "./model-reference.ts";
+import type { ResultFallback } from "./result-fallback.ts";
 import type { McpDefinition, ToolDefinition } from "./tool-definition.ts";
 import type { Trigger } from "./trigger-definition.ts";
 
@@ -18,6 +21,10 @@ export interface VerifyOptions<Input, Output> {
   /** What was said and what the tools returned; of a plain-code agent, empty. */
   readonly transcript: readonly Message[];
   readonly signal: AbortSignal;
+  /** An AI SDK model whose calls are paid from the task's budget and recorded. They are part of the verdict's one step: a verify that is made again after a crash asks again. */
+  readonly model: (model: ModelChoice) => LanguageModelV4;
+  /** Calls a tool of the agent that is `read` or `idempotent`; returns what it returned. @throws {TOOL_FAILED} {OPTION_INVALID} */
+  readonly tool: (name: string, input: unknown) => Promise<Json>;
   readonly accept: (evidence?: Json) => Verdict;
   readonly reject: (reason: string, evidence?: Json) => Verdict;
 }
@@ -69,13 +76,21 @@ interface WorkerSpec<In extends Schema, Out extends Schema> {
   readonly output?: Out;
   /** Accepts the output with evidence, or rejects it with a reason that the model is told. */
   readonly verify?: (options: VerifyOptions<OutputOf<In>, OutputOf<Out>>) => Verdict | Promise<Verdict>;
+  /**
+   * What stands in, in this order, when a task would be dead for a reason that its work has: the first that gives an output that fits the schema. The task is then
+   * `degraded`. Nothing stands in for a task that was canceled, passed a limit of time or size, or got a wrong input. Default: nothing.
+   */
+  readonly fallback?: readonly ResultFallback<OutputOf<NoInfer<In>>, InputOf<NoInfer<Out>>>[];
+  /** What the outputs of other tasks may be worth that its input comes from, beside verified ones. What comes from others is refused. Default: anything. */
+  readonly accepts?: readonly Outcome[];
   readonly limits?: LimitsSpec;
   readonly expect?: ExpectSpec;
   readonly triggers?: readonly Trigger<InputOf<NoInfer<In>>>[];
 }
 
 interface ModelWork<In extends Schema> {
-  readonly model: ModelReference;
+  /** A model, or a chain of them made by `fallback`. */
+  readonly model: ModelChoice;
   /** What the model is told first; may depend on the input. */
   readonly instructions: string | ((input: OutputOf<In>) => string);
   /** The first user message. Default: the input as JSON. */

@@ -1,10 +1,11 @@
 import { parseDuration } from "../base/duration.ts";
 import { canonicalJson, hashOf, type Json, type JsonObject, toJson } from "../base/json.ts";
 import { type Schema, toJsonSchema } from "../base/schema.ts";
+import type { Outcome } from "../record/task.ts";
 import type { AgentDefinition, FlowDefinition, LimitsSpec } from "./agent-definition.ts";
 import type { NeedsApproval } from "../tool/approval.ts";
 import { sourceOf } from "./function-source.ts";
-import type { ModelReference } from "./model-reference.ts";
+import { listModels, type ModelChoice, type ModelReference } from "./model-reference.ts";
 import type { McpDefinition, McpEffect, ToolDefinition } from "./tool-definition.ts";
 
 const versionLength = 12;
@@ -16,7 +17,7 @@ const versionLength = 12;
 export function computeAgentVersion({ kind, spec }: AgentDefinition | FlowDefinition): string {
   const shape = {
     kind,
-    model: spec.model === undefined ? null : modelId(spec.model),
+    model: spec.model === undefined ? null : describeModel(spec.model),
     instructions: textOrSource(spec.instructions),
     prompt: textOrSource(spec.prompt),
     tools: (spec.tools ?? []).map(describeTool),
@@ -28,8 +29,15 @@ export function computeAgentVersion({ kind, spec }: AgentDefinition | FlowDefini
     providerOptions: spec.providerOptions ?? null,
     limits: describeLimits(spec.limits),
     run: textOrSource(spec.run),
+    ...(spec.fallback === undefined ? {} : { fallback: spec.fallback.map(describeFallback) }),
+    ...(spec.accepts === undefined ? {} : { accepts: spec.accepts }),
   };
   return hashOf(canonicalJson(toJson(shape, "An agent's version"))).slice(0, versionLength);
+}
+
+function describeModel(choice: ModelChoice): Json {
+  const [first, ...others] = listModels(choice).map(modelId);
+  return others.length === 0 ? (first ?? null) : [first ?? null, ...others];
 }
 
 function modelId(model: ModelReference): string {
@@ -55,10 +63,10 @@ function describeTool(tool: ToolDefinition | McpDefinition): JsonObject {
   if (tool.kind === "mcp") {
     const { name, effects = {}, needsApproval, allow = null, url = null } = tool.spec;
     const server = tool.spec.command === undefined ? url : [tool.spec.command, ...(tool.spec.args ?? [])];
-    return { mcp: name, server, allow, effects: Object.fromEntries(Object.entries(effects).map(([toolName, effect]) => [toolName, effectOf(effect)])), ...approvalOf(needsApproval) };
+    return { mcp: name, server, allow, ...acceptsOf(tool.spec), effects: Object.fromEntries(Object.entries(effects).map(([toolName, effect]) => [toolName, effectOf(effect)])), ...approvalOf(needsApproval) };
   }
   const { name, description, inputSchema, effect, execute, needsApproval } = tool.spec;
-  return { name, description, effect, inputSchema: describeSchema(inputSchema), execute: sourceOf(execute), ...approvalOf(needsApproval) };
+  return { name, description, effect, ...acceptsOf(tool.spec), inputSchema: describeSchema(inputSchema), execute: sourceOf(execute), ...approvalOf(needsApproval) };
 }
 
 /** Nothing where no call needs it, so that the version of such an agent stays what it was. */
@@ -66,6 +74,15 @@ function approvalOf(needs: NeedsApproval<never> | Readonly<Record<string, NeedsA
   if (needs === undefined || needs === false) return {};
   if (typeof needs !== "object") return { needsApproval: needs === true ? true : sourceOf(needs) };
   return { needsApproval: Object.fromEntries(Object.entries(needs).map(([name, own]) => [name, typeof own === "function" ? sourceOf(own) : own])) };
+}
+
+function describeFallback(entry: NonNullable<AgentDefinition["spec"]["fallback"]>[number]): string {
+  if (typeof entry === "function") return sourceOf(entry);
+  return entry.kind === "cached" ? `cached(${parseDuration(entry.within, "fallback: within")})` : `${entry.kind} ${entry.name}`;
+}
+
+function acceptsOf({ accepts }: { readonly accepts?: readonly Outcome[] }): JsonObject {
+  return accepts === undefined ? {} : { accepts };
 }
 
 function effectOf(effect: McpEffect): string {

@@ -12,6 +12,8 @@ interface ComposeSpec<Input> {
   /** Lower-case letters, digits, `-` and `_`, at most 64. */
   readonly name: string;
   readonly description?: string;
+  /** As of `defineFlow`. Each stage or branch may have its own. */
+  readonly accepts?: readonly Outcome[];
   readonly limits?: LimitsSpec;
   readonly budget?: BudgetSpec;
   readonly expect?: ExpectSpec;
@@ -75,12 +77,15 @@ export function parallel<const Named extends Branches>(spec: ParallelSpec<Named>
   return defineFlow({ ...rest, run: withSource(run, source) }) as FlowDefinition<SharedInput<Named>, BranchResults<Named>>;
 }
 
+/** What a branch may come to without an end of the others. */
+const branchFailures: readonly string[] = ["TASK_DEAD", "TASK_CANCELED", "OUTCOME_NOT_ACCEPTED"];
+
 async function callBranch(ctx: RunContext, branch: Callable, input: unknown): Promise<BranchResult<unknown>> {
   try {
     const { output, outcome } = await ctx.call(branch, input);
     return { ok: true, output, outcome };
   } catch (error) {
-    if (isLonghaulError(error) && (error.code === "TASK_DEAD" || error.code === "TASK_CANCELED")) return { ok: false, reason: error.message };
+    if (isLonghaulError(error) && branchFailures.includes(error.code)) return { ok: false, reason: error.message };
     throw error;
   }
 }

@@ -1,8 +1,10 @@
 import { LonghaulError } from "../base/error.ts";
 import type { InputOf, OutputOf, Schema } from "../base/schema.ts";
+import type { Outcome } from "../record/task.ts";
 import { type AgentDefinition, type BudgetSpec, defineAgent, type ExpectSpec, type LimitsSpec, type Verdict, type VerifyOptions } from "./agent-definition.ts";
 import type { RunContext } from "./context.ts";
 import { sourceOf, withSource } from "./function-source.ts";
+import type { ResultFallback } from "./result-fallback.ts";
 import type { Trigger } from "./trigger-definition.ts";
 
 /** The part of an AI SDK agent (`ToolLoopAgent`) that is used. */
@@ -28,6 +30,8 @@ export interface FromAgentSpec<In extends Schema, Out extends Schema> {
   readonly agent: (ctx: RunContext) => AiAgent;
   readonly prompt: (input: OutputOf<In>) => string;
   readonly verify?: (options: VerifyOptions<OutputOf<In>, OutputOf<Out>>) => Verdict | Promise<Verdict>;
+  readonly fallback?: readonly ResultFallback<OutputOf<NoInfer<In>>, InputOf<NoInfer<Out>>>[];
+  readonly accepts?: readonly Outcome[];
   readonly triggers?: readonly Trigger<InputOf<NoInfer<In>>>[];
   readonly limits?: LimitsSpec;
   readonly budget?: BudgetSpec;

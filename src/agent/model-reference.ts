@@ -1,8 +1,38 @@
 import type { LanguageModelV4 } from "@ai-sdk/provider";
+import { modelIdOf } from "../model/model-id.ts";
 import type { SecretReference } from "./secret.ts";
 
 /** `"provider/model"` (`"anthropic/claude-sonnet-5-5"`, `"ollama/llama3"` for a declared endpoint) or any AI SDK model object. */
 export type ModelReference = `${string}/${string}` | LanguageModelV4;
+
+/** Models in the order in which they are asked, made by `fallback`. */
+export interface FallbackDefinition {
+  readonly kind: "fallback";
+  readonly models: readonly ModelReference[];
+}
+
+/** What stands where a model goes: one, or several of which the first that can answers. */
+export type ModelChoice = ModelReference | FallbackDefinition;
+
+/** Models of one chain. */
+export const fallbackModelsMax = 5;
+
+/**
+ * Two to five models. Each call asks the first; when that one is down, refuses the account or asks to be left alone for long, it asks the next, unless an answer had
+ * begun. A task with such an answer ends `degraded`. The first model is asked again as soon as its breaker lets a call through.
+ */
+export function fallback(models: readonly [ModelReference, ModelReference, ...ModelReference[]]): FallbackDefinition {
+  return { kind: "fallback", models };
+}
+
+export function listModels(choice: ModelChoice): readonly ModelReference[] {
+  return typeof choice === "object" && "kind" in choice ? choice.models : [choice];
+}
+
+/** "anthropic/claude-sonnet-5-5". */
+export function idOfModel(reference: ModelReference): string {
+  return typeof reference === "string" ? reference : modelIdOf(reference);
+}
 
 /** Where a provider is reached. */
 export interface EndpointDefinition {

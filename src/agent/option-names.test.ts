@@ -38,7 +38,7 @@ describe("an option that does not exist", () => {
   });
 
   it("is refused as a model too", () => {
-    expect(remedyFor({ model: { kind: "fallback", models: [] } })).toEqual(['model ("fallback"): fallback() is not built yet in this version; use one model.']);
+    expect(remedyFor({ model: { kind: "cascade", models: [] } })).toEqual(['model ("cascade"): cascade() is not built yet in this version; use one model.']);
   });
 
   it("is refused with the closest name", () => {

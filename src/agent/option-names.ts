@@ -1,9 +1,9 @@
 import type { AgentSpec, BudgetSpec, ExpectSpec, LimitsSpec } from "./agent-definition.ts";
-import type { CallOptions, SendOptions, StepOptions, ToolsOptions, WaitOptions } from "./context.ts";
+import type { CallOptions, CompensateOptions, SendOptions, StepOptions, ToolsOptions, WaitOptions } from "./context.ts";
 import type { EndpointDefinition } from "./model-reference.ts";
 import type { Report } from "./problem.ts";
 import type { SecretReference } from "./secret.ts";
-import type { ConsoleDefinition, TeamSpec, WebhookDefinition } from "./team-definition.ts";
+import type { AccountLimitsSpec, ConsoleDefinition, TeamSpec, WebhookDefinition } from "./team-definition.ts";
 import type { McpEffect, McpSpec, ToolSpec } from "./tool-definition.ts";
 import type { CronTrigger, EventTrigger, EveryTrigger, PollTrigger } from "./trigger-definition.ts";
 import type { Schema } from "../base/schema.ts";
@@ -14,9 +14,10 @@ type KeysOf<T> = T extends unknown ? keyof T & string : never;
 
 /** The options that exist, per kind of definition. */
 export const optionNames = {
-  team: { name: true, agents: true, flows: true, notify: true, endpoints: true } satisfies Names<TeamSpec>,
+  team: { name: true, agents: true, flows: true, notify: true, endpoints: true, limits: true } satisfies Names<TeamSpec>,
+  accountLimits: { requestsPerMinute: true, tokensPerMinute: true, concurrency: true } satisfies Names<AccountLimitsSpec>,
   agent: {
-    name: true, description: true, input: true, output: true, verify: true, limits: true, expect: true, triggers: true, model: true, instructions: true,
+    name: true, description: true, input: true, output: true, verify: true, fallback: true, accepts: true, limits: true, expect: true, triggers: true, model: true, instructions: true,
     prompt: true, tools: true, verifyAttempts: true, temperature: true, providerOptions: true, budget: true, run: true,
   } satisfies Names<AgentSpec<Schema, Schema>>,
   limits: {
@@ -25,9 +26,9 @@ export const optionNames = {
   } satisfies Names<LimitsSpec>,
   budget: { perTask: true, perDay: true } satisfies Names<BudgetSpec>,
   expect: { progressWithin: true } satisfies Names<ExpectSpec>,
-  tool: { name: true, description: true, inputSchema: true, effect: true, timeout: true, execute: true, reconcile: true, needsApproval: true, approvalWithin: true } satisfies Names<ToolSpec<Schema, unknown>>,
+  tool: { name: true, description: true, inputSchema: true, effect: true, accepts: true, timeout: true, concurrency: true, execute: true, reconcile: true, needsApproval: true, approvalWithin: true } satisfies Names<ToolSpec<Schema, unknown>>,
   mcp: {
-    name: true, effects: true, needsApproval: true, approvalWithin: true, allow: true, connectTimeout: true, requestTimeout: true, command: true, args: true, env: true, cwd: true, url: true, headers: true,
+    name: true, effects: true, accepts: true, needsApproval: true, approvalWithin: true, allow: true, connectTimeout: true, requestTimeout: true, concurrency: true, command: true, args: true, env: true, cwd: true, url: true, headers: true,
   } satisfies Names<McpSpec>,
   mcpEffect: { effect: true, reconcile: true } satisfies Names<Exclude<McpEffect, string>>,
   every: { kind: true, every: true, atStart: true, if: true, input: true } satisfies Names<EveryTrigger<unknown>>,
@@ -44,15 +45,16 @@ export const optionNames = {
 export const contextOptionNames = {
   step: { timeout: true, attempts: true } satisfies Names<StepOptions>,
   waitFor: { timeout: true } satisfies Names<WaitOptions>,
-  call: { priority: true } satisfies Names<CallOptions>,
+  call: { priority: true, accepts: true } satisfies Names<CallOptions>,
   send: { key: true, priority: true, delay: true } satisfies Names<SendOptions>,
-  tools: { effects: true, needsApproval: true, approvalWithin: true } satisfies Names<ToolsOptions<never>>,
+  tools: { effects: true, accepts: true, needsApproval: true, approvalWithin: true } satisfies Names<ToolsOptions<never>>,
+  compensate: { timeout: true, attempts: true } satisfies Names<CompensateOptions>,
 } as const;
 
 /** Options of the design whose part does not exist in this version: refused, so that none is silently ignored. */
 const plannedOptions: ReadonlySet<string> = new Set([
-  "accepts", "alerts", "archive", "batch", "breaker", "bulkhead", "byPhase", "cache", "canary", "cascade", "concurrencyKey", "critical",
-  "debounce", "depthMax", "dependsOn", "drift", "exporters", "fallback", "hedge", "idempotencyWindow", "lease", "limiter", "memory", "missed", "objective",
+  "alerts", "archive", "batch", "breaker", "bulkhead", "byPhase", "cache", "canary", "cascade", "concurrencyKey", "critical",
+  "debounce", "depthMax", "dependsOn", "drift", "exporters", "hedge", "idempotencyWindow", "lease", "limiter", "memory", "missed", "objective",
   "payloadMax", "perMonth", "phases", "pinned", "priority", "queue", "rateLimit", "readiness", "recall", "reconcileWith", "recovery", "redact", "renotify",
   "retention", "retry", "route", "silence", "slo", "snapshot", "stagger", "summary", "timeouts", "transcript", "window",
 ]);

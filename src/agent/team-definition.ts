@@ -44,6 +44,17 @@ export interface TeamSpec {
   /** Who is told when something is wrong. Default: the console. */
   readonly notify?: readonly NotifierDefinition[];
   readonly endpoints?: readonly EndpointDefinition[];
+  /** What may be asked of an account, by provider ("openai": of each of its accounts) or by model ("openai/gpt-5.2"). Default: what its answers state. */
+  readonly limits?: Readonly<Record<string, AccountLimitsSpec>>;
+}
+
+/** Limits of one account of a provider in one process. What its answers state counts too, where that is less. */
+export interface AccountLimitsSpec {
+  readonly requestsPerMinute?: number;
+  /** Input and output together. */
+  readonly tokensPerMinute?: number;
+  /** Calls at once. Default 256. */
+  readonly concurrency?: number;
 }
 
 /** Agents, flows and notifiers that are run and operated together. */

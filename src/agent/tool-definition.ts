@@ -1,6 +1,7 @@
 import type { Duration } from "../base/duration.ts";
 import type { Json } from "../base/json.ts";
 import type { InputOf, OutputOf, Schema } from "../base/schema.ts";
+import type { Outcome } from "../record/task.ts";
 import type { NeedsApproval } from "../tool/approval.ts";
 import type { Effect, Reconciliation, ToolResult } from "../tool/tool.ts";
 import type { SecretReference } from "./secret.ts";
@@ -19,8 +20,15 @@ export interface ToolSpec<S extends Schema, Result> {
   readonly inputSchema: S;
   /** read: changes nothing. idempotent: repeating changes nothing more. once: must not happen twice. */
   readonly effect: Effect;
+  /**
+   * For `once`: what the outputs of other tasks may be worth that the task's input comes from, beside verified ones. Default: nothing else, so that what nobody
+   * accepted has no effect that cannot be taken back.
+   */
+  readonly accepts?: readonly Outcome[];
   /** Default 60 s. */
   readonly timeout?: Duration;
+  /** Calls at once, of all agents. Default 64. */
+  readonly concurrency?: number;
   readonly execute: (input: OutputOf<S>, options: ToolExecuteOptions) => Result | Promise<Result>;
   /** Whether a person has to allow a call before it is made: always, or when the function says so. When it throws, a person is asked. Default: nobody is. */
   readonly needsApproval?: NeedsApproval<OutputOf<S>>;
@@ -58,6 +66,11 @@ interface McpCommon {
   readonly name: string;
   /** The effect of each tool. A tool that is not named here is `once`. */
   readonly effects?: Readonly<Record<string, McpEffect>>;
+  /**
+   * Of its tools that are `once`: what the outputs of other tasks may be worth that the task's input comes from, beside verified ones. Default: nothing else, so that what nobody
+   * accepted has no effect that cannot be taken back.
+   */
+  readonly accepts?: readonly Outcome[];
   /** Whether a person has to allow a call before it is made: `true` for every tool of the server, or by the tool's own name. Default: nobody is asked. */
   readonly needsApproval?: true | Readonly<Record<string, NeedsApproval<Json>>>;
   /** How long a person is waited for. Default 24 h. */
@@ -68,6 +81,8 @@ interface McpCommon {
   readonly connectTimeout?: Duration;
   /** Default 30 s. */
   readonly requestTimeout?: Duration;
+  /** Calls at once, of all agents and all of its tools. Default 64. */
+  readonly concurrency?: number;
 }
 
 /** An MCP server over stdio (`command`) or streamable HTTP (`url`). */

@@ -1,5 +1,7 @@
+import { checkAccepts } from "./effect-check.ts";
 import { checkOptionNames, optionNames } from "./option-names.ts";
 import { type Problem, type Report, reportTo } from "./problem.ts";
+import { checkFallback } from "./validate-fallback.ts";
 import { validateModel } from "./validate-model.ts";
 import { validateOrder } from "./validate-order.ts";
 import { validateTools } from "./validate-tool.ts";
@@ -33,6 +35,8 @@ export function validateAgent(problems: Problem[], where: string, kind: "agent" 
   if (spec["description"] !== undefined) checkText(report, "description", spec["description"]);
   if (spec["input"] !== undefined) checkSchema(report, "input", spec["input"]);
   checkFunction(report, "verify", spec["verify"]);
+  checkAccepts(report, spec["accepts"]);
+  checkFallback(report, spec["name"], spec["fallback"]);
   checkLimits(report, spec["limits"]);
   checkBudget(report, spec["budget"]);
   checkExpectations(report, spec["expect"]);

@@ -1,7 +1,7 @@
-import { checkApprovalWithin, checkEffect, checkNeedsApprovalByName, checkToolName } from "./effect-check.ts";
+import { checkAccepts, checkApprovalWithin, checkEffect, checkNeedsApprovalByName, checkToolName } from "./effect-check.ts";
 import { checkOptionNames, optionNames } from "./option-names.ts";
 import type { Report } from "./problem.ts";
-import { checkDuration, checkFields, checkList, checkText, checkTexts, checkUrl, type Fields } from "./value-checks.ts";
+import { checkDuration, checkFields, checkInteger, checkList, concurrencyRange, checkText, checkTexts, checkUrl, type Fields } from "./value-checks.ts";
 
 const commandOnly = ["args", "env", "cwd"] as const;
 
@@ -12,6 +12,8 @@ export function validateMcp(report: Report, spec: Fields): void {
   checkTransport(report, spec);
   checkDuration(report, "connectTimeout", spec["connectTimeout"]);
   checkDuration(report, "requestTimeout", spec["requestTimeout"]);
+  checkAccepts(report, spec["accepts"]);
+  checkInteger(report, "concurrency", spec["concurrency"], concurrencyRange);
   const allowed = spec["allow"] === undefined ? null : checkList(report, "allow", spec["allow"]);
   if (Array.isArray(spec["allow"]) && spec["allow"].length === 0) report("allow", [], "Name at least one tool, or leave it out to show all.");
   for (const [index, name] of (allowed ?? []).entries()) checkText(report, `allow[${index}]`, name);

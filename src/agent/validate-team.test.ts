@@ -9,10 +9,10 @@ import { defineTool, mcp } from "./tool-definition.ts";
 import { cron, every, on, poll } from "./trigger-definition.ts";
 import { assertTeam, validateTeam } from "./validate-team.ts";
 
-const lookup = defineTool({ name: "crm_lookup", description: "Find a company", inputSchema: z.object({ name: z.string() }), effect: "read", timeout: "20s", execute: () => null });
+const lookup = defineTool({ name: "crm_lookup", description: "Find a company", inputSchema: z.object({ name: z.string() }), effect: "read", timeout: "20s", concurrency: 8, execute: () => null });
 const send = defineTool({ name: "send", description: "Send", inputSchema: z.object({}), effect: "once", execute: () => null, reconcile: async () => ({ happened: "unknown" }) });
 const web = mcp({ name: "web", url: "http://127.0.0.1:9000/mcp", headers: { authorization: secret("WEB_TOKEN") }, effects: { fetch_page: "read", post: { effect: "once", reconcile: async () => ({ happened: false }) } } });
-const files = mcp({ name: "files", command: "node", args: ["server.js"], env: { HOME_DIR: "data", TOKEN: secret("FILES_TOKEN", { file: "token.txt" }) }, cwd: "servers", allow: ["read_file"], connectTimeout: "5s" });
+const files = mcp({ name: "files", command: "node", args: ["server.js"], env: { HOME_DIR: "data", TOKEN: secret("FILES_TOKEN", { file: "token.txt" }) }, cwd: "servers", allow: ["read_file"], connectTimeout: "5s", concurrency: 2 });
 
 const research = {
   name: "research",
@@ -46,8 +46,9 @@ function teamWith(changes: { readonly agent?: object; readonly code?: object; re
   const agents = [defineAgent({ ...research, ...changes.agent } as never), defineAgent({ ...worker, ...changes.code })];
   const flows = [defineFlow({ name: "flow", run: async () => 1, ...changes.flow })];
   const endpoints = [endpoint({ name: "ollama", baseUrl: "http://127.0.0.1:11434/v1", apiKey: secret("OLLAMA_KEY"), priceAs: "openai/gpt-5" })];
+  const limits = { openai: { requestsPerMinute: 500, tokensPerMinute: 1_000_000, concurrency: 20 }, "openai/gpt-5.2": { concurrency: 1 } };
   const notify = [webhook({ url: "https://hooks.example.com/x", headers: { a: "b" }, signingSecret: secret("HOOK") }), webhook({ name: "pager", url: secret("PAGER_URL") }), consoleNotifier()];
-  return defineTeam({ name: "prospecting", agents, flows, endpoints, notify, ...changes.team });
+  return defineTeam({ name: "prospecting", agents, flows, endpoints, notify, limits, ...changes.team });
 }
 
 const problemsOf = (...changes: Parameters<typeof teamWith>): readonly string[] => validateTeam(teamWith(...changes)).map(({ where, field, value }) => `${where}: ${field} = ${value}`);
@@ -88,6 +89,13 @@ describe("validateTeam", () => {
     ["a deadline that is no duration", { agent: { limits: { deadline: "soon" } } }, 'agent research: limits.deadline = "soon"'],
     ["a wait for the first content that is longer than the call", { agent: { limits: { firstChunkTimeout: "11m" } } }, 'agent research: limits.firstChunkTimeout = "11m"'],
     ["a wait between contents that is longer than the call", { agent: { limits: { betweenChunksTimeout: "6m", modelCallTimeout: "5m" } } }, 'agent research: limits.betweenChunksTimeout = "6m"'],
+    ["limits of an account that is not reached", { team: { limits: { mistral: { concurrency: 1 } } } }, "team: limits.mistral = \"(given)\""],
+    ["limits of an account in an unknown word", { team: { limits: { openai: { rpm: 5 } } } }, "team: limits.openai.rpm = 5"],
+    ["an account without requests", { team: { limits: { openai: { requestsPerMinute: 0 } } } }, "team: limits.openai.requestsPerMinute = 0"],
+    ["an account with tokens without end", { team: { limits: { openai: { tokensPerMinute: 1_000_000_001 } } } }, "team: limits.openai.tokensPerMinute = 1000000001"],
+    ["an account that is called by too many at once", { team: { limits: { openai: { concurrency: 1_001 } } } }, "team: limits.openai.concurrency = 1001"],
+    ["limits of a team that are no object", { team: { limits: 5 } }, "team: limits = 5"],
+    ["a number in place of an account's limits", { team: { limits: { openai: 5 } } }, "team: limits.openai = 5"],
     ["an expectation of nothing", { agent: { expect: { progressWithin: 0 } } }, "agent research: expect.progressWithin = 0"],
     ["money as a number", { agent: { budget: { perDay: 5 } } }, "agent research: budget.perDay = 5"],
     ["money of zero", { code: { budget: { perTask: { microUsd: 0 } } } }, 'agent worker: budget.perTask = {"microUsd":0}'],
@@ -105,6 +113,8 @@ describe("validateTeam, of tools", () => {
     ["a tool of the AI SDK", { agent: { tools: [{ description: "x", execute: () => 1 }] } }, 'agent research: tools[0] = {"description":"x"}'],
     ["a tool's name", toolWith({ name: "crm lookup" }), 'agent research, tool crm lookup: name = "crm lookup"'],
     ["a tool with the name of the one that hands in the output", toolWith({ name: "final_answer" }), 'agent research, tool final_answer: name = "final_answer"'],
+    ["a tool that nobody may call", toolWith({ concurrency: 0 }), "agent research, tool crm_lookup: concurrency = 0"],
+    ["a server that too many may call", mcpWith({ concurrency: 1_001 }), "agent research, mcp web: concurrency = 1001"],
     ["two tools of one name", { agent: { tools: [lookup, lookup] } }, 'agent research, tool crm_lookup: name = "crm_lookup"'],
     ["a tool without description", toolWith({ description: "" }), 'agent research, tool crm_lookup: description = ""'],
     ["a tool whose input is no object", toolWith({ inputSchema: z.string() }), 'agent research, tool crm_lookup: inputSchema = "string"'],

@@ -4,6 +4,8 @@ import { describeProblem, type Problem, type Report, reportTo } from "./problem.
 import type { TeamDefinition } from "./team-definition.ts";
 import { validateAgent } from "./validate-agent.ts";
 import { validateEndpoint } from "./validate-endpoint.ts";
+import { checkFallbackNames } from "./validate-fallback.ts";
+import { validateLimits } from "./validate-limits.ts";
 import { builtInProviders } from "./validate-model.ts";
 import { validateNotifier } from "./validate-notifier.ts";
 import { checkFields, checkList, checkName, type Fields } from "./value-checks.ts";
@@ -48,7 +50,9 @@ function checkWorkers(problems: Problem[], spec: Fields): void {
   if (spec["agents"] === undefined) report("agents", undefined, "Use a list.");
   else if (agents.length + flows.length === 0) report("agents", spec["agents"], "Name at least one agent or flow.");
   const providers = [...new Set([...builtInProviders, ...listNames(spec["endpoints"])])];
+  validateLimits(report, spec["limits"], [...new Set([...providers, ...[...agents, ...flows].flatMap(providersOf)])]);
   const names = new Set<string>();
+  const sound: { readonly where: string; readonly spec: Fields }[] = [];
   const groups = [{ kind: "agent", field: "agents", workers: agents }, { kind: "flow", field: "flows", workers: flows }] as const;
   for (const { kind, field, workers } of groups) {
     for (const [index, worker] of workers.entries()) {
@@ -59,8 +63,10 @@ function checkWorkers(problems: Problem[], spec: Fields): void {
       if (typeof name === "string" && names.has(name)) reportTo(problems, where)("name", name, "Another agent or flow of the team has this name; rename one.");
       if (typeof name === "string") names.add(name);
       validateAgent(problems, where, kind, workerSpec, providers);
+      sound.push({ where, spec: workerSpec });
     }
   }
+  checkFallbackNames(problems, sound, names);
 }
 
 function checkWorker(report: Report, field: string, kind: "agent" | "flow", worker: unknown): Fields | null {
@@ -87,6 +93,12 @@ function checkNamed(problems: Problem[], spec: Fields, field: string, noun: stri
     names.add(name);
     validateEntry(report, entry);
   }
+}
+
+/** The provider of an AI SDK model, which needs no endpoint. */
+function providersOf(worker: unknown): readonly string[] {
+  const provider = (worker as { readonly spec?: { readonly model?: { readonly provider?: unknown } } } | null)?.spec?.model?.provider;
+  return typeof provider === "string" ? [provider.split(".")[0] ?? provider] : [];
 }
 
 function listNames(endpoints: unknown): readonly string[] {

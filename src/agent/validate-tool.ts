@@ -1,8 +1,8 @@
 import { finalAnswerTool } from "../record/message.ts";
 import { checkOptionNames, optionNames } from "./option-names.ts";
 import { type Problem, type Report, reportTo } from "./problem.ts";
-import { checkApprovalWithin, checkEffect, checkNeedsApproval, checkToolName } from "./effect-check.ts";
-import { checkDuration, checkFields, checkShownSchema, checkText, type Fields } from "./value-checks.ts";
+import { checkAccepts, checkApprovalWithin, checkEffect, checkNeedsApproval, checkToolName } from "./effect-check.ts";
+import { checkDuration, checkFields, checkInteger, concurrencyRange, checkShownSchema, checkText, type Fields } from "./value-checks.ts";
 import { validateMcp } from "./validate-mcp.ts";
 
 const timeoutRange = { minMs: 1, maxMs: 86_400_000, text: "Use a timeout of at most 24h." };
@@ -38,8 +38,10 @@ function validateTool(report: Report, spec: Fields): void {
   const shown = checkShownSchema(report, "inputSchema", spec["inputSchema"]);
   if (shown !== null && shown["type"] !== "object") report("inputSchema", shown["type"], "Providers take an object as a tool's input: use z.object({ … }).");
   checkEffect(report, "effect", spec["effect"], spec["reconcile"]);
+  checkAccepts(report, spec["accepts"]);
   checkDuration(report, "timeout", spec["timeout"], timeoutRange);
   checkNeedsApproval(report, "needsApproval", spec["needsApproval"]);
   checkApprovalWithin(report, spec["approvalWithin"]);
+  checkInteger(report, "concurrency", spec["concurrency"], concurrencyRange);
   if (typeof spec["execute"] !== "function") report("execute", spec["execute"], "Use a function.");
 }

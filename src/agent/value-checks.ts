@@ -59,6 +59,9 @@ export interface Range {
   readonly max: number;
 }
 
+/** Of what is called at once. */
+export const concurrencyRange: Range = { min: 1, max: 1_000 };
+
 /** Reports a value that is there and is not a whole number in the range. */
 export function checkInteger(report: Report, field: string, value: unknown, { min, max }: Range): void {
   if (value === undefined || (Number.isInteger(value) && (value as number) >= min && (value as number) <= max)) return;

@@ -47,7 +47,7 @@ export function isNoteworthy(record: LogRecord): boolean {
     case "verify":
       return record.result !== "accepted";
     case "health":
-      return record.data["bad"] === true;
+      return record.data["bad"] === true || typeof record.data["degraded"] === "string";
     case "run":
       return record.result === "limit-near";
     // The program says itself that it starts and stops.
@@ -87,7 +87,7 @@ function detailOf({ event_type, tool_args, data }: LogRecord): string {
 }
 
 const badResults = /^(error|dead|stalled|hollow|missed|down|stuck-waiting|looping)/;
-const attentionResults = /^(limit-near|waiting\((human|unknown-effect|budget|rate-limit|retry|breaker|code-mismatch)|refused|rejected|asked|denied|expired|retry|deferred|canceled)/;
+const attentionResults = /^(limit-near|fallback|done\(degraded|waiting\((human|unknown-effect|budget|rate-limit|concurrency|retry|breaker|code-mismatch)|refused|rejected|asked|denied|expired|retry|deferred|canceled)/;
 
 function toneOf({ event_type, result }: LogRecord): Tone {
   const text = result ?? "";

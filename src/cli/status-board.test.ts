@@ -55,3 +55,14 @@ it("names what a bad verdict names, whatever the tasks look like", () => {
   board.apply(record({ event_type: "health", agent_id: "scout", result: "idle", data: { bad: false } }));
   expect(board.status().agents[0]).toMatchObject({ state: "idle", isBad: false });
 });
+
+it("says of an agent that it is degraded, beside what it does", () => {
+  const board = newBoard();
+  board.apply(task("t_1", "scout", "running"));
+  const health = (degraded: string | null) => record({ event_type: "health", agent_id: "scout", result: "working", data: { bad: false, degraded } });
+
+  board.apply(health("openai/b answered in the place of anthropic/a: 503"));
+  expect(board.status().agents[0]).toMatchObject({ state: "working, degraded", isBad: false });
+  board.apply(health(null));
+  expect(board.status().agents[0]).toMatchObject({ state: "working" });
+});

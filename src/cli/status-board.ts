@@ -43,6 +43,8 @@ export class StatusBoard {
   readonly #open = new Map<string, OpenTask>();
   /** What bad verdicts name, by agent. */
   readonly #bad = new Map<string, string>();
+  /** Those for whose work something stood in. */
+  readonly #degraded = new Set<string>();
   #day: string;
   #tokens: number;
   #costMicroUsd: number;
@@ -87,6 +89,11 @@ export class StatusBoard {
   }
 
   #agentStatus(name: string, open: readonly OpenTask[]): AgentStatus {
+    const status = this.#plainStatus(name, open);
+    return this.#degraded.has(name) ? { ...status, state: `${status.state}, degraded` } : status;
+  }
+
+  #plainStatus(name: string, open: readonly OpenTask[]): AgentStatus {
     const running = open.filter(({ status }) => status === "running").length;
     const bad = this.#bad.get(name);
     if (bad !== undefined) return { name, state: bad, isBad: true, running };
@@ -99,6 +106,8 @@ export class StatusBoard {
     if (agent_id === null) return;
     if (data["bad"] === true) this.#bad.set(agent_id, result ?? "bad");
     else this.#bad.delete(agent_id);
+    if (typeof data["degraded"] === "string") this.#degraded.add(agent_id);
+    else this.#degraded.delete(agent_id);
   }
 
   #applyTask({ task_id, agent_id, result }: LogRecord): void {

@@ -12,7 +12,7 @@ export function testStart(suite: EngineSuite): void {
     it("shows a task from its start to its end, with every transition observed in its commit", async () => {
       const fixture = await suite.create();
       await fixture.engine.run([agentA], async (ctx) => done(await code(ctx, "one", () => 1)));
-      const task = newTask(fixture, { input: { n: 1 }, source: "trigger every(15m)" });
+      const task = newTask(fixture, { input: { n: 1 }, source: "trigger every(15m)", doubts: ["unverified", "degraded"] });
 
       await fixture.engine.start(task);
       const end = await runToEnd(fixture, task.id);

@@ -1,4 +1,8 @@
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { describe, expect, it } from "vitest";
+import { systemClock } from "../base/clock.ts";
 import { LonghaulError } from "../base/error.ts";
 import { agentA, code, createGate, done, newTask, outputOf, progress, quiet, runToEnd, value, type EngineSuite } from "./engine-fixture.testsuite.ts";
 
@@ -223,4 +227,39 @@ function testTransactions(suite: EngineSuite): void {
     expect(output).toEqual(["TRANSACTION_AWAIT", 0]);
     expect(late).toMatchObject({ code: "TRANSACTION_AWAIT" });
   });
+
+  it.each<readonly [string, () => Promise<unknown>]>([
+    ["what never comes", () => new Promise(() => undefined)],
+    ["a server", async () => await (await fetch(await slowServer())).text()],
+  ])("refuses a transaction that awaits %s without any time passing, and holds up nobody with it", async (_, foreign) => {
+    const fixture = await suite.create();
+    const names = ["one", "two", "three"];
+    await fixture.engine.run([agentA], async (ctx) => {
+      if (ctx.task.source === "other") return done(await code(ctx, "step", () => "fine"));
+      const refused = await ctx
+        .transaction(spec, async (tx) => {
+          await tx.all("SELECT 1 AS one");
+          await foreign();
+          return null;
+        })
+        .catch((error: unknown) => (error as LonghaulError).code);
+      return done(refused);
+    });
+    const bad = await fixture.engine.start(newTask(fixture));
+    const others = await Promise.all(names.map(() => fixture.engine.start(newTask(fixture, { source: "other" }))));
+
+    // The clock stands still: nobody waits for a time limit.
+    const ends = await Promise.all([bad, ...others].map(({ taskId }) => fixture.engine.result(taskId)));
+
+    expect(ends.map((end) => end.status === "done" && end.output)).toEqual(["TRANSACTION_AWAIT", "fine", "fine", "fine"]);
+  });
+}
+
+/** Answers after a moment in which a transaction could hold others up. */
+async function slowServer(): Promise<string> {
+  const server = createServer((_, response) => void systemClock.setTimer(300, () => response.end("late")));
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  server.unref();
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
 }

@@ -3,6 +3,7 @@ import type { EngineSuite } from "./engine-fixture.testsuite.ts";
 import { testActiveTime } from "./engine-active-time.testsuite.ts";
 import { testChangedCode } from "./engine-changed.testsuite.ts";
 import { testChildren } from "./engine-children.testsuite.ts";
+import { testCompensation } from "./engine-compensation.testsuite.ts";
 import { testFork } from "./engine-fork.testsuite.ts";
 import { testOperation } from "./engine-operation.testsuite.ts";
 import { testRecovery } from "./engine-recovery.testsuite.ts";
@@ -12,7 +13,7 @@ import { testStart } from "./engine-start.testsuite.ts";
 import { testSteps } from "./engine-steps.testsuite.ts";
 import { testWaits } from "./engine-waits.testsuite.ts";
 
-/** The contract of every engine: its invariants E1 to E13, each named by the tests that defend it. */
+/** The contract of every engine: its invariants E1 to E14, each named by the tests that defend it. */
 export function testEngine(suite: EngineSuite): void {
   describe("engine", () => {
     afterAll(() => suite.destroy());
@@ -27,5 +28,6 @@ export function testEngine(suite: EngineSuite): void {
     testOperation(suite);
     testFork(suite);
     testSkip(suite);
+    testCompensation(suite);
   });
 }

@@ -20,7 +20,8 @@ import type { Write } from "../record/write.ts";
  *  E7 suspension is a promise that never settles;                  E8 completions are delivered one at a time in journal order;
  *  E9 a step is recognised by kind, name and occurrence only;      E10 seeded outcomes are served before executing;
  *  E11 drain loses nothing;                                        E12 recovery is bounded;
- *  E13 a run that begins with another's steps replays them as they went, and does nothing that they did.
+ *  E13 a run that begins with another's steps replays them as they went, and does nothing that they did;
+ *  E14 a run that registered compensations and ends other than done is followed, in the same commit, by a task that replays it and compensates.
  */
 export interface Engine {
   /** Recovers what was interrupted and begins to run tasks of `agents`. */
@@ -102,6 +103,8 @@ export interface EngineContext {
   now(): number;
   /** A number in [0, 1) that is the same at each replay. */
   random(): number;
+  /** Of a run that compensates for another, how far its code has come; null of any other. */
+  readonly unwinding: Unwinding | null;
   step(spec: StepSpec, body: StepBody): Promise<Json>;
   /** User SQL in the step's own transaction. `body` may await only `tx`. */
   transaction(spec: StepSpec, body: (tx: Transaction) => Promise<Json>): Promise<Json>;
@@ -111,6 +114,17 @@ export interface EngineContext {
    * A child that has not ended when its parent ends is canceled. @throws {QUEUE_FULL, TASK_STATE} when the child would wait for this run.
    */
   child(spec: StepSpec, task: NewTask): Promise<ChildEnd>;
+}
+
+/**
+ * A run that ends other than `done` and has registered compensations (steps of kind "compensate") is followed by a task of the same agent, in the same commit. Its run is
+ * served what the ended one came to; what that one had not come to is asked for in vain. Of its own it begins steps of kind "compensation" only.
+ */
+export interface Unwinding {
+  /** The names under which the ended run registered them, in that order. */
+  readonly registered: readonly string[];
+  /** Resolves when code stands where the ended run stood. */
+  readonly arrived: Promise<void>;
 }
 
 /** What a called task came to, and which one it was: in a run that begins with another's steps, and behind a key, not the one that was asked for. */
@@ -129,6 +143,8 @@ export interface StepExecution {
   readonly number: number;
   /** 1, and one more for each crash that interrupted the run before. */
   readonly attempt: number;
+  /** Higher than that of every attempt of the run's steps before: what a superseded attempt still does is known by it. */
+  readonly fence: number;
   /** `<run>/<kind>/<name>/<occurrence>`: the same at every attempt. */
   readonly idempotencyKey: string;
   readonly signal: AbortSignal;

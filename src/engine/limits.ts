@@ -24,6 +24,8 @@ export interface EngineLimits {
   readonly recoveriesIsolatedAbove: number;
   /** Crashes of one task by exhausted memory with no step completed between them: the last of so many is dead(recovery-limit). Each counts as a crash too. From the first one on it executes as `recoveriesIsolatedAbove` says. */
   readonly outOfMemoryMax: number;
+  /** How long what a run registered to be undone may take, from the run's end. Over it: dead(deadline). */
+  readonly compensationMs: number;
   /** How long an idempotency key belongs to its task. */
   readonly keyWindowMs: number;
 }
@@ -41,5 +43,6 @@ export const defaultEngineLimits: EngineLimits = {
   recoveriesWithoutProgressMax: 10,
   recoveriesIsolatedAbove: 3,
   outOfMemoryMax: 3,
+  compensationMs: 7 * 86_400_000,
   keyWindowMs: 400 * 86_400_000,
 };

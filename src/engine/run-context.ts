@@ -3,7 +3,7 @@ import type { LazyAbort } from "../base/lazy-abort.ts";
 import { seededRandom, type Random } from "../base/random.ts";
 import type { StepIdentity } from "../record/step.ts";
 import type { NewTask, Task } from "../record/task.ts";
-import type { ChildEnd, EngineContext, StepBody, StepSpec, Transaction, WaitEnd, WaitSpec } from "./engine.ts";
+import type { ChildEnd, EngineContext, StepBody, StepSpec, Transaction, Unwinding, WaitEnd, WaitSpec } from "./engine.ts";
 import { keyOf, type EndedStep } from "./journaled-step.ts";
 import type { Operation, Request } from "./operation.ts";
 
@@ -16,6 +16,7 @@ export interface RunContextOptions {
   /** The numbers that stored steps have. */
   readonly numbers: ReadonlyMap<string, number>;
   readonly abort: Pick<LazyAbort, "signal">;
+  readonly unwinding: Unwinding | null;
   /** Takes what durable code asks for, in call order. */
   readonly onRequest: (operation: Operation) => void;
 }
@@ -29,6 +30,7 @@ export interface RunContextOptions {
 export class RunContext implements EngineContext {
   readonly task: Task;
   readonly runId: string;
+  readonly unwinding: Unwinding | null;
   readonly #abort: Pick<LazyAbort, "signal">;
   readonly #onRequest: (operation: Operation) => void;
   readonly #random: Random;
@@ -42,6 +44,7 @@ export class RunContext implements EngineContext {
   constructor(options: RunContextOptions) {
     this.task = options.task;
     this.runId = options.runId;
+    this.unwinding = options.unwinding;
     this.#abort = options.abort;
     this.#nowMs = options.startedAtMs;
     this.#random = seededRandom(options.randomSeed);

@@ -3,6 +3,7 @@ import { LazyAbort } from "../base/lazy-abort.ts";
 import { fromFailure } from "../record/failure.ts";
 import type { DeadReason } from "../record/task.ts";
 import type { Execute, NearLimit, RunEnd } from "./engine.ts";
+import { isCompensation, Unwind } from "./compensation.ts";
 import { keyOf, type EndedStep, type JournaledStep } from "./journaled-step.ts";
 import type { EngineLimits } from "./limits.ts";
 import { activeTimePassed, journalLimit, nearLimitRatio, stepLimit } from "./near-limit.ts";
@@ -31,8 +32,9 @@ type Settled = { readonly ok: true; readonly end: RunEnd } | { readonly ok: fals
  * R1 what the journal held when the run was loaded is delivered before anything new begins: code that no longer matches is found before it acts;
  * R2 each exit (end, suspend, park, release) is one commit; afterwards the context is fenced and what still executes is never applied;
  * R3 a run is suspended when no body executes and every promise it awaits is a durable wait in the file;
- * R4 a run that has executed for too long ends, whatever its code does of that: what it awaits is not waited for;
- * R5 code that awaits neither ctx nor anything that ends within the grace is named and stopped.
+ * R4 code that awaits neither ctx nor anything that ends within the grace is named and stopped;
+ * R5 a run that compensates for another begins nothing that the other one had not come to, and compensates when its code can go no further;
+ * R6 a run that has executed for too long ends, whatever its code does of that: what it awaits is not waited for.
  */
 export class RunExecution {
   readonly #options: RunExecutionOptions;
@@ -42,6 +44,7 @@ export class RunExecution {
   readonly #operations = new Map<string, Operation>();
   readonly #pump: Pump;
   readonly #replayedCount: number;
+  readonly #unwind: Unwind | null;
   #announced: readonly NearLimit["limit"][] = [];
   #journalBytes = 0;
   #asked = 0;
@@ -64,6 +67,7 @@ export class RunExecution {
     const { loaded } = options;
     // The pump lets go of each completion that it has delivered; nothing else holds the journal.
     this.#options = { ...options, loaded: { ...loaded, journal: [] } };
+    this.#unwind = isCompensation(loaded.task) ? new Unwind(loaded.seed.keys()) : null;
     this.#context = new RunContext({
       task: loaded.task,
       runId: loaded.runId,
@@ -71,6 +75,7 @@ export class RunExecution {
       randomSeed: loaded.randomRunId,
       numbers: loaded.numbers,
       abort: this.#abort,
+      unwinding: this.#unwind,
       onRequest: (operation) => this.#accept(operation),
     });
     this.activeMs = countFrom(options.clock, loaded.task.activeMs);
@@ -106,7 +111,7 @@ export class RunExecution {
   addCompletion(step: JournaledStep): void {
     if (this.#isStopped) return;
     this.#journalBytes += step.outcomeBytes;
-    this.#announce({ limit: "journal-bytes", value: this.#journalBytes, max: this.#options.limits.journalBytesPerRunMax });
+    this.#announce({ limit: "journal-bytes", value: this.#journalBytes, max: this.#limits().journalBytesPerRunMax });
     this.#pump.add(step);
   }
 
@@ -158,8 +163,8 @@ export class RunExecution {
   }
 
   #accept(operation: Operation): void {
-    if (this.#isStopped) return;
-    const { stepsPerRunMax } = this.#options.limits;
+    if (this.#isStopped || this.#unwind?.admits(operation, this.#isSeeded(operation)) === false) return;
+    const { stepsPerRunMax } = this.#limits();
     if (++this.#asked > stepsPerRunMax) {
       this.#endOver(stepLimit(this.#options.loaded.runId, stepsPerRunMax), "step-limit");
       return;
@@ -169,6 +174,13 @@ export class RunExecution {
     if (this.#isHolding()) this.#hasHeld = true;
     else if (!this.#isSeeded(operation)) this.#begin(operation);
     this.#pump.poke();
+  }
+
+  /** One that compensates for a run that came to its limits has as much again. */
+  #limits(): Pick<EngineLimits, "stepsPerRunMax" | "journalBytesPerRunMax"> {
+    const { stepsPerRunMax, journalBytesPerRunMax } = this.#options.limits;
+    const factor = this.#unwind === null ? 1 : 2;
+    return { stepsPerRunMax: stepsPerRunMax * factor, journalBytesPerRunMax: journalBytesPerRunMax * factor };
   }
 
   #isHolding(): boolean {
@@ -226,7 +238,7 @@ export class RunExecution {
       return true;
     }
     if (this.#isOverTime) this.#endOver(activeTimePassed(this.#options.loaded.task.id, this.#options.activeMsMax), "active-time");
-    const { journalBytesPerRunMax } = this.#options.limits;
+    const { journalBytesPerRunMax } = this.#limits();
     if (this.#journalBytes > journalBytesPerRunMax) this.#endOver(journalLimit(this.#options.loaded.runId, this.#journalBytes, journalBytesPerRunMax), "journal-limit");
     if (this.#hasHeld && !this.#isHolding()) {
       this.#hasHeld = false;
@@ -252,6 +264,11 @@ export class RunExecution {
     if (this.#isStopped || this.#isLeaving || this.#settled !== null || this.#serveNext()) return;
     this.#host.rest?.();
     if (this.#busy > 0) return;
+    if (this.#unwind?.hasArrived === false && !this.#isDraining) {
+      if (this.#unwind.isComplete) this.#unwind.arrive();
+      else this.#beginGrace(false);
+      return;
+    }
     const pending = [...this.#operations.values()];
     const isWaiting = pending.length > 0 && pending.every((operation) => operation.state === "waiting");
     if (isWaiting && this.#pump.isEmpty) void this.#suspend(pending);
@@ -267,7 +284,8 @@ export class RunExecution {
   #endGrace(): void {
     this.#grace = null;
     if (this.#isStopped || this.#isLeaving || this.#settled !== null || this.#busy > 0) return;
-    if (this.#operations.size === 0) void this.#leave(() => this.#host.fail("foreign-await", foreignAwait(this.#stuck())));
+    if (this.#unwind?.hasArrived === false) this.#unwind.arrive();
+    else if (this.#operations.size === 0) void this.#leave(() => this.#host.fail("foreign-await", foreignAwait(this.#stuck())));
     else void this.#park(codeMismatch(this.#stuck()));
   }
 

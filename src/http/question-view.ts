@@ -14,12 +14,14 @@ export interface QuestionView {
   readonly tool: string | null;
   readonly arguments: JsonObject | null;
   readonly reason: string | null;
+  /** What the call came to after all, when nobody waited for it any more; null while nothing is known. */
+  readonly late: string | null;
   readonly askedAt: string;
   /** When nobody can allow it any more; null of a question that waits for as long as its task. */
   readonly until: string | null;
 }
 
 export function toQuestionView({ task, ...question }: OpenQuestion): QuestionView {
-  const { runId, kind, call, tool, reason, askedAt, until } = question;
-  return { runId, taskId: task.id, agent: task.agent, kind, call, tool, arguments: question.arguments, reason, askedAt, until };
+  const { runId, kind, call, tool, reason, late, askedAt, until } = question;
+  return { runId, taskId: task.id, agent: task.agent, kind, call, tool, arguments: question.arguments, reason, late, askedAt, until };
 }

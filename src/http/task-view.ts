@@ -1,5 +1,6 @@
 import type { Json } from "../base/json.ts";
-import type { Outcome, Task, TaskStatus } from "../record/task.ts";
+import { type StopReason, stopReasonOf } from "../record/stop-reason.ts";
+import type { Doubt, Outcome, Task, TaskStatus } from "../record/task.ts";
 
 /** A task as applications see it. Instants are ISO-8601 in UTC. */
 export interface TaskView {
@@ -13,11 +14,15 @@ export interface TaskView {
   readonly startedAt: string | null;
   readonly endedAt: string | null;
   readonly input: Json;
+  /** What outputs of other tasks were worth that the input may come from, as far as they were not verified. */
+  readonly doubts: readonly Doubt[];
   /** Of a done task. */
   readonly outcome: Outcome | null;
   readonly output: Json;
   readonly evidence: Json;
-  /** Why it is dead or canceled. */
+  /** Why it stopped: "completed", "turn-cap", "budget"; null while it goes on. */
+  readonly stopReason: StopReason | null;
+  /** Why it is dead, canceled or degraded. */
   readonly reason: string | null;
   readonly message: string | null;
 }
@@ -35,9 +40,11 @@ export function toTaskView(task: Task): TaskView {
     startedAt: task.startedAtMs === null ? null : new Date(task.startedAtMs).toISOString(),
     endedAt: task.endedAtMs === null ? null : new Date(task.endedAtMs).toISOString(),
     input: task.input,
+    doubts: task.doubts,
     outcome: end?.status === "done" ? end.outcome : null,
     output: end?.status === "done" ? end.output : null,
     evidence: end !== null && end.status !== "canceled" ? end.evidence : null,
+    stopReason: stopReasonOf(task),
     reason: end?.reason ?? null,
     message: end?.status === "dead" ? end.failure.message : null,
   };

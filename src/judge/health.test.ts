@@ -12,7 +12,7 @@ const expectation: AgentExpectation = { ...expectationDefaults, progressWithinMs
 const idle: AgentObservation = {
   agent: "research", observedSinceMs: t0, progressSinceMs: t0, queued: 0, oldestQueuedAtMs: null, running: [], waiting: [], paused: false, lastProgressAtMs: null,
   progressCount: 0, doneSinceProgress: 0, deadSinceProgress: 0, firstEndSinceProgressAtMs: null, lastEndedAtMs: null, consecutiveDead: 0,
-  lastDeadReason: null, schedules: [], slotsFree: 1,
+  lastDeadReason: null, degraded: null, schedules: [], slotsFree: 1,
 };
 
 /** The verdict `afterMs` after the start of the team. */
@@ -33,7 +33,7 @@ describe("an agent without trouble", () => {
   it("is idle without work, for ever", () => {
     const verdict = judge({ progressCount: 4, lastProgressAtMs: t0 - hour }, 1000 * hour);
 
-    expect(verdict).toEqual({ agent: "research", health: { state: "idle" }, bad: false, evidence: "No work; 4 accomplished so far.", atMs: t0 + 1000 * hour, reviewAtMs: null });
+    expect(verdict).toEqual({ agent: "research", health: { state: "idle" }, bad: false, degraded: null, evidence: "No work; 4 accomplished so far.", atMs: t0 + 1000 * hour, reviewAtMs: null });
   });
 
   it("is working while it runs, or is about to", () => {

@@ -44,8 +44,9 @@ export function computeHealth(observation: AgentObservation, expectation: AgentE
   return toVerdict(observation, describeGood(observation, nowMs), false, nowMs, upcomingMs);
 }
 
-function toVerdict({ agent }: AgentObservation, { health, evidence }: Omit<Condition, "fromMs">, bad: boolean, nowMs: number, upcomingMs: readonly number[]): HealthVerdict {
-  return { agent, health, bad, evidence, atMs: nowMs, reviewAtMs: upcomingMs.length === 0 ? null : Math.min(...upcomingMs) };
+function toVerdict({ agent, degraded }: AgentObservation, { health, evidence }: Omit<Condition, "fromMs">, bad: boolean, nowMs: number, upcomingMs: readonly number[]): HealthVerdict {
+  const told = degraded === null ? evidence : `${evidence} Degraded: ${degraded}`;
+  return { agent, health, bad, degraded, evidence: told, atMs: nowMs, reviewAtMs: upcomingMs.length === 0 ? null : Math.min(...upcomingMs) };
 }
 
 /** Of several causes of one state, the one that held first: it stays the one that is told. */

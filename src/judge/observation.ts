@@ -29,6 +29,8 @@ export interface AgentObservation {
   readonly consecutiveDead: number;
   /** Why the last of them died; null when there is none. */
   readonly lastDeadReason: DeadReason | null;
+  /** What stood in, in a task that goes on, or else in the last one that ended `done`; null when nothing did. */
+  readonly degraded: string | null;
   readonly schedules: readonly ScheduleObservation[];
   readonly slotsFree: number;
 }

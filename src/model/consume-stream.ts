@@ -7,6 +7,10 @@ export interface StreamListener {
   readonly onPart: (part: LanguageModelV4StreamPart) => void;
   /** Live text. What it throws is dropped. */
   readonly onDelta?: ((text: string) => void) | undefined;
+  /** The first content is there. */
+  readonly onContent?: (() => void) | undefined;
+  /** Told the headers of the answer, before its parts. */
+  readonly onHeaders?: ((headers: Readonly<Record<string, string>>) => void) | undefined;
 }
 
 /**
@@ -17,13 +21,14 @@ export async function consumeStream(
   model: LanguageModelV4,
   call: LanguageModelV4CallOptions,
   deadline: ChunkDeadline,
-  { onPart, onDelta }: StreamListener,
+  { onPart, onDelta, onContent, onHeaders }: StreamListener,
 ): Promise<Omit<LanguageModelV4StreamResult, "stream">> {
   // In a microtask of its own, so that a model that throws at once rejects as the others do.
   const answer = Promise.resolve().then(() => model.doStream(call));
   // When a limit passes first, what the model does later is of no interest.
   answer.then(({ stream }) => (deadline.signal.aborted ? stream.cancel() : undefined)).catch(() => undefined);
   const { stream, ...rest } = await deadline.race(answer);
+  if (rest.response?.headers !== undefined) onHeaders?.(rest.response.headers);
   const reader = stream.getReader();
   let parts = 0;
   try {
@@ -32,7 +37,7 @@ export async function consumeStream(
       if (done) throw incomplete(model, parts);
       if (part.type === "error") throw part.error;
       if (isContent(part)) {
-        parts++;
+        if (parts++ === 0) onContent?.();
         deadline.content();
       }
       if (part.type === "finish") assertWhole(part, model);

@@ -13,12 +13,15 @@ import { LonghaulError } from "../base/error.ts";
 import { isJsonObject, type Json } from "../base/json.ts";
 import { type ChunkDeadline, startChunkDeadline } from "./chunk-deadline.ts";
 import { consumeStream } from "./consume-stream.ts";
-import { toModelError } from "./model-error.ts";
+import { assertAnswer, type FalseAnswerContext } from "./false-answer.ts";
+import { headersOf, toModelError } from "./model-error.ts";
 import type { AssistantMessage } from "../record/message.ts";
+import type { StatedLimit } from "../record/stated-limit.ts";
 import { fromContent } from "./from-prompt.ts";
 import { defaultModelTimeouts, type ModelTimeouts } from "./model.ts";
-import { modelIdOf } from "./provider.ts";
-import { StreamCollector } from "./stream.ts";
+import { modelIdOf } from "./model-id.ts";
+import { tellLimits } from "./stated-limits.ts";
+import { type CollectedStream, StreamCollector } from "./stream.ts";
 import { fromTaggedJson, toTaggedJson } from "./tagged-json.ts";
 import { type PricedUsage, toUsage } from "./usage.ts";
 
@@ -33,6 +36,12 @@ export interface StepAdditions {
   readonly headers?: Readonly<Record<string, string>>;
   /** Aborts when the step is given up, whatever signal the call has. */
   readonly signal?: AbortSignal;
+  /** Told when the first content of a stream is there. */
+  readonly onContent?: () => void;
+  /** Answers in the place of the model that was asked. */
+  readonly standIn?: { readonly id: string; readonly model: LanguageModelV4 } | undefined;
+  /** Told what the answer states of the provider's limits. */
+  readonly onLimits?: (limits: readonly StatedLimit[]) => void;
 }
 
 export interface DurableModelOptions {
@@ -64,11 +73,11 @@ export function durableLanguageModel(model: LanguageModelV4, runStep: RunModelSt
       return model.supportedUrls;
     },
     async doGenerate(call) {
-      const stored = await runStep(call, (additions) => generate(model, prepare(call, additions, options), options));
+      const stored = await runStep(call, (additions) => generate(prepare(call, additions, options), answering(model, additions, options)));
       return readResult<LanguageModelV4GenerateResult>(stored, "generate");
     },
     async doStream(call) {
-      const stored = await runStep(call, (additions) => stream(model, prepare(call, additions, options), options));
+      const stored = await runStep(call, (additions) => stream(prepare(call, additions, options), answering(model, additions, options)));
       const { parts, response } = readResult<StoredStream>(stored, "stream");
       return { stream: ReadableStream.from<LanguageModelV4StreamPart>(parts), ...(response !== undefined && { response }) };
     },
@@ -102,11 +111,15 @@ function endOfGenerate(stored: Json): CallEnd {
 }
 
 function endOfStream(stored: Json): CallEnd {
-  const collector = new StreamCollector();
-  for (const part of readResult<StoredStream>(stored, "stream").parts) collector.add(part);
-  const { finish, message, responseModel } = collector.collect();
+  const { finish, message, responseModel } = collect(readResult<StoredStream>(stored, "stream").parts);
   assert(finish !== null, "a stream was journaled without its last part");
   return { message, usage: finish.usage, finishReason: finish.reason, responseModel };
+}
+
+function collect(parts: readonly LanguageModelV4StreamPart[]): CollectedStream {
+  const collector = new StreamCollector();
+  for (const part of parts) collector.add(part);
+  return collector.collect();
 }
 
 interface StoredStream {
@@ -114,38 +127,59 @@ interface StoredStream {
   readonly response?: LanguageModelV4StreamResult["response"];
 }
 
+interface Answering extends DurableModelOptions {
+  readonly model: LanguageModelV4;
+  readonly onContent?: (() => void) | undefined;
+  readonly onLimits?: StepAdditions["onLimits"];
+}
+
+function answering(model: LanguageModelV4, { standIn, onContent, onLimits }: StepAdditions = {}, options: DurableModelOptions): Answering {
+  return { ...options, ...(standIn ?? { model }), onContent, onLimits };
+}
+
+function contextOf({ clock, model, id = modelIdOf(model), secrets }: Answering): FalseAnswerContext {
+  return { model: id, provider: id.split("/")[0] ?? id, nowMs: clock.now(), secrets: secrets?.() ?? [] };
+}
+
 type Perform = (call: LanguageModelV4CallOptions, deadline: ChunkDeadline) => Promise<Json>;
 
-async function underLimits(model: LanguageModelV4, call: LanguageModelV4CallOptions, timeouts: ModelTimeouts, options: DurableModelOptions, perform: Perform): Promise<Json> {
-  const { clock, id = modelIdOf(model), secrets } = options;
+async function underLimits(call: LanguageModelV4CallOptions, timeouts: ModelTimeouts, options: Answering, perform: Perform): Promise<Json> {
+  const context = contextOf(options);
+  const { clock } = options;
   const signal = call.abortSignal ?? new AbortController().signal;
   signal.throwIfAborted();
-  const deadline = startChunkDeadline({ clock, timeouts, model: id, signal });
+  const deadline = startChunkDeadline({ clock, timeouts, model: context.model, signal });
   try {
     return await perform({ ...call, abortSignal: deadline.signal }, deadline);
   } catch (error) {
     if (deadline.signal.aborted) throw deadline.signal.reason;
-    throw toModelError(error, { model: id, provider: id.split("/")[0] ?? id, nowMs: clock.now(), secrets: secrets?.() ?? [] });
+    tellLimits(headersOf(error), clock.now(), options.onLimits);
+    throw toModelError(error, { ...context, nowMs: clock.now() });
   } finally {
     deadline.close();
   }
 }
 
-function generate(model: LanguageModelV4, call: LanguageModelV4CallOptions, options: DurableModelOptions): Promise<Json> {
+function generate(call: LanguageModelV4CallOptions, options: Answering): Promise<Json> {
   const { totalMs } = options.timeouts ?? defaultModelTimeouts;
   // A whole answer has no pieces to wait for: only the limit of the whole call counts.
   const timeouts = { firstChunkMs: totalMs, betweenChunksMs: totalMs, totalMs };
-  return underLimits(model, call, timeouts, options, async (limited, deadline) => {
-    const result = await deadline.race(Promise.resolve().then(() => model.doGenerate(limited)));
+  return underLimits(call, timeouts, options, async (limited, deadline) => {
+    const result = await deadline.race(Promise.resolve().then(() => options.model.doGenerate(limited)));
+    assertAnswer(fromContent(result.content), result.usage, contextOf(options));
     const { request: _, response, ...rest } = result;
+    tellLimits(response?.headers ?? {}, options.clock.now(), options.onLimits);
     return write("generate", { ...rest, ...(response !== undefined && { response: withoutBody(response) }) }, limited);
   });
 }
 
-function stream(model: LanguageModelV4, call: LanguageModelV4CallOptions, options: DurableModelOptions): Promise<Json> {
-  return underLimits(model, call, options.timeouts ?? defaultModelTimeouts, options, async (limited, deadline) => {
+function stream(call: LanguageModelV4CallOptions, options: Answering): Promise<Json> {
+  const { model, onDelta, onContent } = options;
+  return underLimits(call, options.timeouts ?? defaultModelTimeouts, options, async (limited, deadline) => {
     const parts: LanguageModelV4StreamPart[] = [];
-    const { response } = await consumeStream(model, limited, deadline, { onPart: (part) => addPart(parts, part), onDelta: options.onDelta });
+    const { response } = await consumeStream(model, limited, deadline, { onPart: (part) => addPart(parts, part), onDelta, onContent, onHeaders: (headers) => tellLimits(headers, options.clock.now(), options.onLimits) });
+    const { message, finish } = collect(parts);
+    if (finish !== null) assertAnswer(message, finish.usage, contextOf(options));
     return write("stream", { parts, ...(response !== undefined && { response: withoutBody(response) }) }, limited);
   });
 }

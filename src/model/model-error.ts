@@ -57,12 +57,17 @@ export function toModelFailure(thrown: unknown): ModelFailure {
   const unreachable = fields["isRetryable"] === true && statusCode === undefined ? "UNREACHABLE" : null;
   return {
     status: typeof statusCode === "number" ? statusCode : null,
-    headers: lowerCaseKeys(fields["responseHeaders"]),
+    headers: headersOf(thrown),
     kinds: [...missingKey, ...broken, ...kindsOf(thrown), ...kindsOf(parseObject(body))],
     message: wordsOf(thrown),
     body,
     networkCode: networkCodeOf(thrown) ?? unreachable,
   };
+}
+
+/** The headers of the answer behind an error of the AI SDK, with names in lower case; none when there was no answer. */
+export function headersOf(thrown: unknown): Readonly<Record<string, string>> {
+  return lowerCaseKeys(asObject(thrown)["responseHeaders"]);
 }
 
 function wordsOf(thrown: unknown): string {

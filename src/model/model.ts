@@ -1,5 +1,6 @@
 import type { JsonObject } from "../base/json.ts";
 import type { AssistantMessage, Message } from "../record/message.ts";
+import type { StatedLimit } from "../record/stated-limit.ts";
 import type { Usage } from "../record/usage.ts";
 
 /** The port of one completion: a transcript in, one assistant message out. No retries, no tools executed, no loop. */
@@ -7,6 +8,8 @@ export interface Model {
   /** "anthropic/claude-sonnet-5-5". */
   readonly id: string;
   readonly provider: string;
+  /** Whose limits its calls count against: the provider, its address and a hash of the key, never the key itself. Changes when the key does. */
+  readonly account: string;
   /** True when nobody real answers: records and pages say so. */
   readonly simulated: boolean;
   /** @throws {MODEL_*} coded errors with retry advice; see docs/reference/errors.md. */
@@ -17,7 +20,15 @@ export interface Model {
   costMicroUsd(usage: Usage): number | null;
 }
 
-export interface ModelRequest {
+/** Told of an answer while it comes. */
+export interface AnswerListener {
+  /** The first content is there. Not told of an answer that comes as a whole. */
+  readonly onContent: () => void;
+  /** What the answer states of the provider's limits, as soon as it begins, also when it is an error. */
+  readonly onLimits: (limits: readonly StatedLimit[]) => void;
+}
+
+export interface ModelRequest extends Partial<AnswerListener> {
   /** Begins with the system message, which also names the tools. */
   readonly messages: readonly Message[];
   readonly outputTokensMax: number;

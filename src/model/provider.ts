@@ -4,11 +4,14 @@ import { LonghaulError } from "../base/error.ts";
 import { isJsonObject, type JsonObject } from "../base/json.ts";
 import { toolCallsOf } from "../record/message.ts";
 import { startChunkDeadline, type ChunkDeadline } from "./chunk-deadline.ts";
-import { toModelError } from "./model-error.ts";
+import { headersOf, toModelError } from "./model-error.ts";
+import { assertAnswer } from "./false-answer.ts";
+import { modelIdOf } from "./model-id.ts";
 import { freePrice, inputTokensMax, type ModelPrice } from "./model-price.ts";
 import type { Completion, FinishReason, Model, ModelRequest } from "./model.ts";
 import { toPrompt, toPromptTools } from "./prompt.ts";
 import { consumeStream } from "./consume-stream.ts";
+import { tellLimits } from "./stated-limits.ts";
 import { type CollectedStream, StreamCollector } from "./stream.ts";
 import { toUsage } from "./usage.ts";
 
@@ -20,6 +23,8 @@ export interface LanguageModelOptions {
   readonly provider?: string;
   /** Default false. */
   readonly simulated?: boolean;
+  /** Default: all models of the provider share one. */
+  readonly account?: () => string;
   /** Default: unknown, or free when simulated. */
   readonly price?: ModelPrice | null;
   /** Sent unless a request says otherwise. */
@@ -39,6 +44,9 @@ export function languageModel(model: LanguageModelV4, options: LanguageModelOpti
     id,
     provider,
     simulated,
+    get account() {
+      return options.account?.() ?? provider;
+    },
     estimateMicroUsd: ({ messages, outputTokensMax }) =>
       price === null ? 0 : price.upperBoundMicroUsd(inputTokensMax(messages), outputTokensMax, clock.now()),
     costMicroUsd: (usage) => price?.costMicroUsd(usage, clock.now()) ?? null,
@@ -47,21 +55,18 @@ export function languageModel(model: LanguageModelV4, options: LanguageModelOpti
       const deadline = startChunkDeadline({ clock, timeouts: request.timeouts, model: id, signal: request.signal });
       try {
         const call = toCall(request, deadline.signal, options.providerOptions);
-        const collected = await collect(model, call, deadline, request);
+        const collected = await collect(model, call, deadline, request, clock);
+        if (collected.finish !== null) assertAnswer(collected.message, collected.finish.usage, { model: id, provider, nowMs: clock.now(), secrets: options.secrets?.() ?? [] });
         return toCompletion(collected, call, id, price, clock.now());
       } catch (error) {
         if (deadline.signal.aborted) throw deadline.signal.reason;
+        tellLimits(headersOf(error), clock.now(), request.onLimits);
         throw toModelError(error, { model: id, provider, nowMs: clock.now(), secrets: options.secrets?.() ?? [] });
       } finally {
         deadline.close();
       }
     },
   };
-}
-
-/** "anthropic/claude-sonnet-5-5" of a model whose SDK calls its provider "anthropic.messages". */
-export function modelIdOf(model: LanguageModelV4): string {
-  return `${model.provider.split(".")[0] ?? model.provider}/${model.modelId}`;
 }
 
 function toCall(request: ModelRequest, signal: AbortSignal, defaults: JsonObject | undefined): LanguageModelV4CallOptions {
@@ -88,9 +93,9 @@ function mergeProviderOptions(defaults: JsonObject | undefined, given: JsonObjec
   return merged;
 }
 
-async function collect(model: LanguageModelV4, call: LanguageModelV4CallOptions, deadline: ChunkDeadline, request: ModelRequest): Promise<CollectedStream> {
+async function collect(model: LanguageModelV4, call: LanguageModelV4CallOptions, deadline: ChunkDeadline, request: ModelRequest, clock: Clock): Promise<CollectedStream> {
   const collector = new StreamCollector();
-  await consumeStream(model, call, deadline, { onPart: (part) => collector.add(part), onDelta: request.onDelta });
+  await consumeStream(model, call, deadline, { onPart: (part) => collector.add(part), onDelta: request.onDelta, onContent: request.onContent, onHeaders: (headers) => tellLimits(headers, clock.now(), request.onLimits) });
   return collector.collect();
 }
 

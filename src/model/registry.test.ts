@@ -158,3 +158,21 @@ test("a reference gives the same model each time, and SDK models are taken as th
   expect(model.id).toBe("anthropic/claude-opus-5-5");
   expect(model.estimateMicroUsd(modelRequest())).toBeGreaterThan(0);
 });
+
+test("an account is the provider, its address and the key that counts now, which it does not show", async () => {
+  const keys: Record<string, string> = { OPENAI_API_KEY: "sk-one" };
+  const { fetch } = handler();
+  const registry = createModelRegistry({ clock, secret: (name) => keys[name], endpoints: { house: { baseUrl: "http://house.test:8000/v1", fetch }, far: { baseUrl: "https://far.test", apiKey: "sk-one", fetch } } });
+  const [small, large, house, far] = await Promise.all(["openai/small", "openai/large", "house/m", "far/m"].map((reference) => registry.resolve(reference)));
+  const first = small?.account;
+
+  expect(first).toMatch(/^openai api\.openai\.com\/v1 [0-9a-f]{8}$/);
+  expect(large?.account).toBe(first);
+  expect(house?.account).toBe("house house.test:8000/v1 without a key");
+  expect(far?.account).toBe(`far far.test ${first?.slice(-8)}`);
+  keys["OPENAI_API_KEY"] = "sk-two";
+  expect(small?.account).not.toBe(first);
+  expect(small?.account).toBe(large?.account);
+  delete keys["OPENAI_API_KEY"];
+  expect(small?.account).toBe("openai api.openai.com/v1 without a key");
+});

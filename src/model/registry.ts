@@ -1,7 +1,7 @@
 import type { LanguageModelV4 } from "@ai-sdk/provider";
 import type { Clock } from "../base/clock.ts";
 import { LonghaulError } from "../base/error.ts";
-import type { JsonObject } from "../base/json.ts";
+import { hashOf, type JsonObject } from "../base/json.ts";
 import { anthropicModel } from "./anthropic-wire.ts";
 import { type ModelEndpoint, placeholderKey, type RequestHandler, type Wire, type WireOptions } from "./endpoint.ts";
 import type { ModelPrice } from "./model-price.ts";
@@ -9,7 +9,8 @@ import type { Model } from "./model.ts";
 import { openaiCompatibleModel } from "./openai-compatible-wire.ts";
 import { openaiModel } from "./openai-wire.ts";
 import { loadPrice } from "./price.ts";
-import { languageModel, modelIdOf } from "./provider.ts";
+import { modelIdOf } from "./model-id.ts";
+import { languageModel } from "./provider.ts";
 
 export interface ModelRegistryOptions {
   readonly clock: Clock;
@@ -110,11 +111,30 @@ async function createModel(
     clock,
     id: reference,
     provider: route.provider,
+    account: () => accountOf(route),
     simulated: route.endpoint?.simulated ?? false,
     price: await priceOf(route, clock),
     secrets: () => secretsOf(route),
     ...(providerOptions !== undefined && { providerOptions }),
   });
+}
+
+/** "openai api.openai.com/v1 3f2a9c1e": two teams with one key share its limits, two keys of one provider do not. */
+function accountOf({ provider, baseUrl, key }: Route): string {
+  const { host, pathname } = new URL(baseUrl);
+  return `${provider} ${host}${pathname === "/" ? "" : pathname} ${keyHash(key)}`;
+}
+
+const keyHashLength = 8;
+
+function keyHash(key: Route["key"]): string {
+  try {
+    const value = key();
+    return value === null ? "without a key" : hashOf(value).slice(0, keyHashLength);
+  } catch {
+    // It went missing after the model was made: the call itself will say so.
+    return "without a key";
+  }
 }
 
 async function priceOf({ reference, model, endpoint }: Route, clock: Clock): Promise<ModelPrice | null> {

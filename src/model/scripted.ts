@@ -52,9 +52,11 @@ const charactersPerToken = 4;
 export function scriptedModel(script: Script, options: ScriptedOptions = {}): ScriptedModel {
   const { id = "scripted/model", clock, price = freePrice } = options;
   const calls: ModelRequest[] = [];
+  const provider = id.split("/")[0] ?? id;
   return {
     id,
-    provider: id.split("/")[0] ?? id,
+    provider,
+    account: provider,
     simulated: true,
     calls,
     estimateMicroUsd: ({ messages, outputTokensMax }) => price.upperBoundMicroUsd(inputTokensMax(messages), outputTokensMax, clock?.now() ?? 0),

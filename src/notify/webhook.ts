@@ -3,6 +3,7 @@ import type { Clock } from "../base/clock.ts";
 import { withDeadline } from "../base/deadline.ts";
 import { formatDuration } from "../base/duration.ts";
 import { LonghaulError, messageOf, type RetryAdvice } from "../base/error.ts";
+import type { JsonObject } from "../base/json.ts";
 import type { Notification } from "../record/notification.ts";
 import { headlineOf } from "./headline.ts";
 import type { Notifier } from "./notify.ts";
@@ -10,6 +11,8 @@ import type { Notifier } from "./notify.ts";
 const defaultTimeoutMs = 10_000;
 /** A receiver may ask for a pause of at most a day; the message would be of no use after it. */
 const retryAfterMsMax = 86_400_000;
+/** Answers by which a receiver says that it takes others but not this message. */
+const refusalsOfMessage: ReadonlySet<number> = new Set([400, 413, 415, 422]);
 /** This much of a refusal is shown. */
 const answerLengthMax = 300;
 
@@ -42,8 +45,8 @@ export function webhookNotifier(spec: WebhookSpec, { clock, fetch = globalThis.f
   }
   if (!Number.isFinite(timeoutMs) || timeoutMs <= 0) throw new LonghaulError("OPTION_INVALID", `timeoutMs of notifier ${name} is ${timeoutMs}. Use milliseconds above 0.`);
   const { host } = new URL(url);
-  const failed = (what: string, remedy: string, retry: RetryAdvice = "backoff", cause?: unknown): LonghaulError =>
-    new LonghaulError("NOTIFY_FAILED", `Notifier ${name}: ${host} ${what}. ${remedy} The message is tried again.`, { retry, cause, details: { notifier: name } });
+  const failed = (what: string, remedy: string, more: { readonly retry?: RetryAdvice; readonly cause?: unknown; readonly details?: JsonObject } = {}): LonghaulError =>
+    new LonghaulError("NOTIFY_FAILED", `Notifier ${name}: ${host} ${what}. ${remedy} The message is tried again.`, { retry: "backoff", ...more, details: { notifier: name, ...more.details } });
 
   return {
     name,
@@ -52,10 +55,11 @@ export function webhookNotifier(spec: WebhookSpec, { clock, fetch = globalThis.f
       const onTimeout = (): Error => failed(`did not answer within ${formatDuration(timeoutMs)}`, "Check that it runs.");
       await withDeadline({ clock, timeoutMs, onTimeout, signal }, async (inner) => {
         const response = await post(notification.id, body, inner).catch((error: unknown) => {
-          throw failed(`could not be reached: ${causeOf(error)}`, "Check the url and that it runs.", "backoff", error);
+          throw failed(`could not be reached: ${causeOf(error)}`, "Check the url and that it runs.", { cause: error });
         });
         if (response.ok) return response.body?.cancel();
-        throw failed(`answered HTTP ${response.status}${await answerOf(response)}`, remedyOf(response.status), retryAdvice(response, clock));
+        const isMessageRefused = refusalsOfMessage.has(response.status);
+        throw failed(`answered HTTP ${response.status}${await answerOf(response)}`, remedyOf(response.status), { retry: retryAdvice(response, clock), details: { isMessageRefused } });
       });
     },
   };

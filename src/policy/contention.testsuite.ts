@@ -1,4 +1,7 @@
+import { sleep } from "../base/clock.ts";
 import type { Random } from "../base/random.ts";
+import { VirtualClock } from "../base/virtual-clock.ts";
+import { Limiter } from "./limiter.ts";
 
 /** How long a client waits before it tries again, in milliseconds. `lastMs` is what it waited before, 0 at first. */
 export type Backoff = (failures: number, lastMs: number, random: Random) => number;
@@ -56,6 +59,42 @@ export function contend(clients: number, backoff: Backoff, random: Random): Cont
     next.act();
   }
   return { completedMs: nowMs, calls };
+}
+
+/** The same clients, each of which waits for its turn at a limiter that lets one at a time through. */
+export async function contendInTurn(clients: number, random: Random): Promise<Contention> {
+  const clock = new VirtualClock();
+  const startMs = clock.now();
+  const limiter = new Limiter({ clock });
+  const { signal } = new AbortController();
+  let version = 0;
+  let calls = 0;
+  let left = clients;
+  const way = (): Promise<void> => sleep(clock, Math.max(0, normal(random, 10, 2)));
+  const client = async (caller: string): Promise<void> => {
+    for (let succeeds = false; !succeeds; ) {
+      const pass = await limiter.enter({ account: "row", provider: "", model: null, concurrencyMax: 1, caller, agent: caller, priority: 0, inputTokens: 0, outputTokens: 0, signal });
+      await way();
+      const seen = version;
+      await way();
+      await way();
+      calls++;
+      succeeds = seen === version;
+      if (succeeds) version++;
+      await way();
+      pass.leave({ kind: succeeds ? "rejected" : "unknown" });
+    }
+    left--;
+  };
+  const all = Promise.all(Array.from({ length: clients }, (_, index) => client(`client-${index}`)));
+  while (left > 0) await clock.advanceToNext(drainMicrotasks);
+  await all;
+  return { completedMs: clock.now() - startMs, calls };
+}
+
+/** Enough for what hangs together between two timers here. */
+async function drainMicrotasks(): Promise<void> {
+  for (let turn = 0; turn < 12; turn++) await Promise.resolve();
 }
 
 /** Box and Muller. */

@@ -18,6 +18,8 @@ export interface HealthVerdict {
   readonly health: HealthState;
   /** True when somebody has to be told. */
   readonly bad: boolean;
+  /** What stood in, in a task that goes on or in the last one that was done; null when nothing did. An agent may work well and be degraded. */
+  readonly degraded: string | null;
   /** One sentence with the numbers that led to it: "5 runs succeeded since the last progress 32 s ago; progress is expected within 10 s." */
   readonly evidence: string;
   readonly atMs: number;
@@ -28,4 +30,9 @@ export interface HealthVerdict {
 /** "waiting(budget)", "hollow". */
 export function describeHealth(health: HealthState): string {
   return "reason" in health ? `${health.state}(${health.reason})` : health.state;
+}
+
+/** "working, degraded", "hollow". */
+export function describeVerdict({ health, degraded }: Pick<HealthVerdict, "health" | "degraded">): string {
+  return `${describeHealth(health)}${degraded === null ? "" : ", degraded"}`;
 }

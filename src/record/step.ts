@@ -2,7 +2,7 @@ import type { Json } from "../base/json.ts";
 import { type Failure, parseFailure } from "./failure.ts";
 
 /** Each method of ctx has a kind of its own, so that a call of one is never taken for a call of another. */
-export type StepKind = "model" | "tool" | "code" | "transaction" | "note" | "send" | "publish" | "verify" | "wait" | "signal" | "child";
+export type StepKind = "model" | "tool" | "code" | "transaction" | "note" | "send" | "publish" | "verify" | "wait" | "signal" | "child" | "compensate" | "compensation";
 
 /** What a step came to: a value, or a failure kept as a value. */
 export type StepOutcome = { readonly ok: true; readonly value: Json } | { readonly ok: false; readonly failure: Failure };

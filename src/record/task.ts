@@ -18,10 +18,15 @@ export function isOwnWait(reason: WaitingReason): boolean {
 /** How much a `done` is worth: accepted with evidence, no verifier declared, or a fallback or partial result. */
 export type Outcome = "verified" | "unverified" | "degraded";
 
+/** What an output lacks that nobody accepted it for. */
+export type Doubt = Exclude<Outcome, "verified">;
+
+export const outcomes: readonly Outcome[] = ["verified", "unverified", "degraded"];
+
 /** Why a task will not be tried again without a decision. */
 export type DeadReason =
-  | "failed" | "rejected" | "empty" | "refused" | "truncated" | "turn-limit" | "tool-call-limit" | "looping" | "deadline" | "active-time" | "invalid-input" | "invalid-output"
-  | "unknown-agent" | "recovery-limit" | "billing" | "auth" | "fan-out" | "foreign-await" | "step-limit" | "journal-limit";
+  | "failed" | "rejected" | "empty" | "refused" | "truncated" | "context-overflow" | "turn-limit" | "tool-call-limit" | "looping" | "deadline" | "active-time" | "invalid-input" | "invalid-output" | "not-accepted"
+  | "unknown-agent" | "recovery-limit" | "billing" | "auth" | "fan-out" | "foreign-await" | "step-limit" | "journal-limit" | "compensation-failed";
 
 /** What a task came to. */
 export type TaskEnd =
@@ -46,10 +51,13 @@ export interface NewTask {
   readonly depth: number;
   /** What asked for it, for people: "trigger every(15m)", "api", "cli", "run r_…". */
   readonly source: string;
+  /** What the outputs of other tasks were worth that its input may be made of, as far as they were not verified. Default: none came from another task. */
+  readonly doubts?: readonly Doubt[];
 }
 
 /** A task with all that is known of it. */
 export interface Task extends NewTask {
+  readonly doubts: readonly Doubt[];
   readonly status: TaskStatus;
   readonly waitingReason: WaitingReason | null;
   readonly createdAtMs: number;
@@ -84,4 +92,13 @@ export function isLegalTransition(from: TaskStatus, to: TaskStatus): boolean {
 
 export function isEnded(status: TaskStatus): boolean {
   return status === "done" || status === "dead" || status === "canceled";
+}
+
+/** As a column keeps them; null for none. */
+export function doubtsToText(doubts: readonly Doubt[] = []): string | null {
+  return doubts.length === 0 ? null : doubts.join(",");
+}
+
+export function doubtsFromText(text: unknown): readonly Doubt[] {
+  return typeof text === "string" ? (text.split(",") as readonly Doubt[]) : [];
 }

@@ -4,7 +4,8 @@ import { LonghaulError } from "../base/error.ts";
 import { hashOf, type JsonObject, type Json, toJson } from "../base/json.ts";
 import type { ChildEnd } from "../engine/engine.ts";
 import { fromFailure } from "../record/failure.ts";
-import type { NewTask } from "../record/task.ts";
+import type { Doubt, NewTask, Outcome } from "../record/task.ts";
+import { assertAccepted, listDoubts } from "./doubts.ts";
 import { placeOf, recordWrite } from "./run-record.ts";
 import type { RunScope } from "./run-services.ts";
 import { depthMax, type Worker } from "./worker.ts";
@@ -14,24 +15,33 @@ export async function callWorker<Output>(scope: RunScope, callable: Callable, in
   const { engine } = scope;
   const callee = findWorker(scope, callable.name);
   const stored = toJson(input, `The input of ctx.call(${callee.name})`);
+  assertAccepted(callee.name, scope.doubts, callee.spec.accepts);
   countChild(scope, callee);
   // The id comes from what the call is known by, in changed code too: a replay names the task that the first execution started.
   const calls = (scope.counts.calls.get(callee.name) ?? 0) + 1;
   scope.counts.calls.set(callee.name, calls);
   const id = `t_${hashOf(`${engine.runId}/child/${callee.name}/${calls}`)}`;
-  const task = { ...newTask(scope, callee, stored, { priority: options.priority ?? engine.task.priority, key: null, delayMs: 0 }), id };
+  const task = { ...newTask(scope, callee, stored, { priority: options.priority ?? engine.task.priority, key: null, delayMs: 0, doubts: [...scope.doubts] }), id };
   const end = await engine.child({ kind: "child", name: callee.name }, task);
-  return toCallResult<Output>(callee.name, end);
+  const result = toCallResult<Output>(callee.name, end);
+  if (result.outcome === "verified") return result;
+  // An output that is not handed on leaves no doubt behind.
+  if (options.accepts?.includes(result.outcome) === false) throw notAccepted(callee.name, result, end, options.accepts);
+  scope.doubts.add(result.outcome);
+  if (result.outcome === "degraded") scope.degradedCalls.push(`${callee.name} is degraded: ${(end.status === "done" ? end.reason : null) ?? "no reason"}`);
+  return result;
 }
 
 /** Queues a task and goes on. */
 export async function sendTask(scope: RunScope, callable: Callable, input: unknown, options: SendOptions): Promise<{ readonly taskId: string }> {
   const callee = findWorker(scope, callable.name);
+  const doubts = [...scope.doubts];
+  assertAccepted(callee.name, doubts, callee.spec.accepts);
   countChild(scope, callee);
   const stored = toJson(input, `The input of ctx.send(${callee.name})`);
   const delayMs = options.delay === undefined ? 0 : parseDuration(options.delay, `ctx.send(${callee.name}): delay`);
   const value = await scope.engine.step({ kind: "send", name: callee.name }, (execution) => {
-    const task = newTask(scope, callee, stored, { priority: options.priority ?? 0, key: options.key ?? execution.idempotencyKey, delayMs });
+    const task = newTask(scope, callee, stored, { priority: options.priority ?? 0, key: options.key ?? execution.idempotencyKey, delayMs, doubts });
     const record = recordWrite(scope, placeOf(execution), { event_type: "handoff", result: "sent", data: { to: callee.name, taskId: task.id } });
     return Promise.resolve({ outcome: { ok: true, value: { taskId: task.id } }, starts: [task], writes: [record] });
   });
@@ -41,9 +51,10 @@ export async function sendTask(scope: RunScope, callable: Callable, input: unkno
 /** States a fact; the subscribers' tasks start in the same commit. */
 export async function publishEvent(scope: RunScope, event: string, data: JsonObject): Promise<{ readonly tasks: number }> {
   const stored = toJson(data, `The data of ctx.publish("${event}")`) as JsonObject;
+  const doubts = [...scope.doubts];
   const value = await scope.engine.step({ kind: "publish", name: event }, async (execution) => {
     const { tasks, receipts } = await scope.services.subscribers(event, stored, execution.idempotencyKey);
-    const starts = tasks.map(({ id, agent, input, key, source }) => ({ ...newTask(scope, findSubscriber(scope, agent), input, { priority: 0, key, delayMs: 0 }), id, source }));
+    const starts = tasks.map(({ id, agent, input, key, source }) => ({ ...newTask(scope, findSubscriber(scope, agent), input, { priority: 0, key, delayMs: 0, doubts }), id, source }));
     const record = recordWrite(scope, placeOf(execution), { event_type: "handoff", result: "published", data: { event, tasks: starts.length } });
     return { outcome: { ok: true, value: { tasks: starts.length } }, starts, writes: [record, ...receipts] };
   });
@@ -73,7 +84,7 @@ function assertDepth({ engine, worker }: RunScope, callee: Worker): void {
   if (depth > depthMax) throw new LonghaulError("DEPTH_LIMIT", `${worker.name} starts ${callee.name} at depth ${depth}; the limit is ${depthMax}. Break the chain of tasks that start each other.`);
 }
 
-function newTask(scope: RunScope, callee: Worker, input: Json, options: { readonly priority: number; readonly key: string | null; readonly delayMs: number }): NewTask {
+function newTask(scope: RunScope, callee: Worker, input: Json, options: { readonly priority: number; readonly key: string | null; readonly delayMs: number; readonly doubts: readonly Doubt[] }): NewTask {
   const { engine, services } = scope;
   const nowMs = services.clock.now();
   return {
@@ -86,6 +97,7 @@ function newTask(scope: RunScope, callee: Worker, input: Json, options: { readon
     deadlineAtMs: nowMs + options.delayMs + callee.limits.deadlineMs,
     depth: engine.task.depth + 1,
     source: `run ${engine.runId}`,
+    doubts: options.doubts,
   };
 }
 
@@ -99,4 +111,10 @@ function toCallResult<Output>(name: string, end: ChildEnd): CallResult<Output> {
     case "canceled":
       throw new LonghaulError("TASK_CANCELED", `${name} was canceled: ${end.reason}`, { details: { taskId, agent: name } });
   }
+}
+
+function notAccepted(name: string, { taskId, outcome }: CallResult<unknown>, end: ChildEnd, accepts: readonly Outcome[]): LonghaulError {
+  const why = end.status === "done" && end.reason !== null ? ` (${end.reason})` : "";
+  const message = `The output of ${name} is ${outcome}${why}; this call accepts ${listDoubts(["verified", ...accepts.filter((accepted) => accepted !== "verified")])}.`;
+  return new LonghaulError("OUTCOME_NOT_ACCEPTED", message, { details: { taskId, outcome, agent: name, accepts } });
 }

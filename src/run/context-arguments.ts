@@ -1,8 +1,9 @@
 import { checkOptionNames, contextOptionNames } from "../agent/option-names.ts";
 import type { Report } from "../agent/problem.ts";
+import { checkChain } from "../agent/validate-model.ts";
 import { checkWithin } from "../agent/validate-order.ts";
 import { checkDuration, checkEventName, checkFields, checkInteger, type Fields } from "../agent/value-checks.ts";
-import { checkApprovalWithin, checkEffect, checkNeedsApproval, checkNeedsApprovalByName } from "../agent/effect-check.ts";
+import { checkAccepts, checkApprovalWithin, checkEffect, checkNeedsApproval, checkNeedsApprovalByName } from "../agent/effect-check.ts";
 import { textLengthMax } from "../base/cut-text.ts";
 import { describeValue } from "../base/describe-value.ts";
 import { LonghaulError } from "../base/error.ts";
@@ -19,11 +20,22 @@ export const priorityMax = 1_000_000;
 /** Bytes of the data of one note. */
 export const noteBytesMax = 65_536;
 
+type StepLimits = Pick<WorkerLimits, "activeMsMax">;
+
 /** @throws {OPTION_INVALID} */
-export function checkStep(name: unknown, body: unknown, options: unknown, { activeMsMax }: Pick<WorkerLimits, "activeMsMax">): void {
-  checkStepName("ctx.step", name, body);
-  const report = refusal(`ctx.step("${String(name)}")`);
-  const { timeout, attempts } = checkOptions(report, options, contextOptionNames.step);
+export function checkStep(name: unknown, body: unknown, options: unknown, limits: StepLimits): void {
+  checkBody("ctx.step", name, body, options, contextOptionNames.step, limits);
+}
+
+/** @throws {OPTION_INVALID} */
+export function checkCompensate(name: unknown, undo: unknown, options: unknown, limits: StepLimits): void {
+  checkBody("ctx.compensate", name, undo, options, contextOptionNames.compensate, limits);
+}
+
+function checkBody(what: string, name: unknown, body: unknown, options: unknown, known: Readonly<Record<string, true>>, { activeMsMax }: StepLimits): void {
+  checkStepName(what, name, body);
+  const report = refusal(`${what}("${String(name)}")`);
+  const { timeout, attempts } = checkOptions(report, options, known);
   checkWithin(report, "timeout", timeout, { option: "limits.activeTime", ms: activeMsMax });
   checkInteger(report, "attempts", attempts, { min: 1, max: 100 });
 }
@@ -44,7 +56,9 @@ export function checkWaitFor(signal: unknown, options: unknown, { deadlineMs }: 
 /** @throws {OPTION_INVALID} */
 export function checkCall(callable: unknown, options: unknown): void {
   const report = checkCallable("ctx.call", callable);
-  checkPriority(report, checkOptions(report, options, contextOptionNames.call)["priority"]);
+  const { priority, accepts } = checkOptions(report, options, contextOptionNames.call);
+  checkPriority(report, priority);
+  checkAccepts(report, accepts);
 }
 
 /** @throws {OPTION_INVALID} */
@@ -70,11 +84,17 @@ export function checkNote(text: unknown, data: unknown): void {
   if (!isJsonObject(data)) report("data", data, "Use an object of plain data.");
 }
 
+/** A chain is looked at as one; what a model is shows when it is called. @throws {OPTION_INVALID} */
+export function checkModel(model: unknown): void {
+  if (typeof model === "object" && model !== null && "kind" in model && model.kind === "fallback") checkChain(refusal("ctx.model"), { ...model });
+}
+
 /** @throws {OPTION_INVALID} */
 export function checkTools(tools: unknown, options: unknown, { deadlineMs }: Pick<WorkerLimits, "deadlineMs">): void {
   const report = refusal("ctx.tools");
   const known = checkFields(report, "tools", tools, "Use an object of AI SDK tools.") ?? {};
-  const { effects = {}, needsApproval = {}, approvalWithin } = checkOptions(report, options, contextOptionNames.tools);
+  const { effects = {}, accepts, needsApproval = {}, approvalWithin } = checkOptions(report, options, contextOptionNames.tools);
+  checkAccepts(report, accepts);
   for (const [name, effect] of Object.entries(checkFields(report, "effects", effects, "Use an object of effects by tool name.") ?? {})) {
     if (!Object.hasOwn(known, name)) report(`effects.${name}`, effect, `There is no such tool; there are: ${Object.keys(known).join(", ")}.`);
     if (effect !== undefined) checkEffect(report, `effects.${name}`, effect, undefined);

@@ -13,11 +13,13 @@ export function deadError(reason: DeadReason, message: string, evidence: Json = 
 /** What an error of this code says about the task that it ends. Any other is `failed`. */
 const reasonOfCode: Readonly<Partial<Record<ErrorCode, DeadReason>>> = {
   TASK_INPUT_INVALID: "invalid-input",
+  OUTCOME_NOT_ACCEPTED: "not-accepted",
   TASK_OUTPUT_INVALID: "invalid-output",
   FAN_OUT_LIMIT: "fan-out",
   MODEL_AUTH: "auth",
   MODEL_BILLING: "billing",
   MODEL_CONTENT_FILTER: "refused",
+  MODEL_CONTEXT_OVERFLOW: "context-overflow",
 };
 
 /** The end of a run whose code threw. */

@@ -8,7 +8,7 @@ import type { NeedsApproval } from "../tool/approval.ts";
 import { functionTool } from "../tool/function-tool.ts";
 import { callWatchOf } from "./call-watch.ts";
 import type { RunScope } from "./run-services.ts";
-import { callTool } from "./tool-call.ts";
+import { callTool, refusedOf } from "./tool-call.ts";
 
 interface ForeignExecuteOptions {
   readonly toolCallId: string;
@@ -37,21 +37,22 @@ export function createDurableTools<Tools extends Readonly<Record<string, object>
 }
 
 function durableExecute(scope: RunScope, name: string, own: ForeignTool & { readonly execute: ForeignExecute }, options: ToolsOptions<string>): ForeignExecute {
-  const { effects = {}, needsApproval = {}, approvalWithin } = options;
+  const { effects = {}, accepts, needsApproval = {}, approvalWithin } = options;
   return async (input, foreign) => {
     const call: ToolCallPart = { type: "tool-call", callId: foreign.toolCallId, toolName: name, input: toJson(input, `The input of ${name}`) };
     // The AI SDK has validated the input, which need not survive JSON: it is handed on as it came.
     const tool = functionTool(
       {
-        name, description: "", inputSchema: z.unknown(), effect: effects[name] ?? "once",
+        name, description: "", inputSchema: z.unknown(), effect: effects[name] ?? "once", accepts,
         execute: async (_, { signal }) => lastOf(await own.execute(input, { ...foreign, abortSignal: signal })),
         needsApproval: eitherOf(needsApproval[name] ?? false, toOwnKind(own.needsApproval ?? false, input, foreign)),
         ...(approvalWithin === undefined ? {} : { approvalWithinMs: parseDuration(approvalWithin, "ctx.tools: approvalWithin") }),
       },
       { clock: scope.services.clock, dependency: `tool ${name} of ${scope.worker.name}` },
     );
+    const refused = refusedOf(tool, scope.doubts);
     const result = await callWatchOf(scope).make(call, () => callTool(scope, `tool/${foreign.toolCallId}`, call, () => Promise.resolve([tool])));
-    if (result.isError) throw new LonghaulError("TOOL_FAILED", String(result.value));
+    if (result.isError) throw new LonghaulError(refused.length > 0 ? "OUTCOME_NOT_ACCEPTED" : "TOOL_FAILED", String(result.value));
     return result.value;
   };
 }

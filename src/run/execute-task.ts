@@ -1,30 +1,48 @@
 import type { Verdict } from "../agent/agent-definition.ts";
-import { canonicalJson, hashOf, isJsonObject, toJson } from "../base/json.ts";
+import { cutText } from "../base/cut-text.ts";
+import { canonicalJson, hashOf, toJson } from "../base/json.ts";
 import { type Schema, validate } from "../base/schema.ts";
 import { LonghaulError } from "../base/error.ts";
 import type { EngineContext, RunEnd } from "../engine/engine.ts";
-import type { Message } from "../record/message.ts";
 import type { TaskEnd } from "../record/task.ts";
 import type { Write } from "../record/write.ts";
 import { callWatchOf } from "./call-watch.ts";
+import { compensate } from "./compensation.ts";
 import { deadEnd, deadError } from "./dead-error.ts";
+import { assertAccepted } from "./doubts.ts";
+import { describeStandIns } from "./model-chain.ts";
 import { runModelLoop } from "./model-loop.ts";
+import { replaceDead } from "./result-fallback.ts";
 import { createRunContext } from "./run-context.ts";
 import type { RunScope, RunServices } from "./run-services.ts";
-import { runUserStep } from "./user-step.ts";
+import { verifyOutput } from "./verify.ts";
 
 /** Runs one task from its input to its end. Called again from the top at every resumption. */
 export async function executeTask(services: RunServices, engine: EngineContext): Promise<RunEnd> {
   const worker = services.workers.get(engine.task.agent);
   if (!worker) throw deadError("unknown-agent", `The team has no agent or flow "${engine.task.agent}". It has: ${[...services.workers.keys()].join(", ")}.`);
-  const scope: RunScope = { services, engine, worker, counts: { children: 0, calls: new Map(), modelCalls: 0 } };
+  const scope: RunScope = { services, engine, worker, compensations: [], counts: { children: 0, calls: new Map(), modelCalls: 0, compensations: 0 }, standIns: [], degradedCalls: [], doubts: new Set(engine.task.doubts) };
+  let input: unknown = null;
   try {
-    const input = await parseInput(scope);
-    const done = worker.spec.run ? await runCode(scope, input) : await runModelLoop(scope, input, (output, transcript) => verifyOutput(scope, input, output, transcript));
+    if (engine.unwinding !== null) return await compensate(scope, engine.unwinding, () => replayCode(scope));
+    input = await parseInput(scope);
+    assertAccepted(worker.name, scope.doubts, worker.spec.accepts);
+    const given = input;
+    const done = worker.spec.run ? await runCode(scope, given) : await runModelLoop(scope, given, (output, transcript) => verifyOutput(scope, given, output, transcript));
     return endOf(scope, done.output, done.verdict);
   } catch (error) {
-    return deadEnd(error);
+    // What was begun is undone, which is for tasks that are not done: nothing stands in. Nor does anything for what could not be undone.
+    if (engine.unwinding !== null || scope.counts.compensations > 0) return deadEnd(error);
+    const { output, run } = worker.spec;
+    const fit = async (value: unknown): Promise<unknown> => (output === undefined ? fitText(worker.name, value, run === undefined) : await parseOutput(output, value, worker.name));
+    return await replaceDead(scope, input, deadEnd(error), fit);
   }
+}
+
+/** The code of a run that compensates for another: it ends where that one did, or never. */
+async function replayCode(scope: RunScope): Promise<unknown> {
+  const input = await parseInput(scope);
+  return await scope.worker.spec.run?.(createRunContext(scope), input);
 }
 
 async function parseInput(scope: RunScope): Promise<unknown> {
@@ -50,49 +68,19 @@ async function parseOutput(schema: Schema, value: unknown, name: string): Promis
   throw new LonghaulError("TASK_OUTPUT_INVALID", `The output of ${name} does not fit its schema: ${checked.issues.join("; ")}.`);
 }
 
-/** `verify` as its own step; null when none is declared. */
-async function verifyOutput(scope: RunScope, input: unknown, output: unknown, transcript: readonly Message[]): Promise<Verdict | null> {
-  const { clock } = scope.services;
-  const { name, spec } = scope.worker;
-  const { verify } = spec;
-  if (!verify) return null;
-  const value = await scope.engine.step({ kind: "verify", name: "verify" }, (execution) =>
-    runUserStep(scope, execution, { what: `${name}: verify`, timeoutMs: scope.worker.limits.verifyTimeoutMs, option: "limits.verifyTimeout" }, async (signal) => {
-      const startedMs = clock.monotonicMs();
-      const verdict = parseVerdict(name, await verify({
-        input,
-        output,
-        transcript,
-        signal,
-        accept: (evidence = null) => ({ accepted: true, evidence }),
-        reject: (reason, evidence = null) => ({ accepted: false, reason, evidence }),
-      }));
-      return {
-        value: toJson(verdict, `${name}: what verify returned`),
-        record: {
-          event_type: "verify",
-          result: verdict.accepted ? "accepted" : "rejected",
-          reason: verdict.accepted ? null : verdict.reason,
-          duration_ms: Math.round(clock.monotonicMs() - startedMs),
-          data: { evidence: toJson(verdict.evidence, `${name}: the evidence of verify`) },
-        },
-      };
-    }),
-  );
-  return value as unknown as Verdict;
-}
-
-/** JavaScript callers may return anything. */
-function parseVerdict(name: string, returned: unknown): Verdict {
-  if (isJsonObject(returned) && (returned["accepted"] === true || (returned["accepted"] === false && typeof returned["reason"] === "string"))) return returned as unknown as Verdict;
-  throw new LonghaulError("TASK_OUTPUT_INVALID", `verify of ${name} returned ${JSON.stringify(returned)}. Return accept(evidence) or reject(reason, evidence).`);
+/** An agent with a model and no schema hands in text. */
+function fitText(name: string, value: unknown, isText: boolean): unknown {
+  if (!isText || (typeof value === "string" && value.trim() !== "")) return value;
+  throw new LonghaulError("TASK_OUTPUT_INVALID", `What stands in for the output of ${name} is no text. Return a text that is not empty, or give the agent an output schema.`);
 }
 
 function endOf(scope: RunScope, output: unknown, verdict: Verdict | null): RunEnd {
   const { engine, worker, services } = scope;
   const stored = toJson(output, `The output of ${worker.name}`);
-  const outcome = verdict === null ? "unverified" : "verified";
-  const end: TaskEnd = { status: "done", outcome, output: stored, evidence: verdict?.evidence ?? null, reason: null };
+  // What a verify of its own accepted is as good as any, whatever went into it.
+  const reason = describeStandIns(scope.standIns) ?? (verdict === null && scope.degradedCalls.length > 0 ? cutText([...new Set(scope.degradedCalls)].join("; ")) : null);
+  const outcome = reason !== null ? "degraded" : verdict === null ? "unverified" : "verified";
+  const end: TaskEnd = { status: "done", outcome, output: stored, evidence: verdict?.evidence ?? null, reason };
   const progress: Write = {
     type: "progress",
     id: `${engine.task.id}/${engine.runId}`,

@@ -1,21 +1,27 @@
 import { orAborted } from "../base/abort.ts";
-import { isLonghaulError, type LonghaulError, messageOf } from "../base/error.ts";
-import type { Random } from "../base/random.ts";
+import { isLonghaulError, messageOf } from "../base/error.ts";
 import type { Json, JsonObject } from "../base/json.ts";
 import type { StepEnd, StepExecution } from "../engine/engine.ts";
-import { defaultModelTimeouts, type ModelTimeouts } from "../model/model.ts";
+import { inputTokensMax } from "../model/model-price.ts";
+import { type AnswerListener, defaultModelTimeouts, type ModelTimeouts } from "../model/model.ts";
 import type { CallEnd } from "../policy/breaker.ts";
+import type { LimiterPass } from "../policy/limiter.ts";
 import { isNotTried, retryDefaults, withRetry } from "../policy/retry.ts";
+import { limiterDefaults } from "../policy/scope.ts";
 import { toFailure } from "../record/failure.ts";
+import type { RecordFields } from "../record/log-record.ts";
+import type { Message } from "../record/message.ts";
 import { totalTokens, type Usage } from "../record/usage.ts";
 import type { Write } from "../record/write.ts";
 import type { Reservation } from "../store/store.ts";
 import { withHeartbeat } from "./heartbeat.ts";
 import { isUnbilled, reserveForCall, settleWrite } from "./model-money.ts";
+import { chainError, describeStandIn, isForNextModel, parseStandIn, soonestOf, standInToJson } from "./model-chain.ts";
 import { budgetSignal, computeDurableRetryMs, type Parked, parkedToJson, parseParked } from "./parked.ts";
-import { createRetryLog, placeOf, type RecordPlace, recordWrite } from "./run-record.ts";
+import { createRetryLog, placeOf, recordWrite, type RetryLog } from "./run-record.ts";
 import type { RunScope, RunServices } from "./run-services.ts";
 import { afterMsOf, isRefusedByBreaker, parkedByBreaker, throughBreaker } from "./through-breaker.ts";
+import { isRefusedByLimiter, parkedByLimiter, throughLimiter, useOfAnswered } from "./through-limiter.ts";
 
 /** What one model call came to, whichever way it was made. */
 export interface ModelAnswer {
@@ -30,14 +36,25 @@ export interface ModelAnswer {
 export interface ModelCallPlan {
   /** "t3/model". */
   readonly name: string;
+  /** In the order in which they are asked; one, where no chain is declared. */
+  readonly candidates: readonly Candidate[];
+}
+
+export interface Candidate {
+  /** As the definition names it. */
+  readonly id: string;
   readonly prepare: (execution: StepExecution) => Promise<PreparedCall>;
 }
 
 export interface PreparedCall {
   readonly modelId: string;
+  readonly account: string;
+  readonly provider: string;
   readonly simulated: boolean;
+  readonly messages: readonly Message[];
+  readonly outputTokensMax: number;
   readonly estimateMicroUsd: number;
-  readonly perform: () => Promise<ModelAnswer>;
+  readonly perform: (listener: AnswerListener) => Promise<ModelAnswer>;
 }
 
 /**
@@ -49,7 +66,11 @@ export async function callModel(scope: RunScope, plan: ModelCallPlan): Promise<J
     const round = failures + 1;
     const value = await scope.engine.step({ kind: "model", name: plan.name }, (execution) => withHeartbeat(scope, execution, plan.name, () => modelStep(scope, execution, plan, round)));
     const parked = parseParked(value);
-    if (parked === null) return value;
+    if (parked === null) {
+      const { standIn, answer } = parseStandIn(value);
+      if (standIn !== null) scope.standIns.push(standIn);
+      return answer;
+    }
     // Waiting for a budget or a rate limit is nobody's failure: only outages make the next wait longer.
     if (parked.parked === "retry") failures++;
     await scope.engine.wait({
@@ -61,47 +82,81 @@ export async function callModel(scope: RunScope, plan: ModelCallPlan): Promise<J
   }
 }
 
-/** What the last try got to. */
-interface LastTry {
+/** What the tries of one model got to. */
+interface Tried {
   call: PreparedCall | null;
+  /** Of the last try. */
   reservation: Reservation | null;
+  hasBegun: boolean;
 }
 
-async function modelStep(scope: RunScope, execution: StepExecution, plan: ModelCallPlan, round: number): Promise<StepEnd> {
+/** A model that gave no answer. */
+interface Failed extends Tried {
+  readonly id: string;
+  readonly error: unknown;
+  readonly durationMs: number;
+}
+
+/** The end of a step that makes this call: what the call came to, or what it waits for (see parked.ts). `round`: how often it has waited for an outage to end, and one more. */
+export async function modelStep(scope: RunScope, execution: StepExecution, plan: ModelCallPlan, round: number): Promise<StepEnd> {
   const { clock, random, quotas } = scope.services;
   const { signal } = execution;
-  const place = placeOf(execution);
-  const retries = createRetryLog(scope, place);
-  const last: LastTry = { call: null, reservation: null };
-  const startedMs = clock.monotonicMs();
-  try {
-    const done = await withRetry({ clock, random, signal, onRetry: retries.onRetry, quota: () => (last.call === null ? null : quotas.of(last.call.modelId)) }, () => tryCall(scope, execution, plan, last));
-    const writes = [...settled(last, done.costMicroUsd ?? 0, totalTokens(done.usage)), ...done.writes, ...retries.writes];
-    return { outcome: { ok: true, value: done.value }, writes: [successRecord(scope, place, last.call, done, clock.monotonicMs() - startedMs), ...writes] };
-  } catch (error) {
-    if (signal.aborted) throw error;
-    const parked = toParked(error, round, last.call, scope.services);
-    const record = parked?.parked === "budget" ? budgetRecord(scope, place, last.call, error) : failureRecord(scope, place, last.call, error, clock.monotonicMs() - startedMs);
-    const writes = [record, ...settled(last, last.reservation?.amountMicroUsd ?? 0, 0), ...retries.writes];
-    return { outcome: parked === null ? { ok: false, failure: toFailure(error) } : { ok: true, value: parkedToJson(parked) }, writes };
+  const log = createRetryLog(scope, placeOf(execution));
+  const failed: Failed[] = [];
+  for (const candidate of plan.candidates) {
+    const last: Tried = { call: null, reservation: null, hasBegun: false };
+    const startedMs = clock.monotonicMs();
+    const sinceMs = (): number => clock.monotonicMs() - startedMs;
+    try {
+      const done = await withRetry({ clock, random, signal, onRetry: log.onRetry, quota: () => (last.call === null ? null : quotas.of(last.call.modelId)) }, () => tryCall(scope, execution, plan.name, candidate, last));
+      return answeredEnd(scope, execution, { done, last, durationMs: sinceMs() }, failed, log);
+    } catch (error) {
+      if (signal.aborted) throw error;
+      failed.push({ ...last, id: last.call?.modelId ?? candidate.id, error, durationMs: sinceMs() });
+      if (!isForNextModel(error, { isCalled: last.call !== null, hasBegun: last.hasBegun })) break;
+    }
   }
+  return failedEnd(scope, execution, failed, round, log);
 }
 
-async function tryCall(scope: RunScope, execution: StepExecution, plan: ModelCallPlan, last: LastTry): Promise<ModelAnswer> {
+/** An answer is there. The money of those that failed before it is settled with it. */
+function answeredEnd(scope: RunScope, execution: StepExecution, { done, last, durationMs }: { readonly done: ModelAnswer; readonly last: Tried; readonly durationMs: number }, failed: readonly Failed[], log: RetryLog): StepEnd {
+  const [first] = failed;
+  const standIn = first === undefined ? null : { from: first.id, to: last.call?.modelId ?? "", why: messageOf(failed.at(-1)?.error) };
+  for (const model of failed) log.add(failureFields(model));
+  if (standIn !== null) log.add({ event_type: "decision", result: "fallback", reason: describeStandIn(standIn), simulated: last.call?.simulated ?? false, data: { ...standIn } });
+  const writes = [...settled(last, done.costMicroUsd ?? 0, totalTokens(done.usage)), ...failed.flatMap(settledAsFailed), ...done.writes, ...log.writes];
+  const value = standIn === null ? done.value : standInToJson(standIn, done.value);
+  return { outcome: { ok: true, value }, writes: [recordWrite(scope, placeOf(execution), successFields(last.call, done, durationMs)), ...writes] };
+}
+
+/** None answered: the run waits for the one that may be back first, or dies when there is nothing to wait for. */
+function failedEnd(scope: RunScope, execution: StepExecution, failed: readonly Failed[], round: number, log: RetryLog): StepEnd {
+  const parked = soonestOf(failed.map(({ error, call }) => toParked(error, round, call, scope.services)));
+  for (const model of failed.slice(0, -1)) log.add(failureFields(model));
+  const writes = [...failed.slice(-1).map((model) => recordWrite(scope, placeOf(execution), failureFields(model))), ...failed.flatMap(settledAsFailed), ...log.writes];
+  return { outcome: parked === null ? { ok: false, failure: toFailure(chainError(failed)) } : { ok: true, value: parkedToJson(parked) }, writes };
+}
+
+async function tryCall(scope: RunScope, execution: StepExecution, name: string, candidate: Candidate, last: Tried): Promise<ModelAnswer> {
   last.reservation = null;
-  const call = await plan.prepare(execution);
+  const call = await candidate.prepare(execution);
   last.call = call;
-  scope.services.cooldowns.assertOpen(call.modelId);
-  return await throughBreaker(scope, { dependency: call.modelId, signal: execution.signal, endOf: (error) => endOfModelCall(scope, error), slowMs: slowModelCallMs }, () => payAndPerform(scope, execution, call, last));
+  const { modelId, account, provider, messages, outputTokensMax } = call;
+  const { signal } = execution;
+  const governed = { name, account, provider, model: modelId, concurrencyMax: limiterDefaults.modelConcurrency, inputTokens: inputTokensMax(messages), outputTokens: outputTokensMax, signal };
+  // Before the breaker: whoever tries whether a provider works again does not wait for its turn then.
+  return await throughLimiter(scope, governed, ({ usage }) => useOfAnswered(usage), (pass) =>
+    throughBreaker(scope, { dependency: modelId, signal, endOf: (error) => endOfModelCall(scope, error), slowMs: slowModelCallMs }, () => payAndPerform(scope, execution, call, last, pass)),
+  );
 }
 
-async function payAndPerform(scope: RunScope, execution: StepExecution, call: PreparedCall, last: LastTry): Promise<ModelAnswer> {
+async function payAndPerform(scope: RunScope, execution: StepExecution, call: PreparedCall, last: Tried, pass: LimiterPass): Promise<ModelAnswer> {
   const reservation = await reserveForCall(scope, execution, call.estimateMicroUsd);
   last.reservation = reservation;
   try {
-    return await call.perform();
+    return await call.perform({ onContent: () => void (last.hasBegun = true), onLimits: (limits) => pass.stated(limits) });
   } catch (error) {
-    if (isLonghaulError(error) && error.code === "MODEL_THROTTLED" && typeof error.retry === "object") scope.services.cooldowns.note(call.modelId, error.retry.afterMs);
     if (!execution.signal.aborted && isUnbilled(error)) {
       await orAborted(execution.signal, () => scope.services.store.money.release(reservation.id));
       last.reservation = null;
@@ -110,12 +165,16 @@ async function payAndPerform(scope: RunScope, execution: StepExecution, call: Pr
   }
 }
 
-function settled({ reservation }: LastTry, spentMicroUsd: number, tokens: number): readonly Write[] {
+function settled({ reservation }: Tried, spentMicroUsd: number, tokens: number): readonly Write[] {
   return reservation === null ? [] : [settleWrite(reservation, spentMicroUsd, tokens)];
 }
 
-function successRecord(scope: RunScope, place: RecordPlace, call: PreparedCall | null, done: ModelAnswer, durationMs: number): Write {
-  return recordWrite(scope, place, {
+function settledAsFailed(model: Failed): readonly Write[] {
+  return settled(model, model.reservation?.amountMicroUsd ?? 0, 0);
+}
+
+function successFields(call: PreparedCall | null, done: ModelAnswer, durationMs: number): RecordFields {
+  return {
     event_type: "model_call",
     result: "success",
     duration_ms: Math.round(durationMs),
@@ -123,38 +182,30 @@ function successRecord(scope: RunScope, place: RecordPlace, call: PreparedCall |
     cost_micro_usd: done.costMicroUsd,
     simulated: call?.simulated ?? false,
     data: { model: call?.modelId ?? null, usage: { ...done.usage }, ...done.data },
-  });
+  };
 }
 
-function failureRecord(scope: RunScope, place: RecordPlace, call: PreparedCall | null, error: unknown, durationMs: number): Write {
+function failureFields({ call, error, durationMs }: Failed): RecordFields {
+  const simulated = call?.simulated ?? false;
+  const reason = messageOf(error);
+  if (isLonghaulError(error) && error.code === "BUDGET_EXCEEDED") return { event_type: "budget", result: "refused", simulated, reason, data: error.details };
   if (isNotTried(error)) {
     const kind = isRefusedByBreaker(error) ? ({ event_type: "breaker" } as const) : ({ event_type: "park" } as const);
-    return recordWrite(scope, place, { ...kind, result: "refused", simulated: call?.simulated ?? false, reason: messageOf(error), data: { ...error.details } });
+    return { ...kind, result: "refused", simulated, reason, data: { ...error.details } };
   }
-  return recordWrite(scope, place, {
+  return {
     // What failed before there was a call (a tool server, a missing key) is not counted as one.
     event_type: call === null ? "error" : "model_call",
     result: "error",
     duration_ms: Math.round(durationMs),
-    simulated: call?.simulated ?? false,
-    reason: messageOf(error),
+    simulated,
+    reason,
     data: { model: call?.modelId ?? null, code: isLonghaulError(error) ? error.code : null },
-  });
-}
-
-function budgetRecord(scope: RunScope, place: RecordPlace, call: PreparedCall | null, error: unknown): Write {
-  const data = isLonghaulError(error) ? error.details : {};
-  return recordWrite(scope, place, { event_type: "budget", result: "refused", simulated: call?.simulated ?? false, reason: messageOf(error), data });
+  };
 }
 
 /** A provider whose calls take longer, of the 10 min that they may take, is as good as down. */
 const slowModelCallMs = 300_000;
-
-/** Those who were held back come back one after the other, over half of the time that they waited: together they would reach the limit again at once. */
-function afterCooldownMs(error: LonghaulError, random: Random): number {
-  const afterMs = afterMsOf(error);
-  return Math.ceil(afterMs + Math.max(1_000, afterMs / 2) * random.next());
-}
 
 /** What a call says of the provider: whether it could have answered. */
 function endOfModelCall({ worker }: RunScope, error: unknown): CallEnd {
@@ -174,7 +225,7 @@ function isImpatient({ firstChunkMs, betweenChunksMs, totalMs }: ModelTimeouts):
 /** What a failed call waits for and how long; null when trying again cannot help. */
 function toParked(error: unknown, round: number, call: PreparedCall | null, { breakers, clock, random }: RunServices): Parked | null {
   if (isRefusedByBreaker(error)) return parkedByBreaker(afterMsOf(error), random);
-  if (isNotTried(error)) return { parked: "rate-limit", forMs: afterCooldownMs(error, random), signal: null, effectKey: null };
+  if (isRefusedByLimiter(error)) return parkedByLimiter(error, random);
   if (isLonghaulError(error) && error.code === "BUDGET_EXCEEDED") {
     const { resetsAtMs } = error.details;
     return { parked: "budget", forMs: typeof resetsAtMs === "number" ? Math.max(1, resetsAtMs - clock.now()) : null, signal: budgetSignal, effectKey: null };

@@ -1,13 +1,15 @@
 import type { AgentSpec, Verdict } from "../agent/agent-definition.ts";
+import { idOfModel, listModels } from "../agent/model-reference.ts";
 import { isJsonObject, type Json } from "../base/json.ts";
 import { type Schema, validate } from "../base/schema.ts";
 import type { Tool } from "../tool/tool.ts";
-import type { FinishReason } from "../model/model.ts";
+import type { StepExecution } from "../engine/engine.ts";
+import type { FinishReason, Model } from "../model/model.ts";
 import { type AssistantMessage, finalAnswerTool, type Message, textOf, type ToolCallPart, toolCallsOf, type ToolResultPart } from "../record/message.ts";
 import type { DeadReason } from "../record/task.ts";
 import { deadError } from "./dead-error.ts";
 import { finalAnswerSpec, parseTextAnswer, unwrapFinalAnswer } from "./final-answer.ts";
-import { callModel, type ModelAnswer } from "./model-call.ts";
+import { callModel, type ModelAnswer, type PreparedCall } from "./model-call.ts";
 import { openTools } from "./open-tools.ts";
 import { RepeatGuard } from "./repeat-guard.ts";
 import type { RunScope } from "./run-services.ts";
@@ -61,38 +63,43 @@ function createLoop(scope: RunScope, input: unknown) {
   const repeats = new RepeatGuard(scope);
   const tools = (): Promise<readonly Tool[]> => openTools(scope);
 
+  const prepare = async (model: Model, execution: StepExecution): Promise<PreparedCall> => {
+    const offered = (await tools()).map(({ name, description, inputSchema }) => ({ name, description, inputSchema }));
+    const system: Message = { role: "system", text: instructions, tools: spec.output ? [...offered, finalAnswerSpec(spec.output)] : offered };
+    const session = await services.memory.open(worker.name, engine.task.id);
+    const messages = [system, ...session.window(conversation)];
+    const request = { messages, outputTokensMax: worker.limits.outputTokensMax };
+    return {
+      modelId: model.id,
+      account: model.account,
+      provider: model.provider,
+      simulated: model.simulated,
+      ...request,
+      estimateMicroUsd: model.estimateMicroUsd(request),
+      perform: async (listener): Promise<ModelAnswer> => {
+        const done = await model.complete({
+          ...request,
+          idempotencyKey: execution.idempotencyKey,
+          timeouts: worker.limits.modelTimeouts,
+          signal: execution.signal,
+          ...listener,
+          ...(spec.temperature === undefined ? {} : { temperature: spec.temperature }),
+          ...(spec.providerOptions === undefined ? {} : { providerOptions: spec.providerOptions }),
+        });
+        const stored = store([...messages, done.message]);
+        const data = { transcript: stored.headId, finishReason: done.finishReason, responseModel: done.responseModel, responseId: done.responseId };
+        return { value: { message: done.message as unknown as Json, finishReason: done.finishReason }, usage: done.usage, costMicroUsd: done.costMicroUsd, data, writes: stored.writes };
+      },
+    };
+  };
+
   return {
     transcript: (): readonly Message[] => [...conversation],
 
     async ask(turn: number): Promise<TurnAnswer> {
       const value = await callModel(scope, {
         name: `t${turn}/model`,
-        prepare: async (execution) => {
-          const model = await services.resolveModel(spec.model);
-          const offered = (await tools()).map(({ name, description, inputSchema }) => ({ name, description, inputSchema }));
-          const system: Message = { role: "system", text: instructions, tools: spec.output ? [...offered, finalAnswerSpec(spec.output)] : offered };
-          const session = await services.memory.open(worker.name, engine.task.id);
-          const messages = [system, ...session.window(conversation)];
-          const request = { messages, outputTokensMax: worker.limits.outputTokensMax };
-          return {
-            modelId: model.id,
-            simulated: model.simulated,
-            estimateMicroUsd: model.estimateMicroUsd(request),
-            perform: async (): Promise<ModelAnswer> => {
-              const done = await model.complete({
-                ...request,
-                idempotencyKey: execution.idempotencyKey,
-                timeouts: worker.limits.modelTimeouts,
-                signal: execution.signal,
-                ...(spec.temperature === undefined ? {} : { temperature: spec.temperature }),
-                ...(spec.providerOptions === undefined ? {} : { providerOptions: spec.providerOptions }),
-              });
-              const stored = store([...messages, done.message]);
-              const data = { transcript: stored.headId, finishReason: done.finishReason, responseModel: done.responseModel, responseId: done.responseId };
-              return { value: { message: done.message as unknown as Json, finishReason: done.finishReason }, usage: done.usage, costMicroUsd: done.costMicroUsd, data, writes: stored.writes };
-            },
-          };
-        },
+        candidates: listModels(spec.model).map((reference) => ({ id: idOfModel(reference), prepare: async (execution) => prepare(await services.resolveModel(reference), execution) })),
       });
       const answer = value as unknown as TurnAnswer;
       conversation.push(answer.message);

@@ -3,6 +3,7 @@ import { formatDuration } from "../base/duration.ts";
 import { isJsonObject, type Json, type JsonObject } from "../base/json.ts";
 import type { StepEnd, StepExecution } from "../engine/engine.ts";
 import type { ToolCallPart } from "../record/message.ts";
+import type { Doubt } from "../record/task.ts";
 import type { ApprovalNeed, Tool, ToolResult } from "../tool/tool.ts";
 import { type Parked, parkedToJson, permissionSignalPrefix, type PermissionQuestion } from "./parked.ts";
 import { decidedSuffix, decisionSuffix, hashArguments, readWord, type Word } from "./question.ts";
@@ -25,6 +26,8 @@ export interface Attempt {
   /** The same at every attempt, also when a human has it made again. */
   readonly key: string;
   readonly call: ToolCallPart;
+  /** Those of the run when it asked for the call. */
+  readonly doubts: readonly Doubt[];
   /** Null: nobody has allowed it. */
   readonly permit: Permit | null;
 }

@@ -4,7 +4,8 @@ import { type Json, type JsonObject, toJson } from "../base/json.ts";
 import { boundedJson } from "../engine/bounded-json.ts";
 import { callWatchOf } from "./call-watch.ts";
 import { callWorker, publishEvent, sendTask } from "./child-task.ts";
-import { checkCall, checkNote, checkPublish, checkSend, checkStep, checkTools, checkTransaction, checkWaitFor, noteBytesMax } from "./context-arguments.ts";
+import { registerCompensation } from "./compensation.ts";
+import { checkCall, checkCompensate, checkModel, checkNote, checkPublish, checkSend, checkStep, checkTools, checkTransaction, checkWaitFor, noteBytesMax } from "./context-arguments.ts";
 import { createDurableModel } from "./durable-model.ts";
 import { createDurableTools } from "./durable-tools.ts";
 import { placeOf, recordWrite } from "./run-record.ts";
@@ -54,7 +55,14 @@ export function createRunContext(scope: RunScope): RunContext {
       const value = await engine.transaction({ kind: "transaction", name }, async (tx) => toJson(await body(tx), `What transaction "${name}" returned`));
       return value as Awaited<ReturnType<typeof body>>;
     },
-    model: (reference) => createDurableModel(scope, reference),
+    compensate: async (name, undo, options = {}) => {
+      checkCompensate(name, undo, options, worker.limits);
+      await registerCompensation(scope, name, undo, options);
+    },
+    model: (model) => {
+      checkModel(model);
+      return createDurableModel(scope, model);
+    },
     tools: (tools, options = {}) => {
       checkTools(tools, options, worker.limits);
       return createDurableTools(scope, tools, options);

@@ -31,19 +31,22 @@ export function placeOf({ identity, number, attempt }: StepExecution): RecordPla
   return { identity, number, attempt, n: 0 };
 }
 
-/** Collects a record of each retry of a step, behind the step's own record. */
+/** Collects a record of each retry of a step, and what else there is to say of it, behind the step's own record. */
 export interface RetryLog {
+  /** Another record of the same step. */
+  readonly add: (fields: RecordFields) => void;
   readonly writes: readonly Write[];
   readonly onRetry: (retry: { readonly attempt: number; readonly delayMs: number; readonly error: unknown }) => void;
 }
 
 export function createRetryLog(scope: RunScope, place: RecordPlace): RetryLog {
   const writes: Write[] = [];
+  const add = (fields: RecordFields): void => void writes.push(recordWrite(scope, { ...place, n: place.n + writes.length + 1 }, fields));
   return {
+    add,
     writes,
     onRetry({ attempt, delayMs, error }) {
-      const data = { attempt, delayMs, code: isLonghaulError(error) ? error.code : null };
-      writes.push(recordWrite(scope, { ...place, n: place.n + writes.length + 1 }, { event_type: "retry", result: "retry", reason: messageOf(error), data }));
+      add({ event_type: "retry", result: "retry", reason: messageOf(error), data: { attempt, delayMs, code: isLonghaulError(error) ? error.code : null } });
     },
   };
 }

@@ -3,16 +3,22 @@ import { LonghaulError, messageOf } from "../base/error.ts";
 import { isJsonObject, type Json, type JsonObject } from "../base/json.ts";
 import type { StepExecution, StepEnd } from "../engine/engine.ts";
 import type { CallEnd } from "../policy/breaker.ts";
+import { isNotTried } from "../policy/retry.ts";
+import { limiterDefaults } from "../policy/scope.ts";
 import type { ToolCallPart, ToolResultPart } from "../record/message.ts";
+import type { Doubt } from "../record/task.ts";
 import type { EffectState } from "../store/store.ts";
 import type { Tool, ToolCallOptions, ToolResult } from "../tool/tool.ts";
+import { describeRefusedTool, refusedDoubts } from "./doubts.ts";
 import { withHeartbeat } from "./heartbeat.ts";
-import { effectSignalPrefix, type Parked, parkedToJson, parseParked } from "./parked.ts";
+import { questionSignal, recordLateResult } from "./late-result.ts";
+import { type Parked, parkedToJson, parseParked } from "./parked.ts";
 import { type Attempt, holdBack, type Permit, senderOf, waitForPermission } from "./permission.ts";
 import { decidedSuffix, decisionSuffix, readWord } from "./question.ts";
 import { placeOf, recordWrite } from "./run-record.ts";
 import type { RunScope } from "./run-services.ts";
 import { afterMsOf, isRefusedByBreaker, parkedByBreaker, throughBreaker } from "./through-breaker.ts";
+import { parkedByLimiter, throughLimiter } from "./through-limiter.ts";
 
 /**
  * One tool call as durable steps.
@@ -21,20 +27,22 @@ import { afterMsOf, isRefusedByBreaker, parkedByBreaker, throughBreaker } from "
  *  T1 the intent of a `once` call is on disk before the call;
  *  T2 a `once` call whose outcome is unknown is never made again without its reconcile or a human's word;
  *  T3 a tool's failure is a result that the model reads, never a crash of the run;
- *  T4 a call that needs a person's permission is not made without it;
- *  T5 what a tool returned holds no secret of the team when the model, the journal or a record gets it.
+ *  T4 a `once` call is not made for a task that works with outputs which the tool does not accept, and nobody is asked to allow it;
+ *  T5 a call that needs a person's permission is not made without it;
+ *  T6 what a tool returned holds no secret of the team when the model, the journal or a record gets it.
  */
 export async function callTool(scope: RunScope, name: string, call: ToolCallPart, tools: () => Promise<readonly Tool[]>): Promise<ToolResultPart> {
+  const doubts = [...scope.doubts];
   let permit: Permit | null = null;
   for (let effectKey: string | null = null; ; ) {
     const key: string | null = effectKey;
     const allowed: Permit | null = permit;
     const value = await scope.engine.step({ kind: "tool", name }, (execution) =>
-      withHeartbeat(scope, execution, name, () => toolStep(scope, { execution, key: key ?? execution.idempotencyKey, call, permit: allowed }, tools)),
+      withHeartbeat(scope, execution, name, () => toolStep(scope, { execution, key: key ?? execution.idempotencyKey, call, doubts, permit: allowed }, tools)),
     );
     const parked = parseParked(value);
     if (parked === null) return toResultPart(call, value);
-    if (parked.parked === "breaker") {
+    if (parked.parked !== "unknown-effect" && parked.parked !== "human") {
       await scope.engine.wait({ name: `${name}/parked`, reason: parked.parked, timeoutMs: parked.forMs ?? 1 });
       continue;
     }
@@ -50,6 +58,11 @@ export async function callTool(scope: RunScope, name: string, call: ToolCallPart
   }
 }
 
+/** What keeps a call from being made: only one that must not happen twice, and cannot be taken back, asks where its input comes from. */
+export function refusedOf({ effect, accepts = [] }: Pick<Tool, "effect" | "accepts">, doubts: Iterable<Doubt>): readonly Doubt[] {
+  return effect === "once" ? refusedDoubts(doubts, accepts) : [];
+}
+
 async function toolStep(scope: RunScope, attempt: Attempt, open: () => Promise<readonly Tool[]>): Promise<StepEnd> {
   const { execution, key, call } = attempt;
   const startedMs = scope.services.clock.monotonicMs();
@@ -58,18 +71,29 @@ async function toolStep(scope: RunScope, attempt: Attempt, open: () => Promise<r
   try {
     const found = await findTool(call.toolName, open, execution.signal);
     if ("ok" in found) return await withoutTool(scope, attempt, found, startedMs);
+    const refused = refusedOf(found, attempt.doubts);
+    if (refused.length > 0) return await withoutTool(scope, attempt, { ok: false, kind: "not-accepted", message: describeRefusedTool(found.name, refused) }, startedMs);
     const held = await holdBack(scope, attempt, found);
     if (held !== null) return "ok" in held ? finish(scope, attempt, held, startedMs) : held;
     // Before there is an intent: of a call that is held back none is left.
-    return await throughBreaker(scope, { dependency: found.dependency, signal: execution.signal, endOf: () => made.end }, async () => {
-      if (found.effect === "once") return await onceStep(scope, attempt, found, options, startedMs, made);
-      const result = await make(found, call.input, options, made);
-      throwIfCanceled(result, execution);
-      return finish(scope, attempt, result, startedMs);
-    });
+    const isOnce = found.effect === "once";
+    const watched: ToolCallOptions = {
+      ...options,
+      onLate: (result) => recordLateResult(scope, { execution, toolName: call.toolName, effectKey: isOnce ? key : null, result, writes: finish(scope, attempt, result, startedMs, isOnce ? key : undefined).writes ?? [] }),
+    };
+    const { dependency, concurrencyMax = limiterDefaults.toolConcurrency } = found;
+    const governed = { name: execution.identity.name, account: dependency, provider: "", model: null, concurrencyMax, inputTokens: 0, outputTokens: 0, signal: execution.signal };
+    return await throughLimiter(scope, governed, () => ({ kind: "rejected" }), () =>
+      throughBreaker(scope, { dependency, signal: execution.signal, endOf: () => made.end }, async () => {
+        if (isOnce) return await onceStep(scope, attempt, found, watched, startedMs, made);
+        const result = await make(found, call.input, watched, made);
+        throwIfCanceled(result, execution);
+        return finish(scope, attempt, result, startedMs);
+      }),
+    );
   } catch (error) {
-    if (!isRefusedByBreaker(error)) throw error;
-    return parkForBreaker(scope, attempt, error);
+    if (!isNotTried(error)) throw error;
+    return parkForLater(scope, attempt, error);
   }
 }
 
@@ -91,9 +115,12 @@ function endOfToolCall(result: ToolResult): CallEnd {
   return result.kind === "timeout" || result.kind === "unavailable" || result.isUnreached === true ? "bad" : "good";
 }
 
-function parkForBreaker(scope: RunScope, { execution, call }: Attempt, error: LonghaulError): StepEnd {
-  const record = recordWrite(scope, placeOf(execution), { event_type: "breaker", tool_name: call.toolName, result: "refused", reason: error.message, data: { ...error.details } });
-  return { outcome: { ok: true, value: parkedToJson(parkedByBreaker(afterMsOf(error), scope.services.random)) }, writes: [record] };
+function parkForLater(scope: RunScope, { execution, call }: Attempt, error: LonghaulError): StepEnd {
+  const { random } = scope.services;
+  const event_type = isRefusedByBreaker(error) ? "breaker" : "park";
+  const record = recordWrite(scope, placeOf(execution), { event_type, tool_name: call.toolName, result: "refused", reason: error.message, data: { ...error.details } });
+  const parked = isRefusedByBreaker(error) ? parkedByBreaker(afterMsOf(error), random) : parkedByLimiter(error, random);
+  return { outcome: { ok: true, value: parkedToJson(parked) }, writes: [record] };
 }
 
 async function findTool(name: string, open: () => Promise<readonly Tool[]>, signal: AbortSignal): Promise<Tool | Extract<ToolResult, { ok: false }>> {
@@ -108,15 +135,18 @@ async function findTool(name: string, open: () => Promise<readonly Tool[]>, sign
 
 /** A call that is to stop does not wait for the store; one that another process makes by now is not made. */
 function intend({ engine, services }: RunScope, { execution, key, call }: Attempt): Promise<EffectState> {
-  return orTakenOver(services.clock, execution.signal, () => services.store.effects.intend({ key, toolName: call.toolName, taskId: engine.task.id, runId: engine.runId, atMs: services.clock.now() }));
+  return orTakenOver(services.clock, execution.signal, () => services.store.effects.intend({ key, fence: execution.fence, toolName: call.toolName, taskId: engine.task.id, runId: engine.runId, atMs: services.clock.now() }));
 }
 
-/** There is no tool to call. An earlier attempt may have called it all the same, when the team still had it. */
+/** The tool is not called: there is none, or it does not accept the input. An earlier attempt may have called it all the same, when the team still had it. */
 async function withoutTool(scope: RunScope, attempt: Attempt, missing: Extract<ToolResult, { ok: false }>, startedMs: number): Promise<StepEnd> {
+  const { effects } = scope.services.store;
+  // It is looked for first: of an intent that is made to be withdrawn, a crash in between would leave a question about a call that nobody made.
+  if (!(await orAborted(attempt.execution.signal, () => effects.isIntended(attempt.key)))) return finish(scope, attempt, missing, startedMs);
   const intent = await intend(scope, attempt);
   if (intent.state === "completed") return finish(scope, attempt, parseResult(intent.result), startedMs);
   if (intent.state === "unknown") return park(scope, attempt, `an earlier attempt was interrupted. ${missing.message}`);
-  await orAborted(attempt.execution.signal, () => scope.services.store.effects.withdraw(attempt.key));
+  await orAborted(attempt.execution.signal, () => effects.withdraw(attempt.key));
   return finish(scope, attempt, missing, startedMs);
 }
 
@@ -162,7 +192,7 @@ function throwIfCanceled(result: ToolResult, execution: StepExecution): void {
 }
 
 function park(scope: RunScope, { execution, key, call }: Attempt, why: string): StepEnd {
-  const signal = `${effectSignalPrefix}${execution.idempotencyKey}`;
+  const signal = questionSignal(execution);
   const parked: Parked = { parked: "unknown-effect", forMs: null, signal, effectKey: key };
   const write = recordWrite(scope, placeOf(execution), {
     event_type: "approval",
@@ -183,13 +213,20 @@ async function waitForDecision(scope: RunScope, name: string, { parked: reason, 
     if (word === null) continue;
     const { decision } = word;
     const known = decision === "retry" ? null : resultToJson(decision === "happened" ? { ok: true, value: word.result ?? "The call happened; its result was lost." } : givenUp);
-    await scope.engine.step({ kind: "code", name: `${name}${decidedSuffix}` }, async (execution) => {
+    const late = await scope.engine.step({ kind: "code", name: `${name}${decidedSuffix}` }, async (execution) => {
       const answered = recordWrite(scope, placeOf(execution), { event_type: "approval", result: "answered", reason: decision, data: { signal, ...senderOf(word) } });
       if (known === null) await orAborted(execution.signal, () => scope.services.store.effects.withdraw(effectKey ?? ""));
-      return { outcome: { ok: true, value: null }, writes: known === null ? [answered] : [answered, { type: "effect.complete", key: effectKey ?? "", result: known }] };
+      const settled = decision === "happened" && word.result === null ? await lateResultOf(scope, execution, name, effectKey ?? "") : null;
+      return { outcome: { ok: true, value: settled }, writes: known === null ? [answered] : [answered, { type: "effect.complete", key: effectKey ?? "", result: settled ?? known }] };
     });
-    return known;
+    return late ?? known;
   }
+}
+
+/** What the ledger knows of a call whose result came when nobody waited for it any more; null when it knows of none. */
+async function lateResultOf({ engine, services }: RunScope, execution: StepExecution, toolName: string, key: string): Promise<Json> {
+  const known = await orAborted(execution.signal, () => services.store.effects.intend({ key, fence: execution.fence, toolName, taskId: engine.task.id, runId: engine.runId, atMs: services.clock.now() }));
+  return known.state === "completed" ? known.result : null;
 }
 
 const givenUp: ToolResult = { ok: false, kind: "failed", message: "The call was given up by an operator." };

@@ -38,7 +38,7 @@ const nextOf: Readonly<Record<TaskStatus, readonly TaskStatus[]>> = {
 
 function makeTask(id: string, atMs: number): Task {
   return {
-    id, agent: "a", input: null, key: null, priority: 0, notBeforeAtMs: atMs, deadlineAtMs: atMs + 1_000_000, depth: 0, source: "test", status: "queued", waitingReason: null,
+    id, agent: "a", input: null, key: null, priority: 0, notBeforeAtMs: atMs, deadlineAtMs: atMs + 1_000_000, depth: 0, source: "test", doubts: [], status: "queued", waitingReason: null,
     createdAtMs: atMs, startedAtMs: null, endedAtMs: null, statusSinceMs: atMs, openSinceMs: atMs, runId: null, parentRunId: null, recoveries: 0, end: null,
   };
 }

@@ -13,6 +13,8 @@ export interface SeenTask {
   readonly openSinceMs: number;
   readonly endedAtMs: number | null;
   readonly deadReason: DeadReason | null;
+  /** Why it is done and degraded. */
+  readonly degraded: string | null;
 }
 
 /** The tasks of one agent that the health judge looks at. */
@@ -193,5 +195,5 @@ function byEnd(a: SeenTask, b: SeenTask): number {
 }
 
 function toSeen({ id, runId, status, waitingReason, createdAtMs, notBeforeAtMs, statusSinceMs, openSinceMs, endedAtMs, end }: Task): SeenTask {
-  return { id, runId, status, waitingReason, createdAtMs, notBeforeAtMs, statusSinceMs, openSinceMs, endedAtMs, deadReason: end?.status === "dead" ? end.reason : null };
+  return { id, runId, status, waitingReason, createdAtMs, notBeforeAtMs, statusSinceMs, openSinceMs, endedAtMs, deadReason: end?.status === "dead" ? end.reason : null, degraded: end?.status === "done" && end.outcome === "degraded" ? end.reason ?? "no reason" : null };
 }

@@ -1,7 +1,7 @@
 import { computeAlerts, noAlerts, parseAlertState, type AlertState } from "../act/alert.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Json } from "../base/json.ts";
-import { describeHealth, type HealthVerdict } from "../record/health.ts";
+import { describeHealth, describeVerdict, type HealthVerdict } from "../record/health.ts";
 import { toLogRecord } from "../record/log-record.ts";
 import type { Notification } from "../record/notification.ts";
 import type { Write } from "../record/write.ts";
@@ -27,7 +27,7 @@ export interface Alerting {
 const stateName = "alerts";
 
 /** How long delivery is tried before it is given up and escalated. */
-const deliverForMs = 86_400_000;
+export const deliverForMs = 86_400_000;
 
 export async function createAlerting(options: AlertingOptions): Promise<Alerting> {
   const { team, clock, ids, store } = options;
@@ -44,14 +44,14 @@ export async function createAlerting(options: AlertingOptions): Promise<Alerting
   return {
     async judged(verdicts, blind) {
       const nowMs = clock.now();
-      const changed = verdicts.filter((verdict) => known.get(verdict.agent) !== describeHealth(verdict.health));
+      const changed = verdicts.filter((verdict) => known.get(verdict.agent) !== describeVerdict(verdict));
       const alerts = computeAlerts(state, verdicts, nowMs, blind === undefined ? {} : { blind });
       const notifications = alerts.notifications.map((draft) => ({ ...draft, id: ids("n"), team }));
       const writes = [...changed.map((verdict) => healthRecord(team, ids("v"), nowMs, verdict)), ...notifications.flatMap((notification) => toOutbox(notification))];
       // What people are told, and that they were told, is one commit: a crash between would tell it twice.
       if (alerts.next !== state) writes.push({ type: "meta", name: stateName, value: alerts.next as unknown as Json });
       if (writes.length > 0) await store.write(writes);
-      for (const verdict of changed) known.set(verdict.agent, describeHealth(verdict.health));
+      for (const verdict of changed) known.set(verdict.agent, describeVerdict(verdict));
       state = alerts.next;
       if (notifications.length > 0) options.onQueued();
     },
@@ -65,6 +65,6 @@ export async function createAlerting(options: AlertingOptions): Promise<Alerting
 function healthRecord(team: string, id: string, nowMs: number, verdict: HealthVerdict): Write {
   return {
     type: "record",
-    record: toLogRecord(id, nowMs, team, { event_type: "health", agent_id: verdict.agent, result: describeHealth(verdict.health), reason: verdict.evidence, data: { bad: verdict.bad } }),
+    record: toLogRecord(id, nowMs, team, { event_type: "health", agent_id: verdict.agent, result: describeHealth(verdict.health), reason: verdict.evidence, data: { bad: verdict.bad, degraded: verdict.degraded } }),
   };
 }

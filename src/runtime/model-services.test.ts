@@ -64,9 +64,9 @@ describe("a model for code of the AI SDK", () => {
       clock: new VirtualClock(), secrets: createSecrets((name) => `value-of-${name}`), modelFor: () => null,
       endpoints: [endpoint({ name: "house", baseUrl: "http://house.invalid/v1", apiKey: secret("HOUSE_KEY"), fetch: async (request) => Response.json({ error: { message: `Wrong key: ${request.headers.get("authorization")?.slice(7)}` } }, { status: 401 }) })],
     });
-    const perform: DurableModelPlan["perform"] = async (prepare) => {
-      const answer = await (await prepare()).run({ signal: new AbortController().signal, idempotencyKey: "k" });
-      return answer.value;
+    const perform: DurableModelPlan["perform"] = async ([candidate]) => {
+      const answer = await (await candidate?.prepare())?.run({ signal: new AbortController().signal, idempotencyKey: "k", onContent: () => undefined, onLimits: () => undefined });
+      return answer?.value ?? null;
     };
     const model = services.durableModel("house/m1", { outputTokensMax: 10, timeouts: defaultModelTimeouts, perform });
 

@@ -1,5 +1,6 @@
 import type { LanguageModelV4, LanguageModelV4CallOptions } from "@ai-sdk/provider";
-import type { EndpointDefinition, ModelReference } from "../agent/model-reference.ts";
+import { type EndpointDefinition, idOfModel, listModels, type ModelChoice, type ModelReference } from "../agent/model-reference.ts";
+import { assert } from "../base/assert.ts";
 import type { Clock } from "../base/clock.ts";
 import { asLanguageModel } from "../model/as-language-model.ts";
 import { durableLanguageModel, readDurableAnswer, type RunModelStep } from "../model/durable-language-model.ts";
@@ -7,14 +8,13 @@ import type { ModelEndpoint } from "../model/endpoint.ts";
 import { fromPrompt } from "../model/from-prompt.ts";
 import type { Model } from "../model/model.ts";
 import { fixedPrice } from "../model/model-price.ts";
-import { modelIdOf } from "../model/provider.ts";
 import { createModelRegistry, type ModelRegistry } from "../model/registry.ts";
-import type { DurableModelPlan } from "../run/run-services.ts";
+import type { DurableModelPlan, ForeignModelCall } from "../run/run-services.ts";
 import type { Secrets } from "./secrets.ts";
 
 export interface ModelServices {
   readonly resolveModel: (reference: ModelReference) => Promise<Model>;
-  readonly durableModel: (reference: ModelReference, plan: DurableModelPlan) => LanguageModelV4;
+  readonly durableModel: (model: ModelChoice, plan: DurableModelPlan) => LanguageModelV4;
 }
 
 export interface ModelServicesOptions {
@@ -30,25 +30,32 @@ export function createModelServices({ clock, secrets, endpoints, modelFor }: Mod
   const resolveModel = async (reference: ModelReference): Promise<Model> => modelFor(reference) ?? registry.resolve(reference);
   return {
     resolveModel,
-    durableModel(reference, { outputTokensMax, timeouts, perform }) {
-      const id = typeof reference === "string" ? reference : modelIdOf(reference);
-      const runStep: RunModelStep = (call, body) =>
-        perform(async () => {
+    durableModel(choice, { outputTokensMax, timeouts, perform }) {
+      const [first, ...others] = listModels(choice).map((reference) => ({ reference, id: idOfModel(reference), languageModel: lazyModel(reference, modelFor, registry) }));
+      assert(first !== undefined, "a chain of models without a model");
+      const runStep: RunModelStep = (call, body) => {
+        const messages = fromPrompt(call);
+        const prepare = async ({ reference, id, languageModel }: typeof first): Promise<ForeignModelCall> => {
           const model = await resolveModel(reference);
-          const messages = fromPrompt(call);
           return {
             modelId: id,
+            account: model.account,
+            provider: model.provider,
             simulated: model.simulated,
             messages,
+            outputTokensMax: call.maxOutputTokens ?? outputTokensMax,
             estimateMicroUsd: model.estimateMicroUsd({ messages, outputTokensMax: call.maxOutputTokens ?? outputTokensMax }),
-            run: async ({ signal, idempotencyKey }) => {
-              const value = await body({ headers: { "idempotency-key": idempotencyKey }, signal });
+            run: async ({ signal, idempotencyKey, onContent, onLimits }) => {
+              const standIn = id === first.id ? undefined : { id, model: languageModel };
+              const value = await body({ headers: { "idempotency-key": idempotencyKey }, signal, onContent, onLimits, standIn });
               const { usage, responseModel, finishReason, message } = readDurableAnswer(value);
               return { value, message, finishReason, usage, costMicroUsd: model.costMicroUsd(usage), responseModel };
             },
           };
-        });
-      return durableLanguageModel(lazyModel(reference, modelFor, registry), runStep, { clock, id, outputTokensMax, timeouts, secrets: secrets.known });
+        };
+        return perform([first, ...others].map((candidate) => ({ id: candidate.id, prepare: () => prepare(candidate) })));
+      };
+      return durableLanguageModel(first.languageModel, runStep, { clock, id: first.id, outputTokensMax, timeouts, secrets: secrets.known });
     },
   };
 }

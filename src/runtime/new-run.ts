@@ -1,5 +1,6 @@
 import type { Clock } from "../base/clock.ts";
 import { LonghaulError } from "../base/error.ts";
+import { isCompensation } from "../engine/compensation.ts";
 import type { OperableEngine } from "../engine/engine.ts";
 import { toLogRecord } from "../record/log-record.ts";
 import { type CompletedStep, describeStep } from "../record/step.ts";
@@ -68,8 +69,8 @@ export async function forkRun(options: NewRunOptions, id: string, from: number):
   const worker = manifest().workers.find(({ name }) => name === task.agent);
   if (worker === undefined) throw new LonghaulError("AGENT_UNKNOWN", `The team has no agent or flow "${task.agent}" any more, so nobody would work on a fork of ${task.id}. It has: ${manifest().workers.map(({ name }) => name).join(", ")}.`);
   const nowMs = clock.now();
-  const { agent, input, priority, depth } = task;
-  const newTask = { id: ids("t"), agent, input, key: null, priority, notBeforeAtMs: 0, deadlineAtMs: nowMs + worker.deadlineMs, depth, source: `fork of ${task.id}` };
+  const { agent, input, priority, depth, doubts } = task;
+  const newTask = { id: ids("t"), agent, input, key: null, priority, notBeforeAtMs: 0, deadlineAtMs: nowMs + worker.deadlineMs, depth, source: `fork of ${task.id}`, doubts };
   await engine.start(newTask, { prefix, writes: [record(newTask.id)] });
   const started = await engine.get(newTask.id);
   return { task: started ?? task, created: true, ofRun: runId, served };
@@ -99,6 +100,7 @@ async function findRun(engine: OperableEngine, id: string): Promise<{ readonly t
 }
 
 function assertForkable({ id, status, waitingReason }: Task): void {
+  if (isCompensation({ id })) throw new LonghaulError("TASK_STATE", `Task ${id} undoes what another run did; it is not forked. What it could not undo is tried again by \`longhaul restart ${id}\`.`);
   if (isEnded(status) || waitingReason === "code-mismatch") return;
   const state = waitingReason === null ? status : `${status}(${waitingReason})`;
   throw new LonghaulError("TASK_STATE", `Task ${id} is ${state}; only one that has ended, or is parked (code-mismatch), is forked. Wait for its end, or end it with \`longhaul cancel ${id}\`.`);

@@ -71,6 +71,7 @@ async function observeWorker(source: ObservationSource, manifest: Manifest, work
     lastEndedAtMs: ended[0]?.endedAtMs ?? null,
     consecutiveDead: lastDone === -1 ? ended.length : lastDone,
     lastDeadReason: ended[0]?.deadReason ?? null,
+    degraded: (await findStandIn(source, [...running, ...waiting.slice(0, waitingLookedAtMax)])) ?? ended.find((task) => task.status === "done")?.degraded ?? null,
     schedules,
     slotsFree: Math.max(0, worker.concurrency - running.length),
   };
@@ -98,6 +99,16 @@ function schedulesOf(worker: ManifestWorker, states: Awaited<ReturnType<Store["t
     if (intervalMs === null || typeof nextAtMs !== "number") return [];
     return [{ triggerId, nextAtMs, intervalMs, lastReceiptAtMs: typeof lastFiredAtMs === "number" ? lastFiredAtMs : null }];
   });
+}
+
+/** Waiting tasks that are looked at for what stood in: the oldest. */
+const waitingLookedAtMax = 5;
+
+/** What stood in so far in a task that is not at its end: it may run for weeks on another model. Null when nothing did. */
+async function findStandIn({ store }: ObservationSource, open: readonly SeenTask[]): Promise<string | null> {
+  const told = await Promise.all(open.map(({ id }) => store.records.query({ taskId: id, eventTypes: ["decision"], result: "fallback", limit: 1 })));
+  const record = told.flat()[0]?.record;
+  return record === undefined ? null : `task ${record.task_id ?? ""}: ${record.reason ?? "something stood in"}`;
 }
 
 async function toRunning(source: ObservationSource, { id, statusSinceMs, openSinceMs }: SeenTask): Promise<RunningTask> {

@@ -18,6 +18,8 @@ export interface OpenQuestion {
   readonly tool: string | null;
   readonly arguments: JsonObject | null;
   readonly reason: string | null;
+  /** What the call came to after all, when nobody waited for it any more; null while nothing is known. */
+  readonly late: string | null;
   readonly askedAt: string;
   /** When nobody can allow it any more; null of a question that waits for as long as its task. */
   readonly until: string | null;
@@ -57,7 +59,8 @@ async function toFound(source: QuestionSource, kind: QuestionKind, { runId, sign
   if (signal?.startsWith(prefixOf[kind]) !== true) return null;
   const task = await source.taskOfRun(runId);
   if (task === null) return null;
-  const record = await findAsked(source, runId, signal);
+  const record = await findRecord(source, runId, signal, "asked");
+  const late = kind === "unknown-effect" ? await findRecord(source, runId, signal, "late") : undefined;
   const stepName = stepNameOf(signal.slice(prefixOf[kind].length));
   const question: OpenQuestion = {
     runId, task, kind,
@@ -65,6 +68,7 @@ async function toFound(source: QuestionSource, kind: QuestionKind, { runId, sign
     tool: record?.tool_name ?? null,
     arguments: record?.tool_args ?? null,
     reason: record?.reason ?? null,
+    late: late?.reason ?? null,
     askedAt: record?.timestamp ?? new Date(sinceAtMs).toISOString(),
     until: dueAtMs === null ? null : new Date(dueAtMs).toISOString(),
   };
@@ -76,12 +80,12 @@ function stepNameOf(key: string): string {
   return key.split("/").slice(2, -1).join("/");
 }
 
-/** The record of the question. It was asked in this run, or in one whose steps were served in this one: of this task, or of the one that it is a fork of. */
-async function findAsked(source: QuestionSource, runId: string, signal: string): Promise<LogRecord | undefined> {
-  const asked = await source.records.query({ runId, eventTypes: ["approval"], result: "asked", limit: 10_000 });
-  const question = asked.findLast(({ record }) => record.data["signal"] === signal);
-  if (question !== undefined) return question.record;
+/** The record of the question, or of what its call came to after it was asked. That was in this run, or in one whose steps were served in this one: of this task, or of the one that it is a fork of. */
+async function findRecord(source: QuestionSource, runId: string, signal: string, result: "asked" | "late"): Promise<LogRecord | undefined> {
+  const found = await source.records.query({ runId, eventTypes: ["approval"], result, limit: 10_000 });
+  const about = found.findLast(({ record }) => record.data["signal"] === signal);
+  if (about !== undefined) return about.record;
   const task = await source.taskOfRun(runId);
   const run = task === null ? undefined : (await source.runs(task.id)).find(({ id }) => id === runId);
-  return run === undefined || run.fromRunId === null ? undefined : await findAsked(source, run.fromRunId, signal);
+  return run === undefined || run.fromRunId === null ? undefined : await findRecord(source, run.fromRunId, signal, result);
 }

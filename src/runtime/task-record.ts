@@ -1,5 +1,6 @@
 import type { NearLimit, TaskChange } from "../engine/engine.ts";
-import type { Task } from "../record/task.ts";
+import { stopReasonOfEnd } from "../record/stop-reason.ts";
+import type { Task, TaskEnd } from "../record/task.ts";
 import { type RecordFields, toLogRecord } from "../record/log-record.ts";
 import type { Json, JsonObject } from "../base/json.ts";
 import type { Write } from "../record/write.ts";
@@ -48,12 +49,16 @@ function reasonOf({ task, from, earlierVersion, failure }: TaskChange): string |
   if (earlierVersion !== undefined) return `goes on with another version of ${task.agent}; so far it ran with ${earlierVersion}`;
   if (task.end?.status === "dead") return task.end.failure.message;
   if (failure !== undefined) return failure.message;
-  return task.end?.status === "canceled" ? task.end.reason : null;
+  return task.end?.reason ?? null;
 }
 
 function dataOf({ task, from, failure }: TaskChange): JsonObject {
   if (from === null) return { input: task.input, key: task.key, source: task.source };
-  if (task.end?.status === "done") return { output: task.end.output, evidence: task.end.evidence };
-  if (task.end?.status === "dead") return { failure: task.end.failure as unknown as Json, evidence: task.end.evidence };
+  if (task.end !== null) return { ...endData(task.end), stopReason: stopReasonOfEnd(task.end) };
   return failure === undefined ? { from } : { from, failure: failure as unknown as Json };
+}
+
+function endData(end: TaskEnd): JsonObject {
+  if (end.status === "done") return { output: end.output, evidence: end.evidence };
+  return end.status === "dead" ? { failure: end.failure as unknown as Json, evidence: end.evidence } : {};
 }

@@ -7,7 +7,7 @@ import { createIds } from "../base/id.ts";
 import type { Notifier } from "../notify/notify.ts";
 import { consoleNotifier } from "../notify/console.ts";
 import { webhookNotifier } from "../notify/webhook.ts";
-import { Cooldowns } from "../policy/cooldowns.ts";
+import { Limiter } from "../policy/limiter.ts";
 import { RetryQuotas } from "../policy/retry-quota.ts";
 import { runMemory } from "../memory/run-memory.ts";
 import { type RecordFields, toLogRecord } from "../record/log-record.ts";
@@ -28,6 +28,7 @@ import { createStorageAlarm, type StorageAlarm } from "./storage-alarm.ts";
 import { taskRecords } from "./task-record.ts";
 import { createTeamBreakers } from "./team-breakers.ts";
 import { beginManifest } from "./team-manifest.ts";
+import { createVerifiedOutputs } from "./verified-outputs.ts";
 import { createToolSet, type ToolSet } from "./tool-set.ts";
 
 /** Every part of an open team. */
@@ -100,10 +101,11 @@ export async function openParts(definition: TeamDefinition, options: LiveTeamOpt
       record: (fields) => void data.store.write([teamRecord({ clock, ids, name }, fields)]).catch((error: unknown) => options.print(`A record could not be written: ${messageOf(error)}`)),
     }),
     quotas: new RetryQuotas(),
-    cooldowns: new Cooldowns(clock),
+    limiter: new Limiter({ clock, declared: spec.limits ?? {} }),
     resolveModel: models.resolveModel,
     durableModel: models.durableModel,
     toolsOf: tools.toolsOf,
+    findVerified: createVerifiedOutputs({ list: (filter) => data.engine.list(filter) }),
     subscribers: (event, eventData, publishId) => subscriptions.tasksFor(event, eventData, publishId),
   };
   return {

@@ -66,22 +66,24 @@ function dependencyOf(definition: ToolDefinition, all: ReadonlySet<McpDefinition
 }
 
 function toTool(definition: ToolDefinition, clock: Clock, dependency: string): Tool {
-  const { timeout, approvalWithin, ...spec } = definition.spec;
+  const { timeout, approvalWithin, concurrency, ...spec } = definition.spec;
   const times = {
     ...(timeout === undefined ? {} : { timeoutMs: parseDuration(timeout, `tool ${spec.name}: timeout`) }),
     ...(approvalWithin === undefined ? {} : { approvalWithinMs: parseDuration(approvalWithin, `tool ${spec.name}: approvalWithin`) }),
   };
-  return functionTool({ ...spec, ...times }, { clock, dependency });
+  return functionTool({ ...spec, ...times }, { clock, dependency, concurrencyMax: concurrency });
 }
 
 function toSourceSpec(spec: McpSpec, secrets: Secrets): McpSourceSpec {
   const common = {
     name: spec.name,
     ...(spec.effects === undefined ? {} : { effects: spec.effects }),
+    ...(spec.accepts === undefined ? {} : { accepts: spec.accepts }),
     ...(spec.needsApproval === undefined ? {} : { needsApproval: spec.needsApproval }),
     ...(spec.approvalWithin === undefined ? {} : { approvalWithinMs: parseDuration(spec.approvalWithin, `mcp ${spec.name}: approvalWithin`) }),
     ...(spec.allow === undefined ? {} : { allow: spec.allow }),
     ...(spec.connectTimeout === undefined ? {} : { connectTimeoutMs: parseDuration(spec.connectTimeout, `mcp ${spec.name}: connectTimeout`) }),
+    ...(spec.concurrency === undefined ? {} : { concurrencyMax: spec.concurrency }),
     ...(spec.requestTimeout === undefined ? {} : { requestTimeoutMs: parseDuration(spec.requestTimeout, `mcp ${spec.name}: requestTimeout`) }),
   };
   if (spec.command === undefined) return { ...common, url: spec.url, ...(spec.headers === undefined ? {} : { headers: secrets.values(spec.headers) }) };

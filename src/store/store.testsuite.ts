@@ -6,6 +6,7 @@ import type { Write } from "../record/write.ts";
 import { testLeases } from "./lease.testsuite.ts";
 import { testNamedValues } from "./meta.testsuite.ts";
 import { reservation, settleWrite, testMoney } from "./money.testsuite.ts";
+import { outboxWrite, testOutbox } from "./outbox.testsuite.ts";
 import type { RecordFilter, Store } from "./store.ts";
 
 export interface StoreSuiteOptions {
@@ -72,12 +73,7 @@ function progressWrite(id: string, outputHash: string | null, atMs = startAtMs):
   return { type: "progress", id, agent: "research", atMs, what: "verified", outputHash };
 }
 
-function outboxWrite(id: string, atMs = startAtMs): Write {
-  const message = { id, atMs, team: "team", agent: "research", severity: "critical", title: `${id} is hollow`, text: "Type longhaul show.", data: {} };
-  return { type: "outbox", id, notifier: "console", message, atMs, expiresAtMs: atMs + hourMs };
-}
-
-const intent = { key: "r1/tool/send/1", toolName: "send", taskId: "t1", runId: "r1", atMs: startAtMs };
+const intent = { fence: 1, key: "r1/tool/send/1", toolName: "send", taskId: "t1", runId: "r1", atMs: startAtMs };
 
 async function idsOf(store: Store, filter: RecordFilter): Promise<readonly string[]> {
   return (await store.records.query(filter)).map(({ record }) => record.id);
@@ -92,7 +88,7 @@ function testIdempotence(current: () => Store): void {
     const store = current();
     await store.money.reserve(reservation("m1"));
     const writes: readonly Write[] = [
-      recordWrite("x1"), claimWrite("t1", startAtMs, startAtMs + hourMs), settleWrite("m1", 70, 5), progressWrite("p1", null), outboxWrite("o1"),
+      recordWrite("x1"), claimWrite("t1", startAtMs, startAtMs + hourMs), settleWrite("m1", 70, 5), progressWrite("p1", null), outboxWrite("o1", startAtMs),
       { type: "message", id: "h1", parentId: null, content: { role: "user", text: "hello" } }, { type: "effect.complete", key: "e1", result: 1 },
       { type: "trigger.state", triggerId: "every(15m)", state: { nextAtMs: 5 } },
     ];
@@ -292,47 +288,6 @@ function testRecords(current: () => Store): void {
     expect(full).toMatchObject({ records: 2_502, counts: { start: 2_500, "task done": 2 } });
     expect(await current().records.census()).toEqual(more);
     expect(new Set([empty.hash, full.hash, more.hash]).size).toBe(3);
-  });
-}
-
-function testOutbox(current: () => Store): void {
-  it("gives due entries, the oldest first, at most 100, and the next instant", async () => {
-    await current().write([outboxWrite("later", startAtMs + hourMs), ...Array.from({ length: 120 }, (_, index) => outboxWrite(`o${index}`, startAtMs + 200 - index))]);
-
-    const due = await current().outbox.due(startAtMs + minuteMs);
-
-    expect(due).toHaveLength(100);
-    expect(due[0]).toMatchObject({ id: "o119", notifier: "console", attempts: 0, nextAtMs: startAtMs + 81, expiresAtMs: startAtMs + 81 + hourMs, notification: { title: "o119 is hollow" } });
-    expect(await current().outbox.due(startAtMs)).toEqual([]);
-    expect(await current().outbox.nextAtMs()).toBe(startAtMs + 81);
-  });
-
-  it("never gives a delivered entry again, also when it is written again", async () => {
-    await current().write([outboxWrite("o1")]);
-    await current().outbox.delivered("o1", startAtMs);
-    await current().write([outboxWrite("o1")]);
-    await current().outbox.failed("o1", { atMs: startAtMs, error: "too late", nextAtMs: startAtMs });
-
-    expect(await current().outbox.due(startAtMs + hourMs)).toEqual([]);
-    expect(await current().outbox.nextAtMs()).toBeNull();
-  });
-
-  it("gives a failed entry again at the instant that was set, until it is given up", async () => {
-    await current().write([outboxWrite("o1")]);
-    await current().outbox.failed("o1", { atMs: startAtMs, error: "refused", nextAtMs: startAtMs + minuteMs });
-
-    expect(await current().outbox.due(startAtMs + minuteMs - 1)).toEqual([]);
-    expect(await current().outbox.due(startAtMs + minuteMs)).toMatchObject([{ id: "o1", attempts: 1 }]);
-
-    await current().outbox.failed("o1", { atMs: startAtMs + minuteMs, error: "refused", nextAtMs: null });
-    expect(await current().outbox.due(startAtMs + 9 * hourMs)).toEqual([]);
-    expect(await current().outbox.nextAtMs()).toBeNull();
-  });
-
-  it("still gives an expired entry, so that it can be failed and is not forgotten", async () => {
-    await current().write([outboxWrite("o1")]);
-
-    expect(await current().outbox.due(startAtMs + 2 * hourMs)).toMatchObject([{ id: "o1", expiresAtMs: startAtMs + hourMs }]);
   });
 }
 

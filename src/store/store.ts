@@ -121,8 +121,11 @@ export type EffectState =
   | { readonly state: "completed"; readonly result: Json };
 
 export interface EffectLedger {
-  /** Compare-and-set: makes the intent, or tells what is known of the earlier one. Durable before it resolves. */
-  intend(effect: { readonly key: string; readonly toolName: string; readonly taskId: string; readonly runId: string; readonly atMs: number }): Promise<EffectState>;
+  /**
+   * Compare-and-set: makes the intent, or tells what is known of the earlier one. Durable before it resolves. `fence` is that of the attempt: where several processes write, one that
+   * comes after a later attempt is refused. Where one process owns the file, its commits are checked for that. @throws {ENGINE_FENCED}
+   */
+  intend(effect: { readonly key: string; readonly fence: number; readonly toolName: string; readonly taskId: string; readonly runId: string; readonly atMs: number }): Promise<EffectState>;
   /** True when an attempt made the intent, whatever became of it. Makes none. */
   isIntended(key: string): Promise<boolean>;
   /** Withdraws an intent whose effect certainly did not happen, so that it may be attempted again. */
@@ -156,9 +159,12 @@ export interface OutboxEntry {
 }
 
 export interface Outbox {
-  /** Entries that are due, oldest first, at most 100. */
+  /**
+   * Entries that are due and are the first that waits for their notifier, and entries whose time is over; in the order in which they were queued, at most 100.
+   * One that waits for another attempt holds up those behind it.
+   */
   due(nowMs: number): Promise<readonly OutboxEntry[]>;
-  /** The instant of the next entry, null when nothing waits. */
+  /** The next instant at which the first entry of a notifier is due, or the time of any entry is over; null when nothing waits. */
   nextAtMs(): Promise<number | null>;
   /** `guards` may refuse it, in the same commit. */
   delivered(id: string, atMs: number, guards?: readonly Write[]): Promise<void>;

@@ -9,7 +9,7 @@ import { macrotask } from "../base/turn.ts";
 import { VirtualClock } from "../base/virtual-clock.ts";
 import type { TaskFilter } from "../engine/engine.ts";
 import type { Model } from "../model/model.ts";
-import { modelIdOf } from "../model/provider.ts";
+import { modelIdOf } from "../model/model-id.ts";
 import type { HealthVerdict } from "../record/health.ts";
 import type { LogRecord } from "../record/log-record.ts";
 import type { CompletedStep } from "../record/step.ts";

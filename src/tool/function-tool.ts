@@ -4,6 +4,7 @@ import { formatDuration } from "../base/duration.ts";
 import { isLonghaulError, LonghaulError } from "../base/error.ts";
 import type { Json } from "../base/json.ts";
 import { type InputOf, type OutputOf, type Schema, toJsonSchema, validate } from "../base/schema.ts";
+import type { Outcome } from "../record/task.ts";
 import { type NeedsApproval, toApproval } from "./approval.ts";
 import { checkResult, thrownText } from "./result.ts";
 import { defaultApprovalWithinMs, defaultToolTimeoutMs, type Effect, type Reconciliation, type Tool, type ToolCallOptions, type ToolResult } from "./tool.ts";
@@ -21,6 +22,7 @@ export interface FunctionToolSpec<S extends Schema> {
   /** Any Standard Schema whose library can print it as JSON Schema. */
   readonly inputSchema: S;
   readonly effect: Effect;
+  readonly accepts?: readonly Outcome[] | undefined;
   /** The whole call, above 0. Default: 60 s. */
   readonly timeoutMs?: number;
   /** Returns plain JSON data; `undefined` is null. */
@@ -35,15 +37,17 @@ export interface FunctionToolSpec<S extends Schema> {
 
 export interface FunctionToolOptions {
   readonly clock: Clock;
-  /** What shares its breaker. Default: "tool" and its name. */
+  /** What shares its breaker and its places. Default: "tool" and its name. */
   readonly dependency?: string;
+  /** Calls at once. */
+  readonly concurrencyMax?: number | undefined;
 }
 
 /**
  * A tool from a function. A throw, a hang, a wrong input and an unusable value are results, never exceptions.
  * @throws {OPTION_INVALID} when the schema cannot be printed as JSON Schema or the timeout is not above 0.
  */
-export function functionTool<S extends Schema>(spec: FunctionToolSpec<S>, { clock, dependency = `tool ${spec.name}` }: FunctionToolOptions): Tool {
+export function functionTool<S extends Schema>(spec: FunctionToolSpec<S>, { clock, dependency = `tool ${spec.name}`, concurrencyMax }: FunctionToolOptions): Tool {
   const { name, description, effect, timeoutMs = defaultToolTimeoutMs, reconcile, needsApproval = false, approvalWithinMs = defaultApprovalWithinMs } = spec;
   if (!Number.isFinite(timeoutMs) || timeoutMs <= 0) throw new LonghaulError("OPTION_INVALID", `timeoutMs of tool ${name} is ${timeoutMs}. Use milliseconds above 0.`);
   const inputSchema = toJsonSchema(spec.inputSchema);
@@ -52,8 +56,9 @@ export function functionTool<S extends Schema>(spec: FunctionToolSpec<S>, { cloc
   }
   const approval = toApproval<OutputOf<S>>({ clock, timeoutMs, withinMs: approvalWithinMs, needs: needsApproval, parse: (input) => parseInput(spec, input) });
   const tool: Tool = {
-    name, description, inputSchema, effect, timeoutMs,
+    name, description, inputSchema, effect, timeoutMs, accepts: spec.accepts,
     dependency,
+    ...(concurrencyMax === undefined ? {} : { concurrencyMax }),
     call: (input, options) => callFunction(spec, { clock, timeoutMs, input, options }),
     ...(approval === undefined ? {} : { approval }),
   };
@@ -77,18 +82,30 @@ async function parseInput<S extends Schema>({ name, inputSchema }: FunctionToolS
 async function callFunction<S extends Schema>(spec: FunctionToolSpec<S>, invocation: Invocation): Promise<ToolResult> {
   const { clock, timeoutMs, options } = invocation;
   const { name } = spec;
+  let isOver = false;
   const timeout = new Error(`Tool ${name} did not end within its timeout of ${formatDuration(timeoutMs)}`);
   try {
     return await withDeadline({ clock, timeoutMs, onTimeout: () => timeout, signal: options.signal }, async (signal) => {
       const parsed = await parseInput(spec, invocation.input);
       if (!parsed.ok) return parsed.result;
-      return checkResult(name, await spec.execute(parsed.value, { signal, idempotencyKey: options.idempotencyKey }));
+      const executed = (async () => checkResult(name, await spec.execute(parsed.value, { signal, idempotencyKey: options.idempotencyKey })))();
+      executed.then(
+        (result) => isOver && options.onLate?.(result),
+        (error: unknown) => isOver && !isStop(error, signal) && options.onLate?.({ ok: false, kind: "failed", message: `Tool ${name} failed: ${thrownText(error)}` }),
+      );
+      return await executed;
     });
   } catch (error) {
+    isOver = true;
     if (options.signal.aborted) return { ok: false, kind: "canceled", message: `The call of tool ${name} was canceled: ${thrownText(options.signal.reason)}` };
     if (error === timeout) return { ok: false, kind: "timeout", message: `${timeout.message}. Ask for less at once, or raise that.` };
     return { ok: false, kind: "failed", message: `Tool ${name} failed: ${thrownText(error)}` };
   }
+}
+
+/** True for the end of a call that stopped because it was told to. */
+function isStop(error: unknown, signal: AbortSignal): boolean {
+  return error === signal.reason || (error instanceof Error && error.name === "AbortError");
 }
 
 async function reconcileFunction<S extends Schema>(

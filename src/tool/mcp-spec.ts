@@ -1,3 +1,4 @@
+import type { Outcome } from "../record/task.ts";
 import { LonghaulError } from "../base/error.ts";
 import { type Json } from "../base/json.ts";
 import type { NeedsApproval } from "./approval.ts";
@@ -23,6 +24,8 @@ interface McpCommon {
   readonly name: string;
   /** The effect of each tool by its name. Tools that are not named are `once`. */
   readonly effects?: Readonly<Record<string, McpEffect>>;
+  /** Of its `once` tools: what the input of their task may come from beside verified outputs. */
+  readonly accepts?: readonly Outcome[];
   /** Whether a person has to allow a call: of any tool, or by the tool's name. Tools that are not named need nobody. */
   readonly needsApproval?: true | Readonly<Record<string, NeedsApproval<Json>>>;
   /** How long a person is waited for. Default: 24 h. */
@@ -33,6 +36,8 @@ interface McpCommon {
   readonly connectTimeoutMs?: number;
   /** One request. Default: 30 s. */
   readonly requestTimeoutMs?: number;
+  /** Calls at once. */
+  readonly concurrencyMax?: number;
 }
 
 /** A server that is started as a child process and spoken to over its stdin and stdout. */

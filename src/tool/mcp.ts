@@ -96,8 +96,10 @@ class McpSource implements ToolSource {
       description: tool.description ?? tool.title ?? "",
       inputSchema: tool.inputSchema as unknown as JsonObject,
       effect: effectOf(this.#spec, tool.name),
+      accepts: this.#spec.accepts,
       dependency: mcpDependency(this.name),
       timeoutMs,
+      ...(this.#spec.concurrencyMax === undefined ? {} : { concurrencyMax: this.#spec.concurrencyMax }),
       call: (input, options) => this.#call(tool, input, options),
       ...(approval === undefined ? {} : { approval }),
     };

@@ -1,4 +1,5 @@
 import type { Json, JsonObject } from "../base/json.ts";
+import type { Outcome } from "../record/task.ts";
 
 /** What a tool does to the world: nothing; the same when repeated; something that must not happen twice. */
 export type Effect = "read" | "idempotent" | "once";
@@ -9,9 +10,13 @@ export interface Tool {
   readonly description: string;
   readonly inputSchema: JsonObject;
   readonly effect: Effect;
+  /** Of `once`: what the input of its task may come from beside verified outputs. Default: nothing else. */
+  readonly accepts?: readonly Outcome[] | undefined;
   /** What fails when it fails: the tool itself, or the server that has it. Tools of one dependency share a breaker. */
   readonly dependency: string;
   readonly timeoutMs: number;
+  /** Calls of the dependency at once. Default 64. */
+  readonly concurrencyMax?: number;
   call(input: Json, options: ToolCallOptions): Promise<ToolResult>;
   /** Whether a person has to allow a call before it is made. Absent: nobody is asked. */
   readonly approval?: ToolApproval;
@@ -25,6 +30,8 @@ export interface ToolCallOptions {
   readonly idempotencyKey: string;
   readonly taskId: string;
   readonly runId: string;
+  /** Told, at most once, what the call came to after it had ended as `timeout` or `canceled` because the tool did not stop when it was told to. */
+  readonly onLate?: (result: ToolResult) => void;
 }
 
 /** Who is asked before a call is made, and for how long. */
@@ -53,7 +60,7 @@ export type ToolResult =
   /** `isUnreached`: the call was not made, since nobody was there to take it. */
   | { readonly ok: false; readonly kind: ToolErrorKind; readonly message: string; readonly isUnreached?: true };
 
-export type ToolErrorKind = "invalid-input" | "failed" | "timeout" | "too-large" | "not-json" | "unavailable" | "canceled" | "denied";
+export type ToolErrorKind = "invalid-input" | "failed" | "timeout" | "too-large" | "not-json" | "unavailable" | "canceled" | "denied" | "not-accepted";
 
 /** Whether an interrupted call happened, and with what result. */
 export type Reconciliation = { readonly happened: true; readonly value: Json } | { readonly happened: false } | { readonly happened: "unknown" };

@@ -12,7 +12,7 @@ const page = readText("docs/reference/http.md");
 const token = "token-of-this-test";
 
 const task: Task = {
-  id: "t_1", agent: "triage", input: null, key: null, priority: 0, notBeforeAtMs: 0, deadlineAtMs: 1, depth: 0, source: "api", status: "queued", waitingReason: null,
+  id: "t_1", agent: "triage", input: null, key: null, priority: 0, notBeforeAtMs: 0, deadlineAtMs: 1, depth: 0, source: "api", doubts: [], status: "queued", waitingReason: null,
   createdAtMs: 0, startedAtMs: null, endedAtMs: null, statusSinceMs: 0, openSinceMs: 0, runId: null, parentRunId: null, recoveries: 0, end: null,
 };
 

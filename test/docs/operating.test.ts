@@ -19,7 +19,7 @@ const states: Readonly<Record<HealthState["state"], boolean>> = { idle: false, w
 
 /** True: something in this version makes a task wait for it. */
 const reasons: Readonly<Record<WaitingReason, boolean>> = {
-  timer: true, human: true, signal: true, child: true, retry: true, breaker: true, "rate-limit": true, budget: true, concurrency: false, dependency: false, paused: false,
+  timer: true, human: true, signal: true, child: true, retry: true, breaker: true, "rate-limit": true, budget: true, concurrency: true, dependency: false, paused: false,
   "code-mismatch": true, "unknown-effect": true,
 };
 

@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import { contextOptionNames, optionNames } from "../../src/agent/option-names.ts";
 import { validateTeam } from "../../src/agent/validate-team.ts";
+import { deliveryDefaults } from "../../src/act/outbox.ts";
 import { textLengthMax } from "../../src/base/cut-text.ts";
 import { parseDuration } from "../../src/base/duration.ts";
 import { jsonDepthMax } from "../../src/base/json.ts";
@@ -10,8 +11,11 @@ import { formatUsd } from "../../src/base/money.ts";
 import { defaultEngineLimits } from "../../src/engine/limits.ts";
 import { defaultModelTimeouts } from "../../src/model/model.ts";
 import { retryDefaults } from "../../src/policy/retry.ts";
+import { limiterDefaults } from "../../src/policy/scope.ts";
 import { causeDepthMax, detailsMax } from "../../src/record/failure.ts";
 import { nameLengthMax, noteBytesMax, priorityMax } from "../../src/run/context-arguments.ts";
+import { compensationsMax } from "../../src/run/compensation.ts";
+import { deliverForMs } from "../../src/runtime/alerting.ts";
 import { depthMax, workerDefaults } from "../../src/run/worker.ts";
 import { defaultConnectTimeoutMs, defaultRequestTimeoutMs } from "../../src/tool/mcp-spec.ts";
 import { defaultApprovalWithinMs, defaultToolTimeoutMs, toolResultBytesMax } from "../../src/tool/tool.ts";
@@ -21,6 +25,7 @@ const page = readText("docs/reference/options.md");
 
 const headings: Readonly<Record<keyof typeof optionNames, string>> = {
   team: "## defineTeam",
+  accountLimits: "### limits of a team",
   agent: "## defineAgent and defineFlow",
   limits: "## limits",
   budget: "## budget",
@@ -89,6 +94,8 @@ describe("docs/reference/options.md", () => {
   it("states the defaults of tools", () => {
     expect(defaultOf("tool", "timeout")).toBe(compact(defaultToolTimeoutMs));
     expect([defaultOf("tool", "approvalWithin"), defaultOf("mcp", "approvalWithin")]).toEqual(Array.from({ length: 2 }, () => compact(defaultApprovalWithinMs)));
+    expect([defaultOf("tool", "concurrency"), defaultOf("mcp", "concurrency")]).toEqual([limiterDefaults.toolConcurrency, limiterDefaults.toolConcurrency].map(String));
+    expect(defaultOf("accountLimits", "concurrency")).toBe(String(limiterDefaults.modelConcurrency));
     expect(defaultOf("mcp", "connectTimeout")).toBe(compact(defaultConnectTimeoutMs));
     expect(defaultOf("mcp", "requestTimeout")).toBe(compact(defaultRequestTimeoutMs));
     expect(rowsOf("## ctx").find(({ option }) => option === "step.attempts")?.default).toBe(String(retryDefaults.attemptsMax));
@@ -111,7 +118,13 @@ describe("docs/reference/options.md", () => {
       `${causeDepthMax} deep, ${detailsMax}`,
       String(limits.signalsPerRunMax),
       `${limits.recoveriesWithoutProgressMax}, ${limits.recoveriesMax}`,
+      compact(limiterDefaults.parkAfterMs),
       compact(limits.foreignAwaitGraceMs),
+      String(compensationsMax),
+      compact(limits.compensationMs),
+      `${deliverForMs / 3_600_000}h`,
+      compact(deliveryDefaults.refusedForMs),
+      compact(deliveryDefaults.lateGapMs),
       compact(limits.keyWindowMs),
     ]);
   });

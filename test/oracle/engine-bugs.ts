@@ -177,7 +177,15 @@ export const engineBugs: readonly PlantedBug[] = [
   },
   {
     name: "the seed of a task outlives it", harm: "what no run will ask for stays in the file for ever",
-    file: "src/engine/sqlite/transition.ts", find: "  replaceSeed(change.db, ended.id, []);\n", replace: "", suites: [contract],
+    file: "src/engine/sqlite/transition.ts", find: "  if (end.status === \"done\" || !isCompensation(ended)) replaceSeed(change.db, ended.id, []);\n", replace: "", suites: [contract],
+  },
+  {
+    name: "what undoes a run goes on with it", harm: "a canceled task books what it had not booked",
+    file: "src/engine/compensation.ts", find: "    return isSeeded || identity.kind === \"compensate\";", replace: "    return true;", suites: [contract],
+  },
+  {
+    name: "a run that was canceled is not undone", harm: "what it booked stays booked",
+    file: "src/engine/compensation.ts", find: "end.status !== \"done\" && task.runId", replace: "end.status === \"dead\" && task.runId", suites: [contract],
   },
   {
     name: "a parked run is tried at each start", harm: "people are alerted again though nothing has changed",

@@ -23,6 +23,7 @@ function deafModel(calls: Gate[]): Model {
   return {
     id: "anthropic/test",
     provider: "anthropic",
+    account: "anthropic",
     simulated: true,
     estimateMicroUsd: () => boundMicroUsd,
     costMicroUsd: () => costMicroUsd,

@@ -92,7 +92,7 @@ export async function decideUnknownEffects(session: Session): Promise<number> {
       const decision = outside.hasHappened(key) ? "happened" : "retry";
       if (!outside.isDecided(key)) outside.note({ type: "decided", key, decision });
       // A run may wait for several calls. Refused by a full disk, it is decided again.
-      await live.operations.approve(runId, decision, { did: "what the human saw" }, { call: String(data["signal"]).replace("longhaul:effect:", "") }).catch(() => 0);
+      await live.operations.approve(runId, decision, decision === "happened" ? { did: "what the human saw" } : null, { call: String(data["signal"]).replace("longhaul:effect:", "") }).catch(() => 0);
     }
   }
   return waiting.length;

@@ -86,6 +86,11 @@ export class Outside {
     return this.observe(ctx, "code", name, ctx.step(name, ({ idempotencyKey, signal }) => body(idempotencyKey, signal), { attempts: 1 }));
   }
 
+  /** Registers what undoes the work so far, and whose body is seen: as a step of the run that compensates, which its key does not name. */
+  compensate(ctx: RunContext, name: string, durationMs: number): Promise<void> {
+    return ctx.compensate(name, async ({ idempotencyKey, signal }) => void (await this.#body(`r_c_${idempotencyKey}`, durationMs, signal)));
+  }
+
   /** Notes what durable code is given, at the moment at which it is given it. */
   async observe<T>(ctx: RunContext, kind: StepKind, name: string, promise: Promise<T>, occurrence = 1): Promise<T> {
     const key = `${ctx.runId}/${kind}/${name}/${occurrence}`;

@@ -29,5 +29,5 @@ test("fifty seeds bring about every kind of fault and every team", () => {
   const plans = Array.from({ length: 50 }, (_, index) => planOf(index + 1));
 
   expect(new Set(plans.flatMap(({ faults }) => faults.map(({ kind }) => kind)))).toEqual(new Set(["crash", "power", "kill", "full", "clock", "action", "slow", "models", "tools"]));
-  expect(new Set(plans.map(({ scenario }) => scenario.name)).size).toBe(8);
+  expect(new Set(plans.map(({ scenario }) => scenario.name)).size).toBe(9);
 });

@@ -202,3 +202,114 @@ test("a once call that runs into its timeout may have happened: a human decides"
   const [asked] = await team.records({ eventTypes: ["approval"] });
   expect(asked?.reason).toContain("Tool send did not end within its timeout of 10 s");
 });
+
+/** A tool that does not hear when it is told to stop: it ends when the test says so, or never. */
+function deafTeam(effect: "once" | "read", calls: Deaf[]) {
+  const send = defineTool({
+    name: "send", description: "Send a mail", inputSchema: z.object({ to: z.string() }), effect, timeout: "10s",
+    execute: () => new Promise((resolve, reject) => void calls.push({ end: resolve, fail: reject })),
+  });
+  return defineTeam({ name: "t", agents: [defineAgent({ name: "clerk", model: "anthropic/test", instructions: "Mail.", tools: [send] })] });
+}
+
+interface Deaf {
+  readonly end: (value: unknown) => void;
+  readonly fail: (error: Error) => void;
+}
+
+/** Calls the deaf tool and lets its time run out. */
+async function timedOut(effect: "once" | "read", calls: Deaf[]): Promise<{ readonly team: DiskTeam; readonly taskId: string; readonly runId: string }> {
+  const { team, taskId } = await start(deafTeam(effect, calls));
+  await team.advance(11_000);
+  return { team, taskId, runId: (await team.task(taskId)).runId ?? "" };
+}
+
+const lateOf = async (team: DiskTeam, type: "tool_call" | "approval") => (await team.records({ eventTypes: [type] })).filter(({ data }) => data["late"] === true);
+
+// can1357/oh-my-pi#8798: a tool's promise never settles, and neither Esc nor quit ends it.
+test("S14 a tool that never ends and does not hear its signal does not hold the run, nor its cancellation, nor a drain", async () => {
+  const calls: Deaf[] = [];
+  const { team, taskId } = await timedOut("read", calls);
+  expect(await team.result(taskId)).toMatchObject({ status: "done", output: expect.stringContaining("did not end within its timeoutMs of 10 s") });
+
+  const canceled = await team.submit("clerk", null);
+  await team.settle();
+  expect(calls).toHaveLength(2);
+  await team.live.operations.cancel(canceled, "enough");
+  await team.settle();
+  expect(await team.task(canceled)).toMatchObject({ status: "canceled" });
+
+  await team.submit("clerk", null);
+  await team.settle();
+  expect(calls).toHaveLength(3);
+  await expect(team.live.drain(0)).resolves.toMatchObject({ interrupted: 1 });
+});
+
+test("what a call came to after its time was up is recorded as late, and applied to nothing", async () => {
+  const calls: Deaf[] = [];
+  const { team, taskId } = await timedOut("read", calls);
+  const end = await team.result(taskId);
+
+  calls[0]?.end({ sentTo: "late" });
+  await team.settle();
+
+  const [late, ...others] = await lateOf(team, "tool_call");
+  expect(others).toEqual([]);
+  expect(late).toMatchObject({ result: "success", tool_name: "send", task_id: taskId, id: expect.stringMatching(/\/late\//) });
+  expect((await team.task(taskId)).end).toEqual(end);
+  expect((await team.records({ eventTypes: ["tool_call"] })).filter(({ data }) => data["late"] !== true)).toMatchObject([{ result: "error" }]);
+});
+
+test("a call that stops because it was told to leaves no late record", async () => {
+  const { team } = await start(mailingTeam(mailer, { effect: "idempotent" }));
+  await team.advance(11_000);
+
+  expect(await team.records({ eventTypes: ["tool_call"] })).toMatchObject([{ result: "error" }]);
+});
+
+test.each(["happened", "retry"] as const)("the late success of a once call is in the ledger: whoever is asked is told, and %s takes it without another call", async (decision) => {
+  const calls: Deaf[] = [];
+  const { team, taskId, runId } = await timedOut("once", calls);
+  expect(await team.task(taskId)).toMatchObject({ waitingReason: "unknown-effect" });
+
+  calls[0]?.end({ sentTo: "ann", late: true });
+  await team.settle();
+
+  expect(await team.task(taskId), "nothing is applied without a word").toMatchObject({ waitingReason: "unknown-effect" });
+  expect(await lateOf(team, "approval")).toMatchObject([{ result: "late", reason: expect.stringContaining('too late to count: {"sentTo":"ann","late":true}') }]);
+  await team.live.operations.approve(runId, decision);
+  expect(await team.result(taskId)).toMatchObject({ status: "done", output: '{"sentTo":"ann","late":true}' });
+  expect(calls).toHaveLength(1);
+});
+
+test("the late failure of a once call proves nothing: it is recorded, and a retry makes the call again", async () => {
+  const calls: Deaf[] = [];
+  const { team, taskId, runId } = await timedOut("once", calls);
+  calls[0]?.fail(new Error("the line is dead"));
+  await team.settle();
+  expect(await lateOf(team, "tool_call")).toMatchObject([{ result: "error", reason: "failed: Tool send failed: the line is dead" }]);
+  expect(await lateOf(team, "approval")).toEqual([]);
+
+  await team.live.operations.approve(runId, "retry");
+  await team.settle();
+  expect(calls).toHaveLength(2);
+  calls[1]?.end({ sentTo: "ann" });
+
+  expect(await team.result(taskId)).toMatchObject({ status: "done", output: '{"sentTo":"ann"}' });
+});
+
+test("a late result never replaces what a person said", async () => {
+  const calls: Deaf[] = [];
+  const { team, taskId, runId } = await timedOut("once", calls);
+  await team.live.operations.approve(runId, "happened", { by: "human" });
+  const end = await team.result(taskId);
+
+  calls[0]?.end({ sentTo: "late" });
+  await team.settle();
+
+  expect(end).toMatchObject({ status: "done", output: '{"by":"human"}' });
+  expect((await team.task(taskId)).end).toEqual(end);
+  const db = SqliteDatabase.openReadOnly(`${directory.path}/team/longhaul.db`);
+  expect(String(db.all("SELECT result FROM lh_effect")[0]?.["result"])).toContain("human");
+  db.close();
+});

@@ -53,3 +53,27 @@ test("what waits for a person's word is listed while anything else is awaited be
   await team.close();
   directory.remove();
 });
+
+test("a question whose call ended after all says what it came to", async () => {
+  const directory = temporaryDirectory();
+  const end = Promise.withResolvers<string>();
+  const clerk = defineAgent({
+    name: "clerk",
+    run: async (ctx) => await ctx.tools({ mail: { execute: async ({ to }: { readonly to: string }, { toolCallId }: { readonly toolCallId: string }) => `${await end.promise} ${to} ${toolCallId}` } }).mail.execute({ to: "ann" }, { toolCallId: "call-1" }),
+  });
+  const team = await openDiskTeam(defineTeam({ name: "t", agents: [clerk] }), { directory: `${directory.path}/team` });
+  const taskId = await team.submit("clerk", null);
+  await team.settle();
+  await team.advance(61_000);
+  const runId = String((await team.task(taskId)).runId);
+  expect(await listed(`${directory.path}/team`)).not.toContain("ended after all");
+
+  end.resolve("mailed");
+  await team.settle();
+
+  expect(await listed(`${directory.path}/team`)).toContain('The call ended after all, too late to count: "mailed ann call-1".');
+  await team.live.operations.approve(runId, "happened");
+  expect(await team.result(taskId)).toMatchObject({ status: "done", output: "mailed ann call-1" });
+  await team.close();
+  directory.remove();
+});

@@ -31,7 +31,7 @@ export function listApprovals(context: CommandContext): Promise<ExitCode> {
 }
 
 function describeQuestion(question: OpenQuestion, { style, isAlone }: { readonly style: Output["style"]; readonly isAlone: boolean }): readonly string[] {
-  const { task, kind, tool, askedAt, until, reason, runId, call } = question;
+  const { task, kind, tool, askedAt, until, reason, late, runId, call } = question;
   const what = `${task.agent} ${kind === "permission" ? "wants to call" : "called"} ${tool ?? "a tool"}`;
   const type = `longhaul approve ${runId}`;
   // A permission is for what is shown here: should the run ask something else meanwhile, it is not answered by this.
@@ -40,6 +40,7 @@ function describeQuestion(question: OpenQuestion, { style, isAlone }: { readonly
     `${style("bold", printableLine(what))} ${kind === "permission" ? `since ${askedAt}${until === null ? "" : `, until ${until}`}.` : `at ${askedAt}, and it is not known whether it happened.`}`,
     question.arguments === null ? `  Its arguments are not kept any more. See the run: longhaul show ${runId}` : `  arguments: ${printable(JSON.stringify(question.arguments))}`,
     ...(reason === null ? [] : [`  ${printableLine(reason)}`]),
+    ...(late === null ? [] : [`  ${printableLine(late)}`]),
     `  task ${task.id}, call ${printableLine(call)}`,
     ...(kind === "permission"
       ? [`  Allow it:  ${type} --allow${named}`, `  Deny it:   ${type} --deny '<why>'${named}`]

@@ -1,4 +1,4 @@
-import { describeHealth, type HealthVerdict } from "../../record/health.ts";
+import { describeHealth, describeVerdict, type HealthVerdict } from "../../record/health.ts";
 import { toQuestionView } from "../../http/question-view.ts";
 import type { CommandContext, ExitCode } from "../command-context.ts";
 import { questionsOf, withView } from "../open-view.ts";
@@ -25,7 +25,7 @@ export function runHealth(context: CommandContext): Promise<ExitCode> {
     }
     const columns = [
       { title: "agent", value: ({ agent }: HealthVerdict) => agent },
-      { title: "health", value: ({ bad, health }: HealthVerdict) => output.style(bad ? "red" : "green", describeHealth(health)) },
+      { title: "health", value: (verdict: HealthVerdict) => output.style(verdict.bad ? "red" : verdict.degraded === null ? "green" : "yellow", describeVerdict(verdict)) },
       { title: "evidence", value: ({ evidence }: HealthVerdict) => printableLine(evidence) },
     ];
     output.say(presence.isSilent ? output.style("red", presence.text) : presence.text, "", ...formatTable(columns, verdicts, { columns: output.columns, styleTitle: (text) => output.style("dim", text) }));
@@ -43,6 +43,6 @@ function describeWaiting(questions: readonly OpenQuestion[], nowMs: number): rea
   return questions.length > questionsShownMax ? [...shown, `and ${questions.length - questionsShownMax} more calls: longhaul approve`] : shown;
 }
 
-function toJson({ agent, health, bad, evidence, atMs, reviewAtMs }: HealthVerdict): object {
-  return { agent, health: describeHealth(health), bad, evidence, at: new Date(atMs).toISOString(), reviewAt: reviewAtMs === null ? null : new Date(reviewAtMs).toISOString() };
+function toJson({ agent, health, bad, degraded, evidence, atMs, reviewAtMs }: HealthVerdict): object {
+  return { agent, health: describeHealth(health), bad, degraded, evidence, at: new Date(atMs).toISOString(), reviewAt: reviewAtMs === null ? null : new Date(reviewAtMs).toISOString() };
 }

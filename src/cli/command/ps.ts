@@ -1,5 +1,5 @@
 import type { HealthVerdict } from "../../record/health.ts";
-import { describeHealth } from "../../record/health.ts";
+import { describeVerdict } from "../../record/health.ts";
 import type { Manifest } from "../../runtime/manifest.ts";
 import { toQuestionView } from "../../http/question-view.ts";
 import { toTaskView } from "../../http/task-view.ts";
@@ -32,7 +32,7 @@ export function runPs(context: CommandContext, { all, agent, limit }: PsOptions)
     output.say(presence.text, "", ...agentTable(agents, output), "");
     for (const orphan of orphans) if (agent === undefined || agent === orphan.agent) output.say(output.style("red", describeOrphans(orphan)), "");
     if (tasks.length === 0) output.say(all ? "No task yet." : "No open task. Ended ones: longhaul ps --all");
-    else output.say(...formatTable(taskColumns(nowMs, output.style, questions), tasks, { columns: output.columns, styleTitle: (text) => output.style("dim", text) }));
+    else output.say(...formatTable(taskColumns(nowMs, output.style, { questions, ended: all }), tasks, { columns: output.columns, styleTitle: (text) => output.style("dim", text) }));
     if (tasks.length === limit) output.say(output.style("dim", `The newest ${limit}; more with --limit.`));
     return 0;
   });
@@ -44,6 +44,7 @@ interface AgentRow {
   /** Null while the team does not run: nothing is judged then. */
   readonly health: string | null;
   readonly isBad: boolean;
+  readonly isDegraded: boolean;
   readonly queued: number;
   readonly running: number;
   readonly waiting: number;
@@ -53,7 +54,7 @@ function toAgentRows(manifest: Manifest | null, verdicts: readonly HealthVerdict
   return (manifest?.workers ?? []).map(({ name, kind }) => {
     const verdict = isRunning ? verdicts.find((candidate) => candidate.agent === name) : undefined;
     const count = (status: string): number => counts.find((candidate) => candidate.agent === name && candidate.status === status)?.tasks ?? 0;
-    return { name, kind, health: verdict === undefined ? null : describeHealth(verdict.health), isBad: verdict?.bad ?? false, queued: count("queued"), running: count("running"), waiting: count("waiting") };
+    return { name, kind, health: verdict === undefined ? null : describeVerdict(verdict), isBad: verdict?.bad ?? false, isDegraded: (verdict?.degraded ?? null) !== null, queued: count("queued"), running: count("running"), waiting: count("waiting") };
   });
 }
 
@@ -62,7 +63,7 @@ function agentTable(agents: readonly AgentRow[], { columns, style }: Output): re
     [
       { title: "agent", value: ({ name }) => name },
       { title: "kind", value: ({ kind }) => kind },
-      { title: "health", value: ({ health, isBad }) => style(isBad ? "red" : [], health ?? "-") },
+      { title: "health", value: ({ health, isBad, isDegraded }) => style(isBad ? "red" : isDegraded ? "yellow" : [], health ?? "-") },
       { title: "queued", value: ({ queued }) => String(queued), align: "right" },
       { title: "running", value: ({ running }) => String(running), align: "right" },
       { title: "waiting", value: ({ waiting }) => String(waiting), align: "right" },

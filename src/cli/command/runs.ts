@@ -1,11 +1,12 @@
 import { formatDuration } from "../../base/duration.ts";
 import { formatUsd } from "../../base/money.ts";
+import { stopReasonOf } from "../../record/stop-reason.ts";
 import type { Task, TaskStatus } from "../../record/task.ts";
 import type { OperatorView } from "../../runtime/operator-view.ts";
 import type { CommandContext, ExitCode } from "../command-context.ts";
 import { withView } from "../open-view.ts";
 import { type Column, formatTable } from "../table.ts";
-import { ageOf, describeStatus, statusStyle } from "../task-columns.ts";
+import { ageOf, describeStatus, statusStyle, stopColumn } from "../task-columns.ts";
 
 export interface RunsOptions {
   readonly agent?: string;
@@ -41,7 +42,7 @@ async function toRow(view: OperatorView, task: Task, runId: string): Promise<Run
 
 function toJson({ runId, task, steps, tokens, costMicroUsd }: RunRow): object {
   const toIso = (atMs: number | null): string | null => (atMs === null ? null : new Date(atMs).toISOString());
-  return { runId, taskId: task.id, agent: task.agent, status: task.status, result: describeStatus(task), startedAt: toIso(task.startedAtMs), endedAt: toIso(task.endedAtMs), steps, tokens, costMicroUsd };
+  return { runId, taskId: task.id, agent: task.agent, status: task.status, result: describeStatus(task), stopReason: stopReasonOf(task), startedAt: toIso(task.startedAtMs), endedAt: toIso(task.endedAtMs), steps, tokens, costMicroUsd };
 }
 
 function columnsFor(nowMs: number, style: CommandContext["output"]["style"]): readonly Column<RunRow>[] {
@@ -50,6 +51,7 @@ function columnsFor(nowMs: number, style: CommandContext["output"]["style"]): re
     { title: "task", value: ({ task }) => task.id },
     { title: "agent", value: ({ task }) => task.agent },
     { title: "status", value: ({ task }) => style(statusStyle(task), describeStatus(task)) },
+    stopColumn(({ task }) => task),
     { title: "began", value: ({ task }) => `${ageOf(task.startedAtMs ?? task.createdAtMs, nowMs)} ago`, align: "right" },
     { title: "took", value: ({ task }) => (task.endedAtMs === null ? "" : formatDuration(task.endedAtMs - (task.startedAtMs ?? task.createdAtMs))), align: "right" },
     { title: "steps", value: ({ steps }) => String(steps), align: "right" },

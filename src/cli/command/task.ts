@@ -2,7 +2,7 @@ import type { Json } from "../../base/json.ts";
 import type { TaskView } from "../../http/task-view.ts";
 import type { CommandContext, ExitCode } from "../command-context.ts";
 import { openControl } from "../open-control.ts";
-import { printable } from "../printable.ts";
+import { printable, printableLine } from "../printable.ts";
 import { textOfValue } from "../transcript-text.ts";
 import { withView } from "../open-view.ts";
 import { findPresence } from "../team-presence.ts";
@@ -47,7 +47,7 @@ function createWaitTeller({ output }: CommandContext): (task: TaskView) => void 
 
 function printEnd({ output }: CommandContext, task: TaskView): void {
   if (task.status === "done") {
-    output.warn(output.style("dim", `${task.id} is done(${task.outcome ?? "unverified"}).`));
+    output.warn(output.style("dim", `${task.id} is done(${task.outcome ?? "unverified"})${task.reason === null ? "" : `: ${printableLine(task.reason)}`}.`));
     output.say(printable(textOfValue(task.output)));
     return;
   }

@@ -87,8 +87,9 @@ export class ActivationHost implements RunHost {
 
   async perform(operation: Operation, seeded: SeededOutcome | undefined): Promise<Performed> {
     if (seeded !== undefined) return this.#serve(operation, seeded);
-    const { context } = this.#options;
+    const { context, scope } = this.#options;
     const key = keyOf(operation.identity);
+    if (operation.identity.kind === "compensate") scope.undo.isRegistered = true;
     const { request } = operation;
     const isWait = request.type === "wait" || request.type === "child";
     const awakeable = isWait ? context.awakeable<JournaledStep>() : null;
@@ -205,18 +206,20 @@ export class ActivationHost implements RunHost {
     return isNothing ? await new Promise<never>(() => undefined) : envelope;
   }
 
-  #execute(operation: Operation, awakeable: string): Promise<Envelope> {
+  async #execute(operation: Operation, awakeable: string): Promise<Envelope> {
     const { scope } = this.#options;
     const { request } = operation;
+    // Code came to this registration by what it was told: whoever undoes the run has to come there too.
+    if (operation.identity.kind === "compensate") await storeTold(this.#leaving);
     switch (request.type) {
       case "step":
-        return executeStep(scope, operation, request.body);
+        return await executeStep(scope, operation, request.body);
       case "transaction":
-        return executeTransaction(scope, operation, request.body);
+        return await executeTransaction(scope, operation, request.body);
       case "wait":
-        return beginWait(scope, operation, request.spec, { requestedAtMs: request.requestedAtMs, awakeable });
+        return await beginWait(scope, operation, request.spec, { requestedAtMs: request.requestedAtMs, awakeable });
       case "child":
-        return beginChild(scope, operation, request.task, awakeable);
+        return await beginChild(scope, operation, request.task, awakeable);
     }
   }
 

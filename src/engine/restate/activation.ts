@@ -149,6 +149,7 @@ export class LiveActivation {
       ...idsOf(begun),
       writer, clock, limits, queueMax, signal, keyRunId, begunAtMs,
       isSuspect: task.recoveriesWithoutProgress > 0, stepAttempt: 1 + recoveries,
+      undo: { isRegistered: begun.journal.some(({ kind }) => kind === "compensate") },
       bodies: this.#bodies,
       isOver: () => this.#isOver,
     };

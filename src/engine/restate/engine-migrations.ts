@@ -16,7 +16,7 @@ export const restateEngineMigrations: readonly Migration[] = [
     sql: `
 CREATE TABLE lh_task (
   serial BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, id TEXT NOT NULL UNIQUE, agent TEXT NOT NULL, key TEXT, priority INTEGER NOT NULL, not_before_at_ms BIGINT NOT NULL,
-  deadline_at_ms BIGINT NOT NULL, depth INTEGER NOT NULL, source TEXT NOT NULL, status TEXT NOT NULL, waiting_reason TEXT,
+  deadline_at_ms BIGINT NOT NULL, depth INTEGER NOT NULL, source TEXT NOT NULL, doubts TEXT, status TEXT NOT NULL, waiting_reason TEXT,
   created_at_ms BIGINT NOT NULL, started_at_ms BIGINT, ended_at_ms BIGINT, status_since_ms BIGINT NOT NULL, open_since_ms BIGINT NOT NULL,
   run_id TEXT, parent_run_id TEXT, recoveries INTEGER NOT NULL, recoveries_without_progress INTEGER NOT NULL, out_of_memory_without_progress INTEGER NOT NULL DEFAULT 0,
   activation INTEGER NOT NULL DEFAULT 0, attempt INTEGER NOT NULL DEFAULT 0, suspended BOOLEAN NOT NULL DEFAULT false, claim TEXT, code_version TEXT, active_ms BIGINT NOT NULL DEFAULT 0, input TEXT NOT NULL, ended_as TEXT

@@ -1,8 +1,10 @@
 import type { Task } from "../../record/task.ts";
 import type { StartOptions } from "../engine.ts";
+import { isCompensation } from "../compensation.ts";
 import { taskUnknown } from "../refusal.ts";
 import { assertRestartable, assertSkippable, isOpen, restartedFields, skippedStep } from "../task-rules.ts";
 import type { Change } from "./change.ts";
+import { assertCompensated, insertCompensationAgain } from "./compensate.ts";
 import { replaceSeed } from "./journal.ts";
 import { getMismatch, insertForkedRun, insertSkippedRun } from "./runs.ts";
 import { lockTask, toTask, type StoredTask } from "./tasks.ts";
@@ -21,6 +23,11 @@ export async function cancelTask(change: Change, taskId: string, reason: string)
 export async function restartTask(change: Change, taskId: string, newRunId: string, { seed = [], prefix }: StartOptions): Promise<Task> {
   const task = await knownTask(change, taskId);
   assertRestartable(task);
+  await assertCompensated(change.db, task);
+  if (task.runId !== null && isCompensation(task)) {
+    await insertCompensationAgain(change.db, taskId, task.runId, newRunId);
+    return toTask(await moveTask(change, task, restartedFields(task, change.atMs, { runId: newRunId, isAwaited: false })));
+  }
   if (task.runId !== null) await abandonRun(change, task.runId, "The task that called this one was restarted.");
   await replaceSeed(change.db, taskId, seed);
   const hasPrefix = prefix !== undefined && (await insertForkedRun(change.db, { id: newRunId, taskId }, prefix, change.atMs));

@@ -69,16 +69,18 @@ interface Place {
 export interface RestateSuiteOptions {
   readonly limits?: Partial<EngineLimits>;
   readonly server?: () => Promise<RestateServer>;
+  /** The way of an engine to its database. Default: the straight one. */
+  readonly way?: (url: string) => Promise<string>;
 }
 
 let teams = 0;
 
-async function openRestateFixture(place: Place, { limits, server }: Required<RestateSuiteOptions>): Promise<RestateFixture> {
+async function openRestateFixture(place: Place, { limits, server, way }: Required<RestateSuiteOptions>): Promise<RestateFixture> {
   const { team, url, port, clock } = place;
   const random = seededRandom(`${team} ${place.seed}`);
-  const open = (connectionsMax: number): Promise<PostgresDatabase> => PostgresDatabase.open({ url, connectionsMax, clock: systemClock, random: random.split("db") });
-  const [db, observer] = [await open(5), await open(1)];
-  await migratePostgres(db, [...restateEngineMigrations, ...testStoreMigrations]);
+  const open = (by: string, connectionsMax: number): Promise<PostgresDatabase> => PostgresDatabase.open({ url: by, connectionsMax, clock: systemClock, random: random.split("db") });
+  const [db, observer] = [await open(await way(url), 5), await open(url, 1)];
+  await migratePostgres(observer, [...restateEngineMigrations, ...testStoreMigrations]);
   const changes: TaskChange[] = [];
   const faults: unknown[] = [];
   const { ingress, admin } = await server();
@@ -121,10 +123,10 @@ async function settle(engine: RestateEngine): Promise<void> {
 }
 
 /** Engines on one real Restate server and one real PostgreSQL, each set of data with a team and a database of its own. */
-export function restateSuite({ limits = {}, server = sharedRestate }: RestateSuiteOptions = {}): EngineSuite {
+export function restateSuite({ limits = {}, server = sharedRestate, way = (url) => Promise.resolve(url) }: RestateSuiteOptions = {}): EngineSuite {
   let opened: RestateFixture[] = [];
   const open = async (place: Place): Promise<RestateFixture> => {
-    const fixture = await openRestateFixture(place, { limits, server });
+    const fixture = await openRestateFixture(place, { limits, server, way });
     opened.push(fixture);
     return fixture;
   };

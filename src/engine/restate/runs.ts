@@ -145,7 +145,7 @@ const copySteps = `INSERT INTO lh_journal (run, activation, number, kind, name, 
   SELECT $1, 0, number, kind, name, occurrence, 0, started_at_ms, completed_at_ms, outcome FROM lh_journal`;
 
 /** A run with the versions, the beginning and the chance of another one; begun when that one was, unless another instant is given. Returns its serial. */
-async function insertRunFrom(db: PostgresSession, { id, taskId }: NewRun, fromRunId: string, { begunAtMs, keysOf }: { readonly begunAtMs: number | null; readonly keysOf: string | null }): Promise<number> {
+export async function insertRunFrom(db: PostgresSession, { id, taskId }: NewRun, fromRunId: string, { begunAtMs, keysOf }: { readonly begunAtMs: number | null; readonly keysOf: string | null }): Promise<number> {
   const row = await db.get(
     `INSERT INTO lh_run (id, task_id, number, agent_version, started_at_ms, begun_at_ms, recoveries, format, loop_version, from_run_id, random_run_id, key_run_id)
      SELECT $1, $2, (SELECT 1 + count(*) FROM lh_run WHERE task_id = $2), agent_version, started_at_ms, coalesce($5, begun_at_ms), 0, format, loop_version, id, coalesce(random_run_id, id),

@@ -35,6 +35,8 @@ export interface StepScope extends AttemptIds {
   /** 1, and one more for each crash that interrupted the run. */
   readonly stepAttempt: number;
   readonly signal: AbortSignal;
+  /** True of a run that registered what undoes it: who undoes it finds in the tables what it did, whenever it ends. */
+  readonly undo: { isRegistered: boolean };
   /** What executes of its bodies. */
   readonly bodies: Bodies;
   /** True when the run left memory: what a step comes to now is late. */
@@ -55,6 +57,8 @@ const gone: Envelope = { type: "gone" };
 const superseded: Envelope = { type: "superseded" };
 /** Between two tries of a body that PostgreSQL kept from acting. */
 const bodyRetryMs = 1_000;
+/** More than Restate makes of one. */
+const attemptsPerActivation = 1_000_000;
 
 function lost(task: "over" | "superseded"): Envelope {
   return task === "over" ? gone : superseded;
@@ -67,7 +71,7 @@ export async function executeStep(scope: StepScope, operation: Operation, body: 
   const startedAtMs = scope.clock.now();
   const end = boundedStepEnd(await scope.bodies.track(executeBody(scope, operation, body)), operation.identity, scope.limits.valueBytesMax);
   const { writes = [], starts = [] } = end;
-  if (starts.length === 0 && writes.every(isFact) && !scope.isOver()) return { type: "ended", step: endedStep(scope, operation, startedAtMs, end), writes };
+  if (starts.length === 0 && writes.every(isFact) && !scope.undo.isRegistered && !scope.isOver()) return { type: "ended", step: endedStep(scope, operation, startedAtMs, end), writes };
   try {
     return await scope.writer.persist((change) => commitEnd(scope, change, { operation, startedAtMs, end }));
   } catch (error) {
@@ -87,10 +91,11 @@ async function outcomeBefore({ writer, attempt, runSerial }: StepScope, { identi
 /** What the body came to. When PostgreSQL kept it from what it has to know before it acts, it has not come to anything: it is executed again. */
 async function executeBody(scope: StepScope, { identity, number }: Operation, body: StepBody): Promise<StepEnd> {
   const { clock, keyRunId, stepAttempt, signal } = scope;
+  const fence = scope.activation * attemptsPerActivation + scope.attempt;
   const idempotencyKey = `${keyRunId}/${identity.kind}/${identity.name}/${identity.occurrence}`;
   for (;;) {
     try {
-      return await body({ identity, number, attempt: stepAttempt, idempotencyKey, signal });
+      return await body({ identity, number, attempt: stepAttempt, fence, idempotencyKey, signal });
     } catch (error) {
       if (!isPassing(error)) return failedStep(error);
       await sleep(clock, bodyRetryMs, signal).catch(() => undefined); // It is to stop.

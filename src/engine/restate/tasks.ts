@@ -2,7 +2,7 @@ import type { Json } from "../../base/json.ts";
 import { loadJson, storeJson } from "../../db/postgres-payload.ts";
 import { toRecordset } from "../../db/postgres-text.ts";
 import type { PostgresRow, PostgresSession, PostgresValue } from "../../db/postgres.ts";
-import { taskStatuses, type NewTask, type Task, type TaskEnd, type TaskStatus, type WaitingReason } from "../../record/task.ts";
+import { doubtsFromText, doubtsToText, taskStatuses, type NewTask, type Task, type TaskEnd, type TaskStatus, type WaitingReason } from "../../record/task.ts";
 import type { TaskFilter } from "../engine.ts";
 import type { TaskState } from "../task-rules.ts";
 
@@ -58,9 +58,9 @@ export async function lockTaskOfRunSerial(db: PostgresSession, run: number): Pro
 export async function insertTask(db: PostgresSession, task: NewTask, createdAtMs: number, parentRunId: string | null): Promise<StoredTask | null> {
   return await first(
     db,
-    `INSERT INTO lh_task (id, agent, input, key, priority, not_before_at_ms, deadline_at_ms, depth, source, status, created_at_ms, status_since_ms, open_since_ms, parent_run_id, recoveries, recoveries_without_progress)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'queued', $10, $10, $10, $11, 0, 0) ON CONFLICT (id) DO NOTHING RETURNING *`,
-    task.id, task.agent, await storeOne(db, JSON.stringify(task.input)), task.key, task.priority, task.notBeforeAtMs, task.deadlineAtMs, task.depth, task.source, createdAtMs, parentRunId,
+    `INSERT INTO lh_task (id, agent, input, key, priority, not_before_at_ms, deadline_at_ms, depth, source, doubts, status, created_at_ms, status_since_ms, open_since_ms, parent_run_id, recoveries, recoveries_without_progress)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'queued', $11, $11, $11, $12, 0, 0) ON CONFLICT (id) DO NOTHING RETURNING *`,
+    task.id, task.agent, await storeOne(db, JSON.stringify(task.input)), task.key, task.priority, task.notBeforeAtMs, task.deadlineAtMs, task.depth, task.source, doubtsToText(task.doubts), createdAtMs, parentRunId,
   );
 }
 
@@ -230,6 +230,7 @@ function taskFromRow(row: PostgresRow, input: Json, end: Json): StoredTask {
     deadlineAtMs: Number(row["deadline_at_ms"]),
     depth: Number(row["depth"]),
     source: String(row["source"]),
+    doubts: doubtsFromText(row["doubts"]),
     status: row["status"] as TaskStatus,
     waitingReason: textOrNull(row["waiting_reason"]) as WaitingReason | null,
     createdAtMs: Number(row["created_at_ms"]),

@@ -2,9 +2,11 @@ import type { Json } from "../../base/json.ts";
 import type { StepOutcome } from "../../record/step.ts";
 import type { TaskEnd } from "../../record/task.ts";
 import type { TaskChange } from "../engine.ts";
+import { isCompensation } from "../compensation.ts";
 import { computeMoved, type TaskFields } from "../task-rules.ts";
 import { noteBell } from "./bells.ts";
 import { noteQueued, type Change } from "./change.ts";
+import { startCompensation } from "./compensate.ts";
 import { appendStep, replaceSeed } from "./journal.ts";
 import { getRun, listLeftBehind } from "./runs.ts";
 import { clearRecoveriesWithoutProgress, lockChildren, lockTaskOfRunSerial, saveTasks, toTask, type StoredTask } from "./tasks.ts";
@@ -64,8 +66,10 @@ async function noteProgress(change: Change, task: StoredTask): Promise<StoredTas
 export async function endTask(change: Change, task: StoredTask, end: TaskEnd): Promise<void> {
   const ended = await moveTask(change, task, { status: end.status, end, endedAtMs: change.atMs });
   change.effects.ended.push({ taskId: ended.id, runId: ended.runId, end });
+  await startCompensation(change, ended, end);
   const { hasSeed, isAwaited, hasOpenEnds } = await listLeftBehind(change.db, ended.id, ended.runId);
-  if (hasSeed) await replaceSeed(change.db, ended.id, []);
+  // A compensation that is restarted needs them again.
+  if (hasSeed && (end.status === "done" || !isCompensation(ended))) await replaceSeed(change.db, ended.id, []);
   if (ended.runId !== null && hasOpenEnds) await abandonRun(change, ended.runId, `The task that called this one is ${end.status}.`);
   if (!isAwaited) return;
   for (const wait of await listWaitsForTask(change.db, ended.id)) await completeWait(change, wait, { ok: true, value: { ...end, taskId: ended.id } as unknown as Json });

@@ -45,6 +45,26 @@ describe("a worker that Restate cannot reach any more, whose step goes on", () =
     expect(task).toMatchObject({ recoveries: 1 });
   });
 
+  it("has a lower fence than the one that took over", async () => {
+    const zombie = (await suite.create()) as RestateFixture;
+    const fences: number[] = [];
+    const execute = (hangs: boolean): Execute => async (ctx) => done(await ctx.step({ kind: "code", name: "step" }, async ({ fence }): Promise<StepEnd> => {
+      fences.push(fence);
+      return hangs ? await new Promise<never>(() => undefined) : value(null);
+    }));
+    await zombie.engine.run([agentA], execute(true));
+    const { taskId } = await zombie.engine.start(newTask(zombie));
+    await until(() => fences.length === 1, "the step executes");
+    await zombie.engine.abandon();
+
+    const other = (await suite.reopen(zombie)) as RestateFixture;
+    await other.engine.run([agentA], execute(false));
+    await other.engine.result(taskId);
+
+    expect(fences).toHaveLength(2);
+    expect(fences[1]).toBeGreaterThan(fences[0] ?? Number.POSITIVE_INFINITY);
+  });
+
   it("is told to stop as soon as Restate is gone, before another worker goes on", async () => {
     const zombie = (await suite.create()) as RestateFixture;
     const told: AbortSignal[] = [];

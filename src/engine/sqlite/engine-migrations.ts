@@ -15,7 +15,7 @@ export const engineMigrations: readonly Migration[] = [
     sql: `
       CREATE TABLE lh_task (
         serial INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, agent TEXT NOT NULL, key TEXT, priority INTEGER NOT NULL, not_before_at_ms INTEGER NOT NULL,
-        deadline_at_ms INTEGER NOT NULL, depth INTEGER NOT NULL, source TEXT NOT NULL, status TEXT NOT NULL, waiting_reason TEXT,
+        deadline_at_ms INTEGER NOT NULL, depth INTEGER NOT NULL, source TEXT NOT NULL, doubts TEXT, status TEXT NOT NULL, waiting_reason TEXT,
         created_at_ms INTEGER NOT NULL, started_at_ms INTEGER, ended_at_ms INTEGER, status_since_ms INTEGER NOT NULL, open_since_ms INTEGER NOT NULL,
         run_id TEXT, parent_run_id TEXT,
         recoveries INTEGER NOT NULL, recoveries_without_progress INTEGER NOT NULL, out_of_memory_without_progress INTEGER NOT NULL, active_ms INTEGER NOT NULL, input TEXT NOT NULL, end TEXT

@@ -1,8 +1,10 @@
 import type { Task } from "../../record/task.ts";
 import type { StartOptions } from "../engine.ts";
+import { isCompensation } from "../compensation.ts";
 import { taskUnknown } from "../refusal.ts";
 import { assertRestartable, assertSkippable, isOpen, restartedFields, skippedStep } from "../task-rules.ts";
 import type { Change } from "./change.ts";
+import { assertCompensated, insertCompensationAgain } from "./compensate.ts";
 import { getMismatch, replaceSeed } from "./journal.ts";
 import { insertForkedRun, insertSkippedRun } from "./runs.ts";
 import { getTask, toTask, type StoredTask } from "./tasks.ts";
@@ -21,6 +23,11 @@ export function cancelTask(change: Change, taskId: string, reason: string): bool
 export function restartTask(change: Change, taskId: string, newRunId: string, { seed = [], prefix }: StartOptions): Task {
   const task = knownTask(change, taskId);
   assertRestartable(task);
+  assertCompensated(change.db, task);
+  if (task.runId !== null && isCompensation(task)) {
+    insertCompensationAgain(change.db, taskId, task.runId, newRunId);
+    return toTask(moveTask(change, task, restartedFields(task, change.atMs, { runId: newRunId, isAwaited: false })));
+  }
   if (task.runId !== null) abandonRun(change, task.runId, "The task that called this one was restarted.");
   replaceSeed(change.db, taskId, seed);
   const hasPrefix = prefix !== undefined && insertForkedRun(change.db, { id: newRunId, taskId }, prefix, change.atMs);

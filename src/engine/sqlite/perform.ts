@@ -91,7 +91,7 @@ async function executeBody(scope: PerformScope, { identity, number }: Operation,
   const idempotencyKey = `${keyRunId}/${identity.kind}/${identity.name}/${identity.occurrence}`;
   for (;;) {
     try {
-      return await body({ identity, number, attempt, idempotencyKey, signal });
+      return await body({ identity, number, attempt, fence: attempt, idempotencyKey, signal });
     } catch (error) {
       if (!isFileFailure(error)) return failedStep(error);
       await sleep(clock, fileRetryMs);

@@ -64,7 +64,7 @@ const copySteps = `INSERT INTO lh_journal (run, number, kind, name, occurrence, 
   SELECT ?, number, kind, name, occurrence, 0, started_at_ms, completed_at_ms, outcome FROM lh_journal`;
 
 /** A run with the versions, the beginning and the chance of another one; begun when that one was, unless another instant is given. Returns its serial. */
-function insertRunFrom(db: SqliteDatabase, { id, taskId }: NewRun, fromRunId: string, { begunAtMs, keysOf }: { readonly begunAtMs: number | null; readonly keysOf: string | null }): number {
+export function insertRunFrom(db: SqliteDatabase, { id, taskId }: NewRun, fromRunId: string, { begunAtMs, keysOf }: { readonly begunAtMs: number | null; readonly keysOf: string | null }): number {
   const { lastId } = db.run(
     `INSERT INTO lh_run (id, task_id, number, agent_version, started_at_ms, begun_at_ms, recoveries, format, loop_version, from_run_id, random_run_id, key_run_id)
      SELECT ?, ?, (SELECT 1 + count(*) FROM lh_run WHERE task_id = ?), agent_version, started_at_ms, coalesce(?, begun_at_ms), 0, format, loop_version, id, coalesce(random_run_id, id),

@@ -1,6 +1,6 @@
 import { loadJson, storeJson } from "../../db/payload.ts";
 import type { SqliteDatabase, Values } from "../../db/sqlite.ts";
-import { isEnded, taskStatuses, type NewTask, type Task, type TaskEnd, type TaskStatus, type WaitingReason } from "../../record/task.ts";
+import { doubtsFromText, doubtsToText, isEnded, taskStatuses, type NewTask, type Task, type TaskEnd, type TaskStatus, type WaitingReason } from "../../record/task.ts";
 import type { TaskFilter } from "../engine.ts";
 import type { TaskState } from "../task-rules.ts";
 import type { RunIds } from "./journal.ts";
@@ -17,7 +17,7 @@ const limitOf = "LIMIT 0 + ?";
 
 /** In the order in which `taskFromRow` takes them. */
 const taskColumns = [
-  "id", "agent", "input", "key", "priority", "not_before_at_ms", "deadline_at_ms", "depth", "source", "status", "waiting_reason", "created_at_ms", "started_at_ms", "ended_at_ms",
+  "id", "agent", "input", "key", "priority", "not_before_at_ms", "deadline_at_ms", "depth", "source", "doubts", "status", "waiting_reason", "created_at_ms", "started_at_ms", "ended_at_ms",
   "status_since_ms", "open_since_ms", "run_id", "parent_run_id", "recoveries", "recoveries_without_progress", "out_of_memory_without_progress", "active_ms", "serial", "end",
 ];
 const selectTask = `SELECT ${taskColumns.map((column) => `lh_task.${column}`).join(", ")}`;
@@ -52,13 +52,13 @@ export function getTaskOfRunSerial(db: SqliteDatabase, run: number): StoredTask 
 
 export function insertTask(db: SqliteDatabase, task: NewTask, createdAtMs: number, parentRunId: string | null): StoredTask {
   const { lastId } = db.run(
-    `INSERT INTO lh_task (id, agent, input, key, priority, not_before_at_ms, deadline_at_ms, depth, source, status, created_at_ms, status_since_ms,
-       open_since_ms, parent_run_id, recoveries, recoveries_without_progress, out_of_memory_without_progress, active_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, 0, 0, 0, 0)`,
-    task.id, task.agent, storeJson(db, JSON.stringify(task.input)), task.key, task.priority, task.notBeforeAtMs, task.deadlineAtMs, task.depth, task.source, createdAtMs, createdAtMs, createdAtMs, parentRunId,
+    `INSERT INTO lh_task (id, agent, input, key, priority, not_before_at_ms, deadline_at_ms, depth, source, doubts, status, created_at_ms, status_since_ms,
+       open_since_ms, parent_run_id, recoveries, recoveries_without_progress, out_of_memory_without_progress, active_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, 0, 0, 0, 0)`,
+    task.id, task.agent, storeJson(db, JSON.stringify(task.input)), task.key, task.priority, task.notBeforeAtMs, task.deadlineAtMs, task.depth, task.source, doubtsToText(task.doubts), createdAtMs, createdAtMs, createdAtMs, parentRunId,
   );
   return {
     id: task.id, agent: task.agent, input: task.input, key: task.key, priority: task.priority, notBeforeAtMs: task.notBeforeAtMs, deadlineAtMs: task.deadlineAtMs,
-    depth: task.depth, source: task.source, status: "queued", waitingReason: null, createdAtMs, startedAtMs: null, endedAtMs: null, statusSinceMs: createdAtMs,
+    depth: task.depth, source: task.source, doubts: task.doubts ?? [], status: "queued", waitingReason: null, createdAtMs, startedAtMs: null, endedAtMs: null, statusSinceMs: createdAtMs,
     openSinceMs: createdAtMs, runId: null, parentRunId,
     recoveries: 0, recoveriesWithoutProgress: 0, outOfMemoryWithoutProgress: 0, activeMs: 0, end: null, serial: lastId,
   };
@@ -166,13 +166,13 @@ export function nextTaskInstantMs(db: SqliteDatabase, afterMs: number): number |
 /** The task as the port shows it. */
 export function toTask(stored: StoredTask): Task {
   // Named one by one: this is done at every change, and leaving fields out of a copy costs several times as much.
-  const { id, agent, input, key, priority, notBeforeAtMs, deadlineAtMs, depth, source, status, waitingReason, createdAtMs, startedAtMs, endedAtMs, statusSinceMs, openSinceMs, runId, parentRunId, recoveries, end } = stored;
-  return { id, agent, input, key, priority, notBeforeAtMs, deadlineAtMs, depth, source, status, waitingReason, createdAtMs, startedAtMs, endedAtMs, statusSinceMs, openSinceMs, runId, parentRunId, recoveries, end };
+  const { id, agent, input, key, priority, notBeforeAtMs, deadlineAtMs, depth, source, doubts, status, waitingReason, createdAtMs, startedAtMs, endedAtMs, statusSinceMs, openSinceMs, runId, parentRunId, recoveries, end } = stored;
+  return { id, agent, input, key, priority, notBeforeAtMs, deadlineAtMs, depth, source, doubts, status, waitingReason, createdAtMs, startedAtMs, endedAtMs, statusSinceMs, openSinceMs, runId, parentRunId, recoveries, end };
 }
 
 function taskFromRow(db: SqliteDatabase, row: Values): StoredTask {
   const [
-    id, agent, input, key, priority, notBeforeAtMs, deadlineAtMs, depth, source, status, waitingReason, createdAtMs, startedAtMs, endedAtMs,
+    id, agent, input, key, priority, notBeforeAtMs, deadlineAtMs, depth, source, doubts, status, waitingReason, createdAtMs, startedAtMs, endedAtMs,
     statusSinceMs, openSinceMs, runId, parentRunId, recoveries, recoveriesWithoutProgress, outOfMemoryWithoutProgress, activeMs, serial, end,
   ] = row;
   return {
@@ -185,6 +185,7 @@ function taskFromRow(db: SqliteDatabase, row: Values): StoredTask {
     deadlineAtMs: Number(deadlineAtMs),
     depth: Number(depth),
     source: String(source),
+    doubts: doubtsFromText(doubts),
     status: status as TaskStatus,
     waitingReason: textOrNull(waitingReason) as WaitingReason | null,
     createdAtMs: Number(createdAtMs),

@@ -2,8 +2,10 @@ import type { TaskEnd } from "../../record/task.ts";
 import type { StepOutcome } from "../../record/step.ts";
 import type { TaskChange } from "../engine.ts";
 import type { JournaledStep } from "../journaled-step.ts";
+import { isCompensation } from "../compensation.ts";
 import { computeMoved, type TaskFields } from "../task-rules.ts";
 import { noteQueued, observeChange, type Change } from "./change.ts";
+import { startCompensation } from "./compensate.ts";
 import { appendStep, getRun, replaceSeed } from "./journal.ts";
 import { clearRecoveriesWithoutProgress, getTaskOfRunSerial, listChildren, saveTask, toTask, type StoredTask } from "./tasks.ts";
 import { deleteWait, forgetWaits, listWaitsForTask, type StoredWait } from "./waits.ts";
@@ -40,7 +42,9 @@ export function completeWait(change: Change, wait: StoredWait, outcome: StepOutc
 export function endTask(change: Change, task: StoredTask, end: TaskEnd, runSerial?: number): void {
   const ended = moveTask(change, task, { status: end.status, end, endedAtMs: change.atMs });
   change.effects.ended.push({ taskId: ended.id, runId: ended.runId, end });
-  replaceSeed(change.db, ended.id, []);
+  startCompensation(change, ended, end);
+  // A compensation that is restarted needs them again.
+  if (end.status === "done" || !isCompensation(ended)) replaceSeed(change.db, ended.id, []);
   if (ended.runId !== null) abandonRun(change, ended.runId, `The task that called this one is ${end.status}.`, runSerial);
   for (const wait of listWaitsForTask(change.db, ended.id)) completeWait(change, wait, { ok: true, value: { ...end, taskId: ended.id } as unknown as EndAsJson });
 }

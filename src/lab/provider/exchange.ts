@@ -1,4 +1,5 @@
 import { breaksReply, type Fault } from "./fault.ts";
+import type { RateWindow } from "./rate-window.ts";
 import type { Receipt, ReceiptOutcome } from "./receipt.ts";
 import type { SimulatedUsage } from "./simulated-reply.ts";
 import type { Wire } from "./simulated-request.ts";
@@ -7,6 +8,8 @@ interface Arrival {
   readonly number: number;
   readonly atMs: number;
   readonly path: string;
+  /** Of the account that asks. */
+  readonly rate: RateWindow;
   readonly idempotencyKey: string | null;
   /**
    * The client's request, and what it was made from. A Request's signal follows the client's only as long as the Request itself is
@@ -34,6 +37,10 @@ export class Exchange {
     const { signal } = arrival.request;
     if (signal.aborted) this.#onClientGone();
     else signal.addEventListener("abort", this.#onClientGone, { once: true });
+  }
+
+  get rate(): RateWindow {
+    return this.#arrival.rate;
   }
 
   get number(): number {

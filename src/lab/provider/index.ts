@@ -38,5 +38,6 @@ export { synthesizeValue } from "./schema-value.ts";
 
 // faults and receipts
 export { type Fault, type FaultFunction, faultModelNames, type FaultPlan } from "./fault.ts";
+export type { ProviderLimits } from "./rate-window.ts";
 export type { Receipt, ReceiptOutcome } from "./receipt.ts";
 export type { FailureReason } from "./wire-format.ts";

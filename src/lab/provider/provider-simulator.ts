@@ -7,7 +7,7 @@ import { Exchange } from "./exchange.ts";
 import { chooseFault, type Fault, type FaultFunction, type FaultPlan } from "./fault.ts";
 import { renderModel, renderModelList } from "./model-list.ts";
 import { ProviderError } from "./provider-error.ts";
-import { RateWindow } from "./rate-window.ts";
+import { type ProviderLimits, RateWindow } from "./rate-window.ts";
 import type { Receipt } from "./receipt.ts";
 import { type BodyStep, createBody, planStream, planWhole, untilAborted } from "./reply-body.ts";
 import { readJsonBody } from "./request-body.ts";
@@ -28,6 +28,8 @@ export interface ProviderSimulatorOptions {
   /** Replaces the chance made from `seed`. */
   readonly random?: Random;
   readonly faults?: FaultFunction | FaultPlan;
+  /** What each key may ask for in a minute of the clock; more is answered with 429. Default: limits that are reported and not enforced. */
+  readonly limits?: ProviderLimits;
   /** Called with each receipt as it is written. What it throws breaks the answer, so that no call goes uncounted. */
   readonly onReceipt?: (receipt: Receipt) => void;
   /** Receipts held in memory; older ones are forgotten. Default: 100,000. */
@@ -61,7 +63,7 @@ class LiveProviderSimulator implements ProviderSimulator {
   readonly #script: Script;
   readonly #random: Random;
   readonly #route = createRouter();
-  readonly #rate = new RateWindow();
+  readonly #rates = new Map<string, RateWindow>();
   readonly #underWay = new Set<Exchange>();
   readonly #receipts: Receipt[] = [];
   #requestCount = 0;
@@ -97,7 +99,9 @@ class LiveProviderSimulator implements ProviderSimulator {
   }
 
   #open(request: Request, madeFrom: unknown): Exchange {
+    const rate = this.#rateOf(request);
     const exchange: Exchange = new Exchange({
+      rate,
       number: ++this.#requestCount,
       atMs: this.#clock.now(),
       path: new URL(request.url).pathname,
@@ -110,8 +114,18 @@ class LiveProviderSimulator implements ProviderSimulator {
       },
     });
     this.#underWay.add(exchange);
-    this.#rate.countRequest(this.#clock.now());
+    rate.countRequest(this.#clock.now());
     return exchange;
+  }
+
+  #rateOf({ headers }: Request): RateWindow {
+    const key = headers.get("x-api-key") ?? headers.get("authorization") ?? "";
+    let rate = this.#rates.get(key);
+    if (rate === undefined) {
+      rate = new RateWindow(this.#options.limits);
+      this.#rates.set(key, rate);
+    }
+    return rate;
   }
 
   async #serve(request: Request, exchange: Exchange): Promise<Response> {
@@ -137,6 +151,7 @@ class LiveProviderSimulator implements ProviderSimulator {
     const fault = chooseFault(this.#options.faults, request, { callNumber, random: random.split("fault") });
     exchange.hasFault(fault);
     if (fault?.kind === "status") return this.#answerFault(exchange, format.family, fault);
+    if (!exchange.rate.admits(this.#clock.now(), estimateInputTokens(request))) return this.#answerThrottled(exchange, format.family);
     if (fault?.kind === "hang" && fault.afterEvents === undefined) return untilAborted(exchange.signal);
     if (fault?.kind === "latency") await sleep(this.#clock, fault.ms, exchange.signal);
 
@@ -145,7 +160,7 @@ class LiveProviderSimulator implements ProviderSimulator {
     const reply = settleReply(request, scripted, { random: random.split("id"), createdAtMs: this.#clock.now() });
     format.remember?.(request, reply);
     exchange.isBilled(reply.usage);
-    this.#rate.countTokens(reply.usage.inputTokens + reply.usage.outputTokens);
+    exchange.rate.countTokens(reply.usage.inputTokens + reply.usage.outputTokens);
     return this.#answer(exchange, format.family, planReply(request, reply, format, fault), { isStream: request.stream });
   }
 
@@ -154,6 +169,14 @@ class LiveProviderSimulator implements ProviderSimulator {
     const body = fault.body ?? family.renderError(error, requestIdOf(exchange));
     const headers = { ...(fault.retryAfter !== undefined && { "retry-after": fault.retryAfter }), ...fault.headers };
     return this.#answer(exchange, family, planWhole(JSON.stringify(body), undefined), { status: fault.status, headers });
+  }
+
+  /** Anthropic says in seconds how long to wait, OpenAI only when the limits are reset. */
+  #answerThrottled(exchange: Exchange, family: ProviderFamily): Response {
+    const body = family.renderError(family.defaultError(429, "rate-limit"), requestIdOf(exchange));
+    const nowMs = this.#clock.now();
+    const waitS = Math.ceil((exchange.rate.limitAt(nowMs, true).resetAtMs - nowMs) / 1_000);
+    return this.#answer(exchange, family, planWhole(JSON.stringify(body), undefined), { status: 429, outcome: "refused", ...(family.name === "anthropic" && { headers: { "retry-after": String(waitS) } }) });
   }
 
   #answerJson(exchange: Exchange, family: ProviderFamily, body: JsonObject): Response {
@@ -182,7 +205,7 @@ class LiveProviderSimulator implements ProviderSimulator {
       "content-type": isStream ? "text/event-stream; charset=utf-8" : "application/json",
       "cache-control": "no-cache",
       "x-longhaul-simulated": "true",
-      ...family.renderHeaders(requestIdOf(exchange), this.#rate.limitAt(clock.now(), status === 429)),
+      ...family.renderHeaders(requestIdOf(exchange), exchange.rate.limitAt(clock.now(), status === 429)),
       ...options.headers,
     };
     return new Response(body, { status, headers });

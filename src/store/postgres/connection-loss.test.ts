@@ -30,7 +30,7 @@ function outbox(id: string): Write {
 /** Does one step's worth of everything under the name `id`. */
 async function doStep({ store }: OpenedStore, id: string): Promise<void> {
   await store.money.reserve(reservation(`m${id}`, amount));
-  expect(await store.effects.intend({ key: `e${id}`, toolName: "send", taskId: "t", runId: "r", atMs: 1 })).toEqual({ state: "intended-now" });
+  expect(await store.effects.intend({ key: `e${id}`, fence: 1, toolName: "send", taskId: "t", runId: "r", atMs: 1 })).toEqual({ state: "intended-now" });
   await store.ingest([recordOf(`i${id}`), { type: "message", id: `h${id}`, parentId: null, content: { role: "user", text: id } }]);
   await store.write([
     settleWrite(`m${id}`, 7, 1), { type: "effect.complete", key: `e${id}`, result: id }, { type: "progress", id: `p${id}`, agent: "a", atMs: 1, what: "verified", outputHash: null },
@@ -111,7 +111,7 @@ describe("work whose COMMIT took effect and whose answer was lost", () => {
     await store.outbox.failed("o1", { atMs: 1, error: "refused", nextAtMs: 2 });
     await store.outbox.failed("o1", { atMs: 2, error: "refused", nextAtMs: 3 });
 
-    expect(await store.effects.intend({ key: "e1", toolName: "send", taskId: "t", runId: "r", atMs: 1 })).toEqual({ state: "completed", result: "1" });
+    expect(await store.effects.intend({ key: "e1", fence: 1, toolName: "send", taskId: "t", runId: "r", atMs: 1 })).toEqual({ state: "completed", result: "1" });
     expect(await store.money.spent({})).toEqual({ spentMicroUsd: 21, reservedMicroUsd: 0, tokens: 3 });
     expect(await store.progress.all()).toMatchObject([{ count: 3 }]);
     expect(await store.outbox.due(10)).toMatchObject([{ id: "o1", attempts: 2, nextAtMs: 3 }]);

@@ -1,3 +1,4 @@
+import { LonghaulError } from "../../base/error.ts";
 import type { Json } from "../../base/json.ts";
 import { loadJson, storeJson } from "../../db/postgres-payload.ts";
 import { toIndexedText } from "../../db/postgres-text.ts";
@@ -13,10 +14,15 @@ const selectEffect = "SELECT state, intended_at_ms, token, result FROM lh_effect
 // The first result stays: a late second one belongs to an attempt that was superseded.
 const complete = `INSERT INTO lh_effect AS known (key, state, result) VALUES ($1, 'completed', $2)
   ON CONFLICT (key) DO UPDATE SET state = 'completed', result = excluded.result WHERE known.state = 'intended'`;
+const takeOver = "UPDATE lh_effect SET token = $2 WHERE key = $1 AND state = 'intended'";
 const deleteIntent = "DELETE FROM lh_effect WHERE key = $1 AND state = 'intended'";
 
-/** Makes the intent if nobody has (S4), or tells what is known of the earlier one. `token` is of this call alone: an intent that bears it was made by this call. */
-export async function intendEffect(tx: PostgresSession, { key, toolName, taskId, runId, atMs }: Intent, token: string): Promise<EffectState> {
+/**
+ * Makes the intent if nobody has (S4), or tells what is known of the earlier one, which is this attempt's from then on. `call` is of this call alone: an intent that bears it was
+ * made by this call. @throws {ENGINE_FENCED} when a later attempt has it.
+ */
+export async function intendEffect(tx: PostgresSession, { key, fence, toolName, taskId, runId, atMs }: Intent, call: string): Promise<EffectState> {
+  const token = `${fence}/${call}`;
   for (;;) {
     if ((await tx.run(insertIntent, toIndexedText(key), toolName, taskId, runId, atMs, token)).changes === 1) return { state: "intended-now" };
     const row = await tx.get(selectEffect, toIndexedText(key));
@@ -27,6 +33,9 @@ export async function intendEffect(tx: PostgresSession, { key, toolName, taskId,
       const [result = null] = await loadJson(tx, [String(row["result"])]);
       return { state: "completed", result };
     }
+    const heldBy = Number(String(row["token"]).split("/")[0]);
+    if (heldBy > fence) throw new LonghaulError("ENGINE_FENCED", `A later attempt has call ${key}: this one is superseded and does nothing more.`, { details: { key, fence, heldBy } });
+    await tx.run(takeOver, toIndexedText(key), token);
     return { state: "unknown", intendedAtMs: Number(row["intended_at_ms"]) };
   }
 }

@@ -25,6 +25,6 @@ it("stores a document once, whichever messages and records quote it", async () =
   ]);
 
   expect(await store.messages.transcript("b")).toEqual([{ role: "user", text }, { role: "user", text }]);
-  expect(await store.effects.intend({ key: "e", toolName: "t", taskId: "t", runId: "r", atMs: 1 })).toEqual({ state: "completed", result: { text } });
+  expect(await store.effects.intend({ key: "e", fence: 1, toolName: "t", taskId: "t", runId: "r", atMs: 1 })).toEqual({ state: "completed", result: { text } });
   expect(await db.get("SELECT count(*) AS count FROM lh_payload")).toEqual({ count: 1 });
 });

@@ -16,8 +16,10 @@ const columns = "position, id, notifier, notification, at_ms, expires_at_ms, sta
 
 const insertEntry = `INSERT INTO lh_outbox (id, notifier, notification, at_ms, expires_at_ms, state, next_at_ms) VALUES ($1, $2, $3, $4, $5, 'waiting', $4)
   ON CONFLICT (id) DO NOTHING`;
-const selectDue = `SELECT ${columns} FROM lh_outbox WHERE state = 'waiting' AND next_at_ms <= $1 ORDER BY at_ms, position LIMIT ${dueMax}`;
-const selectNextAt = "SELECT min(next_at_ms) AS next_at_ms FROM lh_outbox WHERE state = 'waiting'";
+const selectDue = `SELECT ${columns} FROM lh_outbox WHERE state = 'waiting' AND (expires_at_ms <= $1 OR (next_at_ms <= $1
+  AND position IN (SELECT min(position) FROM lh_outbox WHERE state = 'waiting' AND expires_at_ms > $1 GROUP BY notifier))) ORDER BY position LIMIT ${dueMax}`;
+const selectNextAt = `SELECT min(at_ms) AS next_at_ms FROM (SELECT min(expires_at_ms) AS at_ms FROM lh_outbox WHERE state = 'waiting'
+  UNION ALL SELECT next_at_ms FROM lh_outbox WHERE position IN (SELECT min(position) FROM lh_outbox WHERE state = 'waiting' GROUP BY notifier)) AS instants`;
 const markDelivered = "UPDATE lh_outbox SET state = 'delivered', attempts = attempts + 1, ended_at_ms = $2, last_error = NULL WHERE id = $1 AND state <> 'delivered'";
 const markRetried = `UPDATE lh_outbox SET attempts = attempts + 1, next_at_ms = $2, last_error = $3, failed_at_ms = $4
   WHERE id = $1 AND state = 'waiting' AND failed_at_ms IS DISTINCT FROM $4`;
@@ -29,7 +31,7 @@ export async function queueNotification(tx: PostgresSession, { id, notifier, mes
   await tx.run(insertEntry, id, notifier, JSON.stringify(message), atMs, expiresAtMs);
 }
 
-/** Entries that wait and are due, the one that was queued first before the others. An expired one is among them, so that it is failed and not forgotten. */
+/** The first of each notifier, when it is due. An expired one is among them whatever its place, so that it is failed and not forgotten. */
 export async function selectDueEntries(session: PostgresSession, nowMs: number): Promise<readonly OutboxEntry[]> {
   return (await session.all(selectDue, nowMs)).map(toEntry);
 }

@@ -50,6 +50,27 @@ describe("apply", () => {
   });
 });
 
+describe("an intent", () => {
+  const intent = { key: "r1/tool/send/1", toolName: "send", taskId: "t1", runId: "r1", atMs: 1 };
+
+  it("is a later attempt's from then on: one that was superseded, in another process, is told so and makes no call", async () => {
+    const { store } = await stores.open();
+    await store.effects.intend({ ...intent, fence: 9 });
+
+    expect(await store.effects.intend({ ...intent, fence: 10 })).toEqual({ state: "unknown", intendedAtMs: 1 });
+    await expect(store.effects.intend({ ...intent, fence: 9 })).rejects.toMatchObject({ code: "ENGINE_FENCED", details: { key: intent.key, fence: 9, heldBy: 10 } });
+    expect(await store.effects.intend({ ...intent, fence: 10 })).toEqual({ state: "unknown", intendedAtMs: 1 });
+  });
+
+  it("that is completed tells every attempt of its result", async () => {
+    const { store } = await stores.open();
+    await store.effects.intend({ ...intent, fence: 9 });
+    await store.write([{ type: "effect.complete", key: intent.key, result: "sent" }]);
+
+    expect(await store.effects.intend({ ...intent, fence: 1 })).toEqual({ state: "completed", result: "sent" });
+  });
+});
+
 describe("close", () => {
   it("finishes what was asked and ingested before, and refuses what comes later", async () => {
     const { store, db } = await stores.open();

@@ -13,8 +13,10 @@ const listMax = 1_000;
 
 const insertEntry = `INSERT INTO lh_outbox (id, notifier, notification, at_ms, expires_at_ms, state, next_at_ms) VALUES (?, ?, ?, ?, ?, 'waiting', ?)
   ON CONFLICT (id) DO NOTHING`;
-const selectDue = `SELECT * FROM lh_outbox WHERE state = 'waiting' AND next_at_ms <= ? ORDER BY at_ms, position LIMIT ${dueMax}`;
-const selectNextAt = "SELECT min(next_at_ms) AS next_at_ms FROM lh_outbox WHERE state = 'waiting'";
+const selectDue = `SELECT * FROM lh_outbox WHERE state = 'waiting' AND (expires_at_ms <= ?1 OR (next_at_ms <= ?1
+  AND position IN (SELECT min(position) FROM lh_outbox WHERE state = 'waiting' AND expires_at_ms > ?1 GROUP BY notifier))) ORDER BY position LIMIT ${dueMax}`;
+const selectNextAt = `SELECT min(at_ms) AS next_at_ms FROM (SELECT min(expires_at_ms) AS at_ms FROM lh_outbox WHERE state = 'waiting'
+  UNION ALL SELECT next_at_ms FROM lh_outbox WHERE position IN (SELECT min(position) FROM lh_outbox WHERE state = 'waiting' GROUP BY notifier)) AS instants`;
 const markDelivered = "UPDATE lh_outbox SET state = 'delivered', attempts = attempts + 1, ended_at_ms = ?2, last_error = NULL WHERE id = ?1 AND state <> 'delivered'";
 const markRetried = "UPDATE lh_outbox SET attempts = attempts + 1, next_at_ms = ?2, last_error = ?3 WHERE id = ?1 AND state = 'waiting'";
 const markFailed = "UPDATE lh_outbox SET state = 'failed', attempts = attempts + 1, ended_at_ms = ?2, last_error = ?3 WHERE id = ?1 AND state = 'waiting'";
@@ -25,7 +27,7 @@ export function queueNotification(db: SqliteDatabase, { id, notifier, message, a
   db.run(insertEntry, id, notifier, JSON.stringify(message), atMs, expiresAtMs, atMs);
 }
 
-/** Entries that wait and are due, the one that was queued first before the others. An expired one is among them, so that it is failed and not forgotten. */
+/** The first of each notifier, when it is due. An expired one is among them whatever its place, so that it is failed and not forgotten. */
 export function selectDueEntries(db: SqliteDatabase, nowMs: number): readonly OutboxEntry[] {
   return db.all(selectDue, nowMs).map(toEntry);
 }

@@ -1,3 +1,4 @@
+import { everyRunIsUndone } from "./compensations.ts";
 import { callsKeepTheirKeys, everyIntentIsClosed, onceHappensOnce } from "./effects.ts";
 import { everyBillCounts, nothingElseCounts, receiptsAreSettled, totalsAdd } from "./money.ts";
 import { everySignalArrives, noCompletedStepExecutes, noStepExecutesTwiceAtOnce, outcomesComeInOrder, outcomesNeverChange } from "./steps.ts";
@@ -13,7 +14,7 @@ export const invariants = {
   onceHappensOnce, callsKeepTheirKeys, everyIntentIsClosed,
   everyBillCounts, nothingElseCounts, receiptsAreSettled, totalsAdd,
   everyFiringLeavesOneReceipt, schedulesFireOnce, everyEventReachesItsSubscribers,
-  transactionsAreSteps,
+  transactionsAreSteps, everyRunIsUndone,
 } satisfies Readonly<Record<string, Invariant>>;
 
 export function findViolations(facts: StoryFacts): readonly string[] {

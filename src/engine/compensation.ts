@@ -1,0 +1,92 @@
+import { LonghaulError } from "../base/error.ts";
+import type { NewTask, Task, TaskEnd } from "../record/task.ts";
+import type { Unwinding } from "./engine.ts";
+import type { EngineLimits } from "./limits.ts";
+import type { Operation } from "./operation.ts";
+import { keyOf } from "./journaled-step.ts";
+
+/**
+ * What a run registered to be undone is undone by a task of its own, which begins in the commit that ends the run. Its run is served what the ended one came to, so that
+ * code comes to where that one stood and registers the same again; nothing else of the code begins.
+ */
+
+const idPrefix = "c_";
+
+/** The id of the task that compensates for a run. There is one at the most. */
+export function compensationIdOf(runId: string): string {
+  return `${idPrefix}${runId}`;
+}
+
+/** The first run of that task. */
+export function compensationRunIdOf(runId: string): string {
+  return `r_${compensationIdOf(runId)}`;
+}
+
+export function isCompensation({ id }: Pick<Task, "id">): boolean {
+  return id.startsWith(idPrefix);
+}
+
+/** True when what the run of this task registered is to be undone. A compensation has nothing that undoes it. */
+export function isToBeCompensated(task: Task, end: TaskEnd): task is Task & { readonly runId: string } {
+  return end.status !== "done" && task.runId !== null && !isCompensation(task);
+}
+
+export function compensationFor(task: Task & { readonly runId: string }, end: TaskEnd, atMs: number, { compensationMs }: EngineLimits): NewTask {
+  const { agent, input, priority, depth, doubts } = task;
+  return {
+    id: compensationIdOf(task.runId), agent, input, key: null, priority, notBeforeAtMs: 0, deadlineAtMs: atMs + compensationMs, depth, doubts,
+    source: `compensates ${task.id}, which is ${end.status}`,
+  };
+}
+
+/** Why a task is not restarted while what its run did is being undone. */
+export function compensationOpen(taskId: string, compensationId: string): LonghaulError {
+  return new LonghaulError("TASK_STATE", `What the last run of task ${taskId} did is being undone by task ${compensationId}. Restart it when that has ended: longhaul show ${compensationId}`);
+}
+
+const registration = "compensate/";
+
+/** How far code has come that is to stand where an ended run stood. */
+export class Unwind implements Unwinding {
+  readonly registered: readonly string[];
+  readonly arrived: Promise<void>;
+  readonly #missing: Set<string>;
+  #arrive: () => void = () => undefined;
+  #hasArrived = false;
+
+  constructor(seed: Iterable<string>) {
+    const keys = [...seed].filter((key) => key.startsWith(registration));
+    this.#missing = new Set(keys);
+    this.registered = keys.map((key) => key.slice(registration.length, key.lastIndexOf("/")));
+    this.arrived = new Promise((resolve) => (this.#arrive = resolve));
+  }
+
+  get hasArrived(): boolean {
+    return this.#hasArrived;
+  }
+
+  /** Code has registered all that the ended run had. */
+  get isComplete(): boolean {
+    return this.#missing.size === 0;
+  }
+
+  /** Whether this is to be begun. What the ended run had not come to stays open for ever: neither \`catch\` nor \`finally\` of user code sees it. */
+  admits({ identity, reject }: Operation, isSeeded: boolean): boolean {
+    if (identity.kind === "compensation") {
+      // Code may have ended by itself where the other run did.
+      this.arrive();
+      return true;
+    }
+    if (this.#hasArrived) {
+      reject(new LonghaulError("OPTION_INVALID", `${identity.kind} ${identity.name} was asked for within a compensation, where ctx does nothing. Use what ctx.compensate's function is given, and plain code.`));
+      return false;
+    }
+    this.#missing.delete(keyOf(identity));
+    return isSeeded || identity.kind === "compensate";
+  }
+
+  arrive(): void {
+    this.#hasArrived = true;
+    this.#arrive();
+  }
+}

@@ -1,0 +1,314 @@
+import { describe, expect, it } from "vitest";
+import type { Json } from "../base/json.ts";
+import type { EngineContext, Execute } from "./engine.ts";
+import { advance, agentA, code, createGate, done, newTask, quiet, runToEnd, until, value, type EngineFixture, type EngineSuite } from "./engine-fixture.testsuite.ts";
+
+interface World {
+  readonly log: string[];
+  /** Names of compensations that fail. */
+  readonly failing: Set<string>;
+  /** What the code does after its two steps. */
+  rest: (ctx: EngineContext) => Promise<Json>;
+  /** Awaited by each compensation before it is done. */
+  undo: (name: string) => Promise<void>;
+}
+
+const world = (rest: World["rest"]): World => ({ log: [], failing: new Set(), rest, undo: () => Promise.resolve() });
+
+/** Registers `undo b` after `undo a`, with a step behind each; undoes both, last to first, and fails with those that failed. */
+function saga(world: World): Execute {
+  return async (ctx) => {
+    const registered: string[] = [];
+    const register = async (name: string): Promise<void> => {
+      await ctx.step({ kind: "compensate", name }, () => Promise.resolve(value(null)));
+      registered.push(name);
+    };
+    const logged = (name: string): Promise<Json> => code(ctx, name, () => {
+      world.log.push(name);
+      return `${name} ${ctx.now()}`;
+    });
+    const seen: Json[] = [];
+    const work = async (): Promise<Json> => {
+      await register("undo a");
+      seen.push(await logged("a"), ctx.random());
+      await register("undo b");
+      seen.push(await logged("b"), ctx.random());
+      world.log.push(`seen ${JSON.stringify(seen)}`);
+      return await world.rest(ctx);
+    };
+    if (ctx.unwinding === null) return done(await work());
+    await Promise.race([ctx.unwinding.arrived, work().catch(() => undefined)]);
+    const failures: string[] = [];
+    for (const name of registered.toReversed()) {
+      const undone = ctx.step({ kind: "compensation", name }, async ({ idempotencyKey, signal }) => {
+        world.log.push(`${name} ${idempotencyKey.replace(ctx.task.id.slice(2), "RUN")} ${signal.aborted}`);
+        await world.undo(name);
+        if (world.failing.has(name)) throw new Error("no");
+        return value(null);
+      });
+      await undone.catch(() => failures.push(name));
+    }
+    if (failures.length > 0) throw new Error(`not undone: ${failures.join(", ")}`);
+    return done([...ctx.unwinding.registered]);
+  };
+}
+
+const undoA = "undo a RUN/compensation/undo a/1 false";
+const undoB = "undo b RUN/compensation/undo b/1 false";
+
+/** Without what the code saw, which is compared by itself. */
+function logOf({ log }: World): readonly string[] {
+  const seen = log.filter((line) => line.startsWith("seen "));
+  expect(new Set(seen).size).toBeLessThanOrEqual(1);
+  return log.filter((line) => !line.startsWith("seen "));
+}
+
+async function compensationOf({ engine }: EngineFixture, taskId: string): Promise<string> {
+  return `c_${(await engine.get(taskId))?.runId}`;
+}
+
+export function testCompensation(suite: EngineSuite): void {
+  describe("compensation", () => {
+    testEnds(suite);
+    testDurability(suite);
+    testOperators(suite);
+  });
+}
+
+function testEnds(suite: EngineSuite): void {
+  it("E14 follows a run whose code threw with a task that replays it to where it stood and compensates: nothing of it is executed again", async () => {
+    const fixture = await suite.create();
+    const saw = world(() => Promise.reject(new Error("broken")));
+    await fixture.engine.run([agentA], saga(saw));
+    const { taskId } = await fixture.engine.start(newTask(fixture, { input: { of: 1 }, priority: 3 }));
+
+    expect(await runToEnd(fixture, taskId)).toMatchObject({ status: "dead", reason: "failed" });
+    const compensation = await compensationOf(fixture, taskId);
+    expect(await runToEnd(fixture, compensation)).toMatchObject({ status: "done", output: ["undo a", "undo b"] });
+
+    expect(logOf(saw)).toEqual(["a", "b", undoB, undoA]);
+    expect(await fixture.engine.get(compensation)).toMatchObject({ agent: "a", input: { of: 1 }, priority: 3, source: `compensates ${taskId}, which is dead`, parentRunId: null });
+    expect(await fixture.engine.list({})).toHaveLength(2);
+  });
+
+  it("E14 follows no run that is done, and none that registered nothing", async () => {
+    const fixture = await suite.create();
+    const saw = world(() => Promise.resolve("fine"));
+    await fixture.engine.run([agentA, { ...agentA, name: "b" }], (ctx) => (ctx.task.agent === "a" ? saga(saw)(ctx) : Promise.reject(new Error("broken"))));
+    const good = await fixture.engine.start(newTask(fixture));
+    const bad = await fixture.engine.start(newTask(fixture, { agent: "b" }));
+
+    expect(await runToEnd(fixture, good.taskId)).toMatchObject({ status: "done" });
+    expect(await runToEnd(fixture, bad.taskId)).toMatchObject({ status: "dead" });
+    await quiet(fixture);
+    expect(await fixture.engine.list({})).toHaveLength(2);
+  });
+
+  it.each(["suspended", "executing"] as const)("E14 a run that is canceled while it is %s is canceled at once for whoever asks, and what it waited for is not begun again", async (how) => {
+    const fixture = await suite.create();
+    let begun = 0;
+    const saw = world(async (ctx) => {
+      if (how === "suspended") await ctx.wait({ name: "w", reason: "timer", timeoutMs: 3_600_000 });
+      await ctx.step({ kind: "code", name: "hangs" }, () => (++begun, new Promise(() => undefined)));
+      return null;
+    });
+    await fixture.engine.run([agentA], saga(saw));
+    const { taskId } = await fixture.engine.start(newTask(fixture));
+    await (how === "suspended" ? until(async () => (await fixture.engine.get(taskId))?.status === "waiting", "it waits") : until(() => begun === 1, "the step executes"));
+
+    expect(await fixture.engine.cancel(taskId, "enough")).toBe(true);
+
+    expect(await fixture.engine.get(taskId)).toMatchObject({ status: "canceled", end: { status: "canceled", reason: "enough" } });
+    expect(await runToEnd(fixture, await compensationOf(fixture, taskId))).toMatchObject({ status: "done" });
+    expect(logOf(saw)).toEqual(["a", "b", undoB, undoA]);
+    // The last step that had ended was served, though it had ended the moment before.
+    expect(saw.log.filter((line) => line.startsWith("seen ")).length).toBeGreaterThan(1);
+    expect(begun).toBe(how === "suspended" ? 0 : 1);
+  });
+
+  it("E14 comes to a registration by the steps that ended the moment before it", async () => {
+    const fixture = await suite.create();
+    let begun = false;
+    await fixture.engine.run([agentA], async (ctx) => {
+      let registered = 0;
+      const work = async (): Promise<null> => {
+        for (const name of ["one", "two", "three"]) await code(ctx, name, () => name);
+        await ctx.step({ kind: "compensate", name: "undo" }, () => Promise.resolve(value(null)));
+        registered++;
+        await ctx.step({ kind: "code", name: "hangs" }, () => ((begun = true), new Promise(() => undefined)));
+        return null;
+      };
+      if (ctx.unwinding === null) return done(await work());
+      void work();
+      await ctx.unwinding.arrived;
+      return done(registered);
+    });
+    const { taskId } = await fixture.engine.start(newTask(fixture));
+    await until(() => begun, "the last step executes");
+    await fixture.engine.cancel(taskId, "enough");
+
+    expect(await runToEnd(fixture, await compensationOf(fixture, taskId))).toMatchObject({ output: 1 });
+  });
+
+  it("E14 compensates for a run whose deadline passed, and what compensates has a deadline of its own", async () => {
+    const fixture = await suite.create();
+    const saw = world(async (ctx) => (await ctx.wait({ name: "w", reason: "signal", signal: "never" })).by);
+    await fixture.engine.run([agentA], saga(saw));
+    const nowMs = fixture.clock.now();
+    const { taskId } = await fixture.engine.start(newTask(fixture, { deadlineAtMs: nowMs + 60_000 }));
+    await quiet(fixture);
+    await advance(fixture, 60_000);
+
+    expect(await fixture.engine.get(taskId)).toMatchObject({ status: "dead", end: { reason: "deadline" } });
+    const compensation = await compensationOf(fixture, taskId);
+    expect(await fixture.engine.get(compensation)).toMatchObject({ deadlineAtMs: nowMs + 60_000 + 7 * 86_400_000 });
+    expect(await runToEnd(fixture, compensation)).toMatchObject({ status: "done" });
+    expect(logOf(saw)).toEqual(["a", "b", undoB, undoA]);
+  });
+
+  it("E14 compensates for a called run that is canceled with the one that called it", async () => {
+    const fixture = await suite.create();
+    const saw = world(async (ctx) => (await ctx.wait({ name: "w", reason: "signal", signal: "never" })).by);
+    const child = newTask(fixture);
+    await fixture.engine.run([agentA], async (ctx) => (ctx.task.source === "parent" ? done((await ctx.child({ kind: "child", name: "a" }, child)) as unknown as Json) : await saga(saw)(ctx)));
+    const parent = await fixture.engine.start(newTask(fixture, { source: "parent" }));
+    await until(async () => (await fixture.engine.get(child.id))?.status === "waiting", "the child waits");
+
+    await fixture.engine.cancel(parent.taskId, "enough");
+
+    expect(await runToEnd(fixture, await compensationOf(fixture, child.id))).toMatchObject({ status: "done" });
+    expect(logOf(saw)).toEqual(["a", "b", undoB, undoA]);
+  });
+}
+
+function testDurability(suite: EngineSuite): void {
+  it.each(["crash", "reopen"] as const)("E14 goes on after a %s in the middle: what was undone is not undone again", async (how) => {
+    let fixture = await suite.create();
+    const gate = createGate();
+    const saw = world(() => Promise.reject(new Error("broken")));
+    saw.undo = (name) => (name === "undo a" ? gate.opened : Promise.resolve());
+    await fixture.engine.run([agentA], saga(saw));
+    const { taskId } = await fixture.engine.start(newTask(fixture));
+    await until(() => saw.log.includes(undoA), "the second one is under way");
+    if (how === "crash") fixture = await suite.crash(fixture);
+    else fixture = await suite.reopen(fixture);
+    saw.undo = () => Promise.resolve();
+
+    await fixture.engine.run([agentA], saga(saw));
+
+    expect(await runToEnd(fixture, await compensationOf(fixture, taskId))).toMatchObject({ status: "done" });
+    expect(logOf(saw)).toEqual(["a", "b", undoB, undoA, undoA]);
+    gate.open();
+  });
+
+  it("E14 compensates for a run that was in too many crashes", async () => {
+    let fixture = await suite.create();
+    const saw = world((ctx) => ctx.step({ kind: "code", name: "dies" }, () => (saw.log.push("dies"), new Promise(() => undefined))));
+    await fixture.engine.run([agentA], saga(saw));
+    const { taskId } = await fixture.engine.start(newTask(fixture));
+    for (let crashes = 1; crashes <= 11; crashes++) {
+      await until(() => saw.log.filter((line) => line === "dies").length === crashes, `it executes for the ${crashes}th time`);
+      fixture = await suite.crash(fixture);
+      await fixture.engine.run([agentA], saga(saw));
+    }
+
+    expect(await runToEnd(fixture, taskId)).toMatchObject({ status: "dead", reason: "recovery-limit" });
+    expect(await runToEnd(fixture, await compensationOf(fixture, taskId))).toMatchObject({ status: "done" });
+    expect(logOf(saw).filter((line) => line !== "dies")).toEqual(["a", "b", undoB, undoA]);
+  });
+
+  it("E14 registers what the ended run came to and had no time to register", async () => {
+    const fixture = await suite.create();
+    const log: string[] = [];
+    const gate = createGate();
+    await fixture.engine.run([agentA], async (ctx) => {
+      const registered: string[] = [];
+      const register = async (name: string): Promise<void> => {
+        await ctx.step({ kind: "compensate", name }, () => (ctx.unwinding === null && name === "late" ? new Promise(() => undefined) : Promise.resolve(value(null))));
+        registered.push(name);
+      };
+      const work = async (): Promise<void> => {
+        await register("early");
+        await code(ctx, "charge", () => log.push("charge"));
+        if (ctx.unwinding === null) gate.open();
+        await register("late");
+        await code(ctx, "never", () => log.push("never"));
+      };
+      if (ctx.unwinding === null) {
+        await work();
+        return done(null);
+      }
+      void work();
+      await ctx.unwinding.arrived;
+      return done(registered);
+    });
+    const { taskId } = await fixture.engine.start(newTask(fixture));
+    await gate.opened;
+    await fixture.settle();
+
+    await fixture.engine.cancel(taskId, "enough");
+
+    expect(await runToEnd(fixture, await compensationOf(fixture, taskId))).toMatchObject({ status: "done", output: ["early", "late"] });
+    expect(log).toEqual(["charge"]);
+  });
+}
+
+function testOperators(suite: EngineSuite): void {
+  it("E14 does not restart a task whose last run is being undone; afterwards it does, and undoes the new run on its own", async () => {
+    const fixture = await suite.create();
+    const gate = createGate();
+    const saw = world(() => Promise.reject(new Error("broken")));
+    saw.undo = () => gate.opened;
+    await fixture.engine.run([agentA], saga(saw));
+    const { taskId } = await fixture.engine.start(newTask(fixture));
+    await fixture.engine.result(taskId);
+    const first = await compensationOf(fixture, taskId);
+    await until(() => saw.log.includes(undoB), "it is being undone");
+
+    await expect(fixture.engine.restart(taskId)).rejects.toMatchObject({ code: "TASK_STATE", message: expect.stringContaining(`is being undone by task ${first}`) });
+    gate.open();
+    await runToEnd(fixture, first);
+    saw.log.length = 0;
+    await fixture.engine.restart(taskId);
+
+    await runToEnd(fixture, taskId);
+    const second = await compensationOf(fixture, taskId);
+    expect(second).not.toBe(first);
+    expect(await runToEnd(fixture, second)).toMatchObject({ status: "done" });
+    expect(logOf(saw)).toEqual(["a", "b", undoB, undoA]);
+  });
+
+  it("E14 restarts a compensation that failed with what was not undone, and follows it with none of its own", async () => {
+    const fixture = await suite.create();
+    const saw = world(() => Promise.reject(new Error("broken")));
+    saw.failing.add("undo b");
+    await fixture.engine.run([agentA], saga(saw));
+    const { taskId } = await fixture.engine.start(newTask(fixture));
+    await runToEnd(fixture, taskId);
+    const compensation = await compensationOf(fixture, taskId);
+    expect(await runToEnd(fixture, compensation)).toMatchObject({ status: "dead", failure: { message: "not undone: undo b" } });
+    expect(await fixture.engine.list({})).toHaveLength(2);
+    saw.failing.clear();
+
+    await fixture.engine.restart(compensation);
+
+    expect(await runToEnd(fixture, compensation)).toMatchObject({ status: "done" });
+    expect(logOf(saw)).toEqual(["a", "b", undoB, undoA, undoB]);
+  });
+
+  it("E14 leaves to another run what a fork was served of it", async () => {
+    const fixture = await suite.create();
+    const saw = world(() => Promise.resolve("fine"));
+    await fixture.engine.run([agentA], saga(saw));
+    const first = await fixture.engine.start(newTask(fixture));
+    await runToEnd(fixture, first.taskId);
+    const runId = String((await fixture.engine.get(first.taskId))?.runId);
+    saw.rest = () => Promise.reject(new Error("broken"));
+
+    const fork = await fixture.engine.start(newTask(fixture), { prefix: { runId, below: 5 } });
+
+    expect(await runToEnd(fixture, fork.taskId)).toMatchObject({ status: "dead" });
+    await quiet(fixture);
+    expect(await fixture.engine.list({})).toHaveLength(2);
+  });
+}

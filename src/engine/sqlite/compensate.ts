@@ -1,0 +1,47 @@
+import { loadJson } from "../../db/payload.ts";
+import type { SqliteDatabase } from "../../db/sqlite.ts";
+import type { Task, TaskEnd } from "../../record/task.ts";
+import { parseOutcome } from "../../record/step.ts";
+import { compensationFor, compensationIdOf, compensationOpen, compensationRunIdOf, isToBeCompensated } from "../compensation.ts";
+import { isOpen } from "../task-rules.ts";
+import { noteQueued, observeChange, type Change } from "./change.ts";
+import { insertRunFrom } from "./runs.ts";
+import { getTask, insertTask, saveTask, toTask, type StoredTask } from "./tasks.ts";
+
+/** Begins the task that undoes what the run of a task did that is ending, when it registered anything to be undone. Whatever the length of its queue: the run was let in. */
+export function startCompensation(change: Change, task: StoredTask, end: TaskEnd): void {
+  const { db } = change;
+  if (!isToBeCompensated(task, end) || !hasRegistered(db, task.runId) || getTask(db, compensationIdOf(task.runId)) !== null) return;
+  const inserted = insertTask(db, compensationFor(task, end, change.atMs, change.limits), change.atMs, null);
+  const stored: StoredTask = { ...inserted, runId: compensationRunIdOf(task.runId) };
+  insertRunFrom(db, { id: compensationRunIdOf(task.runId), taskId: stored.id }, task.runId, { begunAtMs: null, keysOf: task.runId });
+  saveTask(db, inserted, stored);
+  db.run(`${insertSeed} FROM lh_journal WHERE run = (SELECT serial FROM lh_run WHERE id = ?) ORDER BY position`, stored.id, task.runId);
+  db.run(`${insertSeed} FROM lh_seed WHERE task_id = ? ORDER BY rowid`, stored.id, task.id);
+  noteQueued(change, stored);
+  observeChange(change, { task: toTask(stored), from: null, atMs: change.atMs });
+}
+
+/** Begins a new run of a compensation: it is served what the ended run came to, and what was undone stays so. */
+export function insertCompensationAgain(db: SqliteDatabase, taskId: string, runId: string, newRunId: string): void {
+  insertRunFrom(db, { id: newRunId, taskId }, runId, { begunAtMs: null, keysOf: runId });
+  const undone = db.all("SELECT position, outcome FROM lh_journal WHERE run = (SELECT serial FROM lh_run WHERE id = ?) AND kind = 'compensation' ORDER BY position", runId);
+  for (const { position, outcome } of undone) {
+    if (parseOutcome(loadJson(db, String(outcome))).ok) db.run(`${insertSeed} FROM lh_journal WHERE position = ?`, taskId, Number(position));
+  }
+}
+
+/** @throws {TASK_STATE} while what the last run of this task did is being undone. */
+export function assertCompensated(db: SqliteDatabase, { id, runId }: Task): void {
+  const compensation = runId === null ? null : getTask(db, compensationIdOf(runId));
+  if (compensation !== null && isOpen(compensation)) throw compensationOpen(id, compensation.id);
+}
+
+/** What a fork was served of another run is that one's to undo. */
+function hasRegistered(db: SqliteDatabase, runId: string): boolean {
+  return (
+    db.get("SELECT 1 FROM lh_run JOIN lh_journal ON run = lh_run.serial WHERE lh_run.id = ? AND kind = 'compensate' AND (attempt > 0 OR key_run_id IS NOT NULL) LIMIT 1", runId) !== undefined
+  );
+}
+
+const insertSeed = "INSERT OR IGNORE INTO lh_seed (task_id, kind, name, occurrence, started_at_ms, completed_at_ms, outcome) SELECT ?, kind, name, occurrence, started_at_ms, completed_at_ms, outcome";
