@@ -6,6 +6,7 @@ import { inputTokensMax } from "../model/model-price.ts";
 import { type AnswerListener, defaultModelTimeouts, type ModelTimeouts } from "../model/model.ts";
 import type { CallEnd } from "../policy/breaker.ts";
 import type { LimiterPass } from "../policy/limiter.ts";
+import { dependencyOfModel } from "../policy/model-dependency.ts";
 import { isNotTried, retryDefaults, withRetry } from "../policy/retry.ts";
 import { limiterDefaults } from "../policy/scope.ts";
 import { toFailure } from "../record/failure.ts";
@@ -20,7 +21,8 @@ import { chainError, describeStandIn, isForNextModel, parseStandIn, soonestOf, s
 import { budgetSignal, computeDurableRetryMs, type Parked, parkedToJson, parseParked } from "./parked.ts";
 import { createRetryLog, placeOf, recordWrite, type RetryLog } from "./run-record.ts";
 import type { RunScope, RunServices } from "./run-services.ts";
-import { afterMsOf, isRefusedByBreaker, parkedByBreaker, throughBreaker } from "./through-breaker.ts";
+import { afterMsOf, isRefusedByBreaker, parkedByBreaker } from "./through-breaker.ts";
+import { throughModelBreaker } from "./through-model-breaker.ts";
 import { isRefusedByLimiter, parkedByLimiter, throughLimiter, useOfAnswered } from "./through-limiter.ts";
 
 /** What one model call came to, whichever way it was made. */
@@ -147,7 +149,7 @@ async function tryCall(scope: RunScope, execution: StepExecution, name: string, 
   const governed = { name, account, provider, model: modelId, concurrencyMax: limiterDefaults.modelConcurrency, inputTokens: inputTokensMax(messages), outputTokens: outputTokensMax, signal };
   // Before the breaker: whoever tries whether a provider works again does not wait for its turn then.
   return await throughLimiter(scope, governed, ({ usage }) => useOfAnswered(usage), (pass) =>
-    throughBreaker(scope, { dependency: modelId, signal, endOf: (error) => endOfModelCall(scope, error), slowMs: slowModelCallMs }, () => payAndPerform(scope, execution, call, last, pass)),
+    throughModelBreaker(scope, { modelId, account, provider, signal, endOf: (error) => endOfModelCall(scope, error), slowMs: slowModelCallMs }, () => payAndPerform(scope, execution, call, last, pass)),
   );
 }
 
@@ -235,7 +237,7 @@ function toParked(error: unknown, round: number, call: PreparedCall | null, { br
   const statedMs = advice === "backoff" ? 0 : advice.afterMs;
   if (statedMs > retryDefaults.parkAfterMs) return { parked: "rate-limit", forMs: statedMs, signal: null, effectKey: null };
   // Whoever saw it fail comes back with the others, when it works again.
-  const refusedForMs = call === null ? null : breakers.refusedForMs(call.modelId);
+  const refusedForMs = call === null ? null : breakers.refusedForMs(dependencyOfModel(call));
   if (refusedForMs !== null) return parkedByBreaker(refusedForMs, random);
   return { parked: "retry", forMs: computeDurableRetryMs(round), signal: null, effectKey: null };
 }

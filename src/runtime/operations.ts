@@ -13,7 +13,7 @@ import type { Store } from "../store/store.ts";
 import { type AnswerOptions, answerQuestion } from "./answer-question.ts";
 import type { Manifest } from "./manifest.ts";
 import { listOpenQuestions, type OpenQuestion } from "./open-questions.ts";
-import { breakerMemory } from "./team-breakers.ts";
+import { breakerMemory, withAccounts } from "./team-breakers.ts";
 import { type Forked, forkRun, type Skipped, skipStep } from "./new-run.ts";
 
 export interface SubmitRequest {
@@ -97,7 +97,11 @@ export function createOperations({ engine, clock, ids, manifest, store, checkInp
     },
     async decideBreaker(dependency, decision, source) {
       if (dependency === "" || dependency.length > nameLengthMax) throw new LonghaulError("OPTION_INVALID", `The dependency has ${dependency.length} characters. Use its name as records show it, such as "anthropic/claude-sonnet-5-5", "tool crm_lookup" or "MCP server web".`);
-      const before = await decideBreaker(dependency, decision, { memory: breakerMemory(store.meta), clock });
+      const desk = { memory: breakerMemory(store.meta), clock };
+      const [own = dependency, ...accounts] = decision === "close" ? await withAccounts(store.meta, dependency) : [dependency];
+      const states = [await decideBreaker(own, decision, desk)];
+      for (const account of accounts) states.push(await decideBreaker(account, decision, desk));
+      const before = states.find((state) => state !== "closed") ?? "closed";
       const to = decision === "close" ? "closed" : "isolated";
       const reason = decision === "close" ? `${dependency} is called again: ${source} closed its breaker.` : `${dependency} is not called: ${source} keeps it so: ${decision.isolate}`;
       await store.write([{ type: "record", record: toLogRecord(ids("e"), clock.now(), manifest().team, { event_type: "breaker", result: to, reason, data: { dependency, from: before, to, openMs: null, source } }) }]);

@@ -4,6 +4,7 @@ import type { Random } from "../base/random.ts";
 import { type Breaker, breakerDefaults } from "../policy/breaker.ts";
 import { breakerFromJson } from "../policy/breaker-json.ts";
 import { type BreakerChange, type BreakerMemory, Breakers } from "../policy/breakers.ts";
+import { modelOfDependency } from "../policy/model-dependency.ts";
 import type { RecordFields } from "../record/log-record.ts";
 import type { MetaStore } from "../store/store.ts";
 
@@ -34,6 +35,7 @@ export function breakerMemory(meta: Pick<MetaStore, "get" | "swap">): BreakerMem
 
 /** How a dependency stands. One that was never held back is in no list. */
 export interface BreakerView {
+  /** Models whose accounts differ have a mark of the account behind their name; where there is one account, the name says enough. */
   readonly dependency: string;
   readonly state: Breaker["state"];
   /** Until when it is not called; null unless it is open. */
@@ -44,15 +46,24 @@ export interface BreakerView {
 
 /** The breakers that ever were anything else than closed, in the order of their names. */
 export async function listBreakers(meta: Pick<MetaStore, "list">, clock: Clock): Promise<readonly BreakerView[]> {
-  return (await meta.list(prefix)).map(({ name, value }) => {
+  const stored = await meta.list(prefix);
+  const models = stored.map(({ name }) => modelOfDependency(name.slice(prefix.length)) ?? name.slice(prefix.length));
+  return stored.map(({ name, value }) => {
+    const model = modelOfDependency(name.slice(prefix.length));
     const breaker = breakerFromJson(value, clock, breakerDefaults);
     return {
-      dependency: name.slice(prefix.length),
+      dependency: model !== null && models.filter((other) => other === model).length === 1 ? model : name.slice(prefix.length),
       state: breaker.state,
       untilAtMs: breaker.state === "open" ? Math.round(clock.now() + breaker.untilMs - clock.monotonicMs()) : null,
       reason: breaker.state === "isolated" ? breaker.reason : null,
     };
   });
+}
+
+/** A dependency, and where it is a model that one for each of its accounts that was ever held back. */
+export async function withAccounts(meta: Pick<MetaStore, "list">, dependency: string): Promise<readonly string[]> {
+  const names = (await meta.list(`${prefix}${dependency} `)).map(({ name }) => name.slice(prefix.length));
+  return [dependency, ...names.filter((name) => modelOfDependency(name) === dependency)];
 }
 
 function describe({ dependency, to, openMs }: BreakerChange): string {

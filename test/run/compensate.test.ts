@@ -140,7 +140,7 @@ test("one that hangs is cut off after its timeout, and the others are undone", a
 
   const end = await team.result(await compensationOf(team, taskId));
 
-  expect(end).toMatchObject({ status: "dead", failure: { message: expect.stringContaining('refund (ctx.compensate("refund") took longer than 5.0 s') } });
+  expect(end).toMatchObject({ status: "dead", failure: { message: expect.stringContaining('refund (ctx.compensate("refund") took longer than its timeout of 5.0 s') } });
   expect(team.clock.now() - begunAtMs).toBe(5_000);
   expect(log).toContain("cancel flight-1 alive compensation/cancel flight/1");
 });

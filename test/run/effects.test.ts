@@ -230,7 +230,7 @@ const lateOf = async (team: DiskTeam, type: "tool_call" | "approval") => (await 
 test("S14 a tool that never ends and does not hear its signal does not hold the run, nor its cancellation, nor a drain", async () => {
   const calls: Deaf[] = [];
   const { team, taskId } = await timedOut("read", calls);
-  expect(await team.result(taskId)).toMatchObject({ status: "done", output: expect.stringContaining("did not end within its timeoutMs of 10 s") });
+  expect(await team.result(taskId)).toMatchObject({ status: "done", output: expect.stringContaining("did not end within its timeout of 10 s") });
 
   const canceled = await team.submit("clerk", null);
   await team.settle();
