@@ -21,6 +21,7 @@ import { chainError, describeStandIn, isForNextModel, parseStandIn, soonestOf, s
 import { budgetSignal, computeDurableRetryMs, type Parked, parkedToJson, parseParked } from "./parked.ts";
 import { createRetryLog, placeOf, recordWrite, type RetryLog } from "./run-record.ts";
 import type { RunScope, RunServices } from "./run-services.ts";
+import { checkSpend } from "./spend-guard.ts";
 import { afterMsOf, isRefusedByBreaker, parkedByBreaker } from "./through-breaker.ts";
 import { throughModelBreaker } from "./through-model-breaker.ts";
 import { isRefusedByLimiter, parkedByLimiter, throughLimiter, useOfAnswered } from "./through-limiter.ts";
@@ -104,6 +105,8 @@ export async function modelStep(scope: RunScope, execution: StepExecution, plan:
   const { clock, random, quotas } = scope.services;
   const { signal } = execution;
   const log = createRetryLog(scope, placeOf(execution));
+  const spending = await checkSpend(scope, signal);
+  if (spending !== null) log.add(spending);
   const failed: Failed[] = [];
   for (const candidate of plan.candidates) {
     const last: Tried = { call: null, reservation: null, hasBegun: false };

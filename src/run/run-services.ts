@@ -9,6 +9,7 @@ import type { Memory } from "../memory/memory.ts";
 import type { AnswerListener, Model, ModelTimeouts } from "../model/model.ts";
 import type { Breakers } from "../policy/breakers.ts";
 import type { Limiter } from "../policy/limiter.ts";
+import type { Spend } from "../policy/spend-watch.ts";
 import type { RetryQuotas } from "../policy/retry-quota.ts";
 import type { Message } from "../record/message.ts";
 import type { Doubt } from "../record/task.ts";
@@ -32,6 +33,8 @@ export interface RunServices {
   readonly breakers: Pick<Breakers, "enter" | "leave" | "refusedForMs">;
   readonly quotas: Pick<RetryQuotas, "of">;
   readonly limiter: Pick<Limiter, "enter">;
+  /** What an agent usually spends for one accepted output, at the 99th percentile of its own tasks; null when it has done too few. */
+  readonly usualSpend: (agent: string) => Promise<Spend | null>;
   readonly resolveModel: (reference: ModelReference) => Promise<Model>;
   /** The tools of an agent, opening what must be opened. */
   readonly toolsOf: (agent: string, signal: AbortSignal) => Promise<readonly Tool[]>;

@@ -28,6 +28,7 @@ import { createStorageAlarm, type StorageAlarm } from "./storage-alarm.ts";
 import { taskRecords } from "./task-record.ts";
 import { createTeamBreakers } from "./team-breakers.ts";
 import { beginManifest } from "./team-manifest.ts";
+import { createUsualSpend } from "./usual-spend.ts";
 import { createVerifiedOutputs } from "./verified-outputs.ts";
 import { createToolSet, type ToolSet } from "./tool-set.ts";
 
@@ -102,6 +103,7 @@ export async function openParts(definition: TeamDefinition, options: LiveTeamOpt
     }),
     quotas: new RetryQuotas(),
     limiter: new Limiter({ clock, declared: spec.limits ?? {} }),
+    usualSpend: createUsualSpend(clock, data.store.money, { list: (filter) => data.engine.list(filter) }),
     resolveModel: models.resolveModel,
     durableModel: models.durableModel,
     toolsOf: tools.toolsOf,

@@ -12,6 +12,7 @@ import { defaultEngineLimits } from "../../src/engine/limits.ts";
 import { defaultModelTimeouts } from "../../src/model/model.ts";
 import { retryDefaults } from "../../src/policy/retry.ts";
 import { limiterDefaults } from "../../src/policy/scope.ts";
+import { spendDefaults } from "../../src/policy/spend-watch.ts";
 import { causeDepthMax, detailsMax } from "../../src/record/failure.ts";
 import { nameLengthMax, noteBytesMax, priorityMax } from "../../src/run/context-arguments.ts";
 import { compensationsMax } from "../../src/run/compensation.ts";
@@ -120,6 +121,7 @@ describe("docs/reference/options.md", () => {
       `${limits.recoveriesWithoutProgressMax}, ${limits.recoveriesMax}`,
       compact(limiterDefaults.parkAfterMs),
       compact(limits.foreignAwaitGraceMs),
+      `${spendDefaults.warnFactor} times, ${spendDefaults.endFactor} times`,
       String(compensationsMax),
       compact(limits.compensationMs),
       `${deliverForMs / 3_600_000}h`,
