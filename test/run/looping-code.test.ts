@@ -3,6 +3,7 @@ import { scriptedModel, type Script, testTeam } from "longhaul/testing";
 import { generateText, stepCountIs, streamText, tool } from "ai";
 import { describe, expect, it, test } from "vitest";
 import { z } from "zod";
+import { openDiskTeam, temporaryDirectory } from "../fixture/disk-team.ts";
 
 /* Threads that this answers: nearai/ironclaw#2240 and opencode#28596, for code that brings its own loop. */
 
@@ -144,4 +145,26 @@ test("code that makes many different calls is left alone", async () => {
 
   expect(end).toMatchObject({ status: "done" });
   expect(calls).toBe(40);
+});
+
+test("what was seen is seen the same after a crash: no call is made again, and the count goes on", async () => {
+  const folder = temporaryDirectory();
+  let calls = 0;
+  let asked = 0;
+  const agent = defineAgent({ name: "worker", limits: { turnsMax: 60 }, run: (ctx) => ways.generateText(ctx, () => (calls++, "nothing")) });
+  const model = scriptedModel(() => (++asked === 7 ? { hang: true } : calling("look")));
+  const team = await openDiskTeam(defineTeam({ name: "t", agents: [agent] }), { directory: folder.path, model });
+  const taskId = await team.submit("worker", null);
+  await team.advance(1_000);
+  expect([calls, asked]).toEqual([4, 7]);
+
+  const next = await team.afterCrash();
+  await team.close();
+  await next.advance(1_000);
+
+  expect(await next.task(taskId)).toMatchObject({ status: "dead", end: { reason: "looping", evidence: { rounds: 8, period: 1 } } });
+  expect([calls, asked]).toEqual([4, 9]);
+  expect((await next.records({ eventTypes: ["decision"] })).map(({ reason }) => reason?.split(":")[0])).toEqual(["warned", "blocked"]);
+  await next.close();
+  folder.remove();
 });
