@@ -69,7 +69,7 @@ function createLoop(scope: RunScope, input: unknown) {
         name: `t${turn}/model`,
         prepare: async (execution) => {
           const model = await services.resolveModel(spec.model);
-          const offered = (await tools()).map(({ name, description, inputSchema }) => ({ name, description, inputSchema }));
+          const offered = (await tools()).filter(({ heldBack }) => heldBack === undefined).map(({ name, description, inputSchema }) => ({ name, description, inputSchema }));
           const system: Message = { role: "system", text: instructions, tools: spec.output ? [...offered, finalAnswerSpec(spec.output)] : offered };
           const session = await services.memory.open(worker.name, engine.task.id);
           const messages = [system, ...session.window(conversation)];

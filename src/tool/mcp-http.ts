@@ -1,6 +1,9 @@
 /** A message over this size is not read to its end: it could exhaust the memory of the process. */
 export const messageBytesMax = 10 * 1024 * 1024;
 
+/** The request left no trace at the server: there was nobody to connect to. */
+const unreachedCodes: readonly string[] = ["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH", "ENETUNREACH"];
+
 type Fetch = (url: string | URL, init?: RequestInit) => Promise<Response>;
 
 /** A fetch whose answers to POST end with `onTooLarge` and an error once they pass `bytesMax`. Long-lived GET streams are not counted. */
@@ -21,4 +24,12 @@ export function boundedFetch({ bytesMax, onTooLarge, fetch = globalThis.fetch }:
     });
     return new Response(response.body.pipeThrough(counter), { status: response.status, statusText: response.statusText, headers: response.headers });
   };
+}
+
+/** Why there was nobody to send a request to; null when there may have been somebody. */
+export function networkCode(thrown: unknown): string | null {
+  for (let error: unknown = thrown; error instanceof Error; error = error.cause) {
+    if ("code" in error && typeof error.code === "string" && unreachedCodes.includes(error.code)) return error.code;
+  }
+  return null;
 }

@@ -12,6 +12,8 @@ export interface Tool {
   /** What fails when it fails: the tool itself, or the server that has it. Tools of one dependency share a breaker. */
   readonly dependency: string;
   readonly timeoutMs: number;
+  /** Why it is held back: models are not shown it, and it is not called. Absent: it is not. */
+  readonly heldBack?: string;
   call(input: Json, options: ToolCallOptions): Promise<ToolResult>;
   /** Whether a person has to allow a call before it is made. Absent: nobody is asked. */
   readonly approval?: ToolApproval;
