@@ -11,7 +11,7 @@ const pinPrefix = "mcp-pin ";
 const offerPrefix = "mcp-offer ";
 
 /** Different tools of one server that are pinned: a server that invents names without end fills nothing. */
-export const pinsMax = 1_000;
+const pinsMax = 1_000;
 /** Longer names are no names: the protocol has at most 128 characters. */
 const nameLengthMax = 512;
 /** A server that offers the approved definition again for so long has gone back to it; until then two versions of it may run side by side. */

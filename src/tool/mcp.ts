@@ -204,7 +204,7 @@ class McpSource implements ToolSource {
       } catch (error) {
         if (signal.aborted) throw error;
         connection.toolsChanged = true;
-        if (attempt > 1 || !isGone(connection, error)) throw this.#listFailure(connection, error);
+        if (attempt > 1 || isLonghaulError(error) || !isGone(connection, error)) throw this.#listFailure(connection, error);
         // Listing changes nothing, so it may be asked again.
         connection.fail(thrownText(error));
       }

@@ -13,6 +13,8 @@ import { retryDefaults } from "../../src/policy/retry.ts";
 import { causeDepthMax, detailsMax } from "../../src/record/failure.ts";
 import { nameLengthMax, noteBytesMax, priorityMax } from "../../src/run/context-arguments.ts";
 import { depthMax, workerDefaults } from "../../src/run/worker.ts";
+import { listedPagesMax, listedToolsMax, shownBytesMax, shownToolsMax } from "../../src/tool/mcp-catalogue.ts";
+import { messageBytesMax } from "../../src/tool/mcp-http.ts";
 import { defaultConnectTimeoutMs, defaultRequestTimeoutMs } from "../../src/tool/mcp-spec.ts";
 import { defaultApprovalWithinMs, defaultToolTimeoutMs, toolResultBytesMax } from "../../src/tool/tool.ts";
 import { codeOf, readText, sectionOf, tableRows } from "./markdown.ts";
@@ -89,6 +91,8 @@ describe("docs/reference/options.md", () => {
   it("states the defaults of tools", () => {
     expect(defaultOf("tool", "timeout")).toBe(compact(defaultToolTimeoutMs));
     expect([defaultOf("tool", "approvalWithin"), defaultOf("mcp", "approvalWithin")]).toEqual(Array.from({ length: 2 }, () => compact(defaultApprovalWithinMs)));
+    expect(page).toContain(`At most ${shownToolsMax} tools of a server are shown, whose names, descriptions and schemas take at most ${shownBytesMax} bytes`);
+    expect(page).toContain(`more than ${listedPagesMax} pages, ${listedToolsMax} tools or ${messageBytesMax} bytes is not read`);
     expect(defaultOf("mcp", "connectTimeout")).toBe(compact(defaultConnectTimeoutMs));
     expect(defaultOf("mcp", "requestTimeout")).toBe(compact(defaultRequestTimeoutMs));
     expect(rowsOf("## ctx").find(({ option }) => option === "step.attempts")?.default).toBe(String(retryDefaults.attemptsMax));
