@@ -2,7 +2,7 @@ import type * as Sdk from "@modelcontextprotocol/client";
 import { isLonghaulError } from "../base/error.ts";
 import { authRemedy, ConnectionLost, isForgotten, type McpConnection, RequestTimeout } from "./mcp-connection.ts";
 import { networkCode } from "./mcp-http.ts";
-import { tooLarge, thrownText } from "./result.ts";
+import { briefText, tooLarge, thrownText } from "./result.ts";
 import type { Effect, ToolErrorKind, ToolResult } from "./tool.ts";
 
 export interface McpCallName {
@@ -33,7 +33,7 @@ export function isGone(connection: McpConnection, error: unknown): boolean {
  */
 export function callFailure({ tool, server }: McpCallName, connection: McpConnection | null, error: unknown): ToolResult {
   const result = (kind: ToolErrorKind, what: string): ToolResult => ({ ok: false, kind, message: `Tool ${tool} of MCP server ${server}: ${what}` });
-  const why = thrownText(error);
+  const why = briefText(error);
   if (error instanceof RequestTimeout) return result("timeout", `${why}. ${outcomeUnknown} Ask for less at once, or raise requestTimeout.${describeStray(connection)}`);
   if (error instanceof ConnectionLost) {
     return error.tooLarge ? tooLarge(tool, "of an unknown size: it was not read to its end") : result("unavailable", `the server went away while it ran: ${why}. ${outcomeUnknown}`);
@@ -41,7 +41,7 @@ export function callFailure({ tool, server }: McpCallName, connection: McpConnec
   const unreached = (what: string): ToolResult => ({ ok: false, kind: "failed", isUnreached: true, message: `Tool ${tool} of MCP server ${server}: ${what}` });
   if (connection === null || isLonghaulError(error)) return unreached(`it was not called. ${why}`);
   const { sdk } = connection;
-  if (error instanceof sdk.ProtocolError) return error.code === invalidParamsCode ? result("invalid-input", `the server refused its input. ${why}`) : result("failed", why);
+  if (error instanceof sdk.ProtocolError) return error.code === invalidParamsCode ? result("invalid-input", `the server refused its input. ${thrownText(error)}`) : result("failed", thrownText(error));
   if (error instanceof sdk.SdkHttpError) {
     if (isSessionLost(connection, error)) connection.fail(`it answered HTTP ${error.status} to a call`);
     if (error.status === 401 || error.status === 403) return result("failed", `it was not called: the server refused the credentials with HTTP ${error.status}. ${authRemedy(server)}`);

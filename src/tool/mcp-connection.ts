@@ -9,7 +9,7 @@ import { boundedFetch, messageBytesMax, networkCode } from "./mcp-http.ts";
 import { Catalogue } from "./mcp-catalogue.ts";
 import { defaultConnectTimeoutMs, type McpHttpSpec, type McpSpec, type McpStdioSpec } from "./mcp-spec.ts";
 import { StdioTransport } from "./mcp-stdio.ts";
-import { thrownText } from "./result.ts";
+import { briefText, thrownText } from "./result.ts";
 
 /** How long a server that seems dead has to answer before it is given up, and a session has to end. */
 export const probeTimeoutMs = 5_000;
@@ -282,7 +282,7 @@ function connectError(sdk: typeof Sdk, spec: McpSpec, { transport }: Parts, erro
   const status = error instanceof sdk.SdkHttpError ? error.status : null;
   const denied = status === 401 || status === 403;
   const where = "url" in spec ? `at ${new URL(spec.url).origin}` : `(${spec.command})`;
-  const why = transport instanceof StdioTransport && transport.closedWhy !== null && !(error instanceof RequestTimeout) ? `${thrownText(error)}; ${transport.closedWhy}` : thrownText(error);
+  const why = transport instanceof StdioTransport && transport.closedWhy !== null && !(error instanceof RequestTimeout) ? `${briefText(error)}; ${transport.closedWhy}` : briefText(error);
   const stray = transport instanceof StdioTransport && transport.strayText !== "" ? ` It wrote to stdout ${transport.strayText}.` : "";
   const stderr = transport instanceof StdioTransport && transport.stderrText !== "" ? ` It wrote last to stderr:\n${transport.stderrText}` : "";
   const remedy = denied ? authRemedy(spec.name) : "url" in spec ? "Check its url and that it runs." : "Check its command, args, cwd and env.";

@@ -14,7 +14,7 @@ import { toToolResult } from "./mcp-content.ts";
 import { type McpPins, toOfferedTool } from "./mcp-pin.ts";
 import { checkMcpSpec, defaultConnectTimeoutMs, defaultRequestTimeoutMs, effectOf, type McpReconcile, type McpSpec, needsApprovalOf, reconcileOf } from "./mcp-spec.ts";
 import { toModelToolNames } from "./model-tool-names.ts";
-import { thrownText } from "./result.ts";
+import { briefText, thrownText } from "./result.ts";
 import { defaultApprovalWithinMs, type Effect, mcpDependency, type Reconciliation, type Tool, type ToolCallOptions, type ToolResult, type ToolSource } from "./tool.ts";
 
 /** How long the list of tools is trusted when the server says nothing about changes. */
@@ -215,7 +215,7 @@ class McpSource implements ToolSource {
     if (isLonghaulError(error)) return error;
     const denied = error instanceof sdk.SdkHttpError && (error.status === 401 || error.status === 403);
     const remedy = denied ? authRemedy(this.name) : strayText === "" ? "Check that it runs." : `It wrote to stdout ${strayText}.`;
-    return new LonghaulError(denied ? "MCP_UNAUTHORIZED" : "MCP_UNAVAILABLE", `MCP server ${this.name} did not list its tools: ${thrownText(error)}. ${remedy}`, { retry: denied ? "never" : "backoff", cause: error, details: { server: this.name } });
+    return new LonghaulError(denied ? "MCP_UNAUTHORIZED" : "MCP_UNAVAILABLE", `MCP server ${this.name} did not list its tools: ${briefText(error)}. ${remedy}`, { retry: denied ? "never" : "backoff", cause: error, details: { server: this.name } });
   }
 
   /** The live connection; for a call that must not be made twice, one whose session the server still knows. */
