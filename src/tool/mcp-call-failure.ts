@@ -13,10 +13,15 @@ export interface McpCallName {
 const invalidParamsCode = -32_602;
 const outcomeUnknown = "Whether it took effect is unknown.";
 
-/** True when a call may be made again on a fresh connection: there was nobody to send it to, or the server says that it had forgotten the session, and repeating does no harm. */
+/** True when a call may be made again on a fresh connection: there was nobody to send it to; or the connection is what failed, and repeating does no harm. */
 export function mayResend(connection: McpConnection, error: unknown, effect: Effect): boolean {
-  if (error instanceof connection.sdk.SdkHttpError) return isSessionLost(connection, error) && effect !== "once";
-  return networkCode(error) !== null;
+  if (error instanceof ConnectionLost && error.tooLarge) return false;
+  return networkCode(error) !== null || (effect !== "once" && isGone(connection, error) && !isUnreadable(error));
+}
+
+/** An answer came, and is not what the protocol says. */
+function isUnreadable(error: unknown): boolean {
+  return error instanceof SyntaxError || (error instanceof Error && error.name.endsWith("ZodError"));
 }
 
 /** True when the connection, not the request, is what failed: a fresh one may work. */

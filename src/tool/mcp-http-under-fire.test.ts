@@ -31,6 +31,7 @@ async function serverOf(answers: Record<string, Answer>): Promise<SourceFixture 
   const server = createServer(async (request, response) => {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
+    if (request.method === "GET" && answers["GET"] !== undefined) return answers["GET"](response, { method: "GET" });
     if (request.method !== "POST") return void response.writeHead(request.method === "GET" ? 405 : 200).end();
     const message = JSON.parse(Buffer.concat(chunks).toString()) as Message;
     methods.push(message.method);
@@ -95,6 +96,47 @@ test.each([["HTTP 500", says(500, "text/plain", "it broke")], ["a page", says(20
   expect(error).toMatchObject({ code: "MCP_UNAVAILABLE", retry: "backoff" });
   expect((error as Error).message.length).toBeLessThan(700);
   delete fixture.answers["initialize"];
+  expect(await callOf(fixture)).toEqual({ ok: true, value: "done" });
+});
+
+test("an error page without end is cut, and the call fails as with any other", async () => {
+  const fixture = await serverOf({
+    "tools/call": (response) => {
+      response.writeHead(500, { "content-type": "text/html" });
+      const more = (): void => {
+        while (!response.destroyed && response.write("x".repeat(65_536)));
+        if (!response.destroyed) response.once("drain", more);
+      };
+      more();
+    },
+  });
+
+  expect(await callOf(fixture)).toEqual({ ok: false, kind: "unavailable", message: expect.stringMatching(/^.{0,700}$/) });
+});
+
+test("an event without end on a stream that lives on is not collected: the connection is given up, and the next call works", async () => {
+  let sent = 0;
+  const flood = (response: ServerResponse): void => {
+    response.writeHead(200, { "content-type": "text/event-stream" });
+    response.write(`: first\n\n`);
+    const more = (): void => {
+      while (!response.destroyed && sent < 100_000_000) {
+        sent += 65_536;
+        if (!response.write("x".repeat(65_536))) return void response.once("drain", more);
+      }
+    };
+    more();
+  };
+  const fixture = await serverOf({ GET: flood });
+  await fixture.source.tools(anySignal);
+  for (let before = -1; before !== sent; ) {
+    before = sent;
+    for (let turn = 0; turn < 200; turn++) await macrotask();
+  }
+
+  expect(sent).toBeGreaterThan(10_000_000);
+  expect(sent).toBeLessThan(30_000_000);
+  delete fixture.answers["GET"];
   expect(await callOf(fixture)).toEqual({ ok: true, value: "done" });
 });
 

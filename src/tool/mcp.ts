@@ -36,7 +36,7 @@ export interface McpSourceOptions {
 
 /**
  * The tools of one MCP server, over stdio or streamable HTTP. Connects on first use and again after the server died.
- * A call is sent once more on a fresh connection when there was nobody to take it; when the server says that it had forgotten the session, unless its effect is `once`. No other is.
+ * A call is sent once more on a fresh connection when there was nobody to take it, and, unless its effect is `once`, when the connection failed under it or the server had forgotten the session.
  * @throws {OPTION_INVALID} when the spec is not usable.
  */
 export function mcpSource(spec: McpSpec, options: McpSourceOptions): ToolSource {
@@ -153,7 +153,7 @@ class McpSource implements ToolSource {
           const answer = await connection.callTool(tool, fields, options.idempotencyKey, { signal, timeoutMs: this.#requestTimeoutMs });
           return { answered: true, result: toToolResult(tool.name, answer) };
         } catch (error) {
-          if (attempt > 1 || signal.aborted || !mayResend(connection, error, effect)) throw error;
+          if (attempt > 1 || signal.aborted || this.#end.signal.aborted || !mayResend(connection, error, effect)) throw error;
           connection.fail(thrownText(error));
         }
       }
