@@ -1,9 +1,9 @@
-import fc from "fast-check";
+import { array, assert, integer, property, stringMatching } from "fast-check";
 import { expect, test } from "vitest";
 import { LineSplitter } from "./line-splitter.ts";
 
 test("lines come out as they went in, wherever the stream is cut", () => {
-  fc.assert(fc.property(fc.array(fc.stringMatching(/^[^\n\r]*$/)), fc.array(fc.integer({ min: 1, max: 7 })), (lines, cuts) => {
+  assert(property(array(stringMatching(/^[^\n\r]*$/)), array(integer({ min: 1, max: 7 })), (lines, cuts) => {
     const splitter = new LineSplitter(1_000);
     const bytes = Buffer.from(lines.map((line) => `${line}\n`).join(""));
     const seen: string[] = [];

@@ -1,4 +1,4 @@
-import { createServer, type ServerResponse } from "node:http";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, expect, test } from "vitest";
 import { macrotask } from "../base/turn.ts";
@@ -28,7 +28,7 @@ async function serverOf(answers: Record<string, Answer>): Promise<SourceFixture 
     "tools/call": { content: [{ type: "text", text: "done" }] },
     ping: {},
   };
-  const server = createServer(async (request, response) => {
+  const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
     if (request.method === "GET" && answers["GET"] !== undefined) return answers["GET"](response, { method: "GET" });
@@ -40,7 +40,8 @@ async function serverOf(answers: Record<string, Answer>): Promise<SourceFixture 
     if (message.id !== undefined && results[message.method] === undefined) return says(200, "application/json", JSON.stringify({ jsonrpc: "2.0", id: message.id, error: { code: -32_601, message: "no such method" } }))?.(response, message);
     if (message.id === undefined) return void response.writeHead(202).end();
     return void response.writeHead(200, { "content-type": "application/json", ...(message.method === "initialize" ? { "mcp-session-id": `s${++sessions}` } : {}) }).end(JSON.stringify({ jsonrpc: "2.0", id: message.id, result: results[message.method] }));
-  });
+  };
+  const server = createServer((request, response) => void answer(request, response));
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const fixture = httpSource(`http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`, { effects: { work: "read" } });
   open.push(async () => {
@@ -78,10 +79,10 @@ test.each([
   ["a stream that ends before the answer", says(200, "text/event-stream", ": hello\n\n"), "timeout", "unknown"],
   ["a stream that is cut in the middle of the answer", (response: ServerResponse) => {
     response.writeHead(200, { "content-type": "text/event-stream" }).write('event: message\ndata: {"jsonrpc":"2.0","id":');
-    setImmediate(() => response.destroy());
+    void macrotask().then(() => response.destroy());
   }, "timeout", "unknown"],
 ] as const)("a call that is answered with %s has a result that says so, is made once, and the next call works", async (_what, answer, kind, what) => {
-  const fixture = await serverOf({ "tools/call": answer as Answer });
+  const fixture = await serverOf({ "tools/call": answer });
 
   expect(await callOf(fixture)).toEqual({ ok: false, kind, message: expect.stringContaining(what) });
   expect(fixture.methods.filter((method) => method === "tools/call")).toHaveLength(1);
