@@ -26,7 +26,7 @@ test("a child whose parent has ended is ended, and forgotten", async () => {
   const left = child();
   createChildLedger(folder, nobody).began(left.pid);
 
-  expect(endLeftChildren(folder, own)).toBe(1);
+  expect(endLeftChildren(folder, () => own)).toBe(1);
   while (left.isAlive()) await macrotask();
   expect(readdirSync(folder)).toEqual([]);
 });
@@ -36,7 +36,7 @@ test("a child of a process that lives is left alone, as is one of another contai
   createChildLedger(folder, own).began(ours.pid);
   createChildLedger(folder, { ...nobody, pidNamespace: "another" }).began(foreign.pid);
 
-  expect(endLeftChildren(folder, own)).toBe(0);
+  expect(endLeftChildren(folder, () => own)).toBe(0);
   expect([ours.isAlive(), foreign.isAlive()]).toEqual([true, true]);
   expect(readdirSync(folder)).toHaveLength(2);
   ours.end();
@@ -52,7 +52,7 @@ test("a process that only has the number of a child, after its end or another bo
   writeFileSync(join(folder, file), JSON.stringify({ ...noted, startTime: "7" }));
   createChildLedger(folder, { ...nobody, pid: nobody.pid + 1, bootId: "another" }).began(stranger.pid);
 
-  expect(endLeftChildren(folder, own)).toBe(0);
+  expect(endLeftChildren(folder, () => own)).toBe(0);
   expect(stranger.isAlive()).toBe(true);
   expect(readdirSync(folder)).toEqual([]);
   stranger.end();
@@ -66,8 +66,8 @@ test("one that ended is forgotten, and a file that was cut off harms nothing", (
   expect(readdirSync(folder)).toEqual([]);
   writeFileSync(join(folder, "1-2.json"), '{"pid":');
 
-  expect(endLeftChildren(folder, own)).toBe(0);
+  expect(endLeftChildren(folder, () => own)).toBe(0);
   expect(readdirSync(folder)).toEqual([]);
-  expect(endLeftChildren(join(folder, "none"), own)).toBe(0);
+  expect(endLeftChildren(join(folder, "none"), () => own)).toBe(0);
   ended.end();
 });

@@ -30,9 +30,13 @@ export function createChildLedger(folder: string, processInfo: SystemProcess): C
 }
 
 /** Ends, with their process groups, the noted children whose parent has ended. Returns how many there were. One of another boot, of a process that lives or of another container is left alone. */
-export function endLeftChildren(folder: string, processInfo: SystemProcess): number {
+export function endLeftChildren(folder: string, lookAtSystem: () => SystemProcess): number {
+  const files = listFiles(folder);
+  // Looking costs a few processes on some systems, and mostly there are no children.
+  if (files.length === 0) return 0;
+  const processInfo = lookAtSystem();
   let ended = 0;
-  for (const file of listFiles(folder)) {
+  for (const file of files) {
     const child = read(join(folder, file));
     const isForeign = child !== null && (child.pidNamespace !== processInfo.pidNamespace || (child.bootId === processInfo.bootId && processInfo.isAlive(child.parentPid, child.parentStartTime)));
     if (isForeign) continue;

@@ -68,7 +68,7 @@ export async function openParts(definition: TeamDefinition, options: LiveTeamOpt
   // Before the data is taken over, so that a missing secret leaves nothing half open.
   const pins: { kept: McpPins | null } = { kept: null };
   const tools = createToolSet(workers, {
-    clock, secrets, ...mcpOptions(options),
+    clock, secrets, ...mcpOptions(workers, options),
     pins: { check: async (server, offered) => (await pins.kept?.check(server, offered)) ?? new Map() },
   });
   const notifiers = createNotifiers(spec.notify ?? [{ kind: "console", name: "console" }], secrets, options);
@@ -98,7 +98,7 @@ export async function openParts(definition: TeamDefinition, options: LiveTeamOpt
     },
   });
   pins.kept = createMcpPins({ team: name, clock, ids, store: data.store });
-  if (options.dataDirectory !== null) endLeftChildren(dataDirectory(options.dataDirectory).children, systemProcess());
+  if (options.dataDirectory !== null) endLeftChildren(dataDirectory(options.dataDirectory).children, systemProcess);
   agentTasks = data.shared === null ? createAgentTasksMirror(data.engine) : createSharedAgentTasks(data.engine);
   tail = await createRecordTail(data.store.records, options.onRecord, (error) => options.print(`A record could not be shown: ${messageOf(error)}`));
   const registrations = listRegistrations(definitions);
@@ -123,10 +123,11 @@ export async function openParts(definition: TeamDefinition, options: LiveTeamOpt
   };
 }
 
-function mcpOptions({ mcpServerFor, dataDirectory: directory }: LiveTeamOptions): Pick<ToolSetOptions, "mcpServerFor" | "children"> {
+function mcpOptions(workers: ReadonlyMap<string, Worker>, { mcpServerFor, dataDirectory: directory }: LiveTeamOptions): Pick<ToolSetOptions, "mcpServerFor" | "children"> {
+  const hasChildren = [...workers.values()].some(({ spec }) => spec.tools?.some((definition) => definition.kind === "mcp" && definition.spec.command !== undefined) === true);
   return {
     ...(mcpServerFor === undefined ? {} : { mcpServerFor }),
-    ...(directory === null ? {} : { children: createChildLedger(dataDirectory(directory).children, systemProcess()) }),
+    ...(directory === null || !hasChildren ? {} : { children: createChildLedger(dataDirectory(directory).children, systemProcess()) }),
   };
 }
 

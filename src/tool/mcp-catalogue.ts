@@ -1,5 +1,6 @@
 import type * as Sdk from "@modelcontextprotocol/client";
 import { LonghaulError } from "../base/error.ts";
+import { isNestedDeeper, jsonDepthMax } from "../base/json.ts";
 import { messageBytesMax } from "./mcp-http.ts";
 
 /** What a server may list in all: more is not read. */
@@ -38,6 +39,8 @@ export class Catalogue {
 export function assertShowable(server: string, shown: readonly Sdk.Tool[], isAllowed: boolean): void {
   const remedy = isAllowed ? "Name fewer tools in `allow`." : "Name the tools that the agent needs in `allow`.";
   if (shown.length > shownToolsMax) throw tooLarge(server, `has ${shown.length} tools to show, and at most ${shownToolsMax} of a server are shown. ${remedy}`);
+  const deep = shown.find((tool) => isNestedDeeper(JSON.stringify(tool), jsonDepthMax));
+  if (deep !== undefined) throw tooLarge(server, `has a tool ${deep.name} whose schema is nested deeper than ${jsonDepthMax} levels. Leave it out by naming the others in \`allow\`.`);
   const bytes = bytesOf(shown.map(({ name, description, inputSchema }) => ({ name, description, inputSchema })));
   if (bytes > shownBytesMax) throw tooLarge(server, `has ${shown.length} tools to show whose descriptions and schemas take ${bytes} bytes, over the limit of ${shownBytesMax}. ${remedy}`);
 }

@@ -218,7 +218,7 @@ export class McpConnection {
       await withDeadline({ clock: this.#options.clock, timeoutMs: probeTimeoutMs, onTimeout }, async (signal) => {
         const { client } = this.#parts;
         const limits = { signal, timeout: libraryTimeoutMs };
-        if (client.getProtocolEra() === "modern") await client.listTools(undefined, { ...limits, cacheMode: "bypass" });
+        if (client.getProtocolEra() === "modern") await client.request({ method: "tools/list", params: {} }, limits);
         else await client.ping(limits);
       });
     } catch (error) {

@@ -110,6 +110,21 @@ describe("a huge result", () => {
   });
 });
 
+describe("nesting without end", () => {
+  test("of a result is an error result, and the next call works", async () => {
+    const fixture = serverOf({ tools: [tool], answer: { nested: 100_000 } });
+    const work = await fixture.tool("work");
+
+    expect(await work.call({}, callOptions())).toMatchObject({ ok: false, kind: expect.stringMatching(/^(not-json|failed)$/) });
+    fixture.server.change({ tools: [tool] });
+    expect(await work.call({}, callOptions())).toEqual({ ok: true, value: "work" });
+  });
+
+  test.each([[600, /nested deeper than 500 levels/], [4_000, /nested deeper than 500 levels/], [100_000, /did not list its tools/]])("of %i levels of a schema is refused", async (schemaDepth, message) => {
+    await expect(serverOf({ schemaDepth }).source.tools(anySignal)).rejects.toMatchObject({ code: expect.stringMatching(/^MCP_(UNAVAILABLE|CATALOGUE_TOO_LARGE)$/), message: expect.stringMatching(message) });
+  });
+});
+
 describe("garbage on stdout", () => {
   const base64 = (text: string | Buffer): string => Buffer.from(text).toString("base64");
 
