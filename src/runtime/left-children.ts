@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { SystemProcess } from "../base/process.ts";
 import type { ChildLedger } from "../tool/child-ledger.ts";
@@ -12,6 +12,9 @@ interface NotedChild {
   readonly bootId: string;
   readonly pidNamespace: string;
 }
+
+/** What is noted by processes that cannot be seen, in containers that may be gone, is kept for 30 days. */
+const forgottenAfterMs = 30 * 86_400_000;
 
 /** Notes child processes in a folder, a file each, so that the next process of this team can end those that outlive this one. */
 export function createChildLedger(folder: string, processInfo: SystemProcess): ChildLedger {
@@ -30,7 +33,7 @@ export function createChildLedger(folder: string, processInfo: SystemProcess): C
 }
 
 /** Ends, with their process groups, the noted children whose parent has ended. Returns how many there were. One of another boot, of a process that lives or of another container is left alone. */
-export function endLeftChildren(folder: string, lookAtSystem: () => SystemProcess): number {
+export function endLeftChildren(folder: string, lookAtSystem: () => SystemProcess, nowMs: number): number {
   const files = listFiles(folder);
   // Looking costs a few processes on some systems, and mostly there are no children.
   if (files.length === 0) return 0;
@@ -38,9 +41,10 @@ export function endLeftChildren(folder: string, lookAtSystem: () => SystemProces
   let ended = 0;
   for (const file of files) {
     const child = read(join(folder, file));
-    const isForeign = child !== null && (child.pidNamespace !== processInfo.pidNamespace || (child.bootId === processInfo.bootId && processInfo.isAlive(child.parentPid, child.parentStartTime)));
-    if (isForeign) continue;
-    if (child !== null && child.bootId === processInfo.bootId && processInfo.isAlive(child.pid, child.startTime)) {
+    const isForeign = child !== null && child.pidNamespace !== processInfo.pidNamespace;
+    if (isForeign && nowMs - statSync(join(folder, file)).mtimeMs < forgottenAfterMs) continue;
+    if (!isForeign && child?.bootId === processInfo.bootId && processInfo.isAlive(child.parentPid, child.parentStartTime)) continue;
+    if (!isForeign && child !== null && child.bootId === processInfo.bootId && processInfo.isAlive(child.pid, child.startTime)) {
       processInfo.killGroup(child.pid);
       ended++;
     }
