@@ -75,3 +75,9 @@ test("one that ended is forgotten, and a file that was cut off harms nothing", (
   expect(endLeftChildren(join(folder, "none"), () => own, nowMs)).toBe(0);
   ended.end();
 });
+
+test("a child that cannot be noted runs all the same", () => {
+  writeFileSync(join(folder, "file"), "");
+
+  expect(() => createChildLedger(join(folder, "file", "children"), own).began(process.pid)).not.toThrow();
+});

@@ -25,8 +25,12 @@ export function createChildLedger(folder: string, processInfo: SystemProcess): C
       if (startTime === null) return;
       const { bootId, pidNamespace } = processInfo;
       const child: NotedChild = { pid, startTime, parentPid: processInfo.pid, parentStartTime: processInfo.startTime, bootId, pidNamespace };
-      mkdirSync(folder, { recursive: true, mode: 0o700 });
-      writeFileSync(fileOf(pid), JSON.stringify(child), { mode: 0o600 });
+      try {
+        mkdirSync(folder, { recursive: true, mode: 0o700 });
+        writeFileSync(fileOf(pid), JSON.stringify(child), { mode: 0o600 });
+      } catch {
+        // A full disk must not keep a server from being started; only a kill -9 of this process would leave it behind.
+      }
     },
     ended: (pid) => rmSync(fileOf(pid), { force: true }),
   };
@@ -42,7 +46,7 @@ export function endLeftChildren(folder: string, lookAtSystem: () => SystemProces
   for (const file of files) {
     const child = read(join(folder, file));
     const isForeign = child !== null && child.pidNamespace !== processInfo.pidNamespace;
-    if (isForeign && nowMs - statSync(join(folder, file)).mtimeMs < forgottenAfterMs) continue;
+    if (isForeign && nowMs - (statSync(join(folder, file), { throwIfNoEntry: false })?.mtimeMs ?? 0) < forgottenAfterMs) continue;
     if (!isForeign && child?.bootId === processInfo.bootId && processInfo.isAlive(child.parentPid, child.parentStartTime)) continue;
     if (!isForeign && child !== null && child.bootId === processInfo.bootId && processInfo.isAlive(child.pid, child.startTime)) {
       processInfo.killGroup(child.pid);
