@@ -3,6 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { systemClock } from "../base/clock.ts";
 import { systemProcess } from "../base/process.ts";
 import { macrotask } from "../base/turn.ts";
 import { createChildLedger, endLeftChildren } from "./left-children.ts";
@@ -10,6 +11,7 @@ import { createChildLedger, endLeftChildren } from "./left-children.ts";
 const own = systemProcess();
 /** Has ended, or never was. */
 const nobody = { ...own, pid: 2 ** 22 + 1, startTime: "1" };
+const nowMs = systemClock.now();
 let folder: string;
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "longhaul-children-"));
@@ -26,7 +28,7 @@ test("a child whose parent has ended is ended, and forgotten", async () => {
   const left = child();
   createChildLedger(folder, nobody).began(left.pid);
 
-  expect(endLeftChildren(folder, () => own)).toBe(1);
+  expect(endLeftChildren(folder, () => own, nowMs)).toBe(1);
   while (left.isAlive()) await macrotask();
   expect(readdirSync(folder)).toEqual([]);
 });
@@ -36,9 +38,11 @@ test("a child of a process that lives is left alone, as is one of another contai
   createChildLedger(folder, own).began(ours.pid);
   createChildLedger(folder, { ...nobody, pidNamespace: "another" }).began(foreign.pid);
 
-  expect(endLeftChildren(folder, () => own)).toBe(0);
+  expect(endLeftChildren(folder, () => own, nowMs)).toBe(0);
   expect([ours.isAlive(), foreign.isAlive()]).toEqual([true, true]);
   expect(readdirSync(folder)).toHaveLength(2);
+  expect(endLeftChildren(folder, () => own, nowMs + 31 * 86_400_000)).toBe(0);
+  expect([ours.isAlive(), foreign.isAlive(), readdirSync(folder)]).toEqual([true, true, [expect.stringMatching(`-${ours.pid}`)]]);
   ours.end();
   foreign.end();
 });
@@ -52,7 +56,7 @@ test("a process that only has the number of a child, after its end or another bo
   writeFileSync(join(folder, file), JSON.stringify({ ...noted, startTime: "7" }));
   createChildLedger(folder, { ...nobody, pid: nobody.pid + 1, bootId: "another" }).began(stranger.pid);
 
-  expect(endLeftChildren(folder, () => own)).toBe(0);
+  expect(endLeftChildren(folder, () => own, nowMs)).toBe(0);
   expect(stranger.isAlive()).toBe(true);
   expect(readdirSync(folder)).toEqual([]);
   stranger.end();
@@ -66,8 +70,14 @@ test("one that ended is forgotten, and a file that was cut off harms nothing", (
   expect(readdirSync(folder)).toEqual([]);
   writeFileSync(join(folder, "1-2.json"), '{"pid":');
 
-  expect(endLeftChildren(folder, () => own)).toBe(0);
+  expect(endLeftChildren(folder, () => own, nowMs)).toBe(0);
   expect(readdirSync(folder)).toEqual([]);
-  expect(endLeftChildren(join(folder, "none"), () => own)).toBe(0);
+  expect(endLeftChildren(join(folder, "none"), () => own, nowMs)).toBe(0);
   ended.end();
+});
+
+test("a child that cannot be noted runs all the same", () => {
+  writeFileSync(join(folder, "file"), "");
+
+  expect(() => createChildLedger(join(folder, "file", "children"), own).began(process.pid)).not.toThrow();
 });

@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { SystemProcess } from "../base/process.ts";
 import type { ChildLedger } from "../tool/child-ledger.ts";
@@ -13,6 +13,9 @@ interface NotedChild {
   readonly pidNamespace: string;
 }
 
+/** What is noted by processes that cannot be seen, in containers that may be gone, is kept for 30 days. */
+const forgottenAfterMs = 30 * 86_400_000;
+
 /** Notes child processes in a folder, a file each, so that the next process of this team can end those that outlive this one. */
 export function createChildLedger(folder: string, processInfo: SystemProcess): ChildLedger {
   const fileOf = (pid: number): string => join(folder, `${processInfo.pid}-${pid}.json`);
@@ -22,15 +25,19 @@ export function createChildLedger(folder: string, processInfo: SystemProcess): C
       if (startTime === null) return;
       const { bootId, pidNamespace } = processInfo;
       const child: NotedChild = { pid, startTime, parentPid: processInfo.pid, parentStartTime: processInfo.startTime, bootId, pidNamespace };
-      mkdirSync(folder, { recursive: true, mode: 0o700 });
-      writeFileSync(fileOf(pid), JSON.stringify(child), { mode: 0o600 });
+      try {
+        mkdirSync(folder, { recursive: true, mode: 0o700 });
+        writeFileSync(fileOf(pid), JSON.stringify(child), { mode: 0o600 });
+      } catch {
+        // A full disk must not keep a server from being started; only a kill -9 of this process would leave it behind.
+      }
     },
     ended: (pid) => rmSync(fileOf(pid), { force: true }),
   };
 }
 
 /** Ends, with their process groups, the noted children whose parent has ended. Returns how many there were. One of another boot, of a process that lives or of another container is left alone. */
-export function endLeftChildren(folder: string, lookAtSystem: () => SystemProcess): number {
+export function endLeftChildren(folder: string, lookAtSystem: () => SystemProcess, nowMs: number): number {
   const files = listFiles(folder);
   // Looking costs a few processes on some systems, and mostly there are no children.
   if (files.length === 0) return 0;
@@ -38,9 +45,10 @@ export function endLeftChildren(folder: string, lookAtSystem: () => SystemProces
   let ended = 0;
   for (const file of files) {
     const child = read(join(folder, file));
-    const isForeign = child !== null && (child.pidNamespace !== processInfo.pidNamespace || (child.bootId === processInfo.bootId && processInfo.isAlive(child.parentPid, child.parentStartTime)));
-    if (isForeign) continue;
-    if (child !== null && child.bootId === processInfo.bootId && processInfo.isAlive(child.pid, child.startTime)) {
+    const isForeign = child !== null && child.pidNamespace !== processInfo.pidNamespace;
+    if (isForeign && nowMs - (statSync(join(folder, file), { throwIfNoEntry: false })?.mtimeMs ?? 0) < forgottenAfterMs) continue;
+    if (!isForeign && child?.bootId === processInfo.bootId && processInfo.isAlive(child.parentPid, child.parentStartTime)) continue;
+    if (!isForeign && child !== null && child.bootId === processInfo.bootId && processInfo.isAlive(child.pid, child.startTime)) {
       processInfo.killGroup(child.pid);
       ended++;
     }

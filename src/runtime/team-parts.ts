@@ -99,7 +99,7 @@ export async function openParts(definition: TeamDefinition, options: LiveTeamOpt
     },
   });
   pins.kept = createMcpPins({ team: name, clock, ids, store: data.store });
-  if (options.dataDirectory !== null) endLeftChildren(dataDirectory(options.dataDirectory).children, systemProcess);
+  if (options.dataDirectory !== null) endLeftChildren(dataDirectory(options.dataDirectory).children, systemProcess, clock.now());
   agentTasks = data.shared === null ? createAgentTasksMirror(data.engine) : createSharedAgentTasks(data.engine);
   tail = await createRecordTail(data.store.records, options.onRecord, (error) => options.print(`A record could not be shown: ${messageOf(error)}`));
   const registrations = listRegistrations(definitions);

@@ -88,3 +88,18 @@ test.each(["session", "stateless"] as const)(`${connects} connects and disconnec
   expect(sessionsOf("DELETE")).toBe(era === "session" ? connects + atOnce : 0);
   await server.kill();
 }, 120_000);
+
+test.each(["session", "stateless"] as const)(`${connects} calls over one HTTP connection (%s) leave no listener, timer or socket`, async (era) => {
+  const server = await startHttpFixture({ era });
+  const { signal } = new AbortController();
+  const source = mcpSource({ name: "fixture", url: server.url }, { clock: systemClock });
+  const echo = (await source.tools(signal)).find(({ name }) => name === "echo");
+  await echo?.call({ text: "on" }, { ...callOptions(), signal });
+  const before = await settled();
+  for (let times = 0; times < connects; times++) expect(await echo?.call({ text: "on" }, { ...callOptions(), signal })).toEqual({ ok: true, value: "on" });
+
+  expect(getEventListeners(signal, "abort")).toHaveLength(0);
+  expect(grown(before, await settled(), 2)).toEqual({});
+  await source.close();
+  await server.kill();
+}, 60_000);

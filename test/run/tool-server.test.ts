@@ -149,3 +149,23 @@ test("of calls that a server's death interrupts, a read is made again and a once
   await team.close();
   planned.remove();
 });
+
+test("of a server with 1,000 tools a model is shown those that are allowed; without that the task waits, and says what to do", async () => {
+  const planned = new PlannedServer({ tools: Array.from({ length: 1_000 }, (_, index) => ({ name: `tool_${index}`, description: "Does something." })) });
+  const model = scriptedModel("done");
+  const big = { name: "big", command: planned.command, args: planned.args };
+  const few = defineAgent({ name: "few", model: "anthropic/test", instructions: "Read.", tools: [mcp({ ...big, allow: ["tool_7", "tool_8", "tool_9"] })] });
+  const all = defineAgent({ name: "all", model: "anthropic/test", instructions: "Read.", tools: [mcp(big)] });
+  const team = await openDiskTeam(defineTeam({ name: "t", agents: [few, all] }), { directory: directory.path, model });
+  const [fewId, allId] = [await team.submit("few", null), await team.submit("all", null)];
+  while ((await team.task(fewId)).end === null) await macrotask();
+  await untilNotRunning(team, allId);
+
+  expect(model.calls).toHaveLength(1);
+  const [system] = model.calls[0]?.messages ?? [];
+  expect(system?.role === "system" ? system.tools?.map(({ name }) => name) : []).toEqual(["tool_7", "tool_8", "tool_9"]);
+  expect(await team.task(allId)).toMatchObject({ status: "waiting", waitingReason: "retry" });
+  expect((await team.records({ eventTypes: ["error"] })).at(-1)).toMatchObject({ agent_id: "all", data: { code: "MCP_CATALOGUE_TOO_LARGE" }, reason: expect.stringMatching(/MCP server big has 1000 tools to show, and at most 128 .*`allow`/) as string });
+  await team.close();
+  planned.remove();
+});
