@@ -25,9 +25,9 @@ const rules: readonly Rule[] = [
 ];
 
 const billingKinds = /^(insufficient_quota|billing_\w+|payment_required\w*|insufficient_(?:credits|balance|funds)|credit_\w+|\w*spend_limit_reached|user_profile_not_billable|user_profile_billing_not_authorized)$/;
-const billingWords = /credit balance is too low|insufficient (?:credits?|balance|funds|quota)|exceeded your current quota|(?:reached|exceeded) (?:your|the) (?:specified |monthly |organization'?s? )*(?:api )?(?:usage|spend(?:ing)?) limits?|billing hard limit|not_enough_credits/;
+const billingWords = /credit balance is too low|insufficient (?:credits?|balance|funds|quota)|exceeded your current quota|(?:reached|exceeded) (?:your|the) (?:specified |monthly |organization'?s? )*(?:api )?(?:usage|spend(?:ing)?) limits?|billing hard limit|not_enough_credits|(?:used all|doesn't have any) (?:available )?credits/;
 const authKinds = /^(authentication_error|permission_error|permission_denied|invalid_api_key|unauthorized|unauthenticated|forbidden|account_deactivated|organization_on_hold)$/;
-const authWords = /incorrect api key|invalid x-api-key|api[ _]key not (?:valid|found)|invalid api key/;
+const authWords = /organization has been disabled|incorrect api key|invalid x-api-key|api[ _]key not (?:valid|found)|invalid api key/;
 const overflowKinds = /^(context_length_exceeded|request_too_large|string_above_max_length|model_context_window_exceeded|exceed_context_size_error)$/;
 const overflowWords = /prompt is too long|maximum context length|exceeds? (?:the )?(?:model'?s? )?(?:available |maximum )*context|context window|exceed context limit|input is too long|input token count .{0,40}exceeds|too many input tokens|context size has been exceeded|request too large for .{0,200}must be reduced/s;
 const filterKinds = /^(content_filter|content_policy_violation|responsibleaipolicyviolation|moderation_blocked|safety|invalid_prompt)$/;

@@ -125,7 +125,7 @@ async function underLimits(model: LanguageModelV4, call: LanguageModelV4CallOpti
     return await perform({ ...call, abortSignal: deadline.signal }, deadline);
   } catch (error) {
     if (deadline.signal.aborted) throw deadline.signal.reason;
-    throw toModelError(error, { model: id, provider: id.split("/")[0] ?? id, nowMs: clock.now(), secrets: secrets?.() ?? [] });
+    throw toModelError(error, { model: id, provider: id.split("/")[0] ?? id, nowMs: clock.now(), hasBegun: deadline.hasContent(), secrets: secrets?.() ?? [] });
   } finally {
     deadline.close();
   }

@@ -9,6 +9,8 @@ export interface ModelErrorContext {
   readonly model: string;
   readonly provider: string;
   readonly nowMs: number;
+  /** True when content of the answer had come: it was status 200, whatever a library makes of an error in the stream. Default false. */
+  readonly hasBegun?: boolean;
   /** Values that no message may contain. */
   readonly secrets?: readonly string[];
 }
@@ -24,7 +26,8 @@ export function toModelError(thrown: unknown, context: ModelErrorContext): Longh
   const { code, retry } = classify(failure, context.nowMs);
   const { secrets = [] } = context;
   const said = redactSecrets(failure.message, secrets).slice(0, excerptLengthMax).trim().replace(/[.\s]+$/, "");
-  const status = failure.status === null ? "" : failure.status === 200 ? " after the answer had begun" : ` with status ${failure.status}`;
+  const begun = context.hasBegun === true || failure.status === 200;
+  const status = begun ? " after the answer had begun" : failure.status === null ? "" : ` with status ${failure.status}`;
   return new LonghaulError(code, `${context.model} failed${status}: ${said || "no message"}. ${remedies[code]}`, {
     retry,
     cause: toSafeCause(thrown, secrets),
@@ -100,7 +103,7 @@ function detailsOf(failure: ModelFailure, context: ModelErrorContext): JsonObjec
   return {
     provider: context.provider,
     model: context.model,
-    status: failure.status,
+    status: context.hasBegun === true ? 200 : failure.status,
     ...(failure.kinds.length > 0 && { kinds: failure.kinds.map((kind) => redactSecrets(kind, secrets)) }),
     ...(failure.networkCode !== null && { networkCode: failure.networkCode }),
     ...(requestId !== undefined && { requestId }),

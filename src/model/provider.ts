@@ -51,7 +51,7 @@ export function languageModel(model: LanguageModelV4, options: LanguageModelOpti
         return toCompletion(collected, call, id, price, clock.now());
       } catch (error) {
         if (deadline.signal.aborted) throw deadline.signal.reason;
-        throw toModelError(error, { model: id, provider, nowMs: clock.now(), secrets: options.secrets?.() ?? [] });
+        throw toModelError(error, { model: id, provider, nowMs: clock.now(), hasBegun: deadline.hasContent(), secrets: options.secrets?.() ?? [] });
       } finally {
         deadline.close();
       }

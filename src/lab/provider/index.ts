@@ -37,6 +37,10 @@ export {
 export { synthesizeValue } from "./schema-value.ts";
 
 // faults and receipts
-export { type Fault, type FaultFunction, faultModelNames, type FaultPlan } from "./fault.ts";
+export type { FaultFunction, FaultPlan } from "./choose-fault.ts";
+export type { Alteration, Fault } from "./fault.ts";
+export { faultModelNames, faultNamed, faultNames } from "./named-fault.ts";
+export type { NetworkFailure } from "./network-failure.ts";
 export type { Receipt, ReceiptOutcome } from "./receipt.ts";
-export type { FailureReason } from "./wire-format.ts";
+export type { StreamErrorName } from "./stream-error.ts";
+export type { FailureReason, StatedWait } from "./wire-format.ts";

@@ -1,0 +1,49 @@
+import type { BudgetSpec, LimitsSpec } from "../../src/agent/agent-definition.ts";
+import type { Fault, Script } from "../../src/lab/provider/index.ts";
+import type { DeadReason, WaitingReason } from "../../src/record/task.ts";
+import type { Hooks } from "./hooks.ts";
+import type { World } from "./world.ts";
+
+/** Where the fault is. */
+export type Layer = "model" | "stream" | "answer" | "tool" | "mcp" | "process" | "store" | "clock" | "budget" | "human";
+
+/** One fault, what is done about it from outside, and what must become of the task. */
+export interface FailureCase {
+  readonly layer: Layer;
+  /** For people; unique within its layer. */
+  readonly fault: string;
+  /** Which wire the model is reached by. Default: Anthropic Messages. */
+  readonly wire?: "anthropic" | "openai" | "openai-compatible";
+  /** What goes wrong with a request to the model, by its number, from 1, and the virtual time since the order came. */
+  readonly faults?: (call: number, passedMs: number) => Fault | undefined;
+  /** The model, in place of the courier's own. */
+  readonly script?: (courier: Script) => Script;
+  /** What goes wrong in the tools, in `reconcile` and in `verify`. */
+  readonly hooks?: (world: World) => Hooks;
+  /** The tools over MCP: stdio is a process of its own, http a server in this one. */
+  readonly mcp?: "stdio" | "http";
+  readonly budget?: BudgetSpec;
+  readonly limits?: LimitsSpec;
+  /** Takes a part of the team away: `reconcile` of the delivery. */
+  readonly without?: "reconcile";
+  /** What happens outside. Default: the task is submitted and waited for. */
+  readonly play?: (world: World) => Promise<void>;
+  readonly expect: Expectation;
+}
+
+export interface Expectation {
+  readonly end: "verified" | `dead(${DeadReason})` | `waiting(${WaitingReason})` | "canceled";
+  /** How often the order is delivered. */
+  readonly deliveries: 0 | 1;
+  /** Virtual time from the order to its end: exactly so long, or between these. */
+  readonly backMs: number | readonly [number, number];
+  /** Calls of the model at the most. */
+  readonly callsMax: number;
+  /** What the records must say of what the run did, in this order; other entries may stand between. */
+  readonly did?: readonly string[];
+}
+
+/** A case by name, as `--only` takes it: "model/429 with retry-after in seconds". */
+export function nameOf({ layer, fault }: FailureCase): string {
+  return `${layer}/${fault}`;
+}

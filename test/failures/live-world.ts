@@ -1,0 +1,251 @@
+import { cpSync } from "node:fs";
+import { join } from "node:path";
+import { macrotask } from "../../src/base/turn.ts";
+import { VirtualClock } from "../../src/base/virtual-clock.ts";
+import type { SqliteDatabase } from "../../src/db/sqlite.ts";
+import { createProviderSimulator, type ProviderSimulator, type Receipt } from "../../src/lab/provider/index.ts";
+import type { LogRecord } from "../../src/record/log-record.ts";
+import { isEnded, type Task } from "../../src/record/task.ts";
+import { type DiskTeam, openDiskTeam } from "../fixture/disk-team.ts";
+import { courierScript, defineCourier, type McpPlace, type Point } from "./courier.ts";
+import type { FailureCase } from "./case.ts";
+import { type Hooks, untilAborted } from "./hooks.ts";
+import { Outside } from "./outside.ts";
+import type { Instant, World } from "./world.ts";
+
+export interface LiveWorldOptions {
+  readonly failure: FailureCase;
+  readonly folder: string;
+  readonly seed: number;
+  readonly mcp: McpPlace | null;
+}
+
+/** One life of the process. */
+interface Life {
+  readonly directory: string;
+  readonly clock: VirtualClock;
+  readonly simulator: ProviderSimulator;
+  /** Null until it is open. */
+  team: DiskTeam | null;
+  isDead: boolean;
+  db: SqliteDatabase | null;
+}
+
+/** Virtual time that a case may take at the most: longer than any deadline of its task. */
+const restMsMax = 3 * 86_400_000;
+/** How long a machine takes to come back after its power was lost: more than the lease of the process that died, which is this one's too. */
+const downMs = 20_000;
+const pagesMax = 4_294_967_294;
+
+/** What only people or other code can end. */
+const restingReasons: readonly string[] = ["human", "unknown-effect", "signal", "paused", "code-mismatch"];
+
+export class LiveWorld implements World {
+  readonly outside: Outside;
+  readonly #options: LiveWorldOptions;
+  readonly #hooks: Hooks;
+  readonly #lives: Life[] = [];
+  readonly #reached = new Map<Point, number>();
+  /** What is left on the disk of the process that died last; null while one lives. */
+  #leftBehind: string | null = null;
+  readonly #deaths: { readonly instant: Instant; readonly when: () => boolean }[] = [];
+  #skewMs = 0;
+  #calls = 0;
+  #taskId = "";
+  #submittedAtMs = 0;
+  #isFull = false;
+
+  constructor(options: LiveWorldOptions) {
+    this.#options = options;
+    this.outside = new Outside(options.seed);
+    this.#hooks = options.failure.hooks?.(this) ?? {};
+  }
+
+  get team(): DiskTeam {
+    const { team } = this.#life;
+    if (team === null) throw new Error("the team is not open");
+    return team;
+  }
+
+  get taskId(): string {
+    return this.#taskId;
+  }
+
+  get calls(): number {
+    return this.#calls;
+  }
+
+  get db(): SqliteDatabase | null {
+    return this.#life.db;
+  }
+
+  /** Processes that died. */
+  get deaths(): number {
+    return this.#lives.filter(({ isDead }) => isDead).length;
+  }
+
+  /** What the provider will ask for: every answer that it began, to a process that lived or died. */
+  get receipts(): readonly Receipt[] {
+    return this.#lives.flatMap(({ simulator }) => simulator.receipts());
+  }
+
+  /** Virtual time since the order came. */
+  get passedMs(): number {
+    return this.team.clock.now() - this.#submittedAtMs;
+  }
+
+  get directory(): string {
+    return this.#life.directory;
+  }
+
+  async open(): Promise<void> {
+    await this.#open(join(this.#options.folder, "life-1"), undefined);
+  }
+
+  async submit(): Promise<void> {
+    this.#submittedAtMs ||= this.team.clock.now();
+    this.#taskId = await this.team.submit("courier", { order: this.outside.order }, this.outside.order);
+    await this.#settle();
+  }
+
+  async untilRest(): Promise<void> {
+    for (const untilMs = this.#submittedAtMs + restMsMax; ; ) {
+      await this.#settle();
+      if (this.#isResting(await this.task())) return;
+      const { clock } = this.team;
+      const nextAtMs = clock.nextAtMs;
+      if (nextAtMs === undefined || nextAtMs > untilMs) return;
+      await clock.advance(Math.max(0, nextAtMs - clock.now()), () => this.#turns());
+    }
+  }
+
+  async advance(ms: number): Promise<void> {
+    const untilMs = this.team.clock.now() + ms;
+    while (this.team.clock.now() < untilMs) {
+      await this.#settle();
+      const { clock } = this.team;
+      const nextAtMs = Math.min(clock.nextAtMs ?? untilMs, untilMs);
+      await clock.advance(Math.max(0, nextAtMs - clock.now()), () => this.#turns());
+    }
+    await this.#settle();
+  }
+
+  die(): void {
+    const life = this.#life;
+    if (life.isDead) return;
+    life.isDead = true;
+    this.#leftBehind = join(this.#options.folder, `life-${this.#lives.length + 1}`);
+    cpSync(life.directory, this.#leftBehind, { recursive: true });
+  }
+
+  dieAt(instant: Instant, when: () => boolean): void {
+    this.#deaths.push({ instant, when });
+  }
+
+  async restart(forMs: number): Promise<void> {
+    const { directory, clock } = this.#life;
+    await this.team.close();
+    this.#life.isDead = true;
+    await this.#open(directory, clock.now() + forMs);
+  }
+
+  stepClock(byMs: number): void {
+    this.#skewMs += byMs;
+  }
+
+  fillDisk(isFull: boolean): void {
+    this.#isFull = isFull;
+    const { db } = this.#life;
+    if (db === null) throw new Error("nothing was written yet: the disk cannot be filled");
+    const used = Number(db.get("PRAGMA page_count")?.["page_count"]);
+    db.exec(`PRAGMA max_page_count = ${isFull ? used : pagesMax}`);
+  }
+
+  task(): Promise<Task> {
+    return this.team.task(this.#taskId);
+  }
+
+  async records(): Promise<readonly LogRecord[]> {
+    return this.team.records({ taskId: this.#taskId });
+  }
+
+  async close(): Promise<void> {
+    if (this.#isFull) this.fillDisk(false);
+    for (const { team, simulator } of this.#lives) {
+      simulator.close();
+      await team?.close().catch(() => undefined); // One that was replaced, or that was closed before, has nothing to write down.
+    }
+  }
+
+  get #life(): Life {
+    const life = this.#lives.at(-1);
+    if (life === undefined) throw new Error("the world is not open");
+    return life;
+  }
+
+  #isResting({ status, waitingReason }: Task): boolean {
+    if (isEnded(status)) return true;
+    return status === "waiting" && (restingReasons.includes(waitingReason ?? "") || this.#options.failure.expect.end === `waiting(${waitingReason})`);
+  }
+
+  async #settle(): Promise<void> {
+    do {
+      if (this.#leftBehind !== null) await this.#comeBack(this.#leftBehind);
+      await this.#turns();
+    } while (this.#leftBehind !== null);
+  }
+
+  async #comeBack(directory: string): Promise<void> {
+    this.#leftBehind = null;
+    await this.#open(directory, this.team.clock.now() + downMs);
+  }
+
+  /** Lets everything happen that needs no time; a dead process is left alone. */
+  async #turns(): Promise<void> {
+    if (!this.#life.isDead) await this.team.settle();
+    else await macrotask();
+  }
+
+  async #open(directory: string, startAtMs: number | undefined): Promise<void> {
+    const { failure, seed, mcp } = this.#options;
+    const clock = new VirtualClock(startAtMs);
+    const simulator = createProviderSimulator({ clock, seed, script: failure.script?.(courierScript) ?? courierScript, faults: () => failure.faults?.(this.#calls, clock.now() - this.#submittedAtMs) });
+    const life: Life = { directory, clock, simulator, team: null, isDead: false, db: null };
+    this.#lives.push(life);
+    const team = defineCourier({ failure, outside: this.outside, mcp, fetch: (request) => this.#call(life, request), reach: (point, signal) => this.#reach(life, point, signal) });
+    const look = (instant: Instant): void => this.#look(life, instant);
+    life.team = await openDiskTeam(team, {
+      directory, clock, seed: seed + this.#lives.length, skewMs: () => this.#skewMs,
+      watchCommits: {
+        before(db) {
+          life.db = db;
+          look("before");
+        },
+        after: () => look("after"),
+      },
+    });
+  }
+
+  /** A request to the provider. One of a process that is dead reaches nobody. */
+  #call(life: Life, request: Request): Promise<Response> {
+    if (life.isDead) return untilAborted(request.signal);
+    this.#calls++;
+    return life.simulator.fetch(request);
+  }
+
+  async #reach(life: Life, point: Point, signal: AbortSignal): Promise<unknown> {
+    if (life.isDead) return untilAborted(signal);
+    const count = (this.#reached.get(point) ?? 0) + 1;
+    this.#reached.set(point, count);
+    const value = await this.#hooks[point]?.({ count, signal });
+    return life.isDead ? untilAborted(signal) : value;
+  }
+
+  #look(life: Life, instant: Instant): void {
+    if (life.isDead || life !== this.#life) return;
+    const death = this.#deaths[0];
+    if (death === undefined || death.instant !== instant || !death.when()) return;
+    this.#deaths.shift();
+    this.die();
+  }
+}
