@@ -26,6 +26,8 @@ export interface FailureCase {
   readonly limits?: LimitsSpec;
   /** Takes a part of the team away: `reconcile` of the delivery. */
   readonly without?: "reconcile";
+  /** Default: midnight. */
+  readonly startAtMs?: number;
   /** What happens outside. Default: the task is submitted and waited for. */
   readonly play?: (world: World) => Promise<void>;
   readonly expect: Expectation;

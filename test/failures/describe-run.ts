@@ -2,10 +2,10 @@ import { formatDuration } from "../../src/base/duration.ts";
 import type { LogRecord } from "../../src/record/log-record.ts";
 
 /** What a run did about a fault, from its records, in order; the same thing twice in a row is said once. */
-export function describeRun(records: readonly LogRecord[], deaths: number): readonly string[] {
+export function describeRun(records: readonly LogRecord[], { deaths, stops }: { readonly deaths: number; readonly stops: number }): readonly string[] {
   const ordered = records.toSorted((left, right) => left.timestamp.localeCompare(right.timestamp));
   const entries = ordered.flatMap((record, index) => describe(record, ordered.slice(index + 1)));
-  return [...(deaths === 0 ? [] : [times("process died", deaths)]), ...joinRepeated(entries)];
+  return [...(deaths === 0 ? [] : [times("process died", deaths)]), ...(stops === 0 ? [] : [times("process stopped", stops)]), ...joinRepeated(entries)];
 }
 
 function describe(record: LogRecord, following: readonly LogRecord[]): readonly string[] {

@@ -2,7 +2,7 @@ import { cpSync } from "node:fs";
 import { join } from "node:path";
 import { macrotask } from "../../src/base/turn.ts";
 import { VirtualClock } from "../../src/base/virtual-clock.ts";
-import type { SqliteDatabase } from "../../src/db/sqlite.ts";
+import { SqliteDatabase } from "../../src/db/sqlite.ts";
 import { createProviderSimulator, type ProviderSimulator, type Receipt } from "../../src/lab/provider/index.ts";
 import type { LogRecord } from "../../src/record/log-record.ts";
 import { isEnded, type Task } from "../../src/record/task.ts";
@@ -33,7 +33,7 @@ interface Life {
 
 /** Virtual time that a case may take at the most: longer than any deadline of its task. */
 const restMsMax = 3 * 86_400_000;
-/** How long a machine takes to come back after its power was lost: more than the lease of the process that died, which is this one's too. */
+/** How long a machine takes to come back after its power was lost. */
 const downMs = 20_000;
 const pagesMax = 4_294_967_294;
 
@@ -79,9 +79,10 @@ export class LiveWorld implements World {
     return this.#life.db;
   }
 
-  /** Processes that died. */
-  get deaths(): number {
-    return this.#lives.filter(({ isDead }) => isDead).length;
+  /** Processes that died, and that were stopped in good order. */
+  get ends(): { readonly deaths: number; readonly stops: number } {
+    const deaths = this.#lives.filter(({ isDead }) => isDead).length;
+    return { deaths, stops: this.#lives.length - 1 - deaths };
   }
 
   /** What the provider will ask for: every answer that it began, to a process that lived or died. */
@@ -99,7 +100,7 @@ export class LiveWorld implements World {
   }
 
   async open(): Promise<void> {
-    await this.#open(join(this.#options.folder, "life-1"), undefined);
+    await this.#open(join(this.#options.folder, "life-1"), this.#options.failure.startAtMs);
   }
 
   async submit(): Promise<void> {
@@ -136,6 +137,10 @@ export class LiveWorld implements World {
     life.isDead = true;
     this.#leftBehind = join(this.#options.folder, `life-${this.#lives.length + 1}`);
     cpSync(life.directory, this.#leftBehind, { recursive: true });
+    // The process that held the file is this one too, and lives.
+    const left = SqliteDatabase.open(join(this.#leftBehind, "longhaul.db"));
+    left.run("UPDATE lh_owner SET boot_id = 'the boot before'");
+    left.close();
   }
 
   dieAt(instant: Instant, when: () => boolean): void {
@@ -145,7 +150,6 @@ export class LiveWorld implements World {
   async restart(forMs: number): Promise<void> {
     const { directory, clock } = this.#life;
     await this.team.close();
-    this.#life.isDead = true;
     await this.#open(directory, clock.now() + forMs);
   }
 

@@ -1,4 +1,3 @@
-import { existsSync } from "node:fs";
 import { loadPrice } from "../../src/model/price.ts";
 import { noUsage } from "../../src/record/usage.ts";
 import { openOperatorView } from "../../src/runtime/operator-view.ts";
@@ -51,10 +50,10 @@ export async function runCase(failure: FailureCase, { folder, seed }: RunCaseOpt
 async function judge(failure: FailureCase, world: LiveWorld, seed: number): Promise<FailureRow> {
   const task = await world.task();
   const { layer, fault, expect } = failure;
-  const spentMicroUsd = await spentIn(world.directory, task.id);
+  const spentMicroUsd = await spentIn(world.directory);
   const row: Omit<FailureRow, "surprises"> = {
     name: nameOf(failure), layer, fault, seed,
-    did: describeRun(await world.records(), world.deaths),
+    did: describeRun(await world.records(), world.ends),
     backMs: world.passedMs,
     calls: world.calls,
     spentMicroUsd,
@@ -116,11 +115,11 @@ async function uncountedOf({ wire = "anthropic" }: FailureCase, { receipts }: Li
   return billedMicroUsd <= countedMicroUsd ? [] : [`uncounted: the provider bills ${billedMicroUsd} µ$, the ledger holds ${countedMicroUsd}`];
 }
 
-async function spentIn(directory: string, taskId: string): Promise<number> {
-  if (!existsSync(directory)) return 0;
+/** Of all tasks, what is still set aside included. */
+async function spentIn(directory: string): Promise<number> {
   const view = openOperatorView(directory);
   try {
-    const { spentMicroUsd, reservedMicroUsd } = await view.store.money.spent({ taskId });
+    const { spentMicroUsd, reservedMicroUsd } = await view.store.money.spent({ agent: "courier" });
     return spentMicroUsd + reservedMicroUsd;
   } finally {
     await view.close();

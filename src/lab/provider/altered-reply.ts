@@ -44,7 +44,8 @@ export function alterRendered(body: JsonObject, how: Alteration | null): JsonObj
   return how === "no-usage" ? withoutUsage(body) : body;
 }
 
-function withoutUsage({ usage: _, ...fields }: JsonObject): JsonObject {
+function withoutUsage(body: JsonObject): JsonObject {
+  const fields = Object.fromEntries(Object.entries(body).filter(([name]) => name !== "usage"));
   const inner = (name: string): JsonObject => {
     const value: Json | undefined = fields[name];
     return isJsonObject(value) ? { [name]: withoutUsage(value) } : {};

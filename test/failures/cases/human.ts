@@ -2,7 +2,7 @@ import type { Fault } from "../../../src/lab/provider/index.ts";
 import type { FailureCase } from "../case.ts";
 import { untilAborted } from "../hooks.ts";
 import type { World } from "../world.ts";
-import { always, dayMs, first, hourMs, minuteMs, secondMs, verified } from "./faults.ts";
+import { always, first, hourMs, minuteMs, secondMs, verified } from "./faults.ts";
 
 const timeoutMs = 10 * secondMs;
 const hanging = ({ count, signal }: { readonly count: number; readonly signal: AbortSignal }): unknown => (count === 1 ? untilAborted(signal) : undefined);
@@ -39,7 +39,7 @@ export const humanCases: readonly FailureCase[] = [
   { layer: "human", fault: "says that the delivery happened", without: "reconcile", hooks: () => ({ afterDelivery: hanging }), play: deciding("happened", hourMs), expect: { ...verified, backMs: hourMs + timeoutMs, callsMax: 3, did: asked } },
   { layer: "human", fault: "has the delivery made again, which did not happen", without: "reconcile", hooks: () => ({ beforeDelivery: hanging }), play: deciding("retry", hourMs), expect: { ...verified, backMs: hourMs + timeoutMs, callsMax: 3, did: asked } },
   { layer: "human", fault: "gives the delivery up, which did not happen", without: "reconcile", hooks: () => ({ beforeDelivery: hanging }), play: deciding("fail", minuteMs), expect: { ...verified, backMs: minuteMs + timeoutMs, callsMax: 4, did: asked } },
-  { layer: "human", fault: "decides after a day", without: "reconcile", hooks: () => ({ afterDelivery: hanging }), play: deciding("happened", dayMs), expect: { ...verified, backMs: dayMs + timeoutMs, callsMax: 3, did: asked } },
+  { layer: "human", fault: "decides after three hours", without: "reconcile", hooks: () => ({ afterDelivery: hanging }), play: deciding("happened", 3 * hourMs), expect: { ...verified, backMs: 3 * hourMs + timeoutMs, callsMax: 3, did: asked } },
   restarted("adds credit and restarts the task", { kind: "status", status: 400, reason: "credit" }),
   restarted("rotates the key and restarts the task", { kind: "status", status: 401 }),
   {

@@ -25,7 +25,7 @@ const back = (callsMax: number, times = 1): FailureCase["expect"] => ({ ...verif
 /** The process is killed, or its machine loses power, and comes back 20 s later; or it is stopped in good order. */
 export const processCases: readonly FailureCase[] = [
   { layer: "process", fault: "dies in a read", hooks: (world) => ({ lookUp: deadly(world) }), expect: back(3) },
-  { layer: "process", fault: "dies before the intent of a delivery", play: dying("before", (world) => world.calls === 2), expect: back(4) },
+  { layer: "process", fault: "dies before the intent of a delivery", play: dying("after", (world) => world.calls === 2), expect: back(3) },
   { layer: "process", fault: "dies after the intent, before the delivery", hooks: (world) => ({ beforeDelivery: deadly(world) }), expect: back(3) },
   { layer: "process", fault: "dies after the delivery, before its commit", hooks: (world) => ({ afterDelivery: deadly(world) }), expect: back(3) },
   { layer: "process", fault: "dies right before the commit of a delivery", play: dying("before", ({ outside }) => outside.deliveries.length === 1), expect: back(3) },
@@ -78,7 +78,7 @@ export const processCases: readonly FailureCase[] = [
       await world.submit();
       await world.restart(minuteMs);
     },
-    expect: { ...verified, backMs: minuteMs, callsMax: 4 },
+    expect: { ...verified, backMs: minuteMs, callsMax: 4, did: ["process stopped"] },
   },
   {
     layer: "process", fault: "is stopped in the middle of a delivery", hooks: () => ({ afterDelivery: ({ count, signal }) => (count === 1 ? untilAborted(signal) : undefined) }),
@@ -86,6 +86,6 @@ export const processCases: readonly FailureCase[] = [
       await world.submit();
       await world.restart(minuteMs);
     },
-    expect: { ...verified, backMs: minuteMs, callsMax: 3 },
+    expect: { ...verified, backMs: minuteMs, callsMax: 3, did: ["process stopped"] },
   },
 ];

@@ -1,6 +1,6 @@
 import type { FailureCase } from "../case.ts";
 import { untilAborted } from "../hooks.ts";
-import { hourMs, secondMs, verified } from "./faults.ts";
+import { secondMs, verified } from "./faults.ts";
 
 /** A point that fails the first times it is reached. */
 const failing = (what: string, times = 1) => ({ count }: { readonly count: number }): undefined => {
@@ -30,7 +30,7 @@ export const toolCases: readonly FailureCase[] = [
   { layer: "tool", fault: "a delivery hangs, and reconcile throws", hooks: () => ({ afterDelivery: hanging(), reconcile: failing("the sink is down", 9) }), expect: { ...asks, deliveries: 1, backMs: timeoutMs } },
   { layer: "tool", fault: "a delivery hangs, and reconcile does not know", hooks: () => ({ afterDelivery: hanging(), reconcile: answering({ happened: "unknown" }, 9) }), expect: { ...asks, deliveries: 1, backMs: timeoutMs } },
   { layer: "tool", fault: "a delivery hangs, and reconcile hangs", hooks: () => ({ afterDelivery: hanging(), reconcile: hanging(9) }), expect: { ...asks, deliveries: 1, backMs: [timeoutMs, 3 * timeoutMs] } },
-  { layer: "tool", fault: "verify throws once", hooks: () => ({ verify: failing("the source is down") }), expect: { ...verified, backMs: [0, hourMs], callsMax: 3 } },
-  { layer: "tool", fault: "verify hangs once", hooks: () => ({ verify: hanging() }), expect: { ...verified, backMs: [0, hourMs], callsMax: 3 } },
-  { layer: "tool", fault: "verify says what it may not", hooks: () => ({ verify: answering("yes", 9) }), expect: { end: "dead(failed)", deliveries: 1, backMs: [0, hourMs], callsMax: 3 } },
+  { layer: "tool", fault: "verify throws once", hooks: () => ({ verify: failing("the source is down") }), expect: { ...verified, backMs: [0, secondMs], callsMax: 3 } },
+  { layer: "tool", fault: "verify hangs once", hooks: () => ({ verify: hanging() }), expect: { ...verified, backMs: [600 * secondMs, 601 * secondMs], callsMax: 3 } },
+  { layer: "tool", fault: "verify says what it may not", hooks: () => ({ verify: answering("yes", 9) }), expect: { end: "dead(invalid-output)", deliveries: 1, backMs: 0, callsMax: 3, did: ["TASK_OUTPUT_INVALID"] } },
 ];
