@@ -62,17 +62,20 @@ export function toModelFailure(thrown: unknown): ModelFailure {
     status: typeof statusCode === "number" ? statusCode : null,
     headers: lowerCaseKeys(fields["responseHeaders"]),
     kinds: [...missingKey, ...broken, ...kindsOf(thrown), ...kindsOf(parseObject(body))],
-    message: wordsOf(thrown),
+    message: wordsOf(thrown, body),
     body,
     networkCode: networkCodeOf(thrown) ?? unreachable,
   };
 }
 
-function wordsOf(thrown: unknown): string {
+function wordsOf(thrown: unknown, body: string): string {
   const fields = asObject(thrown);
   const nested = asObject(fields["error"]);
   const message = fields["message"] ?? nested["message"];
-  return typeof message === "string" ? message : messageOf(thrown);
+  if (typeof message === "string" && message.trim() !== "") return message;
+  // Some servers have a form of error of their own, which the library does not read.
+  const { error, message: own, detail } = asObject(parseObject(body));
+  return [error, own, detail].find((text) => typeof text === "string") ?? messageOf(thrown);
 }
 
 /** Types, codes and statuses at the places where providers put them, in lower case. */
