@@ -7,6 +7,9 @@ import type { World } from "./world.ts";
 /** Where the fault is. */
 export type Layer = "model" | "stream" | "answer" | "tool" | "mcp" | "process" | "store" | "clock" | "budget" | "human";
 
+/** Where the server of its own process fails once; "none" and "noise" let it live. */
+export type StdioPlace = "none" | "start" | "lookUp" | "beforeDelivery" | "afterDelivery" | "noise";
+
 /** One fault, what is done about it from outside, and what must become of the task. */
 export interface FailureCase {
   readonly layer: Layer;
@@ -20,8 +23,8 @@ export interface FailureCase {
   readonly script?: (courier: Script) => Script;
   /** What goes wrong in the tools, in `reconcile` and in `verify`. */
   readonly hooks?: (world: World) => Hooks;
-  /** The tools over MCP: stdio is a process of its own, http a server in this one. */
-  readonly mcp?: "stdio" | "http";
+  /** The tools over MCP: a server over HTTP in this process, or a process of its own over stdio, which ends itself once at a place. */
+  readonly mcp?: "http" | { readonly stdio: StdioPlace };
   readonly budget?: BudgetSpec;
   readonly limits?: LimitsSpec;
   /** Takes a part of the team away: `reconcile` of the delivery. */

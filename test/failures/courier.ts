@@ -20,7 +20,7 @@ export interface CourierOptions {
 
 export type Point = keyof Hooks;
 
-const models = { anthropic: "anthropic/claude-haiku-4-5", openai: "openai/gpt-5-mini", "openai-compatible": "local/llama-4" } as const;
+export const models = { anthropic: "anthropic/claude-haiku-4-5", openai: "openai/gpt-5-mini", "openai-compatible": "local/llama-4" } as const;
 /** As what the simulated calls are charged. */
 export const prices = { anthropic: "anthropic/claude-haiku-4-5", openai: "openai/gpt-5-mini", "openai-compatible": "openai/gpt-5-mini" } as const;
 
@@ -35,7 +35,7 @@ export function defineCourier(options: CourierOptions): TeamDefinition {
     instructions: "Look the order up, deliver what you found, and hand in both.",
     input: z.object({ order: z.string() }),
     output: z.object({ fact: z.string(), receipt: z.string() }),
-    tools: options.mcp === null ? functionTools(options) : [serverTools(options.mcp, outside)],
+    tools: options.mcp === null ? functionTools(options) : [serverTools(options.mcp, options)],
     budget: { perTask: usd(1), perDay: usd(10), ...budget },
     limits: { outputTokensMax: 1_000, ...limits },
     verify: async ({ output, signal, accept, reject }) => {
@@ -77,7 +77,7 @@ function functionTools({ outside, reach, failure }: CourierOptions) {
   return [lookUp, deliver];
 }
 
-function serverTools(place: McpPlace, outside: Outside) {
+function serverTools(place: McpPlace, { outside, reach }: CourierOptions) {
   return mcp({
     name: "warehouse",
     ...place,
@@ -85,7 +85,8 @@ function serverTools(place: McpPlace, outside: Outside) {
       look_up: "read",
       deliver: {
         effect: "once",
-        reconcile: () => {
+        reconcile: async ({ signal }) => {
+          await reach("reconcile", signal);
           const found = outside.find(outside.order);
           return found === null ? { happened: false } : { happened: true, value: { receipt: found.receipt } };
         },

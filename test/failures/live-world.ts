@@ -1,5 +1,7 @@
 import { cpSync } from "node:fs";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { sleep, systemClock } from "../../src/base/clock.ts";
 import { macrotask } from "../../src/base/turn.ts";
 import { VirtualClock } from "../../src/base/virtual-clock.ts";
 import { SqliteDatabase } from "../../src/db/sqlite.ts";
@@ -11,13 +13,13 @@ import { courierScript, defineCourier, type McpPlace, type Point } from "./couri
 import type { FailureCase } from "./case.ts";
 import { type Hooks, untilAborted } from "./hooks.ts";
 import { Outside } from "./outside.ts";
+import { Warehouse } from "./warehouse.ts";
 import type { Instant, World } from "./world.ts";
 
 export interface LiveWorldOptions {
   readonly failure: FailureCase;
   readonly folder: string;
   readonly seed: number;
-  readonly mcp: McpPlace | null;
 }
 
 /** One life of the process. */
@@ -36,6 +38,7 @@ const restMsMax = 3 * 86_400_000;
 /** How long a machine takes to come back after its power was lost. */
 const downMs = 20_000;
 const pagesMax = 4_294_967_294;
+const stdioServer = fileURLToPath(new URL("fixture/warehouse-stdio.ts", import.meta.url));
 
 /** What only people or other code can end. */
 const restingReasons: readonly string[] = ["human", "unknown-effect", "signal", "paused", "code-mismatch"];
@@ -45,6 +48,8 @@ export class LiveWorld implements World {
   readonly #options: LiveWorldOptions;
   readonly #hooks: Hooks;
   readonly #lives: Life[] = [];
+  readonly #end = new AbortController();
+  #warehouse: Warehouse | null = null;
   readonly #reached = new Map<Point, number>();
   /** What is left on the disk of the process that died last; null while one lives. */
   #leftBehind: string | null = null;
@@ -57,7 +62,9 @@ export class LiveWorld implements World {
 
   constructor(options: LiveWorldOptions) {
     this.#options = options;
-    this.outside = new Outside(options.seed);
+    const { mcp } = options.failure;
+    this.outside = new Outside(options.seed, typeof mcp === "object" ? { file: this.#deliveriesPath } : {});
+    if (mcp === "http") this.#warehouse = new Warehouse({ outside: this.outside, reach: (point) => this.#strike(point, this.#end.signal) });
     this.#hooks = options.failure.hooks?.(this) ?? {};
   }
 
@@ -99,7 +106,13 @@ export class LiveWorld implements World {
     return this.#life.directory;
   }
 
+  get warehouse(): Warehouse {
+    if (this.#warehouse === null) throw new Error("the case has no tools over HTTP");
+    return this.#warehouse;
+  }
+
   async open(): Promise<void> {
+    await this.#warehouse?.start();
     await this.#open(join(this.#options.folder, "life-1"), this.#options.failure.startAtMs);
   }
 
@@ -116,7 +129,7 @@ export class LiveWorld implements World {
       const { clock } = this.team;
       const nextAtMs = clock.nextAtMs;
       if (nextAtMs === undefined || nextAtMs > untilMs) return;
-      await clock.advance(Math.max(0, nextAtMs - clock.now()), () => this.#turns());
+      await clock.advance(Math.max(0, nextAtMs - clock.now()), () => this.#virtualTurns());
     }
   }
 
@@ -126,7 +139,7 @@ export class LiveWorld implements World {
       await this.#settle();
       const { clock } = this.team;
       const nextAtMs = Math.min(clock.nextAtMs ?? untilMs, untilMs);
-      await clock.advance(Math.max(0, nextAtMs - clock.now()), () => this.#turns());
+      await clock.advance(Math.max(0, nextAtMs - clock.now()), () => this.#virtualTurns());
     }
     await this.#settle();
   }
@@ -175,10 +188,12 @@ export class LiveWorld implements World {
 
   async close(): Promise<void> {
     if (this.#isFull) this.fillDisk(false);
+    this.#end.abort(new Error("the case is over"));
     for (const { team, simulator } of this.#lives) {
       simulator.close();
       await team?.close().catch(() => undefined); // One that was replaced, or that was closed before, has nothing to write down.
     }
+    await this.#warehouse?.stop();
   }
 
   get #life(): Life {
@@ -204,19 +219,37 @@ export class LiveWorld implements World {
     await this.#open(directory, this.team.clock.now() + downMs);
   }
 
-  /** Lets everything happen that needs no time; a dead process is left alone. */
+  /** Lets everything happen that needs no virtual time; a dead process is left alone. */
   async #turns(): Promise<void> {
-    if (!this.#life.isDead) await this.team.settle();
-    else await macrotask();
+    await this.#virtualTurns();
+    if (this.#realQuietMs > 0 && this.#taskId !== "" && !this.#life.isDead) await this.#untilReallyQuiet();
+  }
+
+  #virtualTurns(): Promise<void> {
+    return this.#life.isDead ? macrotask() : this.team.settle();
+  }
+
+  /** While a step executes, servers work in real time: the clock stands still until nothing has happened for a while. */
+  async #untilReallyQuiet(): Promise<void> {
+    let seen = "";
+    for (let sinceMs = systemClock.monotonicMs(); systemClock.monotonicMs() - sinceMs < this.#realQuietMs; ) {
+      const { status } = await this.task();
+      if (status !== "running" && status !== "queued") return;
+      const now = `${this.#calls} ${this.team.clock.timersSet} ${this.#warehouse?.requests ?? 0}`;
+      if (now !== seen) sinceMs = systemClock.monotonicMs();
+      seen = now;
+      await sleep(systemClock, 2);
+      await this.team.settle();
+    }
   }
 
   async #open(directory: string, startAtMs: number | undefined): Promise<void> {
-    const { failure, seed, mcp } = this.#options;
+    const { failure, seed } = this.#options;
     const clock = new VirtualClock(startAtMs);
     const simulator = createProviderSimulator({ clock, seed, script: failure.script?.(courierScript) ?? courierScript, faults: () => failure.faults?.(this.#calls, clock.now() - this.#submittedAtMs) });
     const life: Life = { directory, clock, simulator, team: null, isDead: false, db: null };
     this.#lives.push(life);
-    const team = defineCourier({ failure, outside: this.outside, mcp, fetch: (request) => this.#call(life, request), reach: (point, signal) => this.#reach(life, point, signal) });
+    const team = defineCourier({ failure, outside: this.outside, mcp: this.#mcpPlace, fetch: (request) => this.#call(life, request), reach: (point, signal) => this.#reach(life, point, signal) });
     const look = (instant: Instant): void => this.#look(life, instant);
     life.team = await openDiskTeam(team, {
       directory, clock, seed: seed + this.#lives.length, skewMs: () => this.#skewMs,
@@ -239,10 +272,31 @@ export class LiveWorld implements World {
 
   async #reach(life: Life, point: Point, signal: AbortSignal): Promise<unknown> {
     if (life.isDead) return untilAborted(signal);
+    const value = await this.#strike(point, signal);
+    return life.isDead ? untilAborted(signal) : value;
+  }
+
+  #strike(point: Point, signal: AbortSignal): Promise<unknown> {
     const count = (this.#reached.get(point) ?? 0) + 1;
     this.#reached.set(point, count);
-    const value = await this.#hooks[point]?.({ count, signal });
-    return life.isDead ? untilAborted(signal) : value;
+    return Promise.resolve().then(() => this.#hooks[point]?.({ count, signal }));
+  }
+
+  get #mcpPlace(): McpPlace | null {
+    const { failure: { mcp }, seed } = this.#options;
+    if (mcp === undefined) return null;
+    return mcp === "http" ? { url: this.warehouse.url } : { command: process.execPath, args: ["--conditions=longhaul-source", stdioServer, String(seed), this.#deliveriesPath, mcp.stdio] };
+  }
+
+  get #deliveriesPath(): string {
+    return join(this.#options.folder, "deliveries.jsonl");
+  }
+
+  /** Longer for a process that has to start. */
+  get #realQuietMs(): number {
+    const { mcp } = this.#options.failure;
+    if (mcp === undefined) return 0;
+    return mcp === "http" ? 60 : 2_500;
   }
 
   #look(life: Life, instant: Instant): void {

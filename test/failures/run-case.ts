@@ -1,9 +1,11 @@
+import { VirtualClock } from "../../src/base/virtual-clock.ts";
 import { loadPrice } from "../../src/model/price.ts";
+import { createModelRegistry } from "../../src/model/registry.ts";
 import { noUsage } from "../../src/record/usage.ts";
 import { openOperatorView } from "../../src/runtime/operator-view.ts";
 import { isEnded, type Task } from "../../src/record/task.ts";
 import { type FailureCase, nameOf } from "./case.ts";
-import { prices } from "./courier.ts";
+import { models, prices } from "./courier.ts";
 import { describeRun } from "./describe-run.ts";
 import { LiveWorld } from "./live-world.ts";
 
@@ -33,9 +35,21 @@ export interface RunCaseOptions {
   readonly seed: number;
 }
 
+/** A library that loads takes real time, in which the virtual clock would go on. */
+let loading: Promise<unknown> | null = null;
+
+function loadLibraries(): Promise<unknown> {
+  const registry = createModelRegistry({ clock: new VirtualClock(), secret: () => undefined, endpoints: { anthropic: unused, openai: unused, local: unused } });
+  loading ??= Promise.all([...Object.values(models).map((reference) => registry.resolve(reference)), loadPrice(prices.anthropic, 0)]);
+  return loading;
+}
+
+const unused = { baseUrl: "http://simulator.test/v1", simulated: true };
+
 /** Runs one case and judges it by what is outside of the team and by the seeded truth. */
 export async function runCase(failure: FailureCase, { folder, seed }: RunCaseOptions): Promise<FailureRow> {
-  const world = new LiveWorld({ failure, folder, seed, mcp: null });
+  await loadLibraries();
+  const world = new LiveWorld({ failure, folder, seed });
   try {
     await world.open();
     if (failure.play === undefined) await world.submit();

@@ -1,6 +1,7 @@
 import type { SqliteDatabase } from "../../src/db/sqlite.ts";
 import type { DiskTeam } from "../fixture/disk-team.ts";
 import type { Outside } from "./outside.ts";
+import type { Warehouse } from "./warehouse.ts";
 
 /** The instants around a commit at which a process may die. */
 export type Instant = "before" | "after";
@@ -12,6 +13,8 @@ export interface World {
   readonly team: DiskTeam;
   readonly directory: string;
   readonly taskId: string;
+  /** The server of the tools. @throws when the case has none over HTTP. */
+  readonly warehouse: Warehouse;
   /** Calls that reached the provider. */
   readonly calls: number;
   /** The writer's connection; null before the first commit of this process. */
