@@ -56,6 +56,10 @@ export const answerCases: readonly FailureCase[] = [
     layer: "answer", fault: "cut off at the output limit", script: (courier) => async (request, context) => ({ ...(await courier(request, context)), ...(context.callNumber === 1 ? { stopReason: "length" } : {}) }),
     expect: { ...verified, backMs: 0, callsMax: 4 },
   },
+  {
+    layer: "answer", fault: "cut off at the output limit, always", script: (courier) => async (request, context) => ({ ...(await courier(request, context)), stopReason: "length" }),
+    expect: { end: "dead(truncated)", deliveries: 0, backMs: 0, callsMax: 3 },
+  },
   { layer: "answer", fault: "an invented fact, once", script: lying(1), expect: { ...verified, backMs: 0, callsMax: 4, did: ["rejected by verify"] } },
   { layer: "answer", fault: "an invented fact, always", script: lying(99), expect: { end: "dead(rejected)", deliveries: 1, backMs: 0, callsMax: 5, did: ["rejected by verify"] } },
   { layer: "answer", fault: "a delivery that is claimed and was not made", script: () => pretending, expect: { end: "dead(rejected)", deliveries: 0, backMs: 0, callsMax: 3, did: ["rejected by verify"] } },

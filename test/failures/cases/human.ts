@@ -9,7 +9,7 @@ const hanging = ({ count, signal }: { readonly count: number; readonly signal: A
 
 /** Somebody decides about a delivery of which nobody knows, so much later. */
 const deciding = (decision: "happened" | "retry" | "fail", afterMs: number) => async (world: World): Promise<void> => {
-  await world.submit();
+  if (world.taskId === "") await world.submit();
   await world.untilRest();
   await world.advance(afterMs);
   const { runId } = await world.team.task(world.taskId);
@@ -42,6 +42,28 @@ export const humanCases: readonly FailureCase[] = [
   { layer: "human", fault: "decides after three hours", without: "reconcile", hooks: () => ({ afterDelivery: hanging }), play: deciding("happened", 3 * hourMs), expect: { ...verified, backMs: 3 * hourMs + timeoutMs, callsMax: 3, did: asked } },
   restarted("adds credit and restarts the task", { kind: "status", status: 400, reason: "credit" }),
   restarted("rotates the key and restarts the task", { kind: "status", status: 401 }),
+  {
+    layer: "human", fault: "adds credit after the delivery and forks from the call that failed", faults: (call) => (call === 3 ? { kind: "status", status: 400, reason: "credit" } : undefined),
+    play: async (world) => {
+      await world.submit();
+      await world.untilRest();
+      await world.advance(hourMs);
+      const { runId } = await world.team.task(world.taskId);
+      const failed = (await world.team.live.tasks.steps(runId ?? "")).findLast(({ kind }) => kind === "model");
+      await world.team.live.operations.fork(world.taskId, failed?.number ?? 0);
+    },
+    expect: { ...verified, backMs: hourMs, callsMax: 4, did: ["MODEL_BILLING"] },
+  },
+  {
+    layer: "human", fault: "is asked, and the process dies before the answer", without: "reconcile", hooks: () => ({ afterDelivery: hanging }),
+    play: async (world) => {
+      await world.submit();
+      await world.untilRest();
+      world.die();
+      await deciding("happened", hourMs)(world);
+    },
+    expect: { ...verified, backMs: [hourMs, hourMs + minuteMs], callsMax: 3, did: ["process died", ...asked] },
+  },
   {
     layer: "human", fault: "cancels it while it waits", faults: always(limited),
     play: async (world) => {

@@ -63,6 +63,27 @@ const failures: readonly FailureCase[] = [
   },
 ];
 
+/** In turn, whatever can be got over. */
+const many: readonly Fault[] = [
+  status(500), { kind: "cut", afterEvents: 4 }, { kind: "network", failure: "ECONNRESET" }, { kind: "badEvent", afterEvents: 3 }, status(429, { wait: { ms: 3 * secondMs, as: "seconds" } }),
+  { kind: "hang" }, { kind: "streamError", error: "overloaded", afterEvents: 3 }, { kind: "body", text: page }, status(529), { kind: "unfinished", missingEvents: 2 },
+];
+
+/** The delivery is made; the third call is to hand it in. */
+const afterDelivery: readonly FailureCase[] = [
+  { layer: "model", fault: "529 after the delivery", faults: (call) => (call === 3 ? status(529) : undefined), expect: { ...verified, backMs: soon, callsMax: 4, did: ["retry"] } },
+  {
+    layer: "model", fault: "500 to all attempts after the delivery", faults: (call) => (call >= 3 && call <= 5 ? status(500) : undefined),
+    expect: { ...verified, backMs: [minuteMs, 2 * minuteMs], callsMax: 6, did: ["retry", "MODEL_TRANSIENT", "waiting(retry)"] },
+  },
+  { layer: "model", fault: "no credit after the delivery", faults: (call) => (call >= 3 ? status(400, { reason: "credit" }) : undefined), expect: { end: "dead(billing)", deliveries: 1, backMs: 0, callsMax: 3, did: ["MODEL_BILLING"] } },
+  { layer: "model", fault: "ten different faults in a row", faults: (call) => many[call - 1], expect: { ...verified, backMs: [minuteMs, hourMs], callsMax: 13, did: ["retry", "MODEL_"] } },
+  {
+    layer: "model", fault: "429 for ever, an hour each time, and a deadline of three", limits: { deadline: "3h" }, faults: always(status(429, { wait: { ms: hourMs, as: "seconds" } })),
+    expect: { end: "dead(deadline)", deliveries: 0, backMs: [3 * hourMs, 3 * hourMs + minuteMs], callsMax: 3, did: ["MODEL_THROTTLED", "waiting(rate-limit)"] },
+  },
+];
+
 const refusals: readonly FailureCase[] = [
   final("429 enforced spend limit", status(429, { reason: "spend-limit" }), "billing", "MODEL_BILLING"),
   final("402 spend limit", status(402, { reason: "spend-limit" }), "billing", "MODEL_BILLING"),
@@ -91,5 +112,6 @@ export const modelCases: readonly FailureCase[] = [
   { layer: "model", fault: "none, for comparison", expect: { ...verified, backMs: 0, callsMax: 3 } },
   ...limits,
   ...failures,
+  ...afterDelivery,
   ...refusals,
 ];

@@ -43,4 +43,12 @@ export const streamCases: readonly FailureCase[] = [
   retried("nothing but empty deltas (Chat)", { kind: "keepAlive", ms: forever, with: "empty-deltas" }, "openai-compatible", silence(minuteMs)),
   { layer: "stream", fault: "the first byte after 50 s", faults: first({ kind: "latency", ms: 50 * secondMs }), expect: { ...verified, backMs: 50 * secondMs, callsMax: 3 } },
   { layer: "stream", fault: "12 s before each event", faults: first({ kind: "slowChunks", ms: 12 * secondMs }), expect: { ...verified, backMs: [minuteMs, 5 * minuteMs], callsMax: 3 } },
+  {
+    layer: "stream", fault: "an answer that dribbles for more than ten minutes", faults: first({ kind: "slowChunks", ms: 14 * secondMs }),
+    script: (courier) => async (request, context) => {
+      const { parts } = await courier(request, context);
+      return { parts: [{ type: "text", text: "Let me think about it. ".repeat(80) }, ...parts] };
+    },
+    expect: { ...verified, backMs: [10 * minuteMs, 10 * minuteMs + secondMs], callsMax: 4, did: ["retry"] },
+  },
 ];
