@@ -44,6 +44,8 @@ export interface Expectation {
   readonly backMs: number | readonly [number, number];
   /** Calls of the model at the most. */
   readonly callsMax: number;
+  /** What the ledger may count at the most, in millionths of a dollar. Default: as much as the calls may cost. */
+  readonly spentMicroUsdMax?: number;
   /** What the records must say of what the run did, in this order; other entries may stand between. */
   readonly did?: readonly string[];
 }

@@ -1,5 +1,6 @@
 import { formatDuration } from "../../src/base/duration.ts";
 import { formatUsd } from "../../src/base/money.ts";
+import { failureBugs } from "../oracle/failure-bugs.ts";
 import type { FailureRow } from "./run-case.ts";
 
 export interface PageFacts {
@@ -28,6 +29,11 @@ export function renderPage(rows: readonly FailureRow[], { date, versions }: Page
     "*Over after* is virtual time from the order to its end, or to the instant from which only a person can help. Without a fault it takes no time and 3 calls. *Money* is what the ledger counts: a call that broke off counts in full,",
     "since nobody knows its bill. A name in parentheses is the wire: Responses and Chat are OpenAI's, all others Anthropic Messages.",
     ...layers.flatMap(([layer, group]) => ["", `## ${layer}`, "", ...renderTable(group)]),
+    "",
+    "## Planted bugs",
+    "",
+    `Whether a wrong line would be seen: \`npm run oracle -- --of failures\` plants ${failureBugs.length} bugs one at a time in a copy of the tree (a \`once\` call that is made again blindly, a \`verify\` that is not heeded, an answer that broke off and costs nothing,`,
+    "metadata that counts as content, a quota that is taken for a rate limit, …), runs the tests of this page, and fails when one is missed.",
   ].join("\n")}\n`;
 }
 

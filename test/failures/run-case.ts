@@ -99,7 +99,7 @@ function describeEnd({ status, waitingReason, end }: Task): string {
 }
 
 function surprisesOf(row: Omit<FailureRow, "surprises">, expected: FailureCase["expect"]): readonly string[] {
-  const { end, deliveries, backMs, callsMax, did = [] } = expected;
+  const { end, deliveries, backMs, callsMax, spentMicroUsdMax = Number.POSITIVE_INFINITY, did = [] } = expected;
   const [soonestMs, latestMs] = typeof backMs === "number" ? [backMs, backMs] : backMs;
   const missing = missingFrom(row.did, did);
   return [
@@ -107,6 +107,7 @@ function surprisesOf(row: Omit<FailureRow, "surprises">, expected: FailureCase["
     ...(row.deliveries === deliveries ? [] : [`${row.deliveries} deliveries, not ${deliveries}`]),
     ...(row.backMs >= soonestMs && row.backMs <= latestMs ? [] : [`it took ${row.backMs} ms, not ${soonestMs === latestMs ? latestMs : `${soonestMs} to ${latestMs}`}`]),
     ...(row.calls <= callsMax ? [] : [`${row.calls} calls, more than ${callsMax}`]),
+    ...(row.spentMicroUsd <= spentMicroUsdMax ? [] : [`${row.spentMicroUsd} µ$ are counted, more than ${spentMicroUsdMax}`]),
     ...(missing === null ? [] : [`its records do not say "${missing}" there: ${row.did.join(", ") || "nothing"}`]),
   ];
 }

@@ -8,20 +8,23 @@ type ErrorFault = Omit<Extract<Fault, { kind: "status" }>, "kind" | "status">;
 const status = (code: number, more: ErrorFault = {}): Fault => ({ kind: "status", status: code, ...more });
 const page = "<html><head><title>502 Bad Gateway</title></head><body><center><h1>502 Bad Gateway</h1></center></body></html>";
 
+/** What three calls cost, on the dearest wire, in millionths of a dollar. */
+const undisturbed = 930;
+
 /** A limit that says when to come back, which is honoured to the millisecond. */
 function stated(fault: string, ms: number, more: ErrorFault, wire: Wire = "anthropic"): FailureCase {
   const did = ms > 20 * secondMs ? "waiting(rate-limit)" : "retry";
-  return { layer: "model", fault, wire, faults: first(status(429, more)), expect: { ...verified, backMs: ms, callsMax: 4, did: [did] } };
+  return { layer: "model", fault, wire, faults: first(status(429, more)), expect: { ...verified, backMs: ms, callsMax: 4, spentMicroUsdMax: undisturbed, did: [did] } };
 }
 
-/** A failure that is gone at the next attempt. */
-function once(fault: string, struck: Fault, wire: Wire = "anthropic"): FailureCase {
-  return { layer: "model", fault, wire, faults: first(struck), expect: { ...verified, backMs: soon, callsMax: 4, did: ["retry"] } };
+/** A failure that is gone at the next attempt. Of what may have been answered, nobody knows the bill. */
+function once(fault: string, struck: Fault, wire: Wire = "anthropic", mayBeBilled = false): FailureCase {
+  return { layer: "model", fault, wire, faults: first(struck), expect: { ...verified, backMs: soon, callsMax: 4, did: ["retry"], ...(mayBeBilled ? {} : { spentMicroUsdMax: undisturbed }) } };
 }
 
 /** A no that waiting does not turn into a yes: it is said once, and no money is spent on asking again. */
 function final(fault: string, struck: Fault, reason: "billing" | "auth" | "failed" | "refused", code: string, wire: Wire = "anthropic"): FailureCase {
-  return { layer: "model", fault, wire, faults: always(struck), expect: { end: `dead(${reason})`, deliveries: 0, backMs: 0, callsMax: 1, did: [code] } };
+  return { layer: "model", fault, wire, faults: always(struck), expect: { end: `dead(${reason})`, deliveries: 0, backMs: 0, callsMax: 1, spentMicroUsdMax: 0, did: [code] } };
 }
 
 const limits: readonly FailureCase[] = [
@@ -49,7 +52,7 @@ const failures: readonly FailureCase[] = [
   once("529 overloaded", status(529)),
   once("408", status(408)),
   once("connection refused", { kind: "network", failure: "ECONNREFUSED" }),
-  once("connection reset", { kind: "network", failure: "ECONNRESET" }, "openai"),
+  once("connection reset", { kind: "network", failure: "ECONNRESET" }, "openai", true),
   once("connect timeout", { kind: "network", failure: "UND_ERR_CONNECT_TIMEOUT" }, "openai-compatible"),
   once("name not found", { kind: "network", failure: "ENOTFOUND" }),
   once("TLS certificate expired", { kind: "network", failure: "CERT_HAS_EXPIRED" }),

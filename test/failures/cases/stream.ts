@@ -40,6 +40,8 @@ export const streamCases: readonly FailureCase[] = [
   retried("nothing but keep-alives (Responses)", { kind: "keepAlive", ms: forever }, "openai", silence(minuteMs)),
   retried("nothing but metadata (Responses)", { kind: "keepAlive", ms: forever, with: "metadata" }, "openai", silence(minuteMs)),
   retried("nothing but metadata", { kind: "keepAlive", ms: forever, with: "metadata" }, "anthropic", silence(minuteMs)),
+  retried("nothing but empty deltas once a call has begun (Responses)", { kind: "keepAlive", ms: forever, with: "empty-deltas" }, "openai", silence(30 * secondMs)),
+  retried("nothing but empty deltas once a call has begun", { kind: "keepAlive", ms: forever, with: "empty-deltas" }, "anthropic", silence(30 * secondMs)),
   retried("nothing but empty deltas (Chat)", { kind: "keepAlive", ms: forever, with: "empty-deltas" }, "openai-compatible", silence(minuteMs)),
   { layer: "stream", fault: "the first byte after 50 s", faults: first({ kind: "latency", ms: 50 * secondMs }), expect: { ...verified, backMs: 50 * secondMs, callsMax: 3 } },
   { layer: "stream", fault: "12 s before each event", faults: first({ kind: "slowChunks", ms: 12 * secondMs }), expect: { ...verified, backMs: [minuteMs, 5 * minuteMs], callsMax: 3 } },
