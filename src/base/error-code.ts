@@ -73,7 +73,7 @@ export const errorCodes = {
   MODEL_THROTTLED: { cause: "A model provider's rate limit is reached.", remedy: "Nothing: it is tried again when the provider allows. Lower the agent's concurrency if it is frequent." },
   MODEL_OVERLOADED: { cause: "A model provider has no capacity.", remedy: "Nothing: it is tried again. Use another model if it lasts." },
   MODEL_AUTH: { cause: "A model provider's key is missing, wrong or without permission.", remedy: "Set the key that the message names." },
-  MODEL_BILLING: { cause: "The account at a model provider has no credit, or reached its quota or spend limit.", remedy: "Add credit or raise the limit at the provider, then `longhaul restart` the task." },
+  MODEL_BILLING: { cause: "The account at a model provider has no credit, or reached its quota or spend limit.", remedy: "Add credit or raise the limit at the provider, then `longhaul restart` the task; where a `once` tool has done its work, `longhaul fork` it from the call that failed." },
   MODEL_INVALID: { cause: "A model provider refused the request: an unknown model, or an option that it does not take.", remedy: "Mend what the message names." },
   MODEL_CONTEXT_OVERFLOW: { cause: "The prompt does not fit the model's context window.", remedy: "Send less: shorter instructions, input or tool results. Or use a model with a larger window." },
   MODEL_CONTENT_FILTER: { cause: "A model provider's content policy refused the request.", remedy: "Change the input or the instructions." },
