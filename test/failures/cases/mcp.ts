@@ -43,7 +43,7 @@ export const mcpCases: readonly FailureCase[] = [
   http("a read answers what is no result", () => ({ lookUp: once(() => ({ content: "shelf 7" })) }), { ...verified, backMs: 0, callsMax: 4, did: ["look_up failed"] }),
   http("a read is never answered", () => ({ lookUp: hang() }), { ...verified, backMs: [requestMs, 2 * requestMs], callsMax: 4, did: ["look_up failed"] }),
   http("the connection is cut in a read", (world) => ({ lookUp: cut(world) }), { ...verified, backMs: [0, 2 * requestMs], callsMax: 4, did: ["look_up failed"] }),
-  http("the server dies in a read and comes back", (world) => ({ lookUp: restart(world) }), { ...verified, backMs: [0, 2 * requestMs], callsMax: 4, did: ["look_up failed"] }),
+  http("the server dies in a read and comes back", (world) => ({ lookUp: restart(world) }), { ...verified, backMs: [0, 2 * requestMs], callsMax: 3 }),
   http("a delivery answers with an error before it is made", () => ({ beforeDelivery: once(() => text("the gate is closed", true)) }), { ...verified, backMs: 0, callsMax: 4, did: ["deliver failed"] }),
   http("a delivery answers with an error after it is made", () => ({ afterDelivery: once(() => text("the printer is broken", true)) }), { ...verified, backMs: 0, callsMax: 3 }),
   http("a delivery is never answered", () => ({ afterDelivery: hang() }), { ...verified, backMs: [requestMs, 2 * requestMs], callsMax: 3 }),
@@ -57,7 +57,7 @@ export const mcpCases: readonly FailureCase[] = [
     }),
   }), { ...verified, backMs: 20 * secondMs, callsMax: 3, did: ["process died"] }),
   http("503 for ten minutes", () => ({}), { ...verified, backMs: [10 * minuteMs, hourMs], callsMax: 3, did: ["MCP_UNAVAILABLE", "waiting"] }, refusing(503, 10 * minuteMs)),
-  http("401 to all", () => ({}), { end: "dead(failed)", deliveries: 0, backMs: 0, callsMax: 0, did: ["MCP_UNAVAILABLE"] }, refusing(401, 0)),
+  http("401 to all", () => ({}), { end: "dead(auth)", deliveries: 0, backMs: 0, callsMax: 0, did: ["MCP_UNAUTHORIZED"] }, refusing(401, 0)),
   http("nobody listens for ten minutes", () => ({}), { ...verified, backMs: [10 * minuteMs, hourMs], callsMax: 3, did: ["MCP_UNAVAILABLE", "waiting"] }, async (world) => {
     await world.warehouse.stop();
     await world.submit();
@@ -67,7 +67,7 @@ export const mcpCases: readonly FailureCase[] = [
   { layer: "mcp", fault: "stdio: none, for comparison", mcp: { stdio: "none" }, expect: { ...verified, backMs: soon, callsMax: 3 } },
   { layer: "mcp", fault: "stdio: writes what is no message", mcp: { stdio: "noise" }, expect: { ...verified, backMs: soon, callsMax: 3 } },
   { layer: "mcp", fault: "stdio: ends as it starts", mcp: { stdio: "start" }, expect: { ...verified, backMs: soon, callsMax: 3 } },
-  { layer: "mcp", fault: "stdio: ends in a read", mcp: { stdio: "lookUp" }, expect: { ...verified, backMs: soon, callsMax: 4, did: ["look_up failed"] } },
+  { layer: "mcp", fault: "stdio: ends in a read", mcp: { stdio: "lookUp" }, expect: { ...verified, backMs: soon, callsMax: 3 } },
   { layer: "mcp", fault: "stdio: ends before a delivery", mcp: { stdio: "beforeDelivery" }, expect: { ...verified, backMs: soon, callsMax: 4 } },
   { layer: "mcp", fault: "stdio: ends after a delivery", mcp: { stdio: "afterDelivery" }, expect: { ...verified, backMs: soon, callsMax: 3 } },
 ];

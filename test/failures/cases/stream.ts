@@ -32,7 +32,7 @@ export const streamCases: readonly FailureCase[] = [
   retried("server_error in mid-stream (Chat)", error("server-error"), "openai-compatible"),
   retried("rate_limit_error in mid-stream", error("rate-limit")),
   retried("rate limit in mid-stream, \"try again in 6s\" (Responses)", error("rate-limit"), "openai", 6 * secondMs),
-  { layer: "stream", fault: "context overflow in mid-stream (Responses)", wire: "openai", faults: always(error("context-overflow")), expect: { end: "dead(failed)", deliveries: 0, backMs: 0, callsMax: 1, did: ["MODEL_CONTEXT_OVERFLOW"] } },
+  { layer: "stream", fault: "context overflow in mid-stream (Responses)", wire: "openai", faults: always(error("context-overflow")), expect: { end: "dead(context-overflow)", deliveries: 0, backMs: 0, callsMax: 1, did: ["MODEL_CONTEXT_OVERFLOW"] } },
   { layer: "stream", fault: "insufficient_quota in mid-stream (Chat)", wire: "openai-compatible", faults: always(error("spend-limit")), expect: { end: "dead(billing)", deliveries: 0, backMs: 0, callsMax: 1, did: ["MODEL_BILLING"] } },
   retried("nothing but silence", { kind: "hang" }, "anthropic", silence(minuteMs)),
   retried("silence in the middle", { kind: "hang", afterEvents: 4 }, "anthropic", silence(30 * secondMs)),
