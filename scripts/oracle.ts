@@ -4,11 +4,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { engineBugs } from "../test/oracle/engine-bugs.ts";
+import { failureBugs } from "../test/oracle/failure-bugs.ts";
 import type { PlantedBug } from "../test/oracle/planted-bug.ts";
 
-// Plants the bugs of test/oracle/engine-bugs.ts one at a time in a copy of the tree and runs the tests that are to catch each: `npm run oracle`.
-// `--only "dropped fsync"` plants one, `--json` prints for machines. Ends with 1 when one is missed.
-const { values } = parseArgs({ options: { only: { type: "string" }, json: { type: "boolean", default: false } } });
+// Plants the bugs of test/oracle one at a time in a copy of the tree and runs the tests that are to catch each: `npm run oracle`.
+// `--only "dropped fsync"` plants one, `--of failures` those of one list, `--json` prints for machines. Ends with 1 when one is missed.
+const { values } = parseArgs({ options: { only: { type: "string" }, of: { type: "string" }, json: { type: "boolean", default: false } } });
 const root = join(import.meta.dirname, "..");
 const copied = ["src", "test", "examples", "templates", "docs", "scripts", "bin", "package.json", "tsconfig.json", "vitest.config.ts", "README.md", "ARCHITECTURE.md"];
 /** A planted bug may make a test wait for ever; what does not end in this time is stopped and counts as caught. */
@@ -40,7 +41,7 @@ function runTests(tree: string, suite: string): Promise<"passed" | "failed" | "s
 async function plant(tree: string, bug: PlantedBug): Promise<Verdict> {
   const file = join(tree, bug.file);
   const text = readFileSync(file, "utf8");
-  if (text.split(bug.find).length !== 2) throw new Error(`The place of the bug "${bug.name}" does not stand in ${bug.file} exactly once. Change test/oracle/engine-bugs.ts.`);
+  if (text.split(bug.find).length !== 2) throw new Error(`The place of the bug "${bug.name}" does not stand in ${bug.file} exactly once. Change the list in test/oracle.`);
   const beganAt = performance.now();
   writeFileSync(file, text.replace(bug.find, () => bug.replace));
   try {
@@ -58,8 +59,10 @@ function secondsSince(beganAt: number): number {
   return Math.round((performance.now() - beganAt) / 1000);
 }
 
-const bugs = engineBugs.filter(({ name }) => values.only === undefined || name === values.only);
-if (bugs.length === 0) throw new Error(`There is no bug "${values.only}". There are: ${engineBugs.map(({ name }) => name).join(", ")}.`);
+const lists: Readonly<Record<string, readonly PlantedBug[]>> = { engine: engineBugs, failures: failureBugs };
+const all = values.of === undefined ? Object.values(lists).flat() : (lists[values.of] ?? []);
+const bugs = all.filter(({ name }) => values.only === undefined || name === values.only);
+if (bugs.length === 0) throw new Error(`There is no such bug. There are, --of ${Object.keys(lists).join(" or ")}: ${Object.values(lists).flat().map(({ name }) => name).join(", ")}.`);
 const tree = mkdtempSync(join(tmpdir(), "longhaul-oracle-"));
 try {
   for (const name of copied) cpSync(join(root, name), join(tree, name), { recursive: true });

@@ -28,7 +28,7 @@ export const optionNames = {
   expect: { progressWithin: true } satisfies Names<ExpectSpec>,
   tool: { name: true, description: true, inputSchema: true, effect: true, accepts: true, timeout: true, concurrency: true, execute: true, reconcile: true, needsApproval: true, approvalWithin: true } satisfies Names<ToolSpec<Schema, unknown>>,
   mcp: {
-    name: true, effects: true, accepts: true, needsApproval: true, approvalWithin: true, allow: true, connectTimeout: true, requestTimeout: true, concurrency: true, command: true, args: true, env: true, cwd: true, url: true, headers: true,
+    name: true, effects: true, accepts: true, needsApproval: true, approvalWithin: true, allow: true, pin: true, connectTimeout: true, requestTimeout: true, concurrency: true, command: true, args: true, env: true, cwd: true, url: true, headers: true,
   } satisfies Names<McpSpec>,
   mcpEffect: { effect: true, reconcile: true } satisfies Names<Exclude<McpEffect, string>>,
   every: { kind: true, every: true, atStart: true, if: true, input: true } satisfies Names<EveryTrigger<unknown>>,

@@ -77,6 +77,8 @@ interface McpCommon {
   readonly approvalWithin?: Duration;
   /** Only these tools are shown to the model. Default: all. */
   readonly allow?: readonly string[];
+  /** Whether a tool that says something else of itself than when it was first seen is held back until a person approves. Default: true. */
+  readonly pin?: boolean;
   /** Default 10 s. */
   readonly connectTimeout?: Duration;
   /** Default 30 s. */

@@ -17,6 +17,7 @@ export function validateMcp(report: Report, spec: Fields): void {
   const allowed = spec["allow"] === undefined ? null : checkList(report, "allow", spec["allow"]);
   if (Array.isArray(spec["allow"]) && spec["allow"].length === 0) report("allow", [], "Name at least one tool, or leave it out to show all.");
   for (const [index, name] of (allowed ?? []).entries()) checkText(report, `allow[${index}]`, name);
+  if (spec["pin"] !== undefined && typeof spec["pin"] !== "boolean") report("pin", spec["pin"], "Use true or false.");
   checkEffects(report, spec["effects"], allowed);
   checkApprovalWithin(report, spec["approvalWithin"]);
   const { needsApproval } = spec;

@@ -131,6 +131,7 @@ describe("validateTeam, of tools", () => {
     ["reconcile of an MCP tool that reads", mcpWith({ effects: { get: { effect: "read", reconcile: async () => null } } }), "agent research, mcp web: effects.get.reconcile = a function"],
     ["an effect of a tool that is not allowed", mcpWith({ allow: ["a"], effects: { b: "read" } }), 'agent research, mcp web: effects.b = "read"'],
     ["an empty list of allowed tools", mcpWith({ allow: [], effects: {} }), "agent research, mcp web: allow = []"],
+    ["a pin that is neither on nor off", mcpWith({ pin: "off" as unknown as boolean }), 'agent research, mcp web: pin = "off"'],
     ["a header that is neither text nor secret", mcpWith({ headers: { a: 5 } }), 'agent research, mcp web: headers.a = "(a number)"'],
   ])("refuses %s", (_, changes, expected) => {
     expect(problemsOf(changes)).toEqual([expected]);

@@ -18,27 +18,38 @@ export interface ProcessInfo {
   standStill(ms: number): void;
 }
 
+/** Besides, what is asked about other processes than rivals. */
+export interface SystemProcess extends ProcessInfo {
+  /** Start time of a live process, null when there is none. Knows only its own pid namespace. */
+  startTimeOf(pid: number): string | null;
+  /** Ends the process that leads a group, and all others of it, at once. A group that is gone already is no error. */
+  killGroup(pid: number): void;
+}
+
 /** The process that runs this code. Reads `/proc` on Linux and asks `ps` elsewhere. */
-export function systemProcess(): ProcessInfo {
+export function systemProcess(): SystemProcess {
   return {
     pid: process.pid,
     startTime: startTimeOf(process.pid) ?? "unknown",
     bootId: bootIdOfMachine(),
     pidNamespace: ownPidNamespace(),
     isAlive: (pid, startTime) => startTimeOf(pid) === startTime,
-    kill(pid) {
-      try {
-        process.kill(pid, "SIGKILL");
-      } catch (error) {
-        // Gone already, or another user's: whoever asks has fenced it before and loses nothing.
-        if (!isErrno(error, "ESRCH") && !isErrno(error, "EPERM")) throw error;
-      }
-    },
+    startTimeOf,
+    kill: (pid) => sendKill(pid),
+    killGroup: (pid) => sendKill(-pid),
     standStill: (ms) => void Atomics.wait(new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT)), 0, 0, ms),
   };
 }
 
-/** Start time of a live process, null when there is none. */
+function sendKill(target: number): void {
+  try {
+    process.kill(target, "SIGKILL");
+  } catch (error) {
+    // Gone already, or another user's: whoever asks has fenced it before and loses nothing.
+    if (!isErrno(error, "ESRCH") && !isErrno(error, "EPERM")) throw error;
+  }
+}
+
 function startTimeOf(pid: number): string | null {
   if (process.platform !== "linux") return startTimeFromPs(pid);
   try {

@@ -31,6 +31,7 @@ export function createClusterControl(context: CommandContext, store: string): Co
     skip: (taskId) => run(async (operations) => toAnswer(await operations.skip(taskId))),
     approve: (runId, decision, { result = null, ...options }) => run((operations) => operations.approve(runId, decision, result, { ...options, source: "cli" })),
     decideBreaker: (dependency, isolateFor) => run((operations) => operations.decideBreaker(dependency, toBreakerDecision(isolateFor), "cli")),
+    approveMcpTool: (approval) => run((operations) => operations.approveMcpTool(approval, "cli")),
     result: (taskId, onOpen) =>
       run(async (operations) => {
         for (let waitMs = firstWaitMs; ; waitMs = laterWaitMs) {

@@ -50,6 +50,8 @@ export function isNoteworthy(record: LogRecord): boolean {
       return record.data["bad"] === true || typeof record.data["degraded"] === "string";
     case "run":
       return record.result === "limit-near";
+    case "approval":
+      return record.result !== "tools-pinned";
     // The program says itself that it starts and stops.
     case "start":
     case "stop":
@@ -87,7 +89,7 @@ function detailOf({ event_type, tool_args, data }: LogRecord): string {
 }
 
 const badResults = /^(error|dead|stalled|hollow|missed|down|stuck-waiting|looping)/;
-const attentionResults = /^(limit-near|fallback|done\(degraded|waiting\((human|unknown-effect|budget|rate-limit|concurrency|retry|breaker|code-mismatch)|refused|rejected|asked|denied|expired|retry|deferred|canceled)/;
+const attentionResults = /^(limit-near|fallback|done\(degraded|waiting\((human|unknown-effect|budget|rate-limit|concurrency|retry|breaker|code-mismatch)|refused|rejected|asked|tool-changed|denied|expired|retry|deferred|canceled)/;
 
 function toneOf({ event_type, result }: LogRecord): Tone {
   const text = result ?? "";

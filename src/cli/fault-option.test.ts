@@ -20,5 +20,5 @@ it("strikes its share of the requests, the same ones for the same seed; the othe
 });
 
 it("refuses what it does not know, naming what it does", () => {
-  for (const fault of ["200", "fire", "529:2", "529:0", "529:x"]) expect(() => strike([fault])).toThrow(/Use a status from 400 to 599, or hang, cut, empty, quota/);
+  for (const fault of ["200", "fire", "529:2", "529:0", "529:x"]) expect(() => strike([fault])).toThrow(/Use a status from 400 to 599, or hang, cut, closed, /);
 });

@@ -61,6 +61,7 @@ export function createLocalControl(context: CommandContext): Control {
       ),
     decideBreaker: (dependency, isolateFor) =>
       run("/api/v1/breakers", { dependency, ...(isolateFor === null ? { decision: "close" } : { decision: "isolate", reason: isolateFor }) }, (answer) => (isJsonObject(answer) ? String(answer["before"]) : ""), (operations) => operations.decideBreaker(dependency, toBreakerDecision(isolateFor), "cli")),
+    approveMcpTool: (approval) => run("/api/v1/mcp/approve", { ...approval }, (answer) => (isJsonObject(answer) ? String(answer["approved"]) : ""), (operations) => operations.approveMcpTool(approval, "cli")),
     async result(taskId, onOpen) {
       for (let wait = firstWait; ; wait = laterWait) {
         const answer = await ask("GET", `/api/v1/tasks/${encodeURIComponent(taskId)}?wait=${wait}`);

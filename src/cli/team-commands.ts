@@ -79,7 +79,7 @@ function addFakeProvider(program: Command, action: Action): void {
     .option("--port <n>", "port; 0 takes any free one", wholeNumber(0, portMax), 0)
     .option("--seed <text>", "the same seed and requests give the same answers", "1")
     .option("--latency <duration>", "every answer comes so much later", durationValue)
-    .option("--fault <fault>", "a status from 400 to 599, hang, cut, empty or quota; with a share of the requests: 529:0.1. May be repeated", collect, [])
+    .option("--fault <fault>", "a status from 400 to 599, or a name: hang, cut, quota, page and the others of docs/guide/testing.md; with a share of the requests: 529:0.1. May be repeated", collect, [])
     .action(
       action(async (context, flags: { readonly port: number; readonly seed: string; readonly latency?: number; readonly fault: readonly string[] }) => {
         const { runFakeProvider } = await import("./command/fake-provider.ts");

@@ -8,7 +8,7 @@ const priorityMax = 1_000_000;
 const callLengthMax = 1_000;
 const byLengthMax = 100;
 
-/** Commands that change what a team does, whether it runs or not: `task`, `cancel`, `restart`, `fork`, `skip`, `approve`, `breakers`. */
+/** Commands that change what a team does, whether it runs or not: `task`, `cancel`, `restart`, `fork`, `skip`, `approve`, `breakers`, `mcp`. */
 export function addWritingCommands(program: Command, action: Action): void {
   program
     .command("task")
@@ -51,6 +51,7 @@ export function addWritingCommands(program: Command, action: Action): void {
   addFork(program, action);
   addApprove(program, action);
   addBreakers(program, action);
+  addMcp(program, action);
 }
 
 function addFork(program: Command, action: Action): void {
@@ -146,6 +147,24 @@ function addBreakers(program: Command, action: Action): void {
         if (dependency === undefined) throw usageError("breakers needs a name to decide about. See what there is with: longhaul breakers");
         if (!isDeciding) throw usageError(`breakers ${dependency} needs your word: --isolate [reason] or --close.`);
         return runBreakerDecision(context, dependency, flags.close === true ? null : typeof flags.isolate === "string" ? flags.isolate : "no reason given");
+      }),
+    );
+}
+
+function addMcp(program: Command, action: Action): void {
+  program
+    .command("mcp")
+    .summary("tools of MCP servers, and which changed; approve one")
+    .description("Lists the tools of MCP servers that the team has seen, and those that say something else of themselves since: they are held back. With a server and a tool: what changed; with --approve: models are shown it again, as it is now.")
+    .argument("[server]", "name of an MCP server", idValue)
+    .argument("[tool]", "one of its tools, by the server's own name", textValue(callLengthMax))
+    .addOption(new Option("--approve [hash]", "what it says now is as it should be; with the hash that was listed, only if it has not changed again"))
+    .action(
+      action(async (context, server: string | undefined, tool: string | undefined, { approve }: { readonly approve?: string | true }) => {
+        const { listMcp, runMcpApproval, showMcpTool } = await import("./command/mcp.ts");
+        if (approve === undefined) return server === undefined || tool === undefined ? listMcp(context, server) : showMcpTool(context, server, tool);
+        if (server === undefined || tool === undefined) throw usageError("mcp --approve needs a server and a tool. See what changed with: longhaul mcp");
+        return runMcpApproval(context, typeof approve === "string" ? { server, tool, hash: approve } : { server, tool });
       }),
     );
 }

@@ -9,6 +9,7 @@ import { parseDuration } from "../base/duration.ts";
 import { hashOf, isNestedDeeper, type Json, jsonDepthMax } from "../base/json.ts";
 import { byLengthMax, callLengthMax, denialLengthMax } from "../runtime/answer-question.ts";
 import type { Operations } from "../runtime/operations.ts";
+import { toMcpToolView } from "./mcp-tool-view.ts";
 import { toQuestionView } from "./question-view.ts";
 import { toTaskView } from "./task-view.ts";
 
@@ -34,6 +35,7 @@ const emptyBody = z.strictObject({});
 const forking = z.strictObject({ from: z.number() });
 const signalBody = z.strictObject({ payload: z.json().default(null) });
 const breakerDecision = z.strictObject({ dependency: z.string().min(1).max(512), decision: z.enum(["isolate", "close"]), reason: z.string().max(1000).optional() });
+const mcpApproval = z.strictObject({ server: z.string().min(1).max(64), tool: z.string().min(1).max(512), hash: z.string().min(1).max(64).optional() });
 const approval = z.strictObject({
   decision: z.enum(["allow", "deny", "happened", "retry", "fail"]), result: z.json().optional(), reason: z.string().max(denialLengthMax).optional(), call: z.string().max(callLengthMax).optional(), by: z.string().max(byLengthMax).optional(),
 });
@@ -87,6 +89,11 @@ export function createApi(options: ApiOptions): Hono {
   app.post("/api/v1/breakers", async (context) => {
     const body = await parseBody(context, breakerDecision);
     return context.json({ before: await operations.decideBreaker(body.dependency, body.decision === "close" ? "close" : { isolate: body.reason ?? `${source}, without a reason` }, source) });
+  });
+  app.get("/api/v1/mcp", async (context) => context.json({ tools: (await operations.mcpTools()).map(toMcpToolView) }));
+  app.post("/api/v1/mcp/approve", async (context) => {
+    const { hash, ...tool } = await parseBody(context, mcpApproval);
+    return context.json({ approved: await operations.approveMcpTool(hash === undefined ? tool : { ...tool, hash }, source) });
   });
   app.notFound((context) => refuse(context, "HTTP_NOT_FOUND", `There is no ${context.req.method} ${context.req.path}. See docs/reference/http.md.`, 404));
   app.onError((error, context) => toErrorResponse(context, error));

@@ -17,6 +17,8 @@ export interface ChunkDeadline {
   readonly signal: AbortSignal;
   /** Content came: the next piece may take as long again. */
   content(): void;
+  /** True once content came. */
+  hasContent(): boolean;
   /** `work`, or a rejection as soon as a limit passes or the caller aborts, whether `work` heeds the signal or not. */
   race<T>(work: Promise<T>): Promise<T>;
   close(): void;
@@ -68,6 +70,7 @@ export function startChunkDeadline(options: ChunkDeadlineOptions): ChunkDeadline
       chunkTimer.cancel();
       chunkTimer = clock.setTimer(timeouts.betweenChunksMs, onChunkTimer);
     },
+    hasContent: () => contentAtMs !== null,
     race: (work) => Promise.race([expired, work]),
     close,
   };

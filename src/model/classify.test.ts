@@ -13,6 +13,8 @@ test.each([
   [401, anthropic("authentication_error", "invalid x-api-key"), "MODEL_AUTH"],
   [403, anthropic("permission_error", "Your API key does not have permission"), "MODEL_AUTH"],
   [401, openai("invalid_request_error", "invalid_api_key", "Incorrect API key provided: sk-abc"), "MODEL_AUTH"],
+  [400, anthropic("invalid_request_error", "This organization has been disabled."), "MODEL_AUTH"],
+  [403, openai("permission_denied", null, "Your team has used all available credits or reached its monthly spending limit."), "MODEL_BILLING"],
   [400, google("INVALID_ARGUMENT", "API key not valid. Please pass a valid API key."), "MODEL_AUTH"],
   [429, anthropic("rate_limit_error", "This request would exceed your organization's rate limit of 50 requests per minute"), "MODEL_THROTTLED"],
   [429, anthropic("rate_limit_error", "Usage grows too fast", "ramp_limit_exceeded"), "MODEL_THROTTLED"],

@@ -18,18 +18,18 @@ const rules: readonly Rule[] = [
   { code: "MODEL_CONTEXT_OVERFLOW", when: isOverflow },
   { code: "MODEL_OVERLOADED", when: (failure, words) => failure.status === 529 || failure.status === 503 || hasKind(failure, overloadedKinds) || overloadedWords.test(words) },
   { code: "MODEL_THROTTLED", when: (failure) => failure.status === 429 || hasKind(failure, throttledKinds) },
-  { code: "MODEL_TRANSIENT", when: (failure) => isTransientStatus(failure.status) || hasKind(failure, transientKinds) || failure.networkCode !== null },
+  { code: "MODEL_TRANSIENT", when: (failure) => isTransientStatus(failure.status) || (!isRefusalStatus(failure.status) && hasKind(failure, transientKinds)) || failure.networkCode !== null },
   { code: "MODEL_INVALID", when: (failure) => isRefusalStatus(failure.status) || hasKind(failure, invalidKinds) },
   // The answer had begun: whatever broke it, a new call may succeed.
   { code: "MODEL_TRANSIENT", when: (failure) => failure.status === 200 },
 ];
 
 const billingKinds = /^(insufficient_quota|billing_\w+|payment_required\w*|insufficient_(?:credits|balance|funds)|credit_\w+|\w*spend_limit_reached|user_profile_not_billable|user_profile_billing_not_authorized)$/;
-const billingWords = /credit balance is too low|insufficient (?:credits?|balance|funds|quota)|exceeded your current quota|(?:reached|exceeded) (?:your|the) (?:specified |monthly |organization'?s? )*(?:api )?(?:usage|spend(?:ing)?) limits?|billing hard limit|not_enough_credits/;
+const billingWords = /credit balance is too low|insufficient (?:credits?|balance|funds|quota)|exceeded your current quota|(?:reached|exceeded) (?:your|the) (?:specified |monthly |workspace |organization'?s? )*(?:api )?(?:usage|spend(?:ing)?) limits?|billing hard limit|key limit exceeded|not_enough_credits|(?:used all|doesn't have any) (?:available )?credits/;
 const authKinds = /^(authentication_error|permission_error|permission_denied|invalid_api_key|unauthorized|unauthenticated|forbidden|account_deactivated|organization_on_hold)$/;
-const authWords = /incorrect api key|invalid x-api-key|api[ _]key not (?:valid|found)|invalid api key/;
+const authWords = /organization has been disabled|incorrect api key|invalid x-api-key|api[ _]key not (?:valid|found)|invalid api key/;
 const overflowKinds = /^(context_length_exceeded|request_too_large|string_above_max_length|model_context_window_exceeded|exceed_context_size_error)$/;
-const overflowWords = /prompt is too long|maximum context length|exceeds? (?:the )?(?:model'?s? )?(?:available |maximum )*context|context window|exceed context limit|input is too long|input token count .{0,40}exceeds|too many input tokens|context size has been exceeded|request too large for .{0,200}must be reduced/s;
+const overflowWords = /prompt is too long|maximum context length|exceeds? (?:the )?(?:model'?s? )?(?:available |maximum )*context|greater than the context length|context window|exceed context limit|input is too long|input token count .{0,40}exceeds|too many input tokens|context size has been exceeded|request too large for .{0,200}must be reduced/s;
 const filterKinds = /^(content_filter|content_policy_violation|responsibleaipolicyviolation|moderation_blocked|safety|invalid_prompt)$/;
 const filterWords = /content filtering policy|content management policy|violat\w+ (?:our|the|of our) (?:usage|content|safety) polic|flagged by (?:our )?(?:moderation|safety)|requires moderation/;
 const overloadedKinds = /^(overloaded_error|overloaded|server_is_overloaded|server_overloaded|engine_overloaded\w*|slow_down|capacity_exceeded|unavailable)$/;

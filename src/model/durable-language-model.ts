@@ -154,7 +154,7 @@ async function underLimits(call: LanguageModelV4CallOptions, timeouts: ModelTime
   } catch (error) {
     if (deadline.signal.aborted) throw deadline.signal.reason;
     tellLimits(headersOf(error), clock.now(), options.onLimits);
-    throw toModelError(error, { ...context, nowMs: clock.now() });
+    throw toModelError(error, { ...context, nowMs: clock.now(), hasBegun: deadline.hasContent() });
   } finally {
     deadline.close();
   }

@@ -9,6 +9,8 @@ export interface ModelErrorContext {
   readonly model: string;
   readonly provider: string;
   readonly nowMs: number;
+  /** True when content of the answer had come: it was status 200, whatever a library makes of an error in the stream. Default false. */
+  readonly hasBegun?: boolean;
   /** Values that no message may contain. */
   readonly secrets?: readonly string[];
 }
@@ -24,7 +26,8 @@ export function toModelError(thrown: unknown, context: ModelErrorContext): Longh
   const { code, retry } = classify(failure, context.nowMs);
   const { secrets = [] } = context;
   const said = redactSecrets(failure.message, secrets).slice(0, excerptLengthMax).trim().replace(/[.\s]+$/, "");
-  const status = failure.status === null ? "" : failure.status === 200 ? " after the answer had begun" : ` with status ${failure.status}`;
+  const begun = context.hasBegun === true || failure.status === 200;
+  const status = begun ? " after the answer had begun" : failure.status === null ? "" : ` with status ${failure.status}`;
   return new LonghaulError(code, `${context.model} failed${status}: ${said || "no message"}. ${remedies[code]}`, {
     retry,
     cause: toSafeCause(thrown, secrets),
@@ -59,7 +62,7 @@ export function toModelFailure(thrown: unknown): ModelFailure {
     status: typeof statusCode === "number" ? statusCode : null,
     headers: headersOf(thrown),
     kinds: [...missingKey, ...broken, ...kindsOf(thrown), ...kindsOf(parseObject(body))],
-    message: wordsOf(thrown),
+    message: wordsOf(thrown, body),
     body,
     networkCode: networkCodeOf(thrown) ?? unreachable,
   };
@@ -70,11 +73,14 @@ export function headersOf(thrown: unknown): Readonly<Record<string, string>> {
   return lowerCaseKeys(asObject(thrown)["responseHeaders"]);
 }
 
-function wordsOf(thrown: unknown): string {
+function wordsOf(thrown: unknown, body: string): string {
   const fields = asObject(thrown);
   const nested = asObject(fields["error"]);
   const message = fields["message"] ?? nested["message"];
-  return typeof message === "string" ? message : messageOf(thrown);
+  if (typeof message === "string" && message.trim() !== "") return message;
+  // Some servers have a form of error of their own, which the library does not read.
+  const { error, message: own, detail } = asObject(parseObject(body));
+  return [error, own, detail].find((text) => typeof text === "string") ?? messageOf(thrown);
 }
 
 /** Types, codes and statuses at the places where providers put them, in lower case. */
@@ -105,7 +111,7 @@ function detailsOf(failure: ModelFailure, context: ModelErrorContext): JsonObjec
   return {
     provider: context.provider,
     model: context.model,
-    status: failure.status,
+    status: context.hasBegun === true ? 200 : failure.status,
     ...(failure.kinds.length > 0 && { kinds: failure.kinds.map((kind) => redactSecrets(kind, secrets)) }),
     ...(failure.networkCode !== null && { networkCode: failure.networkCode }),
     ...(requestId !== undefined && { requestId }),

@@ -61,7 +61,7 @@ export function languageModel(model: LanguageModelV4, options: LanguageModelOpti
       } catch (error) {
         if (deadline.signal.aborted) throw deadline.signal.reason;
         tellLimits(headersOf(error), clock.now(), request.onLimits);
-        throw toModelError(error, { model: id, provider, nowMs: clock.now(), secrets: options.secrets?.() ?? [] });
+        throw toModelError(error, { model: id, provider, nowMs: clock.now(), hasBegun: deadline.hasContent(), secrets: options.secrets?.() ?? [] });
       } finally {
         deadline.close();
       }

@@ -38,6 +38,7 @@ test("keep-alives, metadata and empty deltas do not count as content", async () 
   for (let second = 0; second < 59; second++) {
     send({ type: "ping" });
     send({ type: "response-metadata", id: "r" });
+    send({ type: "custom", kind: "anthropic.message_start", providerMetadata: { anthropic: { id: "r" } } });
     send({ type: "text-start", id: "t" });
     send({ type: "text-delta", id: "t", delta: "" });
     send({ type: "raw", rawValue: {} });

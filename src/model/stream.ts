@@ -33,8 +33,10 @@ export function isContent(part: LanguageModelV4StreamPart): boolean {
     case "file":
     case "reasoning-file":
     case "source":
-    case "custom":
       return true;
+    case "custom":
+      // That a message begins is no part of it: Anthropic says so before the model has thought.
+      return !part.kind.endsWith(".message_start");
     default:
       return false;
   }

@@ -17,6 +17,7 @@ const reasonOfCode: Readonly<Partial<Record<ErrorCode, DeadReason>>> = {
   TASK_OUTPUT_INVALID: "invalid-output",
   FAN_OUT_LIMIT: "fan-out",
   MODEL_AUTH: "auth",
+  MCP_UNAUTHORIZED: "auth",
   MODEL_BILLING: "billing",
   MODEL_CONTENT_FILTER: "refused",
   MODEL_CONTEXT_OVERFLOW: "context-overflow",

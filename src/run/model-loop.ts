@@ -64,7 +64,7 @@ function createLoop(scope: RunScope, input: unknown) {
   const tools = (): Promise<readonly Tool[]> => openTools(scope);
 
   const prepare = async (model: Model, execution: StepExecution): Promise<PreparedCall> => {
-    const offered = (await tools()).map(({ name, description, inputSchema }) => ({ name, description, inputSchema }));
+    const offered = (await tools()).filter(({ heldBack }) => heldBack === undefined).map(({ name, description, inputSchema }) => ({ name, description, inputSchema }));
     const system: Message = { role: "system", text: instructions, tools: spec.output ? [...offered, finalAnswerSpec(spec.output)] : offered };
     const session = await services.memory.open(worker.name, engine.task.id);
     const messages = [system, ...session.window(conversation)];

@@ -54,12 +54,14 @@ export function settleWrite(reservation: Reservation, spentMicroUsd: number, tok
 
 /** Connections that were never made. */
 const unreachableCodes: readonly unknown[] = ["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH", "ENETUNREACH", "UND_ERR_CONNECT_TIMEOUT", "UNREACHABLE"];
+/** A server that could not prove who it is was told nothing. */
+const distrustCodes = /^(?:CERT_|DEPTH_ZERO_SELF_SIGNED|SELF_SIGNED|ERR_TLS_CERT)/;
 
 /** True when the provider cannot have billed the try: it answered with an error, or was never reached. */
 export function isUnbilled(error: unknown): boolean {
   if (!isLonghaulError(error)) return false;
   const { status, networkCode } = error.details;
   if (typeof status === "number") return status >= 400;
-  if (unreachableCodes.includes(networkCode)) return true;
+  if (unreachableCodes.includes(networkCode) || (typeof networkCode === "string" && distrustCodes.test(networkCode))) return true;
   return error.code.startsWith("MODEL_") ? ["MODEL_AUTH", "MODEL_BILLING", "MODEL_INVALID", "MODEL_THROTTLED"].includes(error.code) : true;
 }

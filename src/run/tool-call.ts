@@ -126,7 +126,9 @@ function parkForLater(scope: RunScope, { execution, call }: Attempt, error: Long
 async function findTool(name: string, open: () => Promise<readonly Tool[]>, signal: AbortSignal): Promise<Tool | Extract<ToolResult, { ok: false }>> {
   try {
     const tools = await open();
-    return tools.find((tool) => tool.name === name) ?? { ok: false, kind: "invalid-input", message: `There is no tool "${name}". Use one of: ${tools.map((tool) => tool.name).join(", ")}.` };
+    const found = tools.find((tool) => tool.name === name);
+    if (found?.heldBack !== undefined) return { ok: false, kind: "denied", message: found.heldBack };
+    return found ?? { ok: false, kind: "invalid-input", message: `There is no tool "${name}". Use one of: ${tools.flatMap((tool) => (tool.heldBack === undefined ? [tool.name] : [])).join(", ")}.` };
   } catch (error) {
     if (signal.aborted || isRefusedByBreaker(error)) throw error;
     return { ok: false, kind: "unavailable", message: messageOf(error) };

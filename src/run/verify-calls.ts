@@ -73,6 +73,7 @@ export class VerifyCalls {
     const tools = await openTools(this.#scope);
     const tool = tools.find((candidate) => candidate.name === name);
     if (tool === undefined) throw new LonghaulError("OPTION_INVALID", `verify of ${worker.name} calls the tool "${name}", which ${worker.name} does not have. It has: ${tools.map((candidate) => candidate.name).join(", ") || "none"}.`);
+    if (tool.heldBack !== undefined) throw new LonghaulError("TOOL_FAILED", `verify of ${worker.name} calls the tool "${name}", which is held back: ${tool.heldBack}`);
     if (tool.effect === "once" || tool.approval !== undefined) {
       const why = tool.effect === "once" ? "must not happen twice, and a verify may be made again" : "a person has to allow";
       throw new LonghaulError("OPTION_INVALID", `verify of ${worker.name} calls the tool "${name}", which ${why}. Let verify call tools that are read or idempotent.`);

@@ -11,6 +11,8 @@ export interface DataDirectory {
   readonly token: string;
   /** Where the HTTP interface of the running team listens: JSON `{"url"}`. */
   readonly endpoint: string;
+  /** Which child processes run: of a process that was killed they are ended by the next one. */
+  readonly children: string;
   /** In the data directory, or where that has too long a path for a socket, in a folder of this user's own below the system's temporary one. */
   readonly socket: string;
 }
@@ -26,6 +28,7 @@ export function dataDirectory(path: string): DataDirectory {
     database: join(absolute, "longhaul.db"),
     token: join(absolute, "token"),
     endpoint: join(absolute, "endpoint.json"),
+    children: join(absolute, "children"),
     socket: Buffer.byteLength(socket) <= socketPathBytesMax ? socket : join(tmpdir(), `longhaul-${userId()}`, `${hashOf(absolute)}.sock`),
   };
 }

@@ -9,6 +9,7 @@ import type { Store } from "../store/store.ts";
 import { createScheduler, type Scheduler } from "../trigger/scheduler.ts";
 import { type Alerting, createAlerting } from "./alerting.ts";
 import { AwakeSince } from "./awake-since.ts";
+import { tellOfChangedTools } from "./tell-changed-tools.ts";
 import { manifestName } from "./manifest.ts";
 import { createTeamObserver, observeTeam } from "./observe-team.ts";
 import { type TeamParts, teamRecord } from "./team-parts.ts";
@@ -94,13 +95,17 @@ function startWatchdog({ parts, store }: OnDuty, alerting: Alerting): Watchdog {
   const source = { tasksOf: parts.agentTasks.of, store };
   const observe = data.shared !== null ? (nowMs: number) => observeTeam(source, parts.manifest, nowMs) : createTeamObserver(source, () => parts.manifest, () => parts.commits.count);
   const awake = new AwakeSince(clock);
+  const hasServers = [...parts.workers.values()].some(({ spec }) => spec.tools?.some(({ kind }) => kind === "mcp") === true);
   const watchdog = createWatchdog({
     clock,
     async observe() {
       if (awake.look()) await noteSleep(parts, store, awake.sinceMs);
       return observe(clock.now());
     },
-    onVerdict: (verdicts) => alerting.judged(verdicts),
+    async onVerdict(verdicts) {
+      await alerting.judged(verdicts);
+      if (hasServers) await tellOfChangedTools({ team: parts.name, clock, store, alerting });
+    },
     onBlind: (error) => alerting.judged([], error.message),
   });
   parts.onCommit.listener = () => watchdog.changed();

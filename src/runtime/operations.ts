@@ -13,6 +13,7 @@ import type { Store } from "../store/store.ts";
 import { type AnswerOptions, answerQuestion } from "./answer-question.ts";
 import type { Manifest } from "./manifest.ts";
 import { listOpenQuestions, type OpenQuestion } from "./open-questions.ts";
+import { approveMcpTool, listMcpTools, type McpApproval, type McpToolView } from "./mcp-pins.ts";
 import { breakerMemory, withAccounts } from "./team-breakers.ts";
 import { type Forked, forkRun, type Skipped, skipStep } from "./new-run.ts";
 
@@ -49,6 +50,10 @@ export interface Operations {
   approve(runId: string, decision: Decision, result?: Json, options?: Omit<AnswerOptions, "result">): Promise<number>;
   /** Keeps a dependency from being called, or has it called again. `source` says for people who decided. Returns the state before. @throws {OPTION_INVALID} */
   decideBreaker(dependency: string, decision: BreakerDecision, source: string): Promise<Breaker["state"]>;
+  /** Every tool of an MCP server that the team ever saw, and what has changed since. */
+  mcpTools(): Promise<readonly McpToolView[]>;
+  /** What an MCP server says of a tool now may be shown to models. `source` says for people who approved. Returns its hash. @throws {OPTION_INVALID} when it has not changed, or is not what was seen. */
+  approveMcpTool(approval: McpApproval, source: string): Promise<string>;
 }
 
 /** Operations that were opened for a command, and are closed after it. */
@@ -107,5 +112,7 @@ export function createOperations({ engine, clock, ids, manifest, store, checkInp
       await store.write([{ type: "record", record: toLogRecord(ids("e"), clock.now(), manifest().team, { event_type: "breaker", result: to, reason, data: { dependency, from: before, to, openMs: null, source } }) }]);
       return before;
     },
+    mcpTools: () => listMcpTools(store.meta),
+    approveMcpTool: (approval, source) => approveMcpTool({ team: manifest().team, clock, ids, store }, approval, source),
   };
 }

@@ -4,6 +4,7 @@ import type { NotifierDefinition, TeamDefinition } from "../agent/team-definitio
 import type { Clock } from "../base/clock.ts";
 import { messageOf } from "../base/error.ts";
 import { createIds } from "../base/id.ts";
+import { systemProcess } from "../base/process.ts";
 import type { Notifier } from "../notify/notify.ts";
 import { consoleNotifier } from "../notify/console.ts";
 import { webhookNotifier } from "../notify/webhook.ts";
@@ -20,6 +21,8 @@ import { type AgentTasksMirror, createAgentTasksMirror, createSharedAgentTasks }
 import { dataDirectory } from "./data-directory.ts";
 import type { LiveTeamOptions } from "./live-team-options.ts";
 import type { Manifest } from "./manifest.ts";
+import { createChildLedger, endLeftChildren } from "./left-children.ts";
+import { createMcpPins } from "./mcp-pins.ts";
 import { createModelServices } from "./model-services.ts";
 import { type OpenData, openData, type OpenDataOptions } from "./open-data.ts";
 import { createRecordTail, type RecordTail } from "./record-tail.ts";
@@ -30,7 +33,8 @@ import { createTeamBreakers } from "./team-breakers.ts";
 import { beginManifest } from "./team-manifest.ts";
 import { createUsualSpend } from "./usual-spend.ts";
 import { createVerifiedOutputs } from "./verified-outputs.ts";
-import { createToolSet, type ToolSet } from "./tool-set.ts";
+import type { McpPins } from "../tool/mcp-pin.ts";
+import { createToolSet, type ToolSet, type ToolSetOptions } from "./tool-set.ts";
 
 /** Every part of an open team. */
 export interface TeamParts {
@@ -64,7 +68,11 @@ export async function openParts(definition: TeamDefinition, options: LiveTeamOpt
   const workers = new Map(definitions.map((worker) => [worker.name, toWorker(worker, computeAgentVersion(worker))]));
   const secrets = createSecrets(options.environment);
   // Before the data is taken over, so that a missing secret leaves nothing half open.
-  const tools = createToolSet(workers, { clock, secrets, ...(options.mcpServerFor === undefined ? {} : { mcpServerFor: options.mcpServerFor }) });
+  const pins: { kept: McpPins | null } = { kept: null };
+  const tools = createToolSet(workers, {
+    clock, secrets, ...mcpOptions(workers, options),
+    pins: { check: async (server, offered) => (await pins.kept?.check(server, offered)) ?? new Map() },
+  });
   const notifiers = createNotifiers(spec.notify ?? [{ kind: "console", name: "console" }], secrets, options);
   const models = createModelServices({ clock, secrets, endpoints: spec.endpoints ?? [], modelFor: options.modelFor ?? (() => null) });
   const ids = createIds(clock, random.split("ids"));
@@ -91,6 +99,8 @@ export async function openParts(definition: TeamDefinition, options: LiveTeamOpt
       storage.outcome(failure);
     },
   });
+  pins.kept = createMcpPins({ team: name, clock, ids, store: data.store });
+  if (options.dataDirectory !== null) endLeftChildren(dataDirectory(options.dataDirectory).children, systemProcess, clock.now());
   agentTasks = data.shared === null ? createAgentTasksMirror(data.engine) : createSharedAgentTasks(data.engine);
   tail = await createRecordTail(data.store.records, options.onRecord, (error) => options.print(`A record could not be shown: ${messageOf(error)}`));
   const registrations = listRegistrations(definitions);
@@ -114,6 +124,14 @@ export async function openParts(definition: TeamDefinition, options: LiveTeamOpt
     options, name, clock, ids, workers, registrations, data, tools, services, notifiers, tail, storage, onCommit, agentTasks, commits,
     manifest: await beginManifest({ name, clock, workers, registrations, data }),
     write: (writes) => data.store.write(writes),
+  };
+}
+
+function mcpOptions(workers: ReadonlyMap<string, Worker>, { mcpServerFor, dataDirectory: directory }: LiveTeamOptions): Pick<ToolSetOptions, "mcpServerFor" | "children"> {
+  const hasChildren = [...workers.values()].some(({ spec }) => spec.tools?.some((definition) => definition.kind === "mcp" && definition.spec.command !== undefined) === true);
+  return {
+    ...(mcpServerFor === undefined ? {} : { mcpServerFor }),
+    ...(directory === null || !hasChildren ? {} : { children: createChildLedger(dataDirectory(directory).children, systemProcess()) }),
   };
 }
 

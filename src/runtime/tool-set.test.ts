@@ -58,7 +58,7 @@ describe("the tools of an agent", () => {
     await once(http, "listening");
     const definition = mcp({ name: "web", url: `http://127.0.0.1:${(http.address() as AddressInfo).port}/mcp`, headers: { authorization: secret("WEB_TOKEN") } });
 
-    await expect(open(definition).toolsOf("a", signal)).rejects.toMatchObject({ code: "MCP_UNAVAILABLE", message: expect.stringContaining("Check its headers.") });
+    await expect(open(definition).toolsOf("a", signal)).rejects.toMatchObject({ code: "MCP_UNAUTHORIZED", message: expect.stringContaining("Check the `headers`") });
 
     expect(new Set(asked)).toEqual(new Set(["value of WEB_TOKEN"]));
     http.close();

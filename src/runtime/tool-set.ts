@@ -5,6 +5,8 @@ import { LonghaulError } from "../base/error.ts";
 import { finalAnswerTool } from "../record/message.ts";
 import type { Worker } from "../run/worker.ts";
 import { functionTool } from "../tool/function-tool.ts";
+import type { ChildLedger } from "../tool/child-ledger.ts";
+import type { McpPins } from "../tool/mcp-pin.ts";
 import { mcpSource } from "../tool/mcp.ts";
 import type { McpSpec as McpSourceSpec } from "../tool/mcp-spec.ts";
 import type { Tool, ToolSource } from "../tool/tool.ts";
@@ -19,18 +21,22 @@ export interface ToolSet {
 
 export interface ToolSetOptions extends Pick<LiveTeamOptions, "clock" | "mcpServerFor"> {
   readonly secrets: Secrets;
+  /** Holds back tools of MCP servers that changed. Default: none is. */
+  readonly pins?: McpPins;
+  /** Is told of MCP servers that are child processes. */
+  readonly children?: ChildLedger;
 }
 
 /**
  * The tools of every agent. Agents that share an MCP definition share its connection.
  * @throws {SECRET_MISSING} for a secret of any MCP server, also of one that is opened later.
  */
-export function createToolSet(workers: ReadonlyMap<string, Worker>, { clock, secrets, mcpServerFor }: ToolSetOptions): ToolSet {
+export function createToolSet(workers: ReadonlyMap<string, Worker>, { clock, secrets, mcpServerFor, pins, children }: ToolSetOptions): ToolSet {
   const definitions = new Set([...workers.values()].flatMap(({ spec }) => spec.tools ?? []));
   const sources = new Map<McpDefinition, ToolSource>();
   const functions = new Map<ToolDefinition, Tool>();
   for (const definition of definitions) {
-    if (definition.kind === "mcp") sources.set(definition, mcpSource(toSourceSpec(definition.spec, secrets), { clock, inProcess: mcpServerFor?.(definition.spec.name) ?? undefined }));
+    if (definition.kind === "mcp") sources.set(definition, mcpSource(toSourceSpec(definition.spec, secrets), { clock, pins, children, inProcess: mcpServerFor?.(definition.spec.name) ?? undefined }));
     else functions.set(definition, toTool(definition, clock, dependencyOf(definition, definitions, workers)));
   }
   const open = async (definition: McpDefinition | ToolDefinition, signal: AbortSignal): Promise<readonly Tool[]> => {
@@ -82,6 +88,7 @@ function toSourceSpec(spec: McpSpec, secrets: Secrets): McpSourceSpec {
     ...(spec.needsApproval === undefined ? {} : { needsApproval: spec.needsApproval }),
     ...(spec.approvalWithin === undefined ? {} : { approvalWithinMs: parseDuration(spec.approvalWithin, `mcp ${spec.name}: approvalWithin`) }),
     ...(spec.allow === undefined ? {} : { allow: spec.allow }),
+    ...(spec.pin === undefined ? {} : { pin: spec.pin }),
     ...(spec.connectTimeout === undefined ? {} : { connectTimeoutMs: parseDuration(spec.connectTimeout, `mcp ${spec.name}: connectTimeout`) }),
     ...(spec.concurrency === undefined ? {} : { concurrencyMax: spec.concurrency }),
     ...(spec.requestTimeout === undefined ? {} : { requestTimeoutMs: parseDuration(spec.requestTimeout, `mcp ${spec.name}: requestTimeout`) }),

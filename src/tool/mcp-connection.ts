@@ -4,10 +4,12 @@ import { withDeadline } from "../base/deadline.ts";
 import { formatDuration } from "../base/duration.ts";
 import { LonghaulError } from "../base/error.ts";
 import type { JsonObject } from "../base/json.ts";
-import { boundedFetch, messageBytesMax } from "./mcp-http.ts";
+import type { ChildLedger } from "./child-ledger.ts";
+import { boundedFetch, messageBytesMax, networkCode } from "./mcp-http.ts";
+import { Catalogue } from "./mcp-catalogue.ts";
 import { defaultConnectTimeoutMs, type McpHttpSpec, type McpSpec, type McpStdioSpec } from "./mcp-spec.ts";
 import { StdioTransport } from "./mcp-stdio.ts";
-import { thrownText } from "./result.ts";
+import { briefText, thrownText } from "./result.ts";
 
 /** How long a server that seems dead has to answer before it is given up, and a session has to end. */
 export const probeTimeoutMs = 5_000;
@@ -54,6 +56,8 @@ export interface ConnectionOptions {
   readonly signal: AbortSignal;
   /** Makes the server to speak to, in place of the one that `spec` names. */
   readonly inProcess?: (() => InProcessMcpServer) | undefined;
+  /** Is told of the stdio child. */
+  readonly children?: ChildLedger | undefined;
   /** Is given what still closes in the background when a connection failed or died. */
   readonly track: (closing: Promise<void>) => void;
 }
@@ -85,8 +89,9 @@ export class McpConnection {
       if (transport instanceof StdioTransport) this.fail(transport.closedWhy ?? "its pipe was closed", { tooLarge: transport.overflowed });
       else this.fail("its connection was closed");
     };
-    client.onerror = () => {
-      if (this.#inFlight.size > 0) this.suspect();
+    client.onerror = (error) => {
+      // Whoever sent what was refused is told so, and decides.
+      if (this.#inFlight.size > 0 && !(error instanceof sdk.SdkHttpError)) this.suspect();
     };
     client.setNotificationHandler("notifications/tools/list_changed", () => {
       this.toolsChanged = true;
@@ -117,8 +122,38 @@ export class McpConnection {
     return transport instanceof this.sdk.StreamableHTTPClientTransport && transport.sessionId !== undefined;
   }
 
-  async listTools({ timeoutMs, signal }: RequestLimits): Promise<readonly Sdk.Tool[]> {
-    return this.#request({ timeoutMs, signal }, async (client, inner) => (await client.listTools(undefined, { signal: inner, timeout: libraryTimeoutMs, cacheMode: "refresh" })).tools);
+  /** What a stdio server wrote to stdout and is no message; empty when there is none. */
+  get strayText(): string {
+    const { transport } = this.#parts;
+    return transport instanceof StdioTransport ? transport.strayText : "";
+  }
+
+  /** All pages within one time limit. @throws {MCP_CATALOGUE_TOO_LARGE} */
+  async listTools(limits: RequestLimits): Promise<readonly Sdk.Tool[]> {
+    return this.#request(limits, async (client, signal) => {
+      const catalogue = new Catalogue(this.#options.spec.name);
+      if (client.getServerCapabilities()?.tools === undefined) return catalogue.tools;
+      for (let cursor: string | undefined; ; ) {
+        const page = await client.request({ method: "tools/list", params: cursor === undefined ? {} : { cursor } }, { signal, timeout: libraryTimeoutMs });
+        catalogue.add(page.tools);
+        cursor = page.nextCursor;
+        if (cursor === undefined) return catalogue.tools;
+      }
+    });
+  }
+
+  /** Asks whether the server still knows this session, before something is sent that must not be sent twice. It is dead afterwards when it does not. */
+  async confirm(signal: AbortSignal): Promise<void> {
+    // While it works for others it may have no time to say so, and knows the session.
+    if (!this.hasSession || this.#inFlight.size > 0) return;
+    try {
+      const onTimeout = (): Error => new RequestTimeout("no sign of life");
+      await withDeadline({ clock: this.#options.clock, timeoutMs: probeTimeoutMs, onTimeout, signal }, (inner) => this.#parts.client.ping({ signal: inner, timeout: libraryTimeoutMs }));
+    } catch (error) {
+      signal.throwIfAborted();
+      // Whatever else is wrong the call itself will meet, and tell better.
+      if (error instanceof this.sdk.SdkHttpError ? isForgotten(error) : networkCode(error) !== null) this.fail(thrownText(error));
+    }
   }
 
   /** One call, sent at most once. The output schema is left to the model: an answer that misses it has happened all the same. */
@@ -183,14 +218,20 @@ export class McpConnection {
       await withDeadline({ clock: this.#options.clock, timeoutMs: probeTimeoutMs, onTimeout }, async (signal) => {
         const { client } = this.#parts;
         const limits = { signal, timeout: libraryTimeoutMs };
-        if (client.getProtocolEra() === "modern") await client.listTools(undefined, { ...limits, cacheMode: "bypass" });
+        if (client.getProtocolEra() === "modern") await client.request({ method: "tools/list", params: {} }, limits);
         else await client.ping(limits);
       });
     } catch (error) {
-      // An error that the server itself sent is a sign of life.
-      if (!(error instanceof this.sdk.ProtocolError)) this.fail(thrownText(error));
+      // An error that the server itself sent is a sign of life, unless it says that it has forgotten the session.
+      const isAnswer = error instanceof this.sdk.ProtocolError || (error instanceof this.sdk.SdkHttpError && !isForgotten(error));
+      if (!isAnswer) this.fail(thrownText(error));
     }
   }
+}
+
+/** 404 says that a session is forgotten; servers of the first generation say it with 400. */
+export function isForgotten({ status }: Sdk.SdkHttpError): boolean {
+  return status === 404 || status === 400;
 }
 
 async function connect(sdk: typeof Sdk, options: ConnectionOptions, mode: "auto" | "legacy"): Promise<McpConnection> {
@@ -221,9 +262,8 @@ async function createTransport(sdk: typeof Sdk, options: ConnectionOptions, onTo
   return near;
 }
 
-function stdioTransport(sdk: typeof Sdk, spec: McpStdioSpec, { clock, env }: ConnectionOptions): StdioTransport {
-  const readBuffer = new sdk.ReadBuffer({ maxBufferSize: messageBytesMax });
-  return new StdioTransport({ command: spec.command, args: spec.args ?? [], env: { ...env, ...spec.env }, cwd: spec.cwd, clock, readBuffer });
+function stdioTransport(sdk: typeof Sdk, spec: McpStdioSpec, { clock, env, children }: ConnectionOptions): StdioTransport {
+  return new StdioTransport({ command: spec.command, args: spec.args ?? [], env: { ...env, ...spec.env }, cwd: spec.cwd, clock, children, parse: (line) => sdk.deserializeMessage(line) });
 }
 
 function httpTransport(sdk: typeof Sdk, spec: McpHttpSpec, onTooLarge: () => void): Sdk.StreamableHTTPClientTransport {
@@ -233,14 +273,20 @@ function httpTransport(sdk: typeof Sdk, spec: McpHttpSpec, onTooLarge: () => voi
   });
 }
 
+/** What to do about HTTP 401 and 403. */
+export function authRemedy(server: string): string {
+  return `Check the \`headers\` of mcp({ name: ${JSON.stringify(server)} }): its token may be missing, wrong or expired.`;
+}
+
 function connectError(sdk: typeof Sdk, spec: McpSpec, { transport }: Parts, error: unknown): LonghaulError {
   const status = error instanceof sdk.SdkHttpError ? error.status : null;
   const denied = status === 401 || status === 403;
   const where = "url" in spec ? `at ${new URL(spec.url).origin}` : `(${spec.command})`;
-  const why = transport instanceof StdioTransport && transport.closedWhy !== null && !(error instanceof RequestTimeout) ? `${thrownText(error)}; ${transport.closedWhy}` : thrownText(error);
+  const why = transport instanceof StdioTransport && transport.closedWhy !== null && !(error instanceof RequestTimeout) ? `${briefText(error)}; ${transport.closedWhy}` : briefText(error);
+  const stray = transport instanceof StdioTransport && transport.strayText !== "" ? ` It wrote to stdout ${transport.strayText}.` : "";
   const stderr = transport instanceof StdioTransport && transport.stderrText !== "" ? ` It wrote last to stderr:\n${transport.stderrText}` : "";
-  const remedy = denied ? "Check its headers." : "url" in spec ? "Check its url and that it runs." : "Check its command, args, cwd and env.";
-  return new LonghaulError("MCP_UNAVAILABLE", `MCP server ${spec.name} ${where} cannot be used: ${why}. ${remedy}${stderr}`, { retry: denied ? "never" : "backoff", cause: error, details: { server: spec.name } });
+  const remedy = denied ? authRemedy(spec.name) : "url" in spec ? "Check its url and that it runs." : "Check its command, args, cwd and env.";
+  return new LonghaulError(denied ? "MCP_UNAUTHORIZED" : "MCP_UNAVAILABLE", `MCP server ${spec.name} ${where} cannot be used: ${why}. ${remedy}${stray}${stderr}`, { retry: denied ? "never" : "backoff", cause: error, details: { server: spec.name } });
 }
 
 /** Ends the session or the child, in bounded time. Never rejects: what cannot be closed is gone already. */

@@ -2,6 +2,7 @@ import { afterEach, describe, expect, test } from "vitest";
 import { type HttpFixture, type HttpFixtureOptions, startHttpFixture } from "./fixture/http-server.ts";
 import { anySignal, httpSource, type SourceFixture } from "./fixture/source.ts";
 import { macrotask } from "../base/turn.ts";
+import type { Effect } from "./tool.ts";
 import { callOptions, testTool } from "./tool.testsuite.ts";
 
 const opened: (() => Promise<void>)[] = [];
@@ -132,7 +133,7 @@ for (const era of ["session", "stateless"] as const) {
     test.each([401, 403])("that answers HTTP %i to the connecting is not tried again before somebody mends the headers", async (status) => {
       const server = await serverOf({ era, refuse: () => status });
 
-      await expect(sourceOf(server.url).source.tools(anySignal)).rejects.toMatchObject({ code: "MCP_UNAVAILABLE", retry: "never", message: expect.stringMatching(/http:\/\/127\.0\.0\.1:\d+ .*headers/) });
+      await expect(sourceOf(server.url).source.tools(anySignal)).rejects.toMatchObject({ code: "MCP_UNAUTHORIZED", retry: "never", message: expect.stringMatching(/^MCP server fixture at http:\/\/127\.0\.0\.1:\d+ .*Check the `headers` of mcp\({ name: "fixture" }\)/) });
     });
 
     test("that answers 404 to everything is unavailable", async () => {
@@ -144,25 +145,52 @@ for (const era of ["session", "stateless"] as const) {
 }
 
 describe("sessions over HTTP", () => {
-  test("one that the server forgot is replaced, and the call that it refused unread is sent once more", async () => {
+  const forgets = async (status: number, effect: Effect, isOnlyForCalls = false) => {
     let forgotten = "";
-    const server = await serverOf({ era: "session", refuse: (request) => (request.headers["mcp-session-id"] === forgotten ? 404 : null) });
-    const fixture = sourceOf(server.url);
-    const counted = await fixture.tool("process");
+    const server = await serverOf({ era: "session", refuse: (request, body) => (request.headers["mcp-session-id"] === forgotten && (!isOnlyForCalls || body.includes("tools/call")) ? status : null) });
+    const counted = await sourceOf(server.url, { effects: { process: effect } }).tool("process");
     forgotten = String(server.requests.at(-1)?.split(" ")[1]);
+    return { server, counted };
+  };
 
-    expect(await counted.call({}, callOptions())).toMatchObject({ ok: true });
-    expect(server.counts.get("process")).toBe(1);
+  test.each(["read", "idempotent", "once"] as const)("one that the server forgot is replaced unseen by the caller, and a call that is %s is made once", async (effect) => {
+    for (const status of [404, 400]) {
+      const { server, counted } = await forgets(status, effect);
+
+      expect(await counted.call({}, callOptions())).toMatchObject({ ok: true });
+      expect(server.counts.get("process")).toBe(1);
+      expect(new Set(server.requests.map((request) => request.split(" ")[1])).size).toBe(3);
+    }
   });
 
-  test("one that is refused with 400 fails the call, and the following call has a new one", async () => {
-    let forgotten = "";
-    const server = await serverOf({ era: "session", refuse: (request) => (request.headers["mcp-session-id"] === forgotten ? 400 : null) });
-    const echo = await sourceOf(server.url).tool("echo");
-    forgotten = String(server.requests.at(-1)?.split(" ")[1]);
+  test.each(["read", "idempotent"] as const)("a call that is %s is made again when it is itself refused with 404", async (effect) => {
+    const { server, counted } = await forgets(404, effect, true);
 
-    expect(await echo.call({ text: "x" }, callOptions())).toMatchObject({ ok: false, kind: "failed", message: expect.stringContaining("not called") });
-    expect(await echo.call({ text: "on" }, callOptions())).toEqual({ ok: true, value: "on" });
+    expect(await counted.call({}, callOptions())).toMatchObject({ ok: true });
+    expect(server.calls).toEqual(["process refused", "process"]);
+  });
+
+  test("a once call that is itself refused with 404 is never made again, and the following call has a new session", async () => {
+    const { server, counted } = await forgets(404, "once", true);
+
+    expect(await counted.call({}, callOptions())).toMatchObject({ ok: false, kind: "failed", message: expect.stringContaining("not called") });
+    expect(server.calls).toEqual(["process refused"]);
+    expect(await counted.call({}, callOptions())).toMatchObject({ ok: true });
+  });
+
+  test.each([401, 403])("credentials that are refused with HTTP %i in mid-session fail the call, naming the server and what to do, and nothing is sent again", async (status) => {
+    let isOver = false;
+    const server = await serverOf({ era: "session", refuse: () => (isOver ? status : null) });
+    const fixture = sourceOf(server.url, { effects: { process: "read" } });
+    const counted = await fixture.tool("process");
+    isOver = true;
+    const before = server.requests.length;
+
+    expect(await counted.call({}, callOptions())).toEqual({ ok: false, kind: "failed", message: `Tool process of MCP server fixture: it was not called: the server refused the credentials with HTTP ${status}. Check the \`headers\` of mcp({ name: "fixture" }): its token may be missing, wrong or expired.` });
+    expect(server.requests.length - before).toBe(1);
+    await fixture.clock.advance(60_000);
+    await expect(fixture.source.tools(anySignal)).rejects.toMatchObject({ code: "MCP_UNAUTHORIZED", retry: "never", message: expect.stringMatching(/^MCP server fixture did not list its tools: .*Check the `headers`/) });
+    expect(server.requests.length - before).toBe(2);
   });
 
   test("is ended at the server on close", async () => {

@@ -32,6 +32,8 @@ interface McpCommon {
   readonly approvalWithinMs?: number;
   /** Only these tools are shown. Default: all. */
   readonly allow?: readonly string[];
+  /** Whether a tool that changes is held back until a person approves. Default: true. */
+  readonly pin?: boolean;
   /** Starting the server and agreeing on a protocol. Default: 10 s. */
   readonly connectTimeoutMs?: number;
   /** One request. Default: 30 s. */

@@ -1,6 +1,7 @@
 import { afterAll, afterEach, describe, expect, test } from "vitest";
 import { macrotask } from "../base/turn.ts";
-import { anySignal, type SourceFixture, stdioSource } from "./fixture/source.ts";
+import { PlannedServer } from "./fixture/plan.ts";
+import { anySignal, fixtureOf, type SourceFixture, stdioSource } from "./fixture/source.ts";
 import { callOptions, testTool } from "./tool.testsuite.ts";
 
 const open: SourceFixture[] = [];
@@ -58,6 +59,26 @@ describe("a server over stdio", () => {
 
     expect(await pending).toEqual({ ok: false, kind: "unavailable", message: expect.stringMatching(/hangs of MCP server fixture.*SIGKILL.*unknown/) });
     expect(await pidOf(fixture)).not.toBe(pid);
+  });
+
+  test.each(["read", "idempotent"] as const)("that is killed in the middle of a call that is %s is sent the call once more, on a new process", async (effect) => {
+    const server = new PlannedServer({ tools: [{ name: "work" }], answer: null });
+    const fixture = fixtureOf({ name: "fixture", command: server.command, args: server.args, effects: { work: effect } });
+    open.push(fixture);
+    const pending = (await fixture.tool("work")).call({}, callOptions());
+    while (!server.log.includes("tools/call work")) await macrotask();
+    server.change({ tools: [{ name: "work" }] });
+    process.kill(server.pids()[0] ?? 0, "SIGKILL");
+
+    expect(await pending).toEqual({ ok: true, value: "work" });
+    expect(server.log.filter((line) => line === "tools/call work")).toHaveLength(2);
+    server.remove();
+  });
+
+  test("that dies at each attempt of a call that may be repeated is sent it twice, not more", async () => {
+    const exits = (await sourceOf("", { effects: { exits: "read" } }).tool("exits")).call({}, callOptions());
+
+    expect(await exits).toMatchObject({ ok: false, kind: "unavailable", message: expect.stringContaining("exit code 7") });
   });
 
   test("that ends its own process in mid-call is not asked again with the same call", async () => {

@@ -1,20 +1,26 @@
 import type * as Sdk from "@modelcontextprotocol/client";
+import { orAborted } from "../base/abort.ts";
 import type { Clock } from "../base/clock.ts";
 import { withDeadline } from "../base/deadline.ts";
-import { LonghaulError } from "../base/error.ts";
+import { isLonghaulError, LonghaulError } from "../base/error.ts";
 import { isJsonObject, type Json, type JsonObject } from "../base/json.ts";
 import { toApproval } from "./approval.ts";
 import { reconcileFailed } from "./function-tool.ts";
-import { callFailure, isGone, isUnsent, type McpCallName } from "./mcp-call-failure.ts";
-import { type InProcessMcpServer, McpConnection, probeTimeoutMs } from "./mcp-connection.ts";
+import type { ChildLedger } from "./child-ledger.ts";
+import { callFailure, isGone, mayResend, type McpCallName } from "./mcp-call-failure.ts";
+import { assertShowable } from "./mcp-catalogue.ts";
+import { authRemedy, type InProcessMcpServer, McpConnection, probeTimeoutMs } from "./mcp-connection.ts";
 import { toToolResult } from "./mcp-content.ts";
+import { type McpPins, toOfferedTool } from "./mcp-pin.ts";
 import { checkMcpSpec, defaultConnectTimeoutMs, defaultRequestTimeoutMs, effectOf, type McpReconcile, type McpSpec, needsApprovalOf, reconcileOf } from "./mcp-spec.ts";
 import { toModelToolNames } from "./model-tool-names.ts";
-import { thrownText } from "./result.ts";
-import { defaultApprovalWithinMs, mcpDependency, type Reconciliation, type Tool, type ToolCallOptions, type ToolResult, type ToolSource } from "./tool.ts";
+import { briefText, thrownText } from "./result.ts";
+import { defaultApprovalWithinMs, type Effect, mcpDependency, type Reconciliation, type Tool, type ToolCallOptions, type ToolResult, type ToolSource } from "./tool.ts";
 
 /** How long the list of tools is trusted when the server says nothing about changes. */
 const catalogAgeMsMax = 60_000;
+/** How long a tool stays held back after a person approved it elsewhere. */
+const heldAgeMsMax = 5_000;
 
 export interface McpSourceOptions {
   readonly clock: Clock;
@@ -22,11 +28,15 @@ export interface McpSourceOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Makes a server in this process, which is spoken to in place of the one that the spec names. For simulations. */
   readonly inProcess?: (() => InProcessMcpServer) | undefined;
+  /** Holds back tools that changed. Default: none is. */
+  readonly pins?: McpPins | undefined;
+  /** Is told of stdio servers. */
+  readonly children?: ChildLedger | undefined;
 }
 
 /**
  * The tools of one MCP server, over stdio or streamable HTTP. Connects on first use and again after the server died.
- * A call that reached the server is never sent again; one that it certainly did not read is sent once more on a fresh connection.
+ * A call is sent once more on a fresh connection when there was nobody to take it, and, unless its effect is `once`, when the connection failed under it or the server had forgotten the session.
  * @throws {OPTION_INVALID} when the spec is not usable.
  */
 export function mcpSource(spec: McpSpec, options: McpSourceOptions): ToolSource {
@@ -36,7 +46,16 @@ export function mcpSource(spec: McpSpec, options: McpSourceOptions): ToolSource 
 
 interface Catalog {
   readonly connection: McpConnection;
-  readonly tools: readonly Sdk.Tool[];
+  readonly listed: readonly Sdk.Tool[];
+  readonly atMs: number;
+  /** What agents are shown; made when it is first asked for. */
+  shown: Shown | null;
+}
+
+interface Shown {
+  readonly tools: readonly Tool[];
+  /** By the server's own names, why. */
+  readonly heldBack: ReadonlyMap<string, string>;
   readonly atMs: number;
 }
 
@@ -50,8 +69,7 @@ class McpSource implements ToolSource {
   readonly name: string;
   readonly #spec: McpSpec;
   readonly #clock: Clock;
-  readonly #env: Readonly<Record<string, string>> | undefined;
-  readonly #inProcess: McpSourceOptions["inProcess"];
+  readonly #options: McpSourceOptions;
   readonly #connectTimeoutMs: number;
   readonly #requestTimeoutMs: number;
   readonly #end = new AbortController();
@@ -60,23 +78,34 @@ class McpSource implements ToolSource {
   #connection: McpConnection | null = null;
   #catalog: Catalog | null = null;
 
-  constructor(spec: McpSpec, { clock, env, inProcess }: McpSourceOptions) {
+  constructor(spec: McpSpec, options: McpSourceOptions) {
     this.name = spec.name;
     this.#spec = spec;
-    this.#clock = clock;
-    this.#env = env;
-    this.#inProcess = inProcess;
+    this.#options = options;
+    this.#clock = options.clock;
     this.#connectTimeoutMs = spec.connectTimeoutMs ?? defaultConnectTimeoutMs;
     this.#requestTimeoutMs = spec.requestTimeoutMs ?? defaultRequestTimeoutMs;
   }
 
-  /** @throws {MCP_UNAVAILABLE} {MCP_TOOL_UNKNOWN} {MCP_CLOSED} */
+  /** @throws {MCP_UNAVAILABLE} {MCP_UNAUTHORIZED} {MCP_TOOL_UNKNOWN} {MCP_CATALOGUE_TOO_LARGE} {MCP_CLOSED} */
   async tools(signal: AbortSignal): Promise<readonly Tool[]> {
-    const listed = await this.#list(signal);
+    return (await this.#show(await this.#list(signal), signal)).tools;
+  }
+
+  async #show(catalog: Catalog, signal: AbortSignal): Promise<Shown> {
+    const held = catalog.shown;
+    const nowMs = this.#clock.monotonicMs();
+    if (held !== null && (held.heldBack.size === 0 || nowMs - held.atMs < heldAgeMsMax)) return held;
+    const { listed } = catalog;
     this.#checkNames(listed);
     const { allow } = this.#spec;
+    const allowed = allow === undefined ? listed : listed.filter(({ name }) => allow.includes(name));
+    assertShowable(this.name, allowed, allow !== undefined);
+    const { pins } = this.#options;
+    const heldBack = pins === undefined || this.#spec.pin === false ? new Map<string, string>() : await orAborted(signal, () => pins.check(this.name, allowed.map(toOfferedTool)));
     const names = toModelToolNames(listed.map(({ name }) => name));
-    return listed.filter(({ name }) => allow === undefined || allow.includes(name)).map((tool) => this.#toTool(tool, names.get(tool.name) ?? tool.name));
+    catalog.shown = { tools: allowed.map((tool) => this.#toTool(tool, names.get(tool.name) ?? tool.name, heldBack.get(tool.name))), heldBack, atMs: nowMs };
+    return catalog.shown;
   }
 
   /** Ends the session or the child, in bounded time; calls in flight end as `unavailable`. */
@@ -87,7 +116,7 @@ class McpSource implements ToolSource {
     while (this.#closings.size > 0) await Promise.all(this.#closings);
   }
 
-  #toTool(tool: Sdk.Tool, name: string): Tool {
+  #toTool(tool: Sdk.Tool, name: string, heldBack: string | undefined): Tool {
     const reconcile = reconcileOf(this.#spec, tool.name);
     const timeoutMs = this.#connectTimeoutMs + this.#requestTimeoutMs;
     const approval = toApproval<Json>({ clock: this.#clock, timeoutMs, withinMs: this.#spec.approvalWithinMs ?? defaultApprovalWithinMs, needs: needsApprovalOf(this.#spec, tool.name), parse: async (value) => ({ ok: true, value }) });
@@ -102,6 +131,7 @@ class McpSource implements ToolSource {
       ...(this.#spec.concurrencyMax === undefined ? {} : { concurrencyMax: this.#spec.concurrencyMax }),
       call: (input, options) => this.#call(tool, input, options),
       ...(approval === undefined ? {} : { approval }),
+      ...(heldBack === undefined ? {} : { heldBack }),
     };
     return reconcile === undefined ? made : { ...made, reconcile: (input, options) => this.#reconcile(tool, reconcile, input, options) };
   }
@@ -113,18 +143,19 @@ class McpSource implements ToolSource {
   async #exchange(tool: Sdk.Tool, input: Json, options: ToolCallOptions): Promise<Exchange> {
     const { signal } = options;
     const name: McpCallName = { tool: tool.name, server: this.name };
+    const effect = effectOf(this.#spec, tool.name);
     const fields = input === null ? {} : input;
     if (!isJsonObject(fields)) return { answered: false, result: { ok: false, kind: "invalid-input", message: `Tool ${tool.name} was not called: its input must be an object of named fields.` } };
     let connection: McpConnection | null = null;
     try {
       for (let attempt = 1; ; attempt++) {
         connection = null;
-        connection = await this.#connected(signal);
+        connection = await this.#confirmed(effect, signal);
         try {
           const answer = await connection.callTool(tool, fields, options.idempotencyKey, { signal, timeoutMs: this.#requestTimeoutMs });
           return { answered: true, result: toToolResult(tool.name, answer) };
         } catch (error) {
-          if (attempt > 1 || signal.aborted || !isUnsent(connection, error)) throw error;
+          if (attempt > 1 || signal.aborted || this.#end.signal.aborted || !mayResend(connection, error, effect)) throw error;
           connection.fail(thrownText(error));
         }
       }
@@ -151,9 +182,11 @@ class McpSource implements ToolSource {
     if (effectOf(this.#spec, toolName) !== "read") {
       throw new LonghaulError("OPTION_INVALID", `A reconcile may call only tools whose effect is "read"; ${toolName} of MCP server ${this.name} is "${effectOf(this.#spec, toolName)}". Declare it in effects if it only reads.`);
     }
-    const listed = await this.#list(options.signal);
-    const tool = listed.find((candidate) => candidate.name === toolName);
-    if (tool === undefined) throw this.#unknownTools([toolName], listed);
+    const catalog = await this.#list(options.signal);
+    const tool = catalog.listed.find((candidate) => candidate.name === toolName);
+    if (tool === undefined) throw this.#unknownTools([toolName], catalog.listed);
+    const heldBack = (await this.#show(catalog, options.signal)).heldBack.get(toolName);
+    if (heldBack !== undefined) throw new LonghaulError("MCP_TOOL_CHANGED", heldBack);
     const { result, answered } = await this.#exchange(tool, input, options);
     if (!answered && !result.ok) {
       throw new LonghaulError("MCP_UNAVAILABLE", `MCP server ${this.name} gave no answer: ${result.message}`, { retry: "backoff" });
@@ -161,24 +194,38 @@ class McpSource implements ToolSource {
     return result;
   }
 
-  async #list(signal: AbortSignal): Promise<readonly Sdk.Tool[]> {
+  async #list(signal: AbortSignal): Promise<Catalog> {
     for (let attempt = 1; ; attempt++) {
       const connection = await this.#connected(signal);
       const held = this.#catalog;
-      if (held?.connection === connection && !connection.toolsChanged && this.#clock.monotonicMs() - held.atMs < catalogAgeMsMax) return held.tools;
+      if (held?.connection === connection && !connection.toolsChanged && this.#clock.monotonicMs() - held.atMs < catalogAgeMsMax) return held;
       connection.toolsChanged = false;
       try {
-        const tools = await connection.listTools({ signal, timeoutMs: this.#requestTimeoutMs });
-        this.#catalog = { connection, tools, atMs: this.#clock.monotonicMs() };
-        return tools;
+        const listed = await connection.listTools({ signal, timeoutMs: this.#requestTimeoutMs });
+        return (this.#catalog = { connection, listed, atMs: this.#clock.monotonicMs(), shown: null });
       } catch (error) {
         if (signal.aborted) throw error;
         connection.toolsChanged = true;
-        if (attempt > 1 || !isGone(connection, error)) throw new LonghaulError("MCP_UNAVAILABLE", `MCP server ${this.name} did not list its tools: ${thrownText(error)}. Check that it runs.`, { retry: "backoff", cause: error });
+        if (attempt > 1 || isLonghaulError(error) || !isGone(connection, error)) throw this.#listFailure(connection, error);
         // Listing changes nothing, so it may be asked again.
         connection.fail(thrownText(error));
       }
     }
+  }
+
+  #listFailure({ sdk, strayText }: McpConnection, error: unknown): LonghaulError {
+    if (isLonghaulError(error)) return error;
+    const denied = error instanceof sdk.SdkHttpError && (error.status === 401 || error.status === 403);
+    const remedy = denied ? authRemedy(this.name) : strayText === "" ? "Check that it runs." : `It wrote to stdout ${strayText}.`;
+    return new LonghaulError(denied ? "MCP_UNAUTHORIZED" : "MCP_UNAVAILABLE", `MCP server ${this.name} did not list its tools: ${briefText(error)}. ${remedy}`, { retry: denied ? "never" : "backoff", cause: error, details: { server: this.name } });
+  }
+
+  /** The live connection; for a call that must not be made twice, one whose session the server still knows. */
+  async #confirmed(effect: Effect, signal: AbortSignal): Promise<McpConnection> {
+    const connection = await this.#connected(signal);
+    if (effect !== "once") return connection;
+    await connection.confirm(signal);
+    return connection.death === null ? connection : await this.#connected(signal);
   }
 
   /** The live connection, or one that is opened now; concurrent callers share it. */
@@ -201,8 +248,9 @@ class McpSource implements ToolSource {
     };
     const opening = (async () => {
       try {
-        const env = this.#env ?? (await import("@modelcontextprotocol/client/stdio")).getDefaultEnvironment();
-        this.#connection = await McpConnection.open({ spec: this.#spec, clock: this.#clock, env, signal: this.#end.signal, track, inProcess: this.#inProcess });
+        const { inProcess, children } = this.#options;
+        const env = this.#options.env ?? (await import("@modelcontextprotocol/client/stdio")).getDefaultEnvironment();
+        this.#connection = await McpConnection.open({ spec: this.#spec, clock: this.#clock, env, signal: this.#end.signal, track, inProcess, children });
         return this.#connection;
       } finally {
         this.#opening = null;

@@ -1,3 +1,4 @@
+import { cutText } from "../base/cut-text.ts";
 import { type Json, jsonBytes, toJson } from "../base/json.ts";
 import { type Failure, toFailure } from "../record/failure.ts";
 import { type ToolResult, toolResultBytesMax } from "./tool.ts";
@@ -35,4 +36,11 @@ export function thrownText(thrown: unknown): string {
     // The thrown value's own getters or toString throw: nothing about it can be read.
     return "a value was thrown that has no text";
   }
+}
+
+const briefLengthMax = 500;
+
+/** The same on one line, and short: libraries throw pages of JSON. */
+export function briefText(thrown: unknown): string {
+  return cutText(thrownText(thrown).replaceAll(/\s+/g, " "), briefLengthMax);
 }

@@ -17,6 +17,8 @@ export interface Tool {
   readonly timeoutMs: number;
   /** Calls of the dependency at once. Default 64. */
   readonly concurrencyMax?: number;
+  /** Why it is held back: models are not shown it, and it is not called. Absent: it is not. */
+  readonly heldBack?: string;
   call(input: Json, options: ToolCallOptions): Promise<ToolResult>;
   /** Whether a person has to allow a call before it is made. Absent: nobody is asked. */
   readonly approval?: ToolApproval;

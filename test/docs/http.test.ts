@@ -22,7 +22,7 @@ function operationsWith(error: Error | null): Operations {
     if (error !== null) throw error;
     return value;
   };
-  return { submit: answer({ taskId: task.id, created: true }), task: answer(task), result: () => new Promise(() => undefined), cancel: answer(true), restart: answer(task), fork: answer({ task, created: false, ofRun: "r_1", served: 1 }), skip: answer({ task, expected: "code a (step 1)", came: "code b" }), signal: answer(true), questions: answer([]), approve: answer(1), decideBreaker: answer("closed") };
+  return { submit: answer({ taskId: task.id, created: true }), task: answer(task), result: () => new Promise(() => undefined), cancel: answer(true), restart: answer(task), fork: answer({ task, created: false, ofRun: "r_1", served: 1 }), skip: answer({ task, expected: "code a (step 1)", came: "code b" }), signal: answer(true), questions: answer([]), approve: answer(1), decideBreaker: answer("closed"), mcpTools: answer([]), approveMcpTool: answer("1a2b") };
 }
 
 function apiWith(error: Error | null = null) {

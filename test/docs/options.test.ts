@@ -18,6 +18,8 @@ import { nameLengthMax, noteBytesMax, priorityMax } from "../../src/run/context-
 import { compensationsMax } from "../../src/run/compensation.ts";
 import { deliverForMs } from "../../src/runtime/alerting.ts";
 import { depthMax, workerDefaults } from "../../src/run/worker.ts";
+import { listedPagesMax, listedToolsMax, shownBytesMax, shownToolsMax } from "../../src/tool/mcp-catalogue.ts";
+import { messageBytesMax } from "../../src/tool/mcp-http.ts";
 import { defaultConnectTimeoutMs, defaultRequestTimeoutMs } from "../../src/tool/mcp-spec.ts";
 import { defaultApprovalWithinMs, defaultToolTimeoutMs, toolResultBytesMax } from "../../src/tool/tool.ts";
 import { codeOf, readText, sectionOf, tableRows } from "./markdown.ts";
@@ -97,6 +99,8 @@ describe("docs/reference/options.md", () => {
     expect([defaultOf("tool", "approvalWithin"), defaultOf("mcp", "approvalWithin")]).toEqual(Array.from({ length: 2 }, () => compact(defaultApprovalWithinMs)));
     expect([defaultOf("tool", "concurrency"), defaultOf("mcp", "concurrency")]).toEqual([limiterDefaults.toolConcurrency, limiterDefaults.toolConcurrency].map(String));
     expect(defaultOf("accountLimits", "concurrency")).toBe(String(limiterDefaults.modelConcurrency));
+    expect(page).toContain(`At most ${shownToolsMax} tools of a server are shown, whose names, descriptions and schemas take at most ${shownBytesMax} bytes`);
+    expect(page).toContain(`more than ${listedPagesMax} pages, ${listedToolsMax} tools or ${messageBytesMax} bytes is not read`);
     expect(defaultOf("mcp", "connectTimeout")).toBe(compact(defaultConnectTimeoutMs));
     expect(defaultOf("mcp", "requestTimeout")).toBe(compact(defaultRequestTimeoutMs));
     expect(rowsOf("## ctx").find(({ option }) => option === "step.attempts")?.default).toBe(String(retryDefaults.attemptsMax));

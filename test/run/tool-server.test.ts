@@ -1,9 +1,12 @@
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";
 import { defineAgent, defineTeam, defineTool, mcp } from "longhaul";
 import { scriptedModel } from "longhaul/testing";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { z } from "zod";
 import { macrotask } from "../../src/base/turn.ts";
+import { PlannedServer } from "../../src/tool/fixture/plan.ts";
 import { type DiskTeam, openDiskTeam, temporaryDirectory } from "../fixture/disk-team.ts";
 
 let directory: ReturnType<typeof temporaryDirectory>;
@@ -97,4 +100,72 @@ test("a call of a server's tool that needs approval waits for a person, and is s
   expect((await team.task(taskId)).end).toMatchObject({ status: "done", output: expect.stringContaining('"value":"on"') as string });
   expect(await team.records({ eventTypes: ["tool_call"] })).toMatchObject([{ tool_name: "echo", result: "success" }]);
   await team.close();
+});
+
+test("a server that refuses the credentials ends the task at once, names itself and what to do, and is asked no more", async () => {
+  let requests = 0;
+  const refusing = createServer((_, response) => {
+    requests++;
+    response.writeHead(401).end("no");
+  });
+  await new Promise<void>((resolve) => refusing.listen(0, "127.0.0.1", resolve));
+  const agent = defineAgent({ name: "reader", model: "anthropic/test", instructions: "Read.", tools: [mcp({ name: "web", url: `http://127.0.0.1:${(refusing.address() as AddressInfo).port}/mcp` })] });
+  const team = await openDiskTeam(defineTeam({ name: "t", agents: [agent] }), { directory: directory.path, model: scriptedModel("done") });
+  const taskId = await team.submit("reader", null);
+  while ((await team.task(taskId)).end === null) await macrotask();
+  const asked = requests;
+  await team.advance(3_600_000);
+
+  expect((await team.task(taskId)).end).toMatchObject({ status: "dead", reason: "auth", failure: { code: "MCP_UNAUTHORIZED", message: expect.stringMatching(/^MCP server web at http.* Check the `headers` of mcp\({ name: "web" }\)/) as string } });
+  expect(asked).toBeLessThanOrEqual(2);
+  expect(requests).toBe(asked);
+  await team.close();
+  refusing.closeAllConnections();
+  await new Promise((resolve) => refusing.close(resolve));
+});
+
+test("of calls that a server's death interrupts, a read is made again and a once waits for a person; both have their answer in the conversation", async () => {
+  const planned = new PlannedServer({ tools: [{ name: "look" }, { name: "pay" }], answer: null });
+  const model = scriptedModel(({ messages }) => (messages.at(-1)?.role === "tool" ? JSON.stringify(messages.at(-1)) : { toolCalls: [{ toolName: "look", input: {}, callId: "c1" }, { toolName: "pay", input: {}, callId: "c2" }] }));
+  const agent = defineAgent({ name: "reader", model: "anthropic/test", instructions: "Read.", tools: [mcp({ name: "shop", command: planned.command, args: planned.args, effects: { look: "read" } })] });
+  const team = await openDiskTeam(defineTeam({ name: "t", agents: [agent] }), { directory: directory.path, model });
+  const taskId = await team.submit("reader", null);
+  const calls = (name: string): number => planned.log.filter((line) => line === `tools/call ${name}`).length;
+  while (calls("look") + calls("pay") < 2) await macrotask();
+  planned.change({ tools: [{ name: "look" }, { name: "pay" }] });
+  process.kill(planned.pids()[0] ?? 0, "SIGKILL");
+  while ((await team.task(taskId)).status !== "waiting") await macrotask();
+
+  const { waitingReason, runId } = await team.task(taskId);
+  expect(waitingReason).toBe("unknown-effect");
+  expect([calls("look"), calls("pay")]).toEqual([2, 1]);
+  await team.live.operations.approve(runId ?? "", "happened", "paid", { call: "c2" });
+  while ((await team.task(taskId)).end === null) await macrotask();
+
+  expect(calls("pay")).toBe(1);
+  const { end } = await team.task(taskId);
+  const { results } = JSON.parse(String(end?.status === "done" ? end.output : "{}")) as { readonly results: readonly { readonly callId: string; readonly value: unknown }[] };
+  expect(results.map(({ callId, value }) => [callId, value])).toEqual([["c1", "look"], ["c2", "paid"]]);
+  await team.close();
+  planned.remove();
+});
+
+test("of a server with 1,000 tools a model is shown those that are allowed; without that the task waits, and says what to do", async () => {
+  const planned = new PlannedServer({ tools: Array.from({ length: 1_000 }, (_, index) => ({ name: `tool_${index}`, description: "Does something." })) });
+  const model = scriptedModel("done");
+  const big = { name: "big", command: planned.command, args: planned.args };
+  const few = defineAgent({ name: "few", model: "anthropic/test", instructions: "Read.", tools: [mcp({ ...big, allow: ["tool_7", "tool_8", "tool_9"] })] });
+  const all = defineAgent({ name: "all", model: "anthropic/test", instructions: "Read.", tools: [mcp(big)] });
+  const team = await openDiskTeam(defineTeam({ name: "t", agents: [few, all] }), { directory: directory.path, model });
+  const [fewId, allId] = [await team.submit("few", null), await team.submit("all", null)];
+  while ((await team.task(fewId)).end === null) await macrotask();
+  await untilNotRunning(team, allId);
+
+  expect(model.calls).toHaveLength(1);
+  const [system] = model.calls[0]?.messages ?? [];
+  expect(system?.role === "system" ? system.tools?.map(({ name }) => name) : []).toEqual(["tool_7", "tool_8", "tool_9"]);
+  expect(await team.task(allId)).toMatchObject({ status: "waiting", waitingReason: "retry" });
+  expect((await team.records({ eventTypes: ["error"] })).at(-1)).toMatchObject({ agent_id: "all", data: { code: "MCP_CATALOGUE_TOO_LARGE" }, reason: expect.stringMatching(/MCP server big has 1000 tools to show, and at most 128 .*`allow`/) as string });
+  await team.close();
+  planned.remove();
 });

@@ -9,7 +9,7 @@ export const anthropicFamily: ProviderFamily = {
   assertCredentials,
   defaultError,
   renderError: renderAnthropicError,
-  renderHeaders: (requestId, limit) => ({ "request-id": requestId, ...renderRateLimit(limit) }),
+  renderHeaders: (requestId, limit) => ({ "request-id": requestId, ...(limit !== null && renderRateLimit(limit)) }),
 };
 
 const versions: ReadonlySet<string> = new Set(["2023-01-01", "2023-06-01", "2026-10-21"]);
@@ -32,10 +32,12 @@ function renderAnthropicError(error: ProviderError, requestId: string): JsonObje
   return { type: "error", error: { type, message: error.message, ...(details && { details }) }, request_id: requestId };
 }
 
+const creditMessage = "Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing to upgrade or purchase credits.";
+
 const errorByStatus: Readonly<Record<number, readonly [type: string, message: string]>> = {
   400: ["invalid_request_error", "Invalid request."],
   401: ["authentication_error", "invalid x-api-key"],
-  402: ["billing_error", "Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing to upgrade or purchase credits."],
+  402: ["billing_error", creditMessage],
   403: ["permission_error", "Your API key does not have permission to use the specified resource."],
   404: ["not_found_error", "Not Found"],
   408: ["timeout_error", "The request timed out."],
@@ -45,10 +47,23 @@ const errorByStatus: Readonly<Record<number, readonly [type: string, message: st
   529: ["overloaded_error", "Overloaded"],
 };
 
+/** By reason, what the body says; a status of its own where the provider has one for it. */
+const errorByReason: Readonly<Record<Exclude<FailureReason, "rate-limit">, (status: number) => readonly [type: string, message: string, errorCode?: string]>> = {
+  "spend-limit": (status) => {
+    if (status === 429) return ["rate_limit_error", "You have reached your specified API usage limits.", "enforced_spend_limit_reached"];
+    if (status === 402) return ["billing_error", "Your organization has reached its spend limit.", "linked_organization_spend_limit_reached"];
+    return ["invalid_request_error", "You have reached your specified API usage limits. You will regain access on 2026-02-01 at 00:00 UTC."];
+  },
+  credit: (status) => [status === 402 ? "billing_error" : "invalid_request_error", creditMessage],
+  "inactive-account": (status) => [status === 403 ? "permission_error" : "invalid_request_error", "This organization has been disabled."],
+  "context-overflow": (status) => (status === 413 ? ["request_too_large", "Request exceeds the maximum size"] : ["invalid_request_error", "prompt is too long: 210000 tokens > 200000 maximum"]),
+  "content-policy": () => ["invalid_request_error", "Output blocked by content filtering policy"],
+};
+
 function defaultError(status: number, reason: FailureReason | undefined): ProviderError {
-  if (status === 429 && reason === "spend-limit") {
-    const details = { error_code: "enforced_spend_limit_reached" };
-    return new ProviderError(429, "You have reached your specified API usage limits.", { type: "rate_limit_error", details });
+  if (reason !== undefined && reason !== "rate-limit") {
+    const [type, message, errorCode] = errorByReason[reason](status);
+    return new ProviderError(status, message, { type, ...(errorCode !== undefined && { details: { error_code: errorCode } }) });
   }
   const fallback: readonly [string, string] = status < 500 ? ["invalid_request_error", "Invalid request."] : ["api_error", "Internal server error"];
   const [type, message] = errorByStatus[status] ?? fallback;

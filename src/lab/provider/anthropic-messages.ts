@@ -105,7 +105,7 @@ function parseResponseFormat(body: JsonObject): SimulatedResponseFormat | null {
   return { type: "json", schema: isJsonObject(format["schema"]) ? format["schema"] : null };
 }
 
-const stopReasons: Readonly<Record<StopReason, string>> = { stop: "end_turn", "tool-calls": "tool_use", length: "max_tokens", "content-filter": "refusal" };
+const stopReasons: Readonly<Record<StopReason, string>> = { stop: "end_turn", "tool-calls": "tool_use", length: "max_tokens", "content-filter": "refusal", refusal: "refusal" };
 
 function renderMessage(request: SimulatedRequest, reply: SettledReply, content: readonly JsonObject[]): JsonObject {
   return {

@@ -31,6 +31,7 @@ export class Exchange {
   #tokens = { inputTokens: 0, outputTokens: 0 };
   #fault: Fault | null = null;
   #isSettled = false;
+  #isUnanswered = false;
 
   constructor(arrival: Arrival) {
     this.#arrival = arrival;
@@ -67,6 +68,18 @@ export class Exchange {
 
   hasStatus(status: number): void {
     this.#status = status;
+  }
+
+  /** True when the request failed below HTTP: nobody answers it. */
+  get isUnanswered(): boolean {
+    return this.#isUnanswered;
+  }
+
+  /** Ends the exchange without a status line. @throws {Error} what the client's `fetch` rejects with. */
+  failUnanswered(error: Error): never {
+    this.#isUnanswered = true;
+    this.settle("fault");
+    throw error;
   }
 
   /** Ends the exchange from the client's side. What waits on `signal` rejects with `reason`. */

@@ -1,7 +1,7 @@
 import type { JsonObject } from "../../base/json.ts";
-import type { Random } from "../../base/random.ts";
-import type { SimulatedRequest } from "./simulated-request.ts";
-import type { FailureReason } from "./wire-format.ts";
+import type { NetworkFailure } from "./network-failure.ts";
+import type { StreamErrorName } from "./stream-error.ts";
+import type { FailureReason, StatedWait } from "./wire-format.ts";
 
 /** What goes wrong with one request. */
 export type Fault =
@@ -9,75 +9,50 @@ export type Fault =
   | {
       readonly kind: "status";
       readonly status: number;
-      /** The header as it is sent: seconds or an HTTP date. */
+      /** The header as it is sent: seconds, an HTTP date, nonsense. */
       readonly retryAfter?: string;
-      /** `spend-limit`: the account is out of money, which both providers also answer with 429. */
+      /** When to come back, in one of the forms that providers use. */
+      readonly wait?: StatedWait;
+      /** What the body says, of a status that has several causes: `spend-limit` with 429 is an account out of money. */
       readonly reason?: FailureReason;
       readonly headers?: Readonly<Record<string, string>>;
-      readonly body?: JsonObject;
+      /** A text is sent as it stands: half of a JSON, a gateway's page. One that begins with `<` is HTML. */
+      readonly body?: JsonObject | string;
     }
+  /** No answer at all: the connection cannot be made, or breaks before a status line. */
+  | { readonly kind: "network"; readonly failure: NetworkFailure }
   /** Silence until the client goes away; in the middle of a stream when `afterEvents` is given. */
   | { readonly kind: "hang"; readonly afterEvents?: number }
   /** The connection breaks after so many events; half-way through the body when the reply is not streamed. */
   | { readonly kind: "cut"; readonly afterEvents: number }
+  /** The stream ends in good order, but so many events too early; a body that is not streamed lacks its second half. */
+  | { readonly kind: "unfinished"; readonly missingEvents: number }
+  /** The provider's own error event in the middle of a stream that began with status 200; a 500 when the reply is not streamed. */
+  | { readonly kind: "streamError"; readonly error: StreamErrorName; readonly afterEvents: number }
+  /** An event in the middle that is not JSON. */
+  | { readonly kind: "badEvent"; readonly afterEvents: number }
+  /** Status 200, and a body that is no answer: a page for people, half of a JSON, nothing. */
+  | { readonly kind: "body"; readonly text: string }
   /** Status 200 and no content. */
   | { readonly kind: "empty" }
   /** The whole answer comes so much later. */
   | { readonly kind: "latency"; readonly ms: number }
-  /** The stream opens at once, but only keep-alives come for so long. */
-  | { readonly kind: "keepAlive"; readonly ms: number }
+  /** The stream opens at once, but for so long nothing comes that carries content: keep-alives (default), metadata, or deltas without text. */
+  | { readonly kind: "keepAlive"; readonly ms: number; readonly with?: "keep-alives" | "metadata" | "empty-deltas" }
   /** So long a wait before every event. */
-  | { readonly kind: "slowChunks"; readonly ms: number };
+  | { readonly kind: "slowChunks"; readonly ms: number }
+  /** A whole answer that is not what it should be. */
+  | { readonly kind: "altered"; readonly how: Alteration };
 
-/** Chooses the fault of a request, if any. */
-export type FaultFunction = (request: SimulatedRequest, callNumber: number) => Fault | undefined;
+/**
+ * What is wrong with an answer that comes whole: another model than was asked; no usage, or one of zeros; a refusal; an error that is told as text;
+ * a call of a tool that there is not, with half of its arguments, or two calls with one id.
+ */
+export type Alteration = "other-model" | "no-usage" | "zero-usage" | "refusal" | "error-text" | "unknown-tool" | "half-arguments" | "repeated-ids";
 
-/** Faults that strike by chance, reproducibly. */
-export interface FaultPlan {
-  /** Share of the requests that are struck, 0 to 1. */
-  readonly ratio: number;
-  /** One of these, all equally likely. */
-  readonly among: readonly Fault[];
-}
-
-/** The fault of one request: what the plan says, else what the model's name asks for (`sim-429`, `sim-cut`). */
-export function chooseFault(
-  plan: FaultFunction | FaultPlan | undefined,
-  request: SimulatedRequest,
-  { callNumber, random }: { readonly callNumber: number; readonly random: Random },
-): Fault | undefined {
-  const planned = typeof plan === "function" ? plan(request, callNumber) : drawFault(plan, random);
-  return planned ?? faultOfModel(request.model);
-}
+const wholeKinds: readonly Fault["kind"][] = ["latency", "keepAlive", "slowChunks", "altered"];
 
 /** True when the client cannot have got the reply of the script. */
 export function breaksReply(fault: Fault): boolean {
-  return fault.kind === "status" || fault.kind === "hang" || fault.kind === "cut" || fault.kind === "empty";
-}
-
-const namedFaults: Readonly<Record<string, Fault>> = {
-  "sim-hang": { kind: "hang" },
-  "sim-cut": { kind: "cut", afterEvents: 3 },
-  "sim-empty": { kind: "empty" },
-  "sim-latency": { kind: "latency", ms: 5_000 },
-  "sim-keep-alive": { kind: "keepAlive", ms: 60_000 },
-  "sim-slow": { kind: "slowChunks", ms: 1_000 },
-  "sim-quota": { kind: "status", status: 429, reason: "spend-limit" },
-  "sim-429": { kind: "status", status: 429, reason: "rate-limit", retryAfter: "2" },
-};
-
-/** Model names that ask for a fault, and any other `sim-<status>` from 400 to 599. */
-export const faultModelNames: readonly string[] = Object.keys(namedFaults);
-
-function faultOfModel(model: string): Fault | undefined {
-  const named = namedFaults[model];
-  if (named) return named;
-  const status = Number(/^sim-([45]\d\d)$/.exec(model)?.[1]);
-  return Number.isNaN(status) ? undefined : { kind: "status", status };
-}
-
-function drawFault(plan: FaultPlan | undefined, random: Random): Fault | undefined {
-  if (!plan) return undefined;
-  const isStruck = random.next() < plan.ratio;
-  return isStruck ? plan.among[Math.floor(random.next() * plan.among.length)] : undefined;
+  return !wholeKinds.includes(fault.kind);
 }

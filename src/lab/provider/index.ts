@@ -37,7 +37,11 @@ export {
 export { synthesizeValue } from "./schema-value.ts";
 
 // faults and receipts
-export { type Fault, type FaultFunction, faultModelNames, type FaultPlan } from "./fault.ts";
+export type { FaultFunction, FaultPlan } from "./choose-fault.ts";
+export type { Alteration, Fault } from "./fault.ts";
+export { faultModelNames, faultNamed, faultNames } from "./named-fault.ts";
+export type { NetworkFailure } from "./network-failure.ts";
 export type { ProviderLimits } from "./rate-window.ts";
 export type { Receipt, ReceiptOutcome } from "./receipt.ts";
-export type { FailureReason } from "./wire-format.ts";
+export type { StreamErrorName } from "./stream-error.ts";
+export type { FailureReason, StatedWait } from "./wire-format.ts";

@@ -1,5 +1,5 @@
 import type { JsonObject } from "../../base/json.ts";
-import { faultModelNames } from "./fault.ts";
+import { faultModelNames } from "./named-fault.ts";
 import { ProviderError } from "./provider-error.ts";
 import type { ProviderFamily } from "./wire-format.ts";
 

@@ -151,13 +151,14 @@ function parseMaxTokens(body: JsonObject, model: string): number | null {
   throw invalidRequest(message, { param: "max_tokens", code: "unsupported_parameter" });
 }
 
-const finishReasons: Readonly<Record<StopReason, string>> = { stop: "stop", "tool-calls": "tool_calls", length: "length", "content-filter": "content_filter" };
+const finishReasons: Readonly<Record<StopReason, string>> = { stop: "stop", "tool-calls": "tool_calls", length: "length", "content-filter": "content_filter", refusal: "stop" };
 
 function renderReply(request: SimulatedRequest, reply: SettledReply): JsonObject {
   const calls = reply.parts.filter((part) => part.type === "tool-call").map(renderToolCall);
   const text = reply.parts.flatMap((part) => (part.type === "text" ? [part.text] : [])).join("");
-  const content = text === "" && calls.length > 0 ? null : text;
-  const message = { role: "assistant", content, refusal: null, annotations: [], ...(calls.length > 0 && { tool_calls: calls }) };
+  const isRefusal = reply.stopReason === "refusal";
+  const content = isRefusal || (text === "" && calls.length > 0) ? null : text;
+  const message = { role: "assistant", content, refusal: isRefusal ? text : null, annotations: [], ...(calls.length > 0 && { tool_calls: calls }) };
   return {
     ...renderFrame(request, reply, "chat.completion"),
     choices: [{ index: 0, message, logprobs: null, finish_reason: finishReasons[reply.stopReason] }],
@@ -194,7 +195,7 @@ function renderEvents(request: SimulatedRequest, reply: SettledReply): readonly 
   const frame = renderFrame(request, reply, "chat.completion.chunk");
   const options = request.body["stream_options"];
   const includesUsage = isJsonObject(options) && options["include_usage"] === true;
-  const deltas = [{ role: "assistant", content: "", refusal: null }, ...renderDeltas(reply.parts)];
+  const deltas = [{ role: "assistant", content: "", refusal: null }, ...renderDeltas(reply)];
   const choices = [
     ...deltas.map((delta) => ({ index: 0, delta, logprobs: null, finish_reason: null })),
     { index: 0, delta: {}, logprobs: null, finish_reason: finishReasons[reply.stopReason] },
@@ -206,10 +207,11 @@ function renderEvents(request: SimulatedRequest, reply: SettledReply): readonly 
   return [...chunks.map((chunk) => ({ name: null, data: JSON.stringify(chunk) })), { name: null, data: "[DONE]" }];
 }
 
-function renderDeltas(parts: readonly SettledPart[]): readonly JsonObject[] {
+function renderDeltas({ parts, stopReason }: SettledReply): readonly JsonObject[] {
+  const field = stopReason === "refusal" ? "refusal" : "content";
   const calls = parts.filter((part) => part.type === "tool-call");
   return parts.flatMap((part): readonly JsonObject[] => {
-    if (part.type === "text") return splitText(part.text).map((content) => ({ content }));
+    if (part.type === "text") return splitText(part.text).map((text) => ({ [field]: text }));
     const index = calls.indexOf(part);
     const opening = { index, id: `call_sim_${part.id}`, type: "function", function: { name: part.name, arguments: "" } };
     const pieces = splitText(part.argumentsText).map((text) => ({ index, function: { arguments: text } }));

@@ -2,6 +2,7 @@ import { isJsonObject, type Json, type JsonObject } from "../../base/json.ts";
 import { invalidRequest, ProviderError, type ProviderErrorFields } from "./provider-error.ts";
 import { assertStrictSchema } from "./openai-strict-schema.ts";
 import type { SimulatedTool, SimulatedToolChoice } from "./simulated-request.ts";
+import { formatSpan } from "./stated-wait.ts";
 import type { FailureReason, ProviderFamily, RateLimit } from "./wire-format.ts";
 
 /** What all OpenAI APIs share. */
@@ -17,7 +18,7 @@ export const openAiFamily: ProviderFamily = {
     "openai-version": "2020-10-01",
     "openai-organization": "org-sim",
     "openai-processing-ms": "1",
-    ...renderRateLimit(limit),
+    ...(limit !== null && renderRateLimit(limit)),
   }),
 };
 
@@ -46,11 +47,29 @@ const errorByStatus: Readonly<Record<number, readonly [message: string, fields: 
   503: ["The engine is currently overloaded, please try again later", { type: "service_unavailable_error", code: "server_overloaded" }],
 };
 
+/** By reason, what the body says. */
+const errorByReason: Readonly<Record<Exclude<FailureReason, "rate-limit">, (status: number) => readonly [message: string, fields: ProviderErrorFields]>> = {
+  "spend-limit": (status) =>
+    status === 400
+      ? ["Billing hard limit has been reached", { type: invalid, code: "billing_hard_limit_reached" }]
+      : ["You exceeded your current quota, please check your plan and billing details.", { type: "insufficient_quota", code: "insufficient_quota" }],
+  credit: (status) =>
+    status === 403
+      ? ["Your team has used all available credits or reached its monthly spending limit.", { type: "permission_denied" }]
+      : ["Insufficient Balance", { type: "unknown_error", code: "invalid_request_error" }],
+  "inactive-account": () => ["Your account is not active, please check your billing details on our website.", { type: "billing_not_active", code: "billing_not_active" }],
+  "context-overflow": (status) =>
+    status === 429
+      ? ["Request too large for sim-model in organization org-sim on tokens per min (TPM): Limit 30000, Requested 40000. The input or output tokens must be reduced in order to run successfully.", { type: "tokens", code: "rate_limit_exceeded" }]
+      : ["This model's maximum context length is 128000 tokens. However, your messages resulted in 130000 tokens. Please reduce the length of the messages.", { type: invalid, param: "messages", code: "context_length_exceeded" }],
+  "content-policy": () => [
+    "Invalid prompt: your prompt was flagged as potentially violating our usage policy. Please try again with a different prompt.",
+    { type: invalid, code: "invalid_prompt" },
+  ],
+};
+
 function defaultError(status: number, reason: FailureReason | undefined): ProviderError {
-  if (status === 429 && reason === "spend-limit") {
-    const message = "You exceeded your current quota, please check your plan and billing details.";
-    return new ProviderError(429, message, { type: "insufficient_quota", code: "insufficient_quota" });
-  }
+  if (reason !== undefined && reason !== "rate-limit") return new ProviderError(status, ...errorByReason[reason](status));
   const fallback: readonly [string, ProviderErrorFields] =
     status < 500
       ? ["Invalid request.", { type: invalid }]
@@ -60,7 +79,7 @@ function defaultError(status: number, reason: FailureReason | undefined): Provid
 }
 
 function renderRateLimit(limit: RateLimit): Readonly<Record<string, string>> {
-  const reset = `${Math.ceil((limit.resetAtMs - limit.nowMs) / 1000)}s`;
+  const reset = formatSpan(limit.resetAtMs - limit.nowMs);
   return {
     "x-ratelimit-limit-requests": String(limit.requestsMax),
     "x-ratelimit-remaining-requests": String(limit.requestsLeft),

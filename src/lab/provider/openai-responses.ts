@@ -4,6 +4,7 @@ import { invalidValue, missingParameter, openAiFamily, parseFunctionTool, parseJ
 import { OpenAiStoredItems } from "./openai-stored-items.ts";
 import { invalidRequest } from "./provider-error.ts";
 import type { SettledPart, SettledReply } from "./settled-reply.ts";
+import type { StopReason } from "./simulated-reply.ts";
 import { joinNeighbours, type SimulatedMessage, type SimulatedPart, type SimulatedRequest, type SimulatedResponseFormat, type SimulatedTool } from "./simulated-request.ts";
 import type { StreamEvent, TypedEvent, WireFormat } from "./wire-format.ts";
 
@@ -157,16 +158,17 @@ function renderUsage({ usage }: SettledReply): JsonObject {
 function renderOutput(reply: SettledReply): readonly JsonObject[] {
   return reply.parts.map((part, index) => {
     const isLast = index === reply.parts.length - 1;
-    return { ...renderItem(part), status: isLast && incompleteReason(reply) !== null ? "incomplete" : "completed" };
+    return { ...renderItem(part, reply.stopReason), status: isLast && incompleteReason(reply) !== null ? "incomplete" : "completed" };
   });
 }
 
-function renderItem(part: SettledPart): JsonObject {
-  if (part.type === "text") return { id: `msg_sim_${part.id}`, type: "message", role: "assistant", content: [renderText(part.text)] };
+function renderItem(part: SettledPart, stopReason: StopReason): JsonObject {
+  if (part.type === "text") return { id: `msg_sim_${part.id}`, type: "message", role: "assistant", content: [renderText(part.text, stopReason)] };
   return { id: `fc_sim_${part.id}`, type: "function_call", call_id: `call_sim_${part.id}`, name: part.name, arguments: part.argumentsText };
 }
 
-function renderText(text: string): JsonObject {
+function renderText(text: string, stopReason: StopReason): JsonObject {
+  if (stopReason === "refusal") return { type: "refusal", refusal: text };
   return { type: "output_text", text, annotations: [], logprobs: [] };
 }
 
@@ -177,12 +179,12 @@ function renderEvents(request: SimulatedRequest, reply: SettledReply): readonly 
   return [
     { type: "response.created", response: opening },
     { type: "response.in_progress", response: opening },
-    ...reply.parts.flatMap((part, index) => renderItemEvents(part, output[index] ?? {}, index)),
+    ...reply.parts.flatMap((part, index) => renderItemEvents(part, output[index] ?? {}, index, reply.stopReason)),
     { type: isComplete ? "response.completed" : "response.incomplete", response: renderResponse(request, reply, output) },
   ].map((event, index) => ({ name: event.type, data: JSON.stringify({ ...event, sequence_number: index }) }));
 }
 
-function renderItemEvents(part: SettledPart, item: JsonObject, index: number): readonly TypedEvent[] {
+function renderItemEvents(part: SettledPart, item: JsonObject, index: number, stopReason: StopReason): readonly TypedEvent[] {
   const place = { item_id: item["id"] ?? null, output_index: index };
   const done = { type: "response.output_item.done", output_index: index, item };
   if (part.type === "tool-call") {
@@ -196,10 +198,19 @@ function renderItemEvents(part: SettledPart, item: JsonObject, index: number): r
   const content = { ...place, content_index: 0 };
   return [
     { type: "response.output_item.added", output_index: index, item: { ...item, content: [], status: "in_progress" } },
-    { type: "response.content_part.added", ...content, part: renderText("") },
-    ...splitText(part.text).map((delta) => ({ type: "response.output_text.delta", ...content, delta, logprobs: [] })),
-    { type: "response.output_text.done", ...content, text: part.text, logprobs: [] },
-    { type: "response.content_part.done", ...content, part: renderText(part.text) },
+    { type: "response.content_part.added", ...content, part: renderText("", stopReason) },
+    ...renderTextEvents(part.text, content, stopReason),
+    { type: "response.content_part.done", ...content, part: renderText(part.text, stopReason) },
     done,
+  ];
+}
+
+function renderTextEvents(text: string, content: JsonObject, stopReason: StopReason): readonly TypedEvent[] {
+  if (stopReason === "refusal") {
+    return [...splitText(text).map((delta) => ({ type: "response.refusal.delta", ...content, delta })), { type: "response.refusal.done", ...content, refusal: text }];
+  }
+  return [
+    ...splitText(text).map((delta) => ({ type: "response.output_text.delta", ...content, delta, logprobs: [] })),
+    { type: "response.output_text.done", ...content, text, logprobs: [] },
   ];
 }

@@ -4,18 +4,23 @@ import { hashOf, type JsonObject } from "../../base/json.ts";
 import { type Random, seededRandom } from "../../base/random.ts";
 import { defaultScript } from "./default-script.ts";
 import { Exchange } from "./exchange.ts";
-import { chooseFault, type Fault, type FaultFunction, type FaultPlan } from "./fault.ts";
+import { alterRendered, alterRequest, alterScripted, alterSettled } from "./altered-reply.ts";
+import { chooseFault, type FaultFunction, type FaultPlan } from "./choose-fault.ts";
+import type { Alteration, Fault } from "./fault.ts";
 import { renderModel, renderModelList } from "./model-list.ts";
+import { networkError } from "./network-failure.ts";
 import { ProviderError } from "./provider-error.ts";
 import { type ProviderLimits, RateWindow } from "./rate-window.ts";
 import type { Receipt } from "./receipt.ts";
-import { type BodyStep, createBody, planStream, planWhole, untilAborted } from "./reply-body.ts";
+import { type BodyStep, createBody, planWhole, untilAborted } from "./reply-body.ts";
 import { readJsonBody } from "./request-body.ts";
 import { createRouter, familyOf, type Route } from "./route.ts";
 import { estimateInputTokens, settleReply, type SettledReply } from "./settled-reply.ts";
 import type { Script } from "./simulated-reply.ts";
 import type { SimulatedRequest } from "./simulated-request.ts";
-import type { ProviderFamily, StreamEvent, WireFormat } from "./wire-format.ts";
+import { stateWait } from "./stated-wait.ts";
+import { planStream } from "./stream-plan.ts";
+import type { ProviderFamily, RateLimit, WireFormat } from "./wire-format.ts";
 
 /** Options of `createProviderSimulator`. */
 export interface ProviderSimulatorOptions {
@@ -85,6 +90,7 @@ class LiveProviderSimulator implements ProviderSimulator {
       return await this.#serve(request, exchange);
     } catch (error) {
       exchange.signal.throwIfAborted();
+      if (exchange.isUnanswered) throw error;
       return this.#refuse(request, exchange, toProviderError(error));
     }
   };
@@ -150,25 +156,33 @@ class LiveProviderSimulator implements ProviderSimulator {
     const random = this.#random.split(`call-${callNumber}-${bodyHash}`);
     const fault = chooseFault(this.#options.faults, request, { callNumber, random: random.split("fault") });
     exchange.hasFault(fault);
+    if (fault?.kind === "network") return exchange.failUnanswered(networkError(fault.failure));
     if (fault?.kind === "status") return this.#answerFault(exchange, format.family, fault);
     if (!exchange.rate.admits(this.#clock.now(), estimateInputTokens(request))) return this.#answerThrottled(exchange, format.family);
+    if (fault?.kind === "streamError" && !request.stream) return this.#answerFault(exchange, format.family, { kind: "status", status: 500 });
+    if (fault?.kind === "body") return this.#answer(exchange, format.family, [{ type: "send", text: fault.text }], { headers: contentTypeOf(fault.text) });
     if (fault?.kind === "hang" && fault.afterEvents === undefined) return untilAborted(exchange.signal);
     if (fault?.kind === "latency") await sleep(this.#clock, fault.ms, exchange.signal);
 
     const scripted = fault?.kind === "empty" ? { parts: [] } : await this.#script(request, { random: random.split("script"), callNumber });
     exchange.signal.throwIfAborted();
-    const reply = settleReply(request, scripted, { random: random.split("id"), createdAtMs: this.#clock.now() });
+    const how = fault?.kind === "altered" ? fault.how : null;
+    const reply = alterSettled(settleReply(request, alterScripted(scripted, how), { random: random.split("id"), createdAtMs: this.#clock.now() }), how);
     format.remember?.(request, reply);
     exchange.isBilled(reply.usage);
     exchange.rate.countTokens(reply.usage.inputTokens + reply.usage.outputTokens);
-    return this.#answer(exchange, format.family, planReply(request, reply, format, fault), { isStream: request.stream });
+    return this.#answer(exchange, format.family, planReply(alterRequest(request, how), reply, format, fault), { isStream: request.stream });
   }
 
   #answerFault(exchange: Exchange, family: ProviderFamily, fault: Extract<Fault, { kind: "status" }>): Response {
-    const error = family.defaultError(fault.status, fault.reason);
-    const body = fault.body ?? family.renderError(error, requestIdOf(exchange));
-    const headers = { ...(fault.retryAfter !== undefined && { "retry-after": fault.retryAfter }), ...fault.headers };
-    return this.#answer(exchange, family, planWhole(JSON.stringify(body), undefined), { status: fault.status, headers });
+    const { status, reason, wait, retryAfter } = fault;
+    const limit = exchange.rate.limitAt(this.#clock.now(), status === 429);
+    const stated = wait === undefined ? { headers: {}, limit, words: "" } : stateWait(wait, limit);
+    const error = family.defaultError(status, reason);
+    const body = fault.body ?? family.renderError(new ProviderError(status, `${error.message}${stated.words}`, error.fields), requestIdOf(exchange));
+    const text = typeof body === "string" ? body : JSON.stringify(body);
+    const headers = { ...contentTypeOf(text), ...stated.headers, ...(retryAfter !== undefined && { "retry-after": retryAfter }), ...fault.headers };
+    return this.#answer(exchange, family, planWhole(text, undefined), { status, headers, limit: stated.limit });
   }
 
   /** Anthropic says in seconds how long to wait, OpenAI only when the limits are reset. */
@@ -205,7 +219,7 @@ class LiveProviderSimulator implements ProviderSimulator {
       "content-type": isStream ? "text/event-stream; charset=utf-8" : "application/json",
       "cache-control": "no-cache",
       "x-longhaul-simulated": "true",
-      ...family.renderHeaders(requestIdOf(exchange), exchange.rate.limitAt(clock.now(), status === 429)),
+      ...family.renderHeaders(requestIdOf(exchange), options.limit === undefined ? exchange.rate.limitAt(clock.now(), status === 429) : options.limit),
       ...options.headers,
     };
     return new Response(body, { status, headers });
@@ -224,17 +238,26 @@ interface AnswerOptions {
   readonly status?: number;
   readonly headers?: Readonly<Record<string, string>>;
   readonly isStream?: boolean;
+  /** What the headers say of the rate limit; null: nothing. Default: what is left of this minute. */
+  readonly limit?: RateLimit | null;
   /** Of an answer that came whole. */
   readonly outcome?: "completed" | "refused";
 }
 
 function planReply(request: SimulatedRequest, reply: SettledReply, format: WireFormat, fault: Fault | undefined): readonly BodyStep[] {
-  if (!request.stream) return planWhole(JSON.stringify(format.renderReply(request, reply)), fault);
-  return planStream(format.renderEvents(request, reply).map(toEventText), fault, format.family.keepAliveText);
+  const how = fault?.kind === "altered" ? fault.how : null;
+  if (!request.stream) return planWhole(JSON.stringify(alterRendered(format.renderReply(request, reply), how)), fault);
+  const events = format.renderEvents(request, reply).map(({ name, data }) => ({ name, data: alterData(data, how) }));
+  return planStream(events, fault, { wire: format.wire, keepAliveText: format.family.keepAliveText });
 }
 
-function toEventText({ name, data }: StreamEvent): string {
-  return `${name === null ? "" : `event: ${name}\n`}data: ${data}\n\n`;
+function alterData(data: string, how: Alteration | null): string {
+  return how === null || data === "[DONE]" ? data : JSON.stringify(alterRendered(JSON.parse(data) as JsonObject, how));
+}
+
+/** Gateways answer with pages for people. */
+function contentTypeOf(text: string): Readonly<Record<string, string>> {
+  return text.startsWith("<") ? { "content-type": "text/html" } : {};
 }
 
 function modelsOf(route: Extract<Route, { kind: "models" }>): JsonObject {

@@ -10,25 +10,6 @@ export type BodyStep =
   /** The connection breaks. */
   | { readonly type: "cut" };
 
-const keepAliveEveryMs = 1_000;
-
-/** The body of a streamed reply under a fault. */
-export function planStream(events: readonly string[], fault: Fault | undefined, keepAliveText: string): readonly BodyStep[] {
-  const sends = events.map((text): BodyStep => ({ type: "send", text }));
-  switch (fault?.kind) {
-    case "cut":
-      return [...sends.slice(0, fault.afterEvents), { type: "cut" }];
-    case "hang":
-      return [...sends.slice(0, fault.afterEvents ?? 0), { type: "hang" }];
-    case "keepAlive":
-      return [...planKeepAlives(fault.ms, keepAliveText), ...sends];
-    case "slowChunks":
-      return sends.flatMap((send): readonly BodyStep[] => [{ type: "wait", ms: fault.ms }, send]);
-    default:
-      return sends;
-  }
-}
-
 /** The body of a reply that is not streamed under a fault: it comes whole, late, or broken half-way. */
 export function planWhole(text: string, fault: Fault | undefined): readonly BodyStep[] {
   const half = text.slice(0, Math.ceil(text.length / 2));
@@ -37,6 +18,8 @@ export function planWhole(text: string, fault: Fault | undefined): readonly Body
       return [{ type: "send", text: half }, { type: "cut" }];
     case "hang":
       return [{ type: "send", text: half }, { type: "hang" }];
+    case "unfinished":
+      return [{ type: "send", text: half }];
     case "keepAlive":
     case "slowChunks":
       return [{ type: "wait", ms: fault.ms }, { type: "send", text }];
@@ -94,14 +77,6 @@ export function untilAborted(signal: AbortSignal): Promise<never> {
     if (signal.aborted) reject(signal.reason);
     else signal.addEventListener("abort", () => reject(signal.reason), { once: true });
   });
-}
-
-function planKeepAlives(ms: number, text: string): readonly BodyStep[] {
-  const steps: BodyStep[] = [];
-  for (let leftMs = ms; leftMs > 0; leftMs -= keepAliveEveryMs) {
-    steps.push({ type: "send", text }, { type: "wait", ms: Math.min(leftMs, keepAliveEveryMs) });
-  }
-  return steps;
 }
 
 /** What `fetch` reports when the server closes the connection in the middle of a body. */

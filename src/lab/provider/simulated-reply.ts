@@ -21,8 +21,8 @@ export type ReplyPart =
       readonly argumentsText?: string;
     };
 
-/** Why a simulated answer ends. */
-export type StopReason = "stop" | "tool-calls" | "length" | "content-filter";
+/** Why a simulated answer ends. `content-filter`: the provider stopped it; `refusal`: the model itself declined, in the text that it gives. */
+export type StopReason = "stop" | "tool-calls" | "length" | "content-filter" | "refusal";
 
 /** Tokens that a simulated answer reports. */
 export interface SimulatedUsage {

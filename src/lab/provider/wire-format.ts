@@ -35,13 +35,24 @@ export interface ProviderFamily {
   renderError(error: ProviderError, requestId: string): JsonObject;
   /** The error body that this provider sends with a status when nothing else is said. */
   defaultError(status: number, reason: FailureReason | undefined): ProviderError;
-  renderHeaders(requestId: string, limit: RateLimit): Readonly<Record<string, string>>;
+  /** Without a limit it says nothing of one. */
+  renderHeaders(requestId: string, limit: RateLimit | null): Readonly<Record<string, string>>;
   /** What keeps an idle stream open and carries no content. */
   readonly keepAliveText: string;
 }
 
 /** Why a request was turned away with a status that has several causes. */
-export type FailureReason = "rate-limit" | "spend-limit";
+export type FailureReason = "rate-limit" | "spend-limit" | "credit" | "inactive-account" | "context-overflow" | "content-policy";
+
+/** When a provider wants to be called again, and how it says so. */
+export interface StatedWait {
+  readonly ms: number;
+  /**
+   * `retry-after` in seconds, as an HTTP date, or as an instant since the epoch; `retry-after-ms`; the reset headers of the provider (Anthropic: an
+   * instant, OpenAI: "6m0s"); or only words in the message.
+   */
+  readonly as: "seconds" | "date" | "epoch" | "milliseconds" | "reset" | "words";
+}
 
 /** How much of a minute's allowance is left. */
 export interface RateLimit {

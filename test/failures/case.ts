@@ -1,0 +1,56 @@
+import type { BudgetSpec, LimitsSpec } from "../../src/agent/agent-definition.ts";
+import type { Fault, Script } from "../../src/lab/provider/index.ts";
+import type { DeadReason, WaitingReason } from "../../src/record/task.ts";
+import type { Hooks } from "./hooks.ts";
+import type { World } from "./world.ts";
+
+/** Where the fault is. */
+export type Layer = "model" | "stream" | "answer" | "tool" | "mcp" | "process" | "store" | "clock" | "budget" | "human";
+
+/** Where the server of its own process fails once; "none" and "noise" let it live. */
+export type StdioPlace = "none" | "start" | "lookUp" | "beforeDelivery" | "afterDelivery" | "noise";
+
+/** One fault, what is done about it from outside, and what must become of the task. */
+export interface FailureCase {
+  readonly layer: Layer;
+  /** For people; unique within its layer. */
+  readonly fault: string;
+  /** Which wire the model is reached by. Default: Anthropic Messages. */
+  readonly wire?: "anthropic" | "openai" | "openai-compatible";
+  /** What goes wrong with a request to the model, by its number, from 1, and the virtual time since the order came. */
+  readonly faults?: (call: number, passedMs: number) => Fault | undefined;
+  /** The model, in place of the courier's own. */
+  readonly script?: (courier: Script) => Script;
+  /** What goes wrong in the tools, in `reconcile` and in `verify`. */
+  readonly hooks?: (world: World) => Hooks;
+  /** The tools over MCP: a server over HTTP in this process, or a process of its own over stdio, which ends itself once at a place. */
+  readonly mcp?: "http" | { readonly stdio: StdioPlace };
+  readonly budget?: BudgetSpec;
+  readonly limits?: LimitsSpec;
+  /** Takes a part of the team away: `reconcile` of the delivery. */
+  readonly without?: "reconcile";
+  /** Default: midnight. */
+  readonly startAtMs?: number;
+  /** What happens outside. Default: the task is submitted and waited for. */
+  readonly play?: (world: World) => Promise<void>;
+  readonly expect: Expectation;
+}
+
+export interface Expectation {
+  readonly end: "verified" | `dead(${DeadReason})` | `waiting(${WaitingReason})` | "canceled";
+  /** How often the order is delivered. */
+  readonly deliveries: 0 | 1;
+  /** Virtual time from the order to its end: exactly so long, or between these. */
+  readonly backMs: number | readonly [number, number];
+  /** Calls of the model at the most. */
+  readonly callsMax: number;
+  /** What the ledger may count at the most, in millionths of a dollar. Default: as much as the calls may cost. */
+  readonly spentMicroUsdMax?: number;
+  /** What the records must say of what the run did, in this order; other entries may stand between. */
+  readonly did?: readonly string[];
+}
+
+/** A case by name, as `--only` takes it: "model/429 with retry-after in seconds". */
+export function nameOf({ layer, fault }: FailureCase): string {
+  return `${layer}/${fault}`;
+}

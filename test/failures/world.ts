@@ -1,0 +1,37 @@
+import type { SqliteDatabase } from "../../src/db/sqlite.ts";
+import type { DiskTeam } from "../fixture/disk-team.ts";
+import type { Outside } from "./outside.ts";
+import type { Warehouse } from "./warehouse.ts";
+
+/** The instants around a commit at which a process may die. */
+export type Instant = "before" | "after";
+
+/** What a case may do: the team from outside, its process, its clock, its disk. */
+export interface World {
+  readonly outside: Outside;
+  /** The team as the process of now has it open. */
+  readonly team: DiskTeam;
+  readonly directory: string;
+  readonly taskId: string;
+  /** The server of the tools. @throws when the case has none over HTTP. */
+  readonly warehouse: Warehouse;
+  /** Calls that reached the provider. */
+  readonly calls: number;
+  /** The writer's connection; null before the first commit of this process. */
+  readonly db: SqliteDatabase | null;
+  /** Gives the team the order, and settles. Again: the same task, by its key. */
+  submit(): Promise<void>;
+  /** Moves time on until the task ends, or waits for what only people can give. Opens the team again when its process died. */
+  untilRest(): Promise<void>;
+  advance(ms: number): Promise<void>;
+  /** The process dies right now, as by a loss of power. What it still executes reaches nobody any more. */
+  die(): void;
+  /** It dies at the next commit for which this holds. */
+  dieAt(instant: Instant, when: () => boolean): void;
+  /** Stops the process in good order, and opens the team again so much later. */
+  restart(downMs: number): Promise<void>;
+  /** Sets the wall clock forward, or back. */
+  stepClock(byMs: number): void;
+  /** Lets the data file grow no more, or again. */
+  fillDisk(isFull: boolean): void;
+}

@@ -1,0 +1,48 @@
+import type { PlantedBug } from "./planted-bug.ts";
+
+const table = "test/failures/table.test.ts";
+const classification = "test/classification/classification.test.ts";
+
+/** Bugs of what a run does about failures of models and tools, planted one at a time by `npm run oracle`. */
+export const failureBugs: readonly PlantedBug[] = [
+  {
+    name: "blind replay of a once call", harm: "an effect happens twice after a crash",
+    file: "src/run/tool-call.ts", find: "  if (intent.state === \"unknown\") {\n    const earlier", replace: "  if (intent.state === \"unknown\" && key === \"\") {\n    const earlier", suites: [table],
+  },
+  {
+    name: "a tool's word that it failed counts", harm: "an effect happens twice after an answer that was lost",
+    file: "src/run/tool-call.ts", find: "  if (!isUncertain(result, tool)) return", replace: "  if (!isUncertain(result, tool) || !result.ok) return", suites: [table],
+  },
+  {
+    name: "verify is not heeded", harm: "an answer that is not true is verified",
+    file: "src/run/model-loop.ts", find: "(verdict === null || verdict.accepted)", replace: "(verdict === null || verdict.evidence !== undefined)", suites: [table],
+  },
+  {
+    name: "a refused answer is asked for again", harm: "money is spent on a no",
+    file: "src/run/model-loop.ts", find: "the provider refused to answer (content filter)\", null)", replace: "the provider refused to answer (content filter)\", \"Answer.\")", suites: [table],
+  },
+  {
+    name: "an answer that broke off is free", harm: "the provider bills what no ledger holds",
+    file: "src/model/provider.ts", find: "hasBegun: deadline.hasContent()", replace: "hasBegun: false", suites: [table],
+  },
+  {
+    name: "metadata is content", harm: "a provider that only says that it begins is waited for too long",
+    file: "src/model/stream.ts", find: "return !part.kind.endsWith(\".message_start\");", replace: "return true;", suites: [table],
+  },
+  {
+    name: "empty deltas are content", harm: "a provider that sends nothing is waited for for ever",
+    file: "src/model/stream.ts", find: "      return part.delta !== \"\";", replace: "      return true;", suites: [table],
+  },
+  {
+    name: "retry-after as a date is not read", harm: "a provider is called before it allows",
+    file: "src/model/retry-after.ts", find: "  const atMs = Date.parse(value);\n  return Number.isNaN(atMs) ? null : bounded(atMs - nowMs);", replace: "  return nowMs < 0 ? 0 : null;", suites: [table],
+  },
+  {
+    name: "a quota is a rate limit", harm: "an account out of money is asked for hours",
+    file: "src/model/classify.ts", find: "when: (failure, words) => failure.status === 402 || hasKind(failure, billingKinds) || billingWords.test(words) }", replace: "when: (failure) => failure.status === 402 }", suites: [classification],
+  },
+  {
+    name: "a full context window is tried again", harm: "the same prompt is sent and refused for hours",
+    file: "src/model/classify.ts", find: "  return overflowWords.test(words);", replace: "  return words === \"\";", suites: [classification],
+  },
+];
