@@ -24,7 +24,7 @@ export type Fault =
   | { readonly kind: "empty" }
   /** The whole answer comes so much later. */
   | { readonly kind: "latency"; readonly ms: number }
-  /** The stream opens at once, but only keep-alives come for so long. */
+  /** The answer opens at once, but only keep-alives come for so long: of a stream its own, of a whole answer white space. */
   | { readonly kind: "keepAlive"; readonly ms: number }
   /** So long a wait before every event. */
   | { readonly kind: "slowChunks"; readonly ms: number };

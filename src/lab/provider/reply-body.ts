@@ -37,7 +37,9 @@ export function planWhole(text: string, fault: Fault | undefined): readonly Body
       return [{ type: "send", text: half }, { type: "cut" }];
     case "hang":
       return [{ type: "send", text: half }, { type: "hang" }];
+    // White space before the JSON, as gateways send it.
     case "keepAlive":
+      return [...planKeepAlives(fault.ms, " "), { type: "send", text }];
     case "slowChunks":
       return [{ type: "wait", ms: fault.ms }, { type: "send", text }];
     default:
