@@ -3,8 +3,13 @@ import type { AblationPlan, Window } from "./plan.ts";
 import type { StoryEnd } from "./story-message.ts";
 import { modelName } from "./task-text.ts";
 
-/** A stretch of time without anything accomplished counts as downtime when it is longer than this; a task takes about 15 s. */
-export const downMsMin = 60_000;
+/**
+ * A stretch of time in which there was work and nothing was accomplished counts as downtime, whole, when it is longer than this. Tasks take about 15 s and come
+ * 90 s apart: while one of them waits, shorter stretches say only that no other one came.
+ */
+const downMsMin = 300_000;
+/** For comparison. */
+const strictDownMsMin = 60_000;
 
 export interface Downtime {
   /** All of it. */
@@ -17,8 +22,10 @@ export interface SideMeasures {
   readonly tasks: number;
   /** Tasks whose right fact the sink has. */
   readonly accomplished: number;
-  /** Of the team: nobody accomplished anything while there was work. */
+  /** Of the team: nobody accomplished anything while there was work that could be done. */
   readonly team: Downtime;
+  /** The same, with stretches from a minute on. */
+  readonly strictTeam: Downtime;
   /** Of each agent by itself, added up. */
   readonly agents: Downtime;
   /** Tasks that the side holds for done, or knows nothing of, and the sink never got. */
@@ -55,13 +62,14 @@ export async function measure(plan: AblationPlan, end: StoryEnd): Promise<SideMe
   const lost = plan.tasks.filter(({ id }) => !firstAtMs.has(id) && (fates.get(id)?.fate ?? "done") === "done").map(({ id }) => id);
   const isRight = (id: string, answer: string): boolean => end.deliveries.some(({ taskId, value, receipt }) => taskId === id && value === facts.get(id) && answer.match(/receipt-\d+/)?.[0] === receipt);
   const wrongAnswers = end.fates.filter(([id, fate]) => fate.fate === "done" && !isRight(id, fate.answer)).length;
-  const down = (agents: readonly string[]): Downtime => downtimeOf(plan, agents, { firstAtMs, over: new Map(end.over) });
+  const down = (agents: readonly string[], msMin = downMsMin): Downtime => downtimeOf(plan, agents, { firstAtMs, over: new Map(end.over), msMin });
   const each = plan.agents.map((agent) => down([agent]));
   const arrivedAtMs = end.receipts.map(({ atMs }) => atMs - end.startAtMs);
   return {
     tasks: plan.tasks.length,
     accomplished: firstAtMs.size,
     team: down(plan.agents),
+    strictTeam: down(plan.agents, strictDownMsMin),
     agents: { wholeMs: sum(each.map(({ wholeMs }) => wholeMs)), avoidableMs: sum(each.map(({ avoidableMs }) => avoidableMs)) },
     lost,
     duplicated: end.deliveries.length - new Set(end.deliveries.map(({ taskId }) => taskId)).size,
@@ -79,12 +87,14 @@ export async function measure(plan: AblationPlan, end: StoryEnd): Promise<SideMe
 interface Course {
   readonly firstAtMs: ReadonlyMap<string, number>;
   readonly over: ReadonlyMap<string, number>;
+  /** The shortest stretch that counts. */
+  readonly msMin: number;
 }
 
-function downtimeOf(plan: AblationPlan, agents: readonly string[], { firstAtMs, over }: Course): Downtime {
+function downtimeOf(plan: AblationPlan, agents: readonly string[], { firstAtMs, over, msMin }: Course): Downtime {
   const events: { readonly atMs: number; readonly open: 1 | -1; readonly isAccomplishment: boolean }[] = [];
-  for (const { id, agent, atMs } of plan.tasks) {
-    if (!agents.includes(agent)) continue;
+  for (const { id, agent, atMs, isPoison } of plan.tasks) {
+    if (!agents.includes(agent) || isPoison) continue;
     const [doneAtMs = Number.POSITIVE_INFINITY, overAtMs = Number.POSITIVE_INFINITY] = [firstAtMs.get(id), over.get(id)];
     events.push({ atMs, open: 1, isAccomplishment: false }, { atMs: Math.min(doneAtMs, overAtMs, plan.horizonMs), open: -1, isAccomplishment: doneAtMs <= overAtMs && doneAtMs <= plan.horizonMs });
   }
@@ -98,7 +108,7 @@ function downtimeOf(plan: AblationPlan, agents: readonly string[], { firstAtMs, 
     silent.push({ fromMs: sinceMs, untilMs: event.atMs });
     sinceMs = event.atMs;
   }
-  const down = silent.filter(({ fromMs, untilMs }) => untilMs - fromMs > downMsMin);
+  const down = silent.filter(({ fromMs, untilMs }) => untilMs - fromMs > msMin);
   const wholeMs = sum(down.map(({ fromMs, untilMs }) => untilMs - fromMs));
   return { wholeMs, avoidableMs: wholeMs - sum(down.flatMap((span) => plan.windows.map((window) => overlap(span, window)))) };
 }

@@ -23,7 +23,7 @@ export interface StoryThread {
 /** From the death of a process to the next one, on either side: a supervisor that restarts always, as systemd does with RestartSec=10. */
 const restartMs = 10_000;
 const lookEveryMs = 10 * 60_000;
-/** So many deaths since the last look are a loop of crashes. */
+/** So many deaths since they last helped, or in the time after which they do, are a loop of crashes: they find what was read before the last one. */
 const loopDeathsMin = 5;
 
 /** Tells the story of one seed to one side. */
@@ -129,8 +129,9 @@ export class Story {
       return lastMs < sinceMs && tasks.some(({ id, atMs }) => atMs < sinceMs && !over.has(id));
     };
     if (!this.#plan.agents.some(isStuck)) return;
-    const crashes = this.#deaths.filter(({ atMs, death }) => death === "poison" && atMs > this.#nowMs - lookEveryMs);
-    const [poisoned] = this.#outside.poisonings.slice(-1);
+    const lastMs = Math.max(sinceMs, ...this.#interventions.map(({ atMs }) => atMs));
+    const crashes = this.#deaths.filter(({ atMs, death }) => death === "poison" && atMs > lastMs);
+    const poisoned = this.#outside.poisonings.at(-1);
     const what = crashes.length >= loopDeathsMin && poisoned !== undefined && this.#side.setAside(poisoned) ? `sets ${poisoned} aside` : "restarts the process";
     this.#interventions.push({ atMs: this.#nowMs, what });
     this.#life?.end("operator");
