@@ -120,6 +120,18 @@ describe.each(wires)("with %s", (wire) => {
     expect(simulator.receipts()).toMatchObject([{ fault: "keepAlive", outcome: "completed" }]);
   });
 
+  test("a whole answer is kept alive by white space, which JSON may begin with", async () => {
+    const clock = new VirtualClock(0);
+    const simulator = createProviderSimulator({ clock, script, faults: always({ kind: "keepAlive", ms: 45_500 }) });
+    const read = simulator.fetch(requestOf(wire)).then(readAll);
+
+    await clock.advance(45_500);
+
+    const { text } = await read;
+    expect(text).toMatch(/^ {46}\{/);
+    expect(JSON.stringify(JSON.parse(text))).toContain("The whole answer");
+  });
+
   test("slow chunks come one wait apart", async () => {
     const clock = new VirtualClock(0);
     const simulator = createProviderSimulator({ clock, script, faults: always({ kind: "slowChunks", ms: 2_000 }) });

@@ -37,7 +37,7 @@ export type Fault =
   | { readonly kind: "empty" }
   /** The whole answer comes so much later. */
   | { readonly kind: "latency"; readonly ms: number }
-  /** The stream opens at once, but for so long nothing comes that carries content: keep-alives (default), metadata, or deltas without text. */
+  /** The stream opens at once, but for so long nothing comes that carries content: keep-alives (default; of a whole answer white space), metadata, or deltas without text. */
   | { readonly kind: "keepAlive"; readonly ms: number; readonly with?: "keep-alives" | "metadata" | "empty-deltas" }
   /** So long a wait before every event. */
   | { readonly kind: "slowChunks"; readonly ms: number }

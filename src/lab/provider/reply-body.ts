@@ -10,6 +10,17 @@ export type BodyStep =
   /** The connection breaks. */
   | { readonly type: "cut" };
 
+const keepAliveEveryMs = 1_000;
+
+/** For so long nothing comes but this, once a second. */
+export function planKeepAlives(ms: number, text: string): readonly BodyStep[] {
+  const steps: BodyStep[] = [];
+  for (let leftMs = ms; leftMs > 0; leftMs -= keepAliveEveryMs) {
+    steps.push({ type: "send", text }, { type: "wait", ms: Math.min(leftMs, keepAliveEveryMs) });
+  }
+  return steps;
+}
+
 /** The body of a reply that is not streamed under a fault: it comes whole, late, or broken half-way. */
 export function planWhole(text: string, fault: Fault | undefined): readonly BodyStep[] {
   const half = text.slice(0, Math.ceil(text.length / 2));
@@ -20,7 +31,9 @@ export function planWhole(text: string, fault: Fault | undefined): readonly Body
       return [{ type: "send", text: half }, { type: "hang" }];
     case "unfinished":
       return [{ type: "send", text: half }];
+    // White space before the JSON, as gateways send it.
     case "keepAlive":
+      return [...planKeepAlives(fault.ms, " "), { type: "send", text }];
     case "slowChunks":
       return [{ type: "wait", ms: fault.ms }, { type: "send", text }];
     default:

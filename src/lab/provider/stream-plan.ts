@@ -1,11 +1,9 @@
 import { isJsonObject, type Json, type JsonObject } from "../../base/json.ts";
 import type { Fault } from "./fault.ts";
-import type { BodyStep } from "./reply-body.ts";
+import { type BodyStep, planKeepAlives } from "./reply-body.ts";
 import type { Wire } from "./simulated-request.ts";
 import { errorEvent } from "./stream-error.ts";
 import type { StreamEvent } from "./wire-format.ts";
-
-const keepAliveEveryMs = 1_000;
 
 export interface StreamPlanOptions {
   readonly wire: Wire;
@@ -40,11 +38,7 @@ function planIdle(events: readonly StreamEvent[], fault: Extract<Fault, { kind: 
   const { with: what = "keep-alives" } = fault;
   const first = what === "keep-alives" ? 0 : startOf(events, wire, what);
   const idle = what === "keep-alives" ? keepAliveText : textOf(what === "metadata" ? metadataEvent(events, wire) : emptyDelta(events[first], wire));
-  const steps: BodyStep[] = events.slice(0, first).map(sendOf);
-  for (let leftMs = fault.ms; leftMs > 0; leftMs -= keepAliveEveryMs) {
-    steps.push({ type: "send", text: idle }, { type: "wait", ms: Math.min(leftMs, keepAliveEveryMs) });
-  }
-  return [...steps, ...events.slice(first).map(sendOf)];
+  return [...events.slice(0, first).map(sendOf), ...planKeepAlives(fault.ms, idle), ...events.slice(first).map(sendOf)];
 }
 
 /** Metadata comes before the answer has begun, deltas within its first piece. */

@@ -23,7 +23,7 @@ function once(fault: string, struck: Fault, wire: Wire = "anthropic", mayBeBille
 }
 
 /** A no that waiting does not turn into a yes: it is said once, and no money is spent on asking again. */
-function final(fault: string, struck: Fault, reason: "billing" | "auth" | "failed" | "refused", code: string, wire: Wire = "anthropic"): FailureCase {
+function final(fault: string, struck: Fault, reason: "billing" | "auth" | "context-overflow" | "failed" | "refused", code: string, wire: Wire = "anthropic"): FailureCase {
   return { layer: "model", fault, wire, faults: always(struck), expect: { end: `dead(${reason})`, deliveries: 0, backMs: 0, callsMax: 1, spentMicroUsdMax: 0, did: [code] } };
 }
 
