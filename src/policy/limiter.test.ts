@@ -21,7 +21,7 @@ function open(declared: DeclaredLimits = {}): World {
   const { signal } = new AbortController();
   let callers = 0;
   const enter = (call: Partial<LimitedCall> = {}): Promise<LimiterPass> =>
-    limiter.enter({ account: "p key", provider: "p", model: "p/m", concurrencyMax: 256, caller: `caller-${++callers}`, agent: "a", priority: 0, inputTokens: 10, outputTokens: 10, signal, ...call });
+    limiter.enter({ account: "p key", provider: "p", model: "p/m", concurrencyMax: 256, caller: `caller-${++callers}`, task: "t", agent: "a", priority: 0, inputTokens: 10, outputTokens: 10, signal, ...call });
   return { clock, limiter, enter };
 }
 
