@@ -303,6 +303,10 @@ class RestateWorker implements RestateEngine, RestateHandler {
     return this.isStill() && this.#live.isAtRest;
   }
 
+  isTelling(): boolean {
+    return this.#live.isTelling;
+  }
+
   isStill(): boolean {
     return this.#writer.isIdle && this.#facts.isIdle && this.#dispatch.isIdle && this.#ringer.isIdle && this.#news.isIdle && this.#alarm.isIdle && this.#expected.size === 0;
   }
