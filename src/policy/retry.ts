@@ -73,7 +73,7 @@ export interface WithRetryOptions {
 export async function withRetry<T>(options: WithRetryOptions, body: (attempt: number) => Promise<T>): Promise<T> {
   const { clock, random, signal, attemptsMax = retryDefaults.attemptsMax, capMs = retryDefaults.capMs, parkAfterMs = retryDefaults.parkAfterMs, quota = () => null, onRetry } = options;
   let taken: RetryTokens | null = null;
-  let failed: unknown = null;
+  let failed: LonghaulError | null = null;
   for (let attempt = 1; ; attempt++) {
     signal?.throwIfAborted();
     try {
@@ -86,9 +86,9 @@ export async function withRetry<T>(options: WithRetryOptions, body: (attempt: nu
       if (isNotTried(error)) {
         if (taken !== null) quota()?.refund(taken);
         // A call that failed waits as one that failed: turns that it does not get hide nothing.
-        throw failed !== null && error.code === "LIMITER_CLOSED" && !isRefusedForLimit(failed) ? failed : error;
+        throw error.code === "LIMITER_CLOSED" ? (failed ?? error) : error;
       }
-      failed = error;
+      failed = isLonghaulError(error) && !isRefusedForLimit(error) ? error : null;
       const baseMs = options.baseMs ?? defaultBaseMs(error);
       const decision = computeRetry({ attempt, attemptsMax, advice: adviceOf(error), baseMs, capMs, parkAfterMs, random });
       if (decision.kind !== "retry") throw error;
@@ -111,8 +111,8 @@ function adviceOf(error: unknown): RetryAdvice {
 }
 
 /** What the limiter itself waits for. */
-function isRefusedForLimit(error: unknown): boolean {
-  return isLonghaulError(error) && error.code.endsWith("_THROTTLED");
+function isRefusedForLimit({ code }: LonghaulError): boolean {
+  return code.endsWith("_THROTTLED");
 }
 
 function isThrottled(error: unknown): boolean {

@@ -33,7 +33,7 @@ export async function throughLimiter<T>({ services, worker, engine }: RunScope, 
 }
 
 /** What a failed call counts as at the provider. */
-function useOfFailed(error: unknown): CallUse {
+export function useOfFailed(error: unknown): CallUse {
   if (!isLonghaulError(error)) return { kind: "unknown" };
   if (error.code === "MODEL_THROTTLED") return { kind: "throttled", afterMs: typeof error.retry === "object" ? error.retry.afterMs : null };
   if (["BREAKER_OPEN", "BUDGET_EXCEEDED"].includes(error.code)) return { kind: "unmade" };
