@@ -40,6 +40,13 @@ it.each(["failed", "rejected"] as const)("calls that end as %s use no tokens; on
   expect(through).toBe(kind === "failed" ? 10 : 50);
 });
 
+it("a call that was refused for no limit is one of so many requests a minute", async () => {
+  const { enter } = open({ requestsPerMinute: 1 });
+  (await enter()).leave({ kind: "failed" });
+
+  expect((await refusalOf(enter())).details).toMatchObject({ limit: "requests", max: 1 });
+});
+
 describe("places of those that wait outside", () => {
   it("are kept for no task that has ended", async () => {
     const world = open({ requestsPerMinute: 60 });
@@ -94,6 +101,9 @@ describe("one that waits is woken", () => {
     await until(59_950);
     held.leave(answered);
     const waiting = insist(world, { caller: "waits" });
+    await until(60_500);
+    // Whatever happens by then; it has to wait for the one that is due, and for the limit.
+    void insist(world, { caller: "later" });
     await until(120_000);
 
     expect((await waiting).waitedMs).toBeLessThanOrEqual(2_100);

@@ -26,6 +26,27 @@ it("an agent's urgent calls do not let another one's go ahead", async () => {
   expect(shared.filter((agent) => agent === "late").length).toBeGreaterThanOrEqual(9);
 });
 
+it("an agent's urgent calls do not count against its others", async () => {
+  const { enter } = open({ concurrency: 1 });
+  const first = await enter({ agent: "x", priority: 9 });
+  const order: string[] = [];
+  const wait = async (agent: string, priority: number): Promise<void> => {
+    const pass = await enter({ agent, priority });
+    order.push(`${agent} ${priority}`);
+    pass.leave(answered);
+  };
+  const all = [
+    ...Array.from({ length: 20 }, () => wait("y", 0)),
+    ...Array.from({ length: 20 }, () => wait("x", 0)),
+    ...Array.from({ length: 50 }, () => wait("x", 9)),
+  ];
+
+  first.leave(answered);
+  await Promise.all(all);
+
+  expect(order.slice(50, 70).filter((one) => one === "x 0")).toHaveLength(10);
+});
+
 describe.each([0, 9])("a large call, behind small ones of priority %d that never end", (priority) => {
   it("has its turn within minutes", async () => {
     const world = open({ tokensPerMinute: 1_000 });
