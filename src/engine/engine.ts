@@ -61,6 +61,8 @@ export interface Engine {
   drain(timeoutMs: number): Promise<DrainReport>;
   /** True when no step body executes, nothing waits to be committed and no run is ready. For tests under a virtual clock. */
   isQuiet(): boolean;
+  /** True while the code of a run is told of what has ended, as in a replay, which takes a turn of the event loop for each step. For tests under a virtual clock. */
+  isTelling(): boolean;
   close(): Promise<void>;
 }
 

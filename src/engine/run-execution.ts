@@ -90,6 +90,10 @@ export class RunExecution {
     return this.#isStopped || (this.#isStarted && this.#busy === 0 && !this.#isLeaving && !this.#pump.isActive);
   }
 
+  get isTelling(): boolean {
+    return !this.#isStopped && this.#pump.isActive;
+  }
+
   /** Calls durable code from its first line, unless its journal cannot be understood. */
   start(): void {
     this.#isStarted = true;

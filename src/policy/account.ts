@@ -1,9 +1,9 @@
 import { formatDuration } from "../base/duration.ts";
 import { LonghaulError } from "../base/error.ts";
 import type { LimitName } from "../record/stated-limit.ts";
-import { blockOf, lessTokens, type LimitPlace, type Need, needOf, sumOf, take } from "./limit.ts";
-import { type DeclaredLimits, limiterDefaults, newestShare, Scope } from "./scope.ts";
-import { type Caller, turnDefaults, Turns } from "./turns.ts";
+import { blockOf, lessTokens, type LimitPlace, type Need, needOf, sumOf } from "./limit.ts";
+import { type DeclaredLimits, limiterDefaults, Scope } from "./scope.ts";
+import { type Caller, isOverdue, turnDefaults, Turns } from "./turns.ts";
 
 /** A call that asks to be let through. */
 export interface LimitedCall {
@@ -17,6 +17,8 @@ export interface LimitedCall {
   readonly concurrencyMax: number;
   /** Who asks: the same when it comes back. */
   readonly caller: string;
+  /** For which it asks: when that has ended, nobody comes back. */
+  readonly task: string;
   readonly agent: string;
   readonly priority: number;
   readonly inputTokens: number;
@@ -31,12 +33,16 @@ export interface Blocked {
   readonly by: LimitName | "retry-after" | "concurrency" | "first-calls";
   /** Null when nobody knows until when. */
   readonly atMs: number | null;
+  /** Until then at most. */
+  readonly latestMs: number;
   readonly max: number | null;
 }
 
 export interface Arrived extends Caller {
   readonly call: LimitedCall;
   readonly need: Need;
+  /** How often it was sent away. */
+  readonly sent: number;
 }
 
 /** One that waits in the queue. */
@@ -68,12 +74,7 @@ export class Account {
   readonly #turns = new Turns();
   #arrivals = 0;
   #usedAtMs = Number.NEGATIVE_INFINITY;
-  /** When all its places were taken, or one of them was given back, last. */
-  #movedAtMs = Number.NEGATIVE_INFINITY;
-  /** How far apart calls end while all places are taken or others wait, of late. */
-  #paceMs = 0;
-  /** Since when somebody waits. */
-  #awaitedAtMs = Number.NEGATIVE_INFINITY;
+  #tidiedAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: AccountOptions) {
     this.#options = options;
@@ -86,29 +87,62 @@ export class Account {
   }
 
   isForgotten(nowMs: number): boolean {
-    return this.isIdle && this.scope.underWay === 0 && nowMs - this.#usedAtMs > limiterDefaults.forgetAfterMs;
+    return this.isIdle && nowMs - this.#usedAtMs > limiterDefaults.forgetAfterMs && [this.scope, ...this.#models.values()].every((scope) => scope.isForgotten(nowMs));
   }
 
-  /** When all places have been taken for so long, and none given back, that nobody waits here for one any more. */
-  get hangsAtMs(): number {
-    return this.scope.underWay < this.scope.places ? Number.POSITIVE_INFINITY : this.#movedAtMs + limiterDefaults.hangMs;
+  /** Those that may have waited here for long enough. */
+  *patient(nowMs: number): Iterable<Waiting> {
+    const hanging = new Set([this.scope, ...this.#models.values()].filter(({ hangsAtMs }) => hangsAtMs <= nowMs));
+    for (const waiting of this.waiting) {
+      if (waiting.deadlineMs <= nowMs || this.#scopesOf(waiting.call).some((scope) => hanging.has(scope))) yield waiting;
+      // Whoever came later waits for longer.
+      else if (hanging.size === 0) return;
+    }
+  }
+
+  /** When the next one has waited here for long enough. */
+  nextDeadlineMs(nowMs: number): number {
+    for (const { deadlineMs } of this.waiting) if (deadlineMs > nowMs) return deadlineMs;
+    return Number.POSITIVE_INFINITY;
   }
 
   /** One that comes back has the place that it was sent away with. */
   arrive(call: LimitedCall, nowMs: number): Arrived {
+    this.#tidy(nowMs);
     this.#usedAtMs = nowMs;
-    for (const [name, { underWay, usedAtMs }] of this.#models) if (underWay === 0 && nowMs - usedAtMs > limiterDefaults.forgetAfterMs) this.#models.delete(name);
-    if (this.isIdle) this.#awaitedAtMs = nowMs;
     const { agent, priority, inputTokens, outputTokens } = call;
-    for (const [caller, away] of this.#away) if (away.forgottenAtMs <= nowMs) this.#away.delete(caller);
-    const { sinceMs, order } = this.#away.get(call.caller) ?? { sinceMs: nowMs, order: this.#arrivals++ };
-    this.#turns.enter(agent, !this.#hasCallers(agent));
-    this.#away.delete(call.caller);
-    return { call, agent, priority, sinceMs, order, need: needOf(inputTokens, outputTokens) };
+    const { sinceMs, order, sent } = this.#away.get(call.caller) ?? { sinceMs: nowMs, order: this.#arrivals++, sent: 0 };
+    const line = this.#turns.enter(agent, priority);
+    this.#drop(call.caller);
+    return { call, line, sinceMs, order, sent, need: needOf(inputTokens, outputTokens) };
   }
 
-  remove(waiting: Waiting): void {
+  /** One that waited in the queue does not want its turn any more. */
+  abandon(waiting: Waiting): void {
     this.waiting.delete(waiting);
+    this.#turns.leave(waiting);
+  }
+
+  /** Nobody comes back for a task that has ended. False when nobody had a place for it. */
+  forget(task: string): boolean {
+    const gone = [...this.#away.values()].filter(({ call }) => call.task === task);
+    for (const { call } of gone) this.#drop(call.caller);
+    return gone.length > 0;
+  }
+
+  /** Seldom, since many may be away. */
+  #tidy(nowMs: number): void {
+    if (nowMs - this.#tidiedAtMs < limiterDefaults.returnMs) return;
+    this.#tidiedAtMs = nowMs;
+    for (const [name, scope] of this.#models) if (scope.isForgotten(nowMs)) this.#models.delete(name);
+    for (const [caller, away] of this.#away) if (away.forgottenAtMs <= nowMs) this.#drop(caller);
+  }
+
+  #drop(caller: string): void {
+    const away = this.#away.get(caller);
+    if (away === undefined) return;
+    this.#away.delete(caller);
+    this.#turns.leave(away);
   }
 
   /** Whose turn it is of those that wait in the queue, but for those of held scopes. */
@@ -123,58 +157,39 @@ export class Account {
   }
 
   /** Who goes before one that waits, and is to come back about now; `untilMs`: until when it is waited for the first of them. */
-  due(waiting: Waiting, nowMs: number): { readonly callers: readonly Arrived[]; readonly untilMs: number } {
+  due(arrived: Arrived, nowMs: number): { readonly callers: readonly Arrived[]; readonly untilMs: number } {
     const due = [...this.#away.values()].filter((away) => isDue(away, nowMs));
     if (due.length === 0) return { callers: due, untilMs: Number.POSITIVE_INFINITY };
-    return { callers: this.#turns.aheadNow<Arrived>(waiting, due, nowMs), untilMs: Math.min(...due.map(({ dueMs }) => dueMs)) + limiterDefaults.returnMs };
-  }
-
-  isNobodyDue(nowMs: number): boolean {
-    for (const away of this.#away.values()) if (isDue(away, nowMs)) return false;
-    return true;
+    return { callers: this.#turns.aheadNow<Arrived>(arrived, due, nowMs), untilMs: Math.min(...due.map(({ dueMs }) => dueMs)) + limiterDefaults.returnMs };
   }
 
   /** What holds a call back, behind those that go before it; null when it may go now. */
   blockOf({ call, need }: Arrived, nowMs: number, ahead: readonly Arrived[] = []): Blocked | null {
-    const model = this.#scopeOf(call);
-    for (const scope of new Set([this.scope, model])) {
-      if (scope.underWay >= scope.places) return { scope, by: scope.isCareful ? "first-calls" : "concurrency", atMs: null, max: scope.places };
-    }
+    const scopes = this.#scopesOf(call);
+    const full = scopes.find(({ underWay, places }) => underWay >= places);
+    if (full !== undefined) return { scope: full, by: full.isCareful ? "first-calls" : "concurrency", atMs: null, latestMs: Number.POSITIVE_INFINITY, max: full.places };
     let worst: Blocked | null = null;
-    for (const scope of new Set([this.scope, model])) {
-      const before = scope === this.scope ? ahead : ahead.filter((other) => this.#scopeOf(other.call) === scope);
-      const needed = sumOf(before.map((other) => other.need), scope.usedShare);
+    for (const scope of scopes) {
+      const needed = sumOf(this.#within(scope, ahead).map((other) => other.need), scope.usedShare);
       const block = blockOf(scope.limit, need, nowMs, needed);
       if (block === null) continue;
       // What calls under way set aside and will not use is free when they end.
       const unused = scope.reserved * (1 - scope.usedShare);
-      if (unused > 0 && blockOf(scope.limit, lessTokens(need, unused), nowMs, needed) === null) return { scope, ...block, atMs: null };
-      if (block.atMs > (worst?.atMs ?? nowMs)) worst = { scope, ...block };
+      if (unused > 0 && blockOf(scope.limit, lessTokens(need, unused), nowMs, needed) === null) return { scope, ...block, atMs: null, latestMs: block.atMs };
+      if (block.atMs > (worst?.latestMs ?? nowMs)) worst = { scope, ...block, latestMs: block.atMs };
     }
     return worst;
   }
 
   /** Lets a call through: where it stands in the account and, last, in its model. */
   take(arrived: Arrived, nowMs: number): readonly { readonly scope: Scope; readonly place: LimitPlace }[] {
-    const { call, need } = arrived;
     this.#turns.give(arrived);
-    const places = [...new Set([this.scope, this.#scopeOf(call)])].map((scope) => {
-      const taken = take(scope.limit, need, nowMs);
-      scope.limit = taken.limit;
-      scope.underWay++;
-      scope.usedAtMs = nowMs;
-      scope.reserved += need.tokens;
-      return { scope, place: taken.place };
-    });
-    if (this.scope.underWay >= this.scope.places) this.#movedAtMs = nowMs;
-    return places;
+    return this.#scopesOf(arrived.call).map((scope) => ({ scope, place: scope.take(arrived.need, nowMs) }));
   }
 
-  leave(nowMs: number): void {
-    const wasFull = this.scope.underWay + 1 >= this.scope.places;
-    if (wasFull || !this.isIdle) this.#paceMs += (nowMs - (wasFull ? this.#movedAtMs : Math.max(this.#movedAtMs, this.#awaitedAtMs)) - this.#paceMs) * newestShare;
+  leave(places: ReturnType<Account["take"]>, nowMs: number): void {
+    for (const { scope, place } of places) scope.leave(place, nowMs);
     this.#usedAtMs = nowMs;
-    this.#movedAtMs = nowMs;
   }
 
   /** What holds one that waits back and about until when, behind those that go before it and are back by `untilMs`; null when it may go now. */
@@ -182,18 +197,20 @@ export class Account {
     const ahead = this.#ahead(waiting, nowMs, untilMs);
     const blocked = this.blockOf(waiting, nowMs, ahead);
     if (blocked === null) return null;
-    const placeAfterMs = Math.min(limiterDefaults.askAgainMaxMs, Math.max((ahead.length + 1) * this.#paceMs, nowMs - this.hangsAtMs));
-    const atMs = blocked.atMs ?? nowMs + placeAfterMs;
+    const { paceMs, hangsAtMs } = blocked.scope;
+    const placeAfterMs = Math.min(limiterDefaults.askAgainMaxMs, Math.max((this.#within(blocked.scope, ahead).length + 1) * paceMs, nowMs - hangsAtMs));
+    const atMs = blocked.atMs ?? Math.min(blocked.latestMs, nowMs + placeAfterMs);
     // Whoever is overdue by then has a place before those.
     const overdueAtMs = waiting.sinceMs + turnDefaults.overdueAfterMs;
     if (overdueAtMs <= nowMs || overdueAtMs >= atMs) return { blocked, atMs };
     return { blocked, atMs: Math.max(overdueAtMs, this.blockOf(waiting, nowMs)?.atMs ?? nowMs) };
   }
 
-  /** Keeps the place of one that waits outside. */
+  /** Keeps the place of one that waits outside from now on. */
   sendAway(waiting: Waiting, blocked: Blocked, waitMs: number, nowMs: number): LonghaulError {
     const afterMs = Math.max(blocked.atMs === null ? limiterDefaults.askAgainMs : 1_000, waitMs);
-    this.#keep(waiting, nowMs + afterMs, nowMs);
+    this.#keep({ ...waiting, sent: waiting.sent + 1 }, nowMs + afterMs, nowMs);
+    this.abandon(waiting);
     return refusalOf(waiting.call, blocked, afterMs);
   }
 
@@ -202,14 +219,20 @@ export class Account {
     this.#keep(arrived, Math.max(nowMs, this.#scopeOf(arrived.call).limit.closedUntilMs), nowMs);
   }
 
-  #keep({ call, agent, priority, sinceMs, order, need }: Arrived, dueMs: number, nowMs: number): void {
-    this.#away.set(call.caller, { call, agent, priority, sinceMs, order, need, dueMs, forgottenAtMs: dueMs + limiterDefaults.keepPlaceMs + (dueMs - nowMs) / 10 });
+  #keep({ call, sinceMs, order, need, sent }: Arrived, dueMs: number, nowMs: number): void {
+    const line = this.#turns.enter(call.agent, call.priority);
+    this.#drop(call.caller);
+    this.#away.set(call.caller, { call, line, sinceMs, order, need, sent, dueMs, forgottenAtMs: dueMs + limiterDefaults.keepPlaceMs + (dueMs - nowMs) / 10 });
   }
 
-  #hasCallers(agent: string): boolean {
-    for (const caller of this.waiting) if (caller.agent === agent) return true;
-    for (const caller of this.#away.values()) if (caller.agent === agent) return true;
-    return false;
+  #within(scope: Scope, callers: readonly Arrived[]): readonly Arrived[] {
+    return scope === this.scope ? callers : callers.filter(({ call }) => this.#scopeOf(call) === scope);
+  }
+
+  /** The account and, last, the model. */
+  #scopesOf(call: LimitedCall): readonly Scope[] {
+    const model = this.#scopeOf(call);
+    return model === this.scope ? [model] : [this.scope, model];
   }
 
   #scopeOf({ model }: LimitedCall): Scope {
@@ -223,8 +246,10 @@ export class Account {
   }
 }
 
-function isDue({ dueMs }: Away, nowMs: number): boolean {
-  return dueMs <= nowMs && nowMs < dueMs + limiterDefaults.returnMs;
+/** True while a turn is kept for one that waits outside. */
+function isDue(away: Away, nowMs: number): boolean {
+  const isReserved = away.sent >= limiterDefaults.reserveAfterSent && isOverdue(away, nowMs);
+  return away.dueMs - (isReserved ? limiterDefaults.reserveMs : 0) <= nowMs && nowMs < away.dueMs + limiterDefaults.returnMs;
 }
 
 const words: Readonly<Record<Blocked["by"], (max: number | null) => string>> = {

@@ -73,7 +73,7 @@ export async function contendInTurn(clients: number, random: Random): Promise<Co
   const way = (): Promise<void> => sleep(clock, Math.max(0, normal(random, 10, 2)));
   const client = async (caller: string): Promise<void> => {
     for (let succeeds = false; !succeeds; ) {
-      const pass = await limiter.enter({ account: "row", provider: "", model: null, concurrencyMax: 1, caller, agent: caller, priority: 0, inputTokens: 0, outputTokens: 0, signal });
+      const pass = await limiter.enter({ account: "row", provider: "", model: null, concurrencyMax: 1, caller, task: "t", agent: caller, priority: 0, inputTokens: 0, outputTokens: 0, signal });
       await way();
       const seen = version;
       await way();

@@ -12,6 +12,8 @@ export type CallUse =
   | { readonly kind: "throttled"; readonly afterMs: number | null }
   /** It was answered, and used no tokens. */
   | { readonly kind: "rejected" }
+  /** It was refused for no limit, or nobody was reached: it used no tokens, and says nothing of how much may be asked for. */
+  | { readonly kind: "failed" }
   /** It was not made after all. */
   | { readonly kind: "unmade" }
   /** Nobody knows what it used: all that was set aside counts. */
@@ -53,10 +55,10 @@ export class Limiter {
     const nowMs = this.#clock.monotonicMs();
     const account = this.#accountOf(call, nowMs);
     const caller = account.arrive(call, nowMs);
-    if (account.isIdle && account.isNobodyDue(nowMs) && account.blockOf(caller, nowMs) === null) return this.#grant(account, caller, nowMs);
+    if (account.isIdle && account.blockOf(caller, nowMs, account.due(caller, nowMs).callers) === null) return this.#grant(account, caller, nowMs);
     return await new Promise((resolve, reject) => {
       const onAbort = (): void => {
-        account.remove(waiting);
+        account.abandon(waiting);
         reject(call.signal.reason as Error);
         this.#pump(account);
       };
@@ -75,18 +77,24 @@ export class Limiter {
       call.signal.addEventListener("abort", onAbort, { once: true });
       account.waiting.add(waiting);
       this.#pump(account);
-      if (account.waiting.has(waiting)) this.#judge(account, waiting, nowMs);
+      if (!account.waiting.has(waiting)) return;
+      this.#judge(account, waiting, nowMs);
+      if (account.isIdle) this.#wakeAt(account, Number.POSITIVE_INFINITY, nowMs);
     });
+  }
+
+  /** Keeps no places any more for a task that has ended. */
+  forget(task: string): void {
+    for (const account of this.#accounts.values()) if (account.forget(task)) this.#pump(account);
   }
 
   /** Sends away who would wait too long. */
   #judge(account: Account, waiting: Waiting, nowMs: number): void {
     const soon = account.expect(waiting, nowMs, waiting.deadlineMs);
-    const hangs = soon?.blocked.atMs === null && account.hangsAtMs <= nowMs;
+    const hangs = soon?.blocked.atMs === null && soon.blocked.scope.hangsAtMs <= nowMs;
     if (soon === null || (!hangs && soon.atMs <= waiting.deadlineMs && waiting.deadlineMs > nowMs)) return;
     // Behind those too that come back later and go before it then.
     const { blocked, atMs } = account.expect(waiting, nowMs, Number.POSITIVE_INFINITY) ?? soon;
-    account.remove(waiting);
     waiting.refused(blocked, atMs - nowMs);
   }
 
@@ -100,22 +108,19 @@ export class Limiter {
       if (next === null) break;
       const due = account.due(next, nowMs);
       const blocked = account.blockOf(next, nowMs, due.callers);
-      if (blocked !== null && due.callers.length > 0 && account.blockOf(next, nowMs) === null) nextMs = Math.min(nextMs, due.untilMs);
+      if (due.callers.length > 0) nextMs = Math.min(nextMs, due.untilMs);
       if (blocked === null) {
-        account.remove(next);
+        account.waiting.delete(next);
         next.granted();
         continue;
       }
-      nextMs = Math.min(nextMs, blocked.atMs ?? account.hangsAtMs);
+      nextMs = Math.min(nextMs, blocked.latestMs, blocked.atMs === null ? blocked.scope.hangsAtMs : Number.POSITIVE_INFINITY);
       // A call that waits for a limit is not overtaken by smaller ones for the same.
       if (blocked.scope === account.scope) break;
       held.add(blocked.scope);
     }
-    for (const waiting of account.waiting) {
-      if (waiting.deadlineMs <= nowMs || account.hangsAtMs <= nowMs) this.#judge(account, waiting, nowMs);
-      else nextMs = Math.min(nextMs, waiting.deadlineMs);
-    }
-    this.#wakeAt(account, nextMs, nowMs);
+    for (const waiting of account.patient(nowMs)) this.#judge(account, waiting, nowMs);
+    this.#wakeAt(account, Math.min(nextMs, account.nextDeadlineMs(nowMs)), nowMs);
   }
 
   #wakeAt(account: Account, atMs: number, nowMs: number): void {
@@ -146,8 +151,8 @@ export class Limiter {
         if (isOver) return;
         isOver = true;
         const atMs = this.#clock.monotonicMs();
-        places.forEach(({ scope, place }, index) => leaveScope(scope, place, use, atMs, index === places.length - 1));
-        account.leave(atMs);
+        places.forEach(({ scope, place }, index) => learnFrom(scope, place, use, atMs, index === places.length - 1));
+        account.leave(places, atMs);
         if (use.kind === "throttled") account.keepPlace(caller, atMs);
         this.#pump(account);
       },
@@ -157,20 +162,18 @@ export class Limiter {
   #accountOf(call: LimitedCall, nowMs: number): Account {
     const known = this.#accounts.get(call.account);
     if (known !== undefined && !known.isForgotten(nowMs)) return known;
-    if (this.#accounts.size >= limiterDefaults.accountsMax) for (const [name, account] of this.#accounts) if (account.isForgotten(nowMs)) this.#accounts.delete(name);
+    for (const [name, account] of this.#accounts) if (account.isForgotten(nowMs)) this.#accounts.delete(name);
     const account = new Account({ declared: this.#declared.get(call.provider) ?? {}, declaredOf: (model) => this.#declared.get(model) ?? {}, placesMax: call.concurrencyMax });
     this.#accounts.set(call.account, account);
     return account;
   }
 }
 
-function leaveScope(scope: Scope, place: LimitPlace, use: CallUse, nowMs: number, isModel: boolean): void {
+function learnFrom(scope: Scope, place: LimitPlace, use: CallUse, nowMs: number, isModel: boolean): void {
   // Of an account with many models, what the provider refused is held against the one that was asked.
   if (use.kind === "throttled" && isModel) scope.refused(place, use.afterMs, nowMs);
   else if (use.kind === "used") scope.used(place, { ...needOf(use.inputTokens, use.outputTokens), "input-tokens": use.freshInputTokens });
-  else if (use.kind !== "unknown") scope.limit = settle(scope.limit, place, use.kind === "rejected" ? needOf(0, 0) : nothing);
-  scope.underWay--;
-  scope.reserved -= place.need.tokens;
+  else if (use.kind !== "unknown") scope.limit = settle(scope.limit, place, use.kind === "rejected" || use.kind === "failed" ? needOf(0, 0) : nothing);
   if (use.kind !== "used" && use.kind !== "rejected") return;
   scope.limit = raise(scope.limit, place, nowMs);
   scope.answered();

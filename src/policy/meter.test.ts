@@ -106,6 +106,13 @@ describe("what a provider states", () => {
     expect(free(known, 32_000)).toBe(90);
   });
 
+  it("counts for five minutes at most: one nonsensical reset stops nothing for a day", () => {
+    const { meter, places } = taken(newMeter(null), 1);
+    const known = learn(meter, said(0, 86_400_000), places[0] as MeterPlace, 2_000);
+
+    expect(freeAtMs(known, 1, 2_000)).toBe(302_000);
+  });
+
   it("of a raised or lowered limit counts at once", () => {
     const { meter, places } = taken(newMeter(null), 10);
     const place = places[9] as MeterPlace;

@@ -31,6 +31,8 @@ export interface MeterPlace {
 
 const sliceMs = 1_000;
 const slicesPerWindow = 60;
+/** What is said to be left counts for this long at most: whoever has to wait for longer is refused, and told so. */
+const restMsMax = 300_000;
 /** After this long nothing of a second is within any minute that goes on. */
 const spanMs = (slicesPerWindow + 1) * sliceMs;
 
@@ -105,7 +107,7 @@ export function learn(meter: Meter, { max, remaining, resetMs }: StatedLimit, pl
   const { rest } = meter;
   // An answer to a call that was made before one that was answered may be old: it raises nothing.
   if (rest !== null && nowMs < rest.untilMs && place.total < rest.asked) return { ...meter, stated, rest: { ...rest, left: Math.min(rest.left, left) } };
-  return { ...meter, stated, rest: { left, untilMs: nowMs + resetMs, total: meter.total, asked: place.total } };
+  return { ...meter, stated, rest: { left, untilMs: nowMs + Math.min(resetMs, restMsMax), total: meter.total, asked: place.total } };
 }
 
 /** What is left counts no longer than until then. */

@@ -163,3 +163,17 @@ it("a retry that a breaker holds back takes nothing out of the quota, and one th
   expect([await run([failing("backoff"), held]), quota.tokens]).toEqual([2, 20]);
   expect([await run([failing("backoff"), failing("backoff"), failing("backoff")]), quota.tokens]).toEqual([2, 6]);
 });
+
+it.each([["MODEL_TRANSIENT", "MODEL_TRANSIENT"], ["MODEL_OVERLOADED", "MODEL_OVERLOADED"], ["MODEL_THROTTLED", "LIMITER_CLOSED"]] as const)("after %s, a retry whose turn is far off ends as %s", async (code, end) => {
+  const clock = new VirtualClock();
+  const errors = [new LonghaulError(code, "failed", { retry: "backoff" }), new LonghaulError("LIMITER_CLOSED", "no turn", { retry: { afterMs: 60_000 } })];
+  let attempts = 0;
+  const ended = withRetry({ clock, random: longest }, async () => {
+    throw errors[attempts++] ?? new Error("too many attempts");
+  }).catch((error: unknown) => error);
+
+  await clock.advance(60_000);
+
+  expect(await ended).toMatchObject({ code: end });
+  expect(attempts).toBe(2);
+});

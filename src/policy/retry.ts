@@ -73,6 +73,7 @@ export interface WithRetryOptions {
 export async function withRetry<T>(options: WithRetryOptions, body: (attempt: number) => Promise<T>): Promise<T> {
   const { clock, random, signal, attemptsMax = retryDefaults.attemptsMax, capMs = retryDefaults.capMs, parkAfterMs = retryDefaults.parkAfterMs, quota = () => null, onRetry } = options;
   let taken: RetryTokens | null = null;
+  let failed: LonghaulError | null = null;
   for (let attempt = 1; ; attempt++) {
     signal?.throwIfAborted();
     try {
@@ -84,8 +85,10 @@ export async function withRetry<T>(options: WithRetryOptions, body: (attempt: nu
       // Nothing was tried: whoever waits for that waits outside, and uses no attempt up.
       if (isNotTried(error)) {
         if (taken !== null) quota()?.refund(taken);
-        throw error;
+        // A call that failed waits as one that failed: turns that it does not get hide nothing.
+        throw error.code === "LIMITER_CLOSED" ? (failed ?? error) : error;
       }
+      failed = isLonghaulError(error) && !isRefusedForLimit(error) ? error : null;
       const baseMs = options.baseMs ?? defaultBaseMs(error);
       const decision = computeRetry({ attempt, attemptsMax, advice: adviceOf(error), baseMs, capMs, parkAfterMs, random });
       if (decision.kind !== "retry") throw error;
@@ -105,6 +108,11 @@ export function isNotTried(error: unknown): error is LonghaulError {
 
 function adviceOf(error: unknown): RetryAdvice {
   return isLonghaulError(error) ? error.retry : "backoff";
+}
+
+/** What the limiter itself waits for. */
+function isRefusedForLimit({ code }: LonghaulError): boolean {
+  return code.endsWith("_THROTTLED");
 }
 
 function isThrottled(error: unknown): boolean {

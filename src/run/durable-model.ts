@@ -12,7 +12,8 @@ export function createDurableModel(scope: RunScope, model: ModelChoice): Languag
   const { name, limits } = scope.worker;
   const perform = async (candidates: readonly ForeignCandidate[]): Promise<Json> => {
     if (++scope.counts.modelCalls > limits.turnsMax) throw deadError("turn-limit", `${name} asked for more than ${limits.turnsMax} model calls in one task. Raise limits.turnsMax, or look at the run with \`longhaul show\`.`);
-    return callModel(scope, toModelPlan("call", candidates, store));
+    // Those of one run may be under way at once, each with a turn of its own.
+    return callModel(scope, { ...toModelPlan("call", candidates, store), caller: `call ${scope.counts.modelCalls}` });
   };
   return scope.services.durableModel(model, { outputTokensMax: limits.outputTokensMax, timeouts: limits.modelTimeouts, perform });
 }

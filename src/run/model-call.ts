@@ -39,6 +39,8 @@ export interface ModelAnswer {
 export interface ModelCallPlan {
   /** "t3/model". */
   readonly name: string;
+  /** Who asks for a turn. Default: the name. */
+  readonly caller?: string;
   /** In the order in which they are asked; one, where no chain is declared. */
   readonly candidates: readonly Candidate[];
 }
@@ -113,7 +115,7 @@ export async function modelStep(scope: RunScope, execution: StepExecution, plan:
     const startedMs = clock.monotonicMs();
     const sinceMs = (): number => clock.monotonicMs() - startedMs;
     try {
-      const done = await withRetry({ clock, random, signal, onRetry: log.onRetry, quota: () => (last.call === null ? null : quotas.of(last.call.modelId)) }, () => tryCall(scope, execution, plan.name, candidate, last));
+      const done = await withRetry({ clock, random, signal, onRetry: log.onRetry, quota: () => (last.call === null ? null : quotas.of(last.call.modelId)) }, () => tryCall(scope, execution, plan.caller ?? plan.name, candidate, last));
       return answeredEnd(scope, execution, { done, last, durationMs: sinceMs() }, failed, log);
     } catch (error) {
       if (signal.aborted) throw error;

@@ -8,8 +8,8 @@ import type { Parked } from "./parked.ts";
 import type { RunScope } from "./run-services.ts";
 
 /** A call as its caller knows it: who asks, and for which task, is known here. */
-export interface GovernedCall extends Omit<LimitedCall, "caller" | "agent" | "priority"> {
-  /** The name of the step. */
+export interface GovernedCall extends Omit<LimitedCall, "caller" | "task" | "agent" | "priority"> {
+  /** Which call of its run: the same when it is made again, and no other's that is under way with it. */
   readonly name: string;
 }
 
@@ -18,7 +18,7 @@ export interface GovernedCall extends Omit<LimitedCall, "caller" | "agent" | "pr
  * @throws {LIMITER_CLOSED} when its turn is too far off to hold a slot for it.
  */
 export async function throughLimiter<T>({ services, worker, engine }: RunScope, { name, ...call }: GovernedCall, useOf: (result: T) => CallUse, body: (pass: LimiterPass) => Promise<T>): Promise<T> {
-  const pass = await services.limiter.enter({ ...call, caller: `${engine.runId} ${name}`, agent: worker.name, priority: engine.task.priority });
+  const pass = await services.limiter.enter({ ...call, caller: `${engine.runId} ${name}`, task: engine.task.id, agent: worker.name, priority: engine.task.priority });
   let use: CallUse = { kind: "unknown" };
   try {
     const result = await body(pass);
@@ -33,11 +33,11 @@ export async function throughLimiter<T>({ services, worker, engine }: RunScope, 
 }
 
 /** What a failed call counts as at the provider. */
-function useOfFailed(error: unknown): CallUse {
+export function useOfFailed(error: unknown): CallUse {
   if (!isLonghaulError(error)) return { kind: "unknown" };
   if (error.code === "MODEL_THROTTLED") return { kind: "throttled", afterMs: typeof error.retry === "object" ? error.retry.afterMs : null };
-  if (!error.code.startsWith("MODEL_")) return { kind: "unmade" };
-  return isUnbilled(error) ? { kind: "rejected" } : { kind: "unknown" };
+  if (["BREAKER_OPEN", "BUDGET_EXCEEDED"].includes(error.code)) return { kind: "unmade" };
+  return error.code.startsWith("MODEL_") && isUnbilled(error) ? { kind: "failed" } : { kind: "unknown" };
 }
 
 export function useOfAnswered({ inputTokens, outputTokens, cacheReadTokens }: Usage): CallUse {

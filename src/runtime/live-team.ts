@@ -28,6 +28,8 @@ export interface LiveTeam {
   isReady(): boolean;
   /** True when no step executes and nothing waits to be committed. */
   isQuiet(): boolean;
+  /** True while a run replays. */
+  isTelling(): boolean;
   health(): Promise<readonly HealthVerdict[]>;
   /** Takes no new work, lets steps finish for at most `timeoutMs`, leaves the rest to be resumed. */
   drain(timeoutMs: number): Promise<DrainReport>;
@@ -51,6 +53,7 @@ export async function openLiveTeam(options: LiveTeamOptions): Promise<LiveTeam> 
     messages: data.store.messages,
     tasks: data.engine,
     isQuiet: () => data.engine.isQuiet(),
+    isTelling: () => data.engine.isTelling(),
     async start() {
       const begun = await startParts(parts);
       running = begun.running;

@@ -12,6 +12,7 @@ import { Limiter } from "../policy/limiter.ts";
 import { RetryQuotas } from "../policy/retry-quota.ts";
 import { runMemory } from "../memory/run-memory.ts";
 import { type RecordFields, toLogRecord } from "../record/log-record.ts";
+import { isEnded } from "../record/task.ts";
 import type { Write } from "../record/write.ts";
 import type { RunServices } from "../run/run-services.ts";
 import { toWorker, type Worker } from "../run/worker.ts";
@@ -80,12 +81,14 @@ export async function openParts(definition: TeamDefinition, options: LiveTeamOpt
   let tail: RecordTail | null = null;
   let agentTasks: AgentTasksMirror | null = null;
   const commits = { count: 0 };
+  const limiter = new Limiter({ clock, declared: spec.limits ?? {} });
   const storage = createStorageAlarm({ clock, team: name, storage: options.cluster === undefined ? "its data file" : "its database", ids, notifiers: [...notifiers.values()], print: options.print });
   const data = await openTeamData(name, options, {
     clock,
     ids,
     observe: (change) => {
       agentTasks?.note(change.task);
+      if (isEnded(change.task.status)) limiter.forget(change.task.id);
       return taskRecords(change, { team: name, versionOf: (agent) => workers.get(agent)?.version ?? null, id: () => ids("e") });
     },
     onTask: (task) => agentTasks?.noteCommitted(task),
@@ -112,7 +115,7 @@ export async function openParts(definition: TeamDefinition, options: LiveTeamOpt
       record: (fields) => void data.store.write([teamRecord({ clock, ids, name }, fields)]).catch((error: unknown) => options.print(`A record could not be written: ${messageOf(error)}`)),
     }),
     quotas: new RetryQuotas(),
-    limiter: new Limiter({ clock, declared: spec.limits ?? {} }),
+    limiter,
     usualSpend: createUsualSpend(clock, data.store.money, { list: (filter) => data.engine.list(filter) }),
     resolveModel: models.resolveModel,
     durableModel: models.durableModel,

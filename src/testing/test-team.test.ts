@@ -64,3 +64,27 @@ test("a model that no script answers is refused by name", async () => {
   expect(end).toMatchObject({ status: "dead", failure: { code: "OPTION_INVALID", message: expect.stringContaining('no model for "anthropic/claude-haiku-4-5"') } });
   await team.close();
 });
+
+test("time stands still while the code of a run is told of a long journal again", async () => {
+  const naps = 5;
+  const sleeper = defineAgent({
+    name: "sleeper",
+    run: async (ctx) => {
+      for (let index = 0; index < 200; index++) await ctx.step(`before-${index}`, () => index);
+      const woken: number[] = [];
+      for (let nap = 0; nap < naps; nap++) {
+        await ctx.sleep("10s");
+        woken.push(await ctx.step(`woken-${nap}`, () => team.now() - startMs));
+      }
+      return woken;
+    },
+  });
+  const team = await testTeam(defineTeam({ name: "t", agents: [sleeper] }));
+  const startMs = team.now();
+  const id = await team.submit(sleeper, null);
+
+  await team.advance("1h");
+
+  expect((await team.task(id)).end).toMatchObject({ output: Array.from({ length: naps }, (_, nap) => (nap + 1) * 10_000) });
+  await team.close();
+});

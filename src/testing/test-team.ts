@@ -80,7 +80,7 @@ export async function testTeam(team: TeamDefinition, options: TestTeamOptions = 
     for (let quiet = 0; quiet < quietTurns; quiet++) {
       await macrotask();
       const now = `${activity} ${clock.timersSet} ${live.isQuiet()}`;
-      if (now !== seen) quiet = 0;
+      if (now !== seen || live.isTelling()) quiet = 0;
       seen = now;
     }
   };

@@ -143,7 +143,7 @@ export class Session {
       await macrotask();
       // A body that hangs is never quiet; what matters is that nothing changes.
       const now = `${log.length} ${commits.count} ${this.clock.timersSet} ${this.#live?.isQuiet() ?? false}`;
-      if (now !== seen) quiet = 0;
+      if (now !== seen || this.#live?.isTelling() === true) quiet = 0;
       seen = now;
     }
   }

@@ -80,6 +80,10 @@ export class LiveActivation {
     return this.#isOver || this.#execution.isAtRest;
   }
 
+  get isTelling(): boolean {
+    return !this.#isOver && this.#execution.isTelling;
+  }
+
   /** Executes the run. Resolves when it has left memory. Rejects when another attempt has to follow, or does: what executes here is told to stop. */
   async run(): Promise<void> {
     const onGiven = (): void => void this.#onGiven(this.#given.reason as Error);

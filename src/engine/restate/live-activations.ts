@@ -17,6 +17,10 @@ export class LiveActivations {
     return [...this.#live.values()].every((activation) => activation.isAtRest);
   }
 
+  get isTelling(): boolean {
+    return [...this.#live.values()].some((activation) => activation.isTelling);
+  }
+
   get taskIds(): Iterable<string> {
     return [...this.#live.values()].map(({ taskId }) => taskId);
   }

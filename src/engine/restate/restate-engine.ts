@@ -303,6 +303,8 @@ class RestateWorker implements RestateEngine, RestateHandler {
     return this.isStill() && this.#live.isAtRest;
   }
 
+  readonly isTelling = (): boolean => this.#live.isTelling;
+
   isStill(): boolean {
     return this.#writer.isIdle && this.#facts.isIdle && this.#dispatch.isIdle && this.#ringer.isIdle && this.#news.isIdle && this.#alarm.isIdle && this.#expected.size === 0;
   }
@@ -351,9 +353,7 @@ class RestateWorker implements RestateEngine, RestateHandler {
     for (const agent of agents) this.#agents.set(agent.name, agent);
     this.#execute = execute;
     await this.#writer.persist(async (change) => {
-      for (const agent of agents) {
-        for (const task of await lockParkedByOtherVersion(change.db, agent.name, codeVersionOf(agent))) await moveTask(change, task, { status: "queued" });
-      }
+      for (const agent of agents) for (const task of await lockParkedByOtherVersion(change.db, agent.name, codeVersionOf(agent))) await moveTask(change, task, { status: "queued" });
     });
   }
 

@@ -61,6 +61,10 @@ export class LiveRuns {
     return [...this.#runs.values()].every((run) => run.execution.isAtRest);
   }
 
+  get isTelling(): boolean {
+    return [...this.#runs.values()].some((run) => run.execution.isTelling);
+  }
+
   launch(claimed: ClaimedRun): void {
     const { writer, clock, limits, queueMax, activeMsMax, dispatcher, onFault } = this.#options;
     assert(this.#execute !== null, "a run was claimed before the engine ran");

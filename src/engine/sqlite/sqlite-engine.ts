@@ -198,6 +198,10 @@ class SqliteEngine implements Engine {
     return this.#writer.isIdle && this.#dispatcher.isIdle && !this.#alarm.isFiring && this.#live.isAtRest;
   }
 
+  isTelling(): boolean {
+    return this.#live.isTelling;
+  }
+
   async close(): Promise<void> {
     if (this.#state === "closed") return;
     await this.drain(0);
