@@ -216,6 +216,25 @@ test("code that does not register one any more is named for it, and the others a
   expect(log).toEqual(["book flight", "cancel flight-1 alive compensation/cancel flight/1"]);
 });
 
+test.each([["in its time", 4_000], ["too long", 6_000]] as const)("code that awaits something of its own, %s, before it registers", async (how, ms) => {
+  const own = { wait: (): Promise<void> => Promise.resolve() };
+  const team = await open(async (ctx) => {
+    await book(ctx, "flight");
+    await own.wait();
+    await book(ctx, "hotel");
+    own.wait = () => new Promise((resolve) => team.clock.setTimer(ms, () => resolve()));
+    throw new Error("no car");
+  });
+  const taskId = await team.submit("booker", null);
+  await team.result(taskId);
+
+  const end = await team.result(await compensationOf(team, taskId));
+
+  const reason = "the code awaited something other than ctx for too long before it registered this again: wrap that in ctx.step";
+  expect(end).toMatchObject(how === "in its time" ? { status: "done", output: { compensated: ["cancel hotel", "cancel flight"] } } : { reason: "compensation-failed", evidence: { compensated: ["cancel flight"], failed: [{ name: "cancel hotel", reason }] } });
+  expect(log.filter((line) => line.startsWith("cancel"))).toHaveLength(how === "in its time" ? 2 : 1);
+});
+
 test("show names the task that undoes another one, and it is not forked", async () => {
   const team = await open(async (ctx) => {
     await book(ctx, "flight");
