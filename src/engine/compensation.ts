@@ -31,10 +31,11 @@ export function isToBeCompensated(task: Task, end: TaskEnd): task is Task & { re
   return end.status !== "done" && task.runId !== null && !isCompensation(task);
 }
 
-export function compensationFor(task: Task & { readonly runId: string }, end: TaskEnd, atMs: number, { compensationMs }: EngineLimits): NewTask {
+/** `mayAct`: a step of the run may act, which was told to stop. When it is known that none does, the task may begin at once. */
+export function compensationFor(task: Task & { readonly runId: string }, end: TaskEnd, mayAct: boolean, atMs: number, { compensationMs, stopGraceMs }: EngineLimits): NewTask {
   const { agent, input, priority, depth, doubts } = task;
   return {
-    id: compensationIdOf(task.runId), agent, input, key: null, priority, notBeforeAtMs: 0, deadlineAtMs: atMs + compensationMs, depth, doubts,
+    id: compensationIdOf(task.runId), agent, input, key: null, priority, notBeforeAtMs: mayAct ? atMs + stopGraceMs : 0, deadlineAtMs: atMs + compensationMs, depth, doubts,
     source: `compensates ${task.id}, which is ${end.status}`,
   };
 }

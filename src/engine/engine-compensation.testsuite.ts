@@ -127,6 +127,55 @@ function testEnds(suite: EngineSuite): void {
     expect(begun).toBe(how === "suspended" ? 0 : 1);
   });
 
+  it.each(["cancel", "deadline", "throw"])("E14 undoes nothing while a step of the run acts that ended by a %s, and begins when that has come to its end", async (how) => {
+    const fixture = await suite.create();
+    const gate = createGate();
+    const acts = createGate();
+    const saw = world(async (ctx) => {
+      const slow = code(ctx, "slow", async () => {
+        acts.open();
+        await gate.opened;
+        saw.log.push("lands");
+        return null;
+      });
+      if (how !== "throw") return await slow;
+      await acts.opened;
+      throw new Error("broken");
+    });
+    await fixture.engine.run([agentA], saga(saw));
+    const endedAtMs = fixture.clock.now() + 10_000;
+    const { taskId } = await fixture.engine.start(newTask(fixture, { deadlineAtMs: endedAtMs }));
+    await acts.opened;
+    await fixture.settle();
+    if (how === "cancel") await fixture.engine.cancel(taskId, "enough");
+    if (how === "deadline") await fixture.clock.advance(10_000, () => fixture.settle());
+    await fixture.engine.result(taskId);
+    await advance(fixture, 30_000);
+    expect(logOf(saw)).toEqual(["a", "b"]);
+
+    gate.open();
+    await until(() => saw.log.includes(undoA), "it is undone, without time having passed");
+
+    expect(logOf(saw)).toEqual(["a", "b", "lands", undoB, undoA]);
+    expect(fixture.clock.now()).toBeLessThan(endedAtMs + 60_000);
+  });
+
+  it("E14 waits 60 s at the most for a step that does not stop", async () => {
+    const fixture = await suite.create();
+    let acts = false;
+    const saw = world((ctx) => ctx.step({ kind: "code", name: "hangs" }, () => ((acts = true), new Promise(() => undefined))));
+    await fixture.engine.run([agentA], saga(saw));
+    const { taskId } = await fixture.engine.start(newTask(fixture));
+    await until(() => acts, "it acts");
+    await fixture.engine.cancel(taskId, "enough");
+
+    await advance(fixture, 59_999);
+    expect(logOf(saw)).toEqual(["a", "b"]);
+    await advance(fixture, 1);
+    expect(await runToEnd(fixture, await compensationOf(fixture, taskId))).toMatchObject({ status: "done" });
+    expect(logOf(saw)).toEqual(["a", "b", undoB, undoA]);
+  });
+
   it("E14 comes to a registration by the steps that ended the moment before it", async () => {
     const fixture = await suite.create();
     let begun = false;

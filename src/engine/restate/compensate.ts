@@ -8,10 +8,10 @@ import { insertRunFrom } from "./runs.ts";
 import { getTask, insertTask, saveTasks, toTask, type StoredTask } from "./tasks.ts";
 
 /** Begins the task that undoes what the run of a task did that is ending, when it registered anything to be undone. Whatever the length of its queue: the run was let in. */
-export async function startCompensation(change: Change, task: StoredTask, end: TaskEnd): Promise<void> {
+export async function startCompensation(change: Change, task: StoredTask, end: TaskEnd, wasRunning: boolean): Promise<void> {
   const { db } = change;
   if (!isToBeCompensated(task, end) || !(await hasRegistered(db, task.id, task.runId))) return;
-  const inserted = await insertTask(db, compensationFor(task, end, change.atMs, change.limits), change.atMs, null);
+  const inserted = await insertTask(db, compensationFor(task, end, wasRunning, change.atMs, change.limits), change.atMs, null);
   if (inserted === null) return;
   const stored: StoredTask = { ...inserted, runId: compensationRunIdOf(task.runId) };
   await insertRunFrom(db, { id: compensationRunIdOf(task.runId), taskId: stored.id }, task.runId, { begunAtMs: null, keysOf: task.runId });
@@ -20,6 +20,14 @@ export async function startCompensation(change: Change, task: StoredTask, end: T
   await db.run(`${insertSeed} FROM lh_seed WHERE task_id = $2 ORDER BY position ON CONFLICT DO NOTHING`, stored.id, task.id);
   noteQueued(change, stored);
   await change.write(change.observe({ task: toTask(stored), from: null, atMs: change.atMs }));
+}
+
+/** Nothing of a run acts any more in the process that executed it: what undoes the run need not wait. */
+export async function noteStopped(change: Change, runId: string): Promise<void> {
+  const { db, atMs } = change;
+  const { changes } = await db.run("UPDATE lh_task SET not_before_at_ms = $1 WHERE id = $2 AND status = 'queued' AND not_before_at_ms > $1", atMs, compensationIdOf(runId));
+  const compensation = changes === 0 ? null : await getTask(db, compensationIdOf(runId));
+  if (compensation !== null) noteQueued(change, compensation);
 }
 
 /** Begins a new run of a compensation: it is served what the ended run came to, and what was undone stays so. */

@@ -12,7 +12,7 @@ import { getTask, insertTask, saveTask, toTask, type StoredTask } from "./tasks.
 export function startCompensation(change: Change, task: StoredTask, end: TaskEnd): void {
   const { db } = change;
   if (!isToBeCompensated(task, end) || !hasRegistered(db, task.id, task.runId) || getTask(db, compensationIdOf(task.runId)) !== null) return;
-  const inserted = insertTask(db, compensationFor(task, end, change.atMs, change.limits), change.atMs, null);
+  const inserted = insertTask(db, compensationFor(task, end, change.isActing(task.runId), change.atMs, change.limits), change.atMs, null);
   const stored: StoredTask = { ...inserted, runId: compensationRunIdOf(task.runId) };
   insertRunFrom(db, { id: compensationRunIdOf(task.runId), taskId: stored.id }, task.runId, { begunAtMs: null, keysOf: task.runId });
   saveTask(db, inserted, stored);
@@ -20,6 +20,15 @@ export function startCompensation(change: Change, task: StoredTask, end: TaskEnd
   db.run(`${insertSeed} FROM lh_seed WHERE task_id = ? ORDER BY rowid`, stored.id, task.id);
   noteQueued(change, stored);
   observeChange(change, { task: toTask(stored), from: null, atMs: change.atMs });
+}
+
+/** A step of a run that had ended acts no more: when none does, what undoes the run need not wait. */
+export function noteStopped(change: Change, runId: string): void {
+  const { db, atMs } = change;
+  if (change.isActing(runId)) return;
+  const { changes } = db.run("UPDATE lh_task SET not_before_at_ms = ? WHERE id = ? AND status = 'queued' AND not_before_at_ms > ?", atMs, compensationIdOf(runId), atMs);
+  const compensation = changes === 0 ? null : getTask(db, compensationIdOf(runId));
+  if (compensation !== null) noteQueued(change, compensation);
 }
 
 /** Begins a new run of a compensation: it is served what the ended run came to, and what was undone stays so. */
