@@ -2,6 +2,7 @@ import { afterAll, describe } from "vitest";
 import type { EngineSuite } from "./engine-fixture.testsuite.ts";
 import { testChangedCode } from "./engine-changed.testsuite.ts";
 import { testChildren } from "./engine-children.testsuite.ts";
+import { testCompensationRestart } from "./engine-compensation-restart.testsuite.ts";
 import { testCompensation } from "./engine-compensation.testsuite.ts";
 import { testFork } from "./engine-fork.testsuite.ts";
 import { testOperation } from "./engine-operation.testsuite.ts";
@@ -27,5 +28,6 @@ export function testEngine(suite: EngineSuite): void {
     testFork(suite);
     testSkip(suite);
     testCompensation(suite);
+    testCompensationRestart(suite);
   });
 }

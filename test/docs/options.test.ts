@@ -126,6 +126,7 @@ describe("docs/reference/options.md", () => {
       compact(limits.foreignAwaitGraceMs),
       String(compensationsMax),
       compact(limits.compensationMs),
+      compact(limits.stopGraceMs),
       `${deliverForMs / 3_600_000}h`,
       compact(deliveryDefaults.refusedForMs),
       compact(deliveryDefaults.lateGapMs),
