@@ -122,8 +122,9 @@ export interface RunContext {
   transaction<T>(name: string, body: (tx: TransactionScope) => Promise<T>): Promise<T>;
   /**
    * Registers what undoes the work so far, should the task end other than `done`: dead, canceled or past its deadline. Register it before the step that it undoes: a step that is
-   * cut off may have happened. What is registered runs last to first, each once, in a task of its own (`c_<run>`) that begins when this one ends; each goes on after a crash, and
-   * when one fails for good the others still run. `signal` is not that of the ended task. Within it use what it is given and plain code: ctx does nothing there. At most 100 a run.
+   * cut off may have happened. What is registered runs last to first, each once, in a task of its own (`c_<run>`) that begins when this one ends and no step of it acts any more, 60 s
+   * later at the most; each goes on after a crash, and when one fails for good the others still run. `signal` is not that of the ended task. Within it use what it is given and plain
+   * code: ctx does nothing there. At most 100 a run.
    * @throws {COMPENSATION_LIMIT}
    */
   compensate(name: string, undo: (scope: StepScope) => unknown, options?: CompensateOptions): Promise<void>;

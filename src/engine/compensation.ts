@@ -31,17 +31,31 @@ export function isToBeCompensated(task: Task, end: TaskEnd): task is Task & { re
   return end.status !== "done" && task.runId !== null && !isCompensation(task);
 }
 
-export function compensationFor(task: Task & { readonly runId: string }, end: TaskEnd, atMs: number, { compensationMs }: EngineLimits): NewTask {
+/** `mayAct`: a step of the run may act, which was told to stop. When it is known that none does, the task may begin at once. */
+export function compensationFor(task: Task & { readonly runId: string }, end: TaskEnd, mayAct: boolean, atMs: number, { compensationMs, stopGraceMs }: EngineLimits): NewTask {
   const { agent, input, priority, depth, doubts } = task;
   return {
-    id: compensationIdOf(task.runId), agent, input, key: null, priority, notBeforeAtMs: 0, deadlineAtMs: atMs + compensationMs, depth, doubts,
+    id: compensationIdOf(task.runId), agent, input, key: null, priority, notBeforeAtMs: mayAct ? atMs + stopGraceMs : 0, deadlineAtMs: atMs + compensationMs, depth, doubts,
     source: `compensates ${task.id}, which is ${end.status}`,
   };
 }
 
-/** Why a task is not restarted while what its run did is being undone. */
-export function compensationOpen(taskId: string, compensationId: string): LonghaulError {
-  return new LonghaulError("TASK_STATE", `What the last run of task ${taskId} did is being undone by task ${compensationId}. Restart it when that has ended: longhaul show ${compensationId}`);
+/** What keeps a task from being restarted: it would do once more what is not undone, or is being undone. */
+export type InTheWay =
+  | { readonly why: "registered" }
+  | { readonly why: "undoing" | "left"; readonly compensationId: string };
+
+/** @throws {TASK_STATE} */
+export function refuseRestart(taskId: string, way: InTheWay | null): void {
+  if (way === null) return;
+  throw new LonghaulError("TASK_STATE", textOf(taskId, way));
+}
+
+function textOf(taskId: string, way: InTheWay): string {
+  if (way.why === "registered") return `What the run of task ${taskId} registered with ctx.compensate would never be undone. Cancel it first, its run is undone then, and restart it when that is done: longhaul cancel ${taskId}`;
+  const { why, compensationId } = way;
+  if (why === "undoing") return `What the last run of task ${taskId} did is being undone by task ${compensationId}. Restart it when that has ended: longhaul show ${compensationId}`;
+  return `What the last run of task ${taskId} did is not all undone: task ${compensationId} is not done. Have the rest undone, then restart this one: longhaul restart ${compensationId}. What was undone by hand is begun again by a new task, not by a restart.`;
 }
 
 const registration = "compensate/";
@@ -53,6 +67,8 @@ export class Unwind implements Unwinding {
   readonly #missing: Set<string>;
   #arrive: () => void = () => undefined;
   #hasArrived = false;
+  #hasAskedInVain = false;
+  #isOverdue = false;
 
   constructor(seed: Iterable<string>) {
     const keys = [...seed].filter((key) => key.startsWith(registration));
@@ -63,6 +79,10 @@ export class Unwind implements Unwinding {
 
   get hasArrived(): boolean {
     return this.#hasArrived;
+  }
+
+  get isOverdue(): boolean {
+    return this.#isOverdue;
   }
 
   /** Code has registered all that the ended run had. */
@@ -82,7 +102,15 @@ export class Unwind implements Unwinding {
       return false;
     }
     this.#missing.delete(keyOf(identity));
-    return isSeeded || identity.kind === "compensate";
+    const isAdmitted = isSeeded || identity.kind === "compensate";
+    this.#hasAskedInVain ||= !isAdmitted;
+    return isAdmitted;
+  }
+
+  /** Code had its time. It is where the other run ended when it asked for something that the other one had not come to; else it awaits something of its own. */
+  giveUp(): void {
+    this.#isOverdue = !this.#hasAskedInVain;
+    this.arrive();
   }
 
   arrive(): void {

@@ -1,77 +1,12 @@
 import { describe, expect, it } from "vitest";
 import type { Json } from "../base/json.ts";
-import type { EngineContext, Execute } from "./engine.ts";
-import { advance, agentA, code, createGate, done, newTask, quiet, runToEnd, until, value, type EngineFixture, type EngineSuite } from "./engine-fixture.testsuite.ts";
-
-interface World {
-  readonly log: string[];
-  /** Names of compensations that fail. */
-  readonly failing: Set<string>;
-  /** What the code does after its two steps. */
-  rest: (ctx: EngineContext) => Promise<Json>;
-  /** Awaited by each compensation before it is done. */
-  undo: (name: string) => Promise<void>;
-}
-
-const world = (rest: World["rest"]): World => ({ log: [], failing: new Set(), rest, undo: () => Promise.resolve() });
-
-/** Registers `undo b` after `undo a`, with a step behind each; undoes both, last to first, and fails with those that failed. */
-function saga(world: World): Execute {
-  return async (ctx) => {
-    const registered: string[] = [];
-    const register = async (name: string): Promise<void> => {
-      await ctx.step({ kind: "compensate", name }, () => Promise.resolve(value(null)));
-      registered.push(name);
-    };
-    const logged = (name: string): Promise<Json> => code(ctx, name, () => {
-      world.log.push(name);
-      return `${name} ${ctx.now()}`;
-    });
-    const seen: Json[] = [];
-    const work = async (): Promise<Json> => {
-      await register("undo a");
-      seen.push(await logged("a"), ctx.random());
-      await register("undo b");
-      seen.push(await logged("b"), ctx.random());
-      world.log.push(`seen ${JSON.stringify(seen)}`);
-      return await world.rest(ctx);
-    };
-    if (ctx.unwinding === null) return done(await work());
-    await Promise.race([ctx.unwinding.arrived, work().catch(() => undefined)]);
-    const failures: string[] = [];
-    for (const name of registered.toReversed()) {
-      const undone = ctx.step({ kind: "compensation", name }, async ({ idempotencyKey, signal }) => {
-        world.log.push(`${name} ${idempotencyKey.replace(ctx.task.id.slice(2), "RUN")} ${signal.aborted}`);
-        await world.undo(name);
-        if (world.failing.has(name)) throw new Error("no");
-        return value(null);
-      });
-      await undone.catch(() => failures.push(name));
-    }
-    if (failures.length > 0) throw new Error(`not undone: ${failures.join(", ")}`);
-    return done([...ctx.unwinding.registered]);
-  };
-}
-
-const undoA = "undo a RUN/compensation/undo a/1 false";
-const undoB = "undo b RUN/compensation/undo b/1 false";
-
-/** Without what the code saw, which is compared by itself. */
-function logOf({ log }: World): readonly string[] {
-  const seen = log.filter((line) => line.startsWith("seen "));
-  expect(new Set(seen).size).toBeLessThanOrEqual(1);
-  return log.filter((line) => !line.startsWith("seen "));
-}
-
-async function compensationOf({ engine }: EngineFixture, taskId: string): Promise<string> {
-  return `c_${(await engine.get(taskId))?.runId}`;
-}
+import { compensationOf, logOf, saga, undoA, undoB, world } from "./compensation-world.testsuite.ts";
+import { advance, agentA, code, createGate, done, newTask, quiet, runToEnd, until, value, type EngineSuite } from "./engine-fixture.testsuite.ts";
 
 export function testCompensation(suite: EngineSuite): void {
   describe("compensation", () => {
     testEnds(suite);
     testDurability(suite);
-    testOperators(suite);
   });
 }
 
@@ -124,6 +59,55 @@ function testEnds(suite: EngineSuite): void {
     // The last step that had ended was served, though it had ended the moment before.
     expect(saw.log.filter((line) => line.startsWith("seen ")).length).toBeGreaterThan(1);
     expect(begun).toBe(how === "suspended" ? 0 : 1);
+  });
+
+  it.each(["cancel", "deadline", "throw"])("E14 undoes nothing while a step of the run acts that ended by a %s, and begins when that has come to its end", async (how) => {
+    const fixture = await suite.create();
+    const gate = createGate();
+    const acts = createGate();
+    const saw = world(async (ctx) => {
+      const slow = code(ctx, "slow", async () => {
+        acts.open();
+        await gate.opened;
+        saw.log.push("lands");
+        return null;
+      });
+      if (how !== "throw") return await slow;
+      await acts.opened;
+      throw new Error("broken");
+    });
+    await fixture.engine.run([agentA], saga(saw));
+    const endedAtMs = fixture.clock.now() + 10_000;
+    const { taskId } = await fixture.engine.start(newTask(fixture, { deadlineAtMs: endedAtMs }));
+    await acts.opened;
+    await fixture.settle();
+    if (how === "cancel") await fixture.engine.cancel(taskId, "enough");
+    if (how === "deadline") await fixture.clock.advance(10_000, () => fixture.settle());
+    await fixture.engine.result(taskId);
+    await advance(fixture, 30_000);
+    expect(logOf(saw)).toEqual(["a", "b"]);
+
+    gate.open();
+    await until(() => saw.log.includes(undoA), "it is undone, without time having passed");
+
+    expect(logOf(saw)).toEqual(["a", "b", "lands", undoB, undoA]);
+    expect(fixture.clock.now()).toBeLessThan(endedAtMs + 60_000);
+  });
+
+  it("E14 waits 60 s at the most for a step that does not stop", async () => {
+    const fixture = await suite.create();
+    let acts = false;
+    const saw = world((ctx) => ctx.step({ kind: "code", name: "hangs" }, () => ((acts = true), new Promise(() => undefined))));
+    await fixture.engine.run([agentA], saga(saw));
+    const { taskId } = await fixture.engine.start(newTask(fixture));
+    await until(() => acts, "it acts");
+    await fixture.engine.cancel(taskId, "enough");
+
+    await advance(fixture, 59_999);
+    expect(logOf(saw)).toEqual(["a", "b"]);
+    await advance(fixture, 1);
+    expect(await runToEnd(fixture, await compensationOf(fixture, taskId))).toMatchObject({ status: "done" });
+    expect(logOf(saw)).toEqual(["a", "b", undoB, undoA]);
   });
 
   it("E14 comes to a registration by the steps that ended the moment before it", async () => {
@@ -250,65 +234,5 @@ function testDurability(suite: EngineSuite): void {
 
     expect(await runToEnd(fixture, await compensationOf(fixture, taskId))).toMatchObject({ status: "done", output: ["early", "late"] });
     expect(log).toEqual(["charge"]);
-  });
-}
-
-function testOperators(suite: EngineSuite): void {
-  it("E14 does not restart a task whose last run is being undone; afterwards it does, and undoes the new run on its own", async () => {
-    const fixture = await suite.create();
-    const gate = createGate();
-    const saw = world(() => Promise.reject(new Error("broken")));
-    saw.undo = () => gate.opened;
-    await fixture.engine.run([agentA], saga(saw));
-    const { taskId } = await fixture.engine.start(newTask(fixture));
-    await fixture.engine.result(taskId);
-    const first = await compensationOf(fixture, taskId);
-    await until(() => saw.log.includes(undoB), "it is being undone");
-
-    await expect(fixture.engine.restart(taskId)).rejects.toMatchObject({ code: "TASK_STATE", message: expect.stringContaining(`is being undone by task ${first}`) });
-    gate.open();
-    await runToEnd(fixture, first);
-    saw.log.length = 0;
-    await fixture.engine.restart(taskId);
-
-    await runToEnd(fixture, taskId);
-    const second = await compensationOf(fixture, taskId);
-    expect(second).not.toBe(first);
-    expect(await runToEnd(fixture, second)).toMatchObject({ status: "done" });
-    expect(logOf(saw)).toEqual(["a", "b", undoB, undoA]);
-  });
-
-  it("E14 restarts a compensation that failed with what was not undone, and follows it with none of its own", async () => {
-    const fixture = await suite.create();
-    const saw = world(() => Promise.reject(new Error("broken")));
-    saw.failing.add("undo b");
-    await fixture.engine.run([agentA], saga(saw));
-    const { taskId } = await fixture.engine.start(newTask(fixture));
-    await runToEnd(fixture, taskId);
-    const compensation = await compensationOf(fixture, taskId);
-    expect(await runToEnd(fixture, compensation)).toMatchObject({ status: "dead", failure: { message: "not undone: undo b" } });
-    expect(await fixture.engine.list({})).toHaveLength(2);
-    saw.failing.clear();
-
-    await fixture.engine.restart(compensation);
-
-    expect(await runToEnd(fixture, compensation)).toMatchObject({ status: "done" });
-    expect(logOf(saw)).toEqual(["a", "b", undoB, undoA, undoB]);
-  });
-
-  it("E14 leaves to another run what a fork was served of it", async () => {
-    const fixture = await suite.create();
-    const saw = world(() => Promise.resolve("fine"));
-    await fixture.engine.run([agentA], saga(saw));
-    const first = await fixture.engine.start(newTask(fixture));
-    await runToEnd(fixture, first.taskId);
-    const runId = String((await fixture.engine.get(first.taskId))?.runId);
-    saw.rest = () => Promise.reject(new Error("broken"));
-
-    const fork = await fixture.engine.start(newTask(fixture), { prefix: { runId, below: 5 } });
-
-    expect(await runToEnd(fixture, fork.taskId)).toMatchObject({ status: "dead" });
-    await quiet(fixture);
-    expect(await fixture.engine.list({})).toHaveLength(2);
   });
 }

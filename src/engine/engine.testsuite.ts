@@ -3,6 +3,7 @@ import type { EngineSuite } from "./engine-fixture.testsuite.ts";
 import { testActiveTime } from "./engine-active-time.testsuite.ts";
 import { testChangedCode } from "./engine-changed.testsuite.ts";
 import { testChildren } from "./engine-children.testsuite.ts";
+import { testCompensationRestart } from "./engine-compensation-restart.testsuite.ts";
 import { testCompensation } from "./engine-compensation.testsuite.ts";
 import { testFork } from "./engine-fork.testsuite.ts";
 import { testOperation } from "./engine-operation.testsuite.ts";
@@ -29,5 +30,6 @@ export function testEngine(suite: EngineSuite): void {
     testFork(suite);
     testSkip(suite);
     testCompensation(suite);
+    testCompensationRestart(suite);
   });
 }

@@ -127,6 +127,8 @@ export interface Unwinding {
   readonly registered: readonly string[];
   /** Resolves when code stands where the ended run stood. */
   readonly arrived: Promise<void>;
+  /** True when code had not come there in its time, because it awaited something other than ctx. */
+  readonly isOverdue: boolean;
 }
 
 /** What a called task came to, and which one it was: in a run that begins with another's steps, and behind a key, not the one that was asked for. */

@@ -26,6 +26,8 @@ export interface EngineLimits {
   readonly outOfMemoryMax: number;
   /** How long what a run registered to be undone may take, from the run's end. Over it: dead(deadline). */
   readonly compensationMs: number;
+  /** How long what undoes a run waits for steps of it that still act, though they were told to stop. Over it: it begins all the same. */
+  readonly stopGraceMs: number;
   /** How long an idempotency key belongs to its task. */
   readonly keyWindowMs: number;
 }
@@ -44,5 +46,6 @@ export const defaultEngineLimits: EngineLimits = {
   recoveriesIsolatedAbove: 3,
   outOfMemoryMax: 3,
   compensationMs: 7 * 86_400_000,
+  stopGraceMs: 60_000,
   keyWindowMs: 400 * 86_400_000,
 };

@@ -270,7 +270,8 @@ export class RunExecution {
     if (this.#busy > 0) return;
     if (this.#unwind?.hasArrived === false && !this.#isDraining) {
       if (this.#unwind.isComplete) this.#unwind.arrive();
-      else this.#beginGrace(false);
+      // It may await something of its own before it registers the next: as long as the run could that is undone.
+      else this.#beginGrace(true);
       return;
     }
     const pending = [...this.#operations.values()];
@@ -288,7 +289,7 @@ export class RunExecution {
   #endGrace(): void {
     this.#grace = null;
     if (this.#isStopped || this.#isLeaving || this.#settled !== null || this.#busy > 0) return;
-    if (this.#unwind?.hasArrived === false) this.#unwind.arrive();
+    if (this.#unwind?.hasArrived === false) this.#unwind.giveUp();
     else if (this.#operations.size === 0) void this.#leave(() => this.#host.fail("foreign-await", foreignAwait(this.#stuck())));
     else void this.#park(codeMismatch(this.#stuck()));
   }

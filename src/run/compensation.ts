@@ -26,8 +26,8 @@ export async function registerCompensation(scope: RunScope, name: string, undo: 
  *  C2 one that fails for good does not keep the others from running, and is named in the task's end, as is one that the code does not register any more;
  *  C3 what a fork was served of another run is not undone by the fork.
  */
-export async function compensate(scope: RunScope, { arrived, registered }: Unwinding, replay: () => Promise<unknown>): Promise<RunEnd> {
-  await Promise.race([arrived, replay().catch(() => undefined)]);
+export async function compensate(scope: RunScope, unwinding: Unwinding, replay: () => Promise<unknown>): Promise<RunEnd> {
+  await Promise.race([unwinding.arrived, replay().catch(() => undefined)]);
   const compensations = [...scope.compensations];
   const failed: { readonly name: string; readonly reason: string }[] = [];
   const compensated: string[] = [];
@@ -41,7 +41,8 @@ export async function compensate(scope: RunScope, { arrived, registered }: Unwin
       failed.push({ name, reason: messageOf(error) });
     }
   }
-  for (const name of missing(registered, compensations)) failed.push({ name, reason: "the code does not register it any more" });
+  const reason = unwinding.isOverdue ? "the code awaited something other than ctx for too long before it registered this again: wrap that in ctx.step" : "the code does not register it any more";
+  for (const name of missing(unwinding.registered, compensations)) failed.push({ name, reason });
   if (failed.length === 0) return { end: { status: "done", outcome: "unverified", output: { compensated }, evidence: null, reason: null } };
   const named = failed.map(({ name, reason }) => `${name} (${reason})`).join("; ");
   throw deadError("compensation-failed", `Not undone: ${named}. ${compensated.length === 0 ? "Nothing else was registered" : `Undone: ${compensated.join(", ")}`}. Undo it by hand, or mend what failed and have it tried again: longhaul restart ${scope.engine.task.id}`, { compensated, failed });

@@ -1,8 +1,9 @@
 import type { Clock } from "../base/clock.ts";
 import { LonghaulError } from "../base/error.ts";
-import { isCompensation } from "../engine/compensation.ts";
+import { compensationIdOf, isCompensation, refuseRestart } from "../engine/compensation.ts";
 import type { OperableEngine } from "../engine/engine.ts";
 import { toLogRecord } from "../record/log-record.ts";
+import type { Run } from "../record/run.ts";
 import { type CompletedStep, describeStep } from "../record/step.ts";
 import { isEnded, type Task } from "../record/task.ts";
 import type { Write } from "../record/write.ts";
@@ -46,6 +47,38 @@ function assertWholeCalls(steps: readonly CompletedStep[], from: number): void {
   }
 }
 
+/** What a compensation undid, or is to undo, is not there any more: a run that is served it would build on nothing. */
+async function assertNotUndone(engine: OperableEngine, runId: string, steps: readonly CompletedStep[], from: number): Promise<void> {
+  const registrations = steps.filter(({ kind, number }) => kind === "compensate" && number < from).toSorted((a, b) => a.number - b.number);
+  const task = registrations.length === 0 ? null : await engine.taskOfRun(runId);
+  if (task === null) return;
+  const compensation = await findCompensation(engine, await engine.runs(task.id), runId);
+  if (compensation === null) return;
+  if (compensation.status !== "done") refuseRestart(task.id, { why: isEnded(compensation.status) ? "left" : "undoing", compensationId: compensation.id });
+  for (const registration of registrations) {
+    if (registration.attempt === 0 && !(await isOwn(engine, registration, task))) continue;
+    const { name, number } = registration;
+    throw new LonghaulError("OPTION_INVALID", `from is ${from}, behind ctx.compensate("${name}") (step ${number}): task ${compensation.id} undoes what run ${runId} did from there on. Use at most ${number}, and that is done again.`);
+  }
+}
+
+/** The task that undoes a run, or a later one that went on with it by a skip. */
+async function findCompensation(engine: OperableEngine, runs: readonly Run[], runId: string): Promise<Task | null> {
+  const compensation = await engine.get(compensationIdOf(runId));
+  if (compensation !== null) return compensation;
+  for (const later of runs) {
+    const found = later.fromRunId === runId ? await findCompensation(engine, runs, later.id) : null;
+    if (found !== null) return found;
+  }
+  return null;
+}
+
+/** What a fork was served of another task's run is not undone with it. Its value is the idempotency key, which begins with the run that registered it. */
+async function isOwn(engine: OperableEngine, { outcome }: CompletedStep, task: Task): Promise<boolean> {
+  const key = outcome.ok ? String(outcome.value) : "";
+  return (await engine.taskOfRun(key.slice(0, key.indexOf("/"))))?.id === task.id;
+}
+
 /**
  * Begins a new run whose first steps are those of another: steps numbered below `from` are served, `from` is the first that executes again. A task that is dead,
  * canceled or parked goes on with it; of one that is done a new task is begun, with the same input and no key. `id` names a task, for its last run, or any run.
@@ -61,6 +94,7 @@ export async function forkRun(options: NewRunOptions, id: string, from: number):
     throw new LonghaulError("OPTION_INVALID", `from is ${from}. Run ${runId} has completed steps up to ${last}: use a whole number from 1, which begins at its first step, to ${last + 1}. See them with \`longhaul show ${runId}\`.`);
   }
   assertWholeCalls(steps, from);
+  await assertNotUndone(engine, runId, steps, from);
   const served = steps.filter(({ number }) => number < from).length;
   const prefix = { runId, below: from };
   const record = (taskId: string): Write =>

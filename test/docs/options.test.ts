@@ -128,6 +128,7 @@ describe("docs/reference/options.md", () => {
       `${spendDefaults.warnFactor} times, ${spendDefaults.endFactor} times`,
       String(compensationsMax),
       compact(limits.compensationMs),
+      compact(limits.stopGraceMs),
       `${deliverForMs / 3_600_000}h`,
       compact(deliveryDefaults.refusedForMs),
       compact(deliveryDefaults.lateGapMs),

@@ -181,11 +181,31 @@ export const engineBugs: readonly PlantedBug[] = [
   },
   {
     name: "what undoes a run goes on with it", harm: "a canceled task books what it had not booked",
-    file: "src/engine/compensation.ts", find: "    return isSeeded || identity.kind === \"compensate\";", replace: "    return true;", suites: [contract],
+    file: "src/engine/compensation.ts", find: "const isAdmitted = isSeeded || identity.kind === \"compensate\";", replace: "const isAdmitted = true;", suites: [contract],
   },
   {
     name: "a run that was canceled is not undone", harm: "what it booked stays booked",
     file: "src/engine/compensation.ts", find: "end.status !== \"done\" && task.runId", replace: "end.status === \"dead\" && task.runId", suites: [contract],
+  },
+  {
+    name: "what undoes a run does not wait for its step", harm: "what the step books a moment later stays booked",
+    file: "src/engine/compensation.ts", find: "mayAct ? atMs + stopGraceMs : 0", replace: "0", suites: [contract],
+  },
+  {
+    name: "what undoes a run is not told that its step has ended", harm: "each undoing waits for a minute",
+    file: "src/engine/sqlite/perform.ts", find: "    noteStopped(change, scope.runId);\n", replace: "", suites: [contract],
+  },
+  {
+    name: "what a skip has not been served yet is not undone", harm: "what it stands for stays booked",
+    file: "src/engine/sqlite/compensate.ts", find: "SELECT 1 FROM lh_seed WHERE task_id = ? AND kind = 'compensate'", replace: "SELECT 1 FROM lh_seed WHERE task_id = ? AND kind = 'none'", suites: [contract],
+  },
+  {
+    name: "a parked run that registered is restarted", harm: "nothing undoes what it did",
+    file: "src/engine/sqlite/compensate.ts", find: "  if (isOpen(task) && hasRegistered(db, task.id, runId)) return { why: \"registered\" };\n", replace: "", suites: [contract],
+  },
+  {
+    name: "a task is restarted though not all of it is undone", harm: "the restart of its compensation undoes the new run's work",
+    file: "src/engine/sqlite/compensate.ts", find: "own.status !== \"done\"", replace: "isOpen(own)", suites: [contract],
   },
   {
     name: "a parked run is tried at each start", harm: "people are alerted again though nothing has changed",

@@ -216,6 +216,64 @@ test("code that does not register one any more is named for it, and the others a
   expect(log).toEqual(["book flight", "cancel flight-1 alive compensation/cancel flight/1"]);
 });
 
+test.each([["in its time", 4_000], ["too long", 6_000]] as const)("code that awaits something of its own, %s, before it registers", async (how, ms) => {
+  const own = { wait: (): Promise<void> => Promise.resolve() };
+  const team = await open(async (ctx) => {
+    await book(ctx, "flight");
+    await own.wait();
+    await book(ctx, "hotel");
+    own.wait = () => new Promise((resolve) => team.clock.setTimer(ms, () => resolve()));
+    throw new Error("no car");
+  });
+  const taskId = await team.submit("booker", null);
+  await team.result(taskId);
+
+  const end = await team.result(await compensationOf(team, taskId));
+
+  const reason = "the code awaited something other than ctx for too long before it registered this again: wrap that in ctx.step";
+  expect(end).toMatchObject(how === "in its time" ? { status: "done", output: { compensated: ["cancel hotel", "cancel flight"] } } : { reason: "compensation-failed", evidence: { compensated: ["cancel flight"], failed: [{ name: "cancel hotel", reason }] } });
+  expect(log.filter((line) => line.startsWith("cancel"))).toHaveLength(how === "in its time" ? 2 : 1);
+});
+
+test("a fork is served nothing of what was undone: of what the run did before, and of what it was itself served of another task, it is", async () => {
+  let broken = "";
+  const team = await open(async (ctx) => {
+    await ctx.step("look", () => void log.push("look"));
+    const booked = [await book(ctx, "flight"), await book(ctx, "hotel")];
+    await ctx.step("pay", () => {
+      if (broken !== "") throw new Error(broken);
+    });
+    return booked;
+  });
+  broken = "no card";
+  const dead = await team.submit("booker", null);
+  await team.result(dead);
+  const { runId } = await team.task(dead);
+  await team.result(await compensationOf(team, dead));
+  broken = "";
+
+  await expect(team.live.operations.fork(dead, 3)).rejects.toMatchObject({ code: "OPTION_INVALID", message: expect.stringContaining(`from is 3, behind ctx.compensate("cancel flight") (step 2): task c_${runId} undoes`) });
+  await expect(team.live.operations.fork(dead, 6)).rejects.toMatchObject({ message: expect.stringContaining("Use at most 2") });
+  log.length = 0;
+  expect(await team.live.operations.fork(dead, 2)).toMatchObject({ served: 1 });
+  expect(await team.result(dead)).toMatchObject({ status: "done", output: ["flight-1", "hotel-1"] });
+  expect(log).toEqual(["book flight", "book hotel"]);
+  // By the id of the run that was undone, too.
+  await expect(team.live.operations.fork(String(runId), 3)).rejects.toMatchObject({ code: "OPTION_INVALID" });
+
+  // A fork of one that is done, which fails: the flight is the other one's, the hotel was the fork's own and is undone.
+  broken = "no card";
+  const { task } = await team.live.operations.fork(dead, 4);
+  await team.result(task.id);
+  expect(await team.result(await compensationOf(team, task.id))).toMatchObject({ output: { compensated: ["cancel hotel"] } });
+  broken = "";
+  await expect(team.live.operations.fork(task.id, 5)).rejects.toMatchObject({ message: expect.stringContaining("Use at most 4") });
+  log.length = 0;
+  await team.live.operations.fork(task.id, 4);
+  expect(await team.result(task.id)).toMatchObject({ status: "done", output: ["flight-1", "hotel-1"] });
+  expect(log).toEqual(["book hotel"]);
+});
+
 test("show names the task that undoes another one, and it is not forked", async () => {
   const team = await open(async (ctx) => {
     await book(ctx, "flight");

@@ -8,6 +8,7 @@ import { ActivationHost } from "./activation-host.ts";
 import { AttemptLost } from "./attempt-lost.ts";
 import { idsOf, toldBefore, type BegunRun } from "./begin.ts";
 import { Bodies } from "./bodies.ts";
+import { noteStopped } from "./compensate.ts";
 import type { FactStore, ToldSteps } from "./facts.ts";
 import type { StepScope } from "./steps.ts";
 import type { Writer } from "./writer.ts";
@@ -40,6 +41,8 @@ export class LiveActivation {
   /** Aborts when Restate has given up the call. */
   readonly #called: AbortSignal;
   readonly #bodies = new Bodies();
+  readonly #writer: Writer;
+  readonly #undo: { isRegistered: boolean };
   readonly #left: Promise<void>;
   #leave: () => void = () => undefined;
   #giveBack: (reason: Error) => void = () => undefined;
@@ -49,6 +52,8 @@ export class LiveActivation {
     this.taskId = begun.task.id;
     this.runId = begun.runId;
     this.#given = options.given;
+    this.#writer = options.writer;
+    this.#undo = { isRegistered: begun.journal.some(({ kind }) => kind === "compensate") || [...begun.seed.keys()].some((key) => key.startsWith("compensate/")) };
     this.#called = options.context.request().attemptCompletedSignal;
     this.#left = new Promise((resolve, reject) => {
       this.#leave = resolve;
@@ -95,6 +100,7 @@ export class LiveActivation {
     try {
       await Promise.race([this.#left, this.#host?.drive()]);
       if (this.#host?.isUnfinished === true) throw new AttemptLost(this.runId);
+      if (this.#undo.isRegistered) void this.#noteStopped();
     } catch (error) {
       this.#execution.stop(() => new AttemptLost(this.runId));
       throw error;
@@ -105,6 +111,12 @@ export class LiveActivation {
       this.#host?.stop();
       this.#execution.detach();
     }
+  }
+
+  /** What undoes the run waits for this, should it have ended. When it is not noted, that begins when its grace is over. */
+  async #noteStopped(): Promise<void> {
+    if (this.#bodies.isAnyLeft) await this.#bodies.ended();
+    await this.#writer.persist((change) => noteStopped(change, this.runId)).catch(() => undefined);
   }
 
   /** Restate took the run out of memory: another attempt goes on with it. Tells how long its task has executed by now. */
@@ -153,7 +165,7 @@ export class LiveActivation {
       ...idsOf(begun),
       writer, clock, limits, queueMax, signal, keyRunId, begunAtMs,
       isSuspect: task.recoveriesWithoutProgress > 0, stepAttempt: 1 + recoveries,
-      undo: { isRegistered: begun.journal.some(({ kind }) => kind === "compensate") },
+      undo: this.#undo,
       bodies: this.#bodies,
       isOver: () => this.#isOver,
     };

@@ -3,6 +3,10 @@ export class Bodies {
   #count = 0;
   #ended: (() => void)[] = [];
 
+  get isAnyLeft(): boolean {
+    return this.#count > 0;
+  }
+
   async track<T>(body: Promise<T>): Promise<T> {
     this.#count++;
     try {

@@ -1,6 +1,6 @@
 import type { PostgresSession } from "../../db/postgres.ts";
 import type { Task, TaskEnd } from "../../record/task.ts";
-import { compensationFor, compensationIdOf, compensationOpen, compensationRunIdOf, isToBeCompensated } from "../compensation.ts";
+import { compensationFor, compensationIdOf, compensationRunIdOf, isCompensation, isToBeCompensated, refuseRestart, type InTheWay } from "../compensation.ts";
 import { isOpen } from "../task-rules.ts";
 import { noteQueued, type Change } from "./change.ts";
 import { listSteps } from "./journal.ts";
@@ -8,10 +8,10 @@ import { insertRunFrom } from "./runs.ts";
 import { getTask, insertTask, saveTasks, toTask, type StoredTask } from "./tasks.ts";
 
 /** Begins the task that undoes what the run of a task did that is ending, when it registered anything to be undone. Whatever the length of its queue: the run was let in. */
-export async function startCompensation(change: Change, task: StoredTask, end: TaskEnd): Promise<void> {
+export async function startCompensation(change: Change, task: StoredTask, end: TaskEnd, wasRunning: boolean): Promise<void> {
   const { db } = change;
-  if (!isToBeCompensated(task, end) || !(await hasRegistered(db, task.runId))) return;
-  const inserted = await insertTask(db, compensationFor(task, end, change.atMs, change.limits), change.atMs, null);
+  if (!isToBeCompensated(task, end) || !(await hasRegistered(db, task.id, task.runId))) return;
+  const inserted = await insertTask(db, compensationFor(task, end, wasRunning, change.atMs, change.limits), change.atMs, null);
   if (inserted === null) return;
   const stored: StoredTask = { ...inserted, runId: compensationRunIdOf(task.runId) };
   await insertRunFrom(db, { id: compensationRunIdOf(task.runId), taskId: stored.id }, task.runId, { begunAtMs: null, keysOf: task.runId });
@@ -20,6 +20,14 @@ export async function startCompensation(change: Change, task: StoredTask, end: T
   await db.run(`${insertSeed} FROM lh_seed WHERE task_id = $2 ORDER BY position ON CONFLICT DO NOTHING`, stored.id, task.id);
   noteQueued(change, stored);
   await change.write(change.observe({ task: toTask(stored), from: null, atMs: change.atMs }));
+}
+
+/** Nothing of a run acts any more in the process that executed it: what undoes the run need not wait. */
+export async function noteStopped(change: Change, runId: string): Promise<void> {
+  const { db, atMs } = change;
+  const { changes } = await db.run("UPDATE lh_task SET not_before_at_ms = $1 WHERE id = $2 AND status = 'queued' AND not_before_at_ms > $1", atMs, compensationIdOf(runId));
+  const compensation = changes === 0 ? null : await getTask(db, compensationIdOf(runId));
+  if (compensation !== null) noteQueued(change, compensation);
 }
 
 /** Begins a new run of a compensation: it is served what the ended run came to, and what was undone stays so. */
@@ -34,15 +42,30 @@ export async function insertCompensationAgain(db: PostgresSession, taskId: strin
   }
 }
 
-/** @throws {TASK_STATE} while what the last run of this task did is being undone. */
-export async function assertCompensated(db: PostgresSession, { id, runId }: Task): Promise<void> {
-  const compensation = runId === null ? null : await getTask(db, compensationIdOf(runId));
-  if (compensation !== null && isOpen(compensation)) throw compensationOpen(id, compensation.id);
+/** @throws {TASK_STATE} while what the last run of this task did, or a run that it called, is not undone. */
+export async function assertCompensated(db: PostgresSession, task: Task): Promise<void> {
+  refuseRestart(task.id, task.runId === null || isCompensation(task) ? null : await inTheWay(db, task, task.runId));
 }
 
-/** What a fork was served of another run is that one's to undo. */
-async function hasRegistered(db: PostgresSession, runId: string): Promise<boolean> {
-  const row = await db.get("SELECT 1 AS one FROM lh_run JOIN lh_journal ON run = lh_run.serial WHERE lh_run.id = $1 AND kind = 'compensate' AND (attempt > 0 OR key_run_id IS NOT NULL) LIMIT 1", runId);
+async function inTheWay(db: PostgresSession, task: Task, runId: string): Promise<InTheWay | null> {
+  if (isOpen(task) && (await hasRegistered(db, task.id, runId))) return { why: "registered" };
+  const own = await getTask(db, compensationIdOf(runId));
+  if (own !== null && own.status !== "done") return { why: isOpen(own) ? "undoing" : "left", compensationId: own.id };
+  const called = await db.get(
+    `WITH RECURSIVE called (run_id) AS (SELECT run_id FROM lh_task WHERE parent_run_id = $1 UNION SELECT lh_task.run_id FROM called JOIN lh_task ON parent_run_id = called.run_id)
+     SELECT id FROM called JOIN lh_task ON id = 'c_' || called.run_id WHERE ended_at_ms IS NULL LIMIT 1`,
+    runId,
+  );
+  return called === undefined ? null : { why: "undoing", compensationId: String(called["id"]) };
+}
+
+/** What a fork was served of another run is that one's to undo. What a skip has not been served yet is its own. */
+async function hasRegistered(db: PostgresSession, taskId: string, runId: string): Promise<boolean> {
+  const row = await db.get(
+    `SELECT 1 AS one FROM lh_run WHERE id = $1 AND (EXISTS (SELECT FROM lh_journal WHERE run = lh_run.serial AND kind = 'compensate' AND (attempt > 0 OR key_run_id IS NOT NULL))
+       OR (key_run_id IS NOT NULL AND EXISTS (SELECT FROM lh_seed WHERE task_id = $2 AND kind = 'compensate')))`,
+    runId, taskId,
+  );
   return row !== undefined;
 }
 

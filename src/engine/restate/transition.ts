@@ -66,7 +66,7 @@ async function noteProgress(change: Change, task: StoredTask): Promise<StoredTas
 export async function endTask(change: Change, task: StoredTask, end: TaskEnd): Promise<void> {
   const ended = await moveTask(change, task, { status: end.status, end, endedAtMs: change.atMs });
   change.effects.ended.push({ taskId: ended.id, runId: ended.runId, end });
-  await startCompensation(change, ended, end);
+  await startCompensation(change, ended, end, task.status === "running");
   const { hasSeed, isAwaited, hasOpenEnds } = await listLeftBehind(change.db, ended.id, ended.runId);
   // A compensation that is restarted needs them again.
   if (hasSeed && (end.status === "done" || !isCompensation(ended))) await replaceSeed(change.db, ended.id, []);

@@ -35,6 +35,8 @@ export interface Change {
   readonly observe: ObserveTask;
   readonly effects: Effects;
   readonly queues: QueueBounds;
+  /** True while the body of a step of this run executes in this process. */
+  readonly isActing: (runId: string) => boolean;
   /** Writes beside the engine's own rows, in the same commit. @throws what a guard refuses with. */
   write(writes: readonly Write[]): void;
 }

@@ -11,6 +11,7 @@ import type { EngineLimits } from "../limits.ts";
 import type { Operation, Performed } from "../operation.ts";
 import { selfWait } from "../refusal.ts";
 import { noteDue, type Change } from "./change.ts";
+import { noteStopped } from "./compensate.ts";
 import { fileRetryMs, isFileFailure } from "../../db/file-failure.ts";
 import { appendStepWhileRunning } from "./journal.ts";
 import { readOwner } from "./owner-state.ts";
@@ -64,10 +65,10 @@ async function performSeeded(scope: PerformScope, operation: Operation, { outcom
 }
 
 async function performStep(scope: PerformScope, operation: Operation, body: StepBody): Promise<Performed> {
-  const { late } = scope.writer;
+  const { late, bodies } = scope.writer;
   const begun = { ...operation, startedAtMs: scope.clock.now(), attempt: scope.attempt };
   late.begin();
-  const bounded = boundedStepEnd(await executeBody(scope, operation, body), operation.identity, scope.limits.valueBytesMax);
+  const bounded = boundedStepEnd(await bodies.track(scope.runId, executeBody(scope, operation, body)), operation.identity, scope.limits.valueBytesMax);
   try {
     await scope.writer.persist((change) => commitEnd(scope, change, begun, bounded));
   } catch (error) {
@@ -170,6 +171,7 @@ function commitEnd(scope: PerformScope, change: Change, begun: BegunStep, end: S
   if (step === null) {
     // In the time of one owner, a run has one attempt of a step.
     change.write(lateWrites(end.writes ?? [], String(readOwner(change.db)?.epoch)));
+    noteStopped(change, scope.runId);
     return;
   }
   noteCompleted(change, { serial: scope.taskSerial, recoveriesWithoutProgress: scope.recoveriesWithoutProgress }, scope.runId, step);

@@ -9,6 +9,7 @@ import { noEffects, type Change, type Effects } from "./change.ts";
 import { LateResults } from "./late-results.ts";
 import type { EngineLimits } from "../limits.ts";
 import { QueueBounds } from "./queue-bounds.ts";
+import { RunBodies } from "./run-bodies.ts";
 
 export interface WriterOptions {
   readonly db: SqliteDatabase;
@@ -31,6 +32,7 @@ type Work<T> = (change: Change) => T | Promise<T>;
 export class Writer {
   /** What steps come to after another process took the file over. */
   readonly late: LateResults;
+  readonly bodies = new RunBodies();
   readonly #options: WriterOptions;
   readonly #queues = new QueueBounds();
   #pending = 0;
@@ -115,6 +117,7 @@ export class Writer {
     return {
       db, limits, observe, effects,
       queues: this.#queues,
+      isActing: (runId) => this.bodies.isActing(runId),
       atMs: clock.now(),
       write: (writes) => {
         if (writes.length > 0) apply(db, writes);
