@@ -109,7 +109,7 @@ async function make(tool: Tool, input: Json, options: ToolCallOptions, made: Mad
 }
 
 /** Whether the tool or its server answered, be it with a no. */
-function endOfToolCall(result: ToolResult): CallEnd {
+export function endOfToolCall(result: ToolResult): CallEnd {
   if (result.ok) return "good";
   if (result.kind === "canceled") return "none";
   return result.kind === "timeout" || result.kind === "unavailable" || result.isUnreached === true ? "bad" : "good";
