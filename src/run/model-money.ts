@@ -58,7 +58,9 @@ const unreachableCodes: readonly unknown[] = ["ECONNREFUSED", "ENOTFOUND", "EAI_
 /** True when the provider cannot have billed the try: it answered with an error, or was never reached. */
 export function isUnbilled(error: unknown): boolean {
   if (!isLonghaulError(error)) return false;
-  const { status, networkCode } = error.details;
+  const { status, networkCode, inputTokens } = error.details;
+  // It came with status 200 and no answer, and says that the prompt was read.
+  if (typeof inputTokens === "number") return false;
   if (typeof status === "number") return status >= 400;
   if (unreachableCodes.includes(networkCode)) return true;
   return error.code.startsWith("MODEL_") ? ["MODEL_AUTH", "MODEL_BILLING", "MODEL_INVALID", "MODEL_THROTTLED"].includes(error.code) : true;
