@@ -5,9 +5,12 @@ import { textOf } from "../src/record/message.ts";
 import { createProviderSimulator } from "../src/lab/provider/provider-simulator.ts";
 import { replyText } from "../src/lab/provider/simulated-reply.ts";
 import { asLanguageModel } from "../src/model/as-language-model.ts";
+import { assertAnswer } from "../src/model/false-answer.ts";
 import { durableLanguageModel } from "../src/model/durable-language-model.ts";
 import { modelRequest } from "../src/model/model.testsuite.ts";
 import { createModelRegistry } from "../src/model/registry.ts";
+import type { Usage } from "../src/record/usage.ts";
+import { isUnbilled } from "../src/run/model-money.ts";
 
 const references = ["anthropic/claude-opus-5-5", "openai/gpt-5.2", "ollama/llama3"];
 
@@ -53,12 +56,16 @@ describe.each(references)("an answer of %s over the provider simulator", (refere
     [envelope, "MODEL_OVERLOADED"],
     [JSON.stringify({ error: { message: "You exceeded your current quota", type: "insufficient_quota", code: "insufficient_quota", param: null } }), "MODEL_BILLING"],
     [JSON.stringify({ error: { message: "The server had an error", type: "server_error", code: null } }), "MODEL_TRANSIENT"],
-  ])("that is the error %s is that error", async (text, code) => {
-    expect(await answerOf(reference, text)).toMatchObject({ code, details: { isNoAnswer: true } });
+  ])("that is the error %s and took no token is that error", async (text, code) => {
+    expect(await answerOf(reference, text, 0)).toMatchObject({ code, details: { isNoAnswer: true } });
+  });
+
+  test("is what a model used tokens for, though it reads like an error: it was paid for", async () => {
+    expect(await answerOf(reference, envelope)).toBe(envelope);
   });
 
   test("for which no token was used is none", async () => {
-    expect(await answerOf(reference, "API Error: 529 overloaded", 0)).toMatchObject({ code: "MODEL_TRANSIENT", retry: "backoff", message: expect.stringContaining("used no token for its answer") });
+    expect(await answerOf(reference, "API Error: 529 overloaded", 0)).toMatchObject({ code: "MODEL_TRANSIENT", retry: "backoff", message: expect.stringMatching(/used no token for its answer.*report no usage at all/) });
   });
 
   test.each(["Bad Gateway", '{"error":"none"}', '{"error":{"message":"m","type":"t"},"advice":"x"}', "{not JSON}", "An Internal Server Error means that the server failed."])("%s stays what it is", async (text) => {
@@ -76,4 +83,32 @@ describe("a gateway that counts no tokens", () => {
   test.each(["The service is unavailable to no one.", "Bad Gateway is what status 502 says.", "An error: 502 of 600 tests failed."])("and says %s has", async (text) => {
     expect(await failureOf("ollama/llama3", said(text), "text/event-stream")).toMatchObject({ finishReason: "stop" });
   });
+
+  test("or zero of everything has answered all the same, and is counted by characters", async () => {
+    const text = "The capital of France is Paris, and here is why.";
+    const usage = JSON.stringify({ id: "c", object: "chat.completion.chunk", created: 1, model: "m", choices: [], usage: { prompt_tokens: 0, completion_tokens: 0, total_tokens: 0 } });
+    const body = said(text).replace("data: [DONE]", `data: ${usage}\n\ndata: [DONE]`);
+
+    const completion = (await failureOf("ollama/llama3", body, "text/event-stream")) as { readonly usage: Usage };
+    expect(completion).toMatchObject({ finishReason: "stop" });
+    expect(completion.usage.outputTokens).toBeGreaterThanOrEqual(Math.ceil(text.length / 4));
+    expect(completion.usage.inputTokens).toBeGreaterThan(0);
+    expect(await failureOf("ollama/llama3", body.replace(text, "Bad Gateway"), "text/event-stream")).toMatchObject({ code: "MODEL_TRANSIENT" });
+  });
+});
+
+test("of an answer that is none the prompt that was counted is paid, and what nobody counted is given back", async () => {
+  const noAnswer = (inputTokens: number | undefined): unknown => {
+    const usage = { inputTokens: { total: inputTokens, noCache: undefined, cacheRead: undefined, cacheWrite: undefined }, outputTokens: { total: 0, text: 0, reasoning: 0 } };
+    const text = JSON.stringify({ error: { type: "billing_error", message: "Your credit balance is too low" } });
+    try {
+      return assertAnswer({ role: "assistant", parts: [{ type: "text", text }] }, usage, { model: "anthropic/m", provider: "anthropic", nowMs: 0 });
+    } catch (error) {
+      return error;
+    }
+  };
+
+  expect(noAnswer(900)).toMatchObject({ code: "MODEL_BILLING" });
+  expect(isUnbilled(noAnswer(900))).toBe(false);
+  expect(isUnbilled(noAnswer(undefined))).toBe(true);
 });

@@ -1,8 +1,9 @@
 import type { Notification } from "../record/notification.ts";
 import type { OutboxEntry } from "../store/store.ts";
 
-/** Of messages that are given up together, so many are named. */
+/** Of messages that are given up together, so many are named, and so many told by their ids. */
 const namedMax = 20;
+const idsMax = 100;
 
 /** Tells of notifications that one notifier could not deliver: of a single one with its text, so that nothing is lost. The same first entry gives the same id. */
 export function toEscalation(entries: readonly OutboxEntry[], reason: string, atMs: number): Notification {
@@ -20,7 +21,7 @@ export function toEscalation(entries: readonly OutboxEntry[], reason: string, at
     team: notification.team,
     agent: entries.length === 1 ? notification.agent : null,
     severity: isCritical ? "critical" : "warning",
-    data: { escalationOf: notification.id, notifier, undelivered: entries.length === 1 ? notification.data : entries.map((entry) => entry.notification.id) },
+    data: { escalationOf: notification.id, notifier, undelivered: entries.length === 1 ? notification.data : entries.slice(0, idsMax).map((entry) => entry.notification.id) },
   };
 }
 

@@ -11,11 +11,21 @@ export interface PricedUsage extends Usage {
 /** Characters of text that stand for one token where a provider reports no usage. */
 const charactersPerToken = 4;
 
+const uncounted = { total: undefined, noCache: undefined, cacheRead: undefined, cacheWrite: undefined, text: undefined, reasoning: undefined };
+
+/** True when a provider reports no tokens: nothing, or zero of everything. */
+export function isUncountedUsage({ inputTokens, outputTokens }: LanguageModelV4Usage): boolean {
+  const { total, noCache, cacheRead, cacheWrite } = inputTokens;
+  return [total, noCache, cacheRead, cacheWrite, outputTokens.total, outputTokens.text, outputTokens.reasoning].every((tokens) => (count(tokens) ?? 0) === 0);
+}
+
 /**
  * Our usage of a provider's. A provider that reports nothing is counted by characters: a budget that sees zero would never stop.
  */
 export function toUsage(usage: LanguageModelV4Usage, promptCharacters: () => number, answerCharacters: () => number): PricedUsage {
-  const { inputTokens: input, outputTokens: output } = usage;
+  const isUncounted = isUncountedUsage(usage);
+  const input = isUncounted ? uncounted : usage.inputTokens;
+  const output = isUncounted ? uncounted : usage.outputTokens;
   const cacheReadTokens = count(input.cacheRead) ?? 0;
   const cacheWriteTokens = count(input.cacheWrite) ?? 0;
   const uncached = count(input.noCache);

@@ -74,11 +74,18 @@ function fitText(name: string, value: unknown, isText: boolean): unknown {
   throw new LonghaulError("TASK_OUTPUT_INVALID", `What stands in for the output of ${name} is no text. Return a text that is not empty, or give the agent an output schema.`);
 }
 
+/** What of that which went into the output was degraded; null when nothing was. */
+function describeDegradedInput({ engine, degradedCalls }: RunScope): string | null {
+  const given = engine.task.doubts.includes("degraded") ? ["it was begun with a degraded output of another task"] : [];
+  const all = [...given, ...new Set(degradedCalls)];
+  return all.length === 0 ? null : cutText(all.join("; "));
+}
+
 function endOf(scope: RunScope, output: unknown, verdict: Verdict | null): RunEnd {
   const { engine, worker, services } = scope;
   const stored = toJson(output, `The output of ${worker.name}`);
   // What a verify of its own accepted is as good as any, whatever went into it.
-  const reason = describeStandIns(scope.standIns) ?? (verdict === null && scope.degradedCalls.length > 0 ? cutText([...new Set(scope.degradedCalls)].join("; ")) : null);
+  const reason = describeStandIns(scope.standIns) ?? (verdict === null ? describeDegradedInput(scope) : null);
   const outcome = reason !== null ? "degraded" : verdict === null ? "unverified" : "verified";
   const end: TaskEnd = { status: "done", outcome, output: stored, evidence: verdict?.evidence ?? null, reason };
   const progress: Write = {

@@ -43,6 +43,8 @@ export interface ModelCallPlan {
   readonly caller?: string;
   /** In the order in which they are asked; one, where no chain is declared. */
   readonly candidates: readonly Candidate[];
+  /** Asked of a call whose signal aborted: true when its step goes on without the answer, so that the call is paid and on record all the same. Default: never. */
+  readonly isGivenUp?: () => boolean;
 }
 
 export interface Candidate {
@@ -118,9 +120,9 @@ export async function modelStep(scope: RunScope, execution: StepExecution, plan:
       const done = await withRetry({ clock, random, signal, onRetry: log.onRetry, quota: () => (last.call === null ? null : quotas.of(last.call.modelId)) }, () => tryCall(scope, execution, plan.caller ?? plan.name, candidate, last));
       return answeredEnd(scope, execution, { done, last, durationMs: sinceMs() }, failed, log);
     } catch (error) {
-      if (signal.aborted) throw error;
+      if (signal.aborted && plan.isGivenUp?.() !== true) throw error;
       failed.push({ ...last, id: last.call?.modelId ?? candidate.id, error, durationMs: sinceMs() });
-      if (!isForNextModel(error, { isCalled: last.call !== null, hasBegun: last.hasBegun })) break;
+      if (signal.aborted || !isForNextModel(error, { isCalled: last.call !== null, hasBegun: last.hasBegun })) break;
     }
   }
   return failedEnd(scope, execution, failed, round, log);

@@ -60,7 +60,9 @@ const distrustCodes = /^(?:CERT_|DEPTH_ZERO_SELF_SIGNED|SELF_SIGNED|ERR_TLS_CERT
 /** True when the provider cannot have billed the try: it answered with an error, or was never reached. */
 export function isUnbilled(error: unknown): boolean {
   if (!isLonghaulError(error)) return false;
-  const { status, networkCode } = error.details;
+  const { status, networkCode, inputTokens } = error.details;
+  // It came with status 200 and no answer, and says that the prompt was read.
+  if (typeof inputTokens === "number") return false;
   if (typeof status === "number") return status >= 400;
   if (unreachableCodes.includes(networkCode) || (typeof networkCode === "string" && distrustCodes.test(networkCode))) return true;
   return error.code.startsWith("MODEL_") ? ["MODEL_AUTH", "MODEL_BILLING", "MODEL_INVALID", "MODEL_THROTTLED"].includes(error.code) : true;

@@ -6,7 +6,7 @@ import type { ToolCallPart } from "../record/message.ts";
 import type { Doubt } from "../record/task.ts";
 import type { ApprovalNeed, Tool, ToolResult } from "../tool/tool.ts";
 import { type Parked, parkedToJson, permissionSignalPrefix, type PermissionQuestion } from "./parked.ts";
-import { decidedSuffix, decisionSuffix, hashArguments, readWord, type Word } from "./question.ts";
+import { decidedSuffix, decidedToJson, decisionSuffix, hashArguments, readWord, type Word } from "./question.ts";
 import { placeOf, recordWrite } from "./run-record.ts";
 import type { RunScope } from "./run-services.ts";
 
@@ -110,7 +110,7 @@ async function noteAnswer(scope: RunScope, name: string, { toolName }: ToolCallP
       reason: word === null ? `nobody allowed it within its approvalWithin of ${formatDuration(permission.withinMs)}` : word.reason,
       data: { signal, callId, argumentsHash, ...senderOf(word) },
     });
-    return { outcome: { ok: true, value: null }, writes: [record] };
+    return { outcome: { ok: true, value: decidedToJson(signal, null) }, writes: [record] };
   });
 }
 

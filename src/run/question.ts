@@ -82,22 +82,52 @@ export function listQuestions(steps: readonly CompletedStep[]): readonly Questio
   });
 }
 
-/** The calls of one name ask one after the other: what was waited for after a question, and before it was decided, was its answer. */
+/** A wait of a question ends at its time, by clocks that may differ by this much. */
+const clockSkewMs = 5_000;
+
+/** What was waited for under the name of its call after a question, and before it was decided, was its answer, unless it says that it is another one's. */
 function answerTo(steps: readonly CompletedStep[], asked: CompletedStep, { kind, permission, decided }: Pick<Question, "kind" | "permission"> & { readonly decided: CompletedStep | undefined }): Question["answer"] {
   const waits = steps.filter(({ kind: stepKind, name, number }) => stepKind === "wait" && name === `${asked.name}${decisionSuffix}` && number > asked.number && number < (decided?.number ?? Number.POSITIVE_INFINITY));
   for (const { outcome, completedAtMs } of waits) {
     if (!outcome.ok || !isJsonObject(outcome.value)) continue;
-    if (outcome.value["by"] === "timer" || (permission !== null && completedAtMs >= permission.untilMs)) return "expired";
-    const word = readWord(outcome.value["payload"] ?? null, kind, permission);
+    const payload = outcome.value["payload"] ?? null;
+    if (isOfAnother(payload, asked)) continue;
+    // Two calls of one id may wait at once: the time of the one may be over, and that of the other not.
+    if (permission !== null && completedAtMs >= permission.untilMs - (outcome.value["by"] === "timer" ? clockSkewMs : 0)) return "expired";
+    const word = readWord(payload, kind, permission);
     if (word !== null) return word;
   }
   return null;
 }
 
-/** The word of a person about the nth of the questions that a call asked under this name; undefined while there is none. */
+/** An answer names its question; one of an earlier version does not. */
+function isOfAnother(payload: Json, asked: CompletedStep): boolean {
+  const signal = isJsonObject(payload) ? textOf(payload["signal"]) : null;
+  return signal !== null && signal !== parkedOf(asked)?.signal;
+}
+
+/** What the step is worth that notes a decision: which question it ended, and what the call came to by what is known of it. */
+export function decidedToJson(signal: string | null, result: Json): Json {
+  return { decided: signal, result };
+}
+
+/** An earlier version noted the result alone. */
+export function parseDecided(value: Json): { readonly signal: string | null; readonly result: Json } {
+  return isJsonObject(value) && "decided" in value ? { signal: textOf(value["decided"]), result: value["result"] ?? null } : { signal: null, result: value };
+}
+
+/** What notes the word of a person about this question; undefined while there is none. What an earlier version noted names no question: it ended the nth one that was asked under its name. */
 export function decisionOn(steps: readonly CompletedStep[], asked: CompletedStep): CompletedStep | undefined {
+  const notes = steps.filter(({ kind, name }) => kind === "code" && name === `${asked.name}${decidedSuffix}`);
+  const signal = parkedOf(asked)?.signal ?? null;
+  const named = notes.find((note) => signal !== null && signalOf(note) === signal);
+  if (named !== undefined) return named;
   const before = steps.filter((step) => step.name === asked.name && step.occurrence < asked.occurrence && isQuestion(step)).length;
-  return steps.find(({ kind, name, occurrence }) => kind === "code" && name === `${asked.name}${decidedSuffix}` && occurrence === before + 1);
+  return notes.find((note) => note.occurrence === before + 1 && signalOf(note) === null);
+}
+
+function signalOf({ outcome }: CompletedStep): string | null {
+  return outcome.ok ? parseDecided(outcome.value).signal : null;
 }
 
 /** True for a call that came to a question. */

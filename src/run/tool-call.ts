@@ -14,7 +14,7 @@ import { withHeartbeat } from "./heartbeat.ts";
 import { questionSignal, recordLateResult } from "./late-result.ts";
 import { type Parked, parkedToJson, parseParked } from "./parked.ts";
 import { type Attempt, holdBack, type Permit, senderOf, waitForPermission } from "./permission.ts";
-import { decidedSuffix, decisionSuffix, readWord } from "./question.ts";
+import { decidedSuffix, decidedToJson, decisionSuffix, parseDecided, readWord } from "./question.ts";
 import { placeOf, recordWrite } from "./run-record.ts";
 import type { RunScope } from "./run-services.ts";
 import { afterMsOf, isRefusedByBreaker, parkedByBreaker, throughBreaker } from "./through-breaker.ts";
@@ -109,7 +109,7 @@ async function make(tool: Tool, input: Json, options: ToolCallOptions, made: Mad
 }
 
 /** Whether the tool or its server answered, be it with a no. */
-function endOfToolCall(result: ToolResult): CallEnd {
+export function endOfToolCall(result: ToolResult): CallEnd {
   if (result.ok) return "good";
   if (result.kind === "canceled") return "none";
   return result.kind === "timeout" || result.kind === "unavailable" || result.isUnreached === true ? "bad" : "good";
@@ -215,13 +215,13 @@ async function waitForDecision(scope: RunScope, name: string, { parked: reason, 
     if (word === null) continue;
     const { decision } = word;
     const known = decision === "retry" ? null : resultToJson(decision === "happened" ? { ok: true, value: word.result ?? "The call happened; its result was lost." } : givenUp);
-    const late = await scope.engine.step({ kind: "code", name: `${name}${decidedSuffix}` }, async (execution) => {
+    const noted = await scope.engine.step({ kind: "code", name: `${name}${decidedSuffix}` }, async (execution) => {
       const answered = recordWrite(scope, placeOf(execution), { event_type: "approval", result: "answered", reason: decision, data: { signal, ...senderOf(word) } });
       if (known === null) await orAborted(execution.signal, () => scope.services.store.effects.withdraw(effectKey ?? ""));
       const settled = decision === "happened" && word.result === null ? await lateResultOf(scope, execution, name, effectKey ?? "") : null;
-      return { outcome: { ok: true, value: settled }, writes: known === null ? [answered] : [answered, { type: "effect.complete", key: effectKey ?? "", result: settled ?? known }] };
+      return { outcome: { ok: true, value: decidedToJson(signal, settled) }, writes: known === null ? [answered] : [answered, { type: "effect.complete", key: effectKey ?? "", result: settled ?? known }] };
     });
-    return late ?? known;
+    return parseDecided(noted).result ?? known;
   }
 }
 

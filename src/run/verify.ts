@@ -1,12 +1,13 @@
 import type { Verdict } from "../agent/agent-definition.ts";
-import { isJsonObject, toJson } from "../base/json.ts";
+import { isJsonObject, type Json, toJson } from "../base/json.ts";
 import { LonghaulError } from "../base/error.ts";
 import type { StepEnd, StepExecution } from "../engine/engine.ts";
 import type { Message } from "../record/message.ts";
+import type { StandIn } from "./model-chain.ts";
 import { parkedToJson, parseParked } from "./parked.ts";
 import type { RunScope } from "./run-services.ts";
 import { runUserStep } from "./user-step.ts";
-import { VerifyCalls } from "./verify-calls.ts";
+import { VerifyCalls, type VerifyPlace } from "./verify-calls.ts";
 
 /** What is to be verified. */
 interface Handed {
@@ -15,14 +16,21 @@ interface Handed {
   readonly transcript: readonly Message[];
 }
 
-/** `verify` as its own step; null when none is declared. A model that it asks and that cannot answer now makes the run wait, and it is made again. */
+/** `verify` as its own step; null when none is declared. A model or a tool that it asks and that cannot answer now makes the run wait, and it is made again. */
 export async function verifyOutput(scope: RunScope, input: unknown, output: unknown, transcript: readonly Message[]): Promise<Verdict | null> {
   if (!scope.worker.spec.verify) return null;
+  let firstKey: string | null = null;
   for (let failures = 0; ; ) {
     const round = failures + 1;
-    const value = await scope.engine.step({ kind: "verify", name: "verify" }, (execution) => verifyStep(scope, execution, { input, output, transcript }, round));
+    const key: string | null = firstKey;
+    const value = await scope.engine.step({ kind: "verify", name: "verify" }, (execution) => verifyStep(scope, execution, { input, output, transcript }, { key: key ?? execution.idempotencyKey, round }));
     const parked = parseParked(value);
-    if (parked === null) return value as unknown as Verdict;
+    if (parked === null) {
+      const { verdict, standIns } = readVerdict(value);
+      scope.standIns.push(...standIns);
+      return verdict;
+    }
+    firstKey = parked.effectKey;
     if (parked.parked === "retry") failures++;
     await scope.engine.wait({
       name: "verify/parked",
@@ -33,23 +41,25 @@ export async function verifyOutput(scope: RunScope, input: unknown, output: unkn
   }
 }
 
-async function verifyStep(scope: RunScope, execution: StepExecution, handed: Handed, round: number): Promise<StepEnd> {
-  const { clock } = scope.services;
+async function verifyStep(scope: RunScope, execution: StepExecution, handed: Handed, place: VerifyPlace): Promise<StepEnd> {
   const { name, spec, limits } = scope.worker;
-  const calls = new VerifyCalls(scope, execution, round);
+  const { clock } = scope.services;
+  const calls = new VerifyCalls(scope, execution, place);
   const end = await runUserStep(scope, execution, { what: `${name}: verify`, timeoutMs: limits.verifyTimeoutMs, option: "limits.verifyTimeout" }, async (signal) => {
     const startedMs = clock.monotonicMs();
-    const returned = await calls.orParked(async () => spec.verify?.({
+    const current = calls.begin(signal);
+    const verify = async (): Promise<unknown> => spec.verify?.({
       ...handed,
       signal,
-      ...calls.within(signal),
+      ...current.given,
       accept: (evidence = null) => ({ accepted: true, evidence }),
       reject: (reason, evidence = null) => ({ accepted: false, reason, evidence }),
-    }));
+    });
+    const returned = await calls.orParked(verify).finally(() => current.end());
     if (calls.parked !== null) return { value: parkedToJson(calls.parked) };
     const verdict = parseVerdict(name, returned);
     return {
-      value: toJson(verdict, `${name}: what verify returned`),
+      value: verdictToJson(name, verdict, current.standIns),
       record: {
         event_type: "verify",
         result: verdict.accepted ? "accepted" : "rejected",
@@ -59,7 +69,19 @@ async function verifyStep(scope: RunScope, execution: StepExecution, handed: Han
       },
     };
   });
+  await calls.settle();
   return { ...end, writes: [...(end.writes ?? []), ...calls.writes] };
+}
+
+/** Stand-ins that answered a verify go into the journal with its verdict, so that a replay knows them too. */
+function verdictToJson(name: string, verdict: Verdict, standIns: readonly StandIn[]): Json {
+  const { accepted, evidence = null } = verdict;
+  return toJson({ accepted, ...(verdict.accepted ? {} : { reason: verdict.reason }), evidence, ...(standIns.length === 0 ? {} : { standIns }) }, `${name}: what verify returned`);
+}
+
+function readVerdict(value: Json): { readonly verdict: Verdict; readonly standIns: readonly StandIn[] } {
+  const { standIns = [], ...verdict } = value as Record<string, Json>;
+  return { verdict: verdict as unknown as Verdict, standIns: standIns as unknown as readonly StandIn[] };
 }
 
 /** JavaScript callers may return anything. */

@@ -16,7 +16,7 @@ export interface AnswerOptions {
   readonly result?: Json;
   /** Of `deny`: why; the model is told. */
   readonly reason?: string;
-  /** Which call is meant, by the id that the model gave it or by the name of its step. Needed when the run waits for several. */
+  /** Which call is meant, by the id that the model gave it, by the name of its step or by the key of that step. Needed when the run waits for several. */
   readonly call?: string;
   /** Which way it came: "cli", "api". */
   readonly source?: string;
@@ -47,7 +47,7 @@ export async function answerQuestion({ engine, nowMs, id }: AnswerPlan, runId: s
   const question = findOpen(runId, listQuestions(await engine.steps(runId)), { kind: kindOfDecision(decision), call, nowMs });
   const { signal, permission } = question;
   const bound = permission === null ? {} : { callId: permission.callId, argumentsHash: permission.argumentsHash };
-  const payload: JsonObject = { decision, result, reason: reason ?? null, source: source ?? null, by: by ?? null, id, runId, ...bound };
+  const payload: JsonObject = { decision, result, reason: reason ?? null, source: source ?? null, by: by ?? null, id, runId, signal, ...bound };
   if (!(await engine.signal(runId, signal, payload, `decision:${signal}`))) throw runIsOver(runId, await engine.taskOfRun(runId));
   const { answer = null } = listQuestions(await engine.steps(runId)).find((other) => other.signal === signal) ?? {};
   if (answer === "expired" || (answer !== null && answer.id !== id)) throw answeredBefore(runId, question, answer);
@@ -68,7 +68,7 @@ interface Meant {
 }
 
 function findOpen(runId: string, all: readonly Question[], { kind, call, nowMs }: Meant): Question {
-  const named = call === undefined ? all : all.filter((question) => question.callId === call || question.asked.name === call || question.signal === `${signalPrefixOf[question.kind]}${call}`);
+  const named = call === undefined ? all : all.filter((question) => question.callId === call || question.asked.name === call || keyOf(question) === call);
   const undecided = named.filter(({ isDecided }) => !isDecided);
   const open = undecided.filter((question) => question.answer === null && !isOver(question, nowMs));
   const [first, second] = open.filter((question) => question.kind === kind);
@@ -86,10 +86,14 @@ function isOver({ permission }: Question, nowMs: number): boolean {
   return permission !== null && nowMs >= permission.untilMs;
 }
 
+/** By what the person who answers can name them: a provider that gives one id twice in a run is met by the name of the step, one that does so in a turn by its key. */
 function nameCalls(questions: readonly Question[]): string {
-  const ids = questions.map(({ callId }) => callId);
-  // A provider that gives one id twice in a run is met by the name of the step.
-  return (new Set(ids).size === ids.length ? ids : questions.map(({ asked }) => asked.name)).join(", ");
+  const names = [questions.map(({ callId }) => callId), questions.map(({ asked }) => asked.name)];
+  return (names.find((all) => new Set(all).size === all.length) ?? questions.map(keyOf)).join(", ");
+}
+
+function keyOf({ kind, signal }: Question): string {
+  return signal.slice(signalPrefixOf[kind].length);
 }
 
 function answeredBefore(runId: string, { callId, permission }: Question, answer: Word | "expired"): LonghaulError {

@@ -12,7 +12,7 @@ export interface OpenQuestion {
   readonly runId: string;
   readonly task: Task;
   readonly kind: QuestionKind;
-  /** What the model named the call; of a run that waits for several of one id, the name of the step. */
+  /** What the model named the call; of a run that waits for several of one id, the name of the step; where that is the same too, the key of the step. */
   readonly call: string;
   /** Null when what was written at the question is not kept any more, as are the arguments and the reason. */
   readonly tool: string | null;
@@ -40,13 +40,19 @@ const prefixOf: Readonly<Record<QuestionKind, string>> = { permission: permissio
 export async function listOpenQuestions(source: QuestionSource, runIds?: readonly (string | null)[]): Promise<readonly OpenQuestion[]> {
   const found = (await Promise.all((["permission", "unknown-effect"] as const).map((kind) => listOfKind(source, kind, runIds)))).flat();
   const perCall = Map.groupBy(found, ({ question }) => JSON.stringify([question.runId, question.call]));
-  const named = [...perCall.values()].flatMap((same) => same.map(({ question, stepName }) => (same.length === 1 ? question : { ...question, call: stepName })));
+  const named = [...perCall.values()].flatMap((same) => same.map((one) => (same.length === 1 ? one.question : { ...one.question, call: nameAmong(same, one) })));
   return named.toSorted((a, b) => a.askedAt.localeCompare(b.askedAt));
 }
 
 interface Found {
   readonly question: OpenQuestion;
   readonly stepName: string;
+  /** Of the step. */
+  readonly key: string;
+}
+
+function nameAmong(same: readonly Found[], { stepName, key }: Found): string {
+  return same.filter((other) => other.stepName === stepName).length === 1 ? stepName : key;
 }
 
 async function listOfKind(source: QuestionSource, kind: QuestionKind, runIds: readonly (string | null)[] | undefined): Promise<readonly Found[]> {
@@ -61,7 +67,8 @@ async function toFound(source: QuestionSource, kind: QuestionKind, { runId, sign
   if (task === null) return null;
   const record = await findRecord(source, runId, signal, "asked");
   const late = kind === "unknown-effect" ? await findRecord(source, runId, signal, "late") : undefined;
-  const stepName = stepNameOf(signal.slice(prefixOf[kind].length));
+  const key = signal.slice(prefixOf[kind].length);
+  const stepName = stepNameOf(key);
   const question: OpenQuestion = {
     runId, task, kind,
     call: callIdOf(stepName),
@@ -72,7 +79,7 @@ async function toFound(source: QuestionSource, kind: QuestionKind, { runId, sign
     askedAt: record?.timestamp ?? new Date(sinceAtMs).toISOString(),
     until: dueAtMs === null ? null : new Date(dueAtMs).toISOString(),
   };
-  return { question, stepName };
+  return { question, stepName, key };
 }
 
 /** "t1/tool/c1" of the key "r_1/tool/t1/tool/c1/1". */

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import type { Write } from "../record/write.ts";
-import type { Store } from "./store.ts";
+import { outboxDueMax, type Store } from "./store.ts";
 
 const startAtMs = Date.UTC(2026, 0, 15, 10, 23, 45, 120);
 const minuteMs = 60_000;
@@ -29,13 +29,13 @@ export function testOutbox(current: () => Store): void {
     expect((await current().outbox.due(startAtMs + minuteMs)).map(({ id }) => id)).toEqual(["o2", "p2"]);
   });
 
-  it("gives all entries whose time is over, at most 100 at once, and wakes for the first of them", async () => {
-    await current().write(Array.from({ length: 120 }, (_, index) => outboxWrite(`o${index}`, startAtMs + index)));
+  it("gives all entries whose time is over, so many at most, and wakes for the first of them", async () => {
+    await current().write(Array.from({ length: outboxDueMax + 1 }, (_, index) => outboxWrite(`o${index}`, startAtMs + index)));
     await current().outbox.failed("o0", { atMs: startAtMs, error: "refused", nextAtMs: startAtMs + 3 * hourMs });
 
     expect(await current().outbox.nextAtMs()).toBe(startAtMs + hourMs);
     expect((await current().outbox.due(startAtMs + hourMs + 1)).map(({ id }) => id)).toEqual(["o0", "o1", "o2"]);
-    expect(await current().outbox.due(startAtMs + 2 * hourMs)).toHaveLength(100);
+    expect(await current().outbox.due(startAtMs + 2 * hourMs)).toHaveLength(outboxDueMax);
   });
 
   it("never gives a delivered entry again, also when it is written again", async () => {

@@ -158,9 +158,12 @@ export interface OutboxEntry {
   readonly expiresAtMs: number;
 }
 
+/** Entries that `due` gives at once. All that expired in one outage is to be among them: it is told together. */
+export const outboxDueMax = 5_000;
+
 export interface Outbox {
   /**
-   * Entries that are due and are the first that waits for their notifier, and entries whose time is over; in the order in which they were queued, at most 100.
+   * Entries that are due and are the first that waits for their notifier, and entries whose time is over; in the order in which they were queued, at most `outboxDueMax`.
    * One that waits for another attempt holds up those behind it.
    */
   due(nowMs: number): Promise<readonly OutboxEntry[]>;

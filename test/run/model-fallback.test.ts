@@ -146,10 +146,11 @@ describe("a chain over the wire", () => {
   });
   afterEach(() => directory.remove());
 
+  /** `said`: what the first one says for no token. */
   async function overTheWire(fault: () => Fault | undefined, agent: Parameters<typeof defineTeam>[0]["agents"][number], said?: string) {
     const asked: string[] = [];
     const house = (name: string, faults: () => Fault | undefined) => {
-      const simulator = createProviderSimulator({ script: () => replyText(name === "anthropic" && said !== undefined ? said : `from ${name}, in many words that come one after the other`), faults });
+      const simulator = createProviderSimulator({ script: () => (name === "anthropic" && said !== undefined ? { ...replyText(said), usage: { outputTokens: 0 } } : replyText(`from ${name}, in many words that come one after the other`)), faults });
       return endpoint({ name, baseUrl: `http://${name}.test/v1`, simulated: true, prices: { first: { input: 0, output: 1000 }, second: { input: 0, output: 10 } }, fetch: (request) => (asked.push(name), simulator.fetch(request)) });
     };
     const team = await openDiskTeam(defineTeam({ name: "t", agents: [agent], endpoints: [house("anthropic", fault), house("openai", () => undefined)] }), { directory: directory.path });

@@ -191,3 +191,20 @@ describe("accepts", () => {
     await expect(testTeam(defineTeam({ name: "t", agents: [defineAgent(spec as never)] }), { models: model() })).rejects.toThrow(/accepts.*unverified/);
   });
 });
+
+describe("a task that an event of a run with a degraded output began", () => {
+  test.each([
+    ["ends degraded too, and says why", false, { outcome: "degraded", reason: "it was begun with a degraded output of another task" }],
+    ["ends verified when its own verify accepts", true, { outcome: "verified", reason: null }],
+  ])("%s", async (_, isVerified, expected) => {
+    const rough = defineAgent({ name: "rough", output: z.string(), run: () => { throw new Error("no"); }, fallback: [() => "rough"] });
+    const told = defineAgent({ name: "told", input: text, output: text, triggers: [on("made", { input: (event) => ({ text: String(event["text"]) }) })], run: async (_ctx, input) => input, ...(isVerified ? { verify: accepting } : {}) });
+    const teller = defineAgent({ name: "teller", run: async (ctx) => { await ctx.publish("made", { text: (await ctx.call(rough, null)).output }); } });
+    const team = await testTeam(defineTeam({ name: "t", agents: [rough, teller, told] }), {});
+    await team.result(await team.submit(teller, undefined));
+    await team.advance("1m");
+
+    expect(await team.tasks({ agent: "told" })).toMatchObject([{ doubts: ["degraded"], end: expected }]);
+    await team.close();
+  });
+});

@@ -3,12 +3,11 @@ import type { PostgresRow, PostgresSession } from "../../db/postgres.ts";
 import type { Notification } from "../../record/notification.ts";
 import type { Write } from "../../record/write.ts";
 import type { OutboxItem } from "../operator-reading.ts";
-import type { Outbox, OutboxEntry } from "../store.ts";
+import { type Outbox, outboxDueMax, type OutboxEntry } from "../store.ts";
 
 type OutboxWrite = Extract<Write, { readonly type: "outbox" }>;
 type FailedAttempt = Parameters<Outbox["failed"]>[1];
 
-const dueMax = 100;
 const listMax = 1_000;
 
 // By name: a kept statement would fail where a newer version adds a column while this one runs.
@@ -17,7 +16,7 @@ const columns = "position, id, notifier, notification, at_ms, expires_at_ms, sta
 const insertEntry = `INSERT INTO lh_outbox (id, notifier, notification, at_ms, expires_at_ms, state, next_at_ms) VALUES ($1, $2, $3, $4, $5, 'waiting', $4)
   ON CONFLICT (id) DO NOTHING`;
 const selectDue = `SELECT ${columns} FROM lh_outbox WHERE state = 'waiting' AND (expires_at_ms <= $1 OR (next_at_ms <= $1
-  AND position IN (SELECT min(position) FROM lh_outbox WHERE state = 'waiting' AND expires_at_ms > $1 GROUP BY notifier))) ORDER BY position LIMIT ${dueMax}`;
+  AND position IN (SELECT min(position) FROM lh_outbox WHERE state = 'waiting' AND expires_at_ms > $1 GROUP BY notifier))) ORDER BY position LIMIT ${outboxDueMax}`;
 const selectNextAt = `SELECT min(at_ms) AS next_at_ms FROM (SELECT min(expires_at_ms) AS at_ms FROM lh_outbox WHERE state = 'waiting'
   UNION ALL SELECT next_at_ms FROM lh_outbox WHERE position IN (SELECT min(position) FROM lh_outbox WHERE state = 'waiting' GROUP BY notifier)) AS instants`;
 const markDelivered = "UPDATE lh_outbox SET state = 'delivered', attempts = attempts + 1, ended_at_ms = $2, last_error = NULL WHERE id = $1 AND state <> 'delivered'";
