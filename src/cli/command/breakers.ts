@@ -22,7 +22,7 @@ export function runBreakers(context: CommandContext): Promise<ExitCode> {
 export async function runBreakerDecision(context: CommandContext, dependency: string, isolateFor: string | null): Promise<ExitCode> {
   const before = await (await openControl(context)).decideBreaker(dependency, isolateFor);
   context.output.data({ dependency, before, state: isolateFor === null ? "closed" : "isolated" });
-  if (isolateFor === null) context.output.say(`${dependency} is called again (it was ${before}). Runs that wait for it come back within 5 min.`);
+  if (isolateFor === null) context.output.say(`${dependency} is called again (it was ${before}). Runs that wait for that come back now; those that wait for the end of an outage, within 5 min.`);
   else context.output.say(`${dependency} is not called from now on (it was ${before}); runs that need it wait. Have it called again with: longhaul breakers '${dependency}' --close`);
   return 0;
 }
