@@ -1,7 +1,9 @@
-import { defineAgent, defineTeam, defineTool } from "longhaul";
+import { defineAgent, defineTeam, defineTool, mcp } from "longhaul";
 import { afterEach, expect, test } from "vitest";
 import { z } from "zod";
+import { describeStranger } from "../../src/cli/command/breakers.ts";
 import { scriptedModel } from "../../src/model/scripted.ts";
+import { openOperatorView } from "../../src/runtime/operator-view.ts";
 import { type DiskTeam, openDiskTeam, temporaryDirectory } from "../fixture/disk-team.ts";
 
 const folder = temporaryDirectory();
@@ -61,6 +63,18 @@ test.each(["tool ship", "scripted/model"])("a run that waits for %s, which a per
   await team.live.operations.decideBreaker(dependency, "close", "cli");
   await team.advance(5_000);
   for (const id of ids) expect(await team.task(id)).toMatchObject({ status: "done" });
+  await team.close();
+});
+
+test("whoever isolates a name that no agent declares is told so, and which there are", async () => {
+  const reader = defineAgent({ name: "reader", model: "anthropic/test", instructions: "Read.", tools: [ship, mcp({ name: "web", command: "none" })] });
+  const team = await openDiskTeam(defineTeam({ name: "t", agents: [reader] }), { directory: folder.path, model });
+  const view = openOperatorView(folder.path, team.clock);
+  const manifest = await view.manifest();
+
+  for (const declared of ["tool ship", "MCP server web", "anthropic/test"]) expect(describeStranger(manifest, declared)).toBeNull();
+  expect(describeStranger(manifest, "tool shp")).toBe("No agent of t declares tool shp: nothing is held back unless code uses it under exactly this name. Declared: anthropic/test, tool ship, MCP server web.");
+  await view.close();
   await team.close();
 });
 
