@@ -16,9 +16,11 @@ export interface BreakerConfig {
   readonly probeLeaseMs: number;
   /** While others probe, when to ask again at the latest. */
   readonly askAgainMs: number;
+  /** Of one that a person keeps shut: when to ask again, should nobody say that it was opened. */
+  readonly askIsolatedAgainMs: number;
 }
 
-export const breakerDefaults: BreakerConfig = { windowMs: 60_000, callsMin: 10, badRatioMax: 0.5, openBaseMs: 30_000, openMaxMs: 300_000, trialsMax: 3, probeLeaseMs: 60_000, askAgainMs: 5_000 };
+export const breakerDefaults: BreakerConfig = { windowMs: 60_000, callsMin: 10, badRatioMax: 0.5, openBaseMs: 30_000, openMaxMs: 300_000, trialsMax: 3, probeLeaseMs: 60_000, askAgainMs: 5_000, askIsolatedAgainMs: 3_600_000 };
 
 /** Calls that ended in one tenth of the window. */
 interface Slice {

@@ -66,12 +66,13 @@ export class Breakers {
     const { clock, newId } = this.#options;
     return await this.#inTurn(name, async (entry) => {
       const nowMs = clock.monotonicMs();
-      if (nowMs - entry.lookedAtMs >= lookAgainMs) await this.#look(name, entry);
+      // Whoever comes to one that a person keeps shut may have been told that it was opened.
+      if (entry.breaker.state === "isolated" || nowMs - entry.lookedAtMs >= lookAgainMs) await this.#look(name, entry);
       for (let tries = 1; ; tries++) {
         const admission = admit(entry.breaker, newId(), nowMs, this.#config);
         if (!(await this.#keep(name, entry, admission.breaker, tries))) continue;
         if (admission.pass !== null) return admission.pass;
-        throw refusal(name, entry.breaker, admission.retryAtMs === null ? this.#config.openMaxMs : Math.max(0, admission.retryAtMs - nowMs));
+        throw refusal(name, entry.breaker, admission.retryAtMs === null ? this.#config.askIsolatedAgainMs : Math.max(0, admission.retryAtMs - nowMs));
       }
     });
   }
@@ -151,9 +152,8 @@ export class Breakers {
   }
 }
 
-/** One that a person isolated is asked again as rarely as one that stays open. */
 function refusal(name: string, breaker: Breaker, afterMs: number): LonghaulError {
-  return new LonghaulError("BREAKER_OPEN", `${name} ${whyRefused(breaker, afterMs)}.`, { retry: { afterMs }, details: { dependency: name, state: breaker.state, afterMs } });
+  return new LonghaulError("BREAKER_OPEN", `${name} ${whyRefused(breaker, afterMs)}.`, { retry: { afterMs }, details: { dependency: name, state: breaker.state, generation: breaker.generation, afterMs } });
 }
 
 function whyRefused(breaker: Breaker, afterMs: number): string {

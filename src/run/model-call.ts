@@ -22,7 +22,7 @@ import { budgetSignal, computeDurableRetryMs, type Parked, parkedToJson, parsePa
 import { createRetryLog, placeOf, recordWrite, type RetryLog } from "./run-record.ts";
 import type { RunScope, RunServices } from "./run-services.ts";
 import { checkSpend } from "./spend-guard.ts";
-import { afterMsOf, isRefusedByBreaker, parkedByBreaker } from "./through-breaker.ts";
+import { isRefusedByBreaker, parkedByBreaker, parkedByRefusal, placeOfRefusal } from "./through-breaker.ts";
 import { throughModelBreaker } from "./through-model-breaker.ts";
 import { isRefusedByLimiter, parkedByLimiter, throughLimiter, useOfAnswered } from "./through-limiter.ts";
 
@@ -143,7 +143,7 @@ function answeredEnd(scope: RunScope, execution: StepExecution, { done, last, du
 function failedEnd(scope: RunScope, execution: StepExecution, failed: readonly Failed[], round: number, log: RetryLog): StepEnd {
   const parked = soonestOf(failed.map(({ error, call }) => toParked(error, round, call, scope.services)));
   for (const model of failed.slice(0, -1)) log.add(failureFields(model));
-  const writes = [...failed.slice(-1).map((model) => recordWrite(scope, placeOf(execution), failureFields(model))), ...failed.flatMap(settledAsFailed), ...log.writes];
+  const writes = [...failed.slice(-1).map((model) => recordWrite(scope, isRefusedByBreaker(model.error) ? placeOfRefusal(placeOf(execution), model.error) : placeOf(execution), failureFields(model))), ...failed.flatMap(settledAsFailed), ...log.writes];
   return { outcome: parked === null ? { ok: false, failure: toFailure(chainError(failed)) } : { ok: true, value: parkedToJson(parked) }, writes };
 }
 
@@ -233,7 +233,7 @@ function isImpatient({ firstChunkMs, betweenChunksMs, totalMs }: ModelTimeouts):
 
 /** What a failed call waits for and how long; null when trying again cannot help. */
 function toParked(error: unknown, round: number, call: PreparedCall | null, { breakers, clock, random }: RunServices): Parked | null {
-  if (isRefusedByBreaker(error)) return parkedByBreaker(afterMsOf(error), random);
+  if (isRefusedByBreaker(error)) return parkedByRefusal(error, random);
   if (isRefusedByLimiter(error)) return parkedByLimiter(error, random);
   if (isLonghaulError(error) && error.code === "BUDGET_EXCEEDED") {
     const { resetsAtMs } = error.details;

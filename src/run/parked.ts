@@ -32,6 +32,9 @@ export const effectSignalPrefix = `${ownSignalPrefix}effect:`;
 /** Wakes a run that waits for a budget. */
 export const budgetSignal = `${ownSignalPrefix}budget`;
 
+/** Wakes a run that waits for a breaker that a person keeps shut; its dependency follows. */
+export const breakerSignalPrefix = `${ownSignalPrefix}breaker:`;
+
 /** Waits between durable retries after the ones in process are used up: 1, 5, 25, 60 minutes, then 4 hours each. */
 const durableRetryMs = [60_000, 300_000, 1_500_000, 3_600_000, 14_400_000] as const;
 

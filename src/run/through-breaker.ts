@@ -2,7 +2,8 @@ import { orAborted } from "../base/abort.ts";
 import { isLonghaulError, type LonghaulError } from "../base/error.ts";
 import type { Random } from "../base/random.ts";
 import type { CallEnd } from "../policy/breaker.ts";
-import type { Parked } from "./parked.ts";
+import { breakerSignalPrefix, type Parked } from "./parked.ts";
+import type { RecordPlace } from "./run-record.ts";
 import type { RunScope } from "./run-services.ts";
 
 export interface GuardedCall {
@@ -45,7 +46,14 @@ export function parkedByBreaker(afterMs: number, random: Random): Parked {
   return { parked: "breaker", forMs: Math.max(1, Math.ceil(afterMs + spreadMs * random.next())), signal: null, effectKey: null };
 }
 
-/** How long to wait outside, by a refusal. */
-export function afterMsOf({ retry }: LonghaulError): number {
-  return typeof retry === "object" ? retry.afterMs : 0;
+/** What a call waits for that was refused. One that a person keeps from being called is told when that is over. */
+export function parkedByRefusal({ retry, details }: LonghaulError, random: Random): Parked {
+  const parked = parkedByBreaker(typeof retry === "object" ? retry.afterMs : 0, random);
+  return details["state"] === "isolated" ? { ...parked, signal: `${breakerSignalPrefix}${String(details["dependency"])}` } : parked;
+}
+
+/** The place of the record of a refusal. A run that comes back to what a person still keeps shut says so once. */
+export function placeOfRefusal(place: RecordPlace, { details }: LonghaulError): RecordPlace {
+  if (details["state"] !== "isolated") return place;
+  return { ...place, identity: { kind: "note", name: `${breakerSignalPrefix}${String(details["dependency"])}`, occurrence: Number(details["generation"]) }, n: 0 };
 }

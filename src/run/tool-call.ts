@@ -17,7 +17,7 @@ import { type Attempt, holdBack, type Permit, senderOf, waitForPermission } from
 import { decidedSuffix, decidedToJson, decisionSuffix, parseDecided, readWord } from "./question.ts";
 import { placeOf, recordWrite } from "./run-record.ts";
 import type { RunScope } from "./run-services.ts";
-import { afterMsOf, isRefusedByBreaker, parkedByBreaker, throughBreaker } from "./through-breaker.ts";
+import { isRefusedByBreaker, parkedByRefusal, placeOfRefusal, throughBreaker } from "./through-breaker.ts";
 import { parkedByLimiter, throughLimiter } from "./through-limiter.ts";
 
 /**
@@ -43,7 +43,7 @@ export async function callTool(scope: RunScope, name: string, call: ToolCallPart
     const parked = parseParked(value);
     if (parked === null) return toResultPart(call, value);
     if (parked.parked !== "unknown-effect" && parked.parked !== "human") {
-      await scope.engine.wait({ name: `${name}/parked`, reason: parked.parked, timeoutMs: parked.forMs ?? 1 });
+      await scope.engine.wait({ name: `${name}/parked`, reason: parked.parked, timeoutMs: parked.forMs ?? 1, ...(parked.signal === null ? {} : { signal: parked.signal }) });
       continue;
     }
     effectKey = parked.effectKey;
@@ -118,8 +118,8 @@ export function endOfToolCall(result: ToolResult): CallEnd {
 function parkForLater(scope: RunScope, { execution, call }: Attempt, error: LonghaulError): StepEnd {
   const { random } = scope.services;
   const event_type = isRefusedByBreaker(error) ? "breaker" : "park";
-  const record = recordWrite(scope, placeOf(execution), { event_type, tool_name: call.toolName, result: "refused", reason: error.message, data: { ...error.details } });
-  const parked = isRefusedByBreaker(error) ? parkedByBreaker(afterMsOf(error), random) : parkedByLimiter(error, random);
+  const record = recordWrite(scope, placeOfRefusal(placeOf(execution), error), { event_type, tool_name: call.toolName, result: "refused", reason: error.message, data: { ...error.details } });
+  const parked = isRefusedByBreaker(error) ? parkedByRefusal(error, random) : parkedByLimiter(error, random);
   return { outcome: { ok: true, value: parkedToJson(parked) }, writes: [record] };
 }
 

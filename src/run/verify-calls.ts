@@ -18,7 +18,7 @@ import { computeDurableRetryMs, type Parked, parseParked } from "./parked.ts";
 import { hashArguments } from "./question.ts";
 import { placeOf, recordWrite } from "./run-record.ts";
 import type { ForeignCandidate, RunScope } from "./run-services.ts";
-import { afterMsOf, isRefusedByBreaker, parkedByBreaker, throughBreaker } from "./through-breaker.ts";
+import { isRefusedByBreaker, parkedByBreaker, parkedByRefusal, throughBreaker } from "./through-breaker.ts";
 import { isRefusedByLimiter, parkedByLimiter, throughLimiter } from "./through-limiter.ts";
 import { endOfToolCall } from "./tool-call.ts";
 import { createTranscriptWriter } from "./transcript.ts";
@@ -183,7 +183,7 @@ export class VerifyCalls {
   #parkFor(error: LonghaulError, asking: Asking, dependency?: string): Error {
     if (asking.signal.aborted) return error;
     const { breakers, random } = this.#scope.services;
-    if (isRefusedByBreaker(error)) return this.#park(parkedByBreaker(afterMsOf(error), random), error);
+    if (isRefusedByBreaker(error)) return this.#park(parkedByRefusal(error, random), error);
     if (isRefusedByLimiter(error)) return this.#park(parkedByLimiter(error, random), error);
     const refusedForMs = dependency === undefined ? null : breakers.refusedForMs(dependency);
     return this.#park(refusedForMs === null ? { parked: "retry", forMs: computeDurableRetryMs(this.#place.round), signal: null, effectKey: null } : parkedByBreaker(refusedForMs, random), error);

@@ -75,7 +75,7 @@ async function verifyStep(scope: RunScope, execution: StepExecution, handed: Han
 
 /** Stand-ins that answered a verify go into the journal with its verdict, so that a replay knows them too. */
 function verdictToJson(name: string, verdict: Verdict, standIns: readonly StandIn[]): Json {
-  const { accepted, evidence = null } = verdict;
+  const { accepted, evidence } = verdict;
   return toJson({ accepted, ...(verdict.accepted ? {} : { reason: verdict.reason }), evidence, ...(standIns.length === 0 ? {} : { standIns }) }, `${name}: what verify returned`);
 }
 

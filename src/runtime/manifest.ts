@@ -1,5 +1,7 @@
 import { isJsonObject, type Json } from "../base/json.ts";
+import { idOfModel, listModels } from "../agent/model-reference.ts";
 import type { Worker } from "../run/worker.ts";
+import { mcpDependency, toolDependency } from "../tool/tool.ts";
 
 /** What a data file remembers of the team that last ran on it, so that operators can work while it does not run. */
 export interface Manifest {
@@ -21,6 +23,8 @@ export interface ManifestWorker {
   /** From when on progress is expected at the earliest. */
   readonly progressSinceMs: number;
   readonly triggers: readonly ManifestTrigger[];
+  /** The models, tools and MCP servers that it declares, as records name them. Code may use others. Undefined in manifests of earlier versions. */
+  readonly dependencies?: readonly string[];
 }
 
 export interface ManifestTrigger {
@@ -62,8 +66,14 @@ export function toManifest({ team, startedAtMs, workers, triggersOf, previous }:
       progressWithinMs: worker.progressWithinMs,
       progressSinceMs: progressSinceMs(worker),
       triggers: triggersOf(worker.name),
+      dependencies: dependenciesOf(worker),
     })),
   };
+}
+
+function dependenciesOf({ spec: { model, tools = [] } }: Worker): readonly string[] {
+  const models = model === undefined ? [] : listModels(model).map(idOfModel);
+  return [...models, ...tools.map(({ kind, spec }) => (kind === "mcp" ? mcpDependency(spec.name) : toolDependency(spec.name)))];
 }
 
 /** The manifest of a data file, null when no team ever ran on it. */

@@ -7,7 +7,7 @@ import { type BreakerDecision, decideBreaker } from "../policy/breaker-desk.ts";
 import { toLogRecord } from "../record/log-record.ts";
 import type { Task, TaskEnd } from "../record/task.ts";
 import { nameLengthMax, priorityMax } from "../run/context-arguments.ts";
-import { ownSignalPrefix } from "../run/parked.ts";
+import { breakerSignalPrefix, ownSignalPrefix } from "../run/parked.ts";
 import type { Decision } from "../run/question.ts";
 import type { Store } from "../store/store.ts";
 import { type AnswerOptions, answerQuestion } from "./answer-question.ts";
@@ -110,9 +110,17 @@ export function createOperations({ engine, clock, ids, manifest, store, checkInp
       const to = decision === "close" ? "closed" : "isolated";
       const reason = decision === "close" ? `${dependency} is called again: ${source} closed its breaker.` : `${dependency} is not called: ${source} keeps it so: ${decision.isolate}`;
       await store.write([{ type: "record", record: toLogRecord(ids("e"), clock.now(), manifest().team, { event_type: "breaker", result: to, reason, data: { dependency, from: before, to, openMs: null, source } }) }]);
+      if (decision === "close") await wakeForBreaker(engine, dependency, ids);
       return before;
     },
     mcpTools: () => listMcpTools(store.meta),
     approveMcpTool: (approval, source) => approveMcpTool({ team: manifest().team, clock, ids, store }, approval, source),
   };
+}
+
+/** Runs that wait for a person to have a dependency called again. One that begins to wait at this very moment comes back by itself, within an hour. */
+async function wakeForBreaker(engine: Pick<OperableEngine, "waits" | "signal">, dependency: string, ids: (prefix: string) => string): Promise<void> {
+  const name = `${breakerSignalPrefix}${dependency}`;
+  const runs = new Set((await engine.waits("breaker")).flatMap(({ runId, signal }) => (signal === name ? [runId] : [])));
+  for (const runId of runs) await engine.signal(runId, name, null, ids("s"));
 }

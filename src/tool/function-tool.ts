@@ -7,7 +7,7 @@ import { type InputOf, type OutputOf, type Schema, toJsonSchema, validate } from
 import type { Outcome } from "../record/task.ts";
 import { type NeedsApproval, toApproval } from "./approval.ts";
 import { checkResult, thrownText } from "./result.ts";
-import { defaultApprovalWithinMs, defaultToolTimeoutMs, type Effect, type Reconciliation, type Tool, type ToolCallOptions, type ToolResult } from "./tool.ts";
+import { defaultApprovalWithinMs, defaultToolTimeoutMs, type Effect, type Reconciliation, type Tool, type ToolCallOptions, toolDependency, type ToolResult } from "./tool.ts";
 
 export interface FunctionToolContext {
   /** Aborts when the time is up or the call is canceled. */
@@ -47,7 +47,7 @@ export interface FunctionToolOptions {
  * A tool from a function. A throw, a hang, a wrong input and an unusable value are results, never exceptions.
  * @throws {OPTION_INVALID} when the schema cannot be printed as JSON Schema or the timeout is not above 0.
  */
-export function functionTool<S extends Schema>(spec: FunctionToolSpec<S>, { clock, dependency = `tool ${spec.name}`, concurrencyMax }: FunctionToolOptions): Tool {
+export function functionTool<S extends Schema>(spec: FunctionToolSpec<S>, { clock, dependency = toolDependency(spec.name), concurrencyMax }: FunctionToolOptions): Tool {
   const { name, description, effect, timeoutMs = defaultToolTimeoutMs, reconcile, needsApproval = false, approvalWithinMs = defaultApprovalWithinMs } = spec;
   if (!Number.isFinite(timeoutMs) || timeoutMs <= 0) throw new LonghaulError("OPTION_INVALID", `timeoutMs of tool ${name} is ${timeoutMs}. Use milliseconds above 0.`);
   const inputSchema = toJsonSchema(spec.inputSchema);

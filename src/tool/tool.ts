@@ -67,6 +67,10 @@ export type ToolErrorKind = "invalid-input" | "failed" | "timeout" | "too-large"
 /** Whether an interrupted call happened, and with what result. */
 export type Reconciliation = { readonly happened: true; readonly value: Json } | { readonly happened: false } | { readonly happened: "unknown" };
 
+export function toolDependency(name: string): string {
+  return `tool ${name}`;
+}
+
 export function mcpDependency(server: string): string {
   return `MCP server ${server}`;
 }

@@ -73,7 +73,7 @@ describe("two calls to which one turn gave one id", () => {
     const agent = defineAgent({
       name: "a",
       run: async (ctx: RunContext) => {
-        const { mail } = ctx.tools({ mail: { execute: ({ to }: { readonly to: string }, _: { readonly toolCallId: string }): Promise<string> => { made.push(to); return hangs ? new Promise(() => undefined) : Promise.resolve(`sent ${to}`); } } });
+        const { mail } = ctx.tools({ mail: { execute: ({ to }: { readonly to: string }, { toolCallId }: { readonly toolCallId: string }): Promise<string> => { made.push(to); return hangs ? new Promise(() => undefined) : Promise.resolve(`sent ${to} by ${toolCallId}`); } } });
         return await Promise.all([mail.execute({ to: "ann" }, { toolCallId: "call_0" }), mail.execute({ to: "bob" }, { toolCallId: "call_0" })]);
       },
     });
@@ -91,7 +91,7 @@ describe("two calls to which one turn gave one id", () => {
     await team.settle();
     await team.live.operations.approve(runId, "happened", "it was there", { call: String(ann) });
 
-    expect(await team.result(taskId)).toMatchObject({ output: ["it was there", "sent bob"] });
+    expect(await team.result(taskId)).toMatchObject({ output: ["it was there", "sent bob by call_0"] });
     expect(made).toEqual(["ann", "bob", "bob"]);
     await before.close();
     await team.close();

@@ -1,7 +1,9 @@
-import { defineAgent, defineTeam, defineTool } from "longhaul";
+import { defineAgent, defineTeam, defineTool, mcp } from "longhaul";
 import { afterEach, expect, test } from "vitest";
 import { z } from "zod";
+import { describeStranger } from "../../src/cli/command/breakers.ts";
 import { scriptedModel } from "../../src/model/scripted.ts";
+import { openOperatorView } from "../../src/runtime/operator-view.ts";
 import { type DiskTeam, openDiskTeam, temporaryDirectory } from "../fixture/disk-team.ts";
 
 const folder = temporaryDirectory();
@@ -30,7 +32,7 @@ test("what a person isolates is called by nobody, not after a restart either, un
   expect(refusal).toMatchObject({ tool_name: "ship", reason: "tool ship is not called: a person keeps it so: the warehouse moves." });
 
   expect(await next.live.operations.decideBreaker("tool ship", "close", "api")).toBe("isolated");
-  await next.advance(310_000);
+  await next.settle();
 
   expect(await next.task(taskId)).toMatchObject({ status: "done" });
   expect(shipped).toBe(1);
@@ -39,6 +41,41 @@ test("what a person isolates is called by nobody, not after a restart either, un
     { result: "closed", reason: "tool ship is called again: api closed its breaker.", from: "isolated" },
   ]);
   await next.close();
+});
+
+test.each(["tool ship", "scripted/model"])("a run that waits for %s, which a person keeps shut for hours, leaves one record, looks now and then, and goes on at once when it is opened", async (dependency) => {
+  const team = await openDiskTeam(defineTeam({ name: "t", agents: [clerk] }), { directory: folder.path, model });
+  await team.live.operations.decideBreaker(dependency, { isolate: "it moves" }, "cli");
+  const ids = [await team.submit("clerk", null), await team.submit("clerk", null)];
+  await team.advance(6 * 3_600_000);
+
+  const refusals = async () => (await team.records({ eventTypes: ["breaker"], result: "refused" })).map(({ run_id: run }) => run);
+  const runIds = await Promise.all(ids.map(async (id) => (await team.task(id)).runId));
+  expect(await refusals()).toHaveLength(2);
+  expect(new Set(await refusals())).toEqual(new Set(runIds));
+  expect((await team.live.tasks.steps(String(runIds[0]))).length).toBeLessThan(6 * 2 + 5);
+
+  // Another reason is another decision.
+  await team.live.operations.decideBreaker(dependency, { isolate: "it moves again" }, "cli");
+  await team.advance(3_700_000);
+  expect(await refusals()).toHaveLength(4);
+
+  await team.live.operations.decideBreaker(dependency, "close", "cli");
+  await team.advance(5_000);
+  for (const id of ids) expect(await team.task(id)).toMatchObject({ status: "done" });
+  await team.close();
+});
+
+test("whoever isolates a name that no agent declares is told so, and which there are", async () => {
+  const reader = defineAgent({ name: "reader", model: "anthropic/test", instructions: "Read.", tools: [ship, mcp({ name: "web", command: "none" })] });
+  const team = await openDiskTeam(defineTeam({ name: "t", agents: [reader] }), { directory: folder.path, model });
+  const view = openOperatorView(folder.path, team.clock);
+  const manifest = await view.manifest();
+
+  for (const declared of ["tool ship", "MCP server web", "anthropic/test"]) expect(describeStranger(manifest, declared)).toBeNull();
+  expect(describeStranger(manifest, "tool shp")).toBe("No agent of t declares tool shp: nothing is held back unless code uses it under exactly this name. Declared: anthropic/test, tool ship, MCP server web.");
+  await view.close();
+  await team.close();
 });
 
 test("a name that nothing can have is refused", async () => {

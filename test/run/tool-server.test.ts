@@ -5,6 +5,7 @@ import { defineAgent, defineTeam, defineTool, mcp } from "longhaul";
 import { scriptedModel } from "longhaul/testing";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { z } from "zod";
+import { sleep } from "../../src/base/clock.ts";
 import { macrotask } from "../../src/base/turn.ts";
 import { PlannedServer } from "../../src/tool/fixture/plan.ts";
 import { type DiskTeam, openDiskTeam, temporaryDirectory } from "../fixture/disk-team.ts";
@@ -168,4 +169,31 @@ test("of a server with 1,000 tools a model is shown those that are allowed; with
   expect((await team.records({ eventTypes: ["error"] })).at(-1)).toMatchObject({ agent_id: "all", data: { code: "MCP_CATALOGUE_TOO_LARGE" }, reason: expect.stringMatching(/MCP server big has 1000 tools to show, and at most 128 .*`allow`/) as string });
   await team.close();
   planned.remove();
+});
+
+test("a tool server that a person keeps from being called is waited for by a verify that calls its tools", async () => {
+  const asked: string[] = [];
+  let afterAnswer = async (): Promise<void> => undefined;
+  const model = scriptedModel(async () => {
+    await afterAnswer();
+    return "an answer";
+  });
+  const agent = defineAgent({ name: "reader", model: "anthropic/test", instructions: "Read.", tools: [fixture], verify: async ({ tool, accept }) => {
+    asked.push("verify");
+    return accept({ said: String(await tool("echo", { text: "hello" })) });
+  } });
+  const team = await openDiskTeam(defineTeam({ name: "t", agents: [agent] }), { directory: directory.path, model });
+  afterAnswer = async () => {
+    await team.live.operations.decideBreaker("MCP server fixture", { isolate: "it moves" }, "cli");
+    await sleep(team.clock, 6_000);
+  };
+
+  const taskId = await team.submit("reader", null);
+  while (model.calls.length === 0) await macrotask(); // The server starts in real time; virtual time stands still.
+  await untilNotRunning(team, taskId);
+
+  expect(await team.task(taskId)).toMatchObject({ status: "waiting", waitingReason: "breaker" });
+  expect(asked).toEqual(["verify"]);
+  expect(await team.records({ eventTypes: ["error"] })).toEqual([]);
+  await team.close();
 });

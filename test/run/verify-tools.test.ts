@@ -4,6 +4,7 @@ import { scriptedModel, testTeam, type TestTeam } from "longhaul/testing";
 import { afterEach, expect, test } from "vitest";
 import { z } from "zod";
 import { LonghaulError } from "../../src/base/error.ts";
+import { macrotask } from "../../src/base/turn.ts";
 import { fixedPrice } from "../../src/model/model-price.ts";
 import { noUsage } from "../../src/record/usage.ts";
 
@@ -56,7 +57,7 @@ test("calls of verify wait for their turn at a tool like any other", async () =>
   const world = { now: 0, max: 0 };
   const look = lookTool(async () => {
     world.max = Math.max(world.max, ++world.now);
-    for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => void setImmediate(resolve));
+    for (let turn = 0; turn < 50; turn++) await macrotask();
     world.now--;
     return "seen";
   }, { concurrency: 1, timeout: "1h" });
