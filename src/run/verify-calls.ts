@@ -18,7 +18,7 @@ import { computeDurableRetryMs, type Parked, parseParked } from "./parked.ts";
 import { hashArguments } from "./question.ts";
 import { placeOf, recordWrite } from "./run-record.ts";
 import type { ForeignCandidate, RunScope } from "./run-services.ts";
-import { isRefusedByBreaker, parkedByBreaker, parkedByRefusal, throughBreaker } from "./through-breaker.ts";
+import { isRefusedByBreaker, parkedByBreaker, parkedByRefusal, placeOfRefusal, throughBreaker } from "./through-breaker.ts";
 import { isRefusedByLimiter, parkedByLimiter, throughLimiter } from "./through-limiter.ts";
 import { endOfToolCall } from "./tool-call.ts";
 import { createTranscriptWriter } from "./transcript.ts";
@@ -134,11 +134,11 @@ export class VerifyCalls {
   async #tool(name: string, input: unknown, asking: Asking): Promise<Json> {
     const { worker, services } = this.#scope;
     const execution = this.#next("tool", asking);
-    const tool = await this.#findTool(name, asking);
+    const tool = await this.#findTool(name, execution, asking);
     const given = toJson(input ?? {}, `${worker.name}: the input of ${name} in verify`);
     const startedMs = services.clock.monotonicMs();
     const result = await this.#call(tool, given, execution, this.#keyFor(name, given, asking)).catch((error: unknown) => {
-      throw isRefusedByBreaker(error) || isRefusedByLimiter(error) ? this.#parkFor(error, asking) : error;
+      throw isRefusedByBreaker(error) || isRefusedByLimiter(error) ? this.#parkUnmade(error, name, execution, asking) : error;
     });
     this.writes.push(recordWrite(this.#scope, placeOf(execution), {
       event_type: "tool_call", tool_name: name, tool_args: isJsonObject(given) ? given : { input: given }, result: result.ok ? "success" : "error",
@@ -164,10 +164,10 @@ export class VerifyCalls {
     );
   }
 
-  async #findTool(name: string, asking: Asking): Promise<Tool> {
+  async #findTool(name: string, execution: StepExecution, asking: Asking): Promise<Tool> {
     const { worker } = this.#scope;
     const tools = await orAborted(asking.signal, () => openTools(this.#scope)).catch((error: unknown) => {
-      throw isLonghaulError(error) && (error.code === "MCP_UNAVAILABLE" || isRefusedByBreaker(error)) ? this.#parkFor(error, asking) : error;
+      throw isLonghaulError(error) && (error.code === "MCP_UNAVAILABLE" || isRefusedByBreaker(error)) ? this.#parkUnmade(error, name, execution, asking) : error;
     });
     const tool = tools.find((candidate) => candidate.name === name);
     if (tool === undefined) throw new LonghaulError("OPTION_INVALID", `verify of ${worker.name} calls the tool "${name}", which ${worker.name} does not have. It has: ${tools.map((candidate) => candidate.name).join(", ") || "none"}.`);
@@ -177,6 +177,12 @@ export class VerifyCalls {
       throw new LonghaulError("OPTION_INVALID", `verify of ${worker.name} calls the tool "${name}", which ${why}. Let verify call tools that are read or idempotent.`);
     }
     return tool;
+  }
+
+  #parkUnmade(error: LonghaulError, name: string, execution: StepExecution, asking: Asking): Error {
+    const fields = isRefusedByBreaker(error) ? ({ event_type: "breaker", result: "refused" } as const) : isRefusedByLimiter(error) ? ({ event_type: "park", result: "refused" } as const) : ({ event_type: "error", result: "error" } as const);
+    this.writes.push(recordWrite(this.#scope, placeOfRefusal(placeOf(execution), error), { ...fields, tool_name: name, reason: error.message, data: { ...error.details, of: "verify" } }));
+    return this.#parkFor(error, asking);
   }
 
   /** What a call waits for that was not made, or not answered. */

@@ -195,5 +195,6 @@ test("a tool server that a person keeps from being called is waited for by a ver
   expect(await team.task(taskId)).toMatchObject({ status: "waiting", waitingReason: "breaker" });
   expect(asked).toEqual(["verify"]);
   expect(await team.records({ eventTypes: ["error"] })).toEqual([]);
+  expect(await team.records({ eventTypes: ["breaker"], result: "refused" })).toMatchObject([{ tool_name: "echo", data: { dependency: "MCP server fixture", of: "verify" } }]);
   await team.close();
 });
