@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import { systemClock } from "../base/clock.ts";
 import { macrotask } from "../base/turn.ts";
 import { startHttpFixture } from "./fixture/http-server.ts";
+import { stdioConnects } from "./fixture/connects.ts";
 import { PlannedServer } from "./fixture/plan.ts";
 import { mcpSource } from "./mcp.ts";
 import type { McpSpec } from "./mcp-spec.ts";
@@ -53,7 +54,7 @@ function isAlive(pid: number): boolean {
   }
 }
 
-test(`${connects} connects and disconnects over stdio leave no process, pipe, timer or listener`, async () => {
+test(`${stdioConnects} connects and disconnects over stdio leave no process, pipe, timer or listener`, async () => {
   const server = new PlannedServer({ tools: [{ name: "echo" }] });
   const { signal } = new AbortController();
   const spec = (): McpSpec => ({ name: "fixture", command: server.command, args: server.args });
@@ -61,10 +62,10 @@ test(`${connects} connects and disconnects over stdio leave no process, pipe, ti
   const before = await settled();
   const listeners = process.eventNames().map((name) => [name, process.listenerCount(name)]);
 
-  await connectAndLeave(spec, signal, connects);
+  await connectAndLeave(spec, signal, stdioConnects);
 
   const pids = server.pids();
-  expect(pids).toHaveLength(connects + atOnce);
+  expect(pids).toHaveLength(stdioConnects + atOnce);
   expect(pids.filter(isAlive)).toEqual([]);
   expect(grown(before, await settled())).toEqual({});
   expect(getEventListeners(signal, "abort")).toHaveLength(0);

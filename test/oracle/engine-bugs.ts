@@ -81,7 +81,7 @@ export const engineBugs: readonly PlantedBug[] = [
   },
   {
     name: "an evicted run goes on", harm: "code that was suspended acts again beside its successor",
-    file: "src/engine/run-execution.ts", find: "    this.#isStopped = true;\n    this.#grace?.cancel();\n    this.#context.fence();", replace: "    this.#grace?.cancel();", suites: [contract],
+    file: "src/engine/run-execution.ts", find: "    this.#isStopped = true;\n    this.#grace?.cancel();\n    this.#activeTimer?.cancel();\n    this.#context.fence();", replace: "    this.#grace?.cancel();", suites: [contract],
   },
   {
     name: "children outlive their parent", harm: "canceled work goes on and costs money",
@@ -109,7 +109,7 @@ export const engineBugs: readonly PlantedBug[] = [
   },
   {
     name: "a drain forgets what executes", harm: "runs are counted as crashed after each deploy",
-    file: "src/engine/sqlite/run-exits.ts", find: "    moveTask(change, task, { status: \"queued\" });\n    change.effects.left.push({ runId: ids.runId, how: \"released\" });", replace: "    change.effects.left.push({ runId: ids.runId, how: \"released\" });", suites: [contract],
+    file: "src/engine/sqlite/run-exits.ts", find: "    moveTask(change, task, { status: \"queued\", activeMs: ids.activeMs() });\n    change.effects.left.push({ runId: ids.runId, how: \"released\" });", replace: "    change.effects.left.push({ runId: ids.runId, how: \"released\" });", suites: [contract],
   },
   {
     name: "deadlines pass unnoticed", harm: "a task waits longer than it may",
