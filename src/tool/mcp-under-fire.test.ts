@@ -27,10 +27,15 @@ async function closed({ source, clock }: SourceFixture): Promise<void> {
 /** The bytes that are held once nothing is under way: timers that were given up are let go when their time comes. */
 async function heldBytes({ clock }: SourceFixture): Promise<number> {
   await clock.advance(60_000);
-  for (let turn = 0; turn < 20; turn++) await macrotask();
-  collectGarbage();
-  const { heapUsed, external } = process.memoryUsage();
-  return heapUsed + external;
+  let least = Number.POSITIVE_INFINITY;
+  // What a pipe held is given back some turns after it was collected.
+  for (let round = 0; round < 5; round++) {
+    for (let turn = 0; turn < 20; turn++) await macrotask();
+    collectGarbage();
+    const { heapUsed, external } = process.memoryUsage();
+    least = Math.min(least, heapUsed + external);
+  }
+  return least;
 }
 
 /** A source whose server behaves by the plan. */
