@@ -1,12 +1,26 @@
 import { defineConfig } from "vitest/config";
+import { BaseSequencer, type TestSpecification } from "vitest/node";
 
 /** `import "longhaul"` in a test means the source, not what was built. */
 const conditions = ["longhaul-source"];
 const resolve = { conditions };
 const ssr = { resolve: { conditions, externalConditions: conditions } };
 
+/** Files that take a minute or more. */
+const longest = /restate-engine\.test|kill-rounds\.test|cluster\/(?:story|idle|duties|command-line)\.test|processes\/(?:commands|owner-row)\.test|quarantine\.test|mcp-connects\.test|demo\.test/;
+
+/** The longest files first: nobody waits at the end for one that began last. */
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const sorted = await super.sort.call(this, files);
+    const isLong = ({ moduleId }: TestSpecification): boolean => longest.test(moduleId);
+    return [...sorted.filter(isLong), ...sorted.filter((file) => !isLong(file))];
+  }
+}
+
 export default defineConfig({
   test: {
+    sequence: { sequencer: LongestFirst },
     // End-to-end tests mostly wait for processes of their own.
     maxWorkers: "100%",
     projects: [

@@ -62,7 +62,11 @@ export async function openWatchedTeam({ packages, latencyMs, data }: WatchedTeam
       return started;
     },
     journal: () => readJournal(query),
-    inodes: () => new Map(readdirSync(folder.digestDirectory).map((file) => [file, statSync(join(folder.digestDirectory, file)).ino])),
+    // A file may be moved while it is looked at.
+    inodes: () => new Map(readdirSync(folder.digestDirectory).flatMap((file) => {
+      const found = statSync(join(folder.digestDirectory, file), { throwIfNoEntry: false });
+      return found === undefined ? [] : [[file, found.ino] as const];
+    })),
     sections: (releases) => countSections(releases, digests().values()),
     moves: () => countMoves(query),
     async close() {
