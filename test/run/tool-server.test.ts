@@ -159,8 +159,9 @@ test("of a server with 1,000 tools a model is shown those that are allowed; with
   const all = defineAgent({ name: "all", model: "anthropic/test", instructions: "Read.", tools: [mcp(big)] });
   const team = await openDiskTeam(defineTeam({ name: "t", agents: [few, all] }), { directory: directory.path, model });
   const [fewId, allId] = [await team.submit("few", null), await team.submit("all", null)];
-  while ((await team.task(fewId)).end === null) await macrotask();
-  await untilNotRunning(team, allId);
+  // Both servers start in real time; the pauses between attempts are virtual.
+  while ((await team.task(fewId)).end === null || planned.log.filter((line) => line === "tools/list").length < 2) await macrotask();
+  while ((await team.task(allId)).status !== "waiting") await team.advance(100);
 
   expect(model.calls).toHaveLength(1);
   const [system] = model.calls[0]?.messages ?? [];
