@@ -21,8 +21,8 @@ class LongestFirst extends BaseSequencer {
 export default defineConfig({
   test: {
     sequence: { sequencer: LongestFirst },
-    // End-to-end tests mostly wait for processes of their own.
-    maxWorkers: "100%",
+    // Many tests mostly wait, for processes of their own and for servers: a worker more than the 2 cores that CI has keeps these busy.
+    maxWorkers: 3,
     projects: [
       {
         resolve,

@@ -23,7 +23,7 @@ export const turnDefaults = {
 } as const;
 
 /**
- * Whose turn it is: the higher priority goes first, then each agent has as many turns as any other, then who came first. Agents that come back after they had
+ * Whose turn it is: the higher priority goes first, then all agents have equally many turns, then who came first. Agents that come back after they had
  * nothing to do have no turns saved up.
  */
 export class Turns {

@@ -84,7 +84,7 @@ function describeDegradedInput({ engine, degradedCalls }: RunScope): string | nu
 function endOf(scope: RunScope, output: unknown, verdict: Verdict | null): RunEnd {
   const { engine, worker, services } = scope;
   const stored = toJson(output, `The output of ${worker.name}`);
-  // What a verify of its own accepted is as good as any, whatever went into it.
+  // Whatever went into it: a verify of its own accepted it, and that counts.
   const reason = describeStandIns(scope.standIns) ?? (verdict === null ? describeDegradedInput(scope) : null);
   const outcome = reason !== null ? "degraded" : verdict === null ? "unverified" : "verified";
   const end: TaskEnd = { status: "done", outcome, output: stored, evidence: verdict?.evidence ?? null, reason };

@@ -18,7 +18,7 @@ import type { Reservation } from "../store/store.ts";
 import { withHeartbeat } from "./heartbeat.ts";
 import { isUnbilled, reserveForCall, settleWrite } from "./model-money.ts";
 import { chainError, describeStandIn, isForNextModel, parseStandIn, soonestOf, standInToJson } from "./model-chain.ts";
-import { budgetSignal, computeDurableRetryMs, type Parked, parkedToJson, parseParked } from "./parked.ts";
+import { budgetSignal, computeDurableRetryMs, type Parked, parkedToJson, parseParked, waitParked } from "./parked.ts";
 import { createRetryLog, placeOf, recordWrite, type RetryLog } from "./run-record.ts";
 import type { RunScope, RunServices } from "./run-services.ts";
 import { checkSpend } from "./spend-guard.ts";
@@ -80,12 +80,7 @@ export async function callModel(scope: RunScope, plan: ModelCallPlan): Promise<J
     }
     // Waiting for a budget or a rate limit is nobody's failure: only outages make the next wait longer.
     if (parked.parked === "retry") failures++;
-    await scope.engine.wait({
-      name: `${plan.name}/parked`,
-      reason: parked.parked,
-      ...(parked.forMs === null ? {} : { timeoutMs: parked.forMs }),
-      ...(parked.signal === null ? {} : { signal: parked.signal }),
-    });
+    await waitParked(scope.engine, plan.name, parked);
   }
 }
 

@@ -1,4 +1,5 @@
 import { isJsonObject, type Json } from "../base/json.ts";
+import type { EngineContext } from "../engine/engine.ts";
 import type { WaitingReason } from "../record/task.ts";
 
 /** A step that could not go on now: its run waits and the step is made again. Kept in the journal as the step's value. */
@@ -34,6 +35,13 @@ export const budgetSignal = `${ownSignalPrefix}budget`;
 
 /** Wakes a run that waits for a breaker that a person keeps shut; its dependency follows. */
 export const breakerSignalPrefix = `${ownSignalPrefix}breaker:`;
+
+/** Waits outside until the step called `name` may be made again. */
+export async function waitParked(engine: Pick<EngineContext, "wait">, name: string, { parked: reason, forMs, signal }: Parked): Promise<void> {
+  // What neither time nor a signal would end is made again at once.
+  const timeoutMs = forMs ?? (signal === null ? 1 : null);
+  await engine.wait({ name: `${name}/parked`, reason, ...(timeoutMs === null ? {} : { timeoutMs }), ...(signal === null ? {} : { signal }) });
+}
 
 /** Waits between durable retries after the ones in process are used up: 1, 5, 25, 60 minutes, then 4 hours each. */
 const durableRetryMs = [60_000, 300_000, 1_500_000, 3_600_000, 14_400_000] as const;

@@ -12,7 +12,7 @@ import type { Tool, ToolCallOptions, ToolResult } from "../tool/tool.ts";
 import { describeRefusedTool, refusedDoubts } from "./doubts.ts";
 import { withHeartbeat } from "./heartbeat.ts";
 import { questionSignal, recordLateResult } from "./late-result.ts";
-import { type Parked, parkedToJson, parseParked } from "./parked.ts";
+import { type Parked, parkedToJson, parseParked, waitParked } from "./parked.ts";
 import { type Attempt, holdBack, type Permit, senderOf, waitForPermission } from "./permission.ts";
 import { decidedSuffix, decidedToJson, decisionSuffix, parseDecided, readWord } from "./question.ts";
 import { placeOf, recordWrite } from "./run-record.ts";
@@ -43,7 +43,7 @@ export async function callTool(scope: RunScope, name: string, call: ToolCallPart
     const parked = parseParked(value);
     if (parked === null) return toResultPart(call, value);
     if (parked.parked !== "unknown-effect" && parked.parked !== "human") {
-      await scope.engine.wait({ name: `${name}/parked`, reason: parked.parked, timeoutMs: parked.forMs ?? 1, ...(parked.signal === null ? {} : { signal: parked.signal }) });
+      await waitParked(scope.engine, name, parked);
       continue;
     }
     effectKey = parked.effectKey;

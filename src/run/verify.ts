@@ -4,7 +4,7 @@ import { LonghaulError } from "../base/error.ts";
 import type { StepEnd, StepExecution } from "../engine/engine.ts";
 import type { Message } from "../record/message.ts";
 import type { StandIn } from "./model-chain.ts";
-import { parkedToJson, parseParked } from "./parked.ts";
+import { parkedToJson, parseParked, waitParked } from "./parked.ts";
 import type { RunScope } from "./run-services.ts";
 import { runUserStep } from "./user-step.ts";
 import { VerifyCalls, type VerifyPlace } from "./verify-calls.ts";
@@ -32,12 +32,7 @@ export async function verifyOutput(scope: RunScope, input: unknown, output: unkn
     }
     firstKey = parked.effectKey;
     if (parked.parked === "retry") failures++;
-    await scope.engine.wait({
-      name: "verify/parked",
-      reason: parked.parked,
-      ...(parked.forMs === null ? {} : { timeoutMs: parked.forMs }),
-      ...(parked.signal === null ? {} : { signal: parked.signal }),
-    });
+    await waitParked(scope.engine, "verify", parked);
   }
 }
 

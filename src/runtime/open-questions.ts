@@ -11,6 +11,7 @@ import type { RecordStore } from "../store/store.ts";
 export interface OpenQuestion {
   readonly runId: string;
   readonly task: Task;
+  /** `permission`: may it be made? `unknown-effect`: did it happen? */
   readonly kind: QuestionKind;
   /** What the model named the call; of a run that waits for several of one id, the name of the step; where that is the same too, the key of the step. */
   readonly call: string;
