@@ -1,4 +1,8 @@
+import { once } from "node:events";
 import type { ServerResponse } from "node:http";
+import { setImmediate } from "node:timers/promises";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { expect, test } from "vitest";
 import { VirtualClock } from "../base/virtual-clock.ts";
 import { textOf } from "../record/message.ts";
@@ -114,6 +118,25 @@ test("keep-alive comments of a real stream do not count as content", async () =>
   await virtual.advance(60_000);
 
   expect(await failing).toMatchObject({ code: "MODEL_TIMEOUT", details: { limit: "firstChunkMs" } });
+});
+
+test("a call that is given up closes its connection, also after a garbage collection", async () => {
+  setFlagsFromString("--expose-gc");
+  const collectGarbage = runInNewContext("gc") as () => void;
+  const asked = Promise.withResolvers<ServerResponse>();
+  const { model } = await serve("anthropic", asked.resolve);
+  const caller = new AbortController();
+
+  const failing = model.complete(modelRequest({ signal: caller.signal })).catch((error: unknown) => error);
+  const closed = once(await asked.promise, "close");
+  for (let round = 0; round < 5; round++) {
+    await setImmediate();
+    collectGarbage();
+  }
+  caller.abort();
+
+  await closed;
+  expect(await failing).toBeInstanceOf(Error);
 });
 
 test("broken tool arguments of a real stream are kept as text", async () => {

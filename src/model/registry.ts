@@ -169,7 +169,10 @@ function keyedFetch(wire: Wire, key: () => string | null, handler: RequestHandle
     else if (wire === "anthropic") request.headers.delete("x-api-key");
     else if (value !== null) request.headers.set("authorization", `Bearer ${value}`);
     else if (request.headers.get("authorization")?.endsWith(placeholderKey) === true) request.headers.delete("authorization");
-    return handler === undefined ? globalThis.fetch(request) : handler(request);
+    if (handler !== undefined) return handler(request);
+    // What follows a signal is held weakly: a collected Request would no longer hear its abort, and a call that hangs would keep its connection for ever.
+    const signal = init?.signal ?? (input instanceof Request ? input.signal : null);
+    return globalThis.fetch(request, { signal });
   };
 }
 

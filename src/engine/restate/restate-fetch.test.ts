@@ -7,6 +7,7 @@ import type { EngineContext } from "../engine.ts";
 import { agentA, code, createGate, done, newTask, quiet, until, type Gate } from "../engine-fixture.testsuite.ts";
 import { freePort, sharedRestate } from "./fixture/restate-server.ts";
 import type { FetchHandler } from "./restate-fetch.ts";
+import { serviceNames } from "./restate-services.ts";
 import { restateSuite, type RestateFixture } from "./restate-fixture.testsuite.ts";
 
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
@@ -53,9 +54,12 @@ async function deploy(fixture: RestateFixture, execute: Code, agent = agentA): P
     (server as Server).closeAllConnections();
     await closed;
   });
-  const { admin } = await sharedRestate();
+  const { admin, ingress } = await sharedRestate();
   const answer = await fetch(`${admin}/deployments`, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ uri: `http://127.0.0.1:${port}`, use_http_11: true }) });
   expect({ ok: answer.ok, said: answer.ok ? "" : await answer.text() }).toEqual({ ok: true, said: "" });
+  // What is registered is known where calls begin a moment later, and no worker sweeps here what was refused meanwhile.
+  const slots = `${ingress}/${serviceNames(fixture.place.team).slots}/${agent.name}/dispatch`;
+  await until(async () => (await fetch(slots, { method: "POST" })).ok, "Restate gives the slots of the agent");
   return {
     requests: () => requests,
     handOver: async (next) => void (handler = await serveBy(next, execute)),

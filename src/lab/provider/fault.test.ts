@@ -25,7 +25,7 @@ describe.each(wires)("with %s", (wire) => {
     });
     const client = new AbortController();
 
-    const answer = fetch(requestOf(wire, {}, { url, signal: client.signal }));
+    const answer = fetch(requestOf(wire, {}, { url }), { signal: client.signal });
     await arrived.promise;
     client.abort();
 

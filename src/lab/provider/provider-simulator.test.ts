@@ -126,7 +126,8 @@ describe("receipts", () => {
     // The clock never moves, so the stream stays open behind its first keep-alive.
     const { url } = await serveForTest({ clock: new VirtualClock(), faults: () => ({ kind: "keepAlive", ms: 1_000 }), onReceipt: receipt.resolve });
     const client = new AbortController();
-    const response = await fetch(requestOf("anthropic-messages", { stream: true }, { url, signal: client.signal }));
+    // Given to fetch itself: a Request that nobody holds loses its signal when it is collected.
+    const response = await fetch(requestOf("anthropic-messages", { stream: true }, { url }), { signal: client.signal });
     await response.body?.getReader().read();
 
     client.abort();
