@@ -1,9 +1,9 @@
 import { once } from "node:events";
 import type { ServerResponse } from "node:http";
-import { setImmediate } from "node:timers/promises";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { expect, test } from "vitest";
+import { macrotask } from "../base/turn.ts";
 import { VirtualClock } from "../base/virtual-clock.ts";
 import { textOf } from "../record/message.ts";
 import { anthropicBeginning, anthropicEnd, chatChunk, sendEvents, sendJson, startWireServer, type WireServer } from "./wire-server.testsuite.ts";
@@ -130,7 +130,7 @@ test("a call that is given up closes its connection, also after a garbage collec
   const failing = model.complete(modelRequest({ signal: caller.signal })).catch((error: unknown) => error);
   const closed = once(await asked.promise, "close");
   for (let round = 0; round < 5; round++) {
-    await setImmediate();
+    await macrotask();
     collectGarbage();
   }
   caller.abort();
