@@ -1,4 +1,3 @@
-import type { LonghaulError } from "../base/error.ts";
 import { isJsonObject } from "../base/json.ts";
 import { findRepetition, loopLimits, type Repetition, type SeenTurn } from "../policy/loop-watch.ts";
 import type { ToolCallPart, ToolResultPart } from "../record/message.ts";
@@ -36,14 +35,9 @@ class CallWatch {
   readonly #scope: RunScope;
   #turns: readonly Turn[] = [];
   #open: OpenTurn | null = null;
-  /** Rejects with {TASK_DEAD} looping when a call ends the run: the code, and the AI SDK, would take an error for the tool's and go on. */
-  readonly ended: Promise<never>;
-  #end: (error: LonghaulError) => void = () => undefined;
 
   constructor(scope: RunScope) {
     this.#scope = scope;
-    this.ended = new Promise((_, reject) => (this.#end = reject));
-    this.ended.catch(() => undefined);
   }
 
   noteWait(): void {
@@ -108,8 +102,7 @@ class CallWatch {
   #stop({ toolName }: ToolCallPart, expected: Expected): Promise<never> {
     const { rounds, period } = expected;
     const message = `${this.#scope.worker.name} is in a loop: its code asked for ${describeRounds(expected)}, the last time for ${toolName}, and the result was the same each time that they were made. Look at the run with \`longhaul show\`; calls that repeat on purpose have a ctx.sleep between them.`;
-    this.#end(deadError("looping", message, { tools: [toolName], rounds, period }));
-    return new Promise(() => undefined);
+    return this.#scope.ending.end(deadError("looping", message, { tools: [toolName], rounds, period }));
   }
 
   /** As a step, so that calls that were made beside this one are known by then, as they are of calls that are made. */

@@ -16,7 +16,8 @@ export async function callWorker<Output>(scope: RunScope, callable: Callable, in
   const callee = findWorker(scope, callable.name);
   const stored = toJson(input, `The input of ctx.call(${callee.name})`);
   assertAccepted(callee.name, scope.doubts, callee.spec.accepts);
-  countChild(scope, callee);
+  const over = countChild(scope, callee);
+  if (over !== null) return await over;
   // The id comes from what the call is known by, in changed code too: a replay names the task that the first execution started.
   const calls = (scope.counts.calls.get(callee.name) ?? 0) + 1;
   scope.counts.calls.set(callee.name, calls);
@@ -37,7 +38,8 @@ export async function sendTask(scope: RunScope, callable: Callable, input: unkno
   const callee = findWorker(scope, callable.name);
   const doubts = [...scope.doubts];
   assertAccepted(callee.name, doubts, callee.spec.accepts);
-  countChild(scope, callee);
+  const over = countChild(scope, callee);
+  if (over !== null) return await over;
   const stored = toJson(input, `The input of ctx.send(${callee.name})`);
   const delayMs = options.delay === undefined ? 0 : parseDuration(options.delay, `ctx.send(${callee.name}): delay`);
   const value = await scope.engine.step({ kind: "send", name: callee.name }, (execution) => {
@@ -73,10 +75,14 @@ function findSubscriber(scope: RunScope, name: string): Worker {
   return worker;
 }
 
-function countChild(scope: RunScope, callee: Worker): void {
+/** Null when the run may start another task; code that asks as often again as it may, whatever it is told, ends. @throws {FAN_OUT_LIMIT} {DEPTH_LIMIT} */
+function countChild(scope: RunScope, callee: Worker): Promise<never> | null {
   assertDepth(scope, callee);
   const { fanOutMax } = scope.worker.limits;
-  if (++scope.counts.children > fanOutMax) throw new LonghaulError("FAN_OUT_LIMIT", `${scope.worker.name} started more than ${fanOutMax} tasks in one run. Send fewer at once, or raise limits.fanOutMax.`);
+  if (++scope.counts.children <= fanOutMax) return null;
+  const error = new LonghaulError("FAN_OUT_LIMIT", `${scope.worker.name} started more than ${fanOutMax} tasks in one run. Send fewer at once, or raise limits.fanOutMax.`);
+  if (scope.counts.children <= 2 * fanOutMax) throw error;
+  return scope.ending.end(error);
 }
 
 function assertDepth({ engine, worker }: RunScope, callee: Worker): void {

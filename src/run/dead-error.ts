@@ -10,6 +10,11 @@ export function deadError(reason: DeadReason, message: string, evidence: Json = 
   return new LonghaulError("TASK_DEAD", message, { details: { deadReason: reason, evidence } });
 }
 
+/** True for what `deadError` made, also when it comes out of the journal. The death of a called task is not that of its caller. */
+export function isDeadError(error: unknown): error is LonghaulError {
+  return isLonghaulError(error) && error.code === "TASK_DEAD" && error.details["deadReason"] !== undefined;
+}
+
 /** What an error of this code says about the task that it ends. Any other is `failed`. */
 const reasonOfCode: Readonly<Partial<Record<ErrorCode, DeadReason>>> = {
   TASK_INPUT_INVALID: "invalid-input",

@@ -1,7 +1,7 @@
 import type { LanguageModelV4 } from "@ai-sdk/provider";
 import type { ModelChoice } from "../agent/model-reference.ts";
 import type { Json } from "../base/json.ts";
-import { deadError } from "./dead-error.ts";
+import { deadError, isDeadError } from "./dead-error.ts";
 import { callModel, type ModelCallPlan } from "./model-call.ts";
 import type { ForeignCandidate, RunScope } from "./run-services.ts";
 import { createTranscriptWriter } from "./transcript.ts";
@@ -11,9 +11,16 @@ export function createDurableModel(scope: RunScope, model: ModelChoice): Languag
   const store = createTranscriptWriter();
   const { name, limits } = scope.worker;
   const perform = async (candidates: readonly ForeignCandidate[]): Promise<Json> => {
-    if (++scope.counts.modelCalls > limits.turnsMax) throw deadError("turn-limit", `${name} asked for more than ${limits.turnsMax} model calls in one task. Raise limits.turnsMax, or look at the run with \`longhaul show\`.`);
-    // Those of one run may be under way at once, each with a turn of its own.
-    return callModel(scope, { ...toModelPlan("call", candidates, store), caller: `call ${scope.counts.modelCalls}` });
+    if (++scope.counts.modelCalls > limits.turnsMax) {
+      return await scope.ending.end(deadError("turn-limit", `${name} asked for more than ${limits.turnsMax} model calls in one task. Raise limits.turnsMax, or look at the run with \`longhaul show\`.`));
+    }
+    try {
+      // Those of one run may be under way at once, each with a turn of its own.
+      return await callModel(scope, { ...toModelPlan("call", candidates, store), caller: `call ${scope.counts.modelCalls}` });
+    } catch (error) {
+      if (isDeadError(error)) return await scope.ending.end(error);
+      throw error;
+    }
   };
   return scope.services.durableModel(model, { outputTokensMax: limits.outputTokensMax, timeouts: limits.modelTimeouts, perform });
 }

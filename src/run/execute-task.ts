@@ -6,7 +6,6 @@ import { LonghaulError } from "../base/error.ts";
 import type { EngineContext, RunEnd } from "../engine/engine.ts";
 import type { TaskEnd } from "../record/task.ts";
 import type { Write } from "../record/write.ts";
-import { callWatchOf } from "./call-watch.ts";
 import { compensate } from "./compensation.ts";
 import { deadEnd, deadError } from "./dead-error.ts";
 import { assertAccepted } from "./doubts.ts";
@@ -14,6 +13,7 @@ import { describeStandIns } from "./model-chain.ts";
 import { runModelLoop } from "./model-loop.ts";
 import { replaceDead } from "./result-fallback.ts";
 import { createRunContext } from "./run-context.ts";
+import { createRunEnding, fenceable } from "./run-ending.ts";
 import type { RunScope, RunServices } from "./run-services.ts";
 import { verifyOutput } from "./verify.ts";
 
@@ -21,7 +21,7 @@ import { verifyOutput } from "./verify.ts";
 export async function executeTask(services: RunServices, engine: EngineContext): Promise<RunEnd> {
   const worker = services.workers.get(engine.task.agent);
   if (!worker) throw deadError("unknown-agent", `The team has no agent or flow "${engine.task.agent}". It has: ${[...services.workers.keys()].join(", ")}.`);
-  const scope: RunScope = { services, engine, worker, compensations: [], counts: { children: 0, calls: new Map(), modelCalls: 0, compensations: 0 }, standIns: [], degradedCalls: [], doubts: new Set(engine.task.doubts) };
+  const scope: RunScope = { services, engine, worker, ending: createRunEnding(), compensations: [], counts: { children: 0, calls: new Map(), modelCalls: 0, compensations: 0 }, standIns: [], degradedCalls: [], doubts: new Set(engine.task.doubts) };
   let input: unknown = null;
   try {
     if (engine.unwinding !== null) return await compensate(scope, engine.unwinding, () => replayCode(scope));
@@ -55,7 +55,14 @@ async function parseInput(scope: RunScope): Promise<unknown> {
 
 async function runCode(scope: RunScope, input: unknown): Promise<{ readonly output: unknown; readonly verdict: Verdict | null }> {
   const { spec, name } = scope.worker;
-  const returned: unknown = await Promise.race([callWatchOf(scope).ended, spec.run?.(createRunContext(scope), input)]);
+  const code = fenceable(scope.engine);
+  let returned: unknown;
+  try {
+    returned = await Promise.race([scope.ending.ended, spec.run?.(createRunContext({ ...scope, engine: code.engine }), input)]);
+  } catch (error) {
+    code.fence();
+    throw error;
+  }
   const output = spec.output === undefined ? returned : await parseOutput(spec.output, returned, name);
   const verdict = await verifyOutput(scope, input, output, []);
   if (verdict?.accepted === false) throw deadError("rejected", `${name}: verify rejected the output: ${verdict.reason}`, verdict.evidence);

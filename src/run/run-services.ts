@@ -18,6 +18,7 @@ import type { Write } from "../record/write.ts";
 import type { Store } from "../store/store.ts";
 import type { Tool } from "../tool/tool.ts";
 import type { StandIn } from "./model-chain.ts";
+import type { RunEnding } from "./run-ending.ts";
 import type { Worker } from "./worker.ts";
 
 /** What the run loop needs from the composition root. Everything here may be used inside step bodies only, but for the pure parts. */
@@ -110,6 +111,7 @@ export interface RunScope {
   readonly services: RunServices;
   readonly engine: EngineContext;
   readonly worker: Worker;
+  readonly ending: RunEnding;
   /** What is undone should the task end other than done, in the order of registration. */
   readonly compensations: Compensation[];
   /** What durable code asked for so far, in call order, so that a replay counts the same. */
