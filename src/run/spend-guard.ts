@@ -19,7 +19,7 @@ export async function checkSpend(scope: RunScope, signal: AbortSignal): Promise<
   const text = unit === "microUsd" ? formatUsd : (tokens: number): string => `${tokens} tokens`;
   const message = `${scope.worker.name} has spent ${text(spent)} on this task without an accepted output; 99 of 100 of its tasks took at most ${text(percentile99)}.`;
   if (what === "end") {
-    throw deadError("looping", `${message} It makes no further model call: the limit is ${text(limit)}. Look at the run with \`longhaul show\`; if the task is worth it, restart it.`, data);
+    throw deadError("looping", `${message} It makes no further model call: the limit is ${text(limit)}. Look at the run with \`longhaul show\`; if the task is worth it, restart it: then it ends by its budget alone.`, data);
   }
   if (warned.has(scope)) return null;
   warned.add(scope);
@@ -29,7 +29,11 @@ export async function checkSpend(scope: RunScope, signal: AbortSignal): Promise<
 async function judge({ services, engine, worker }: RunScope): Promise<SpendVerdict | null> {
   const usual = await services.usualSpend(worker.name);
   if (usual === null) return null;
-  const { id, startedAtMs } = engine.task;
-  const { spentMicroUsd, tokens } = await services.store.money.spent({ taskId: id, ...(startedAtMs === null ? {} : { sinceMs: startedAtMs }) });
-  return judgeSpend({ microUsd: spentMicroUsd, tokens }, usual);
+  const { id: taskId, startedAtMs } = engine.task;
+  const [since, inAll] = await services.store.money.spentByTask([{ taskId, sinceMs: startedAtMs ?? 0 }, { taskId, sinceMs: 0 }]);
+  if (since === undefined || inAll === undefined) return null;
+  const verdict = judgeSpend({ microUsd: since.spentMicroUsd, tokens: since.tokens }, usual);
+  // Whoever had it begin again after it had spent something knew what it costs.
+  const isRestarted = inAll.spentMicroUsd > since.spentMicroUsd || inAll.tokens > since.tokens;
+  return verdict?.what === "end" && isRestarted ? { ...verdict, what: "warn" } : verdict;
 }

@@ -8,17 +8,13 @@ import type { MoneyLedger } from "../store/store.ts";
 const lookAgainMs = 600_000;
 
 /** Looks through what an agent's newest tasks with an output spent, at most every 10 min. */
-export function createUsualSpend(clock: Clock, money: Pick<MoneyLedger, "spent">, { list }: Pick<Engine, "list">): RunServices["usualSpend"] {
+export function createUsualSpend(clock: Clock, money: Pick<MoneyLedger, "spentByTask">, { list }: Pick<Engine, "list">): RunServices["usualSpend"] {
   const known = new Map<string, { readonly atMs: number; readonly usual: Promise<Spend | null> }>();
   const look = async (agent: string): Promise<Spend | null> => {
     const done = await list({ agent, statuses: ["done"], limit: spendDefaults.samplesMax });
     if (done.length < spendDefaults.samplesMin) return null;
-    const samples: Spend[] = [];
-    for (const { id } of done) {
-      const { spentMicroUsd, tokens } = await money.spent({ taskId: id });
-      samples.push({ microUsd: spentMicroUsd, tokens });
-    }
-    return computeUsualSpend(samples);
+    const spent = await money.spentByTask(done.map(({ id, startedAtMs }) => ({ taskId: id, sinceMs: startedAtMs ?? 0 })));
+    return computeUsualSpend(spent.map(({ spentMicroUsd, tokens }) => ({ microUsd: spentMicroUsd, tokens })));
   };
   return async (agent) => {
     const earlier = known.get(agent);

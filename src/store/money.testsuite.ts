@@ -86,6 +86,20 @@ function testSpent(current: () => Store): void {
     expect(reserved.map(({ reservedMicroUsd }) => reservedMicroUsd)).toEqual([111, 11, 110, 110, 10]);
   });
 
+  it("says at once what many tasks have spent, each from an instant of its own on, in their order", async () => {
+    await current().money.reserve(reservation("m1", { taskId: "t1", amountMicroUsd: 10 }));
+    await current().money.reserve(reservation("m2", { taskId: "t1", amountMicroUsd: 20, atMs: startAtMs + 5 }));
+    await current().money.reserve(reservation("m3", { taskId: "t2", amountMicroUsd: 40 }));
+    await current().money.reserve(reservation("m4", { taskId: "t3", amountMicroUsd: 80 }));
+    await current().write([settleWrite("m1", 9, 1), settleWrite("m2", 18, 2), settleWrite("m3", 36, 4)]);
+    const since = (taskId: string, sinceMs = 0) => ({ taskId, sinceMs });
+
+    expect(await current().money.spentByTask([since("t2"), since("none"), since("t1"), since("t3"), since("t1", startAtMs + 5), since("t1", startAtMs + 6)])).toEqual(
+      [[36, 4], [0, 0], [27, 3], [0, 0], [18, 2], [0, 0]].map(([spentMicroUsd, tokens]) => ({ spentMicroUsd, tokens })),
+    );
+    expect(await current().money.spentByTask([])).toEqual([]);
+  });
+
   it("treats a settlement or release of what was never reserved as a bug of ours", async () => {
     await expect(current().write([settleWrite("nobody", 5)])).rejects.toThrow(/Longhaul bug: no money was reserved as nobody/);
     await expect(current().money.release("nobody")).rejects.toThrow(/Longhaul bug/);

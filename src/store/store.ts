@@ -112,6 +112,18 @@ export interface MoneyLedger {
   /** Gives an unused reservation back: the call was certainly not billed. */
   release(reservationId: string): Promise<void>;
   spent(filter: { readonly agent?: string; readonly taskId?: string; readonly sinceMs?: number }): Promise<{ readonly spentMicroUsd: number; readonly reservedMicroUsd: number; readonly tokens: number }>;
+  /** What each of these tasks has spent from an instant on (inclusive, when it was reserved), in the order of the tasks; one query, however many there are. */
+  spentByTask(tasks: readonly TaskSince[]): Promise<readonly TaskSpent[]>;
+}
+
+export interface TaskSince {
+  readonly taskId: string;
+  readonly sinceMs: number;
+}
+
+export interface TaskSpent {
+  readonly spentMicroUsd: number;
+  readonly tokens: number;
 }
 
 export type EffectState =

@@ -1,8 +1,8 @@
 import { assert } from "../../base/assert.ts";
-import { toIndexedText } from "../../db/postgres-text.ts";
+import { toIndexedText, toRecordset } from "../../db/postgres-text.ts";
 import type { PostgresSession, PostgresValue } from "../../db/postgres.ts";
 import type { Write } from "../../record/write.ts";
-import type { MoneyLedger, Reservation, ReserveAnswer } from "../store.ts";
+import type { MoneyLedger, Reservation, ReserveAnswer, TaskSince, TaskSpent } from "../store.ts";
 
 /*
  * A reservation is open, then settled (billed as told), lost (superseded, or its run was left: nobody knows, so its whole amount counts) or released (certainly not billed).
@@ -33,6 +33,8 @@ const selectSpent = `SELECT
     coalesce(sum(counted_micro_usd) FILTER (WHERE state = 'open'), 0)::float8 AS reserved,
     coalesce(sum(tokens), 0)::float8 AS tokens
   FROM lh_reservation`;
+const spentByTask = `SELECT coalesce(sum(counted_micro_usd) FILTER (WHERE state <> 'open'), 0)::float8 AS spent, coalesce(sum(tokens), 0)::float8 AS tokens
+  FROM json_to_recordset($1::json) AS given (at int, task text, since_ms int8) LEFT JOIN lh_reservation ON task_id = task AND at_ms >= since_ms GROUP BY at ORDER BY at`;
 
 /** Sets the amount aside or names the limit that refuses it (S3). Exactly at a limit is allowed. */
 export async function reserveMoney(tx: PostgresSession, reservation: Reservation): Promise<ReserveAnswer> {
@@ -102,6 +104,11 @@ export async function selectSpentMoney(session: PostgresSession, { agent, taskId
   const where = conditions.length === 0 ? "" : ` WHERE ${conditions.map(([sql], index) => `${sql} $${index + 1}`).join(" AND ")}`;
   const row = await session.get(selectSpent + where, ...conditions.map(([, value]) => value));
   return { spentMicroUsd: Number(row?.["spent"]), reservedMicroUsd: Number(row?.["reserved"]), tokens: Number(row?.["tokens"]) };
+}
+
+export async function selectSpentByTask(session: PostgresSession, tasks: readonly TaskSince[]): Promise<readonly TaskSpent[]> {
+  const rows = await session.all(spentByTask, toRecordset(tasks.map(({ taskId, sinceMs }, at) => ({ at, task: taskId, since_ms: sinceMs }))));
+  return rows.map((row) => ({ spentMicroUsd: Number(row["spent"]), tokens: Number(row["tokens"]) }));
 }
 
 function dayOf(atMs: number): number {

@@ -13,7 +13,7 @@ import { claimKey } from "./keys.ts";
 import { acquireLease, assertLease, listenForLeases, releaseLease, renewLease } from "./leases.ts";
 import { insertMessagesOnce, selectMessages, toMessageRow } from "./messages.ts";
 import { getMeta, listMeta, setMeta, swapMeta } from "./meta.ts";
-import { loseMoneyOfTask, releaseMoney, reserveMoney, selectSpentMoney, settleMoney } from "./money.ts";
+import { loseMoneyOfTask, releaseMoney, reserveMoney, selectSpentByTask, selectSpentMoney, settleMoney } from "./money.ts";
 import { markEntryDelivered, markEntryFailed, queueNotification, selectDueEntries, selectNextOutboxAtMs } from "./outbox.ts";
 import { type DroppedRecords, dropWeeksBefore, prepareWeeks } from "./partitions.ts";
 import { allProgress, recordProgress } from "./progress.ts";
@@ -81,6 +81,7 @@ export function createPostgresStore({ db, clock, random }: PostgresStoreOptions)
       reserve: (reservation) => write((tx) => reserveMoney(tx, reservation)),
       release: (reservationId) => write((tx) => releaseMoney(tx, reservationId)),
       spent: (filter) => read((session) => selectSpentMoney(session, filter)),
+      spentByTask: (tasks) => read((session) => selectSpentByTask(session, tasks)),
     },
     effects: {
       intend: (effect) => {

@@ -1,7 +1,7 @@
 import { assert } from "../../base/assert.ts";
 import type { SqliteDatabase } from "../../db/sqlite.ts";
 import type { Write } from "../../record/write.ts";
-import type { MoneyLedger, Reservation, ReserveAnswer } from "../store.ts";
+import type { MoneyLedger, Reservation, ReserveAnswer, TaskSince, TaskSpent } from "../store.ts";
 
 /*
  * A reservation is open, then settled (billed as told), lost (superseded, or its run was left: nobody knows, so its whole amount counts) or released (certainly not billed).
@@ -28,6 +28,8 @@ const selectSpent = `SELECT
     coalesce(sum(CASE WHEN state = 'open' THEN counted_micro_usd END), 0) AS reserved,
     coalesce(sum(tokens), 0) AS tokens
   FROM lh_reservation`;
+const spentByTask = `SELECT coalesce(sum(CASE WHEN state <> 'open' THEN counted_micro_usd END), 0) AS spent, coalesce(sum(tokens), 0) AS tokens
+  FROM json_each(?) AS given LEFT JOIN lh_reservation ON task_id = given.value ->> 'taskId' AND at_ms >= given.value ->> 'sinceMs' GROUP BY given.key ORDER BY given.key`;
 
 /** Sets the amount aside or names the limit that refuses it (S3). Exactly at a limit is allowed. */
 export function reserveMoney(db: SqliteDatabase, reservation: Reservation): ReserveAnswer {
@@ -86,6 +88,11 @@ export function selectSpentMoney(db: SqliteDatabase, { agent, taskId, sinceMs }:
   const where = conditions.length === 0 ? "" : ` WHERE ${conditions.map(([sql]) => sql).join(" AND ")}`;
   const row = db.get(selectSpent + where, ...conditions.map(([, value]) => value));
   return { spentMicroUsd: Number(row?.["spent"]), reservedMicroUsd: Number(row?.["reserved"]), tokens: Number(row?.["tokens"]) };
+}
+
+export function selectSpentByTask(db: SqliteDatabase, tasks: readonly TaskSince[]): readonly TaskSpent[] {
+  const given = tasks.map(({ taskId, sinceMs }) => ({ taskId, sinceMs }));
+  return db.all(spentByTask, JSON.stringify(given)).map((row) => ({ spentMicroUsd: Number(row["spent"]), tokens: Number(row["tokens"]) }));
 }
 
 function totalOf(db: SqliteDatabase, sql: string, ...names: readonly (string | number)[]): number {

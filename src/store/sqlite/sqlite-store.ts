@@ -9,7 +9,7 @@ import { claimKey } from "./keys.ts";
 import { acquireLease, assertLease, releaseLease, renewLease } from "./leases.ts";
 import { insertMessageOnce, selectMessages } from "./messages.ts";
 import { getMeta, listMeta, setMeta, swapMeta } from "./meta.ts";
-import { loseMoneyOfTask, releaseMoney, reserveMoney, selectSpentMoney, settleMoney } from "./money.ts";
+import { loseMoneyOfTask, releaseMoney, reserveMoney, selectSpentByTask, selectSpentMoney, settleMoney } from "./money.ts";
 import { markEntryDelivered, markEntryFailed, queueNotification, selectDueEntries, selectNextOutboxAtMs } from "./outbox.ts";
 import { allProgress, recordProgress } from "./progress.ts";
 import { appendRecord, queryRecords, selectUsageByAgent } from "./records.ts";
@@ -71,6 +71,7 @@ export function createSqliteStore({ db, readDb, commit }: SqliteStoreOptions): S
       reserve: (reservation) => write((tx) => reserveMoney(tx, reservation)),
       release: (reservationId) => write((tx) => releaseMoney(tx, reservationId)),
       spent: (filter) => read((tx) => selectSpentMoney(tx, filter)),
+      spentByTask: (tasks) => read((tx) => selectSpentByTask(tx, tasks)),
     },
     effects: {
       intend: (effect) => write((tx) => intendEffect(tx, effect)),
