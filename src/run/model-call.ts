@@ -69,6 +69,7 @@ export interface PreparedCall {
  * (budget, rate limit, an outage) parks the run instead of burning attempts.
  */
 export async function callModel(scope: RunScope, plan: ModelCallPlan): Promise<Json> {
+  let before: Parked | null = null;
   for (let failures = 0; ; ) {
     const round = failures + 1;
     const value = await scope.engine.step({ kind: "model", name: plan.name }, (execution) => withHeartbeat(scope, execution, plan.name, () => modelStep(scope, execution, plan, round)));
@@ -80,7 +81,8 @@ export async function callModel(scope: RunScope, plan: ModelCallPlan): Promise<J
     }
     // Waiting for a budget or a rate limit is nobody's failure: only outages make the next wait longer.
     if (parked.parked === "retry") failures++;
-    await waitParked(scope.engine, plan.name, parked);
+    await waitParked(scope.engine, plan.name, parked, before);
+    before = parked;
   }
 }
 

@@ -36,10 +36,14 @@ export const budgetSignal = `${ownSignalPrefix}budget`;
 /** Wakes a run that waits for a breaker that a person keeps shut; its dependency follows. */
 export const breakerSignalPrefix = `${ownSignalPrefix}breaker:`;
 
-/** Waits outside until the step called `name` may be made again. */
-export async function waitParked(engine: Pick<EngineContext, "wait">, name: string, { parked: reason, forMs, signal }: Parked): Promise<void> {
+/** Between the refusal and its wait a person may have it called again, and signals nobody: so a call looks once more soon, before it waits for long. */
+const lookOnceMoreMs = 60_000;
+
+/** Waits outside until the step called `name` may be made again. `before` is what the same call waited for last, if it did. */
+export async function waitParked(engine: Pick<EngineContext, "wait">, name: string, { parked: reason, forMs, signal }: Parked, before: Parked | null): Promise<void> {
+  const isFirst = signal?.startsWith(breakerSignalPrefix) === true && before?.signal !== signal;
   // What neither time nor a signal would end is made again at once.
-  const timeoutMs = forMs ?? (signal === null ? 1 : null);
+  const timeoutMs = isFirst ? Math.min(forMs ?? lookOnceMoreMs, lookOnceMoreMs) : (forMs ?? (signal === null ? 1 : null));
   await engine.wait({ name: `${name}/parked`, reason, ...(timeoutMs === null ? {} : { timeoutMs }), ...(signal === null ? {} : { signal }) });
 }
 

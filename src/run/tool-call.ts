@@ -34,6 +34,7 @@ import { parkedByLimiter, throughLimiter } from "./through-limiter.ts";
 export async function callTool(scope: RunScope, name: string, call: ToolCallPart, tools: () => Promise<readonly Tool[]>): Promise<ToolResultPart> {
   const doubts = [...scope.doubts];
   let permit: Permit | null = null;
+  let before: Parked | null = null;
   for (let effectKey: string | null = null; ; ) {
     const key: string | null = effectKey;
     const allowed: Permit | null = permit;
@@ -43,7 +44,8 @@ export async function callTool(scope: RunScope, name: string, call: ToolCallPart
     const parked = parseParked(value);
     if (parked === null) return toResultPart(call, value);
     if (parked.parked !== "unknown-effect" && parked.parked !== "human") {
-      await waitParked(scope.engine, name, parked);
+      await waitParked(scope.engine, name, parked, before);
+      before = parked;
       continue;
     }
     effectKey = parked.effectKey;

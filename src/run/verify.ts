@@ -4,7 +4,7 @@ import { LonghaulError } from "../base/error.ts";
 import type { StepEnd, StepExecution } from "../engine/engine.ts";
 import type { Message } from "../record/message.ts";
 import type { StandIn } from "./model-chain.ts";
-import { parkedToJson, parseParked, waitParked } from "./parked.ts";
+import { type Parked, parkedToJson, parseParked, waitParked } from "./parked.ts";
 import type { RunScope } from "./run-services.ts";
 import { runUserStep } from "./user-step.ts";
 import { VerifyCalls, type VerifyPlace } from "./verify-calls.ts";
@@ -20,6 +20,7 @@ interface Handed {
 export async function verifyOutput(scope: RunScope, input: unknown, output: unknown, transcript: readonly Message[]): Promise<Verdict | null> {
   if (!scope.worker.spec.verify) return null;
   let firstKey: string | null = null;
+  let before: Parked | null = null;
   for (let failures = 0; ; ) {
     const round = failures + 1;
     const key: string | null = firstKey;
@@ -32,7 +33,8 @@ export async function verifyOutput(scope: RunScope, input: unknown, output: unkn
     }
     firstKey = parked.effectKey;
     if (parked.parked === "retry") failures++;
-    await waitParked(scope.engine, "verify", parked);
+    await waitParked(scope.engine, "verify", parked, before);
+    before = parked;
   }
 }
 

@@ -110,7 +110,7 @@ export function createOperations({ engine, clock, ids, manifest, store, checkInp
       const to = decision === "close" ? "closed" : "isolated";
       const reason = decision === "close" ? `${dependency} is called again: ${source} closed its breaker.` : `${dependency} is not called: ${source} keeps it so: ${decision.isolate}`;
       await store.write([{ type: "record", record: toLogRecord(ids("e"), clock.now(), manifest().team, { event_type: "breaker", result: to, reason, data: { dependency, from: before, to, openMs: null, source } }) }]);
-      if (decision === "close") await wakeForBreaker(engine, dependency, ids);
+      if (decision === "close") await wakeForBreaker(engine, [own, ...accounts], ids);
       return before;
     },
     mcpTools: () => listMcpTools(store.meta),
@@ -118,9 +118,8 @@ export function createOperations({ engine, clock, ids, manifest, store, checkInp
   };
 }
 
-/** Runs that wait for a person to have a dependency called again. One that begins to wait at this very moment comes back by itself, within an hour. */
-async function wakeForBreaker(engine: Pick<OperableEngine, "waits" | "signal">, dependency: string, ids: (prefix: string) => string): Promise<void> {
-  const name = `${breakerSignalPrefix}${dependency}`;
-  const runs = new Set((await engine.waits("breaker")).flatMap(({ runId, signal }) => (signal === name ? [runId] : [])));
-  for (const runId of runs) await engine.signal(runId, name, null, ids("s"));
+/** Runs that wait for a person to have one of these called again: each call of theirs, as a signal ends one wait. One that begins to wait at this very moment comes back by itself, within a minute. */
+async function wakeForBreaker(engine: Pick<OperableEngine, "waits" | "signal">, dependencies: readonly string[], ids: (prefix: string) => string): Promise<void> {
+  const names = new Set(dependencies.map((dependency) => `${breakerSignalPrefix}${dependency}`));
+  for (const { runId, signal } of await engine.waits("breaker")) if (signal !== null && names.has(signal)) await engine.signal(runId, signal, null, ids("s"));
 }

@@ -1,8 +1,16 @@
 import { defineAgent, defineTeam, defineTool, mcp } from "longhaul";
+import { cpSync } from "node:fs";
+import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
 import { z } from "zod";
 import { describeStranger } from "../../src/cli/command/breakers.ts";
+import { seededRandom } from "../../src/base/random.ts";
+import { VirtualClock } from "../../src/base/virtual-clock.ts";
+import type { CommitWatch } from "../../src/db/group-commit.ts";
+import { SqliteDatabase } from "../../src/db/sqlite.ts";
 import { scriptedModel } from "../../src/model/scripted.ts";
+import { dependencyOfModel } from "../../src/policy/model-dependency.ts";
+import { openOfflineTeam } from "../../src/runtime/offline-team.ts";
 import { openOperatorView } from "../../src/runtime/operator-view.ts";
 import { type DiskTeam, openDiskTeam, temporaryDirectory } from "../fixture/disk-team.ts";
 
@@ -64,6 +72,73 @@ test.each(["tool ship", "scripted/model"])("a run that waits for %s, which a per
   await team.advance(5_000);
   for (const id of ids) expect(await team.task(id)).toMatchObject({ status: "done" });
   await team.close();
+});
+
+test("all calls of one turn come back at once, not only the first", async () => {
+  shipped = 0;
+  const many = scriptedModel(({ messages }) => (messages.at(-1)?.role === "tool" ? "told" : { toolCalls: [1, 2, 3].map((n) => ({ toolName: "ship", input: {}, callId: `c${n}` })) }));
+  const team = await openDiskTeam(defineTeam({ name: "t", agents: [clerk] }), { directory: folder.path, model: many });
+  await team.live.operations.decideBreaker("tool ship", { isolate: "it moves" }, "cli");
+  const taskId = await team.submit("clerk", null);
+  await team.advance(7_200_000);
+  expect(shipped).toBe(0);
+
+  await team.live.operations.decideBreaker("tool ship", "close", "cli");
+  await team.settle();
+
+  expect(await team.task(taskId)).toMatchObject({ status: "done" });
+  expect(shipped).toBe(3);
+  await team.close();
+});
+
+test("a model that is kept shut by the name of one of its accounts is opened, for those who wait too, by the name of the model", async () => {
+  const ofAccount = Object.assign(scriptedModel("told"), { account: "scripted key-1" });
+  const team = await openDiskTeam(defineTeam({ name: "t", agents: [clerk] }), { directory: folder.path, model: ofAccount });
+  const account = dependencyOfModel({ modelId: ofAccount.id, account: ofAccount.account, provider: ofAccount.provider });
+  await team.live.operations.decideBreaker(account, { isolate: "the key leaked" }, "cli");
+  const taskId = await team.submit("clerk", null);
+  await team.advance(7_200_000);
+  expect(await team.task(taskId)).toMatchObject({ status: "waiting", waitingReason: "breaker" });
+
+  await team.live.operations.decideBreaker("scripted/model", "close", "cli");
+  await team.settle();
+
+  expect(await team.task(taskId)).toMatchObject({ status: "done" });
+  await team.close();
+});
+
+test("a run that a crash kept from waiting, and that nobody could signal therefore, comes back soon", async () => {
+  const crashed = temporaryDirectory();
+  let isCopied = false;
+  const watchCommits: CommitWatch = {
+    before: () => undefined,
+    // The refusal is on disk, and the wait for its end is not.
+    after: () => {
+      const file = SqliteDatabase.openReadOnly(join(folder.path, "longhaul.db"));
+      const isRefused = !isCopied && file.all("SELECT 1 FROM lh_journal WHERE outcome LIKE '%longhaul:breaker:%'").length > 0;
+      file.close();
+      if (!isRefused) return;
+      isCopied = true;
+      cpSync(folder.path, crashed.path, { recursive: true });
+    },
+  };
+  shipped = 0;
+  const team: DiskTeam = await openDiskTeam(defineTeam({ name: "t", agents: [clerk] }), { directory: folder.path, model, watchCommits });
+  await team.live.operations.decideBreaker("tool ship", { isolate: "it moves" }, "cli");
+  const taskId = await team.submit("clerk", null);
+  await team.settle();
+  await team.close();
+  const offline = await openOfflineTeam({ dataDirectory: crashed.path, clock: new VirtualClock(team.clock.now() + 60_000), random: seededRandom(7) });
+  expect(await offline.operations.decideBreaker("tool ship", "close", "cli")).toBe("isolated");
+  await offline.close();
+
+  const next = await openDiskTeam(defineTeam({ name: "t", agents: [clerk] }), { directory: crashed.path, model, startAtMs: team.clock.now() + 120_000 });
+  await next.advance(90_000);
+
+  expect(await next.task(taskId)).toMatchObject({ status: "done" });
+  expect(shipped).toBe(1);
+  await next.close();
+  crashed.remove();
 });
 
 test("whoever isolates a name that no agent declares is told so, and which there are", async () => {
