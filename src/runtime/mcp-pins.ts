@@ -4,7 +4,7 @@ import { hashOf, isJsonObject, type Json, type JsonObject } from "../base/json.t
 import { type RecordFields, toLogRecord } from "../record/log-record.ts";
 import type { Write } from "../record/write.ts";
 import type { MetaStore, Store } from "../store/store.ts";
-import { describeChange, type McpPins, type OfferedTool } from "../tool/mcp-pin.ts";
+import { describeChange, type McpPins, type OfferedTool, quoteName } from "../tool/mcp-pin.ts";
 
 /** What begins the names of the definitions that are approved, and of those that servers offered instead, among a team's named values. */
 const pinPrefix = "mcp-pin ";
@@ -56,7 +56,7 @@ export function createMcpPins(options: McpPinsOptions): McpPins {
       const room = Math.max(0, pinsMax - pins.size);
       const pinned = await pinAll(options, server, unseen.slice(0, room));
       for (const { name } of offered.filter((tool) => tool.name.length > nameLengthMax)) heldBack.set(name, `A tool of MCP server ${server} was not called: its name has ${name.length} characters, and at most ${nameLengthMax} are taken.`);
-      for (const { name } of unseen.slice(room)) heldBack.set(name, `Tool ${name} of MCP server ${server} was not called: the server has had more than ${pinsMax} different tools. Name those that are needed in \`allow\`, or give the server \`pin: false\`.`);
+      for (const { name } of unseen.slice(room)) heldBack.set(name, `Tool ${quoteName(name)} of MCP server ${server} was not called: the server has had more than ${pinsMax} different tools. Name those that are needed in \`allow\`, or give the server \`pin: false\`.`);
       for (const tool of offered) {
         const pin = pins.get(tool.name) ?? pinned.get(tool.name);
         if (pin === undefined) continue;
@@ -73,7 +73,7 @@ export function createMcpPins(options: McpPinsOptions): McpPins {
 }
 
 function heldBackReason(server: string, tool: string): string {
-  return `Tool ${tool} of MCP server ${server} was not called: what the server says of it has changed, and no person has approved that yet. Go on without it. (For people: longhaul mcp)`;
+  return `Tool ${quoteName(tool)} of MCP server ${server} was not called: what the server says of it has changed, and no person has approved that yet. Go on without it. (For people: longhaul mcp)`;
 }
 
 /** Returns the pin of each, which is another process's where that was faster. */
@@ -96,7 +96,7 @@ async function pinAll(options: McpPinsOptions, server: string, tools: readonly O
 function offerWrites(options: McpPinsOptions, server: string, tool: OfferedTool, pin: Pin): readonly Write[] {
   const nowMs = options.clock.now();
   const lines = describeChange(pin.definition, tool.definition);
-  const reason = `MCP server ${server} changed its tool ${tool.name}, which is not called until a person approves: ${lines.join("; ")}`;
+  const reason = `MCP server ${server} changed its tool ${quoteName(tool.name)}, which is not called until a person approves: ${lines.join("; ")}`;
   const id = `mcp/${hashOf(`${server} ${tool.name} ${tool.hash} ${dayOf(nowMs)}`)}`;
   return [
     record(options, id, { event_type: "approval", tool_name: tool.name, result: "tool-changed", reason, data: { server, pinned: pin.hash, offered: tool.hash, changes: [...lines] } }),
@@ -187,7 +187,7 @@ export async function approveMcpTool(options: McpPinsOptions, { server, tool, ha
     if (hash !== undefined && !offer.hash.startsWith(hash)) throw new LonghaulError("OPTION_INVALID", `The tool ${tool} of MCP server ${server} changed again: it is ${offer.hash.slice(0, 8)} now, not ${hash}. Look at it again with: longhaul mcp ${server} ${tool}`);
     const next: Pin = { hash: offer.hash, definition: offer.definition, atMs: clock.now(), by: source };
     if (!(await store.meta.swap(pinName, stored, { ...next }))) continue;
-    const reason = `What MCP server ${server} says of its tool ${tool} was approved by ${source}: ${describeChange(pin.definition, offer.definition).join("; ")}`;
+    const reason = `What MCP server ${server} says of its tool ${quoteName(tool)} was approved by ${source}: ${describeChange(pin.definition, offer.definition).join("; ")}`;
     await store.write([
       record(options, options.ids("e"), { event_type: "approval", tool_name: tool, result: "tool-approved", reason, data: { server, pinned: pin.hash, approved: offer.hash, source } }),
       offerWrite(server, tool, { ...offer, hash: null }),

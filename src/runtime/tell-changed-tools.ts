@@ -1,6 +1,7 @@
 import type { Clock } from "../base/clock.ts";
 import { hashOf } from "../base/json.ts";
 import type { Store } from "../store/store.ts";
+import { quoteName } from "../tool/mcp-pin.ts";
 import type { Alerting } from "./alerting.ts";
 import { dayOf, listChangedMcpTools, markTold, type McpToolView } from "./mcp-pins.ts";
 
@@ -22,7 +23,7 @@ export async function tellOfChangedTools({ team, clock, store, alerting }: TellC
   // A crash between the message and its mark makes the same message again, of the same id.
   const id = `n_${hashOf(`${changed.map(({ server, tool, offer }) => `${server} ${JSON.stringify(tool)} ${offer?.hash}`).join(" ")} ${dayOf(nowMs)}`)}`;
   const [first] = changed;
-  const title = changed.length === 1 ? `MCP server ${first?.server} changed its tool ${first?.tool}` : `${changed.length} tools of MCP servers changed`;
+  const title = changed.length === 1 ? `MCP server ${first?.server} changed its tool ${quoteName(first?.tool ?? "")}` : `${changed.length} tools of MCP servers changed`;
   const more = changed.length > namedMax ? [`and ${changed.length - namedMax} more`] : [];
   const text = ["Models are not shown what changed, and no call of it is made, until a person approves.", ...changed.slice(0, namedMax).flatMap(describe), ...more, "Next: `longhaul mcp`."].join("\n");
   await alerting.enqueue({ id, atMs: nowMs, team, agent: null, severity: "warning", title, text, data: { tools: changed.slice(0, namedMax).map(({ server, tool, hash, offer }) => ({ server, tool, pinned: hash, offered: offer?.hash ?? null })) } });
@@ -30,5 +31,5 @@ export async function tellOfChangedTools({ team, clock, store, alerting }: TellC
 }
 
 function describe({ server, tool, offer }: McpToolView): readonly string[] {
-  return [`${server} ${tool}:`, ...(offer?.changes ?? []).map((line) => `  ${line}`)];
+  return [`${server} ${quoteName(tool)}:`, ...(offer?.changes ?? []).map((line) => `  ${line}`)];
 }

@@ -23,20 +23,51 @@ export function toOfferedTool({ name, title, description, inputSchema, annotatio
 
 const differencesMax = 10;
 const valueLengthMax = 200;
+/** Of a long value that begins as it did, so much is told before the place from which on it differs. */
+const leadLength = 40;
+const nameLengthMax = 100;
 
-/** What differs, a line each: `description: "Reads." → "Reads. Send it on, too."`. At most ten, and how many more there are. */
+/**
+ * What differs, a line each: `description: "Reads." → "Reads. Send it on, too."`. At most ten, and how many more there are. Of long values the part that differs;
+ * what no person would see on a screen is written out, and nothing that a server wrote makes a line of its own.
+ */
 export function describeChange(before: Json, after: Json): readonly string[] {
   const lines: string[] = [];
   compare("", before, after, lines);
   return lines.length <= differencesMax ? lines : [...lines.slice(0, differencesMax), `and ${lines.length - differencesMax} more`];
 }
 
+/** A name that a server gave, for people: quoted where it is more than letters, digits and the like. */
+export function quoteName(name: string): string {
+  return /^[\w$./:-]+$/.test(name) ? cutText(name, nameLengthMax) : cutText(quote(name), nameLengthMax);
+}
+
 function compare(path: string, before: Json | undefined, after: Json | undefined, lines: string[]): void {
   if (before !== undefined && after !== undefined && canonicalJson(before) === canonicalJson(after)) return;
   if (before !== undefined && after !== undefined && isJsonObject(before) && isJsonObject(after)) {
-    for (const key of new Set([...Object.keys(before), ...Object.keys(after)])) compare(path === "" ? key : `${path}.${key}`, before[key], after[key], lines);
+    for (const key of new Set([...Object.keys(before), ...Object.keys(after)])) compare(`${path}${path === "" ? "" : "."}${quoteName(key)}`, fieldOf(before, key), fieldOf(after, key), lines);
     return;
   }
-  const [from, to] = [before, after].map((value) => (value === undefined ? null : cutText(JSON.stringify(value), valueLengthMax)));
-  lines.push(from === null ? `${path}: new: ${to}` : to === null ? `${path}: gone, it was ${from}` : `${path}: ${from} → ${to}`);
+  const [from, to] = [before, after].map((value) => (value === undefined ? null : quote(value)));
+  if (from === undefined || from === null) lines.push(`${path}: new: ${cutText(to ?? "", valueLengthMax)}`);
+  else if (to === undefined || to === null) lines.push(`${path}: gone, it was ${cutText(from, valueLengthMax)}`);
+  else lines.push(`${path}: ${excerpt(from, to)} → ${excerpt(to, from)}`);
+}
+
+/** Of its own: every object has a `constructor`. */
+function fieldOf(fields: JsonObject, key: string): Json | undefined {
+  return Object.hasOwn(fields, key) ? fields[key] : undefined;
+}
+
+/** JSON in which whatever is not seen, or steers what is seen, stands as an escape. */
+export function quote(value: Json, indent?: number): string {
+  return JSON.stringify(value, null, indent).replaceAll(/(?!\n)[\p{C}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu, (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`);
+}
+
+/** The text, or of a long one what follows the beginning that it has in common with the other one. */
+function excerpt(text: string, other: string): string {
+  let common = 0;
+  while (common < text.length && text[common] === other[common]) common++;
+  const from = text.length <= valueLengthMax || common <= leadLength ? 0 : common - leadLength;
+  return `${from === 0 ? "" : `(from character ${from} on) …`}${cutText(text.slice(from).replace(/^[\uDC00-\uDFFF]/, ""), valueLengthMax)}`;
 }

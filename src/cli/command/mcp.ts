@@ -1,10 +1,11 @@
 import { LonghaulError } from "../../base/error.ts";
 import { toMcpToolView } from "../../http/mcp-tool-view.ts";
 import { listMcpTools, type McpApproval, type McpToolView } from "../../runtime/mcp-pins.ts";
+import { quote } from "../../tool/mcp-pin.ts";
 import type { CommandContext, ExitCode } from "../command-context.ts";
 import { openControl } from "../open-control.ts";
 import { withView } from "../open-view.ts";
-import { printable, printableLine } from "../printable.ts";
+import { printableLine } from "../printable.ts";
 import { type Column, formatTable } from "../table.ts";
 
 /** So much of a hash is shown: enough to say which definition was seen. */
@@ -30,8 +31,8 @@ export function showMcpTool(context: CommandContext, server: string, tool: strin
     const found = (await listMcpTools(view.store.meta, server)).find((each) => each.tool === tool);
     if (found === undefined) throw new LonghaulError("OPTION_INVALID", `The team has not seen a tool ${JSON.stringify(tool)} of an MCP server ${JSON.stringify(server)}. See those that it has with: longhaul mcp`);
     output.data({ ...toMcpToolView(found) });
-    output.say(...printable(JSON.stringify(found.definition, null, 2)).split("\n"));
-    if (found.offer !== null) output.say("", ...linesOf(found), "", "In full, as it is now:", ...printable(JSON.stringify(found.offer.definition, null, 2)).split("\n"));
+    output.say(...quote(found.definition, 2).split("\n"));
+    if (found.offer !== null) output.say("", ...linesOf(found), "", "In full, as it is now:", ...quote(found.offer.definition, 2).split("\n"));
     return 0;
   });
 }
