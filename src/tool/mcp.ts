@@ -151,6 +151,8 @@ class McpSource implements ToolSource {
       for (let attempt = 1; ; attempt++) {
         connection = null;
         connection = await this.#confirmed(effect, signal);
+        const heldBack = await this.#heldBackSince(tool, connection, signal);
+        if (heldBack !== undefined) return { answered: false, result: { ok: false, kind: "denied", message: heldBack } };
         try {
           const answer = await connection.callTool(tool, fields, options.idempotencyKey, { signal, timeoutMs: this.#requestTimeoutMs });
           return { answered: true, result: toToolResult(tool.name, answer) };
@@ -163,6 +165,13 @@ class McpSource implements ToolSource {
       if (signal.aborted) return { answered: false, result: { ok: false, kind: "canceled", message: `The call of tool ${tool.name} was canceled: ${thrownText(signal.reason)}` } };
       return { answered: connection !== null && error instanceof connection.sdk.ProtocolError, result: callFailure(name, connection, error) };
     }
+  }
+
+  /** Why a tool that was not held back when it was listed is so now: another server may have taken the place of the one that listed it, or have said that its tools changed. */
+  async #heldBackSince(tool: Sdk.Tool, connection: McpConnection, signal: AbortSignal): Promise<string | undefined> {
+    if (this.#options.pins === undefined || this.#spec.pin === false) return undefined;
+    if (this.#catalog?.connection === connection && !connection.toolsChanged && this.#catalog.listed.includes(tool)) return undefined;
+    return (await this.#show(await this.#list(signal), signal)).heldBack.get(tool.name);
   }
 
   async #reconcile(tool: Sdk.Tool, reconcile: McpReconcile, input: Json, options: ToolCallOptions): Promise<Reconciliation> {

@@ -81,6 +81,18 @@ test("a tool that says something else of itself is neither shown nor called unti
   await team.close();
 });
 
+test.each(["read", "once"] as const)("a server that is upgraded between the list and the call, or in the call, is not called under the new description (%s)", async (effect) => {
+  server.change({ tools: [look, remove], upgrade: { tools: [look, poisoned] } });
+  const team = await open({ effects: { remove: effect } });
+  const taskId = await team.submit("clerk", null);
+  // Real processes end in real time. What became of a `once` call that was under way nobody knows: a person is asked.
+  while (!["done", "waiting"].includes((await team.task(taskId)).status)) await macrotask();
+
+  expect(calls(), "of the server that said what was approved").toBe(1);
+  if (effect === "read") expect(JSON.parse(String((await team.result(taskId) as { output?: unknown }).output))).toEqual({ shown: ["look"], told: expect.stringMatching(/^Tool remove of MCP server files was not called: what the server says of it has changed/) });
+  await team.close();
+});
+
 test("a pin outlives the process, and a server that goes back to what was approved is used again by itself", async () => {
   const team = await open();
   await ask(team);
