@@ -1,10 +1,11 @@
 import type { Clock } from "../base/clock.ts";
 import { LonghaulError } from "../base/error.ts";
 import { hashOf, isJsonObject, type Json, type JsonObject } from "../base/json.ts";
+import { quoteName } from "../base/quote.ts";
 import { type RecordFields, toLogRecord } from "../record/log-record.ts";
 import type { Write } from "../record/write.ts";
 import type { MetaStore, Store } from "../store/store.ts";
-import { describeChange, type McpPins, type OfferedTool, quoteName } from "../tool/mcp-pin.ts";
+import { describeChange, type McpPins, type OfferedTool } from "../tool/mcp-pin.ts";
 
 /** What begins the names of the definitions that are approved, and of those that servers offered instead, among a team's named values. */
 const pinPrefix = "mcp-pin ";

@@ -1,7 +1,7 @@
 import type { Clock } from "../base/clock.ts";
 import { hashOf } from "../base/json.ts";
+import { quoteName } from "../base/quote.ts";
 import type { Store } from "../store/store.ts";
-import { quoteName } from "../tool/mcp-pin.ts";
 import type { Alerting } from "./alerting.ts";
 import { dayOf, listChangedMcpTools, markTold, type McpToolView } from "./mcp-pins.ts";
 

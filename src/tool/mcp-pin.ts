@@ -1,6 +1,7 @@
 import type * as Sdk from "@modelcontextprotocol/client";
 import { cutText } from "../base/cut-text.ts";
 import { canonicalJson, hashOf, isJsonObject, type Json, type JsonObject } from "../base/json.ts";
+import { quote, quoteName } from "../base/quote.ts";
 
 /** What a tool says of itself, as models and people go by it. */
 export interface OfferedTool {
@@ -25,7 +26,6 @@ const differencesMax = 10;
 const valueLengthMax = 200;
 /** Of a long value that begins as it did, so much is told before the place from which on it differs. */
 const leadLength = 40;
-const nameLengthMax = 100;
 
 /**
  * What differs, a line each: `description: "Reads." → "Reads. Send it on, too."`. At most ten, and how many more there are. Of long values the part that differs;
@@ -35,11 +35,6 @@ export function describeChange(before: Json, after: Json): readonly string[] {
   const lines: string[] = [];
   compare("", before, after, lines);
   return lines.length <= differencesMax ? lines : [...lines.slice(0, differencesMax), `and ${lines.length - differencesMax} more`];
-}
-
-/** A name that a server gave, for people: quoted where it is more than letters, digits and the like. */
-export function quoteName(name: string): string {
-  return /^[\w$./:-]+$/.test(name) ? cutText(name, nameLengthMax) : cutText(quote(name), nameLengthMax);
 }
 
 function compare(path: string, before: Json | undefined, after: Json | undefined, lines: string[]): void {
@@ -57,11 +52,6 @@ function compare(path: string, before: Json | undefined, after: Json | undefined
 /** Of its own: every object has a `constructor`. */
 function fieldOf(fields: JsonObject, key: string): Json | undefined {
   return Object.hasOwn(fields, key) ? fields[key] : undefined;
-}
-
-/** JSON in which whatever is not seen, or steers what is seen, stands as an escape. */
-export function quote(value: Json, indent?: number): string {
-  return JSON.stringify(value, null, indent).replaceAll(/(?!\n)[\p{C}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu, (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`);
 }
 
 /** The text, or of a long one what follows the beginning that it has in common with the other one. */

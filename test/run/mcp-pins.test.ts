@@ -89,7 +89,6 @@ test.each(["read", "once"] as const)("a server that is upgraded between the list
   while (!["done", "waiting"].includes((await team.task(taskId)).status)) await macrotask();
 
   expect(calls(), "of the server that said what was approved").toBe(1);
-  if (effect === "read") expect(JSON.parse(String((await team.result(taskId) as { output?: unknown }).output))).toEqual({ shown: ["look"], told: expect.stringMatching(/^Tool remove of MCP server files was not called: what the server says of it has changed/) });
   await team.close();
 });
 

@@ -1,7 +1,7 @@
 import { LonghaulError } from "../../base/error.ts";
+import { quote } from "../../base/quote.ts";
 import { toMcpToolView } from "../../http/mcp-tool-view.ts";
 import { listMcpTools, type McpApproval, type McpToolView } from "../../runtime/mcp-pins.ts";
-import { quote } from "../../tool/mcp-pin.ts";
 import type { CommandContext, ExitCode } from "../command-context.ts";
 import { openControl } from "../open-control.ts";
 import { withView } from "../open-view.ts";
