@@ -54,8 +54,8 @@ export function refuseRestart(taskId: string, way: InTheWay | null): void {
 function textOf(taskId: string, way: InTheWay): string {
   if (way.why === "registered") return `What the run of task ${taskId} registered with ctx.compensate would never be undone. Cancel it first, its run is undone then, and restart it when that is done: longhaul cancel ${taskId}`;
   const { why, compensationId } = way;
-  if (why === "undoing") return `What the last run of task ${taskId} did is being undone by task ${compensationId}. Restart it when that has ended: longhaul show ${compensationId}`;
-  return `What the last run of task ${taskId} did is not all undone: task ${compensationId} is not done. Have the rest undone, then restart this one: longhaul restart ${compensationId}. What was undone by hand is begun again by a new task, not by a restart.`;
+  if (why === "undoing") return `What the last run of task ${taskId} did, or one that it called, is being undone by task ${compensationId}. Restart it when that has ended: longhaul show ${compensationId}`;
+  return `What the last run of task ${taskId} did, or one that it called, is not all undone: task ${compensationId} is not done. Have the rest undone, then restart this one: longhaul restart ${compensationId}. What was undone by hand is begun again by a new task, not by a restart.`;
 }
 
 const registration = "compensate/";

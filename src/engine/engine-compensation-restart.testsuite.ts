@@ -103,6 +103,28 @@ function testOperators(suite: EngineSuite): void {
     expect(await fixture.engine.restart(taskId)).toMatchObject({ status: "queued" });
   });
 
+  it("E14 does not restart a task while what a run did that it called is not all undone: it would be done beside what is left", async () => {
+    const fixture = await suite.create();
+    const saw = world(() => Promise.reject(new Error("broken")));
+    saw.failing.add("undo b");
+    const called = newTask(fixture, { source: "called" });
+    await fixture.engine.run([agentA], async (ctx) => {
+      if (ctx.task.source !== "first") return await saga(saw)(ctx);
+      await ctx.child({ kind: "child", name: "a" }, called);
+      throw new Error("its call died");
+    });
+    const { taskId } = await fixture.engine.start(newTask(fixture, { source: "first" }));
+    await runToEnd(fixture, taskId);
+    const compensation = await compensationOf(fixture, called.id);
+    expect(await runToEnd(fixture, compensation)).toMatchObject({ status: "dead" });
+
+    await expect(fixture.engine.restart(taskId)).rejects.toMatchObject({ code: "TASK_STATE", message: expect.stringContaining(`longhaul restart ${compensation}`) });
+    saw.failing.clear();
+    await fixture.engine.restart(compensation);
+    await runToEnd(fixture, compensation);
+    expect(await fixture.engine.restart(taskId)).toMatchObject({ status: "queued" });
+  });
+
   it("E14 leaves to another run what a fork was served of it", async () => {
     const fixture = await suite.create();
     const saw = world(() => Promise.resolve("fine"));

@@ -51,10 +51,10 @@ function inTheWay(db: SqliteDatabase, task: Task, runId: string): InTheWay | nul
   if (own !== null && own.status !== "done") return { why: isOpen(own) ? "undoing" : "left", compensationId: own.id };
   const called = db.get(
     `WITH RECURSIVE called (run_id) AS (SELECT run_id FROM lh_task WHERE parent_run_id = ? UNION SELECT lh_task.run_id FROM called JOIN lh_task ON parent_run_id = called.run_id)
-     SELECT id FROM called JOIN lh_task ON id = 'c_' || called.run_id WHERE ended_at_ms IS NULL LIMIT 1`,
+     SELECT id, ended_at_ms IS NULL AS is_open FROM called JOIN lh_task ON id = 'c_' || called.run_id WHERE status <> 'done' ORDER BY is_open DESC, id LIMIT 1`,
     runId,
   );
-  return called === undefined ? null : { why: "undoing", compensationId: String(called["id"]) };
+  return called === undefined ? null : { why: called["is_open"] === 1 ? "undoing" : "left", compensationId: String(called["id"]) };
 }
 
 /** What a fork was served of another run is that one's to undo. What a skip has not been served yet is its own. */
