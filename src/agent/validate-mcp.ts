@@ -1,6 +1,6 @@
 import { checkAccepts, checkApprovalWithin, checkEffect, checkNeedsApprovalByName, checkToolName } from "./effect-check.ts";
 import { checkOptionNames, optionNames } from "./option-names.ts";
-import type { Report } from "./problem.ts";
+import { type Problem, type Report, reportTo } from "./problem.ts";
 import { checkDuration, checkFields, checkInteger, checkList, concurrencyRange, checkText, checkTexts, checkUrl, type Fields } from "./value-checks.ts";
 
 const commandOnly = ["args", "env", "cwd"] as const;
@@ -22,6 +22,24 @@ export function validateMcp(report: Report, spec: Fields): void {
   checkApprovalWithin(report, spec["approvalWithin"]);
   const { needsApproval } = spec;
   if (needsApproval !== undefined && needsApproval !== true) checkNeedsApprovalByName(report, needsApproval, allowed, "`allow` does not name this tool; add it there, or remove this.");
+}
+
+/**
+ * Reports MCP servers of one name that are reached in different ways: what is pinned of the tools of the one would hold back those of the other, and the failures of the one would keep the
+ * other from being called. Agents may be shown different tools of one server.
+ */
+export function checkServerNames(problems: Problem[], workers: readonly { readonly where: string; readonly spec: Fields }[]): void {
+  const known = new Map<unknown, { readonly where: string; readonly way: string }>();
+  for (const { where, spec } of workers) {
+    for (const tool of checkList(() => undefined, "tools", spec["tools"]) as readonly (Fields | null)[]) {
+      if (tool?.["kind"] !== "mcp") continue;
+      const { name, url, command, args = [], cwd } = checkFields(() => undefined, "options", tool["spec"], "") ?? {};
+      const way = JSON.stringify([url, command, args, cwd]);
+      const first = known.get(name);
+      if (first === undefined) known.set(name, { where, way });
+      else if (first.way !== way) reportTo(problems, `${where}, mcp ${String(name)}`)("name", name, `${first.where} has another server of this name, at another url or command; rename one.`);
+    }
+  }
 }
 
 function checkTransport(report: Report, spec: Fields): void {

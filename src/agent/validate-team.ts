@@ -6,6 +6,7 @@ import { validateAgent } from "./validate-agent.ts";
 import { validateEndpoint } from "./validate-endpoint.ts";
 import { checkFallbackNames } from "./validate-fallback.ts";
 import { validateLimits } from "./validate-limits.ts";
+import { checkServerNames } from "./validate-mcp.ts";
 import { builtInProviders } from "./validate-model.ts";
 import { validateNotifier } from "./validate-notifier.ts";
 import { checkFields, checkList, checkName, type Fields } from "./value-checks.ts";
@@ -67,6 +68,7 @@ function checkWorkers(problems: Problem[], spec: Fields): void {
     }
   }
   checkFallbackNames(problems, sound, names);
+  checkServerNames(problems, sound);
 }
 
 function checkWorker(report: Report, field: string, kind: "agent" | "flow", worker: unknown): Fields | null {
