@@ -157,7 +157,7 @@ describe("validateTeam, of triggers", () => {
 });
 
 describe("validateTeam, of MCP servers of one name", () => {
-  const second = (changes: object): object => ({ team: { agents: [defineAgent(research as never), defineAgent({ name: "worker", model: "openai/gpt-5", instructions: "Work.", tools: [mcp({ name: "files", command: "node", args: ["server.js"], cwd: "servers", ...changes } as never)] })] } });
+  const second = (changes: object): object => ({ team: { agents: [defineAgent(research as never), defineAgent({ name: "worker", model: "openai/gpt-5", instructions: "Work.", tools: [mcp({ name: "files", command: "node", args: ["server.js"], cwd: "servers", ...changes })] })] } });
 
   it.each([{ command: "deno" }, { args: ["other.js"] }, { cwd: "elsewhere" }, { command: undefined, args: undefined, cwd: undefined, url: "http://127.0.0.1:9000/mcp" }])("refuses two that are reached in different ways (%o): they would share pins and a breaker", (changes) => {
     expect(problemsOf(second(changes))).toEqual(['agent worker, mcp files: name = "files"']);

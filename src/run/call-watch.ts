@@ -16,7 +16,7 @@ interface Turn extends SeenTurn {
 }
 
 interface OpenTurn {
-  readonly modelCalls: number;
+  readonly at: number;
   readonly asked: Set<string>;
   readonly parts: Map<string, string>;
   running: number;
@@ -26,9 +26,17 @@ interface Expected extends Repetition {
   readonly before: Turn | null;
 }
 
+/** Where code calls a tool: one that asks a model says by its messages. */
+export interface CallPlace {
+  /** Which conversation with a model: those of a run that each make the same call do not repeat themselves. Empty where no model asked. */
+  readonly conversation: string;
+  /** Its turn. */
+  readonly turn: number;
+}
+
 /**
  * Sees durable code whose calls of `ctx.tools` repeat themselves, as `RepeatGuard` sees an agent's own model: a record at the third round, an error in place of the call from the fifth on,
- * the end of the run at the eighth. Calls between which code waits (`ctx.sleep`, `ctx.waitFor`) repeat on purpose.
+ * the end of the run at the eighth. Each conversation is watched by itself. Calls between which code waits (`ctx.sleep`, `ctx.waitFor`) repeat on purpose.
  * What it decides depends on what code was told, so that a replay decides the same.
  */
 class CallWatch {
@@ -40,14 +48,10 @@ class CallWatch {
     this.#scope = scope;
   }
 
-  noteWait(): void {
-    this.#turns = [];
-  }
-
   /** Makes a call, or says why it was not made. Never settles when the run ends by it. */
-  async make(call: ToolCallPart, make: () => Promise<ToolResultPart>): Promise<ToolResultPart> {
+  async make(call: ToolCallPart, at: number, make: () => Promise<ToolResultPart>): Promise<ToolResultPart> {
     const called = signatureOf([{ toolName: call.toolName, input: call.input }]);
-    const turn = this.#join(called);
+    const turn = this.#join(called, at);
     const expected = this.#expect(turn);
     if (expected.rounds >= loopLimits.endAt) return await this.#stop(call, expected);
     const known = expected.rounds >= loopLimits.blockAt ? (expected.before?.parts.get(called) ?? null) : null;
@@ -68,9 +72,8 @@ class CallWatch {
   }
 
   /** The turn that a call belongs to: that of the calls that have not ended, unless the model was asked since. */
-  #join(called: string): OpenTurn {
-    const { modelCalls } = this.#scope.counts;
-    const turn = this.#open?.modelCalls === modelCalls ? this.#open : { modelCalls, asked: new Set<string>(), parts: new Map<string, string>(), running: 0 };
+  #join(called: string, at: number): OpenTurn {
+    const turn = this.#open?.at === at ? this.#open : { at, asked: new Set<string>(), parts: new Map<string, string>(), running: 0 };
     this.#open = turn;
     turn.asked.add(called);
     turn.running++;
@@ -126,13 +129,17 @@ class CallWatch {
   }
 }
 
-const watches = new WeakMap<RunScope, CallWatch>();
+const watches = new WeakMap<RunScope, Map<string, CallWatch>>();
 
-/** The watch of a run: all that its code calls by `ctx.tools` goes through one. */
-export function callWatchOf(scope: RunScope): CallWatch {
-  const known = watches.get(scope);
-  if (known !== undefined) return known;
-  const watch = new CallWatch(scope);
-  watches.set(scope, watch);
-  return watch;
+/** Makes a call of `ctx.tools`, all of which a run makes by this. */
+export function watchCall(scope: RunScope, call: ToolCallPart, { conversation, turn }: CallPlace, make: () => Promise<ToolResultPart>): Promise<ToolResultPart> {
+  const ofRun = watches.get(scope) ?? new Map<string, CallWatch>();
+  const watch = ofRun.get(conversation) ?? new CallWatch(scope);
+  watches.set(scope, ofRun.set(conversation, watch));
+  return watch.make(call, turn, make);
+}
+
+/** The run waits: what it calls afterwards it calls again on purpose. */
+export function forgetCalls(scope: RunScope): void {
+  watches.delete(scope);
 }

@@ -2,16 +2,18 @@ import { z } from "zod";
 import type { ToolsOptions } from "../agent/context.ts";
 import { parseDuration } from "../base/duration.ts";
 import { LonghaulError } from "../base/error.ts";
-import { toJson } from "../base/json.ts";
+import { hashOf, toJson } from "../base/json.ts";
 import type { ToolCallPart } from "../record/message.ts";
 import type { NeedsApproval } from "../tool/approval.ts";
 import { functionTool } from "../tool/function-tool.ts";
-import { callWatchOf } from "./call-watch.ts";
+import { type CallPlace, watchCall } from "./call-watch.ts";
 import type { RunScope } from "./run-services.ts";
 import { callTool, refusedOf } from "./tool-call.ts";
 
 interface ForeignExecuteOptions {
   readonly toolCallId: string;
+  /** What the model was asked. */
+  readonly messages?: unknown;
   readonly abortSignal?: AbortSignal;
 }
 type ForeignExecute = (input: unknown, options: ForeignExecuteOptions) => unknown;
@@ -51,10 +53,23 @@ function durableExecute(scope: RunScope, name: string, own: ForeignTool & { read
       { clock: scope.services.clock, dependency: `tool ${name} of ${scope.worker.name}` },
     );
     const refused = refusedOf(tool, scope.doubts);
-    const result = await callWatchOf(scope).make(call, () => callTool(scope, `tool/${foreign.toolCallId}`, call, () => Promise.resolve([tool])));
+    const result = await watchCall(scope, call, placeOf(scope, foreign), () => callTool(scope, `tool/${foreign.toolCallId}`, call, () => Promise.resolve([tool])));
     if (result.isError) throw new LonghaulError(refused.length > 0 ? "OUTCOME_NOT_ACCEPTED" : "TOOL_FAILED", String(result.value));
     return result.value;
   };
+}
+
+/** A conversation is known by what it begins with, before the model has said anything. */
+function placeOf({ counts }: RunScope, { messages }: ForeignExecuteOptions): CallPlace {
+  if (!Array.isArray(messages) || messages.length === 0) return { conversation: "", turn: counts.modelCalls };
+  const answered = messages.findIndex((message: unknown) => (message as { readonly role?: unknown } | null)?.role === "assistant");
+  return { conversation: hashOf(JSON.stringify(answered === -1 ? messages : messages.slice(0, answered), withoutBytes)), turn: messages.length };
+}
+
+/** Of a picture its size says enough. */
+function withoutBytes(this: unknown, key: string, value: unknown): unknown {
+  const own = (this as Record<string, unknown>)[key];
+  return ArrayBuffer.isView(own) ? own.byteLength : typeof value === "bigint" ? String(value) : value;
 }
 
 function toOwnKind(needs: ForeignNeedsApproval, input: unknown, foreign: ForeignExecuteOptions): NeedsApproval {

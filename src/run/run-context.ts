@@ -2,7 +2,7 @@ import type { RunContext, SignalResult, StepOptions, WaitOptions } from "../agen
 import { parseDuration } from "../base/duration.ts";
 import { type Json, type JsonObject, toJson } from "../base/json.ts";
 import { boundedJson } from "../engine/bounded-json.ts";
-import { callWatchOf } from "./call-watch.ts";
+import { forgetCalls } from "./call-watch.ts";
 import { callWorker, publishEvent, sendTask } from "./child-task.ts";
 import { registerCompensation } from "./compensation.ts";
 import { checkCall, checkCompensate, checkModel, checkNote, checkPublish, checkSend, checkStep, checkTools, checkTransaction, checkWaitFor, noteBytesMax } from "./context-arguments.ts";
@@ -30,12 +30,12 @@ export function createRunContext(scope: RunScope): RunContext {
       return await codeStep(scope, name, body, options);
     },
     sleep: async (duration) => {
-      callWatchOf(scope).noteWait();
+      forgetCalls(scope);
       await engine.wait({ name: "sleep", reason: "timer", timeoutMs: parseDuration(duration, "ctx.sleep") });
     },
     waitFor: async (signal, options = {}) => {
       checkWaitFor(signal, options, worker.limits);
-      callWatchOf(scope).noteWait();
+      forgetCalls(scope);
       return await waitForSignal(scope, signal, options);
     },
     call: async (agent, input, options = {}) => {

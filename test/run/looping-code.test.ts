@@ -95,6 +95,46 @@ describe.each(["generateText", "streamText"] as const)("a model that repeats its
   });
 });
 
+describe("conversations of one run that each make the same call once", () => {
+  const companies = Array.from({ length: 12 }, (_, index) => `Company ${index}`);
+  const script: Script = ({ messages }) => (messages.at(-1)?.role === "tool" ? "done" : calling("look"));
+
+  it.each<[string, (ask: (company: string) => Promise<string>) => Promise<unknown>]>([
+    ["one after the other", async (ask) => { for (const company of companies) await ask(company); }],
+    ["beside one another", async (ask) => await Promise.all(companies.map(ask))],
+  ])("are left alone: %s", async (_, all) => {
+    let calls = 0;
+    const agent = defineAgent({
+      name: "worker", limits: { turnsMax: 60 },
+      run: async (ctx) => await all(async (prompt) => (await generateText({ model: ctx.model("anthropic/test"), prompt, tools: toolsOf(ctx, () => (calls++, "the guidelines")), stopWhen: stepCountIs(5) })).text),
+    });
+    const team = await testTeam(defineTeam({ name: "t", agents: [agent] }), { models: scriptedModel(script) });
+
+    expect(await team.result(await team.submit(agent, undefined))).toMatchObject({ status: "done" });
+    expect(calls).toBe(12);
+    expect(await reasons(team)).toEqual([]);
+    await team.close();
+  });
+});
+
+test("a loop in one conversation is seen, though another one beside it gets on", async () => {
+  let made = 0;
+  let looped = 0;
+  const script: Script = ({ messages }, number) => (JSON.stringify(messages).includes("Loop.") ? calling("look") : calling("try", number));
+  const agent = defineAgent({
+    name: "worker", limits: { turnsMax: 200 },
+    run: async (ctx) => {
+      const tools = toolsOf(ctx, (name) => (name === "look" ? (looped++, "nothing") : `part ${made++}`));
+      return await Promise.all(["Loop.", "Work."].map(async (prompt) => (await generateText({ model: ctx.model("anthropic/test"), prompt, tools, stopWhen: stepCountIs(60) })).text));
+    },
+  });
+  const team = await testTeam(defineTeam({ name: "t", agents: [agent] }), { models: scriptedModel(script) });
+
+  expect(await team.result(await team.submit(agent, undefined))).toMatchObject({ status: "dead", reason: "looping", evidence: { tools: ["look"], rounds: 8, period: 1 } });
+  expect(looped).toBe(4);
+  await team.close();
+});
+
 const options = { toolCallId: "", messages: [], context: {} } as never;
 
 async function runCode(run: (ctx: RunContext, look: (at: number) => Promise<unknown>) => Promise<unknown>) {
