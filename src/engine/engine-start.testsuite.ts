@@ -46,6 +46,17 @@ export function testStart(suite: EngineSuite): void {
       expect(all).toHaveLength(2);
       expect(all[1]?.agent).toBe("b");
     });
+
+    it("lists tasks without what may be large, for who wants only to know which there are", async () => {
+      const fixture = await suite.create();
+      await fixture.engine.run([agentA], () => Promise.resolve(done("x".repeat(10_000))));
+      const { taskId } = await fixture.engine.start(newTask(fixture, { input: "y".repeat(10_000) }));
+      await fixture.engine.result(taskId);
+
+      const [whole] = await fixture.engine.list({ agent: "a", statuses: ["done"] });
+      expect(whole).toMatchObject({ id: taskId, input: "y".repeat(10_000), end: { status: "done" } });
+      expect(await fixture.engine.list({ agent: "a", statuses: ["done"], brief: true })).toEqual([{ ...whole, input: null, end: null }]);
+    });
   });
 }
 

@@ -221,6 +221,8 @@ export interface TaskFilter {
   readonly limit?: number;
   /** By creation; the first ones that are returned. Default "newest". */
   readonly first?: "newest" | "oldest";
+  /** Without what may be large, and is not read then: `input` and `end` are null. Default false. */
+  readonly brief?: boolean;
 }
 
 /**

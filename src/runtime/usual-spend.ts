@@ -11,7 +11,7 @@ const lookAgainMs = 600_000;
 export function createUsualSpend(clock: Clock, money: Pick<MoneyLedger, "spentByTask">, { list }: Pick<Engine, "list">): RunServices["usualSpend"] {
   const known = new Map<string, { readonly atMs: number; readonly usual: Promise<Spend | null> }>();
   const look = async (agent: string): Promise<Spend | null> => {
-    const done = await list({ agent, statuses: ["done"], limit: spendDefaults.samplesMax });
+    const done = await list({ agent, statuses: ["done"], limit: spendDefaults.samplesMax, brief: true });
     if (done.length < spendDefaults.samplesMin) return null;
     const spent = await money.spentByTask(done.map(({ id, startedAtMs }) => ({ taskId: id, sinceMs: startedAtMs ?? 0 })));
     return computeUsualSpend(spent.map(({ spentMicroUsd, tokens }) => ({ microUsd: spentMicroUsd, tokens })));

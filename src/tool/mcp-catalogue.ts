@@ -41,7 +41,7 @@ export function assertShowable(server: string, shown: readonly Sdk.Tool[], isAll
   if (shown.length > shownToolsMax) throw tooLarge(server, `has ${shown.length} tools to show, and at most ${shownToolsMax} of a server are shown. ${remedy}`);
   const deep = shown.find((tool) => isNestedDeeper(JSON.stringify(tool), jsonDepthMax));
   if (deep !== undefined) throw tooLarge(server, `has a tool ${deep.name} whose schema is nested deeper than ${jsonDepthMax} levels. Leave it out by naming the others in \`allow\`.`);
-  const bytes = bytesOf(shown.map(({ name, description, inputSchema }) => ({ name, description, inputSchema })));
+  const bytes = bytesOf(shown.map(({ name, title, description, inputSchema, annotations }) => ({ name, title, description, inputSchema, annotations })));
   if (bytes > shownBytesMax) throw tooLarge(server, `has ${shown.length} tools to show whose descriptions and schemas take ${bytes} bytes, over the limit of ${shownBytesMax}. ${remedy}`);
 }
 

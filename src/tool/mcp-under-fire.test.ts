@@ -87,6 +87,10 @@ describe("a huge catalogue", () => {
     });
   });
 
+  test.each([{ title: "x".repeat(300_000) }, { annotations: { title: "x".repeat(300_000) } }])("of a tool whose title or annotations are large is refused like one of a large description: they are shown, or kept", async (large) => {
+    await expect(serverOf({ tools: [{ name: "work", ...large }] }).source.tools(anySignal)).rejects.toMatchObject({ code: "MCP_CATALOGUE_TOO_LARGE", message: expect.stringContaining("over the limit of 262144") as string });
+  });
+
   test("whose pages never end is read to its limit", async () => {
     const { source, server } = serverOf({ tools: toolsOf(5), endless: true });
 

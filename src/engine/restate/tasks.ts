@@ -96,7 +96,7 @@ export async function clearRecoveriesWithoutProgress(db: PostgresSession, serial
 }
 
 /** Each status is a walk of an index from one end, so that a list costs what it returns, however many tasks there are. */
-export async function listTasks(db: PostgresSession, { statuses = taskStatuses, agent, limit = listDefault, first: which = "newest" }: TaskFilter): Promise<readonly Task[]> {
+export async function listTasks(db: PostgresSession, { statuses = taskStatuses, agent, limit = listDefault, first: which = "newest", brief = false }: TaskFilter): Promise<readonly Task[]> {
   const limitOfAll = Math.max(0, Math.min(limit, listMax));
   const direction = which === "newest" ? "DESC" : "ASC";
   const ofAgent = agent === undefined ? "" : "agent = $3 AND ";
@@ -106,7 +106,7 @@ export async function listTasks(db: PostgresSession, { statuses = taskStatuses, 
      ORDER BY t.created_at_ms ${direction}, t.serial ${direction} LIMIT $2`,
     statuses, limitOfAll, ...(agent === undefined ? [] : [agent]),
   );
-  return (await tasksFromRows(db, rows)).map(toTask);
+  return (brief ? rows.map((row) => taskFromRow(row, null, null)) : await tasksFromRows(db, rows)).map(toTask);
 }
 
 /** Tasks of an agent that were queued and have no run yet, counted up to `max`. */

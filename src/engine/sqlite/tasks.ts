@@ -21,6 +21,7 @@ const taskColumns = [
   "status_since_ms", "open_since_ms", "run_id", "parent_run_id", "recoveries", "recoveries_without_progress", "out_of_memory_without_progress", "active_ms", "serial", "end",
 ];
 const selectTask = `SELECT ${taskColumns.map((column) => `lh_task.${column}`).join(", ")}`;
+const selectBrief = `SELECT ${taskColumns.map((column) => (column === "input" ? "'null'" : column === "end" ? "NULL" : `lh_task.${column}`)).join(", ")}`;
 
 // Whole texts, not made anew at each use: a statement is found by its text.
 const selectTaskById = `${selectTask} FROM lh_task WHERE id = ?`;
@@ -94,7 +95,7 @@ export function isRunning(db: SqliteDatabase, { taskSerial, runId }: Pick<RunIds
 }
 
 /** Each status is a walk of an index from one end, so that a list costs what it returns, however many tasks there are. */
-export function listTasks(db: SqliteDatabase, { statuses = taskStatuses, agent, limit = listDefault, first = "newest" }: TaskFilter): readonly Task[] {
+export function listTasks(db: SqliteDatabase, { statuses = taskStatuses, agent, limit = listDefault, first = "newest", brief = false }: TaskFilter): readonly Task[] {
   const limitOfAll = Math.max(0, Math.min(limit, listMax));
   // An index holds those of an agent that are open, another one those that have ended.
   const ofAgent = (status: TaskStatus): string => (agent === undefined ? "" : `agent = ? AND ended_at_ms IS ${isEnded(status) ? "NOT NULL" : "NULL"} AND `);
@@ -102,7 +103,7 @@ export function listTasks(db: SqliteDatabase, { statuses = taskStatuses, agent, 
   const ofStatus = statuses.map((status) => `SELECT * FROM (SELECT rowid AS place FROM lh_task WHERE ${ofAgent(status)}status = ? ORDER BY ${order} ${limitOf})`);
   if (ofStatus.length === 0) return [];
   const rows = db.allValues(
-    `${selectTask} FROM lh_task WHERE rowid IN (${ofStatus.join(" UNION ALL ")}) ORDER BY ${order} ${limitOf}`,
+    `${brief ? selectBrief : selectTask} FROM lh_task WHERE rowid IN (${ofStatus.join(" UNION ALL ")}) ORDER BY ${order} ${limitOf}`,
     ...statuses.flatMap((status) => (agent === undefined ? [status, limitOfAll] : [agent, status, limitOfAll])), limitOfAll,
   );
   return rows.map((row) => toTask(taskFromRow(db, row)));
