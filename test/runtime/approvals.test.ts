@@ -54,6 +54,21 @@ test("what waits for a person's word is listed while anything else is awaited be
   directory.remove();
 });
 
+test("a person sees all of the arguments that a call is to be made with, also what no screen shows", async () => {
+  const directory = temporaryDirectory();
+  const clerk = defineAgent({
+    name: "clerk",
+    run: async (ctx) => await ctx.tools({ pay: { execute: async ({ to }: { readonly to: string }, { toolCallId }: { readonly toolCallId: string }) => `${to} ${toolCallId}` } }, { needsApproval: { pay: true } }).pay.execute({ to: "ann\u200B\u{E0061}@bank.example\u2028" }, { toolCallId: "c1" }),
+  });
+  const team = await openDiskTeam(defineTeam({ name: "t", agents: [clerk] }), { directory: `${directory.path}/team` });
+  await team.submit("clerk", null);
+  await team.settle();
+
+  expect(await listed(`${directory.path}/team`)).toContain(String.raw`arguments: {"to":"ann\u{200b}\u{e0061}@bank.example\u{2028}"}`);
+  await team.close();
+  directory.remove();
+});
+
 test("a question whose call ended after all says what it came to", async () => {
   const directory = temporaryDirectory();
   const end = Promise.withResolvers<string>();

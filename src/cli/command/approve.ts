@@ -1,3 +1,4 @@
+import { quote } from "../../base/quote.ts";
 import { toQuestionView } from "../../http/question-view.ts";
 import type { Decision } from "../../run/question.ts";
 import type { AnswerOptions } from "../../runtime/answer-question.ts";
@@ -6,7 +7,7 @@ import type { CommandContext, ExitCode } from "../command-context.ts";
 import { openControl } from "../open-control.ts";
 import { questionsOf, withView } from "../open-view.ts";
 import type { Output } from "../output.ts";
-import { printable, printableLine } from "../printable.ts";
+import { printableLine } from "../printable.ts";
 
 const consequences: Readonly<Record<Decision, string>> = { allow: "is made", deny: "is not made, and the model is told so", happened: "counts as done", retry: "is made again", fail: "counts as failed" };
 
@@ -38,7 +39,7 @@ function describeQuestion(question: OpenQuestion, { style, isAlone }: { readonly
   const named = kind === "permission" || !isAlone ? ` --call ${shellWord(call)}` : "";
   return [
     `${style("bold", printableLine(what))} ${kind === "permission" ? `since ${askedAt}${until === null ? "" : `, until ${until}`}.` : `at ${askedAt}, and it is not known whether it happened.`}`,
-    question.arguments === null ? `  Its arguments are not kept any more. See the run: longhaul show ${runId}` : `  arguments: ${printable(JSON.stringify(question.arguments))}`,
+    question.arguments === null ? `  Its arguments are not kept any more. See the run: longhaul show ${runId}` : `  arguments: ${quote(question.arguments)}`,
     ...(reason === null ? [] : [`  ${printableLine(reason)}`]),
     ...(late === null ? [] : [`  ${printableLine(late)}`]),
     `  task ${task.id}, call ${printableLine(call)}`,
