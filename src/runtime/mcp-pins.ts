@@ -17,6 +17,8 @@ const pinsMax = 1_000;
 const nameLengthMax = 512;
 /** A server that offers the approved definition again for so long has gone back to it; until then two versions of it may run side by side. */
 const settledAfterMs = 300_000;
+/** What a person gives of a hash has to tell the definition that was seen from others; nothing, of a variable that was never set, tells it from none. */
+const hashLengthMin = 8;
 /** Tries against processes that change the same pin. */
 const triesMax = 20;
 
@@ -179,6 +181,7 @@ export interface McpApproval {
 /** What a server offers becomes what its tool may say of itself. Returns the approved hash. @throws {OPTION_INVALID} when there is no such change. @throws {STORE_CONFLICT} */
 export async function approveMcpTool(options: McpPinsOptions, { server, tool, hash }: McpApproval, source: string): Promise<string> {
   const { store, clock } = options;
+  if (hash !== undefined && hash.length < hashLengthMin) throw new LonghaulError("OPTION_INVALID", `The hash ${JSON.stringify(hash)} says too little of which definition you saw. Give at least ${hashLengthMin} characters of it, as listed by: longhaul mcp ${server}`);
   const [pinName, offerName] = [nameOf(pinPrefix, server, tool), nameOf(offerPrefix, server, tool)];
   for (let tries = 1; tries <= triesMax; tries++) {
     const stored = await store.meta.get(pinName);

@@ -86,3 +86,21 @@ test("while a fallback stands in for a run that is over, no other branch of its 
   expect(done).toEqual(["act 1", "act 2"]);
   await team.close();
 });
+
+test("what a run registered to be undone is undone, though it ended beside its code", async () => {
+  const undone: string[] = [];
+  const agent = defineAgent({
+    name: "a", limits: { turnsMax: 3 },
+    run: async (ctx) => {
+      await ctx.compensate("give back", () => void undone.push("given back"));
+      for (let asks = 0; asks < asksMax; asks++) await ways["catches it and asks again"]?.(ctx);
+    },
+  });
+  const team = await testTeam(defineTeam({ name: "t", agents: [agent] }), { models: scriptedModel("more") });
+
+  expect(await team.result(await team.submit(agent, undefined))).toMatchObject({ status: "dead", reason: "turn-limit" });
+  await team.advance("2m");
+
+  expect(undone).toEqual(["given back"]);
+  await team.close();
+});

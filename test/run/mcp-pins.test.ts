@@ -71,7 +71,8 @@ test("a tool that says something else of itself is neither shown nor called unti
 
   const [, changed] = await team.live.operations.mcpTools();
   expect(changed).toMatchObject({ server: "files", tool: "remove", state: "changed", by: "first sight", offer: { changes: [expect.stringMatching(/^description: /), expect.any(String)] } });
-  await expect(team.live.operations.approveMcpTool({ server: "files", tool: "remove", hash: "0000" }, "cli")).rejects.toMatchObject({ code: "OPTION_INVALID", message: expect.stringContaining("changed again") });
+  for (const hash of ["", String(changed?.offer?.hash).slice(0, 7)]) await expect(team.live.operations.approveMcpTool({ server: "files", tool: "remove", hash }, "cli")).rejects.toMatchObject({ code: "OPTION_INVALID", message: expect.stringContaining("at least 8 characters") as string });
+  await expect(team.live.operations.approveMcpTool({ server: "files", tool: "remove", hash: "00000000" }, "cli")).rejects.toMatchObject({ code: "OPTION_INVALID", message: expect.stringContaining("changed again") });
   expect(await team.live.operations.approveMcpTool({ server: "files", tool: "remove", hash: String(changed?.offer?.hash).slice(0, 8) }, "cli")).toBe(changed?.offer?.hash);
   await team.advance(5_000);
 
