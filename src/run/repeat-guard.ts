@@ -70,9 +70,9 @@ export function resultSignature(results: readonly ToolResultPart[]): string {
   return signatureOf(results.map(({ isError, value }) => ({ isError, value: isError && typeof value === "string" ? withoutIds(value) : value })));
 }
 
-/** What a failure says may name a request or an instant, which are new each time: long words with digits in them. Short numbers, such as "3 of 12", are what it gets on by. */
+/** What a failure says may name a request, an instant or how long it took, which are new each time: long words with digits in them, times of day, milliseconds. Short numbers, such as "3 of 12", are what it gets on by. */
 function withoutIds(text: string): string {
-  return text.replaceAll(/\b(?=\w*\d)[\w:.+-]{8,}/g, "#");
+  return text.replaceAll(/\b(?=\w*\d)[\w:.+-]{8,}|\b\d{1,2}:\d\d:\d\d\b|\b\d[\d.,]*\s?ms\b/g, "#");
 }
 
 /** "the same calls 3 times in a row". */

@@ -58,6 +58,16 @@ describe("a model that repeats itself", () => {
     await team.close();
   });
 
+  it("is seen though each failure says when it was and how long it took", async () => {
+    let failures = 0;
+    const fail = () => { throw new Error(`3:0${++failures}:11 AM: no answer after ${990 + 7 * failures} ms (${30_000 + failures}ms in all)`); };
+    const { world, team, end } = await open(() => calling("try"), fail);
+
+    expect(await end).toMatchObject({ status: "dead", reason: "looping" });
+    expect(world.calls).toBe(4);
+    await team.close();
+  });
+
   it("goes on when it takes the hint", async () => {
     const { world, team, end } = await open((_, number) => (number <= 5 ? calling("look") : "done"), () => "nothing");
 
