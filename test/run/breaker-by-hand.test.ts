@@ -80,7 +80,7 @@ test("all calls of one turn come back at once, not only the first", async () => 
   const team = await openDiskTeam(defineTeam({ name: "t", agents: [clerk] }), { directory: folder.path, model: many });
   await team.live.operations.decideBreaker("tool ship", { isolate: "it moves" }, "cli");
   const taskId = await team.submit("clerk", null);
-  await team.advance(7_200_000);
+  await team.advance(90_000);
   expect(shipped).toBe(0);
 
   await team.live.operations.decideBreaker("tool ship", "close", "cli");
@@ -97,7 +97,7 @@ test("a model that is kept shut by the name of one of its accounts is opened, fo
   const account = dependencyOfModel({ modelId: ofAccount.id, account: ofAccount.account, provider: ofAccount.provider });
   await team.live.operations.decideBreaker(account, { isolate: "the key leaked" }, "cli");
   const taskId = await team.submit("clerk", null);
-  await team.advance(7_200_000);
+  await team.advance(90_000);
   expect(await team.task(taskId)).toMatchObject({ status: "waiting", waitingReason: "breaker" });
 
   await team.live.operations.decideBreaker("scripted/model", "close", "cli");
