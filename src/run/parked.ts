@@ -33,7 +33,7 @@ export const effectSignalPrefix = `${ownSignalPrefix}effect:`;
 /** Wakes a run that waits for a budget. */
 export const budgetSignal = `${ownSignalPrefix}budget`;
 
-/** Wakes a run that waits for a breaker that a person keeps shut; its dependency follows. */
+/** Wakes a run that waits for a breaker that a person closes; its dependency follows. */
 export const breakerSignalPrefix = `${ownSignalPrefix}breaker:`;
 
 /** Waits outside until the step called `name` may be made again. */
