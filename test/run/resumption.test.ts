@@ -137,7 +137,7 @@ it("a router that keeps state in code finds it as it was after each crash, and c
         const next = stages[(state.text.length + state.turns) % 3];
         if (next === undefined) break;
         const { output } = await ctx.call(next, state.text);
-        state.text = String(output);
+        state.text = output;
         state.turns++;
         state.log.push(`${state.turns}${next.name}`);
         await ctx.sleep("10m");
@@ -188,20 +188,21 @@ it("what stands before a wait for people is not executed again when they answer,
 
 it("a run goes on with a new version whose failures come from other lines, and whose texts are never the same", async () => {
   const keys: string[] = [];
+  let drawn = 0;
   /** `version` changes the messages, the stack and the arguments, and nothing that a step is known by. */
   const definition = (version: string) => {
     const helper = defineAgent({ name: "helper", input: z.object({ at: z.string() }), run: async (_, { at }) => at.length > 0 });
     const deeper = (): never => {
-      throw new TypeError(`${version} at ${Math.random()}`);
+      throw new TypeError(`${version} at ${++drawn}`);
     };
     return defineTeam({
       name: "t",
       agents: [helper, defineAgent({
         name: "main",
         run: async (ctx) => {
-          const failed = await ctx.step("fails", version === "old" ? () => deeper() : () => { throw new RangeError(version); }, { attempts: 1 }).catch((error: Error) => `${error.name}: ${error.message}`);
-          await ctx.call(helper, { at: `${version} ${Math.random()}` });
-          await ctx.note(`${version} ${Math.random()}`);
+          const failed = await ctx.step("fails", version === "old" ? () => deeper() : () => { throw new RangeError(version); }, { attempts: 1 }).catch((error: unknown) => String(error));
+          await ctx.call(helper, { at: `${version} ${++drawn}` });
+          await ctx.note(`${version} ${++drawn}`);
           await ctx.sleep("1h");
           await ctx.step("last", ({ idempotencyKey }) => void keys.push(idempotencyKey));
           return failed;
@@ -214,7 +215,7 @@ it("a run goes on with a new version whose failures come from other lines, and w
   await before.settle();
   const after = await before.afterCrash({}, definition("new"));
 
-  expect(await after.result(taskId)).toMatchObject({ status: "done", output: expect.stringMatching(/^TypeError: old at 0\./) as string });
+  expect(await after.result(taskId)).toMatchObject({ status: "done", output: expect.stringMatching(/^TypeError: old at \d/) as string });
   expect(await after.live.tasks.list({ agent: "helper" })).toHaveLength(1);
   expect(keys).toEqual([`${String((await after.task(taskId)).runId)}/code/last/1`]);
   await before.close();
