@@ -23,7 +23,7 @@ export interface BreakerConfig {
 export const breakerDefaults: BreakerConfig = { windowMs: 60_000, callsMin: 10, badRatioMax: 0.5, openBaseMs: 30_000, openMaxMs: 300_000, trialsMax: 3, probeLeaseMs: 60_000, askAgainMs: 5_000, askIsolatedAgainMs: 3_600_000 };
 
 /** Of agents and flows that are called: they take minutes to hours, each probe may cost as much as a task does, and an agent that waits for its turn asks seldom. */
-export const calleeBreakerDefaults: BreakerConfig = { ...breakerDefaults, windowMs: 3_600_000, openBaseMs: 60_000, openMaxMs: 3_600_000, probeLeaseMs: 3_600_000, askAgainMs: 120_000 };
+export const calleeBreakerDefaults: BreakerConfig = { ...breakerDefaults, windowMs: 3_600_000, openBaseMs: 60_000, openMaxMs: 3_600_000, probeLeaseMs: 3_600_000, askAgainMs: 300_000 };
 
 /** Calls that ended in one tenth of the window. */
 interface Slice {

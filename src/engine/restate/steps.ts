@@ -152,7 +152,9 @@ export async function beginChild(scope: StepScope, operation: Operation, { task,
     return { type: "waiting", identity: operation.identity, awakeable };
   };
   try {
-    return await scope.writer.persist(begin);
+    const envelope = await scope.writer.persist(begin);
+    if (envelope.type === "gone") gate?.giveBack();
+    return envelope;
   } catch (error) {
     if (isPassing(error)) throw error;
     gate?.giveBack();
