@@ -56,7 +56,7 @@ export function describeResult(row: StepRow): string {
   const record = mainRecordOf(row);
   if (record?.result === "error" || record?.result === "refused" || record?.result === "asked") return printableLine(`${record.result}: ${record.reason ?? ""}`);
   const { value } = outcome;
-  if (kind === "child" && isJsonObject(value)) return printableLine(describeEnd(value));
+  if (kind === "child" && isJsonObject(value) && "status" in value) return printableLine(describeEnd(value));
   if (kind === "verify" && isJsonObject(value)) return value["accepted"] === true ? "accepted" : printableLine(`rejected: ${String(value["reason"])}`);
   if (kind === "tool" && isJsonObject(value) && value["ok"] === true) return oneLine(value["value"] ?? null);
   if (kind === "model" && isJsonObject(value) && typeof value["finishReason"] === "string") return describeAnswer(value);

@@ -135,8 +135,8 @@ function addBreakers(program: Command, action: Action): void {
   program
     .command("breakers")
     .summary("what is not called now, and why; keep it so, or have it called again")
-    .description("Lists the models, tools and MCP servers that were ever held back because most calls of them failed. With a name, as it is listed: keeps it from being called, or has it called again.")
-    .argument("[dependency]", "a model, a tool or an MCP server, as records name it", idValue)
+    .description("Lists the models, tools, MCP servers and called agents that were ever held back because most calls of them failed. With a name, as it is listed: keeps it from being called, or has it called again.")
+    .argument("[dependency]", "a model, a tool, an MCP server or an agent, as records name it", idValue)
     .addOption(new Option("--isolate [reason]", "it is not called until you say so; why, for those who look later").conflicts(["close"]))
     .addOption(new Option("--close", "it is called again").conflicts(["isolate"]))
     .action(

@@ -2,6 +2,7 @@ import { afterAll, describe } from "vitest";
 import type { EngineSuite } from "./engine-fixture.testsuite.ts";
 import { testActiveTime } from "./engine-active-time.testsuite.ts";
 import { testChangedCode } from "./engine-changed.testsuite.ts";
+import { testChildGate } from "./engine-child-gate.testsuite.ts";
 import { testChildren } from "./engine-children.testsuite.ts";
 import { testCompensationRestart } from "./engine-compensation-restart.testsuite.ts";
 import { testCompensation } from "./engine-compensation.testsuite.ts";
@@ -25,6 +26,7 @@ export function testEngine(suite: EngineSuite): void {
     testWaits(suite);
     testActiveTime(suite);
     testChildren(suite);
+    testChildGate(suite);
     testRecovery(suite);
     testOperation(suite);
     testFork(suite);

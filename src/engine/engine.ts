@@ -116,6 +116,7 @@ export interface EngineContext {
    * A child that has not ended when its parent ends is canceled. @throws {QUEUE_FULL, TASK_STATE} when the child would wait for this run.
    */
   child(spec: StepSpec, task: NewTask): Promise<ChildEnd>;
+  child(spec: StepSpec, task: NewTask, gate: ChildGate): Promise<ChildEnd | HeldChild>;
 }
 
 /**
@@ -133,6 +134,19 @@ export interface Unwinding {
 
 /** What a called task came to, and which one it was: in a run that begins with another's steps, and behind a key, not the one that was asked for. */
 export type ChildEnd = TaskEnd & { readonly taskId: string };
+
+/** Decides whether a child is made, each time before one is that does not exist yet. */
+export interface ChildGate {
+  /** Null: it is made. Otherwise it is not, and the step ends with this, and with these writes. Asked again for the same child after a crash. */
+  ask(execution: StepExecution): Promise<(HeldChild & Pick<StepEnd, "writes">) | null>;
+  /** The child that was let through could not be made. */
+  giveBack(): void;
+}
+
+/** A child that was not made, and what its gate says of it. */
+export interface HeldChild {
+  readonly held: Json;
+}
 
 export interface StepSpec {
   readonly kind: StepKind;

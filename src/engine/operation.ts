@@ -1,6 +1,6 @@
 import type { StepIdentity } from "../record/step.ts";
 import type { NewTask } from "../record/task.ts";
-import type { StepBody, Transaction, WaitSpec } from "./engine.ts";
+import type { ChildGate, StepBody, Transaction, WaitSpec } from "./engine.ts";
 import type { Json } from "../base/json.ts";
 
 /** What durable code asked for. */
@@ -8,7 +8,7 @@ export type Request =
   | { readonly type: "step"; readonly body: StepBody }
   | { readonly type: "transaction"; readonly body: (tx: Transaction) => Promise<Json> }
   | { readonly type: "wait"; readonly spec: WaitSpec; readonly requestedAtMs: number }
-  | { readonly type: "child"; readonly task: NewTask };
+  | { readonly type: "child"; readonly task: NewTask; readonly gate: ChildGate | null };
 
 /**
  * A step that durable code awaits.

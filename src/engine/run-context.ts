@@ -3,7 +3,7 @@ import type { LazyAbort } from "../base/lazy-abort.ts";
 import { seededRandom, type Random } from "../base/random.ts";
 import type { StepIdentity } from "../record/step.ts";
 import type { NewTask, Task } from "../record/task.ts";
-import type { ChildEnd, EngineContext, StepBody, StepSpec, Transaction, Unwinding, WaitEnd, WaitSpec } from "./engine.ts";
+import type { ChildEnd, ChildGate, EngineContext, HeldChild, StepBody, StepSpec, Transaction, Unwinding, WaitEnd, WaitSpec } from "./engine.ts";
 import { keyOf, type EndedStep } from "./journaled-step.ts";
 import type { Operation, Request } from "./operation.ts";
 
@@ -78,8 +78,10 @@ export class RunContext implements EngineContext {
     return end as unknown as WaitEnd;
   }
 
-  async child(spec: StepSpec, task: NewTask): Promise<ChildEnd> {
-    return (await this.#request(spec, { type: "child", task })) as unknown as ChildEnd;
+  child(spec: StepSpec, task: NewTask): Promise<ChildEnd>;
+  child(spec: StepSpec, task: NewTask, gate: ChildGate): Promise<ChildEnd | HeldChild>;
+  async child(spec: StepSpec, task: NewTask, gate: ChildGate | null = null): Promise<ChildEnd | HeldChild> {
+    return (await this.#request(spec, { type: "child", task, gate })) as unknown as ChildEnd | HeldChild;
   }
 
   /** Time goes on with what is delivered, never back. */

@@ -158,8 +158,15 @@ const statusOf: Readonly<Partial<Record<ErrorCode, 400 | 404 | 409 | 413 | 429 |
   ENGINE_FENCED: 503,
 };
 
+/** What passes by itself: a full queue, a process that stops or is replaced. */
+const retryAfterSeconds = 5;
+
 function toErrorResponse(context: Context, error: Error): Response {
-  if (isLonghaulError(error)) return context.json({ error: { code: error.code, message: error.message, remedy: errorCodes[error.code].remedy } }, statusOf[error.code] ?? 500);
+  if (isLonghaulError(error)) {
+    const status = statusOf[error.code] ?? 500;
+    if (status === 429 || status === 503) context.header("retry-after", String(retryAfterSeconds));
+    return context.json({ error: { code: error.code, message: error.message, remedy: errorCodes[error.code].remedy } }, status);
+  }
   return refuse(context, "HTTP_INTERNAL", messageOf(error), 500);
 }
 

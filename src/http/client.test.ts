@@ -5,6 +5,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { defineAgent } from "../agent/agent-definition.ts";
 import { createClient } from "./client.ts";
 import { type ServedTeam, serveTeam, token } from "./serve-for-test.testsuite.ts";
 
@@ -110,6 +111,17 @@ describe("a client", () => {
     await expect(createClient({ url: served.url, token }).submit("nobody", null)).rejects.toMatchObject({ code: "AGENT_UNKNOWN" });
     await expect(createClient({ url: served.url, token: "wrong" }).submit("echo", null)).rejects.toMatchObject({ code: "HTTP_UNAUTHORIZED" });
     await expect(createClient({ url: served.url, token }).task("../../livez")).rejects.toMatchObject({ code: "TASK_UNKNOWN" });
+  });
+
+  // litellm#27823: a proxy that is full and does not say when to come back.
+  it("is told by a team that is full when to ask again", async () => {
+    const small = await serveTeam([defineAgent({ name: "small", run: async (ctx) => ctx.waitFor("go"), limits: { queueMax: 1 } })]);
+    const client = createClient({ url: small.url, token });
+    const full = Array.from({ length: 20 }, () => client.submit("small", null));
+    const refusals = (await Promise.allSettled(full)).flatMap((end) => (end.status === "rejected" ? [end.reason as unknown] : []));
+
+    expect(refusals[0]).toMatchObject({ code: "QUEUE_FULL", details: { status: 429 }, retry: { afterMs: 5_000 } });
+    await small.close();
   });
 
   it("stops waiting when its caller does", async () => {

@@ -151,7 +151,7 @@ async function send(url: string, init: RequestInit): Promise<Json> {
   try {
     const response = await fetch(url, init);
     const answer = parseAnswer(response, await response.text());
-    if (!response.ok) throw fromErrorBody(answer, response.status);
+    if (!response.ok) throw fromErrorBody(answer, response.status, response.headers.get("retry-after"));
     return answer;
   } catch (error) {
     if (isLonghaulError(error) || init.signal?.aborted) throw error;

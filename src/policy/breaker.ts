@@ -22,6 +22,9 @@ export interface BreakerConfig {
 
 export const breakerDefaults: BreakerConfig = { windowMs: 60_000, callsMin: 10, badRatioMax: 0.5, openBaseMs: 30_000, openMaxMs: 300_000, trialsMax: 3, probeLeaseMs: 60_000, askAgainMs: 5_000, askIsolatedAgainMs: 3_600_000 };
 
+/** Of agents and flows that are called: they take minutes to hours, each probe may cost as much as a task does, and an agent that waits for its turn asks seldom. */
+export const calleeBreakerDefaults: BreakerConfig = { ...breakerDefaults, windowMs: 3_600_000, openBaseMs: 60_000, openMaxMs: 3_600_000, probeLeaseMs: 3_600_000, askAgainMs: 300_000 };
+
 /** Calls that ended in one tenth of the window. */
 interface Slice {
   readonly index: number;
@@ -82,6 +85,8 @@ export function admit(breaker: Breaker, id: string, nowMs: number, config: Break
       if (nowMs < breaker.untilMs) return { breaker, pass: null, retryAtMs: breaker.untilMs };
       return admit({ state: "half-open", generation: generation + 1, opens: breaker.opens, good: 0, bad: 0, leases: [] }, id, nowMs, config);
     case "half-open": {
+      // Who asks again after a crash is not kept out by itself.
+      if (breaker.leases.some((lease) => lease.id === id)) return { breaker, pass: { id, generation } };
       const held = breaker.leases.filter(({ untilMs }) => untilMs > nowMs);
       if (held.length >= placesFor(breaker, config)) {
         return { breaker, pass: null, retryAtMs: held.reduce((least, { untilMs }) => Math.min(least, untilMs), nowMs + config.askAgainMs) };

@@ -177,6 +177,30 @@ describe("breakers", () => {
     await expect(worker(memory, clock).enter("m")).rejects.toMatchObject({ code: "BREAKER_OPEN", message: "m is not called: a person keeps it so: the provider asked us to." });
   });
 
+  it("let a call through again that asks anew after a crash, and take its end from whichever process learns it", async () => {
+    const { memory } = sharedMemory();
+    const clock = new VirtualClock();
+    const [a, b] = [worker(memory, clock, "a"), worker(memory, clock, "b")];
+    for (let calls = 0; calls < 10; calls++) await a.note("agent m", `t${calls}`, "bad");
+    await clock.advance(80_000);
+    await a.enter("agent m", "probe");
+
+    await expect(a.enter("agent m", "other")).rejects.toMatchObject({ code: "BREAKER_OPEN", details: { state: "half-open" } });
+    await expect(b.enter("agent m", "other")).rejects.toMatchObject({ code: "BREAKER_OPEN" });
+    await expect(worker(memory, clock, "after a crash").enter("agent m", "probe")).resolves.toMatchObject({ id: "probe" });
+    expect([await b.isProbe("agent m", "probe"), await b.isProbe("agent m", "other")]).toEqual([true, false]);
+
+    // Of those that were let through before it opened, none decides.
+    await b.note("agent m", "t3", "bad");
+    for (const id of ["probe", "one", "two", "three"]) {
+      await b.enter("agent m", id);
+      await b.note("agent m", id, "good");
+    }
+    await clock.advance(5_000);
+    await expect(a.enter("agent m", "any")).resolves.toMatchObject({ id: "any" });
+    await expect(a.enter("agent m", "any other")).resolves.toMatchObject({ id: "any other" });
+  });
+
   it("of different dependencies know nothing of each other", async () => {
     const breakers = worker(sharedMemory().memory, new VirtualClock());
     await open(breakers);

@@ -3,8 +3,9 @@ import { formatDuration } from "../base/duration.ts";
 import { LonghaulError } from "../base/error.ts";
 import type { Json } from "../base/json.ts";
 import type { Random } from "../base/random.ts";
-import { admit, type Breaker, type BreakerConfig, breakerDefaults, type CallEnd, closedBreaker, type Pass, settle } from "./breaker.ts";
+import { admit, type Breaker, type CallEnd, closedBreaker, type Pass, settle } from "./breaker.ts";
 import { breakerFromJson, breakerToJson } from "./breaker-json.ts";
+import { breakerConfigOf, isCallee } from "./callee-dependency.ts";
 
 /** Where breakers are kept, so that they outlive the process and workers share them. */
 export interface BreakerMemory {
@@ -30,7 +31,6 @@ export interface BreakersOptions {
   readonly newId: () => string;
   /** Told of each change of state, in the process that made it. */
   readonly onChange?: (change: BreakerChange) => void;
-  readonly config?: BreakerConfig;
 }
 
 interface Entry {
@@ -53,38 +53,48 @@ const triesMax = 10;
  */
 export class Breakers {
   readonly #options: BreakersOptions;
-  readonly #config: BreakerConfig;
   readonly #entries = new Map<string, Entry>();
 
   constructor(options: BreakersOptions) {
     this.#options = options;
-    this.#config = options.config ?? breakerDefaults;
   }
 
-  /** @throws {BREAKER_OPEN} when nothing is let through now; `retry` says when to ask again. */
-  async enter(name: string): Promise<Pass> {
-    const { clock, newId } = this.#options;
+  /** `id`: of a call whose end another process may learn (`note`); the same one is let through again. @throws {BREAKER_OPEN} when nothing is let through now; `retry` says when to ask again. */
+  async enter(name: string, id = this.#options.newId()): Promise<Pass> {
+    const { clock } = this.#options;
+    const config = breakerConfigOf(name);
     return await this.#inTurn(name, async (entry) => {
       const nowMs = clock.monotonicMs();
-      // Whoever comes to one that a person keeps shut may have been told that it was opened.
-      if (entry.breaker.state === "isolated" || nowMs - entry.lookedAtMs >= lookAgainMs) await this.#look(name, entry);
+      // Whoever waited for long may have been told that a person closed it.
+      const { state } = entry.breaker;
+      if (state === "isolated" || (state !== "closed" && isCallee(name)) || this.#isStale(entry)) await this.#look(name, entry);
       for (let tries = 1; ; tries++) {
-        const admission = admit(entry.breaker, newId(), nowMs, this.#config);
+        const admission = admit(entry.breaker, id, nowMs, config);
         if (!(await this.#keep(name, entry, admission.breaker, tries))) continue;
         if (admission.pass !== null) return admission.pass;
-        throw refusal(name, entry.breaker, admission.retryAtMs === null ? this.#config.askIsolatedAgainMs : Math.max(0, admission.retryAtMs - nowMs));
+        throw refusal(name, entry.breaker, admission.retryAtMs === null ? config.askIsolatedAgainMs : Math.max(0, admission.retryAtMs - nowMs));
       }
     });
   }
 
   /** Takes what came of a call that was let through. Never rejects: what is lost here a lease makes up for. */
   async leave(name: string, pass: Pass, end: CallEnd): Promise<void> {
-    const { clock, random } = this.#options;
+    await this.#inTurn(name, (entry) => this.#settle(name, entry, () => pass, end));
+  }
+
+  /** Takes what came of a call that was let through under this id, long ago or in another process: while others are being tried, it counts if it is one of them. Never rejects. */
+  async note(name: string, id: string, end: CallEnd): Promise<void> {
     await this.#inTurn(name, async (entry) => {
-      for (let tries = 1; ; tries++) {
-        const settled = settle(entry.breaker, pass, end, clock.monotonicMs(), this.#config, random);
-        if (await this.#keep(name, entry, settled, tries)) return;
-      }
+      if (this.#isStale(entry)) await this.#look(name, entry);
+      await this.#settle(name, entry, ({ generation }) => ({ id, generation }), end);
+    });
+  }
+
+  /** True of a call that tries whether the dependency works again. */
+  async isProbe(name: string, id: string): Promise<boolean> {
+    return await this.#inTurn(name, async (entry) => {
+      if (this.#isStale(entry)) await this.#look(name, entry);
+      return entry.breaker.state === "half-open" && entry.breaker.leases.some((lease) => lease.id === id);
     });
   }
 
@@ -92,7 +102,19 @@ export class Breakers {
   refusedForMs(name: string): number | null {
     const breaker = this.#entries.get(name)?.breaker;
     if (breaker === undefined || breaker.state === "closed") return null;
-    return breaker.state === "open" ? Math.max(0, breaker.untilMs - this.#options.clock.monotonicMs()) : this.#config.askAgainMs;
+    return breaker.state === "open" ? Math.max(0, breaker.untilMs - this.#options.clock.monotonicMs()) : breakerConfigOf(name).askAgainMs;
+  }
+
+  async #settle(name: string, entry: Entry, passOf: (breaker: Breaker) => Pass, end: CallEnd): Promise<void> {
+    const { clock, random } = this.#options;
+    for (let tries = 1; ; tries++) {
+      const settled = settle(entry.breaker, passOf(entry.breaker), end, clock.monotonicMs(), breakerConfigOf(name), random);
+      if (await this.#keep(name, entry, settled, tries)) return;
+    }
+  }
+
+  #isStale({ lookedAtMs }: Entry): boolean {
+    return this.#options.clock.monotonicMs() - lookedAtMs >= lookAgainMs;
   }
 
   async #inTurn<T>(name: string, work: (entry: Entry) => Promise<T>): Promise<T> {
@@ -139,7 +161,7 @@ export class Breakers {
     const { clock, memory } = this.#options;
     try {
       const stored = await memory.load(name);
-      if (stored !== null && JSON.stringify(stored) !== JSON.stringify(entry.stored)) entry.breaker = breakerFromJson(stored, clock, this.#config);
+      if (stored !== null && JSON.stringify(stored) !== JSON.stringify(entry.stored)) entry.breaker = breakerFromJson(stored, clock, breakerConfigOf(name));
       entry.stored = stored;
     } catch {
       // It goes by what it knows, and looks again with a later call.

@@ -10,6 +10,8 @@ export interface ModelOfAccount {
 
 const markLength = 8;
 const ofAccount = /^(.+) [0-9a-f]{8}$/;
+/** What begins the names of other dependencies, whose own names may look like a mark. */
+const ofOthers = /^(?:agent|flow|tool|MCP server) /;
 
 /** What the breaker of a model is called: the model, and a mark of the account (address and key) where it is known. */
 export function dependencyOfModel({ modelId, account, provider }: ModelOfAccount): string {
@@ -18,5 +20,5 @@ export function dependencyOfModel({ modelId, account, provider }: ModelOfAccount
 
 /** The model of a dependency that is a model of an account; null of any other. */
 export function modelOfDependency(dependency: string): string | null {
-  return ofAccount.exec(dependency)?.[1] ?? null;
+  return ofOthers.test(dependency) ? null : (ofAccount.exec(dependency)?.[1] ?? null);
 }

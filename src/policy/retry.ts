@@ -61,6 +61,8 @@ export interface WithRetryOptions {
   readonly parkAfterMs?: number | undefined;
   /** Whose retries these are, once it is known; null before. A retry that its quota refuses is not made. */
   readonly quota?: (() => RetryQuota | null) | undefined;
+  /** True when somebody else is asked instead of this try, which would begin after so long. Default: nobody is. */
+  readonly givesWay?: ((error: unknown, delayMs: number) => boolean) | undefined;
   /** Told before each wait. */
   readonly onRetry?: ((retry: { readonly attempt: number; readonly delayMs: number; readonly error: unknown }) => void) | undefined;
 }
@@ -71,7 +73,7 @@ export interface WithRetryOptions {
  * After an abort no attempt begins and no wait goes on; it rejects with the signal's reason. Honouring the signal inside `body` is the body's.
  */
 export async function withRetry<T>(options: WithRetryOptions, body: (attempt: number) => Promise<T>): Promise<T> {
-  const { clock, random, signal, attemptsMax = retryDefaults.attemptsMax, capMs = retryDefaults.capMs, parkAfterMs = retryDefaults.parkAfterMs, quota = () => null, onRetry } = options;
+  const { clock, random, signal, attemptsMax = retryDefaults.attemptsMax, capMs = retryDefaults.capMs, parkAfterMs = retryDefaults.parkAfterMs, quota = () => null, givesWay = () => false, onRetry } = options;
   let taken: RetryTokens | null = null;
   let failed: LonghaulError | null = null;
   for (let attempt = 1; ; attempt++) {
@@ -91,7 +93,7 @@ export async function withRetry<T>(options: WithRetryOptions, body: (attempt: nu
       failed = isLonghaulError(error) && !isRefusedForLimit(error) ? error : null;
       const baseMs = options.baseMs ?? defaultBaseMs(error);
       const decision = computeRetry({ attempt, attemptsMax, advice: adviceOf(error), baseMs, capMs, parkAfterMs, random });
-      if (decision.kind !== "retry") throw error;
+      if (decision.kind !== "retry" || givesWay(error, decision.delayMs)) throw error;
       const bucket = quota();
       taken = bucket === null ? null : bucket.take(isThrottled(error) ? "throttled" : "transient");
       if (bucket !== null && taken === null) throw error;

@@ -1,11 +1,14 @@
 import type { Callable, CallOptions, CallResult, SendOptions } from "../agent/context.ts";
+import { assert } from "../base/assert.ts";
 import { parseDuration } from "../base/duration.ts";
 import { LonghaulError } from "../base/error.ts";
 import { hashOf, type JsonObject, type Json, toJson } from "../base/json.ts";
 import type { ChildEnd } from "../engine/engine.ts";
 import { fromFailure } from "../record/failure.ts";
 import type { Doubt, NewTask, Outcome } from "../record/task.ts";
+import { gateOfCallee } from "./callee-gate.ts";
 import { assertAccepted, listDoubts } from "./doubts.ts";
+import { parseParked, waitParked } from "./parked.ts";
 import { placeOf, recordWrite } from "./run-record.ts";
 import type { RunScope } from "./run-services.ts";
 import { depthMax, type Worker } from "./worker.ts";
@@ -23,7 +26,7 @@ export async function callWorker<Output>(scope: RunScope, callable: Callable, in
   scope.counts.calls.set(callee.name, calls);
   const id = `t_${hashOf(`${engine.runId}/child/${callee.name}/${calls}`)}`;
   const task = { ...newTask(scope, callee, stored, { priority: options.priority ?? engine.task.priority, key: null, delayMs: 0, doubts: [...scope.doubts] }), id };
-  const end = await engine.child({ kind: "child", name: callee.name }, task);
+  const end = await endOfChild(scope, callee, task);
   const result = toCallResult<Output>(callee.name, end);
   if (result.outcome === "verified") return result;
   // An output that is not handed on leaves no doubt behind.
@@ -31,6 +34,18 @@ export async function callWorker<Output>(scope: RunScope, callable: Callable, in
   scope.doubts.add(result.outcome);
   if (result.outcome === "degraded") scope.degradedCalls.push(`${callee.name} is degraded: ${(end.status === "done" ? end.reason : null) ?? "no reason"}`);
   return result;
+}
+
+/** While the breaker of the callee keeps it from being called, the run waits outside. */
+async function endOfChild(scope: RunScope, callee: Worker, task: NewTask): Promise<ChildEnd> {
+  const gate = gateOfCallee(scope, callee, task.id);
+  for (;;) {
+    const end = await scope.engine.child({ kind: "child", name: callee.name }, task, gate);
+    if (!("held" in end)) return end;
+    const parked = parseParked(end.held);
+    assert(parked !== null, `the gate of ${callee.name} holds a call for no reason that is known`);
+    await waitParked(scope.engine, callee.name, parked);
+  }
 }
 
 /** Queues a task and goes on. */

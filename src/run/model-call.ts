@@ -17,7 +17,7 @@ import type { Write } from "../record/write.ts";
 import type { Reservation } from "../store/store.ts";
 import { withHeartbeat } from "./heartbeat.ts";
 import { isUnbilled, reserveForCall, settleWrite } from "./model-money.ts";
-import { chainError, describeStandIn, isForNextModel, parseStandIn, soonestOf, standInToJson } from "./model-chain.ts";
+import { chainError, chainPatienceMs, describeStandIn, isForNextModel, parseStandIn, soonestOf, standInToJson } from "./model-chain.ts";
 import { budgetSignal, computeDurableRetryMs, type Parked, parkedToJson, parseParked, waitParked } from "./parked.ts";
 import { createRetryLog, placeOf, recordWrite, type RetryLog } from "./run-record.ts";
 import type { RunScope, RunServices } from "./run-services.ts";
@@ -109,12 +109,14 @@ export async function modelStep(scope: RunScope, execution: StepExecution, plan:
   const spending = await checkSpend(scope, signal);
   if (spending !== null) log.add(spending);
   const failed: Failed[] = [];
-  for (const candidate of plan.candidates) {
+  for (const [index, candidate] of plan.candidates.entries()) {
+    const hasNext = index < plan.candidates.length - 1;
     const last: Tried = { call: null, reservation: null, hasBegun: false };
     const startedMs = clock.monotonicMs();
     const sinceMs = (): number => clock.monotonicMs() - startedMs;
     try {
-      const done = await withRetry({ clock, random, signal, onRetry: log.onRetry, quota: () => (last.call === null ? null : quotas.of(last.call.modelId)) }, () => tryCall(scope, execution, plan.caller ?? plan.name, candidate, last));
+      const givesWay = (error: unknown, delayMs: number): boolean => hasNext && sinceMs() + delayMs > chainPatienceMs && isForNextModel(error, { isCalled: last.call !== null, hasBegun: last.hasBegun });
+      const done = await withRetry({ clock, random, signal, onRetry: log.onRetry, givesWay, quota: () => (last.call === null ? null : quotas.of(last.call.modelId)) }, () => tryCall(scope, execution, plan.caller ?? plan.name, candidate, last));
       return answeredEnd(scope, execution, { done, last, durationMs: sinceMs() }, failed, log);
     } catch (error) {
       if (signal.aborted && plan.isGivenUp?.() !== true) throw error;

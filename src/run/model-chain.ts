@@ -30,6 +30,9 @@ export function isForNextModel(error: unknown, { isCalled, hasBegun }: TriedMode
   return mendable.includes(error.code) && (isCalled || error.code === "MODEL_AUTH");
 }
 
+/** A model that has another behind it is tried again within this time from its first try on: no longer than one that has none waits in process before it parks. */
+export const chainPatienceMs = 20_000;
+
 function statedMsOf({ retry }: LonghaulError): number {
   return typeof retry === "object" ? retry.afterMs : 0;
 }

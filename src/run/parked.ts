@@ -33,7 +33,7 @@ export const effectSignalPrefix = `${ownSignalPrefix}effect:`;
 /** Wakes a run that waits for a budget. */
 export const budgetSignal = `${ownSignalPrefix}budget`;
 
-/** Wakes a run that waits for a breaker that a person keeps shut; its dependency follows. */
+/** Wakes a run that waits for a breaker that a person closes; its dependency follows. */
 export const breakerSignalPrefix = `${ownSignalPrefix}breaker:`;
 
 /** Between the refusal and its wait a person may have it called again, and signals nobody: so a call looks once more soon, before it waits for long. */

@@ -4,7 +4,7 @@ import type { Json, JsonObject } from "../base/json.ts";
 import type { Random } from "../base/random.ts";
 import type { CompensateOptions, StepScope } from "../agent/context.ts";
 import type { ModelChoice, ModelReference } from "../agent/model-reference.ts";
-import type { EngineContext } from "../engine/engine.ts";
+import type { Engine, EngineContext } from "../engine/engine.ts";
 import type { Memory } from "../memory/memory.ts";
 import type { AnswerListener, Model, ModelTimeouts } from "../model/model.ts";
 import type { Breakers } from "../policy/breakers.ts";
@@ -29,9 +29,10 @@ export interface RunServices {
   readonly ids: (prefix: string) => string;
   readonly store: Pick<Store, "money" | "effects" | "write">;
   readonly workers: ReadonlyMap<string, Worker>;
+  readonly taskOfRun: Engine["taskOfRun"];
   readonly memory: Memory;
   /** Of each dependency: whether it is called now, how many retries it may still be asked for, and whose turn it is to call it. */
-  readonly breakers: Pick<Breakers, "enter" | "leave" | "refusedForMs">;
+  readonly breakers: Pick<Breakers, "enter" | "leave" | "note" | "isProbe" | "refusedForMs">;
   readonly quotas: Pick<RetryQuotas, "of">;
   readonly limiter: Pick<Limiter, "enter">;
   /** What an agent usually spends for one accepted output, at the 99th percentile of its own tasks; null when it has done too few. */

@@ -12,7 +12,7 @@ import { clusterMigrations } from "./cluster-schema.ts";
 import type { OpenData, OpenDataOptions } from "./open-data.ts";
 import { redactWrites } from "./redact-writes.ts";
 
-export interface OpenClusterDataOptions extends Pick<OpenDataOptions, "clock" | "ids" | "observe" | "redact" | "onCommit" | "onOutcome"> {
+export interface OpenClusterDataOptions extends Pick<OpenDataOptions, "clock" | "ids" | "observe" | "onTask" | "redact" | "onCommit" | "onOutcome"> {
   readonly team: string;
   readonly cluster: ClusterPlace;
   readonly random: Random;
@@ -33,7 +33,7 @@ const ownerName = "team";
  * @throws {STORE_VERSION} when a newer version or another team has the schema.
  */
 export async function openClusterData(options: OpenClusterDataOptions): Promise<OpenData> {
-  const { team, cluster, clock, random, ids, observe, redact, onCommit, onOutcome, onFault } = options;
+  const { team, cluster, clock, random, ids, observe, onTask, redact, onCommit, onOutcome, onFault } = options;
   assertCallersKnown(cluster);
   const createRestateEngine = await importEngine();
   const worker = `${hostname()}, pid ${process.pid} (${ids("w")})`;
@@ -60,7 +60,10 @@ export async function openClusterData(options: OpenClusterDataOptions): Promise<
       restate: cluster.restate,
       endpoint: { ...cluster.listen, ...(cluster.uri === undefined ? {} : { uri: cluster.uri }), ...(cluster.identityKeys === undefined ? {} : { identityKeys: cluster.identityKeys }) },
       apply: (tx, writes) => postgresStore.apply(tx, redactWrites(writes, redact)),
-      onCommit,
+      onCommit: (ended) => {
+        for (const task of ended) onTask?.(task);
+        onCommit();
+      },
       isDutyGiven: true,
     });
     return {

@@ -22,7 +22,7 @@ export interface OpenDataOptions {
   readonly clock: Clock;
   readonly ids: (prefix: string) => string;
   readonly observe: ObserveTask;
-  /** A task that was observed is on disk as it was. */
+  /** A task that was observed is on disk as it was; on a cluster, where it ended by this process. */
   readonly onTask?: (task: Task) => void;
   /** Blanks out secrets in records, transcripts and notifications. */
   readonly redact: <T extends Json>(value: T) => T;

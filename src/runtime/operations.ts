@@ -101,7 +101,7 @@ export function createOperations({ engine, clock, ids, manifest, store, checkInp
       return 1;
     },
     async decideBreaker(dependency, decision, source) {
-      if (dependency === "" || dependency.length > nameLengthMax) throw new LonghaulError("OPTION_INVALID", `The dependency has ${dependency.length} characters. Use its name as records show it, such as "anthropic/claude-sonnet-5-5", "tool crm_lookup" or "MCP server web".`);
+      if (dependency === "" || dependency.length > nameLengthMax) throw new LonghaulError("OPTION_INVALID", `The dependency has ${dependency.length} characters. Use its name as records show it, such as "anthropic/claude-sonnet-5-5", "tool crm_lookup", "MCP server web" or "agent research".`);
       const desk = { memory: breakerMemory(store.meta), clock };
       const [own = dependency, ...accounts] = decision === "close" ? await withAccounts(store.meta, dependency) : [dependency];
       const states = [await decideBreaker(own, decision, desk)];

@@ -1,11 +1,15 @@
 import type { Clock } from "../base/clock.ts";
 import { formatDuration } from "../base/duration.ts";
 import type { Random } from "../base/random.ts";
-import { type Breaker, breakerDefaults } from "../policy/breaker.ts";
+import type { Breaker } from "../policy/breaker.ts";
 import { breakerFromJson } from "../policy/breaker-json.ts";
 import { type BreakerChange, type BreakerMemory, Breakers } from "../policy/breakers.ts";
+import { breakerConfigOf, dependencyOfCallee } from "../policy/callee-dependency.ts";
+import { endOfCallee } from "../policy/callee-end.ts";
 import { modelOfDependency } from "../policy/model-dependency.ts";
 import type { RecordFields } from "../record/log-record.ts";
+import type { Task } from "../record/task.ts";
+import type { Worker } from "../run/worker.ts";
 import type { MetaStore } from "../store/store.ts";
 
 export interface TeamBreakersOptions {
@@ -33,6 +37,12 @@ export function breakerMemory(meta: Pick<MetaStore, "get" | "swap">): BreakerMem
   return { load: (dependency) => meta.get(`${prefix}${dependency}`), swap: (dependency, before, after) => meta.swap(`${prefix}${dependency}`, before, after) };
 }
 
+/** Tells the breaker of an agent or flow what came of a call of it, when a task that others wait for has ended. */
+export function noteCalleeEnd(breakers: Pick<Breakers, "note">, workers: ReadonlyMap<string, Pick<Worker, "kind" | "name">>, { id, agent, parentRunId, end }: Task): void {
+  const callee = workers.get(agent);
+  if (end !== null && parentRunId !== null && callee !== undefined) void breakers.note(dependencyOfCallee(callee), id, endOfCallee(end));
+}
+
 /** How a dependency stands. One that was never held back is in no list. */
 export interface BreakerView {
   /** Models whose accounts differ have a mark of the account behind their name; where there is one account, the name says enough. */
@@ -50,7 +60,7 @@ export async function listBreakers(meta: Pick<MetaStore, "list">, clock: Clock):
   const models = stored.map(({ name }) => modelOfDependency(name.slice(prefix.length)) ?? name.slice(prefix.length));
   return stored.map(({ name, value }) => {
     const model = modelOfDependency(name.slice(prefix.length));
-    const breaker = breakerFromJson(value, clock, breakerDefaults);
+    const breaker = breakerFromJson(value, clock, breakerConfigOf(name.slice(prefix.length)));
     return {
       dependency: model !== null && models.filter((other) => other === model).length === 1 ? model : name.slice(prefix.length),
       state: breaker.state,

@@ -8,6 +8,7 @@ import { systemProcess } from "../base/process.ts";
 import type { Notifier } from "../notify/notify.ts";
 import { consoleNotifier } from "../notify/console.ts";
 import { webhookNotifier } from "../notify/webhook.ts";
+import type { Breakers } from "../policy/breakers.ts";
 import { Limiter } from "../policy/limiter.ts";
 import { RetryQuotas } from "../policy/retry-quota.ts";
 import { runMemory } from "../memory/run-memory.ts";
@@ -28,9 +29,10 @@ import { createModelServices } from "./model-services.ts";
 import { type OpenData, openData, type OpenDataOptions } from "./open-data.ts";
 import { createRecordTail, type RecordTail } from "./record-tail.ts";
 import { createSecrets, type Secrets } from "./secrets.ts";
+import type { Store } from "../store/store.ts";
 import { createStorageAlarm, type StorageAlarm } from "./storage-alarm.ts";
 import { taskRecords } from "./task-record.ts";
-import { createTeamBreakers } from "./team-breakers.ts";
+import { createTeamBreakers, noteCalleeEnd } from "./team-breakers.ts";
 import { beginManifest } from "./team-manifest.ts";
 import { createUsualSpend } from "./usual-spend.ts";
 import { createVerifiedOutputs } from "./verified-outputs.ts";
@@ -82,6 +84,7 @@ export async function openParts(definition: TeamDefinition, options: LiveTeamOpt
   let agentTasks: AgentTasksMirror | null = null;
   const commits = { count: 0 };
   const limiter = new Limiter({ clock, declared: spec.limits ?? {} });
+  const breakers = createBreakers(name, options, ids, () => data.store);
   const storage = createStorageAlarm({ clock, team: name, storage: options.cluster === undefined ? "its data file" : "its database", ids, notifiers: [...notifiers.values()], print: options.print });
   const data = await openTeamData(name, options, {
     clock,
@@ -91,7 +94,10 @@ export async function openParts(definition: TeamDefinition, options: LiveTeamOpt
       if (isEnded(change.task.status)) limiter.forget(change.task.id);
       return taskRecords(change, { team: name, versionOf: (agent) => workers.get(agent)?.version ?? null, id: () => ids("e") });
     },
-    onTask: (task) => agentTasks?.noteCommitted(task),
+    onTask: (task) => {
+      agentTasks?.noteCommitted(task);
+      noteCalleeEnd(breakers, workers, task);
+    },
     redact: secrets.redact,
     onCommit: () => {
       tail?.changed();
@@ -110,10 +116,7 @@ export async function openParts(definition: TeamDefinition, options: LiveTeamOpt
   const subscriptions = createSubscriptions({ clock, team: name, taskId: () => ids("t"), registrations });
   const services: RunServices = {
     team: name, clock, random: random.split("run"), ids, store: data.store, workers, memory: runMemory, hideSecrets: secrets.hide,
-    breakers: createTeamBreakers({
-      clock, random: random.split("breakers"), newId: () => ids("b"), meta: data.store.meta,
-      record: (fields) => void data.store.write([teamRecord({ clock, ids, name }, fields)]).catch((error: unknown) => options.print(`A record could not be written: ${messageOf(error)}`)),
-    }),
+    breakers, taskOfRun: (runId) => data.engine.taskOfRun(runId),
     quotas: new RetryQuotas(),
     limiter,
     usualSpend: createUsualSpend(clock, data.store.money, { list: (filter) => data.engine.list(filter) }),
@@ -128,6 +131,15 @@ export async function openParts(definition: TeamDefinition, options: LiveTeamOpt
     manifest: await beginManifest({ name, clock, workers, registrations, data }),
     write: (writes) => data.store.write(writes),
   };
+}
+
+/** Nothing asks or tells them before there is a store. */
+function createBreakers(name: string, { clock, random, print }: LiveTeamOptions, ids: (prefix: string) => string, store: () => Store): Breakers {
+  return createTeamBreakers({
+    clock, random: random.split("breakers"), newId: () => ids("b"),
+    meta: { get: (key) => store().meta.get(key), swap: (key, before, after) => store().meta.swap(key, before, after) },
+    record: (fields) => void store().write([teamRecord({ clock, ids, name }, fields)]).catch((error: unknown) => print(`A record could not be written: ${messageOf(error)}`)),
+  });
 }
 
 function mcpOptions(workers: ReadonlyMap<string, Worker>, { mcpServerFor, dataDirectory: directory }: LiveTeamOptions): Pick<ToolSetOptions, "mcpServerFor" | "children"> {

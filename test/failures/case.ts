@@ -1,11 +1,12 @@
 import type { BudgetSpec, LimitsSpec } from "../../src/agent/agent-definition.ts";
-import type { Fault, Script } from "../../src/lab/provider/index.ts";
+import type { Duration } from "../../src/base/duration.ts";
+import type { Fault, ProviderLimits, Script } from "../../src/lab/provider/index.ts";
 import type { DeadReason, WaitingReason } from "../../src/record/task.ts";
 import type { Hooks } from "./hooks.ts";
 import type { World } from "./world.ts";
 
 /** Where the fault is. */
-export type Layer = "model" | "stream" | "answer" | "tool" | "mcp" | "process" | "store" | "clock" | "budget" | "human";
+export type Layer = "model" | "stream" | "answer" | "tool" | "mcp" | "process" | "store" | "clock" | "budget" | "human" | "approval" | "chain" | "limiter" | "compensation" | "callee";
 
 /** Where the server of its own process fails once; "none" and "noise" let it live. */
 export type StdioPlace = "none" | "start" | "lookUp" | "beforeDelivery" | "afterDelivery" | "noise";
@@ -18,7 +19,9 @@ export interface FailureCase {
   /** Which wire the model is reached by. Default: Anthropic Messages. */
   readonly wire?: "anthropic" | "openai" | "openai-compatible";
   /** What goes wrong with a request to the model, by its number, from 1, and the virtual time since the order came. */
-  readonly faults?: (call: number, passedMs: number) => Fault | undefined;
+  readonly faults?: (call: number, passedMs: number, wire: SimulatedWire) => Fault | undefined;
+  /** What the provider lets an account ask for in a minute, by the virtual time since the order came. */
+  readonly provider?: (passedMs: number) => ProviderLimits;
   /** The model, in place of the courier's own. */
   readonly script?: (courier: Script) => Script;
   /** What goes wrong in the tools, in `reconcile` and in `verify`. */
@@ -27,6 +30,14 @@ export interface FailureCase {
   readonly mcp?: "http" | { readonly stdio: StdioPlace };
   readonly budget?: BudgetSpec;
   readonly limits?: LimitsSpec;
+  /** A second model (OpenAI's) stands behind the first. */
+  readonly isChain?: true;
+  /** A person has to allow each delivery within this time. */
+  readonly approvalWithin?: Duration;
+  /** Orders beside the one that the line is about: each for a courier of its own, or all for the one that the dispatcher calls. Default 0. */
+  readonly others?: number;
+  /** A flow takes the order and calls the courier; `saga`: it takes a slot before, and registers what frees it. Default: the courier takes the order. */
+  readonly via?: "call" | "saga";
   /** Takes a part of the team away: `reconcile` of the delivery. */
   readonly without?: "reconcile";
   /** Default: midnight. */
@@ -37,9 +48,11 @@ export interface FailureCase {
 }
 
 export interface Expectation {
-  readonly end: "verified" | `dead(${DeadReason})` | `waiting(${WaitingReason})` | "canceled";
+  readonly end: "verified" | "degraded" | `dead(${DeadReason})` | `waiting(${WaitingReason})` | "canceled";
   /** How often the order is delivered. */
-  readonly deliveries: 0 | 1;
+  readonly deliveries: number;
+  /** How what was registered was undone, in the task that does that. Default: there is no such task. */
+  readonly undoing?: "unverified" | "dead(compensation-failed)";
   /** Virtual time from the order to its end: exactly so long, or between these. */
   readonly backMs: number | readonly [number, number];
   /** Calls of the model at the most. */
@@ -49,6 +62,8 @@ export interface Expectation {
   /** What the records must say of what the run did, in this order; other entries may stand between. */
   readonly did?: readonly string[];
 }
+
+export type SimulatedWire = "anthropic-messages" | "openai-responses" | "openai-chat";
 
 /** A case by name, as `--only` takes it: "model/429 with retry-after in seconds". */
 export function nameOf({ layer, fault }: FailureCase): string {

@@ -1,4 +1,4 @@
-import { defineAgent, defineTeam, defineTool, endpoint, mcp, type TeamDefinition, usd } from "longhaul";
+import { type AgentDefinition, defineAgent, defineFlow, defineTeam, defineTool, endpoint, fallback, mcp, type TeamDefinition, usd } from "longhaul";
 import { z } from "zod";
 import { type Script, replyToolCall, toolResultsOf } from "../../src/lab/provider/index.ts";
 import { isJsonObject, type Json } from "../../src/base/json.ts";
@@ -26,40 +26,83 @@ export const prices = { anthropic: "anthropic/claude-haiku-4-5", openai: "openai
 
 /** One team for all cases: an agent that looks a fact up, delivers it once, and hands both in; `verify` asks the source and the sink. */
 export function defineCourier(options: CourierOptions): TeamDefinition {
-  const { failure, outside, fetch, reach } = options;
-  const { wire = "anthropic", budget, limits } = failure;
-  const name = models[wire].split("/")[0] ?? "";
-  const courier = defineAgent({
-    name: "courier",
-    model: models[wire],
+  const { failure: { wire = "anthropic", others = 0, via, isChain }, fetch } = options;
+  const [courier, ...more] = Array.from({ length: via === undefined ? 1 + others : 1 }, (_, index) => courierNamed(courierName(index), options));
+  if (courier === undefined) throw new Error("there is no courier");
+  const wires = isChain === true ? (["anthropic", "openai"] as const) : [wire];
+  return defineTeam({
+    name: "failures",
+    agents: [courier, ...more],
+    flows: via === undefined ? [] : [defineDispatcher(courier, options)],
+    endpoints: wires.map((each) => endpoint({ name: models[each].split("/")[0] ?? "", wire: each, baseUrl: "http://simulator.test/v1", simulated: true, priceAs: prices[each], fetch })),
+  });
+}
+
+/** Whose order it is: the first is the one that the line is about. */
+export function courierName(index: number): string {
+  return index === 0 ? "courier" : `courier-${index + 1}`;
+}
+
+const orders = z.object({ order: z.string() });
+const report = z.object({ fact: z.string(), receipt: z.string() });
+type Courier = AgentDefinition<z.infer<typeof orders>, z.infer<typeof report>>;
+
+function courierNamed(name: string, options: CourierOptions): Courier {
+  const { failure, outside, reach } = options;
+  const { wire = "anthropic", budget, limits, isChain } = failure;
+  return defineAgent({
+    name,
+    model: isChain === true ? fallback([models.anthropic, models.openai]) : models[wire],
     instructions: "Look the order up, deliver what you found, and hand in both.",
-    input: z.object({ order: z.string() }),
-    output: z.object({ fact: z.string(), receipt: z.string() }),
+    input: orders,
+    output: report,
     tools: options.mcp === null ? functionTools(options) : [serverTools(options.mcp, options)],
     budget: { perTask: usd(1), perDay: usd(10), ...budget },
     limits: { outputTokensMax: 1_000, ...limits },
-    verify: async ({ output, signal, accept, reject }) => {
+    verify: async ({ input, output, signal, accept, reject }) => {
       const replaced = await reach("verify", signal);
       if (replaced !== undefined) return replaced as ReturnType<typeof accept>;
-      if (output.fact !== outside.fact) return reject(`the source says something else than "${output.fact}"`);
-      return outside.find(outside.order)?.receipt === output.receipt ? accept({ receipt: output.receipt }) : reject(`the sink knows no receipt ${output.receipt}`);
+      if (output.fact !== outside.factOf(input.order)) return reject(`the source says something else than "${output.fact}"`);
+      return outside.find(input.order)?.receipt === output.receipt ? accept({ receipt: output.receipt }) : reject(`the sink knows no receipt ${output.receipt}`);
     },
   });
-  return defineTeam({
-    name: "failures",
-    agents: [courier],
-    endpoints: [endpoint({ name, wire, baseUrl: "http://simulator.test/v1", simulated: true, priceAs: prices[wire], fetch })],
+}
+
+/** Takes the order, and calls the courier. */
+function defineDispatcher(courier: Courier, { failure: { via }, outside, reach }: CourierOptions) {
+  return defineFlow({
+    name: "dispatcher",
+    input: orders,
+    output: report,
+    limits: { concurrency: 50 },
+    run: async (ctx, { order }) => {
+      if (via === "saga") {
+        await ctx.compensate("free the slot", async ({ idempotencyKey, signal }) => {
+          await reach("beforeFreeing", signal);
+          outside.freeSlots(order, idempotencyKey);
+          await reach("afterFreeing", signal);
+        });
+        await ctx.step("take a slot", async ({ idempotencyKey, signal }) => {
+          await reach("beforeSlot", signal);
+          outside.takeSlot(order, idempotencyKey);
+          await reach("afterSlot", signal);
+        });
+      }
+      return (await ctx.call(courier, { order })).output;
+    },
+    verify: ({ input, output, accept, reject }) => (outside.find(input.order)?.receipt === output.receipt ? accept({ receipt: output.receipt }) : reject(`the sink knows no receipt ${output.receipt}`)),
   });
 }
 
 function functionTools({ outside, reach, failure }: CourierOptions) {
   const lookUp = defineTool({
     name: "look_up", description: "Where an order is", inputSchema: z.object({ order: z.string() }), effect: "read", timeout: "10s",
-    execute: async (_, { signal }): Promise<Json> => ((await reach("lookUp", signal)) as Json | undefined) ?? { fact: outside.fact },
+    execute: async ({ order }, { signal }): Promise<Json> => ((await reach("lookUp", signal)) as Json | undefined) ?? { fact: outside.factOf(order) },
   });
   const delivery = z.object({ order: z.string(), fact: z.string() });
   const deliver = defineTool({
     name: "deliver", description: "Deliver what was found", inputSchema: delivery, effect: "once", timeout: "10s",
+    ...(failure.approvalWithin === undefined ? {} : { needsApproval: true, approvalWithin: failure.approvalWithin }),
     execute: async ({ order, fact }, { signal, idempotencyKey }): Promise<Json> => {
       await reach("beforeDelivery", signal);
       const receipt = outside.deliver(order, fact, idempotencyKey);

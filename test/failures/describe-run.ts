@@ -8,6 +8,9 @@ export function describeRun(records: readonly LogRecord[], { deaths, stops }: { 
   return [...(deaths === 0 ? [] : [times("process died", deaths)]), ...(stops === 0 ? [] : [times("process stopped", stops)]), ...joinRepeated(entries)];
 }
 
+const approvals: Readonly<Record<string, string>> = { asked: "asks a person", allowed: "a person allows it", denied: "a person refuses it", expired: "nobody answers in time" };
+const decisions: Readonly<Record<string, readonly string[]>> = { fallback: ["another model answers"], compensated: ["undone"] };
+
 function describe(record: LogRecord, following: readonly LogRecord[]): readonly string[] {
   const { event_type: type, result, tool_name: tool, data } = record;
   switch (type) {
@@ -28,7 +31,9 @@ function describe(record: LogRecord, following: readonly LogRecord[]): readonly 
     case "budget":
       return [`${type} ${result ?? ""}`.trim()];
     case "approval":
-      return [result === "asked" ? "asks a person" : "a person decides"];
+      return [approvals[result ?? ""] ?? "a person decides"];
+    case "decision":
+      return decisions[result ?? ""] ?? [];
     case "control":
       return [`control ${result ?? ""}`.trim()];
     default:

@@ -6,6 +6,11 @@ export interface Hooks {
   readonly afterDelivery?: Hook;
   readonly reconcile?: Hook;
   readonly verify?: Hook;
+  /** Before the slot is taken, and after it is taken but not yet acknowledged; before it is freed, and after. */
+  readonly beforeSlot?: Hook;
+  readonly afterSlot?: Hook;
+  readonly beforeFreeing?: Hook;
+  readonly afterFreeing?: Hook;
 }
 
 export interface HookOptions {

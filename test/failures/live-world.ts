@@ -5,11 +5,11 @@ import { sleep, systemClock } from "../../src/base/clock.ts";
 import { macrotask } from "../../src/base/turn.ts";
 import { VirtualClock } from "../../src/base/virtual-clock.ts";
 import { SqliteDatabase } from "../../src/db/sqlite.ts";
-import { createProviderSimulator, type ProviderSimulator, type Receipt } from "../../src/lab/provider/index.ts";
+import { createProviderSimulator, type ProviderLimits, type ProviderSimulator, type Receipt } from "../../src/lab/provider/index.ts";
 import type { LogRecord } from "../../src/record/log-record.ts";
 import { isEnded, type Task } from "../../src/record/task.ts";
 import { type DiskTeam, openDiskTeam } from "../fixture/disk-team.ts";
-import { courierScript, defineCourier, type McpPlace, type Point } from "./courier.ts";
+import { courierName, courierScript, defineCourier, type McpPlace, type Point } from "./courier.ts";
 import type { FailureCase } from "./case.ts";
 import { type Hooks, untilAborted } from "./hooks.ts";
 import { Outside } from "./outside.ts";
@@ -58,13 +58,15 @@ export class LiveWorld implements World {
   #skewMs = 0;
   #calls = 0;
   #taskId = "";
+  /** Of the other orders. */
+  #otherIds: readonly string[] = [];
   #submittedAtMs = 0;
   #isFull = false;
 
   constructor(options: LiveWorldOptions) {
     this.#options = options;
     const { mcp } = options.failure;
-    this.outside = new Outside(options.seed, typeof mcp === "object" ? { file: this.#deliveriesPath } : {});
+    this.outside = new Outside(options.seed, { others: options.failure.others ?? 0, ...(typeof mcp === "object" ? { file: this.#deliveriesPath } : {}) });
     if (mcp === "http") this.#warehouse = new Warehouse({ outside: this.outside, reach: (point) => this.#strike(point, this.#end.signal) });
     this.#hooks = options.failure.hooks?.(this) ?? {};
   }
@@ -119,14 +121,24 @@ export class LiveWorld implements World {
 
   async submit(): Promise<void> {
     this.#submittedAtMs ||= this.team.clock.now();
-    this.#taskId = await this.team.submit("courier", { order: this.outside.order }, this.outside.order);
+    this.#taskId = await this.team.submit(this.#agentOf(0), { order: this.outside.order }, this.outside.order);
     await this.#settle();
+  }
+
+  async submitOthers(): Promise<void> {
+    this.#submittedAtMs ||= this.team.clock.now();
+    this.#otherIds = await Promise.all([...this.outside.others.keys()].map((order, index) => this.team.submit(this.#agentOf(index + 1), { order }, order)));
+    await this.#settle();
+  }
+
+  #agentOf(index: number): string {
+    return this.#options.failure.via === undefined ? courierName(index) : "dispatcher";
   }
 
   async untilRest(): Promise<void> {
     for (const untilMs = this.#submittedAtMs + restMsMax; ; ) {
       await this.#settle();
-      if (this.#isResting(await this.task())) return;
+      if ((await this.#tasks()).every((task) => this.#isResting(task))) return;
       const { clock } = this.team;
       const nextAtMs = clock.nextAtMs;
       if (nextAtMs === undefined || nextAtMs > untilMs) return;
@@ -183,8 +195,26 @@ export class LiveWorld implements World {
     return this.team.task(this.#taskId);
   }
 
+  /** The tasks of the other orders. */
+  others(): Promise<readonly Task[]> {
+    return Promise.all(this.#otherIds.map((id) => this.team.task(id)));
+  }
+
+  /** The task that undoes what the run registered; null when there is none. */
+  async undoing(): Promise<Task | null> {
+    const { runId } = await this.task();
+    return this.team.live.operations.task(`c_${runId}`);
+  }
+
   async records(): Promise<readonly LogRecord[]> {
-    return this.team.records({ taskId: this.#taskId });
+    const undoing = await this.undoing();
+    return [...(await this.team.records({ taskId: this.#taskId })), ...(undoing === null ? [] : await this.team.records({ taskId: undoing.id }))];
+  }
+
+  /** All that has to come to rest. */
+  async #tasks(): Promise<readonly Task[]> {
+    const undoing = await this.undoing();
+    return [...(this.#taskId === "" ? [] : [await this.task()]), ...(await this.others()), ...(undoing === null ? [] : [undoing])];
   }
 
   async close(): Promise<void> {
@@ -248,7 +278,13 @@ export class LiveWorld implements World {
   async #open(directory: string, startAtMs: number | undefined): Promise<void> {
     const { failure, seed } = this.#options;
     const clock = new VirtualClock(startAtMs);
-    const simulator = createProviderSimulator({ clock, seed, script: failure.script?.(courierScript) ?? courierScript, faults: () => failure.faults?.(this.#calls, clock.now() - this.#submittedAtMs) });
+    const passedMs = (): number => clock.now() - this.#submittedAtMs;
+    const simulator = createProviderSimulator({
+      clock, seed,
+      script: failure.script?.(courierScript) ?? courierScript,
+      faults: ({ wire }) => failure.faults?.(this.#calls, passedMs(), wire),
+      ...(failure.provider === undefined ? {} : { limits: shiftingLimits(failure.provider, passedMs) }),
+    });
     const life: Life = { directory, clock, simulator, team: null, isDead: false, db: null };
     this.#lives.push(life);
     const team = defineCourier({ failure, outside: this.outside, mcp: this.#mcpPlace, fetch: (request) => this.#call(life, request), reach: (point, signal) => this.#reach(life, point, signal) });
@@ -308,4 +344,16 @@ export class LiveWorld implements World {
     this.#deaths.shift();
     this.die();
   }
+}
+
+/** Limits that are what they are at each instant. */
+function shiftingLimits(limitsAt: NonNullable<FailureCase["provider"]>, passedMs: () => number): ProviderLimits {
+  return {
+    get requestsPerMinute() {
+      return limitsAt(passedMs()).requestsPerMinute ?? Number.POSITIVE_INFINITY;
+    },
+    get tokensPerMinute() {
+      return limitsAt(passedMs()).tokensPerMinute ?? Number.POSITIVE_INFINITY;
+    },
+  };
 }

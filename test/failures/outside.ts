@@ -15,6 +15,8 @@ export interface OutsideOptions {
   /** Where a process of its own keeps the deliveries. Default: in this one. */
   readonly file?: string;
   readonly onDelivery?: (delivery: Delivery) => void;
+  /** Orders beside the first. Default 0. */
+  readonly others?: number;
 }
 
 /**
@@ -26,13 +28,37 @@ export class Outside {
   readonly order: string;
   /** The truth. */
   readonly fact: string;
+  /** Other orders, and what is true of them. */
+  readonly others: ReadonlyMap<string, string>;
   readonly #deliveries: Delivery[] = [];
+  /** By the key under which it was taken: whose it is, and the keys under which it was freed. */
+  readonly #slots = new Map<string, { readonly order: string; readonly freed: Set<string> }>();
 
   constructor(seed: number, options: OutsideOptions = {}) {
     this.#options = options;
     const random = seededRandom(`failures/${seed}`);
     this.order = `o-${1_000 + Math.floor(random.next() * 9_000)}`;
     this.fact = `shelf ${1 + Math.floor(random.next() * 500)}`;
+    this.others = new Map(Array.from({ length: options.others ?? 0 }, (_, index) => [`${this.order}-${index + 2}`, `shelf ${600 + Math.floor(random.next() * 300)}`]));
+  }
+
+  factOf(order: string): string {
+    return this.others.get(order) ?? this.fact;
+  }
+
+  /** Takes a slot: once per key, as a service that is handed one does. */
+  takeSlot(order: string, key: string): void {
+    if (!this.#slots.has(key)) this.#slots.set(key, { order, freed: new Set() });
+  }
+
+  /** Frees what this order holds. */
+  freeSlots(order: string, key: string): void {
+    for (const slot of this.#slots.values()) if (slot.order === order) slot.freed.add(key);
+  }
+
+  /** How many slots this order holds. */
+  slotsOf(order: string): number {
+    return [...this.#slots.values()].filter((slot) => slot.order === order && slot.freed.size === 0).length;
   }
 
   get deliveries(): readonly Delivery[] {
@@ -59,7 +85,8 @@ export class Outside {
   violations(): readonly string[] {
     const groups = Map.groupBy(this.deliveries, ({ order }) => order);
     const twice = [...groups].filter(([, group]) => group.length > 1).map(([order, group]) => `${order} was delivered ${group.length} times: ${canonicalJson(group.map(({ key }) => key))}`);
-    const untrue = this.deliveries.filter(({ order, fact }) => order !== this.order || fact !== this.fact);
-    return [...twice, ...untrue.map(({ order, fact }) => `"${fact}" was delivered for ${order}, which is not true`)];
+    const untrue = this.deliveries.filter(({ order, fact }) => (order !== this.order && !this.others.has(order)) || fact !== this.factOf(order));
+    const freedTwice = [...this.#slots.values()].filter(({ freed }) => freed.size > 1);
+    return [...twice, ...freedTwice.map(({ order, freed }) => `duplicated: the slot of ${order} was freed ${freed.size} times`), ...untrue.map(({ order, fact }) => `"${fact}" was delivered for ${order}, which is not true`)];
   }
 }

@@ -63,6 +63,7 @@ export async function runCase(failure: FailureCase, { folder, seed }: RunCaseOpt
 
 async function judge(failure: FailureCase, world: LiveWorld, seed: number): Promise<FailureRow> {
   const task = await world.task();
+  const undoing = await world.undoing();
   const { layer, fault, expect } = failure;
   const spentMicroUsd = await spentIn(world.directory);
   const row: Omit<FailureRow, "surprises"> = {
@@ -73,17 +74,34 @@ async function judge(failure: FailureCase, world: LiveWorld, seed: number): Prom
     spentMicroUsd,
     end: describeEnd(task),
     deliveries: world.outside.deliveries.length,
-    violations: [...violationsOf(task, world), ...(await uncountedOf(failure, world, spentMicroUsd))],
+    violations: [...violationsOf(task, world), ...(await world.others()).flatMap(lostOf), ...slotViolations(failure, task, undoing, world.outside), ...(await uncountedOf(world, spentMicroUsd))],
   };
-  return { ...row, surprises: surprisesOf(row, expect) };
+  return { ...row, surprises: [...surprisesOf(row, expect), ...surpriseOfUndoing(undoing, expect)] };
+}
+
+function surpriseOfUndoing(undoing: Task | null, { undoing: expected }: FailureCase["expect"]): readonly string[] {
+  const came = undoing === null ? undefined : describeEnd(undoing);
+  return came === expected ? [] : [`its undoing ended ${came ?? "never: there is none"}, not ${expected ?? "so: there was to be none"}`];
+}
+
+/** Who is done holds a slot, who is not holds none, unless a dead letter says that it could not be freed. */
+function slotViolations({ via }: FailureCase, { status }: Task, undoing: Task | null, outside: LiveWorld["outside"]): readonly string[] {
+  if (via !== "saga" || !isEnded(status)) return [];
+  const held = outside.slotsOf(outside.order);
+  if (status === "done") return held === 1 ? [] : [`wrong: the task is done and holds ${held} slots`];
+  return held === 0 || undoing?.status === "dead" ? [] : [`lost: the task is ${status}, and ${held} slots were not freed`];
 }
 
 /** Lost, duplicated, or verified though it is not true. */
 function violationsOf(task: Task, { outside }: LiveWorld): readonly string[] {
-  const { end, status, waitingReason } = task;
-  const isLost = !isEnded(status) && (status !== "waiting" || waitingReason === null);
-  const wrong = end?.status === "done" && end.outcome === "verified" ? wrongOf(end.output, outside) : null;
-  return [...(isLost ? [`lost: the task is still ${status}`] : []), ...outside.violations(), ...(wrong === null ? [] : [`wrong verified: ${wrong}`])];
+  const { end } = task;
+  // A stand-in's output was accepted by verify too.
+  const wrong = end?.status === "done" && (end.outcome === "verified" || end.evidence !== null) ? wrongOf(end.output, outside) : null;
+  return [...lostOf(task), ...outside.violations(), ...(wrong === null ? [] : [`wrong verified: ${wrong}`])];
+}
+
+function lostOf({ status, waitingReason }: Task): readonly string[] {
+  return !isEnded(status) && (status !== "waiting" || waitingReason === null) ? [`lost: the task is still ${status}`] : [];
 }
 
 function wrongOf(output: unknown, { fact, deliveries }: LiveWorld["outside"]): string | null {
@@ -124,9 +142,12 @@ function missingFrom(did: readonly string[], expected: readonly string[]): strin
 }
 
 /** Money that the provider will ask for and no ledger holds. */
-async function uncountedOf({ wire = "anthropic" }: FailureCase, { receipts }: LiveWorld, countedMicroUsd: number): Promise<readonly string[]> {
-  const price = await loadPrice(prices[wire], 0);
-  const billedMicroUsd = receipts.reduce((sum, { inputTokens, outputTokens }) => sum + (price?.costMicroUsd({ ...noUsage, inputTokens, outputTokens }, 0) ?? 0), 0);
+async function uncountedOf({ receipts }: LiveWorld, countedMicroUsd: number): Promise<readonly string[]> {
+  let billedMicroUsd = 0;
+  for (const { wire, inputTokens, outputTokens } of receipts) {
+    const price = await loadPrice(prices[wire === "anthropic-messages" || wire === null ? "anthropic" : wire === "openai-responses" ? "openai" : "openai-compatible"], 0);
+    billedMicroUsd += price?.costMicroUsd({ ...noUsage, inputTokens, outputTokens }, 0) ?? 0;
+  }
   return billedMicroUsd <= countedMicroUsd ? [] : [`uncounted: the provider bills ${billedMicroUsd} µ$, the ledger holds ${countedMicroUsd}`];
 }
 
@@ -134,7 +155,7 @@ async function uncountedOf({ wire = "anthropic" }: FailureCase, { receipts }: Li
 async function spentIn(directory: string): Promise<number> {
   const view = openOperatorView(directory);
   try {
-    const { spentMicroUsd, reservedMicroUsd } = await view.store.money.spent({ agent: "courier" });
+    const { spentMicroUsd, reservedMicroUsd } = await view.store.money.spent({});
     return spentMicroUsd + reservedMicroUsd;
   } finally {
     await view.close();

@@ -21,6 +21,8 @@ export interface World {
   readonly db: SqliteDatabase | null;
   /** Gives the team the order, and settles. Again: the same task, by its key. */
   submit(): Promise<void>;
+  /** Gives it the other orders. */
+  submitOthers(): Promise<void>;
   /** Moves time on until the task ends, or waits for what only people can give. Opens the team again when its process died. */
   untilRest(): Promise<void>;
   advance(ms: number): Promise<void>;

@@ -93,4 +93,27 @@ export const codeScenarios: readonly Scenario[] = [
       return defineTeam({ name: "journals", agents: [double(act), dies, reader], flows: [flow] });
     },
   },
+  {
+    name: "held-calls",
+    about: "Calls at once of an agent that a person keeps from being called for a while, beside one that is called",
+    team(act) {
+      const halve = defineAgent({ name: "halve", input: z.object({ n: z.number() }), run: async (_, { n }) => n / 2 });
+      const flow = defineFlow({
+        name: "main",
+        run: async (ctx) => {
+          await ctx.sleep("1m");
+          const calls = await Promise.all([ctx.call(double(act), { n: 1 }), ctx.call(halve, { n: 2 }), ctx.call(double(act), { n: 3 })]);
+          return calls.map(({ output }) => output);
+        },
+      });
+      return defineTeam({ name: "journals", agents: [double(act), halve], flows: [flow] });
+    },
+    async drive(team, taskId) {
+      await team.live.operations.decideBreaker("agent double", { isolate: "it is mended" }, "cli");
+      await team.advance(2 * 3_600_000);
+      await team.live.operations.decideBreaker("agent double", "close", "cli");
+      await team.result(taskId);
+      return taskId;
+    },
+  },
 ];

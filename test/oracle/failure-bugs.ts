@@ -38,6 +38,30 @@ export const failureBugs: readonly PlantedBug[] = [
     file: "src/model/retry-after.ts", find: "  const atMs = Date.parse(value);\n  return Number.isNaN(atMs) ? null : bounded(atMs - nowMs);", replace: "  return nowMs < 0 ? 0 : null;", suites: [table],
   },
   {
+    name: "a person's no is a yes", harm: "what a person refused is done",
+    file: "src/run/permission.ts", find: "    if (word?.decision !== \"allow\") return", replace: "    if (word === null) return", suites: [table],
+  },
+  {
+    name: "a model that began to answer gives way", harm: "an answer is paid twice, and another model's is taken",
+    file: "src/run/model-chain.ts", find: "(hasBegun && error.details[\"isNoAnswer\"] !== true)", replace: "(hasBegun && error.details[\"isNoAnswer\"] === false)", suites: [table],
+  },
+  {
+    name: "a chain waits for its first model each time", harm: "a run waits for a provider that asks for time, though another one stands by",
+    file: "src/run/model-call.ts", find: "hasNext && sinceMs() + delayMs > chainPatienceMs", replace: "hasNext && delayMs > chainPatienceMs", suites: ["test/run/chain-waits.test.ts"],
+  },
+  {
+    name: "a callee without its key is well", harm: "a flow goes on to pay for calls of an agent that dies each time",
+    file: "src/policy/callee-end.ts", find: "billing: \"bad\", auth: \"bad\"", replace: "billing: \"good\", auth: \"good\"", suites: [table],
+  },
+  {
+    name: "what is undone again has another key", harm: "a service takes back twice what was done once",
+    file: "src/run/compensation.ts", find: "await compensation.undo({ signal, idempotencyKey });", replace: "await compensation.undo({ signal, idempotencyKey: `${idempotencyKey}/${execution.attempt}` });", suites: [table],
+  },
+  {
+    name: "what could not be undone is done", harm: "a half-done work is left behind, and nobody is told",
+    file: "src/run/compensation.ts", find: "  if (failed.length === 0) return", replace: "  if (failed.length >= 0) return", suites: [table],
+  },
+  {
     name: "a quota is a rate limit", harm: "an account out of money is asked for hours",
     file: "src/model/classify.ts", find: "when: (failure, words) => failure.status === 402 || hasKind(failure, billingKinds) || billingWords.test(words) }", replace: "when: (failure) => failure.status === 402 }", suites: [classification],
   },

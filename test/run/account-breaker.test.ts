@@ -78,6 +78,7 @@ test("a person keeps a model from being called whatever the account, and closes 
 test.each([
   ["one account of a model by the model's name", ["anthropic/test 0123abcd", "tool ship"], ["anthropic/test", "tool ship"]],
   ["several by a mark of each", ["anthropic/test 0123abcd", "anthropic/test 4567cdef"], ["anthropic/test 0123abcd", "anthropic/test 4567cdef"]],
+  ["an agent and a tool, whose names look like marks, as they are called", ["agent deadbeef", "tool 0123abcd"], ["agent deadbeef", "tool 0123abcd"]],
   ["one beside the model, which a person isolated, by its mark", ["anthropic/test", "anthropic/test 0123abcd"], ["anthropic/test", "anthropic/test 0123abcd"]],
 ])("breakers show %s", async (_, stored, shown) => {
   const clock = new VirtualClock();

@@ -147,8 +147,8 @@ test("whoever isolates a name that no agent declares is told so, and which there
   const view = openOperatorView(folder.path, team.clock);
   const manifest = await view.manifest();
 
-  for (const declared of ["tool ship", "MCP server web", "anthropic/test"]) expect(describeStranger(manifest, declared)).toBeNull();
-  expect(describeStranger(manifest, "tool shp")).toBe("No agent of t declares tool shp: nothing is held back unless code uses it under exactly this name. Declared: anthropic/test, tool ship, MCP server web.");
+  for (const declared of ["tool ship", "MCP server web", "anthropic/test", "agent reader"]) expect(describeStranger(manifest, declared)).toBeNull();
+  expect(describeStranger(manifest, "tool shp")).toBe("No agent of t declares tool shp: nothing is held back unless code uses it under exactly this name. Declared: anthropic/test, tool ship, MCP server web, agent reader.");
   await view.close();
   await team.close();
 });

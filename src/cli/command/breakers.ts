@@ -1,4 +1,5 @@
 import { formatDuration } from "../../base/duration.ts";
+import { dependencyOfCallee } from "../../policy/callee-dependency.ts";
 import type { Manifest } from "../../runtime/manifest.ts";
 import { type BreakerView, listBreakers } from "../../runtime/team-breakers.ts";
 import type { CommandContext, ExitCode } from "../command-context.ts";
@@ -7,13 +8,13 @@ import { withView } from "../open-view.ts";
 import { printableLine } from "../printable.ts";
 import { type Column, formatTable } from "../table.ts";
 
-/** Lists what was ever held back: models, tools and MCP servers. */
+/** Lists what was ever held back: models, tools, MCP servers and agents that others call. */
 export function runBreakers(context: CommandContext): Promise<ExitCode> {
   return withView(context, async (view) => {
     const { output, clock } = context;
     const breakers = await listBreakers(view.store.meta, clock);
     for (const { untilAtMs, ...breaker } of breakers) output.data({ ...breaker, until: untilAtMs === null ? null : new Date(untilAtMs).toISOString() });
-    if (breakers.length === 0) output.say("Nothing was ever held back: every model, tool and MCP server is called.");
+    if (breakers.length === 0) output.say("Nothing was ever held back: every model, tool, MCP server and agent is called.");
     else output.say(...formatTable(columnsFor(clock.now(), output.style), breakers, { columns: output.columns, styleTitle: (text) => output.style("dim", text) }));
     return 0;
   });
@@ -33,7 +34,7 @@ export async function runBreakerDecision(context: CommandContext, dependency: st
 /** Says that no agent declares this name: it may be misspelt. Null when one does, or nobody knows. */
 export function describeStranger(manifest: Manifest | null, dependency: string): string | null {
   if (manifest === null || !manifest.workers.every(({ dependencies }) => dependencies !== undefined)) return null;
-  const declared = [...new Set(manifest.workers.flatMap(({ dependencies = [] }) => dependencies))];
+  const declared = [...new Set(manifest.workers.flatMap(({ dependencies = [] }) => dependencies)), ...manifest.workers.map((worker) => dependencyOfCallee(worker))];
   if (declared.includes(dependency)) return null;
   const shown = declared.length === 0 ? "none" : `${declared.slice(0, shownMax).join(", ")}${declared.length > shownMax ? `, and ${declared.length - shownMax} more` : ""}`;
   return printableLine(`No agent of ${manifest.team} declares ${dependency}: nothing is held back unless code uses it under exactly this name. Declared: ${shown}.`);

@@ -219,7 +219,7 @@ export class ActivationHost implements RunHost {
       case "wait":
         return await beginWait(scope, operation, request.spec, { requestedAtMs: request.requestedAtMs, awakeable });
       case "child":
-        return await beginChild(scope, operation, request.task, awakeable);
+        return await beginChild(scope, operation, request, awakeable);
     }
   }
 

@@ -1,5 +1,5 @@
 import type { PostgresSession } from "../../db/postgres.ts";
-import type { TaskEnd } from "../../record/task.ts";
+import type { Task, TaskEnd } from "../../record/task.ts";
 import type { Write } from "../../record/write.ts";
 import type { ObserveTask } from "../engine.ts";
 import type { EngineLimits } from "../limits.ts";
@@ -8,7 +8,7 @@ import type { EngineLimits } from "../limits.ts";
 export interface Effects {
   /** Agents whose queue or slots changed: they are looked at. */
   readonly agents: Set<string>;
-  readonly ended: { readonly taskId: string; readonly runId: string | null; readonly end: TaskEnd }[];
+  readonly ended: EndedTask[];
   /** Activations that are to be told of a completed wait. */
   readonly bells: Bell[];
   /** True when a task proved harmless for which others had to wait. */
@@ -16,6 +16,8 @@ export interface Effects {
   /** The earliest instant at which something falls due that was not known before. */
   dueAtMs: number;
 }
+
+export type EndedTask = Task & { readonly end: TaskEnd };
 
 export interface Bell {
   /** lh_bell.position. */

@@ -51,8 +51,8 @@ export interface RestateEngineOptions {
   /** Applies writes to the store's tables inside the open transaction. */
   readonly apply: (db: PostgresSession, writes: readonly Write[]) => Promise<void>;
   readonly observe: ObserveTask;
-  /** Something was committed. */
-  readonly onCommit?: () => void;
+  /** Something was committed; these tasks ended with it. */
+  readonly onCommit?: (ended: readonly Task[]) => void;
   /** True: `duty` is started and stopped by whoever knows whose it is. False: this process is the only one, and has it from `run` to `drain`. Default false. */
   readonly isDutyGiven?: boolean;
   /** Told of a bug of ours. */
@@ -376,15 +376,15 @@ class RestateWorker implements RestateEngine, RestateHandler {
   }
 
   #onCommitted({ agents, ended, bells, hasCleared, dueAtMs }: Effects): void {
-    for (const { taskId, runId, end } of ended) {
-      if (runId !== null) this.#live.end(runId, reasonOfEnd(taskId, end));
-      this.#desk.waiters.wake(taskId, end);
+    for (const { id, runId, end } of ended) {
+      if (runId !== null) this.#live.end(runId, reasonOfEnd(id, end));
+      this.#desk.waiters.wake(id, end);
     }
     this.#ringer.ring(bells);
     this.#dispatch.ask(agents);
     if (hasCleared || agents.size > 0) this.#suspects.wake();
     this.#alarm.note(dueAtMs);
-    this.#options.onCommit?.();
+    this.#options.onCommit?.(ended);
   }
 
   /** Another process may have ended it. A run that was replaced since then is refused at its next commit. */

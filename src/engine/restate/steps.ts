@@ -5,17 +5,18 @@ import { describeStep, type StepIdentity } from "../../record/step.ts";
 import type { NewTask } from "../../record/task.ts";
 import { isFact, lateWrites, type Write } from "../../record/write.ts";
 import { boundedJson, boundedStepEnd, failedStep } from "../bounded-json.ts";
-import type { StepBody, StepEnd, Transaction, WaitSpec } from "../engine.ts";
+import { gateBody, letThrough } from "../child-gate.ts";
+import type { ChildGate, StepBody, StepEnd, Transaction, WaitSpec } from "../engine.ts";
 import { outcomeText, type EndedStep, type JournaledStep } from "../journaled-step.ts";
 import type { EngineLimits } from "../limits.ts";
-import type { Operation } from "../operation.ts";
+import type { Operation, Request } from "../operation.ts";
 import { selfWait } from "../refusal.ts";
 import type { Bodies } from "./bodies.ts";
 import { noteDue, type Change } from "./change.ts";
 import { appendStep, asStored, getStep } from "./journal.ts";
 import { currentTask, type AttemptIds } from "./run-exits.ts";
 import { startTask } from "./start-task.ts";
-import { clearRecoveriesWithoutProgress, getTaskOfRun, lockTask } from "./tasks.ts";
+import { clearRecoveriesWithoutProgress, getTask, getTaskOfRun, lockTask } from "./tasks.ts";
 import { runUserTransaction } from "./user-transaction.ts";
 import { insertWait, takeOverWait, takeSignal, type StoredWait } from "./waits.ts";
 import type { Writer } from "./writer.ts";
@@ -132,8 +133,13 @@ export async function beginWait(scope: StepScope, operation: Operation, spec: Wa
   });
 }
 
-/** Starts a task and waits for its end. */
-export async function beginChild(scope: StepScope, operation: Operation, task: NewTask, awakeable: string): Promise<Envelope> {
+/** Starts a task, if its gate lets it through, and waits for its end. */
+export async function beginChild(scope: StepScope, operation: Operation, { task, gate }: Extract<Request, { readonly type: "child" }>, awakeable: string): Promise<Envelope> {
+  const before = gate === null ? null : await outcomeBefore(scope, operation);
+  if (before !== null) return before;
+  const startedAtMs = scope.clock.now();
+  const held = gate === null ? letThrough : await askBefore(scope, operation, task, gate);
+  if (held !== letThrough) return await scope.writer.persist((change) => commitEnd(scope, change, { operation, startedAtMs, end: held }));
   const begin = async (change: Change): Promise<Envelope> => {
     const known = await knownWait(scope, change, operation, awakeable);
     if (known !== null) return known;
@@ -146,11 +152,20 @@ export async function beginChild(scope: StepScope, operation: Operation, task: N
     return { type: "waiting", identity: operation.identity, awakeable };
   };
   try {
-    return await scope.writer.persist(begin);
+    const envelope = await scope.writer.persist(begin);
+    if (envelope.type === "gone") gate?.giveBack();
+    return envelope;
   } catch (error) {
     if (isPassing(error)) throw error;
+    gate?.giveBack();
     return await scope.writer.persist((change) => commitEnd(scope, change, { operation, startedAtMs: change.atMs, end: failedStep(error) }));
   }
+}
+
+/** A run that is called again asks again for what it waits for: of a child that exists no gate is asked. */
+async function askBefore(scope: StepScope, operation: Operation, task: NewTask, gate: ChildGate): Promise<StepEnd> {
+  const isMade = await scope.writer.read(async (db) => (await getTask(db, task.id)) !== null);
+  return isMade ? letThrough : await executeBody(scope, operation, gateBody(gate));
 }
 
 /** What is known of a wait that was asked for before, in this activation or an earlier one; the task is locked. */

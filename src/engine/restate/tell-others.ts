@@ -13,7 +13,7 @@ const soonMs = 5_000;
 
 /** Tells other processes, with the commit, of what they may be waiting for: tasks that ended, and what falls due before anybody would look. */
 export async function tellOthers(tx: PostgresSession, { ended, dueAtMs }: Effects, nowMs: number): Promise<void> {
-  await notify(tx, endedTopic, ended.map(({ taskId }) => (taskId.length > idLengthMax ? any : taskId)));
+  await notify(tx, endedTopic, ended.map(({ id }) => (id.length > idLengthMax ? any : id)));
   if (dueAtMs - nowMs < soonMs) await notify(tx, dueTopic, [String(dueAtMs)]);
 }
 

@@ -65,7 +65,7 @@ async function noteProgress(change: Change, task: StoredTask): Promise<StoredTas
 /** Ends a task. Who waits for it is told in the same transaction; tasks that it called and that have not ended are canceled. */
 export async function endTask(change: Change, task: StoredTask, end: TaskEnd): Promise<void> {
   const ended = await moveTask(change, task, { status: end.status, end, endedAtMs: change.atMs });
-  change.effects.ended.push({ taskId: ended.id, runId: ended.runId, end });
+  change.effects.ended.push({ ...toTask(ended), end });
   await startCompensation(change, ended, end, task.status === "running");
   const { hasSeed, isAwaited, hasOpenEnds } = await listLeftBehind(change.db, ended.id, ended.runId);
   // A compensation that is restarted needs them again.

@@ -5,7 +5,8 @@ import { describeStep } from "../../record/step.ts";
 import type { NewTask } from "../../record/task.ts";
 import { lateWrites } from "../../record/write.ts";
 import { boundedJson, boundedStepEnd, failedStep } from "../bounded-json.ts";
-import type { StepBody, StepEnd, Transaction, WaitSpec } from "../engine.ts";
+import { gateBody, letThrough } from "../child-gate.ts";
+import type { ChildGate, StepBody, StepEnd, Transaction, WaitSpec } from "../engine.ts";
 import type { EndedStep, SeededOutcome } from "../journaled-step.ts";
 import type { EngineLimits } from "../limits.ts";
 import type { Operation, Performed } from "../operation.ts";
@@ -53,7 +54,7 @@ export async function perform(scope: PerformScope, operation: Operation, seeded:
     case "wait":
       return await performWait(scope, operation, request.spec, request.requestedAtMs);
     case "child":
-      return await performChild(scope, operation, request.task);
+      return await performChild(scope, operation, request.task, request.gate);
   }
 }
 
@@ -127,10 +128,18 @@ async function performWait(scope: PerformScope, operation: Operation, spec: Wait
   });
 }
 
-async function performChild(scope: PerformScope, operation: Operation, task: NewTask): Promise<Performed> {
+async function performChild(scope: PerformScope, operation: Operation, task: NewTask, gate: ChildGate | null): Promise<Performed> {
   const begun = { ...operation, startedAtMs: scope.clock.now(), attempt: 1 };
+  const held = gate === null ? letThrough : await askBefore(scope, operation, task, gate);
+  if (held !== letThrough) {
+    await scope.writer.persist((change) => commitEnd(scope, change, begun, held));
+    return "ended";
+  }
   const begin = (change: Change): Performed => {
-    if (!isRunning(change.db, scope)) return "ended";
+    if (!isRunning(change.db, scope)) {
+      gate?.giveBack();
+      return "ended";
+    }
     const { taskId } = startTask(change, task, { queueMax: scope.queueMax, parentRunId: scope.runId });
     const end = getTask(change.db, taskId)?.end ?? null;
     if (end !== null) {
@@ -145,9 +154,15 @@ async function performChild(scope: PerformScope, operation: Operation, task: New
     return await scope.writer.persist(begin);
   } catch (error) {
     if (isFinal(error)) throw error;
+    gate?.giveBack();
     await scope.writer.persist((change) => commitEnd(scope, change, begun, failedStep(error)));
     return "ended";
   }
+}
+
+async function askBefore(scope: PerformScope, operation: Operation, task: NewTask, gate: ChildGate): Promise<StepEnd> {
+  const isMade = await scope.writer.read((db) => getTask(db, task.id) !== null);
+  return isMade ? letThrough : await executeBody(scope, operation, gateBody(gate));
 }
 
 /** @throws {TASK_STATE} when the task waits, over any number of calls, for the run that asks. */
