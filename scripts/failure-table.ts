@@ -5,6 +5,9 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { allCases } from "../test/failures/all-cases.ts";
 import { nameOf } from "../test/failures/case.ts";
+import { ClusterGround } from "../test/failures/cluster-ground.ts";
+import { DiskGround } from "../test/failures/disk-ground.ts";
+import { startServers } from "../test/failures/fixture/servers.ts";
 import { renderPage } from "../test/failures/page.ts";
 import { type FailureRow, runCase } from "../test/failures/run-case.ts";
 import { temporaryDirectory } from "../test/fixture/disk-team.ts";
@@ -23,6 +26,7 @@ import { refuseUsage } from "./refuse-usage.ts";
 const { values } = parseArgs({
   options: {
     only: { type: "string", default: "" },
+    engine: { type: "string", default: "embedded" },
     seed: { type: "string", default: "1" },
     json: { type: "boolean", default: false },
     write: { type: "boolean", default: false },
@@ -38,17 +42,19 @@ if (values.write && values.only !== "") refuseUsage("--write takes all faults: l
 async function main(): Promise<void> {
   const directory = temporaryDirectory();
   const rows: FailureRow[] = [];
+  const servers = values.engine === "restate" ? await startServers() : null;
   try {
     for (const [index, failure] of chosen.entries()) {
       const folder = join(directory.path, String(index));
       mkdirSync(folder);
-      const row = await runCase(failure, { folder, seed });
+      const row = await runCase(failure, { ground: servers === null ? new DiskGround(folder) : await ClusterGround.open(servers), folder, seed });
       rmSync(folder, { recursive: true, force: true });
       rows.push(row);
       if (!values.json) print(row);
     }
   } finally {
     directory.remove();
+    await servers?.close();
   }
   const wrong = rows.filter(({ violations, surprises }) => violations.length + surprises.length > 0);
   if (values.json) console.log(JSON.stringify(rows, null, 2));

@@ -10,6 +10,7 @@ import type { Outside } from "./outside.ts";
 export type McpPlace = { readonly url: string } | { readonly command: string; readonly args: readonly string[] };
 
 export interface CourierOptions {
+  readonly name: string;
   readonly failure: FailureCase;
   readonly outside: Outside;
   readonly fetch: (request: Request) => Promise<Response>;
@@ -28,7 +29,7 @@ export const prices = { anthropic: "anthropic/claude-haiku-4-5", openai: "openai
 export function defineCourier(options: CourierOptions): TeamDefinition {
   const { failure, outside, fetch, reach } = options;
   const { wire = "anthropic", budget, limits } = failure;
-  const name = models[wire].split("/")[0] ?? "";
+  const provider = models[wire].split("/")[0] ?? "";
   const courier = defineAgent({
     name: "courier",
     model: models[wire],
@@ -46,9 +47,9 @@ export function defineCourier(options: CourierOptions): TeamDefinition {
     },
   });
   return defineTeam({
-    name: "failures",
+    name: options.name,
     agents: [courier],
-    endpoints: [endpoint({ name, wire, baseUrl: "http://simulator.test/v1", simulated: true, priceAs: prices[wire], fetch })],
+    endpoints: [endpoint({ name: provider, wire, baseUrl: "http://simulator.test/v1", simulated: true, priceAs: prices[wire], fetch })],
   });
 }
 

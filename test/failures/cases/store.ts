@@ -17,9 +17,9 @@ function full(fault: string, point: keyof Hooks, forMs: number): FailureCase {
   const play = async (world: World): Promise<void> => {
     await world.submit();
     await world.advance(forMs);
-    world.fillDisk(false);
+    world.disk.fill(false);
   };
-  return { layer: "store", fault, hooks: at(point, (world) => world.fillDisk(true)), play, expect: { ...verified, backMs: [forMs, forMs + 5 * secondMs], callsMax: 3 } };
+  return { layer: "store", fault, hooks: at(point, (world) => world.disk.fill(true)), play, expect: { ...verified, backMs: [forMs, forMs + 5 * secondMs], callsMax: 3 } };
 }
 
 /** Another process holds the file's write lock from a point on, for so long. */
@@ -27,8 +27,8 @@ function locked(fault: string, point: keyof Hooks, forMs: number): FailureCase {
   const others: SqliteDatabase[] = [];
   const lock = (world: World): void => {
     // SQLite would wait in real time before it gives up.
-    world.db?.exec("PRAGMA busy_timeout = 5");
-    const other = SqliteDatabase.open(join(world.directory, "longhaul.db"));
+    world.disk.db?.exec("PRAGMA busy_timeout = 5");
+    const other = SqliteDatabase.open(join(world.disk.directory, "longhaul.db"));
     other.exec("BEGIN IMMEDIATE");
     others.push(other);
   };
@@ -53,7 +53,7 @@ export const storeCases: readonly FailureCase[] = [
   {
     layer: "store", fault: "full after a delivery, and the process dies",
     hooks: at("afterDelivery", (world) => {
-      world.fillDisk(true);
+      world.disk.fill(true);
       world.die();
     }),
     expect: { ...verified, backMs: 20 * secondMs, callsMax: 3, did: ["process died"] },
@@ -63,7 +63,7 @@ export const storeCases: readonly FailureCase[] = [
   {
     layer: "store", fault: "a reader that never lets go",
     play: async (world) => {
-      const reader = SqliteDatabase.openReadOnly(join(world.directory, "longhaul.db"));
+      const reader = SqliteDatabase.openReadOnly(join(world.disk.directory, "longhaul.db"));
       reader.exec("BEGIN");
       reader.get("SELECT count(*) FROM lh_run");
       try {
