@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { allCases } from "../test/failures/all-cases.ts";
-import { nameOf } from "../test/failures/case.ts";
+import { type EngineName, isOn, nameOf } from "../test/failures/case.ts";
 import { ClusterGround } from "../test/failures/cluster-ground.ts";
 import { DiskGround } from "../test/failures/disk-ground.ts";
 import { startServers } from "../test/failures/fixture/servers.ts";
@@ -35,14 +35,20 @@ const { values } = parseArgs({
 
 const seed = Number(values.seed);
 if (!Number.isInteger(seed) || seed < 0) refuseUsage(`--seed is ${values.seed}. Use a whole number, 0 or more.`);
-const chosen = allCases.filter((failure) => nameOf(failure).startsWith(values.only));
-if (chosen.length === 0) refuseUsage(`No fault's name begins with "${values.only}". There are: ${allCases.map(nameOf).join(", ")}.`);
+const engine = engineOf(values.engine);
+const chosen = allCases.filter((failure) => isOn(engine, failure) && nameOf(failure).startsWith(values.only));
+if (chosen.length === 0) refuseUsage(`No fault's name begins with "${values.only}". There are: ${allCases.filter((failure) => isOn(engine, failure)).map(nameOf).join(", ")}.`);
 if (values.write && values.only !== "") refuseUsage("--write takes all faults: leave --only out.");
+
+function engineOf(name: string): EngineName {
+  if (name === "embedded" || name === "restate") return name;
+  return refuseUsage(`--engine is ${name}. Use embedded or restate.`);
+}
 
 async function main(): Promise<void> {
   const directory = temporaryDirectory();
   const rows: FailureRow[] = [];
-  const servers = values.engine === "restate" ? await startServers() : null;
+  const servers = engine === "restate" ? await startServers() : null;
   try {
     for (const [index, failure] of chosen.entries()) {
       const folder = join(directory.path, String(index));

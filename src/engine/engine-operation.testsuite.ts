@@ -135,6 +135,24 @@ function testDrain(suite: EngineSuite): void {
     expect(await fixture.applied()).toEqual(["again"]);
   });
 
+  it("E3 E11 attempts a step again that failed of being told to stop", async () => {
+    let fixture = await suite.create();
+    const execute = (isSilent: boolean) => async (ctx: EngineContext) =>
+      done(await ctx.step({ kind: "model", name: "ask" }, async ({ signal }) => {
+        if (isSilent) await new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason as Error)));
+        return value("answered");
+      }));
+    await fixture.engine.run([agentA], execute(true));
+    const { taskId } = await fixture.engine.start(newTask(fixture));
+    await fixture.settle();
+
+    expect(await fixture.engine.drain(0)).toEqual({ interrupted: 1 });
+
+    fixture = await suite.reopen(fixture);
+    await fixture.engine.run([agentA], execute(false));
+    expect(await runToEnd(fixture, taskId)).toMatchObject({ status: "done", output: "answered" });
+  });
+
   it("E11 records what each of the attempts came to that drains cut off", async () => {
     let fixture = await suite.create();
     for (const [drain, gate] of [createGate(), createGate(), createGate()].entries()) {

@@ -2,6 +2,7 @@ import type { FailureCase } from "./case.ts";
 import { answerCases } from "./cases/answer.ts";
 import { budgetCases } from "./cases/budget.ts";
 import { clockCases } from "./cases/clock.ts";
+import { clusterCases } from "./cases/cluster.ts";
 import { humanCases } from "./cases/human.ts";
 import { mcpCases } from "./cases/mcp.ts";
 import { modelCases } from "./cases/model.ts";
@@ -11,4 +12,4 @@ import { streamCases } from "./cases/stream.ts";
 import { toolCases } from "./cases/tool.ts";
 
 /** Every fault of the table, in its order. */
-export const allCases: readonly FailureCase[] = [...modelCases, ...streamCases, ...answerCases, ...toolCases, ...mcpCases, ...processCases, ...storeCases, ...clockCases, ...budgetCases, ...humanCases];
+export const allCases: readonly FailureCase[] = [...modelCases, ...streamCases, ...answerCases, ...toolCases, ...mcpCases, ...processCases, ...storeCases, ...clockCases, ...budgetCases, ...humanCases, ...clusterCases];

@@ -31,6 +31,8 @@ interface Life {
 const idleMs = 3;
 /** The same while a body executes: it may have ended, and Restate be about to hear so. */
 const executingMs = 30;
+/** The same while PostgreSQL is not reached: each try fails at once. */
+const withoutStoreMs = 6;
 /** A run that ought to execute, and of which nothing is heard: Restate calls within this, also after a process died. Then the clock goes on. */
 const calledMsMax = 4_000;
 const closeMsMax = 10_000;
@@ -51,6 +53,8 @@ export class ClusterGround implements Ground, ServerFaults {
   #view: OperatorView | null = null;
   readonly #lives: Life[] = [];
   #lost: (() => boolean) | null = null;
+  /** Servers that are ending or starting. */
+  #changing = 0;
   readonly #down = new Set<"store" | "calls" | "postgres" | "restate">();
 
   private constructor(servers: Servers, url: string, calls: Wire, observer: PostgresDatabase) {
@@ -81,6 +85,10 @@ export class ClusterGround implements Ground, ServerFaults {
   }
 
   async begin({ team, clock, seed, skewMs, downMs, look }: LifeOptions): Promise<WorkingTeam> {
+    // A machine that comes back with its servers waits for them.
+    while (this.#down.has("postgres") || this.#down.has("restate")) await sleep(systemClock, 10);
+    this.#mark("store", false);
+    this.#mark("calls", false);
     if (downMs > 0) await this.#letPass(downMs);
     const store = await Wire.open(this.#servers.postgres.port, {
       before: () => look("before"),
@@ -133,7 +141,7 @@ export class ClusterGround implements Ground, ServerFaults {
       const nowMs = systemClock.monotonicMs();
       const isSlow = nowMs - beganMs > calledMsMax;
       const now = `${sign()} ${clock.timersSet} ${life.records} ${store.chunks} ${ingress.chunks} ${this.#calls.chunks}`;
-      const isAwaited = this.#isWhole && !isSlow && (store.isAwaited || ingress.isAwaited);
+      const isAwaited = this.#changing > 0 || (this.#isWhole && !isSlow && (store.isAwaited || ingress.isAwaited));
       if (now !== seen || isAwaited) [seen, sinceMs] = [now, nowMs];
       if (nowMs - sinceMs < idleMs) continue;
       if (life.isOver) return;
@@ -159,21 +167,21 @@ export class ClusterGround implements Ground, ServerFaults {
 
   async stopPostgres(how: "kill" | "fast"): Promise<void> {
     this.#mark("postgres", true);
-    await this.#servers.postgres.stop(how);
+    await this.#change(() => this.#servers.postgres.stop(how));
   }
 
   async startPostgres(): Promise<void> {
-    await this.#servers.postgres.start();
+    await this.#change(() => this.#servers.postgres.start());
     this.#mark("postgres", false);
   }
 
   async killRestate(): Promise<void> {
     this.#mark("restate", true);
-    await this.#servers.restate.kill();
+    await this.#change(() => this.#servers.restate.kill());
   }
 
   async startRestate(): Promise<void> {
-    await this.#servers.restate.start();
+    await this.#change(() => this.#servers.restate.start());
     this.#mark("restate", false);
   }
 
@@ -202,6 +210,11 @@ export class ClusterGround implements Ground, ServerFaults {
     return this.#down.size === 0;
   }
 
+  async #change(work: () => Promise<void>): Promise<void> {
+    this.#changing++;
+    await work().finally(() => this.#changing--);
+  }
+
   #mark(part: "store" | "calls" | "postgres" | "restate", isDown: boolean): void {
     if (isDown) this.#down.add(part);
     else this.#down.delete(part);
@@ -220,7 +233,7 @@ export class ClusterGround implements Ground, ServerFaults {
 
   /** How long it has to be still, as things stand. */
   async #neededMs({ live }: Life, isSlow: boolean, quietMs: number): Promise<number> {
-    if (this.#down.has("postgres")) return quietMs;
+    if (this.#down.has("store") || this.#down.has("postgres")) return withoutStoreMs;
     const row = await this.#observer.get("SELECT count(*) FILTER (WHERE status IN ('queued', 'running')) AS busy, (SELECT count(*) FROM lh_bell) AS bells FROM lh_task WHERE ended_at_ms IS NULL");
     if (Number(row?.["busy"]) + Number(row?.["bells"]) === 0) return idleMs;
     // No body executes, and nothing is on its way to PostgreSQL: Restate has to call.

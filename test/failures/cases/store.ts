@@ -5,6 +5,8 @@ import type { Hooks } from "../hooks.ts";
 import type { World } from "../world.ts";
 import { hourMs, minuteMs, secondMs, verified } from "./faults.ts";
 
+const only = { engine: "embedded", because: "it is about the data file; a cluster has its counterparts in the layer cluster" } as const;
+
 /** What happens the first time that a point is reached. */
 const at = (point: keyof Hooks, strike: (world: World) => void) => (world: World): Hooks => ({
   [point]: ({ count }: { readonly count: number }): undefined => {
@@ -19,7 +21,7 @@ function full(fault: string, point: keyof Hooks, forMs: number): FailureCase {
     await world.advance(forMs);
     world.disk.fill(false);
   };
-  return { layer: "store", fault, hooks: at(point, (world) => world.disk.fill(true)), play, expect: { ...verified, backMs: [forMs, forMs + 5 * secondMs], callsMax: 3 } };
+  return { layer: "store", fault, only, hooks: at(point, (world) => world.disk.fill(true)), play, expect: { ...verified, backMs: [forMs, forMs + 5 * secondMs], callsMax: 3 } };
 }
 
 /** Another process holds the file's write lock from a point on, for so long. */
@@ -40,7 +42,7 @@ function locked(fault: string, point: keyof Hooks, forMs: number): FailureCase {
       other.close();
     }
   };
-  return { layer: "store", fault, hooks: at(point, lock), play, expect: { ...verified, backMs: [forMs, forMs + 5 * secondMs], callsMax: 3 } };
+  return { layer: "store", fault, only, hooks: at(point, lock), play, expect: { ...verified, backMs: [forMs, forMs + 5 * secondMs], callsMax: 3 } };
 }
 
 /** What the disk under the data file does, and who else uses the file. */
@@ -51,7 +53,7 @@ export const storeCases: readonly FailureCase[] = [
   full("full for an hour after a delivery", "afterDelivery", hourMs),
   full("full before the end", "verify", minuteMs),
   {
-    layer: "store", fault: "full after a delivery, and the process dies",
+    layer: "store", fault: "full after a delivery, and the process dies", only,
     hooks: at("afterDelivery", (world) => {
       world.disk.fill(true);
       world.die();
@@ -61,7 +63,7 @@ export const storeCases: readonly FailureCase[] = [
   locked("locked by another process after a read", "lookUp", minuteMs),
   locked("locked by another process after a delivery", "afterDelivery", minuteMs),
   {
-    layer: "store", fault: "a reader that never lets go",
+    layer: "store", fault: "a reader that never lets go", only,
     play: async (world) => {
       const reader = SqliteDatabase.openReadOnly(join(world.disk.directory, "longhaul.db"));
       reader.exec("BEGIN");
