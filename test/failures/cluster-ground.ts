@@ -11,10 +11,10 @@ import { openClusterView } from "../../src/runtime/cluster-view.ts";
 import { type LiveTeam, openLiveTeam } from "../../src/runtime/live-team.ts";
 import type { OperatorView } from "../../src/runtime/operator-view.ts";
 import { skewedClock } from "../reliability/skewed-clock.ts";
-import { type Servers } from "./fixture/servers.ts";
+import type { Servers } from "./fixture/servers.ts";
 import { Wire } from "./fixture/wire.ts";
-import { type Ground, type LifeOptions, spentIn, type WorkingTeam } from "./ground.ts";
-import type { ServerFaults } from "./world.ts";
+import { type Ground, type LifeOptions, spentIn } from "./ground.ts";
+import type { ServerFaults, WorkingTeam } from "./world.ts";
 
 /** One process of the team and its ways to the servers. */
 interface Life {

@@ -5,8 +5,8 @@ import { SqliteDatabase } from "../../src/db/sqlite.ts";
 import type { Task } from "../../src/record/task.ts";
 import { openOperatorView } from "../../src/runtime/operator-view.ts";
 import { openDiskTeam } from "../fixture/disk-team.ts";
-import { type Ground, type LifeOptions, spentIn, type WorkingTeam } from "./ground.ts";
-import type { Disk } from "./world.ts";
+import { type Ground, type LifeOptions, spentIn } from "./ground.ts";
+import type { Disk, WorkingTeam } from "./world.ts";
 
 const pagesMax = 4_294_967_294;
 const quietRounds = 15;

@@ -2,11 +2,7 @@ import type { TeamDefinition } from "longhaul";
 import type { VirtualClock } from "../../src/base/virtual-clock.ts";
 import type { OperatorView } from "../../src/runtime/operator-view.ts";
 import type { Task } from "../../src/record/task.ts";
-import type { DiskTeam } from "../fixture/disk-team.ts";
-import type { Disk, Instant, ServerFaults } from "./world.ts";
-
-/** A team at work, as a case has it. */
-export type WorkingTeam = Pick<DiskTeam, "live" | "clock" | "submit" | "settle" | "task" | "records" | "close">;
+import type { Disk, Instant, ServerFaults, WorkingTeam } from "./world.ts";
 
 export interface LifeOptions {
   readonly team: TeamDefinition;

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { systemClock } from "../../src/base/clock.ts";
 import { macrotask } from "../../src/base/turn.ts";
 import { VirtualClock } from "../../src/base/virtual-clock.ts";
 import { createProviderSimulator, type ProviderSimulator, type Receipt } from "../../src/lab/provider/index.ts";
@@ -7,11 +8,11 @@ import type { LogRecord } from "../../src/record/log-record.ts";
 import { isEnded, type Task } from "../../src/record/task.ts";
 import { courierScript, defineCourier, type McpPlace, type Point } from "./courier.ts";
 import type { FailureCase } from "./case.ts";
-import type { Ground, WorkingTeam } from "./ground.ts";
+import type { Ground } from "./ground.ts";
 import { type Hooks, untilAborted } from "./hooks.ts";
 import { Outside } from "./outside.ts";
 import { Warehouse } from "./warehouse.ts";
-import type { Disk, Instant, ServerFaults, World } from "./world.ts";
+import type { Disk, Instant, ServerFaults, WorkingTeam, World } from "./world.ts";
 
 export interface LiveWorldOptions {
   readonly failure: FailureCase;
@@ -32,6 +33,8 @@ interface Life {
 
 /** Virtual time that a case may take at the most: longer than any deadline of its task. */
 const restMsMax = 3 * 86_400_000;
+/** What rests by then in real time only never does: on a cluster each second of virtual time costs some milliseconds. */
+const realMsMax = 300_000;
 /** How long a machine takes to come back after its power was lost. */
 const downMs = 20_000;
 const stdioServer = fileURLToPath(new URL("fixture/warehouse-stdio.ts", import.meta.url));
@@ -120,7 +123,8 @@ export class LiveWorld implements World {
   }
 
   async untilRest(): Promise<void> {
-    for (const untilMs = this.#submittedAtMs + restMsMax; ; ) {
+    const realUntilMs = systemClock.monotonicMs() + realMsMax;
+    for (const untilMs = this.#submittedAtMs + restMsMax; systemClock.monotonicMs() < realUntilMs; ) {
       await this.#settle();
       if (this.#isResting(await this.task())) return;
       const { clock } = this.team;

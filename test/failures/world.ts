@@ -1,10 +1,13 @@
 import type { SqliteDatabase } from "../../src/db/sqlite.ts";
-import type { WorkingTeam } from "./ground.ts";
+import type { DiskTeam } from "../fixture/disk-team.ts";
 import type { Outside } from "./outside.ts";
 import type { Warehouse } from "./warehouse.ts";
 
 /** The instants around a commit at which a process may die. */
 export type Instant = "before" | "after";
+
+/** A team at work, as a case has it. */
+export type WorkingTeam = Pick<DiskTeam, "live" | "clock" | "submit" | "settle" | "task" | "records" | "close">;
 
 /** What a case may do: the team from outside, its process, its clock, its disk or its servers. */
 export interface World {
