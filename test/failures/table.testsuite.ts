@@ -21,7 +21,7 @@ export function testFailures(engine: EngineName, cases: readonly FailureCase[]):
     await servers?.close();
   });
 
-  test.each(cases.map((failure, index) => [nameOf(failure), failure, index] as const))("%s", { timeout: 60_000 }, async (name, failure, index) => {
+  test.each(cases.map((failure, index) => [nameOf(failure), failure, index] as const))("%s", { timeout: 120_000 }, async (name, failure, index) => {
     const folder = join(directory.path, String(index));
     mkdirSync(folder);
 
