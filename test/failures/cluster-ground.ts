@@ -22,7 +22,6 @@ interface Life {
   readonly clock: VirtualClock;
   readonly store: Wire;
   readonly ingress: Wire;
-  readonly port: number;
   isOver: boolean;
   records: number;
 }
@@ -116,7 +115,7 @@ export class ClusterGround implements Ground, ServerFaults {
       onRecord: () => void life.records++,
       modelFor: () => null,
     });
-    const life: Life = { live, clock, store, ingress, port, isOver: false, records: 0 };
+    const life: Life = { live, clock, store, ingress, isOver: false, records: 0 };
     this.#lives.push(life);
     await live.start();
     const working = this.#workingTeam(life);
