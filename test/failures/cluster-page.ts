@@ -24,6 +24,7 @@ export function renderClusterPart(rows: readonly FailureRow[], embeddedRows: rea
     "",
     "The same team on Restate and PostgreSQL, both real servers from the binaries that `npm ci` brings, one of each for all faults, a database for each. The team has a virtual clock: what it waits for are rows in PostgreSQL and timers of its own.",
     "The servers know real time only; the clock stands still while they work. A process that dies loses its ways to and from both at that instant, inside a commit where the fault says so, and another one begins with what they hold.",
+    "Times are upper bounds: on a machine that is busy elsewhere the clock may go on before a server has answered.",
     "",
     ...renderTotals([["embedded: SQLite", embeddedRows], ["cluster: Restate and PostgreSQL", rows]]),
     "",

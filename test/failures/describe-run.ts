@@ -28,6 +28,7 @@ function describe(record: LogRecord, following: readonly LogRecord[]): readonly 
     case "budget":
       return [`${type} ${result ?? ""}`.trim()];
     case "approval":
+      if (result === "late") return ["told of a late result"];
       return [result === "asked" ? "asks a person" : "a person decides"];
     case "control":
       return [`control ${result ?? ""}`.trim()];

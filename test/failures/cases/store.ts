@@ -5,7 +5,7 @@ import type { Hooks } from "../hooks.ts";
 import type { World } from "../world.ts";
 import { hourMs, minuteMs, secondMs, verified } from "./faults.ts";
 
-const only = { engine: "embedded", because: "it is about the data file; a cluster has its counterparts in the layer cluster" } as const;
+const only = { engine: "embedded", because: "it is about the data file, and the servers have faults of their own" } as const;
 
 /** What happens the first time that a point is reached. */
 const at = (point: keyof Hooks, strike: (world: World) => void) => (world: World): Hooks => ({
