@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { toFailure } from "../record/failure.ts";
 import type { EngineContext } from "./engine.ts";
 import { agentA, code, createGate, done, newTask, progress, quiet, record, runToEnd, until, value, type EngineSuite } from "./engine-fixture.testsuite.ts";
 
@@ -133,6 +134,27 @@ function testDrain(suite: EngineSuite): void {
     await fixture.engine.run([agentA], execute(false));
     expect(await runToEnd(fixture, taskId)).toMatchObject({ output: 1 });
     expect(await fixture.applied()).toEqual(["again"]);
+  });
+
+  it("E3 E11 attempts a step again that failed of being told to stop, and records what that came to as late", async () => {
+    let fixture = await suite.create();
+    const execute = (isSilent: boolean) => async (ctx: EngineContext) =>
+      done(await ctx.step({ kind: "model", name: "ask" }, async ({ signal }) => {
+        if (!isSilent) return value("answered", [record("the answer")]);
+        await new Promise((resolve) => signal.addEventListener("abort", resolve));
+        return { outcome: { ok: false, failure: toFailure(signal.reason) }, writes: [record("what it cost")] };
+      }));
+    await fixture.engine.run([agentA], execute(true));
+    const { taskId } = await fixture.engine.start(newTask(fixture));
+    await fixture.settle();
+
+    expect(await fixture.engine.drain(0)).toEqual({ interrupted: 1 });
+    await until(async () => (await fixture.recorded()).length > 0, "what it came to is recorded");
+
+    fixture = await suite.reopen(fixture);
+    await fixture.engine.run([agentA], execute(false));
+    expect(await runToEnd(fixture, taskId)).toMatchObject({ status: "done", output: "answered" });
+    expect((await fixture.recorded()).map((id) => id.replace(/late.*/, "late"))).toEqual(["what it cost/late", "the answer"]);
   });
 
   it("E11 records what each of the attempts came to that drains cut off", async () => {

@@ -8,7 +8,7 @@ import { fromFailure } from "../record/failure.ts";
 import type { Doubt, NewTask, Outcome } from "../record/task.ts";
 import { gateOfCallee } from "./callee-gate.ts";
 import { assertAccepted, listDoubts } from "./doubts.ts";
-import { parseParked, waitParked } from "./parked.ts";
+import { type Parked, parseParked, waitParked } from "./parked.ts";
 import { placeOf, recordWrite } from "./run-record.ts";
 import type { RunScope } from "./run-services.ts";
 import { depthMax, type Worker } from "./worker.ts";
@@ -39,12 +39,13 @@ export async function callWorker<Output>(scope: RunScope, callable: Callable, in
 /** While the breaker of the callee keeps it from being called, the run waits outside. */
 async function endOfChild(scope: RunScope, callee: Worker, task: NewTask): Promise<ChildEnd> {
   const gate = gateOfCallee(scope, callee, task.id);
-  for (;;) {
-    const end = await scope.engine.child({ kind: "child", name: callee.name }, task, gate);
+  for (let before: Parked | null = null; ; ) {
+    const end: ChildEnd | { readonly held: Json } = await scope.engine.child({ kind: "child", name: callee.name }, task, gate);
     if (!("held" in end)) return end;
     const parked = parseParked(end.held);
     assert(parked !== null, `the gate of ${callee.name} holds a call for no reason that is known`);
-    await waitParked(scope.engine, callee.name, parked);
+    await waitParked(scope.engine, callee.name, parked, before);
+    before = parked;
   }
 }
 

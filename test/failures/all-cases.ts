@@ -5,6 +5,7 @@ import { budgetCases } from "./cases/budget.ts";
 import { calleeCases } from "./cases/callee.ts";
 import { chainCases } from "./cases/chain.ts";
 import { clockCases } from "./cases/clock.ts";
+import { clusterCases } from "./cases/cluster.ts";
 import { compensationCases } from "./cases/compensation.ts";
 import { humanCases } from "./cases/human.ts";
 import { limiterCases } from "./cases/limiter.ts";
@@ -16,4 +17,4 @@ import { streamCases } from "./cases/stream.ts";
 import { toolCases } from "./cases/tool.ts";
 
 /** Every fault of the table, in its order. */
-export const allCases: readonly FailureCase[] = [...modelCases, ...streamCases, ...answerCases, ...toolCases, ...mcpCases, ...processCases, ...storeCases, ...clockCases, ...budgetCases, ...humanCases, ...approvalCases, ...chainCases, ...limiterCases, ...compensationCases, ...calleeCases];
+export const allCases: readonly FailureCase[] = [...modelCases, ...streamCases, ...answerCases, ...toolCases, ...mcpCases, ...processCases, ...storeCases, ...clockCases, ...budgetCases, ...humanCases, ...approvalCases, ...chainCases, ...limiterCases, ...compensationCases, ...calleeCases, ...clusterCases];

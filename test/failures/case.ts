@@ -6,16 +6,21 @@ import type { Hooks } from "./hooks.ts";
 import type { World } from "./world.ts";
 
 /** Where the fault is. */
-export type Layer = "model" | "stream" | "answer" | "tool" | "mcp" | "process" | "store" | "clock" | "budget" | "human" | "approval" | "chain" | "limiter" | "compensation" | "callee";
+export type Layer = "model" | "stream" | "answer" | "tool" | "mcp" | "process" | "store" | "clock" | "budget" | "human" | "approval" | "chain" | "limiter" | "compensation" | "callee" | "cluster";
 
 /** Where the server of its own process fails once; "none" and "noise" let it live. */
 export type StdioPlace = "none" | "start" | "lookUp" | "beforeDelivery" | "afterDelivery" | "noise";
+
+/** What the team runs on: a data file, or Restate and PostgreSQL. */
+export type EngineName = "embedded" | "restate";
 
 /** One fault, what is done about it from outside, and what must become of the task. */
 export interface FailureCase {
   readonly layer: Layer;
   /** For people; unique within its layer. */
   readonly fault: string;
+  /** The one engine on which it means something, and why not on the other. Default: on both. */
+  readonly only?: { readonly engine: EngineName; readonly because: string };
   /** Which wire the model is reached by. Default: Anthropic Messages. */
   readonly wire?: "anthropic" | "openai" | "openai-compatible";
   /** What goes wrong with a request to the model, by its number, from 1, and the virtual time since the order came. */
@@ -68,4 +73,9 @@ export type SimulatedWire = "anthropic-messages" | "openai-responses" | "openai-
 /** A case by name, as `--only` takes it: "model/429 with retry-after in seconds". */
 export function nameOf({ layer, fault }: FailureCase): string {
   return `${layer}/${fault}`;
+}
+
+/** True where the case means something. */
+export function isOn(engine: EngineName, { only }: FailureCase): boolean {
+  return only === undefined || only.engine === engine;
 }

@@ -10,6 +10,7 @@ import type { Outside } from "./outside.ts";
 export type McpPlace = { readonly url: string } | { readonly command: string; readonly args: readonly string[] };
 
 export interface CourierOptions {
+  readonly name: string;
   readonly failure: FailureCase;
   readonly outside: Outside;
   readonly fetch: (request: Request) => Promise<Response>;
@@ -31,7 +32,7 @@ export function defineCourier(options: CourierOptions): TeamDefinition {
   if (courier === undefined) throw new Error("there is no courier");
   const wires = isChain === true ? (["anthropic", "openai"] as const) : [wire];
   return defineTeam({
-    name: "failures",
+    name: options.name,
     agents: [courier, ...more],
     flows: via === undefined ? [] : [defineDispatcher(courier, options)],
     endpoints: wires.map((each) => endpoint({ name: models[each].split("/")[0] ?? "", wire: each, baseUrl: "http://simulator.test/v1", simulated: true, priceAs: prices[each], fetch })),

@@ -8,7 +8,7 @@ export function describeRun(records: readonly LogRecord[], { deaths, stops }: { 
   return [...(deaths === 0 ? [] : [times("process died", deaths)]), ...(stops === 0 ? [] : [times("process stopped", stops)]), ...joinRepeated(entries)];
 }
 
-const approvals: Readonly<Record<string, string>> = { asked: "asks a person", allowed: "a person allows it", denied: "a person refuses it", expired: "nobody answers in time" };
+const approvals: Readonly<Record<string, string>> = { asked: "asks a person", allowed: "a person allows it", denied: "a person refuses it", expired: "nobody answers in time", late: "told of a late result" };
 const decisions: Readonly<Record<string, readonly string[]>> = { fallback: ["another model answers"], compensated: ["undone"] };
 
 function describe(record: LogRecord, following: readonly LogRecord[]): readonly string[] {

@@ -1,44 +1,42 @@
-import { cpSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { sleep, systemClock } from "../../src/base/clock.ts";
+import { systemClock } from "../../src/base/clock.ts";
 import { macrotask } from "../../src/base/turn.ts";
 import { VirtualClock } from "../../src/base/virtual-clock.ts";
-import { SqliteDatabase } from "../../src/db/sqlite.ts";
 import { createProviderSimulator, type ProviderLimits, type ProviderSimulator, type Receipt } from "../../src/lab/provider/index.ts";
 import type { LogRecord } from "../../src/record/log-record.ts";
 import { isEnded, type Task } from "../../src/record/task.ts";
-import { type DiskTeam, openDiskTeam } from "../fixture/disk-team.ts";
 import { courierName, courierScript, defineCourier, type McpPlace, type Point } from "./courier.ts";
 import type { FailureCase } from "./case.ts";
+import type { Ground } from "./ground.ts";
 import { type Hooks, untilAborted } from "./hooks.ts";
 import { Outside } from "./outside.ts";
 import { Warehouse } from "./warehouse.ts";
-import type { Instant, World } from "./world.ts";
+import type { Disk, Instant, ServerFaults, WorkingTeam, World } from "./world.ts";
 
 export interface LiveWorldOptions {
   readonly failure: FailureCase;
+  readonly ground: Ground;
+  /** For what outlives processes and is not the team's. */
   readonly folder: string;
   readonly seed: number;
 }
 
 /** One life of the process. */
 interface Life {
-  readonly directory: string;
   readonly clock: VirtualClock;
   readonly simulator: ProviderSimulator;
   /** Null until it is open. */
-  team: DiskTeam | null;
+  team: WorkingTeam | null;
   isDead: boolean;
-  db: SqliteDatabase | null;
 }
 
 /** Virtual time that a case may take at the most: longer than any deadline of its task. */
 const restMsMax = 3 * 86_400_000;
+/** What rests by then in real time only never does: on a cluster each second of virtual time costs some milliseconds. */
+const realMsMax = 300_000;
 /** How long a machine takes to come back after its power was lost. */
 const downMs = 20_000;
-const pagesMax = 4_294_967_294;
-const quietRounds = 15;
 const stdioServer = fileURLToPath(new URL("fixture/warehouse-stdio.ts", import.meta.url));
 
 /** What only people or other code can end. */
@@ -52,8 +50,6 @@ export class LiveWorld implements World {
   readonly #end = new AbortController();
   #warehouse: Warehouse | null = null;
   readonly #reached = new Map<Point, number>();
-  /** What is left on the disk of the process that died last; null while one lives. */
-  #leftBehind: string | null = null;
   readonly #deaths: { readonly instant: Instant; readonly when: () => boolean }[] = [];
   #skewMs = 0;
   #calls = 0;
@@ -61,7 +57,6 @@ export class LiveWorld implements World {
   /** Of the other orders. */
   #otherIds: readonly string[] = [];
   #submittedAtMs = 0;
-  #isFull = false;
 
   constructor(options: LiveWorldOptions) {
     this.#options = options;
@@ -71,7 +66,7 @@ export class LiveWorld implements World {
     this.#hooks = options.failure.hooks?.(this) ?? {};
   }
 
-  get team(): DiskTeam {
+  get team(): WorkingTeam {
     const { team } = this.#life;
     if (team === null) throw new Error("the team is not open");
     return team;
@@ -85,8 +80,16 @@ export class LiveWorld implements World {
     return this.#calls;
   }
 
-  get db(): SqliteDatabase | null {
-    return this.#life.db;
+  get disk(): Disk {
+    const { disk } = this.#options.ground;
+    if (disk === null) throw new Error("a cluster has no data file");
+    return disk;
+  }
+
+  get servers(): ServerFaults {
+    const { servers } = this.#options.ground;
+    if (servers === null) throw new Error("the embedded engine has no servers");
+    return servers;
   }
 
   /** Processes that died, and that were stopped in good order. */
@@ -105,10 +108,6 @@ export class LiveWorld implements World {
     return this.team.clock.now() - this.#submittedAtMs;
   }
 
-  get directory(): string {
-    return this.#life.directory;
-  }
-
   get warehouse(): Warehouse {
     if (this.#warehouse === null) throw new Error("the case has no tools over HTTP");
     return this.#warehouse;
@@ -116,7 +115,7 @@ export class LiveWorld implements World {
 
   async open(): Promise<void> {
     await this.#warehouse?.start();
-    await this.#open(join(this.#options.folder, "life-1"), this.#options.failure.startAtMs);
+    await this.#open(this.#options.failure.startAtMs, 0);
   }
 
   async submit(): Promise<void> {
@@ -136,13 +135,14 @@ export class LiveWorld implements World {
   }
 
   async untilRest(): Promise<void> {
-    for (const untilMs = this.#submittedAtMs + restMsMax; ; ) {
+    const realUntilMs = systemClock.monotonicMs() + realMsMax;
+    for (const untilMs = this.#submittedAtMs + restMsMax; systemClock.monotonicMs() < realUntilMs; ) {
       await this.#settle();
       if ((await this.#tasks()).every((task) => this.#isResting(task))) return;
       const { clock } = this.team;
       const nextAtMs = clock.nextAtMs;
       if (nextAtMs === undefined || nextAtMs > untilMs) return;
-      await clock.advance(Math.max(0, nextAtMs - clock.now()), () => this.#virtualTurns());
+      await clock.advance(Math.max(0, nextAtMs - clock.now()), () => this.#turns());
     }
   }
 
@@ -152,7 +152,7 @@ export class LiveWorld implements World {
       await this.#settle();
       const { clock } = this.team;
       const nextAtMs = Math.min(clock.nextAtMs ?? untilMs, untilMs);
-      await clock.advance(Math.max(0, nextAtMs - clock.now()), () => this.#virtualTurns());
+      await clock.advance(Math.max(0, nextAtMs - clock.now()), () => this.#turns());
     }
     await this.#settle();
   }
@@ -161,12 +161,7 @@ export class LiveWorld implements World {
     const life = this.#life;
     if (life.isDead) return;
     life.isDead = true;
-    this.#leftBehind = join(this.#options.folder, `life-${this.#lives.length + 1}`);
-    cpSync(life.directory, this.#leftBehind, { recursive: true });
-    // The process that held the file is this one too, and lives.
-    const left = SqliteDatabase.open(join(this.#leftBehind, "longhaul.db"));
-    left.run("UPDATE lh_owner SET boot_id = 'the boot before'");
-    left.close();
+    this.#options.ground.die();
   }
 
   dieAt(instant: Instant, when: () => boolean): void {
@@ -174,25 +169,17 @@ export class LiveWorld implements World {
   }
 
   async restart(forMs: number): Promise<void> {
-    const { directory, clock } = this.#life;
+    const { clock } = this.#life;
     await this.team.close();
-    await this.#open(directory, clock.now() + forMs);
+    await this.#open(clock.now() + forMs, forMs);
   }
 
   stepClock(byMs: number): void {
     this.#skewMs += byMs;
   }
 
-  fillDisk(isFull: boolean): void {
-    this.#isFull = isFull;
-    const { db } = this.#life;
-    if (db === null) throw new Error("nothing was written yet: the disk cannot be filled");
-    const used = Number(db.get("PRAGMA page_count")?.["page_count"]);
-    db.exec(`PRAGMA max_page_count = ${isFull ? used : pagesMax}`);
-  }
-
   task(): Promise<Task> {
-    return this.team.task(this.#taskId);
+    return this.#options.ground.task(this.#taskId);
   }
 
   /** The tasks of the other orders. */
@@ -218,13 +205,15 @@ export class LiveWorld implements World {
   }
 
   async close(): Promise<void> {
-    if (this.#isFull) this.fillDisk(false);
+    const { ground } = this.#options;
+    await ground.mend();
     this.#end.abort(new Error("the case is over"));
     for (const { team, simulator } of this.#lives) {
       simulator.close();
       await team?.close().catch(() => undefined); // One that was replaced, or that was closed before, has nothing to write down.
     }
     await this.#warehouse?.stop();
+    await ground.close();
   }
 
   get #life(): Life {
@@ -238,45 +227,23 @@ export class LiveWorld implements World {
     return status === "waiting" && (restingReasons.includes(waitingReason ?? "") || this.#options.failure.expect.end === `waiting(${waitingReason})`);
   }
 
+  /** Lets everything happen that needs no virtual time. A process that died is back when its machine is. */
   async #settle(): Promise<void> {
+    const { ground, failure } = this.#options;
     do {
-      if (this.#leftBehind !== null) await this.#comeBack(this.#leftBehind);
-      await this.#turns();
-    } while (this.#leftBehind !== null);
+      if (this.#life.isDead) await this.#open(this.#life.clock.now() + downMs, downMs);
+      const sign = (): string => `${this.#calls} ${this.#warehouse?.requests ?? 0} ${this.#life.isDead}`;
+      await ground.settle(sign, this.#taskId === "" ? 0 : realQuietMs(failure));
+    } while (this.#life.isDead);
   }
 
-  async #comeBack(directory: string): Promise<void> {
-    this.#leftBehind = null;
-    await this.#open(directory, this.team.clock.now() + downMs);
+  /** A dead process is left alone. */
+  #turns(): Promise<void> {
+    return this.#life.isDead ? macrotask() : this.#options.ground.turns();
   }
 
-  /** Lets everything happen that needs no virtual time; a dead process is left alone. */
-  async #turns(): Promise<void> {
-    await this.#virtualTurns();
-    if (this.#realQuietMs > 0 && this.#taskId !== "" && !this.#life.isDead) await this.#untilReallyQuiet();
-  }
-
-  #virtualTurns(): Promise<void> {
-    return this.#life.isDead ? macrotask() : this.team.settle();
-  }
-
-  /** While a step executes, servers work in real time: the clock stands still until nothing has happened for a while. */
-  async #untilReallyQuiet(): Promise<void> {
-    let seen = "";
-    // A machine that is busy elsewhere lets time pass without a turn for us.
-    for (let sinceMs = systemClock.monotonicMs(), rounds = 0; rounds < quietRounds || systemClock.monotonicMs() - sinceMs < this.#realQuietMs; rounds++) {
-      const { status } = await this.task();
-      if (status !== "running" && status !== "queued") return;
-      const now = `${this.#calls} ${this.team.clock.timersSet} ${this.#warehouse?.requests ?? 0}`;
-      if (now !== seen) [sinceMs, rounds] = [systemClock.monotonicMs(), 0];
-      seen = now;
-      await sleep(systemClock, 2);
-      await this.team.settle();
-    }
-  }
-
-  async #open(directory: string, startAtMs: number | undefined): Promise<void> {
-    const { failure, seed } = this.#options;
+  async #open(startAtMs: number | undefined, forMs: number): Promise<void> {
+    const { failure, seed, ground } = this.#options;
     const clock = new VirtualClock(startAtMs);
     const passedMs = (): number => clock.now() - this.#submittedAtMs;
     const simulator = createProviderSimulator({
@@ -285,20 +252,10 @@ export class LiveWorld implements World {
       faults: ({ wire }) => failure.faults?.(this.#calls, passedMs(), wire),
       ...(failure.provider === undefined ? {} : { limits: shiftingLimits(failure.provider, passedMs) }),
     });
-    const life: Life = { directory, clock, simulator, team: null, isDead: false, db: null };
+    const life: Life = { clock, simulator, team: null, isDead: false };
     this.#lives.push(life);
-    const team = defineCourier({ failure, outside: this.outside, mcp: this.#mcpPlace, fetch: (request) => this.#call(life, request), reach: (point, signal) => this.#reach(life, point, signal) });
-    const look = (instant: Instant): void => this.#look(life, instant);
-    life.team = await openDiskTeam(team, {
-      directory, clock, seed: seed + this.#lives.length, skewMs: () => this.#skewMs,
-      watchCommits: {
-        before(db) {
-          life.db = db;
-          look("before");
-        },
-        after: () => look("after"),
-      },
-    });
+    const team = defineCourier({ name: ground.teamName, failure, outside: this.outside, mcp: this.#mcpPlace, fetch: (request) => this.#call(life, request), reach: (point, signal) => this.#reach(life, point, signal) });
+    life.team = await ground.begin({ team, clock, downMs: forMs, seed: seed + this.#lives.length, skewMs: () => this.#skewMs, look: (instant) => this.#look(life, instant) });
   }
 
   /** A request to the provider. One of a process that is dead reaches nobody. */
@@ -330,13 +287,6 @@ export class LiveWorld implements World {
     return join(this.#options.folder, "deliveries.jsonl");
   }
 
-  /** Longer for a process that has to start. */
-  get #realQuietMs(): number {
-    const { mcp } = this.#options.failure;
-    if (mcp === undefined) return 0;
-    return mcp === "http" ? 60 : 2_500;
-  }
-
   #look(life: Life, instant: Instant): void {
     if (life.isDead || life !== this.#life) return;
     const death = this.#deaths[0];
@@ -356,4 +306,10 @@ function shiftingLimits(limitsAt: NonNullable<FailureCase["provider"]>, passedMs
       return limitsAt(passedMs()).tokensPerMinute ?? Number.POSITIVE_INFINITY;
     },
   };
+}
+
+/** How long a server of tools may be silent before it is quiet: longer for a process that has to start. */
+function realQuietMs({ mcp }: FailureCase): number {
+  if (mcp === undefined) return 0;
+  return mcp === "http" ? 60 : 2_500;
 }

@@ -2,11 +2,11 @@ import { VirtualClock } from "../../src/base/virtual-clock.ts";
 import { loadPrice } from "../../src/model/price.ts";
 import { createModelRegistry } from "../../src/model/registry.ts";
 import { noUsage } from "../../src/record/usage.ts";
-import { openOperatorView } from "../../src/runtime/operator-view.ts";
 import { isEnded, type Task } from "../../src/record/task.ts";
 import { type FailureCase, nameOf } from "./case.ts";
 import { models, prices } from "./courier.ts";
 import { describeRun } from "./describe-run.ts";
+import type { Ground } from "./ground.ts";
 import { LiveWorld } from "./live-world.ts";
 
 /** One line of the table. */
@@ -31,6 +31,7 @@ export interface FailureRow {
 }
 
 export interface RunCaseOptions {
+  readonly ground: Ground;
   readonly folder: string;
   readonly seed: number;
 }
@@ -47,25 +48,25 @@ function loadLibraries(): Promise<unknown> {
 const unused = { baseUrl: "http://simulator.test/v1", simulated: true };
 
 /** Runs one case and judges it by what is outside of the team and by the seeded truth. */
-export async function runCase(failure: FailureCase, { folder, seed }: RunCaseOptions): Promise<FailureRow> {
+export async function runCase(failure: FailureCase, { ground, folder, seed }: RunCaseOptions): Promise<FailureRow> {
   await loadLibraries();
-  const world = new LiveWorld({ failure, folder, seed });
+  const world = new LiveWorld({ failure, ground, folder, seed });
   try {
     await world.open();
     if (failure.play === undefined) await world.submit();
     await failure.play?.(world);
     await world.untilRest();
-    return await judge(failure, world, seed);
+    return await judge(failure, world, { ground, seed });
   } finally {
     await world.close();
   }
 }
 
-async function judge(failure: FailureCase, world: LiveWorld, seed: number): Promise<FailureRow> {
+async function judge(failure: FailureCase, world: LiveWorld, { ground, seed }: Omit<RunCaseOptions, "folder">): Promise<FailureRow> {
   const task = await world.task();
   const undoing = await world.undoing();
   const { layer, fault, expect } = failure;
-  const spentMicroUsd = await spentIn(world.directory);
+  const spentMicroUsd = await ground.spentMicroUsd();
   const row: Omit<FailureRow, "surprises"> = {
     name: nameOf(failure), layer, fault, seed,
     did: describeRun(await world.records(), world.ends),
@@ -149,15 +150,4 @@ async function uncountedOf({ receipts }: LiveWorld, countedMicroUsd: number): Pr
     billedMicroUsd += price?.costMicroUsd({ ...noUsage, inputTokens, outputTokens }, 0) ?? 0;
   }
   return billedMicroUsd <= countedMicroUsd ? [] : [`uncounted: the provider bills ${billedMicroUsd} µ$, the ledger holds ${countedMicroUsd}`];
-}
-
-/** Of all tasks, what is still set aside included. */
-async function spentIn(directory: string): Promise<number> {
-  const view = openOperatorView(directory);
-  try {
-    const { spentMicroUsd, reservedMicroUsd } = await view.store.money.spent({});
-    return spentMicroUsd + reservedMicroUsd;
-  } finally {
-    await view.close();
-  }
 }

@@ -6,19 +6,23 @@ import type { Warehouse } from "./warehouse.ts";
 /** The instants around a commit at which a process may die. */
 export type Instant = "before" | "after";
 
-/** What a case may do: the team from outside, its process, its clock, its disk. */
+/** A team at work, as a case has it. */
+export type WorkingTeam = Pick<DiskTeam, "live" | "clock" | "submit" | "settle" | "task" | "records" | "close">;
+
+/** What a case may do: the team from outside, its process, its clock, its disk or its servers. */
 export interface World {
   readonly outside: Outside;
   /** The team as the process of now has it open. */
-  readonly team: DiskTeam;
-  readonly directory: string;
+  readonly team: WorkingTeam;
+  /** @throws on the cluster. */
+  readonly disk: Disk;
+  /** @throws on the embedded engine. */
+  readonly servers: ServerFaults;
   readonly taskId: string;
   /** The server of the tools. @throws when the case has none over HTTP. */
   readonly warehouse: Warehouse;
   /** Calls that reached the provider. */
   readonly calls: number;
-  /** The writer's connection; null before the first commit of this process. */
-  readonly db: SqliteDatabase | null;
   /** Gives the team the order, and settles. Again: the same task, by its key. */
   submit(): Promise<void>;
   /** Gives it the other orders. */
@@ -34,6 +38,29 @@ export interface World {
   restart(downMs: number): Promise<void>;
   /** Sets the wall clock forward, or back. */
   stepClock(byMs: number): void;
+}
+
+/** What is under an embedded team. */
+export interface Disk {
+  readonly directory: string;
+  /** The writer's connection; null before the first commit of this process. */
+  readonly db: SqliteDatabase | null;
   /** Lets the data file grow no more, or again. */
-  fillDisk(isFull: boolean): void;
+  fill(isFull: boolean): void;
+}
+
+/** What is under a team on a cluster, and the ways there. */
+export interface ServerFaults {
+  /** Breaks the way from the process to PostgreSQL, or mends it. */
+  cutStore(isCut: boolean): void;
+  /** PostgreSQL takes the next COMMIT for which this holds, and the process never hears so. */
+  loseAnswer(when: () => boolean): void;
+  /** kill -9, or in good order. */
+  stopPostgres(how: "kill" | "fast"): Promise<void>;
+  startPostgres(): Promise<void>;
+  /** kill -9. */
+  killRestate(): Promise<void>;
+  startRestate(): Promise<void>;
+  /** Breaks the way from Restate to the process, or mends it. */
+  cutCalls(isCut: boolean): void;
 }

@@ -1,6 +1,7 @@
 import type { PlantedBug } from "./planted-bug.ts";
 
 const table = "test/failures/table.test.ts";
+const onCluster = "test/failures/cluster.test.ts";
 const classification = "test/classification/classification.test.ts";
 
 /** Bugs of what a run does about failures of models and tools, planted one at a time by `npm run oracle`. */
@@ -68,5 +69,13 @@ export const failureBugs: readonly PlantedBug[] = [
   {
     name: "a full context window is tried again", harm: "the same prompt is sent and refused for hours",
     file: "src/model/classify.ts", find: "  return overflowWords.test(words);", replace: "  return words === \"\";", suites: [classification],
+  },
+  {
+    name: "what was told to stop is what it came to", harm: "a task on a cluster is dead because its worker was stopped in good order",
+    file: "src/engine/restate/steps.ts", find: "  return signal.aborted && !outcome.ok;", replace: "  return signal.aborted && outcome.ok;", suites: [onCluster],
+  },
+  {
+    name: "an intent in PostgreSQL is not heeded", harm: "an effect happens twice after its worker died",
+    file: "src/store/postgres/effects.ts", find: "    return { state: \"unknown\", intendedAtMs: Number(row[\"intended_at_ms\"]) };", replace: "    return { state: \"intended-now\" };", suites: [onCluster],
   },
 ];

@@ -72,7 +72,8 @@ export async function executeStep(scope: StepScope, operation: Operation, body: 
   const startedAtMs = scope.clock.now();
   const end = boundedStepEnd(await scope.bodies.track(executeBody(scope, operation, body)), operation.identity, scope.limits.valueBytesMax);
   const { writes = [], starts = [] } = end;
-  if (starts.length === 0 && writes.every(isFact) && !scope.undo.isRegistered && !scope.isOver()) return { type: "ended", step: endedStep(scope, operation, startedAtMs, end), writes };
+  const isRestates = starts.length === 0 && writes.every(isFact) && !scope.undo.isRegistered;
+  if (isRestates && !scope.isOver() && !wasCutOff(scope, end)) return { type: "ended", step: endedStep(scope, operation, startedAtMs, end), writes };
   try {
     return await scope.writer.persist((change) => commitEnd(scope, change, { operation, startedAtMs, end }));
   } catch (error) {
@@ -204,7 +205,10 @@ async function commitEnd(scope: StepScope, change: Change, { operation, startedA
     await change.write(lateWrites(end.writes ?? [], `${scope.activation}.${scope.attempt}`));
     return lost(task);
   }
-  if (scope.signal.aborted && !end.outcome.ok) return gone;
+  if (wasCutOff(scope, end)) {
+    await change.write(lateWrites(end.writes ?? [], `${scope.activation}.${scope.attempt}`));
+    return gone;
+  }
   const step = await appendStep(change.db, scope.runSerial, scope.activation, endedStep(scope, operation, startedAtMs, end));
   if (step === null) {
     const stored = await getStep(change.db, scope.runSerial, operation.identity);
@@ -214,6 +218,11 @@ async function commitEnd(scope: StepScope, change: Change, { operation, startedA
   await change.write(end.writes ?? []);
   if (scope.isSuspect && (await clearRecoveriesWithoutProgress(change.db, scope.taskSerial))) change.effects.hasCleared = true;
   return { type: "ended", step, writes: [] };
+}
+
+/** True of what a body failed of that was told to stop: the next attempt finds out by itself. */
+function wasCutOff({ signal }: StepScope, { outcome }: StepEnd): boolean {
+  return signal.aborted && !outcome.ok;
 }
 
 function endedStep({ clock, stepAttempt }: StepScope, { identity, number, request }: Operation, startedAtMs: number, { outcome }: StepEnd): JournaledStep {
