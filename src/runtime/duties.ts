@@ -9,6 +9,7 @@ import type { Store } from "../store/store.ts";
 import { createScheduler, type Scheduler } from "../trigger/scheduler.ts";
 import { type Alerting, createAlerting } from "./alerting.ts";
 import { AwakeSince } from "./awake-since.ts";
+import { tellOfRestore } from "./restore-mark.ts";
 import { tellOfChangedTools } from "./tell-changed-tools.ts";
 import { manifestName } from "./manifest.ts";
 import { createTeamObserver, observeTeam } from "./observe-team.ts";
@@ -43,6 +44,7 @@ export async function startDuties(parts: TeamParts, guards: readonly Write[] = [
     const open = await parts.data.engine.list({ statuses: ["queued", "waiting"], limit: openTasksMax });
     await wakeForBudget(parts, open);
     await tellOfStrangers(duty, alerting, open);
+    await tellOfRestore({ team: parts.name, clock: parts.clock, store: duty.store, alerting });
     begun.push(startWatchdog(duty, alerting));
     const scheduler = await startScheduler(duty);
     begun.push(scheduler);

@@ -1,0 +1,32 @@
+import type { Command } from "commander";
+import type { Action } from "./command-context.ts";
+import { refuseStore } from "./refuse-store.ts";
+
+/** Commands about the data of a team as a whole: `backup`, `restore`. */
+export function addDataCommands(program: Command, action: Action): void {
+  program
+    .command("backup")
+    .summary("copy a team's data, also while it runs")
+    .description("Copies everything that the team knows into one file, while it runs or not. The copy is whole and checked before it gets its name.")
+    .argument("<to>", "a file, or a directory: then the backup gets a name with the team and the time")
+    .option("--force", "replace a file of that name")
+    .action(
+      action(async (context, to: string, flags: { readonly force?: boolean }) => {
+        refuseStore(context, "backup");
+        const { runBackup } = await import("./command/backup.ts");
+        return runBackup(context, to, { isForced: flags.force === true });
+      }),
+    );
+  program
+    .command("restore")
+    .summary("put a backup in the place of a team's data")
+    .description("Puts a backup in the place of the data of a team that does not run. What was there is kept aside. Calls of once tools that the backup does not know of, and that may have been made, wait for a person.")
+    .argument("<backup>", "a file that backup made")
+    .action(
+      action(async (context, backup: string) => {
+        refuseStore(context, "restore");
+        const { runRestore } = await import("./command/restore.ts");
+        return runRestore(context, backup);
+      }),
+    );
+}
