@@ -1,8 +1,9 @@
 import type { Command } from "commander";
 import type { Action } from "./command-context.ts";
+import type { RestateAddresses } from "./doctor/cluster-checks.ts";
 import { refuseStore } from "./refuse-store.ts";
 
-/** Commands about the data of a team as a whole: `backup`, `restore`. */
+/** Commands about an installation as a whole: `backup`, `restore`, `doctor`. */
 export function addDataCommands(program: Command, action: Action): void {
   program
     .command("backup")
@@ -27,6 +28,27 @@ export function addDataCommands(program: Command, action: Action): void {
         refuseStore(context, "restore");
         const { runRestore } = await import("./command/restore.ts");
         return runRestore(context, backup);
+      }),
+    );
+  addDoctor(program, action);
+}
+
+interface DoctorFlags extends RestateAddresses {
+  readonly bundle?: string;
+}
+
+function addDoctor(program: Command, action: Action): void {
+  program
+    .command("doctor")
+    .summary("what is wrong with this installation, and what to type")
+    .description("Looks at the machine, the data, the team's file and what it needs: keys, MCP servers, people who are told. Ends with 1 when something fails. Changes nothing.")
+    .argument("[team.ts]", "the file that exports the team; default: team.ts, where there is one")
+    .option("--restate-ingress <url>", "where Restate takes work, with --store", "http://127.0.0.1:8080")
+    .option("--restate-admin <url>", "where Restate takes registrations, with --store", "http://127.0.0.1:9070")
+    .action(
+      action(async (context, file: string | undefined, flags: DoctorFlags) => {
+        const { runDoctor } = await import("./command/doctor.ts");
+        return runDoctor(context, { file: file ?? null, restateIngress: flags.restateIngress, restateAdmin: flags.restateAdmin });
       }),
     );
 }

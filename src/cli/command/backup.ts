@@ -1,4 +1,5 @@
 import { formatDuration } from "../../base/duration.ts";
+import { changeBackupLog, toLastBackup } from "../../runtime/backup-log.ts";
 import { type Backup, backUpData } from "../../runtime/data-backup.ts";
 import { dataDirectory } from "../../runtime/data-directory.ts";
 import type { CommandContext, ExitCode } from "../command-context.ts";
@@ -8,14 +9,16 @@ import { createProgressBar } from "../progress-bar.ts";
 
 /** Copies a data directory, whether its team runs or not. */
 export async function runBackup({ output, data, clock }: CommandContext, to: string, { isForced }: { readonly isForced: boolean }): Promise<ExitCode> {
+  const directory = dataDirectory(data);
   const bar = createProgressBar("Copying", output);
   let backup: Backup;
   try {
-    backup = await backUpData({ from: dataDirectory(data).database, to, isForced, clock, onProgress: bar.show });
+    backup = await backUpData({ from: directory.database, to, isForced, clock, onProgress: bar.show });
   } finally {
     bar.end();
   }
   const { path, team, bytes, tasks, openTasks, newestCommitAtMs, atMs, tookMs } = backup;
+  changeBackupLog(directory.path, { last: toLastBackup(backup) });
   output.data({ path, team, bytes, tasks, openTasks, recoveryPoint: isoOf(newestCommitAtMs), at: isoOf(atMs), tookMs: Math.round(tookMs) });
   output.say(
     `${path}: ${formatBytes(bytes)}, ${tasks} ${tasks === 1 ? "task" : "tasks"} of ${team}, ${openTasks} of them open; made and checked in ${formatDuration(tookMs)}.`,
