@@ -1,9 +1,10 @@
+import { fork } from "node:child_process";
 import { statSync } from "node:fs";
-import { Worker } from "node:worker_threads";
+import { fileURLToPath } from "node:url";
 import type { Clock } from "../base/clock.ts";
 import { LonghaulError } from "../base/error.ts";
 
-/** What the thread is asked to do, and what it answers. */
+/** What the process is asked to do, and what it answers. */
 export interface CopyOrder {
   readonly from: string;
   readonly to: string;
@@ -22,42 +23,49 @@ export interface CopyOptions extends CopyOrder {
   readonly clock: Clock;
   /** Called several times a second, from 0 to 1. */
   readonly onProgress?: (ratio: number) => void;
+  /** Ends the copy at once. */
+  readonly signal?: AbortSignal;
 }
 
-/** From source the thread runs source. */
+/** From source the process runs source. */
 const isSource = import.meta.url.endsWith(".ts");
 const lookMs = 200;
 
 /**
  * A consistent copy of a data file in one file of its own, compact, checked and on disk, while another connection or process writes to it. It is made in a
- * thread: this one, and the writer, go on. `to` must be empty or not exist. Resolves with its size in bytes.
+ * process of its own, which can be ended at any time: this one, and the writer, go on. `to` must be empty or not exist. Resolves with its size in bytes.
  * @throws {BACKUP_FAILED} Whatever is at `to` then is no copy.
  */
-export async function copyDatabase({ from, to, changes, check, clock, onProgress }: CopyOptions): Promise<number> {
-  const worker = new Worker(new URL(`./copy-thread.${isSource ? "ts" : "js"}`, import.meta.url), {
-    workerData: { from, to, changes, check } satisfies CopyOrder,
-    env: {},
-    ...(isSource ? { execArgv: ["--conditions=longhaul-source"] } : {}),
-  });
+export async function copyDatabase({ from, to, changes, check, clock, onProgress, signal }: CopyOptions): Promise<number> {
+  signal?.throwIfAborted();
+  const child = fork(fileURLToPath(new URL(`./copy-process.${isSource ? "ts" : "js"}`, import.meta.url)), { env: {}, execArgv: isSource ? ["--conditions=longhaul-source"] : [], stdio: ["ignore", "ignore", "inherit", "ipc"] });
   let totalBytes = 0;
   const look = (): void => {
     if (totalBytes > 0) onProgress?.(Math.min(1, (statSync(to, { throwIfNoEntry: false })?.size ?? 0) / totalBytes));
     timer = clock.setTimer(lookMs, look);
   };
   let timer = clock.setTimer(lookMs, look);
+  const end = (): void => void child.kill("SIGKILL");
+  signal?.addEventListener("abort", end, { once: true });
   try {
     return await new Promise<number>((resolve, reject) => {
-      worker.on("message", (answer: CopyAnswer) => {
-        if (answer.type === "total") totalBytes = answer.bytes;
-        else if (answer.type === "done") resolve(answer.bytes);
-        else reject(failed(from, to, answer.message, answer.errcode));
+      let answer: CopyAnswer | null = null;
+      child.on("message", (message: CopyAnswer) => {
+        answer = message;
+        if (message.type === "total") totalBytes = message.bytes;
       });
-      worker.on("error", (error) => reject(failed(from, to, error.message, null, error)));
-      worker.on("exit", (code) => reject(failed(from, to, `its thread ended with ${code}`, null)));
+      child.on("error", (error) => reject(failed(from, to, error.message, null, error)));
+      child.on("close", (code, killedBy) => {
+        if (signal?.aborted === true) reject(signal.reason as Error);
+        else if (answer?.type === "done") resolve(answer.bytes);
+        else if (answer?.type === "failed") reject(failed(from, to, answer.message, answer.errcode));
+        else reject(failed(from, to, `its process ended with ${killedBy ?? code}`, null));
+      });
+      child.send({ from, to, changes, check } satisfies CopyOrder);
     });
   } finally {
     timer.cancel();
-    await worker.terminate();
+    signal?.removeEventListener("abort", end);
   }
 }
 

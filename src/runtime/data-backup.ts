@@ -19,6 +19,8 @@ export interface BackupOptions {
   readonly isForced?: boolean;
   readonly clock: Clock;
   readonly onProgress?: (ratio: number) => void;
+  /** Ends it at once; nothing of it stays. */
+  readonly signal?: AbortSignal;
 }
 
 /** A backup that was made. */
@@ -37,7 +39,8 @@ export interface Backup extends Omit<DataFacts, "epoch"> {
  * @throws {STORE_NOT_FOUND} {STORE_VERSION} {BACKUP_EXISTS} {BACKUP_FAILED}
  */
 export async function backUpData(options: BackupOptions): Promise<Backup> {
-  const { from, clock, isForced = false } = options;
+  const { from, to: _to, isForced = false, ...running } = options;
+  const { clock } = running;
   const atMs = clock.now();
   const begunMs = clock.monotonicMs();
   const team = readTeam(from);
@@ -50,7 +53,7 @@ export async function backUpData(options: BackupOptions): Promise<Backup> {
   // What tasks were given and returned is its owner's, whatever the mask of the process says.
   closeSync(openSync(partial, "wx", 0o600));
   try {
-    const bytes = await copyDatabase({ from, to: partial, changes: [disownData], check: "quick_check", clock, ...(options.onProgress === undefined ? {} : { onProgress: options.onProgress }) });
+    const bytes = await copyDatabase({ from, to: partial, changes: [disownData], check: "quick_check", ...running });
     const { epoch: _, ...facts } = readFacts(partial);
     if (isForced) renameSync(partial, path);
     else giveName(partial, path);
@@ -62,7 +65,8 @@ export async function backUpData(options: BackupOptions): Promise<Backup> {
   }
 }
 
-const partialSuffix = ".partial";
+/** What a backup is called until it is whole. */
+export const partialSuffix = ".partial";
 
 /** "prospecting-2026-11-26T10-15-00.000Z.db": sorted by name they are sorted by age. */
 export function backupName(team: string, atMs: number): string {

@@ -39,7 +39,7 @@ it("names the keys, servers and secrets that a team lacks, and what to do; shows
   expect(lacking.checks["MCP server broken"]).toMatchObject({ status: "fail", found: expect.stringContaining("no-such-program") as string });
   expect(lacking.checks["notifier webhook"]).toMatchObject({ status: "fail", found: expect.stringContaining("HOOK_URL") as string });
   expect(lacking.checks["model local/small"]).toMatchObject({ status: "ok", found: "simulated: nobody real answers" });
-  expect(sound.exitCode, sound.text).toBe(0);
+  expect(sound.exitCode).toBe(0);
   expect(sound.checks["MCP server files"]).toMatchObject({ status: "ok", found: expect.stringMatching(/^\d+ tools$/) as string });
   expect(sound.checks["model anthropic/claude-haiku-4-5"]).toMatchObject({ status: "ok" });
   expect(sound.checks["notifier webhook"]).toMatchObject({ status: "ok" });

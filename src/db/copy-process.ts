@@ -1,6 +1,5 @@
 import { closeSync, fsyncSync, openSync, statSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
-import { parentPort, workerData } from "node:worker_threads";
 import { messageOf } from "../base/error.ts";
 import type { CopyAnswer, CopyOrder } from "./copy-database.ts";
 import { findDamage } from "./damage.ts";
@@ -33,7 +32,8 @@ function copy({ from, to, changes, check }: CopyOrder): CopyAnswer {
 }
 
 function say(answer: CopyAnswer): void {
-  parentPort?.postMessage(answer);
+  // Nobody is told when the process that asked has ended: the copy has no name then that counts.
+  if (process.connected) process.send?.(answer);
 }
 
 function tryToCopy(order: CopyOrder): CopyAnswer {
@@ -44,4 +44,7 @@ function tryToCopy(order: CopyOrder): CopyAnswer {
   }
 }
 
-say(tryToCopy(workerData as CopyOrder));
+process.once("message", (order: CopyOrder) => {
+  say(tryToCopy(order));
+  if (process.connected) process.disconnect();
+});
