@@ -45,10 +45,11 @@ function addDoctor(program: Command, action: Action): void {
     .argument("[team.ts]", "the file that exports the team; default: team.ts, where there is one")
     .option("--restate-ingress <url>", "where Restate takes work, with --store", "http://127.0.0.1:8080")
     .option("--restate-admin <url>", "where Restate takes registrations, with --store", "http://127.0.0.1:9070")
+    .option("--bundle <file>", "besides, write a support bundle (.tar.gz) without secrets: what was found, versions, options, counts, the last records")
     .action(
-      action(async (context, file: string | undefined, flags: DoctorFlags) => {
+      action(async (context, file: string | undefined, { bundle, restateIngress, restateAdmin }: DoctorFlags) => {
         const { runDoctor } = await import("./command/doctor.ts");
-        return runDoctor(context, { file: file ?? null, restateIngress: flags.restateIngress, restateAdmin: flags.restateAdmin });
+        return runDoctor(context, { file: file ?? null, bundle: bundle ?? null, version: program.version() ?? "", restateIngress, restateAdmin });
       }),
     );
 }

@@ -1,12 +1,15 @@
-import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { gunzipSync } from "node:zlib";
+import { defineAgent, defineTeam } from "longhaul";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { systemClock } from "../../src/base/clock.ts";
 import { checkBackup } from "../../src/cli/doctor/data-checks.ts";
 import type { Check } from "../../src/cli/doctor/check.ts";
 import { changeBackupLog } from "../../src/runtime/backup-log.ts";
 import { longhaul, type RunOptions, teamFile, temporaryFolder } from "../e2e/fixture/longhaul.ts";
+import { openDiskTeam } from "../fixture/disk-team.ts";
 import { openWorld, startWorkingIn } from "./fixture/world.ts";
 
 const folder = temporaryFolder();
@@ -121,4 +124,36 @@ it("knows of the last backup, and how old it may be", { timeout: 60_000 }, async
   expect(check()).toMatch(/^fail .*is not there any more$/);
   changeBackupLog(world.data, { failing: { sinceMs: nowMs, message: "the disk is full" } });
   expect(check()).toMatch(/^fail fails since .*: the disk is full$/);
+});
+
+it("packs what helps into a bundle of bounded size, and none of the secrets that were planted", { timeout: 120_000 }, async () => {
+  const at = join(folder.path, "leaky");
+  const leaky = defineAgent({
+    name: "leaky",
+    run: async (ctx) => {
+      const { ask } = ctx.tools({ ask: { execute: async (_input: object, _call: { readonly toolCallId: string }) => "planted-in-a-result" } }, { effects: { ask: "idempotent" } });
+      for (let call = 0; call < 40; call++) await ask.execute({ apiKey: "planted-arg", headers: { "x-api-key": "planted-header" }, url: "https://ann:planted-url@crm.example/?token=planted-query", long: "x".repeat(10_000) }, { toolCallId: `c${call}` });
+      await ctx.note("the CRM refused planted-crm-password, see postgres://bob:planted-db@db.example/crm");
+      throw new Error("Authorization: Basic planted-basic was refused");
+    },
+  });
+  const team = await openDiskTeam(defineTeam({ name: "doctored", agents: [leaky] }), { directory: at });
+  await team.result(await team.submit("leaky", null));
+  await team.close();
+  const env = { ANTHROPIC_API_KEY: "planted-anthropic-key", SERVER_KEY: "planted-server-key", HOOK_URL: "https://hooks.example/planted-hook", CRM_PASSWORD: "planted-crm-password", DATABASE_URL: "postgres://bob:planted-db@db.example/crm" };
+  const file = join(folder.path, "bundle.tar.gz");
+
+  const { exitCode, stdout, stderr } = await longhaul(["doctor", doctored, "--data", at, "--bundle", file], { env });
+  const again = await longhaul(["doctor", doctored, "--data", at, "--bundle", file], { env });
+
+  expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
+  expect(stdout).toContain(file);
+  expect(again.exitCode).toBe(2);
+  expect(statSync(file).mode & 0o777).toBe(0o600);
+  const unpacked = gunzipSync(readFileSync(file)).toString("latin1");
+  expect(unpacked).not.toContain("planted");
+  for (const name of ["README.txt", "doctor.json", "versions.json", "files.json", "team.json", "manifest.json", "health.json", "counts.json", "outbox.json", "schema.json", "records.jsonl"]) expect(unpacked).toContain(name);
+  for (const kept of ['"longhaul": "0.1.0"', "CREATE TABLE lh_task", "crm.example", '"event_type":"tool_call"', '"dead"']) expect(unpacked).toContain(kept);
+  // Each of the 40 calls has an argument of 10,000 characters, of which 300 are kept.
+  expect(unpacked.length).toBeLessThan(300_000);
 });
