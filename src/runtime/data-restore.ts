@@ -70,6 +70,7 @@ function assertRestorable(backup: string, { database }: DataDirectory): void {
   try {
     const db = SqliteDatabase.openReadOnly(backup);
     try {
+      if (!db.isOurs) throw new Error("it is no data file of longhaul");
       assertKnown(db, dataMigrations);
     } finally {
       db.close();

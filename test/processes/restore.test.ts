@@ -140,16 +140,17 @@ it("refuses what cannot be restored, and changes nothing", { timeout: 180_000 },
   torn.fill(7, good.length / 2, good.length / 2 + 20_000);
   writeFileSync(file("torn.db"), torn);
   writeFileSync(file("text.db"), "not a database at all, but longer than the header of one would be: ".repeat(20));
+  new DatabaseSync(file("other.db")).exec("CREATE TABLE lh_migration (name TEXT)");
   copyFileSync(file("good.db"), file("newer.db"));
   const newer = new DatabaseSync(file("newer.db"));
   newer.exec("INSERT INTO lh_migration (name) VALUES ('0900-engine')");
   newer.close();
   const before = readFileSync(join(world.data, "longhaul.db"));
 
-  const answers = await world.runEach([["restore", file("cut.db")], ["restore", file("torn.db")], ["restore", file("text.db")], ["restore", file("newer.db")], ["restore", file("none.db")], ["backup", file("good.db")]]);
+  const answers = await world.runEach([["restore", file("cut.db")], ["restore", file("torn.db")], ["restore", file("text.db")], ["restore", file("newer.db")], ["restore", file("none.db")], ["restore", file("other.db")], ["backup", file("good.db")]]);
 
   expect(answers.map(({ exitCode, text }) => [exitCode, /\[([A-Z_]+)\]/.exec(text)?.[1]])).toEqual([
-    [1, "BACKUP_DAMAGED"], [1, "BACKUP_DAMAGED"], [1, "BACKUP_DAMAGED"], [1, "STORE_VERSION"], [1, "STORE_NOT_FOUND"], [1, "BACKUP_EXISTS"],
+    [1, "BACKUP_DAMAGED"], [1, "BACKUP_DAMAGED"], [1, "BACKUP_DAMAGED"], [1, "STORE_VERSION"], [1, "STORE_NOT_FOUND"], [1, "BACKUP_DAMAGED"], [1, "BACKUP_EXISTS"],
   ]);
   expect(answers[3]?.text).toContain("Upgrade longhaul");
   const owner = "SELECT pid FROM lh_owner";
