@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
+import { bundleLimits } from "../../src/cli/doctor/bundle.ts";
 import { backupName } from "../../src/runtime/data-backup.ts";
 import { dataMigrations } from "../../src/runtime/open-data.ts";
 import { migrate } from "../../src/db/migration.ts";
@@ -62,6 +63,10 @@ describe("docs/guide/operating.md", () => {
 
     expect(statements.length).toBeGreaterThan(1);
     for (const statement of statements) expect(() => db.all(statement)).not.toThrow();
+  });
+
+  it("states how large a support bundle is", () => {
+    expect(sectionOf(page, "## When something is wrong")).toContain(`the last ${bundleLimits.records.toLocaleString("en-US")} records, at most ${bundleLimits.fileBytes / 1e6} MB of each`);
   });
 
   it("says of a backup what the code does", () => {

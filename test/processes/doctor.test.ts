@@ -30,9 +30,9 @@ beforeAll(async () => {
     team.signal("SIGKILL");
     await team.ended;
   });
-}, 60_000);
+}, 180_000);
 
-it("names the keys, servers and secrets that a team lacks, and what to do; shows none that it has", { timeout: 120_000 }, async () => {
+it("names the keys, servers and secrets that a team lacks, and what to do; shows none that it has", { timeout: 240_000 }, async () => {
   const fresh = join(folder.path, "fresh");
   const env = { ANTHROPIC_API_KEY: "planted-anthropic-key", SERVER_KEY: "planted-server-key", HOOK_URL: "https://hooks.example/planted-hook-secret" };
   const [lacking, sound] = await Promise.all([examine([doctored, "--data", fresh], { env: { BROKEN: "1", SERVER_KEY: "planted-server-key" } }), examine([doctored, "--data", fresh], { env })]);
@@ -49,7 +49,7 @@ it("names the keys, servers and secrets that a team lacks, and what to do; shows
   expect(lacking.text + sound.text).not.toContain("planted");
 });
 
-it("looks at the data of a team that was killed, at a team of another name, and ends with 0 when nothing fails", { timeout: 60_000 }, async () => {
+it("looks at the data of a team that was killed, at a team of another name, and ends with 0 when nothing fails", { timeout: 180_000 }, async () => {
   const people = await longhaul(["doctor", teamFile, "--data", data]);
   const { exitCode, checks } = await examine([teamFile, "--data", data]);
 
@@ -66,7 +66,7 @@ it("looks at the data of a team that was killed, at a team of another name, and 
   expect(people.stdout).toMatch(/^0 things fail, \d may fail later\.$/m);
 });
 
-it("ends with 1 for a file that is damaged, of a newer version, or that cannot be written beside", { timeout: 120_000 }, async () => {
+it("ends with 1 for a file that is damaged, of a newer version, or that cannot be written beside", { timeout: 240_000 }, async () => {
   const copyOf = (name: string): string => {
     const path = join(folder.path, name);
     mkdirSync(path, { mode: 0o700 });
@@ -95,7 +95,7 @@ it("ends with 1 for a file that is damaged, of a newer version, or that cannot b
   rmSync(open, { recursive: true });
 });
 
-it("looks at PostgreSQL and Restate with --store", { timeout: 60_000 }, async () => {
+it("looks at PostgreSQL and Restate with --store", { timeout: 180_000 }, async () => {
   const { exitCode, text, checks } = await examine(["--store", "postgres://ann:planted-password@127.0.0.1:9/none", "--restate-admin", "http://127.0.0.1:9", "--restate-ingress", "http://127.0.0.1:9"]);
 
   expect(exitCode).toBe(1);
@@ -103,7 +103,7 @@ it("looks at PostgreSQL and Restate with --store", { timeout: 60_000 }, async ()
   expect(text).not.toContain("planted-password");
 });
 
-it("knows of the last backup, and how old it may be", { timeout: 60_000 }, async () => {
+it("knows of the last backup, and how old it may be", { timeout: 180_000 }, async () => {
   const world = openWorld();
   const nowMs = systemClock.now();
   mkdirSync(world.data);
@@ -126,7 +126,7 @@ it("knows of the last backup, and how old it may be", { timeout: 60_000 }, async
   expect(check()).toMatch(/^fail fails since .*: the disk is full$/);
 });
 
-it("packs what helps into a bundle of bounded size, and none of the secrets that were planted", { timeout: 120_000 }, async () => {
+it("packs what helps into a bundle of bounded size, and none of the secrets that were planted", { timeout: 240_000 }, async () => {
   const at = join(folder.path, "leaky");
   const leaky = defineAgent({
     name: "leaky",

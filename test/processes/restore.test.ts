@@ -1,6 +1,7 @@
 import { copyFileSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { createClient } from "longhaul/client";
 import { expect, it } from "vitest";
 import { systemClock } from "../../src/base/clock.ts";
 import { longhaul } from "../e2e/fixture/longhaul.ts";
@@ -22,7 +23,7 @@ async function runJson<T>(world: World, ...args: readonly string[]): Promise<T> 
 const begun = (world: World, payment: string): number => world.log().filter((line) => line.startsWith(`payer ${payment} begin`)).length;
 const ended = (world: World, payment: string): boolean => world.log().some((line) => line.startsWith(`payer ${payment} end`));
 
-it("loses nothing of before the recovery point, doubles nothing of after it, and says since when work is lost: backup of a team that runs, kill -9, data gone, restore, start", { timeout: 240_000 }, async () => {
+it("loses nothing of before the recovery point, doubles nothing of after it, and says since when work is lost: backup of a team that runs, kill -9, data gone, restore, start", { timeout: 300_000 }, async () => {
   const world = openWorld();
   const backupFile = join(world.data, "..", "backup.db");
   const team = await world.startWorking();
@@ -68,8 +69,7 @@ it("loses nothing of before the recovery point, doubles nothing of after it, and
     const [question] = world.rows("SELECT reason, tool_args FROM lh_record WHERE event_type = 'approval' AND result = 'asked' ORDER BY position DESC LIMIT 1");
     const { payment } = JSON.parse(String(question?.["tool_args"])) as { readonly payment: number };
     reasons[payment] = String(question?.["reason"]);
-    expect((await world.run("approve")).text).toContain(`longhaul approve ${runId}`);
-    expect((await world.run("approve", runId, ended(world, `during/${payment}`) ? "--happened" : "--retry")).exitCode).toBe(0);
+    await createClient({ dataDirectory: world.data }).approve(runId, ended(world, `during/${payment}`) ? "happened" : "retry");
     await until("the answer is taken", () => world.rows("SELECT 1 FROM lh_record WHERE event_type = 'approval' AND result = 'answered'").length === Object.keys(reasons).length);
   }
   expect(Object.keys(reasons).map(Number)).toEqual(Array.from({ length: 6 - known }, (_, index) => known + 1 + index));

@@ -29,7 +29,7 @@ export function createBundleRedactor(known: <T extends Json>(value: T) => T): (v
     if (typeof value === "string") return redactText(value);
     if (typeof value !== "object" || value === null) return value;
     if (depth > depthMax) return "…";
-    if (!isJsonObject(value)) return (value as readonly Json[]).map((item) => redactJson(item, depth + 1));
+    if (!isJsonObject(value)) return value.map((item) => redactJson(item, depth + 1));
     return Object.fromEntries(
       Object.entries(value).map(([name, field]): [string, Json] => {
         const isText = typeof field === "string" && field !== "";
