@@ -79,7 +79,7 @@ async function restoreAt(before: DiskTeam, backup: string, definition: ReturnTyp
 
 const questions = async (team: DiskTeam) => (await team.records({ eventTypes: ["approval"] })).filter(({ result }) => result === "asked").map(({ reason }) => reason);
 
-it("does not make a call of a model that is asked again, and does not believe a reconcile that looks for another key", async () => {
+it("does not make a call of a model that is asked again, and does not believe a reconcile that looks for another key", { timeout: 60_000 }, async () => {
   reconcile = () => ({ happened: false });
   const definition = defineTeam({ name: "t", agents: [clerk()] });
   const before = await open(definition);
@@ -131,7 +131,7 @@ it("asks again, and makes no call, when the process dies in the middle of asking
   expect(paid).toEqual(["rent"]);
 });
 
-it("asks reconcile about a call that has the same key as the one before, and takes its word", async () => {
+it("asks reconcile about a call that has the same key as the one before, and takes its word", { timeout: 60_000 }, async () => {
   reconcile = () => ({ happened: true, value: "found" });
   const definition = defineTeam({ name: "t", agents: [clerk()] });
   const disks: string[] = [];
@@ -159,7 +159,7 @@ it("asks reconcile about a call that has the same key as the one before, and tak
   expect(await questions(after)).toEqual([]);
 });
 
-it("makes the calls of work that is new, and of a run that a person began anew", async () => {
+it("makes the calls of work that is new, and of a run that a person began anew", { timeout: 60_000 }, async () => {
   const definition = defineTeam({ name: "t", agents: [clerk()] });
   const before = await open(definition);
   const taskId = await before.submit("clerk", { what: "rent" });
@@ -178,7 +178,7 @@ it("makes the calls of work that is new, and of a run that a person began anew",
   expect(paid.toSorted()).toEqual(["new", "rent"]);
 });
 
-it("doubts what comes of a firing that was due before the restore, of an item that was seen then, and what such work calls and publishes; not the firings after", async () => {
+it("doubts what comes of a firing that was due before the restore, of an item that was seen then, and what such work calls and publishes; not the firings after", { timeout: 60_000 }, async () => {
   const items = ["one"];
   const sender = defineAgent({ name: "sender", triggers: [every("1h", { input: () => undefined })], run: async (ctx) => { await ctx.publish("due", { what: "published" }); await ctx.call(caller, { what: "called" }); } });
   const caller = clerk("caller");
@@ -206,7 +206,7 @@ it("doubts what comes of a firing that was due before the restore, of an item th
   expect(paid.toSorted()).toEqual(["called", "published", "scheduled", "three"]);
 });
 
-it("tells people once that it was restored, and since when work is lost", async () => {
+it("tells people once that it was restored, and since when work is lost", { timeout: 60_000 }, async () => {
   const definition = defineTeam({ name: "t", agents: [clerk()] });
   const before = await open(definition);
   const backup = await backUp(before);
