@@ -7,7 +7,7 @@ const resolve = { conditions };
 const ssr = { resolve: { conditions, externalConditions: conditions } };
 
 /** Files that take a minute or more. */
-const longest = /restate-engine\.test|kill-rounds\.test|cluster\/(?:story|idle|duties|command-line)\.test|processes\/(?:commands|owner-row)\.test|quarantine\.test|mcp-connects\.test|demo\.test/;
+const longest = /restate-engine\.test|kill-rounds\.test|cluster\/(?:story|idle|duties|command-line)\.test|processes\/(?:commands|doctor|owner-row|restore)\.test|quarantine\.test|mcp-connects\.test|demo\.test/;
 
 /** The longest files first: nobody waits at the end for one that began last. */
 class LongestFirst extends BaseSequencer {

@@ -3,7 +3,7 @@ import type { CallOptions, CompensateOptions, SendOptions, StepOptions, ToolsOpt
 import type { EndpointDefinition } from "./model-reference.ts";
 import type { Report } from "./problem.ts";
 import type { SecretReference } from "./secret.ts";
-import type { AccountLimitsSpec, ConsoleDefinition, TeamSpec, WebhookDefinition } from "./team-definition.ts";
+import type { AccountLimitsSpec, BackupSpec, ConsoleDefinition, TeamSpec, WebhookDefinition } from "./team-definition.ts";
 import type { McpEffect, McpSpec, ToolSpec } from "./tool-definition.ts";
 import type { CronTrigger, EventTrigger, EveryTrigger, PollTrigger } from "./trigger-definition.ts";
 import type { Schema } from "../base/schema.ts";
@@ -14,7 +14,8 @@ type KeysOf<T> = T extends unknown ? keyof T & string : never;
 
 /** The options that exist, per kind of definition. */
 export const optionNames = {
-  team: { name: true, agents: true, flows: true, notify: true, endpoints: true, limits: true } satisfies Names<TeamSpec>,
+  team: { name: true, agents: true, flows: true, notify: true, endpoints: true, limits: true, backup: true } satisfies Names<TeamSpec>,
+  backup: { to: true, every: true, keep: true } satisfies Names<BackupSpec>,
   accountLimits: { requestsPerMinute: true, tokensPerMinute: true, concurrency: true } satisfies Names<AccountLimitsSpec>,
   agent: {
     name: true, description: true, input: true, output: true, verify: true, fallback: true, accepts: true, limits: true, expect: true, triggers: true, model: true, instructions: true,

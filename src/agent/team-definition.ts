@@ -1,4 +1,5 @@
 import type { AgentDefinition, FlowDefinition } from "./agent-definition.ts";
+import type { Duration } from "../base/duration.ts";
 import type { EndpointDefinition } from "./model-reference.ts";
 import type { SecretReference } from "./secret.ts";
 
@@ -46,6 +47,18 @@ export interface TeamSpec {
   readonly endpoints?: readonly EndpointDefinition[];
   /** What may be asked of an account, by provider ("openai": of each of its accounts) or by model ("openai/gpt-5.2"). Default: what its answers state. */
   readonly limits?: Readonly<Record<string, AccountLimitsSpec>>;
+  /** Where the running team copies its data to, and how often. Default: not at all. */
+  readonly backup?: BackupSpec;
+}
+
+/** Backups that a running team makes of its own data directory. */
+export interface BackupSpec {
+  /** A directory, best on another disk or machine. Each backup has a name of its own in it. */
+  readonly to: string;
+  /** Default 1 h. What is lost with the machine is at most what was done in this time, and while the copy was made. */
+  readonly every?: Duration;
+  /** Backups of this team in `to`; older ones are removed when there is a new one. Default 24. */
+  readonly keep?: number;
 }
 
 /** Limits of one account of a provider in one process. What its answers state counts too, where that is less. */

@@ -3,6 +3,7 @@ import { checkOptionNames, optionNames } from "./option-names.ts";
 import { describeProblem, type Problem, type Report, reportTo } from "./problem.ts";
 import type { TeamDefinition } from "./team-definition.ts";
 import { validateAgent } from "./validate-agent.ts";
+import { validateBackup } from "./validate-backup.ts";
 import { validateEndpoint } from "./validate-endpoint.ts";
 import { checkFallbackNames } from "./validate-fallback.ts";
 import { validateLimits } from "./validate-limits.ts";
@@ -28,6 +29,7 @@ export function validateTeam(team: unknown): readonly Problem[] {
   checkWorkers(problems, spec);
   checkNamed(problems, spec, "endpoints", "endpoint", validateEndpoint);
   checkNamed(problems, spec, "notify", "notifier", validateNotifier);
+  validateBackup(report, spec["backup"]);
   return problems;
 }
 

@@ -1,6 +1,7 @@
 import { Command, Option } from "commander";
 import type { Clock } from "../base/clock.ts";
 import type { Action, CommandContext, ExitCode } from "./command-context.ts";
+import { addDataCommands } from "./data-commands.ts";
 import { addTeamCommands } from "./team-commands.ts";
 import { addReadingCommands } from "./reading-commands.ts";
 import { addWritingCommands } from "./writing-commands.ts";
@@ -43,5 +44,6 @@ export function createProgram({ version, clock, isInteractive, context, onExitCo
   addTeamCommands(program, action, { isInteractive });
   addReadingCommands(program, action, clock);
   addWritingCommands(program, action);
+  addDataCommands(program, action);
   return program;
 }

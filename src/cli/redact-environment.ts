@@ -1,7 +1,7 @@
 import type { Json } from "../base/json.ts";
 import { createSecrets } from "../runtime/secrets.ts";
 
-const secretName = /(KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS?)$/i;
+export const secretName = /(KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS?)$/i;
 
 /** Journals keep what tools returned as it came. What is shown of it lacks what looks like a credential and what this environment keeps under such a name. */
 export function createEnvironmentRedactor(environment: Readonly<Record<string, string | undefined>>): <T extends Json>(value: T) => T {

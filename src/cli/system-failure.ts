@@ -7,7 +7,7 @@ export interface SystemFailure {
 }
 
 const makeRoom = "Make room on the disk, then type the command again. What was finished is kept.";
-const restore = "The data file is damaged. Stop the team and put a backup in its place, or give another directory with --data.";
+const restore = "The data file is damaged. Stop the team and type: longhaul restore <backup>. Or give another directory with --data.";
 const mayWrite = "Give a directory that this user may write to, with --data where it is the team's.";
 const otherPlace = "Something else has this name. Give another directory, with --data where it is the team's.";
 

@@ -93,6 +93,11 @@ export class SqliteDatabase {
     return { changes: Number(this.#connection.prepare(sql).run(...(parameters as SQLInputValue[])).changes) };
   }
 
+  /** Whether the file is one of Longhaul's. Only then do its tables mean anything. */
+  get isOurs(): boolean {
+    return Number(this.get("PRAGMA application_id")?.["application_id"]) === applicationId;
+  }
+
   get inTransaction(): boolean {
     return this.#connection.isTransaction;
   }

@@ -7,7 +7,7 @@ import { isNotTried } from "../policy/retry.ts";
 import { limiterDefaults } from "../policy/scope.ts";
 import type { ToolCallPart, ToolResultPart } from "../record/message.ts";
 import type { Doubt } from "../record/task.ts";
-import type { EffectState } from "../store/store.ts";
+import type { EffectState, RestoredDoubt } from "../store/store.ts";
 import type { Tool, ToolCallOptions, ToolResult } from "../tool/tool.ts";
 import { describeRefusedTool, refusedDoubts } from "./doubts.ts";
 import { withHeartbeat } from "./heartbeat.ts";
@@ -150,6 +150,7 @@ async function withoutTool(scope: RunScope, attempt: Attempt, missing: Extract<T
   const intent = await intend(scope, attempt);
   if (intent.state === "completed") return finish(scope, attempt, parseResult(intent.result), startedMs);
   if (intent.state === "unknown") return park(scope, attempt, `an earlier attempt was interrupted. ${missing.message}`);
+  if (intent.state === "restored") return park(scope, attempt, `${describeRestored(intent)}. ${missing.message}`);
   await orAborted(attempt.execution.signal, () => effects.withdraw(attempt.key));
   return finish(scope, attempt, missing, startedMs);
 }
@@ -158,9 +159,10 @@ async function onceStep(scope: RunScope, attempt: Attempt, tool: Tool, options: 
   const { execution, key, call } = attempt;
   const intent = await intend(scope, attempt);
   if (intent.state === "completed") return finish(scope, attempt, parseResult(intent.result), startedMs, key);
-  if (intent.state === "unknown") {
+  if (intent.state === "restored" && !intent.isSameKey) return park(scope, attempt, describeRestored(intent));
+  if (intent.state === "unknown" || intent.state === "restored") {
     const earlier = await orTakenOver(scope.services.clock, execution.signal, () => reconcile(tool, call.input, options));
-    if (earlier === null) return park(scope, attempt, "an earlier attempt was interrupted");
+    if (earlier === null) return park(scope, attempt, intent.state === "restored" ? describeRestored(intent) : "an earlier attempt was interrupted");
     if (earlier.happened) return finish(scope, attempt, earlier.result, startedMs, key);
   }
   const result = await make(tool, call.input, options, made);
@@ -169,6 +171,11 @@ async function onceStep(scope: RunScope, attempt: Attempt, tool: Tool, options: 
   const looked = await reconcile(tool, call.input, options);
   if (looked === null) return park(scope, attempt, result.message);
   return finish(scope, attempt, looked.happened ? looked.result : result, startedMs, key);
+}
+
+function describeRestored({ recoveryPointAtMs }: RestoredDoubt): string {
+  const since = recoveryPointAtMs === null ? "what was done since" : `what was done after ${new Date(recoveryPointAtMs).toISOString()}`;
+  return `the data was restored from a backup, and ${since} is not known. A call like this one may have been made`;
 }
 
 type Known = { readonly happened: true; readonly result: ToolResult } | { readonly happened: false } | null;

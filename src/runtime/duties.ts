@@ -9,6 +9,8 @@ import type { Store } from "../store/store.ts";
 import { createScheduler, type Scheduler } from "../trigger/scheduler.ts";
 import { type Alerting, createAlerting } from "./alerting.ts";
 import { AwakeSince } from "./awake-since.ts";
+import { tellOfRestore } from "./restore-mark.ts";
+import { forgetTeamBackup, startTeamBackup, type TeamBackup } from "./team-backup.ts";
 import { tellOfChangedTools } from "./tell-changed-tools.ts";
 import { manifestName } from "./manifest.ts";
 import { createTeamObserver, observeTeam } from "./observe-team.ts";
@@ -43,7 +45,8 @@ export async function startDuties(parts: TeamParts, guards: readonly Write[] = [
     const open = await parts.data.engine.list({ statuses: ["queued", "waiting"], limit: openTasksMax });
     await wakeForBudget(parts, open);
     await tellOfStrangers(duty, alerting, open);
-    begun.push(startWatchdog(duty, alerting));
+    await tellOfRestore({ team: parts.name, clock: parts.clock, store: duty.store, alerting });
+    begun.push(startWatchdog(duty, alerting), ...startBackup(duty, alerting));
     const scheduler = await startScheduler(duty);
     begun.push(scheduler);
     return { scheduler, close };
@@ -88,6 +91,18 @@ async function startTelling({ parts, store }: OnDuty): Promise<{ readonly sender
     enqueue: (notification, exceptNotifier) => alerting.enqueue(notification, exceptNotifier),
   });
   return { sender, alerting };
+}
+
+/** Where the data is this process's own. */
+function startBackup({ parts, store }: OnDuty, alerting: Alerting): readonly TeamBackup[] {
+  const { data, options, name, clock, ids, spec } = parts;
+  const { dataDirectory: directory, makesBackups = true } = options;
+  if (data.shared !== null || directory === null || !makesBackups) return [];
+  if (spec.backup === undefined) {
+    forgetTeamBackup(directory);
+    return [];
+  }
+  return [startTeamBackup({ team: name, spec: spec.backup, directory, clock, ids, alerting, record: (fields) => reportFailure(parts, store.write([teamRecord(parts, fields)])) })];
 }
 
 function startWatchdog({ parts, store }: OnDuty, alerting: Alerting): Watchdog {

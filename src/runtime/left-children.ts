@@ -57,6 +57,12 @@ export function endLeftChildren(folder: string, lookAtSystem: () => SystemProces
   return ended;
 }
 
+/** How many noted children live on although their parent has ended. The next start of the team ends them. */
+export function countLeftChildren(folder: string, processInfo: SystemProcess): number {
+  const children = listFiles(folder).map((file) => read(join(folder, file)));
+  return children.filter((child) => child !== null && child.bootId === processInfo.bootId && child.pidNamespace === processInfo.pidNamespace && processInfo.isAlive(child.pid, child.startTime) && !processInfo.isAlive(child.parentPid, child.parentStartTime)).length;
+}
+
 function listFiles(folder: string): readonly string[] {
   try {
     return readdirSync(folder).filter((name) => name.endsWith(".json"));

@@ -31,4 +31,6 @@ export interface LiveTeamOptions {
   readonly modelFor?: (reference: ModelReference) => Model | null;
   /** By the name of an MCP server, what makes one in this process to speak to instead. For simulations. */
   readonly mcpServerFor?: (name: string) => (() => InProcessMcpServer) | null;
+  /** False: the team's `backup` is left out. For simulations, which start no processes. */
+  readonly makesBackups?: boolean;
 }

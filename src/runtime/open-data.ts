@@ -12,9 +12,12 @@ import { acquireOwnership, type Ownership, type OwnershipOptions } from "../engi
 import { createSqliteEngine } from "../engine/sqlite/sqlite-engine.ts";
 import type { Task } from "../record/task.ts";
 import type { Store } from "../store/store.ts";
+import { getMeta } from "../store/sqlite/meta.ts";
 import { storeMigrations } from "../store/sqlite/schema.ts";
 import { createSqliteStore } from "../store/sqlite/sqlite-store.ts";
 import { redactWrites } from "./redact-writes.ts";
+import { findDoubt } from "./restore-doubt.ts";
+import { parseRestoreMark, restoreMarkName } from "./restore-mark.ts";
 
 export interface OpenDataOptions {
   /** The SQLite file; null: in memory. */
@@ -88,7 +91,8 @@ export function openData(options: OpenDataOptions): OpenData {
     ...(options.watchCommits === undefined ? {} : { watch: options.watchCommits }),
   });
   const readDb = file === null ? undefined : SqliteDatabase.openReadOnly(file);
-  const sqliteStore = createSqliteStore({ db, commit, ...(readDb === undefined ? {} : { readDb }) });
+  const mark = parseRestoreMark(getMeta(db, restoreMarkName));
+  const sqliteStore = createSqliteStore({ db, commit, ...(readDb === undefined ? {} : { readDb }), ...(mark === null ? {} : { restored: { atMs: mark.restoredAtMs, doubtOf: (tx, { taskId, runId }) => findDoubt(tx, mark, taskId, runId) } }) });
   const store: Store = {
     ...sqliteStore,
     async write(writes) {

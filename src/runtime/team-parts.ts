@@ -32,6 +32,7 @@ import { createSecrets, type Secrets } from "./secrets.ts";
 import type { Store } from "../store/store.ts";
 import { createStorageAlarm, type StorageAlarm } from "./storage-alarm.ts";
 import { taskRecords } from "./task-record.ts";
+import { assertBackupPossible } from "./team-backup.ts";
 import { createTeamBreakers, noteCalleeEnd } from "./team-breakers.ts";
 import { beginManifest } from "./team-manifest.ts";
 import { createUsualSpend } from "./usual-spend.ts";
@@ -43,6 +44,7 @@ import { createToolSet, type ToolSet, type ToolSetOptions } from "./tool-set.ts"
 export interface TeamParts {
   readonly options: LiveTeamOptions;
   readonly name: string;
+  readonly spec: TeamDefinition["spec"];
   readonly clock: Clock;
   readonly ids: (prefix: string) => string;
   readonly workers: ReadonlyMap<string, Worker>;
@@ -67,6 +69,7 @@ export interface TeamParts {
 export async function openParts(definition: TeamDefinition, options: LiveTeamOptions): Promise<TeamParts> {
   const { clock, random } = options;
   const { name, spec } = definition;
+  assertBackupPossible(spec.backup, options.cluster !== undefined);
   const definitions: readonly (AgentDefinition | FlowDefinition)[] = [...spec.agents, ...(spec.flows ?? [])];
   const workers = new Map(definitions.map((worker) => [worker.name, toWorker(worker, computeAgentVersion(worker))]));
   const secrets = createSecrets(options.environment);
@@ -127,7 +130,7 @@ export async function openParts(definition: TeamDefinition, options: LiveTeamOpt
     subscribers: (event, eventData, publishId) => subscriptions.tasksFor(event, eventData, publishId),
   };
   return {
-    options, name, clock, ids, workers, registrations, data, tools, services, notifiers, tail, storage, onCommit, agentTasks, commits,
+    options, name, spec, clock, ids, workers, registrations, data, tools, services, notifiers, tail, storage, onCommit, agentTasks, commits,
     manifest: await beginManifest({ name, clock, workers, registrations, data }),
     write: (writes) => data.store.write(writes),
   };

@@ -80,7 +80,8 @@ function toTool(definition: ToolDefinition, clock: Clock, dependency: string): T
   return functionTool({ ...spec, ...times }, { clock, dependency, concurrencyMax: concurrency });
 }
 
-function toSourceSpec(spec: McpSpec, secrets: Secrets): McpSourceSpec {
+/** @throws {SECRET_MISSING} */
+export function toSourceSpec(spec: McpSpec, secrets: Secrets): McpSourceSpec {
   const common = {
     name: spec.name,
     ...(spec.effects === undefined ? {} : { effects: spec.effects }),

@@ -130,7 +130,17 @@ export type EffectState =
   | { readonly state: "intended-now" }
   /** An earlier attempt made the intent and its outcome is unknown. */
   | { readonly state: "unknown"; readonly intendedAtMs: number }
+  /** Nobody knows whether there was an earlier attempt: the data was restored from a backup, and what happened after that is not in it. */
+  | ({ readonly state: "restored" } & RestoredDoubt)
   | { readonly state: "completed"; readonly result: Json };
+
+/** Why a call may have been made though the ledger does not have it. */
+export interface RestoredDoubt {
+  /** The newest commit of the backup; null: it had none. */
+  readonly recoveryPointAtMs: number | null;
+  /** Whether an earlier attempt would have had the same key. Where a model was asked again, its call has another one. */
+  readonly isSameKey: boolean;
+}
 
 export interface EffectLedger {
   /**

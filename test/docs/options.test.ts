@@ -17,6 +17,7 @@ import { causeDepthMax, detailsMax } from "../../src/record/failure.ts";
 import { nameLengthMax, noteBytesMax, priorityMax } from "../../src/run/context-arguments.ts";
 import { compensationsMax } from "../../src/run/compensation.ts";
 import { deliverForMs } from "../../src/runtime/alerting.ts";
+import { teamBackupDefaults } from "../../src/runtime/team-backup.ts";
 import { depthMax, workerDefaults } from "../../src/run/worker.ts";
 import { listedPagesMax, listedToolsMax, shownBytesMax, shownToolsMax } from "../../src/tool/mcp-catalogue.ts";
 import { messageBytesMax } from "../../src/tool/mcp-http.ts";
@@ -29,6 +30,7 @@ const page = readText("docs/reference/options.md");
 const headings: Readonly<Record<keyof typeof optionNames, string>> = {
   team: "## defineTeam",
   accountLimits: "### limits of a team",
+  backup: "### backup of a team",
   agent: "## defineAgent and defineFlow",
   limits: "## limits",
   budget: "## budget",
@@ -105,6 +107,10 @@ describe("docs/reference/options.md", () => {
     expect(defaultOf("mcp", "requestTimeout")).toBe(compact(defaultRequestTimeoutMs));
     expect(rowsOf("## ctx").find(({ option }) => option === "step.attempts")?.default).toBe(String(retryDefaults.attemptsMax));
     expect(rowsOf("## ctx").find(({ option }) => option === "tools.approvalWithin")?.default).toBe(compact(defaultApprovalWithinMs));
+  });
+
+  it("states the defaults of a backup", () => {
+    expect([defaultOf("backup", "every"), defaultOf("backup", "keep")]).toEqual([compact(teamBackupDefaults.everyMs), String(teamBackupDefaults.keep)]);
   });
 
   it("states what is limited without an option", () => {

@@ -1,6 +1,9 @@
 import { describeHealth, describeVerdict, type HealthVerdict } from "../../record/health.ts";
 import { toQuestionView } from "../../http/question-view.ts";
+import { readBackupLog } from "../../runtime/backup-log.ts";
+import { dataDirectory } from "../../runtime/data-directory.ts";
 import type { CommandContext, ExitCode } from "../command-context.ts";
+import { checkBackup } from "../doctor/data-checks.ts";
 import { questionsOf, withView } from "../open-view.ts";
 import { countOpenTasks } from "../open-task-counts.ts";
 import { computeOrphans, describeOrphans } from "../orphaned-tasks.ts";
@@ -17,8 +20,9 @@ export function runHealth(context: CommandContext): Promise<ExitCode> {
     const nowMs = clock.now();
     const [presence, manifest, verdicts, counts, questions] = await Promise.all([findPresence(view), view.manifest(), view.health(nowMs), countOpenTasks(view), questionsOf(view)]);
     const orphans = computeOrphans((manifest?.workers ?? []).map(({ name }) => name), counts);
-    const isBad = !presence.isRunning || presence.isSilent || orphans.length > 0 || verdicts.some(({ bad }) => bad);
-    output.data({ team: presence.team, isRunning: presence.isRunning, isSilent: presence.isSilent, isBad, agents: presence.isRunning ? verdicts.map(toJson) : [], approvals: questions.map(toQuestionView), orphans });
+    const backup = context.store === null && isBackedUp(context.data) ? checkBackup(dataDirectory(context.data), nowMs) : null;
+    const isBad = backup?.status === "fail" || !presence.isRunning || presence.isSilent || orphans.length > 0 || verdicts.some(({ bad }) => bad);
+    output.data({ team: presence.team, isRunning: presence.isRunning, isSilent: presence.isSilent, isBad, agents: presence.isRunning ? verdicts.map(toJson) : [], approvals: questions.map(toQuestionView), orphans, backup: backup === null ? null : { status: backup.status, found: backup.found } });
     if (!presence.isRunning) {
       output.say(output.style("red", presence.text), "Nobody works, so there is nothing to judge.");
       return 1;
@@ -30,9 +34,15 @@ export function runHealth(context: CommandContext): Promise<ExitCode> {
     ];
     output.say(presence.isSilent ? output.style("red", presence.text) : presence.text, "", ...formatTable(columns, verdicts, { columns: output.columns, styleTitle: (text) => output.style("dim", text) }));
     if (questions.length > 0) output.say("", ...describeWaiting(questions, nowMs));
+    if (backup !== null) output.say("", output.style(backup.status === "fail" ? "red" : "dim", `Backup: ${printableLine(backup.found)}`));
     if (orphans.length > 0) output.say("", ...orphans.map((orphan) => output.style("red", describeOrphans(orphan))));
     return isBad ? 1 : 0;
   });
+}
+
+/** A team that makes no backups of its own is not judged by them. */
+function isBackedUp(data: string): boolean {
+  return readBackupLog(dataDirectory(data).path).everyMs !== null;
 }
 
 /** Health is told in few lines; all of them are listed by `longhaul approve`. */

@@ -54,8 +54,9 @@ const busyErrcode = 5;
  */
 export function acquireOwnership(options: OwnershipOptions): Ownership {
   const { db, clock, leaseMs = leaseMsDefault, renewMs = leaseMs / renewalsPerLease } = options;
-  const epoch = takeOver(options, leaseMs);
+  // Before commands are waited for: one of them may put a backup in the place of this file.
   const identity = fileIdentity(db.path);
+  const epoch = takeOver(options, leaseMs);
   let timer: Timer | null = null;
   let isReleased = false;
   let moved: LonghaulError | null = null;

@@ -92,6 +92,7 @@ class Simulation {
       clock: thread.clock,
       random: thread.random.split("team"),
       environment: (name) => plan.environment[name],
+      makesBackups: false,
       print: (line) => {
         if (this.#told.length < toldMax) this.#told.push(line);
       },

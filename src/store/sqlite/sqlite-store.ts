@@ -4,7 +4,7 @@ import type { SqliteDatabase } from "../../db/sqlite.ts";
 import type { Write } from "../../record/write.ts";
 import type { Store } from "../store.ts";
 import { takeCensus } from "./census.ts";
-import { completeEffect, intendEffect, isIntended, withdrawEffect } from "./effects.ts";
+import { completeEffect, intendEffect, isIntended, type RestoredLedger, withdrawEffect } from "./effects.ts";
 import { claimKey } from "./keys.ts";
 import { acquireLease, assertLease, releaseLease, renewLease } from "./leases.ts";
 import { insertMessageOnce, selectMessages } from "./messages.ts";
@@ -33,6 +33,8 @@ export interface SqliteStoreOptions {
   readonly readDb?: SqliteDatabase;
   /** The group commit of `db`. */
   readonly commit: GroupCommit;
+  /** Of data that was restored from a backup: the ledger may not have all calls that were made. */
+  readonly restored?: RestoredLedger;
 }
 
 export interface SqliteStore extends Store {
@@ -41,7 +43,7 @@ export interface SqliteStore extends Store {
 }
 
 /** `close` waits for what was asked before and refuses the rest; the connections and the group commit are closed by whoever opened them. */
-export function createSqliteStore({ db, readDb, commit }: SqliteStoreOptions): SqliteStore {
+export function createSqliteStore({ db, readDb, commit, restored }: SqliteStoreOptions): SqliteStore {
   let closed = false;
   const pending = new Set<Promise<unknown>>();
   const track = async <T>(start: () => T | Promise<T>): Promise<T> => {
@@ -74,9 +76,9 @@ export function createSqliteStore({ db, readDb, commit }: SqliteStoreOptions): S
       spentByTask: (tasks) => read((tx) => selectSpentByTask(tx, tasks)),
     },
     effects: {
-      intend: (effect) => write((tx) => intendEffect(tx, effect)),
+      intend: (effect) => write((tx) => intendEffect(tx, effect, restored ?? null)),
       isIntended: (key) => read((tx) => isIntended(tx, key)),
-      withdraw: (key) => write((tx) => withdrawEffect(tx, key)),
+      withdraw: (key) => write((tx) => withdrawEffect(tx, key, restored ?? null)),
     },
     progress: { all: () => read(allProgress) },
     triggers: { all: () => read(allTriggerStates) },

@@ -1,0 +1,45 @@
+import type { LostEffect, LostWork } from "../../runtime/data-facts.ts";
+import { dataDirectory } from "../../runtime/data-directory.ts";
+import { type Restored, restoreData } from "../../runtime/data-restore.ts";
+import type { CommandContext, ExitCode } from "../command-context.ts";
+import { formatBytes } from "../format-bytes.ts";
+import { isoOf } from "../format-instant.ts";
+import { createProgressBar } from "../progress-bar.ts";
+
+/** Puts a backup in the place of the data of a team that does not run. */
+export async function runRestore({ output, data, clock, random }: CommandContext, backup: string): Promise<ExitCode> {
+  const directory = dataDirectory(data);
+  const bar = createProgressBar("Restoring", output);
+  let restored: Restored;
+  try {
+    restored = await restoreData({ directory, backup, clock, random, onProgress: bar.show });
+  } finally {
+    bar.end();
+  }
+  const { team, bytes, tasks, openTasks, newestCommitAtMs, replaced, lost } = restored;
+  const recoveryPoint = isoOf(newestCommitAtMs);
+  output.data({ data: directory.path, team, bytes, tasks, openTasks, recoveryPoint, replaced, lost });
+  output.say(
+    `${directory.database}: ${formatBytes(bytes)}, ${tasks} ${tasks === 1 ? "task" : "tasks"} of ${team}, ${openTasks} of them open.`,
+    `Lost is what was done after ${recoveryPoint ?? "the beginning: the backup holds nothing"}.`,
+    ...describeLost(lost),
+    ...(replaced === null ? [] : [`What was here is in ${replaced}. Remove it when you need it no more.`]),
+    "Calls of once tools that may have been made after that time are not made again by themselves: the tool's reconcile decides, or you, with longhaul approve.",
+    "Next: longhaul start team.ts",
+  );
+  return 0;
+}
+
+const effectsShownMax = 20;
+
+function describeLost(lost: LostWork | null): readonly string[] {
+  if (lost === null) return [];
+  const { tasks, ended, steps, effects } = lost;
+  const shown = effects.slice(0, effectsShownMax).map(describeEffect);
+  const more = effects.length > shown.length ? [`  and ${effects.length - shown.length} more: --json lists up to 1,000`] : [];
+  return [`Of what was here, the backup lacks ${tasks} tasks, the end of ${ended} and ${steps} steps.`, ...(effects.length === 0 ? [] : [`It knows nothing of these calls of once tools:`, ...shown, ...more])];
+}
+
+function describeEffect({ tool, taskId, runId, isCompleted }: LostEffect): string {
+  return `  ${tool ?? "a tool"}, task ${taskId ?? "?"}, run ${runId ?? "?"}: ${isCompleted ? "it was made" : "nobody knows whether it was made"}`;
+}

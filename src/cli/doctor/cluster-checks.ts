@@ -1,0 +1,55 @@
+import type { Clock } from "../../base/clock.ts";
+import { withDeadline } from "../../base/deadline.ts";
+import { formatDuration } from "../../base/duration.ts";
+import { messageOf } from "../../base/error.ts";
+import type { OperatorView } from "../../runtime/operator-view.ts";
+import { findPresence } from "../team-presence.ts";
+import { type Check, fail, ok, tryCheck, warn } from "./check.ts";
+
+export interface RestateAddresses {
+  readonly restateIngress: string;
+  readonly restateAdmin: string;
+}
+
+const answerMsMax = 5_000;
+
+/** A team on a cluster: PostgreSQL, Restate, who looks after it. */
+export async function checkCluster(openView: () => Promise<OperatorView>, { restateIngress, restateAdmin }: RestateAddresses, clock: Clock): Promise<readonly Check[]> {
+  return [
+    ...(await checkDatabase(openView)),
+    await checkAnswer("Restate ingress", new URL("/restate/health", restateIngress), "--restate-ingress", clock),
+    await checkAnswer("Restate admin", new URL("/health", restateAdmin), "--restate-admin", clock),
+  ];
+}
+
+async function checkDatabase(openView: () => Promise<OperatorView>): Promise<readonly Check[]> {
+  let view: OperatorView;
+  try {
+    view = await openView();
+  } catch (error) {
+    return [fail("PostgreSQL", messageOf(error), "Do what the message says.")];
+  }
+  try {
+    return [ok("PostgreSQL", "it answers, and its tables are known to this version"), await tryCheck("workers", "longhaul start team.ts --store <url>", () => checkWorkers(view))];
+  } finally {
+    await view.close();
+  }
+}
+
+async function checkWorkers(view: OperatorView): Promise<Check> {
+  const { isRunning, isSilent, text } = await findPresence(view);
+  return isRunning && !isSilent ? ok("workers", text) : warn("workers", text, "longhaul start team.ts --store <url>");
+}
+
+function checkAnswer(name: string, url: URL, option: string, clock: Clock): Promise<Check> {
+  const next = `Start Restate, or give its address with ${option}.`;
+  return tryCheck(name, next, async () => {
+    const onTimeout = (): Error => new Error(`${url.host} did not answer within ${formatDuration(answerMsMax)}`);
+    try {
+      const { ok: isOk, status } = await withDeadline({ clock, timeoutMs: answerMsMax, onTimeout }, (signal) => fetch(url, { signal }));
+      return isOk ? ok(name, `${url.host} answers`) : fail(name, `${url.host} answers with ${status}`, next);
+    } catch (error) {
+      return fail(name, `${url.host}: ${error instanceof Error && error.cause !== undefined ? messageOf(error.cause) : messageOf(error)}`, next);
+    }
+  });
+}

@@ -1,0 +1,106 @@
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, it } from "vitest";
+import { systemClock } from "../base/clock.ts";
+import { systemProcess } from "../base/process.ts";
+import { macrotask } from "../base/turn.ts";
+import { migrate } from "../db/migration.ts";
+import { SqliteDatabase } from "../db/sqlite.ts";
+import { acquireOwnership } from "../engine/sqlite/owner.ts";
+import { backUpData, type BackupOptions, isBackupName } from "./data-backup.ts";
+import { dataMigrations } from "./open-data.ts";
+
+let folder: string;
+let db: SqliteDatabase;
+const inFolder = (name: string): string => join(folder, name);
+const backUp = (to: string, options: Partial<BackupOptions> = {}) => backUpData({ from: inFolder("longhaul.db"), to: inFolder(to), clock: systemClock, ...options });
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "longhaul-backup-"));
+  db = SqliteDatabase.open(inFolder("longhaul.db"));
+  migrate(db, dataMigrations);
+  db.run("INSERT INTO lh_meta VALUES ('manifest', ?)", JSON.stringify({ team: "a b/c", workers: [] }));
+});
+afterEach(() => {
+  db.close();
+  rmSync(folder, { recursive: true });
+});
+
+it("holds what is only in the log yet, belongs to nobody, and is one file that its owner alone reads", async () => {
+  acquireOwnership({ db, clock: systemClock, processInfo: systemProcess() });
+  db.run("INSERT INTO lh_meta VALUES ('kept', '1')");
+  expect(statSync(inFolder("longhaul.db-wal")).size).toBeGreaterThan(0);
+
+  const { path, bytes } = await backUp("copy.db");
+
+  expect(readdirSync(folder).filter((name) => name.startsWith("copy"))).toEqual(["copy.db"]);
+  expect(statSync(path)).toMatchObject({ size: bytes, mode: 0o100600 });
+  const copy = SqliteDatabase.openReadOnly(path);
+  expect(copy.get("SELECT value FROM lh_meta WHERE name = 'kept'")).toEqual({ value: "1" });
+  expect(copy.get("SELECT pid, epoch FROM lh_owner")).toEqual({ pid: null, epoch: 1 });
+  expect(db.get("SELECT pid FROM lh_owner")).toEqual({ pid: process.pid });
+  copy.close();
+});
+
+it("is given a name with the team and the time in a directory, and never replaces a file unless it is told to", async () => {
+  mkdirSync(inFolder("many"));
+  writeFileSync(inFolder("mine.db"), "mine");
+
+  const { path } = await backUp("many");
+  await expect(backUp("mine.db")).rejects.toMatchObject({ code: "BACKUP_EXISTS", message: expect.stringContaining("--force") as string });
+  expect(readFileSync(inFolder("mine.db"), "utf8")).toBe("mine");
+  await expect(backUp("longhaul.db", { isForced: true })).rejects.toMatchObject({ code: "BACKUP_EXISTS" });
+
+  expect(readdirSync(inFolder("many"))).toEqual([path.slice(inFolder("many").length + 1)]);
+  expect(isBackupName("a b/c", readdirSync(inFolder("many"))[0] ?? "")).toBe(true);
+  expect(isBackupName("a", readdirSync(inFolder("many"))[0] ?? "")).toBe(false);
+  await backUp("mine.db", { isForced: true });
+  expect(readFileSync(inFolder("mine.db"), "latin1").startsWith("SQLite format 3")).toBe(true);
+});
+
+it("says what is wrong with a data file that is damaged, and leaves the last backup and nothing else", async () => {
+  for (let n = 0; n < 400; n++) db.run("INSERT INTO lh_meta VALUES (?, ?)", `n${n}`, JSON.stringify("x".repeat(500)));
+  await backUp("last.db");
+  db.run("PRAGMA wal_checkpoint(TRUNCATE)");
+  db.close();
+  const bytes = readFileSync(inFolder("longhaul.db"));
+  bytes.fill(7, bytes.length - 90_000, bytes.length - 10_000);
+  writeFileSync(inFolder("longhaul.db"), bytes);
+  const last = readFileSync(inFolder("last.db"));
+
+  await expect(backUp("last.db", { isForced: true })).rejects.toMatchObject({ code: "BACKUP_FAILED", message: expect.stringMatching(/malformed.*itself is damaged.*longhaul doctor/) as string });
+
+  expect(readFileSync(inFolder("last.db")).equals(last)).toBe(true);
+  expect(readdirSync(folder).filter((name) => name.endsWith(".partial"))).toEqual([]);
+  db = SqliteDatabase.open(":memory:");
+});
+
+it("does not keep who writes waiting, and shows how far it is", { timeout: 120_000 }, async () => {
+  db.run("PRAGMA wal_autocheckpoint = 0");
+  for (let n = 0; n < 8_000; n++) {
+    if (n % 1_000 === 0) db.run("BEGIN");
+    db.run("INSERT INTO lh_meta VALUES (?, ?)", `n${n}`, JSON.stringify("x".repeat(2_000)));
+    if (n % 1_000 === 999) db.run("COMMIT");
+  }
+  const shown: number[] = [];
+  let isDone = false;
+  const made = backUp("copy.db", { onProgress: (ratio) => shown.push(ratio) }).finally(() => {
+    isDone = true;
+  });
+  let commits = 0;
+  while (!isDone) {
+    db.run("INSERT INTO lh_meta VALUES (?, '1')", `during${commits++}`);
+    await macrotask();
+  }
+
+  const { path } = await made;
+
+  expect(commits).toBeGreaterThan(10);
+  expect(shown.every((ratio) => ratio >= 0 && ratio <= 1)).toBe(true);
+  const copy = SqliteDatabase.openReadOnly(path);
+  const { n } = copy.get("SELECT count(*) AS n FROM lh_meta WHERE name LIKE 'during%'") ?? {};
+  // A prefix of what was committed: the first ones and none in between.
+  expect(copy.all("SELECT name FROM lh_meta WHERE name LIKE 'during%'").map(({ name }) => Number(String(name).slice(6))).toSorted((a, b) => a - b)).toEqual(Array.from({ length: Number(n) }, (_, index) => index));
+  copy.close();
+});

@@ -1,0 +1,140 @@
+import { closeSync, existsSync, fsyncSync, linkSync, mkdirSync, openSync, renameSync, rmSync, statSync, unlinkSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import type { Clock } from "../base/clock.ts";
+import { LonghaulError } from "../base/error.ts";
+import { copyDatabase } from "../db/copy-database.ts";
+import { assertKnown } from "../db/migration.ts";
+import { SqliteDatabase } from "../db/sqlite.ts";
+import { type DataFacts, disownData, readDataFacts } from "./data-facts.ts";
+import { getMeta } from "../store/sqlite/meta.ts";
+import { manifestName, parseManifest } from "./manifest.ts";
+import { dataMigrations } from "./open-data.ts";
+
+export interface BackupOptions {
+  /** The data file. */
+  readonly from: string;
+  /** A file, or a directory: then the backup gets a name of its own in it. */
+  readonly to: string;
+  /** Whether a file of that name is replaced. Default false. */
+  readonly isForced?: boolean;
+  readonly clock: Clock;
+  readonly onProgress?: (ratio: number) => void;
+  /** Ends it at once; nothing of it stays. */
+  readonly signal?: AbortSignal;
+}
+
+/** A backup that was made. */
+export interface Backup extends Omit<DataFacts, "epoch"> {
+  readonly path: string;
+  readonly team: string;
+  readonly bytes: number;
+  readonly tookMs: number;
+  /** Every commit before this instant is in it. */
+  readonly atMs: number;
+}
+
+/**
+ * Copies a data file while a team works on it, or while none does. The file gets its name when it is whole, checked and on disk; until then, and
+ * when it fails, what was there before stays.
+ * @throws {STORE_NOT_FOUND} {STORE_VERSION} {BACKUP_EXISTS} {BACKUP_FAILED}
+ */
+export async function backUpData(options: BackupOptions): Promise<Backup> {
+  const { from, to: _to, isForced = false, ...running } = options;
+  const { clock } = running;
+  const atMs = clock.now();
+  const begunMs = clock.monotonicMs();
+  const team = readTeam(from);
+  const path = placeOf(options.to, team, atMs);
+  if (path === resolve(from)) throw new LonghaulError("BACKUP_EXISTS", `${path} is the data file itself. Give another place for the backup.`);
+  if (!isForced) assertFree(path);
+  const partial = `${path}${partialSuffix}`;
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  rmSync(partial, { force: true });
+  // What tasks were given and returned is its owner's, whatever the mask of the process says.
+  closeSync(openSync(partial, "wx", 0o600));
+  try {
+    const bytes = await copyDatabase({ from, to: partial, changes: [disownData], check: "quick_check", ...running });
+    const { epoch: _, ...facts } = readFacts(partial);
+    if (isForced) renameSync(partial, path);
+    else giveName(partial, path);
+    syncDirectory(dirname(path));
+    return { ...facts, path, team, bytes, tookMs: clock.monotonicMs() - begunMs, atMs };
+  } catch (error) {
+    rmSync(partial, { force: true });
+    throw error;
+  }
+}
+
+/** What a backup is called until it is whole. */
+export const partialSuffix = ".partial";
+
+/** "prospecting-2026-11-26T10-15-00.000Z.db": sorted by name they are sorted by age. */
+export function backupName(team: string, atMs: number): string {
+  return `${fileNamePart(team)}-${new Date(atMs).toISOString().replaceAll(":", "-")}.db`;
+}
+
+/** True for what `backupName` gives to this team. */
+export function isBackupName(team: string, name: string): boolean {
+  const prefix = `${fileNamePart(team)}-`;
+  return name.startsWith(prefix) && /^\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d\.\d{3}Z\.db$/.test(name.slice(prefix.length));
+}
+
+function fileNamePart(team: string): string {
+  return team.replaceAll(/[^\w.-]/g, "_");
+}
+
+function placeOf(to: string, team: string, atMs: number): string {
+  const path = resolve(to);
+  const isDirectory = /[/\\]$/.test(to) || statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+  return isDirectory ? join(path, backupName(team, atMs)) : path;
+}
+
+function assertFree(path: string): void {
+  if (existsSync(path)) throw new LonghaulError("BACKUP_EXISTS", `${path} exists already. Give another name, a directory, or --force to replace it.`);
+}
+
+/** Never in place of a file that came meanwhile. */
+function giveName(partial: string, path: string): void {
+  try {
+    linkSync(partial, path);
+  } catch {
+    // It exists by now, or this file system knows no links.
+    assertFree(path);
+    renameSync(partial, path);
+    return;
+  }
+  unlinkSync(partial);
+}
+
+/** The name of the team whose data file this is. @throws {STORE_NOT_FOUND} {STORE_VERSION} */
+function readTeam(path: string): string {
+  if (statSync(path, { throwIfNoEntry: false })?.isFile() !== true) throw new LonghaulError("STORE_NOT_FOUND", `There is no data file ${path}. Start a team there first with \`longhaul start team.ts\`, or give --data.`);
+  const db = SqliteDatabase.openReadOnly(path);
+  try {
+    assertKnown(db, dataMigrations);
+    return parseManifest(getMeta(db, manifestName))?.team ?? "team";
+  } finally {
+    db.close();
+  }
+}
+
+/** What a file holds. */
+function readFacts(path: string): DataFacts {
+  const db = SqliteDatabase.openReadOnly(path);
+  try {
+    return readDataFacts(db);
+  } finally {
+    db.close();
+  }
+}
+
+/** A name is on disk when its directory is. */
+export function syncDirectory(path: string): void {
+  if (process.platform === "win32") return;
+  const directory = openSync(path, "r");
+  try {
+    fsyncSync(directory);
+  } finally {
+    closeSync(directory);
+  }
+}
