@@ -1,5 +1,5 @@
 import type { LonghaulError } from "../base/error.ts";
-import type { EngineContext } from "../engine/engine.ts";
+import type { ChildEnd, EngineContext, HeldChild } from "../engine/engine.ts";
 
 /**
  * Ends a run beside its code. Code, and the AI SDK, would take an error for that of a call: they hide it behind one of their own, or go on and ask again, and what is refused without
@@ -42,7 +42,7 @@ export function fenceable(engine: EngineContext): { readonly engine: EngineConte
       step: (spec, body) => unlessFenced(() => engine.step(spec, body)),
       transaction: (spec, body) => unlessFenced(() => engine.transaction(spec, body)),
       wait: (spec) => unlessFenced(() => engine.wait(spec)),
-      child: (spec, task) => unlessFenced(() => engine.child(spec, task)),
+      child: ((spec, task, gate) => unlessFenced<ChildEnd | HeldChild>(() => (gate === undefined ? engine.child(spec, task) : engine.child(spec, task, gate)))) as EngineContext["child"],
     },
   };
 }
