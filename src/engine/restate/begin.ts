@@ -8,6 +8,7 @@ import { computeRecovered, executedMsSince, isSuspect } from "../task-rules.ts";
 import { AttemptLost } from "./attempt-lost.ts";
 import type { Change } from "./change.ts";
 import type { Activation } from "./claim.ts";
+import { stored } from "./envelope.ts";
 import { ToldSteps } from "./facts.ts";
 import { listJournal, listSeed, listSteps } from "./journal.ts";
 import { currentTask, type AttemptIds } from "./run-exits.ts";
@@ -86,7 +87,7 @@ export function idsOf({ task, runId, runSerial }: BegunRun): AttemptIds {
 /** What code was told before this activation, and what it is told first in it. */
 export function toldBefore({ task, runSerial, journal, told: count }: BegunRun): ToldSteps {
   const told = new ToldSteps({ run: runSerial, activation: task.activation, suspect: task.recoveriesWithoutProgress > 0 ? task.serial : null, toldBefore: count });
-  for (const step of journal.slice(count)) told.add(step, []);
+  for (const step of journal.slice(count)) told.add(stored(step));
   return told;
 }
 
