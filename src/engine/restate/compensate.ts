@@ -12,7 +12,7 @@ import { getTask, insertTask, saveTasks, toTask, type StoredTask } from "./tasks
 export async function startCompensation(change: Change, task: StoredTask, end: TaskEnd, wasRunning: boolean): Promise<void> {
   const { db } = change;
   if (!isToBeCompensated(task, end) || !(await hasRegistered(db, task.id, task.runId))) return;
-  const inserted = await insertTask(db, compensationFor(task, end, wasRunning, change.atMs, change.limits), change.atMs, null);
+  const inserted = await insertTask(db, compensationFor(task, end, wasRunning, change.atMs, change.limits), change.atMs, { parentRunId: null, queueMax: null });
   if (inserted === null) return;
   const stored: StoredTask = { ...inserted, runId: compensationRunIdOf(task.runId) };
   await insertRunFrom(db, { id: compensationRunIdOf(task.runId), taskId: stored.id }, task.runId, { begunAtMs: null, keysOf: task.runId });

@@ -57,7 +57,7 @@ export class ToldSteps {
 
   /** Stores what waits. */
   async store(change: Change): Promise<() => void> {
-    return await storeTold(change, [this]);
+    return await storeAllTold(change, [this]);
   }
 
   /** What waits; and what is to be called when it is known to be stored. */
@@ -75,7 +75,7 @@ export class ToldSteps {
  * Stores what waits in these, each of another run. What was stored is forgotten when the transaction is known to be committed, by what this returns.
  * A task comes before its steps, as in every transaction by which a run leaves memory: so the two wait for each other and do not die of each other.
  */
-async function storeTold(change: Change, told: readonly ToldSteps[]): Promise<() => void> {
+export async function storeAllTold(change: Change, told: readonly ToldSteps[]): Promise<() => void> {
   const parts = told.map((steps) => steps.take()).filter(({ steps }) => steps.length > 0);
   if (parts.length === 0) return () => undefined;
   const proved = await lockProved(change, parts);
@@ -176,7 +176,7 @@ export class FactStore {
     const batch = this.#nextBatch();
     try {
       for (const part of byLocks(batch)) {
-        const forget = await this.#writer.persist((change) => storeTold(change, part));
+        const forget = await this.#writer.persist((change) => storeAllTold(change, part));
         forget();
       }
     } catch (error) {

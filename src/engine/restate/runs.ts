@@ -46,13 +46,24 @@ export async function getRun(db: PostgresSession, runId: string): Promise<Stored
 }
 
 /** A run, and what there is of it to be read: most runs that begin have nothing. */
-export async function getRunToBegin(db: PostgresSession, runId: string): Promise<{ readonly run: StoredRun; readonly hasSteps: boolean; readonly hasWaits: boolean; readonly hasSeed: boolean } | null> {
-  const row = await db.get(
-    `SELECT ${runColumns}, EXISTS (SELECT FROM lh_journal WHERE run = lh_run.serial) OR EXISTS (SELECT FROM lh_told WHERE run = lh_run.serial) AS has_steps, EXISTS (SELECT FROM lh_wait WHERE run = lh_run.serial) AS has_waits,
-       EXISTS (SELECT FROM lh_seed WHERE task_id = lh_run.task_id) AS has_seed FROM lh_run WHERE id = $1`,
-    runId,
+export interface RunToBegin {
+  readonly run: StoredRun;
+  readonly hasSteps: boolean;
+  readonly hasWaits: boolean;
+  readonly hasSeed: boolean;
+}
+
+/** Those of them that there are, by their ids. */
+export async function getRunsToBegin(db: PostgresSession, runIds: readonly string[]): Promise<ReadonlyMap<string, RunToBegin>> {
+  const rows = await db.all(
+    `SELECT ${runColumns}, EXISTS (SELECT FROM lh_journal WHERE run = lh_run.serial) OR EXISTS (SELECT FROM lh_told WHERE run = lh_run.serial) AS has_steps,
+       EXISTS (SELECT FROM lh_wait WHERE run = lh_run.serial) AS has_waits, EXISTS (SELECT FROM lh_seed WHERE task_id = lh_run.task_id) AS has_seed FROM lh_run WHERE id = ANY ($1)`,
+    runIds,
   );
-  return row === undefined ? null : { run: storedRunFromRow(runId, row), hasSteps: row["has_steps"] === true, hasWaits: row["has_waits"] === true, hasSeed: row["has_seed"] === true };
+  return new Map(rows.map((row) => {
+    const run = storedRunFromRow(String(row["id"]), row);
+    return [run.id, { run, hasSteps: row["has_steps"] === true, hasWaits: row["has_waits"] === true, hasSeed: row["has_seed"] === true }];
+  }));
 }
 
 /** What an ended task and its run may leave to be seen to: most leave nothing. */
@@ -64,6 +75,18 @@ export async function listLeftBehind(db: PostgresSession, taskId: string, runId:
     taskId, runId,
   );
   return { hasSeed: row?.["has_seed"] === true, isAwaited: row?.["is_awaited"] === true, hasOpenEnds: row?.["has_open_ends"] === true };
+}
+
+/** The ids of those that leave nothing of that, and whose runs do. */
+export async function listLeavingNothing(db: PostgresSession, tasks: readonly { readonly id: string; readonly runId: string | null }[]): Promise<ReadonlySet<string>> {
+  const rows = await db.all(
+    `SELECT task.id FROM unnest($1::text[], $2::text[]) AS task (id, run_id)
+     WHERE NOT EXISTS (SELECT FROM lh_seed WHERE task_id = task.id) AND NOT EXISTS (SELECT FROM lh_wait WHERE child_task_id = task.id)
+       AND NOT EXISTS (SELECT FROM lh_task WHERE parent_run_id = task.run_id AND ended_at_ms IS NULL) AND NOT EXISTS (SELECT FROM lh_run JOIN lh_wait ON lh_wait.run = lh_run.serial WHERE lh_run.id = task.run_id)
+       AND NOT EXISTS (SELECT FROM lh_run JOIN lh_signal ON lh_signal.run = lh_run.serial WHERE lh_run.id = task.run_id)`,
+    tasks.map(({ id }) => id), tasks.map(({ runId }) => runId),
+  );
+  return new Set(rows.map((row) => String(row["id"])));
 }
 
 function storedRunFromRow(runId: string, row: PostgresRow): StoredRun {

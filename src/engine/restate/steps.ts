@@ -14,7 +14,7 @@ import type { Bodies } from "./bodies.ts";
 import { noteDue, type Change } from "./change.ts";
 import { stored, type Ended, type Envelope } from "./envelope.ts";
 import { appendStep, getStep } from "./journal.ts";
-import { currentTask, type AttemptIds } from "./run-exits.ts";
+import { currentTask, type AttemptIds } from "./attempt-state.ts";
 import { startTask } from "./start-task.ts";
 import { asStored, textOf } from "./step-text.ts";
 import { clearRecoveriesWithoutProgress, getTaskOfRun, lockTask } from "./tasks.ts";
