@@ -43,7 +43,7 @@ export class EnvelopeSerde implements Serde<Envelope> {
   }
 }
 
-export function endedText({ text, writes, isStored }: Ended): string {
+function endedText({ text, writes, isStored }: Ended): string {
   if (writes.length === 0 && !isStored) return `[${joined(text)}]`;
   return `[${joined(text)},${JSON.stringify(writes)}${isStored ? ",1" : ""}]`;
 }

@@ -153,10 +153,11 @@ export class FactStore {
   }
 
   #schedule(): void {
-    if (this.#flushing !== null || this.#queue.size === 0) return;
-    const waitMs = this.#isUrgent || this.#noted >= waitingMax ? 0 : this.#nextAtMs - this.#clock.monotonicMs();
+    const isDue = this.#isUrgent || this.#noted >= waitingMax;
+    if (this.#flushing !== null || this.#queue.size === 0 || (this.#timer !== null && !isDue)) return;
+    const waitMs = isDue ? 0 : this.#nextAtMs - this.#clock.monotonicMs();
     if (waitMs <= 0) void this.#begin();
-    else this.#timer ??= this.#clock.setTimer(waitMs, () => void this.#begin());
+    else this.#timer = this.#clock.setTimer(waitMs, () => void this.#begin());
   }
 
   #begin(): Promise<void> {

@@ -4,6 +4,7 @@ import type { PostgresRow, PostgresSession } from "../../db/postgres.ts";
 import { parseOutcome, type CompletedStep, type StepIdentity, type StepKind, type StepOutcome } from "../../record/step.ts";
 import type { SeededStep } from "../engine.ts";
 import { keyOf, outcomeText, type EndedStep, type JournaledStep, type SeededOutcome } from "../journaled-step.ts";
+import type { AttemptIds } from "./attempt-state.ts";
 import { stored, type Ended } from "./envelope.ts";
 import { asStored, identityText, joined, textOf, withBytes, type StepFields, type StepText } from "./step-text.ts";
 import { numberOrNull, storeOne } from "./tasks.ts";
@@ -33,6 +34,23 @@ export async function appendStep(db: PostgresSession, run: number, activation: n
   const { number, kind, name, occurrence, attempt, startedAtMs, completedAtMs } = step;
   const { changes } = await db.run(insertStep, run, activation, number, kind, name, occurrence, attempt, startedAtMs, completedAtMs, await storeOne(db, text.outcome));
   return changes === 0 ? null : asStored(step, text);
+}
+
+const insertCurrent = `WITH task AS (SELECT * FROM lh_task WHERE id = $11 FOR UPDATE),
+    step AS (INSERT INTO lh_journal (run, activation, number, kind, name, occurrence, attempt, started_at_ms, completed_at_ms, outcome)
+      SELECT $1::bigint, $2::integer, $3::integer, $4::text, $5::text, $6::integer, $7::integer, $8::bigint, $9::bigint, $10::text FROM task
+      WHERE status = 'running' AND run_id = $12 AND activation = $2 AND attempt = $13 ON CONFLICT (run, kind, name, occurrence) DO NOTHING RETURNING run)
+  SELECT status = 'running' AND run_id = $12 AND activation = $2 AS is_current, attempt, EXISTS (SELECT FROM step) AS is_stored FROM task`;
+
+/** As `appendStep`, when the task executes this attempt: it is locked. */
+export async function appendCurrent(db: PostgresSession, ids: AttemptIds, step: EndedStep): Promise<{ readonly state: "current" | "over" | "superseded"; readonly step: JournaledStep | null }> {
+  const text = textOf(step);
+  const { number, kind, name, occurrence, attempt, startedAtMs, completedAtMs } = step;
+  const row = await db.get(
+    insertCurrent, ids.runSerial, ids.activation, number, kind, name, occurrence, attempt, startedAtMs, completedAtMs, await storeOne(db, text.outcome), ids.taskId, ids.runId, ids.attempt,
+  );
+  const state = row?.["is_current"] === true ? (row["attempt"] === ids.attempt ? "current" : "superseded") : "over";
+  return { state, step: row?.["is_stored"] === true ? asStored(step, text) : null };
 }
 
 /** No JSON text holds it. */

@@ -13,8 +13,8 @@ import { selfWait } from "../refusal.ts";
 import type { Bodies } from "./bodies.ts";
 import { noteDue, type Change } from "./change.ts";
 import { stored, type Ended, type Envelope } from "./envelope.ts";
-import { appendStep, getStep } from "./journal.ts";
-import { currentTask, type AttemptIds } from "./attempt-state.ts";
+import { appendCurrent, getStep } from "./journal.ts";
+import { currentTask, stateOf, type AttemptIds } from "./attempt-state.ts";
 import { startTask } from "./start-task.ts";
 import { asStored, textOf } from "./step-text.ts";
 import { clearRecoveriesWithoutProgress, getTaskOfRun, lockTask } from "./tasks.ts";
@@ -58,7 +58,7 @@ function lost(task: "over" | "superseded"): Envelope {
 
 /** Executes a step. One that writes facts only is Restate's alone; anything that may refuse, or that others see, is a transaction with the step's outcome. */
 export async function executeStep(scope: StepScope, operation: Operation, body: StepBody): Promise<Envelope> {
-  const before = await outcomeBefore(scope, operation);
+  const before = scope.attempt === 1 ? null : await outcomeBefore(scope, operation);
   if (before !== null) return before;
   const startedAtMs = scope.clock.now();
   const end = boundedStepEnd(await scope.bodies.track(executeBody(scope, operation, body)), operation.identity, scope.limits.valueBytesMax);
@@ -74,8 +74,7 @@ export async function executeStep(scope: StepScope, operation: Operation, body: 
 }
 
 /** What an earlier attempt of this activation stored; the first attempt need not look. */
-async function outcomeBefore({ writer, attempt, runSerial }: StepScope, { identity }: Operation): Promise<Envelope | null> {
-  if (attempt === 1) return null;
+async function outcomeBefore({ writer, runSerial }: StepScope, { identity }: Operation): Promise<Envelope | null> {
   const step = await writer.read((db) => getStep(db, runSerial, identity));
   return step === null ? null : stored(step);
 }
@@ -98,7 +97,7 @@ async function executeBody(scope: StepScope, { identity, number }: Operation, bo
 
 /** User SQL in the transaction that also stores the step's outcome. */
 export async function executeTransaction(scope: StepScope, operation: Operation, body: (tx: Transaction) => Promise<Json>): Promise<Envelope> {
-  const before = await outcomeBefore(scope, operation);
+  const before = scope.attempt === 1 ? null : await outcomeBefore(scope, operation);
   if (before !== null) return before;
   const startedAtMs = scope.clock.now();
   const check = (value: Json): Json => boundedJson(value, `The result of ${describeStep(operation.identity)}`, scope.limits.valueBytesMax);
@@ -176,13 +175,16 @@ interface EndedBody {
  * What a body failed of that was told to stop is not what its step comes to.
  */
 async function commitEnd(scope: StepScope, change: Change, { operation, startedAtMs, end }: EndedBody): Promise<Envelope> {
-  const task = await currentTask(change, scope);
-  if (typeof task === "string") {
+  // It was told to stop before it failed: nothing is stored of it, whoever has the task.
+  const isStopped = scope.signal.aborted && !end.outcome.ok;
+  const { state, step } = isStopped
+    ? { state: stateOf(await lockTask(change.db, scope.taskId), scope), step: null }
+    : await appendCurrent(change.db, scope, endedStep(scope, operation, startedAtMs, end));
+  if (state !== "current") {
     await change.write(lateWrites(end.writes ?? [], `${scope.activation}.${scope.attempt}`));
-    return lost(task);
+    return lost(state);
   }
-  if (scope.signal.aborted && !end.outcome.ok) return gone;
-  const step = await appendStep(change.db, scope.runSerial, scope.activation, endedStep(scope, operation, startedAtMs, end));
+  if (isStopped) return gone;
   if (step === null) {
     const before = await getStep(change.db, scope.runSerial, operation.identity);
     return before === null ? gone : stored(before);

@@ -1,3 +1,4 @@
+import type { Clock } from "../../base/clock.ts";
 import { onNextTurn } from "../../base/turn.ts";
 import type { Change } from "./change.ts";
 
@@ -11,6 +12,7 @@ export interface Joint<K, V> {
 
 /** In one transaction at the most. */
 const itemsMax = 100;
+const slowMs = 1_000;
 
 interface Waiting<K, V> {
   readonly item: K;
@@ -23,12 +25,14 @@ type Write<K, V> = (work: (change: Change) => Promise<ReadonlyMap<K, V>>) => Pro
 /** While one transaction is under way, all that is asked for meanwhile is the next one. */
 export class Together<K, V> {
   readonly #write: Write<K, V>;
+  readonly #clock: Clock;
   readonly #joint: Joint<K, V>;
   #waiting: Waiting<K, V>[] = [];
   #isActive = false;
 
-  constructor(write: Write<K, V>, joint: Joint<K, V>) {
+  constructor(write: Write<K, V>, clock: Clock, joint: Joint<K, V>) {
     this.#write = write;
+    this.#clock = clock;
     this.#joint = joint;
   }
 
@@ -43,11 +47,25 @@ export class Together<K, V> {
 
   async #work(): Promise<void> {
     while (this.#waiting.length > 0) {
-      const batch = this.#waiting.splice(0, itemsMax);
-      const done = await this.#tryTogether(batch.map(({ item }) => item));
-      for (const { item, resolve } of batch) resolve(done.has(item) ? (done.get(item) as V) : this.#joint.alone(item));
+      await this.#orSlow(this.#do(this.#waiting.splice(0, itemsMax)));
     }
     this.#isActive = false;
+  }
+
+  async #do(batch: readonly Waiting<K, V>[]): Promise<void> {
+    const done = await this.#tryTogether(batch.map(({ item }) => item));
+    for (const { item, resolve } of batch) resolve(done.has(item) ? (done.get(item) as V) : this.#joint.alone(item));
+  }
+
+  /** One that waits for a connection that is lost, or for the server, keeps the next ones for a moment only. */
+  async #orSlow(work: Promise<void>): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const timer = this.#clock.setTimer(slowMs, resolve);
+      void work.then(() => {
+        timer.cancel();
+        resolve();
+      });
+    });
   }
 
   async #tryTogether(items: readonly K[]): Promise<ReadonlyMap<K, V>> {

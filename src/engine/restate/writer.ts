@@ -84,7 +84,7 @@ export class Writer {
   async together<K, V>(joint: Joint<K, V>, item: K): Promise<V> {
     this.#pending++;
     try {
-      const together = (this.#joints.get(joint) as Together<K, V> | undefined) ?? new Together((work) => this.write(work), joint);
+      const together = (this.#joints.get(joint) as Together<K, V> | undefined) ?? new Together((work) => this.write(work), this.#options.clock, joint);
       this.#joints.set(joint, together);
       return await together.do(item);
     } finally {
