@@ -56,8 +56,12 @@ export class TaskDesk implements OperableEngine {
 
   /** Of tasks alone: of keys, two transactions could wait for each other crosswise. */
   readonly #starts: Joint<NewTask, Started> = {
-    together: async (change, tasks) =>
-      new Map(await Promise.all(tasks.map(async (task) => [task, await startTask(change, task, { queueMax: this.#options.queueMax })] as const))),
+    // One after the other: they come into the queue in the order in which they were asked for.
+    together: async (change, tasks) => {
+      const started = new Map<NewTask, Started>();
+      for (const task of tasks) started.set(task, await startTask(change, task, { queueMax: this.#options.queueMax }));
+      return started;
+    },
     alone: (task) => this.#start(task, {}),
   };
 
