@@ -76,5 +76,5 @@ function claimOf({ task }: EngineContext, step: number, atMs: number): Write {
 
 /** Completed steps, and keys: what guard steps claim. */
 async function countRows(db: Place["db"]): Promise<number> {
-  return Number((await db.get("SELECT (SELECT count(*) FROM lh_journal) + (SELECT count(*) FROM lh_key) AS n"))?.["n"]);
+  return Number((await db.get("SELECT (SELECT coalesce(sum(last), 0) FROM (SELECT max(last) AS last FROM lh_told GROUP BY run) AS told) + (SELECT count(*) FROM lh_key) AS n"))?.["n"]);
 }

@@ -2,6 +2,7 @@ import { openAdapterSide } from "./adapter-side.ts";
 import { measureBareCommit } from "./bare-commit.ts";
 import { openBareSide } from "./bare-side.ts";
 import type { Place } from "./place.ts";
+import { processorTimes, type ProcessorTimes } from "./processor-time.ts";
 import { median, type Side, type Times, type Workload } from "./workload.ts";
 
 export interface Sizes {
@@ -24,12 +25,16 @@ export interface Finding {
   readonly isMet: boolean | null;
 }
 
+/** What can be measured by itself. */
+export const parts = ["single", "long", "short", "guards"] as const;
+export type Part = (typeof parts)[number];
+
 const latencyRatioMax = 1.1;
 const throughputRatioMin = 0.9;
 
 interface Measured extends Times {
-  /** Of this process, which is the worker of both sides. */
-  readonly cpuMs: number;
+  /** This process is the worker of both sides. */
+  readonly cpuMs: ProcessorTimes;
   readonly commits: number;
 }
 
@@ -39,23 +44,25 @@ interface Pair {
 }
 
 /** Measures both sides in turns, the first one changing with each round; each figure is the median of its rounds, and so is each ratio. */
-export async function compare(place: Place, sizes: Sizes): Promise<readonly Finding[]> {
+export async function compare(place: Place, sizes: Sizes, only: readonly Part[] = parts): Promise<readonly Finding[]> {
   const [ours, bare] = [await openAdapterSide(place), await openBareSide(place)];
   try {
     const { stepsLong, runsLong, stepsShort, runsShort } = sizes;
     const inTurns = (workload: Workload): Promise<readonly Pair[]> => measureInTurns(place, { ours, bare }, workload, sizes.rounds);
     // Both are warm before anything counts.
     await inTurns({ runs: Math.min(20, runsLong), stepsPerRun: stepsLong, guards: false });
-    const single = await inTurns({ runs: 1, stepsPerRun: stepsLong, guards: false });
-    const long = await inTurns({ runs: runsLong, stepsPerRun: stepsLong, guards: false });
-    const short = await inTurns({ runs: runsShort, stepsPerRun: stepsShort, guards: false });
-    return [
-      ...latency("one run, step after step", single, stepsLong),
-      ...throughput(`${runsLong} runs at once x ${stepsLong} steps`, long, runsLong * stepsLong),
-      ...throughput(`${runsShort} runs at once x ${stepsShort} steps`, short, runsShort * stepsShort),
-      ...perRun(short, runsShort),
-      ...(await guards(place, { ours, bare }, sizes)),
-    ];
+    const measurements: Readonly<Record<Part, () => Promise<readonly Finding[]>>> = {
+      single: async () => latency("one run, step after step", await inTurns({ runs: 1, stepsPerRun: stepsLong, guards: false }), stepsLong),
+      long: async () => throughput(`${runsLong} runs at once x ${stepsLong} steps`, await inTurns({ runs: runsLong, stepsPerRun: stepsLong, guards: false }), runsLong * stepsLong),
+      async short() {
+        const pairs = await inTurns({ runs: runsShort, stepsPerRun: stepsShort, guards: false });
+        return [...throughput(`${runsShort} runs at once x ${stepsShort} steps`, pairs, runsShort * stepsShort), ...perRun(pairs, runsShort)];
+      },
+      guards: () => guards(place, { ours, bare }, sizes),
+    };
+    const findings: Finding[] = [];
+    for (const part of only) findings.push(...(await measurements[part]()));
+    return findings;
   } finally {
     await ours.close();
     await bare.close();
@@ -83,16 +90,17 @@ async function measureInTurns(place: Place, { ours, bare }: Sides, workload: Wor
 
 async function measure(place: Place, side: Side, workload: Workload): Promise<Measured> {
   const commitsBefore = await place.commits();
-  const before = process.cpuUsage();
+  const before = processorTimes();
   const times = await side.measure(workload);
-  const { user, system } = process.cpuUsage(before);
-  return { ...times, cpuMs: (user + system) / 1000, commits: (await place.commits()) - commitsBefore };
+  const after = processorTimes();
+  const cpuMs = { worker: after.worker - before.worker, restate: after.restate - before.restate, postgres: after.postgres - before.postgres };
+  return { ...times, cpuMs, commits: (await place.commits()) - commitsBefore };
 }
 
 function latency(what: string, pairs: readonly Pair[], steps: number): readonly Finding[] {
   return [
     finding({ what, unit: "ms a step", target: `<= ${latencyRatioMax}` }, pairs, ({ runMs }) => runMs / steps),
-    finding({ what, unit: "ms of the worker's processor a step", target: null }, pairs, ({ cpuMs }) => cpuMs / steps),
+    ...processors(what, pairs, steps),
   ];
 }
 
@@ -100,8 +108,15 @@ function throughput(what: string, pairs: readonly Pair[], steps: number): readon
   return [
     finding({ what, unit: "steps/s, from first to last line of code", target: `>= ${throughputRatioMin}` }, pairs, ({ codeMs }) => (steps / codeMs) * 1000),
     finding({ what, unit: "steps/s, from the first start to the last end", target: null }, pairs, ({ wholeMs }) => (steps / wholeMs) * 1000),
-    finding({ what, unit: "ms of the worker's processor a step", target: null }, pairs, ({ cpuMs }) => cpuMs / steps),
+    ...processors(what, pairs, steps),
   ];
+}
+
+const processes = ["worker", "restate", "postgres"] as const;
+
+function processors(what: string, pairs: readonly Pair[], steps: number): readonly Finding[] {
+  const each = processes.map((name) => finding({ what, unit: `µs of processor a step: ${name}`, target: null }, pairs, ({ cpuMs }) => (cpuMs[name] / steps) * 1000));
+  return [...each, finding({ what, unit: "µs of processor a step: all", target: null }, pairs, ({ cpuMs }) => ((cpuMs.worker + cpuMs.restate + cpuMs.postgres) / steps) * 1000)];
 }
 
 function perRun(pairs: readonly Pair[], runs: number): readonly Finding[] {

@@ -143,10 +143,13 @@ export class PostgresDatabase implements PostgresSession {
   transaction<T>(job: (tx: PostgresSession) => Promise<T>, options: TransactionOptions = {}): Promise<T> {
     const begin = `BEGIN ISOLATION LEVEL ${(options.isolation ?? "read committed").toUpperCase()}${options.readOnly === true ? " READ ONLY" : ""}`;
     return this.#retrying(options.idempotent ?? false, async (client, onCommit) => {
-      await client.query(begin);
+      // The first statement of the job is sent behind it without waiting for the answer.
+      const begun = client.query(begin);
+      begun.catch(() => undefined); // Awaited below.
       const state = { isEnded: false, isReadOnly: options.readOnly ?? false };
       try {
         const value = await job(this.#sessionOf(client, state));
+        await begun;
         state.isEnded = true;
         onCommit();
         const { command } = await client.query("COMMIT");

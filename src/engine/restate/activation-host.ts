@@ -2,17 +2,17 @@ import { RestatePromise, TerminalError, type Context } from "@restatedev/restate
 import { LonghaulError } from "../../base/error.ts";
 import { describeStep, type StepIdentity } from "../../record/step.ts";
 import type { DeadReason, WaitingReason } from "../../record/task.ts";
-import type { Write } from "../../record/write.ts";
 import type { NearLimit, RunEnd } from "../engine.ts";
-import { keyOf, outcomeText, type JournaledStep, type SeededOutcome } from "../journaled-step.ts";
+import { keyOf, type JournaledStep, type SeededOutcome } from "../journaled-step.ts";
 import type { Operation, Performed } from "../operation.ts";
 import type { RunHost } from "../run-host.ts";
 import { AttemptLost } from "./attempt-lost.ts";
+import { EnvelopeSerde, stored, type Ended, type Envelope } from "./envelope.ts";
 import type { FactStore, ToldSteps } from "./facts.ts";
-import { asStored } from "./journal.ts";
 import { isReplaying, runName, runningMax } from "./recorded.ts";
 import { announceNearLimit, endRun, failRun, markForHandingOn, parkRun, releaseRun, storeTold, suspendRun, type Leaving } from "./run-exits.ts";
-import { beginChild, beginWait, executeStep, executeTransaction, type Envelope, type StepScope } from "./steps.ts";
+import { beginChild, beginWait, executeStep, executeTransaction, type StepScope } from "./steps.ts";
+import { asStored, textOf } from "./step-text.ts";
 
 export interface ActivationHostOptions {
   readonly context: Context;
@@ -96,7 +96,7 @@ export class ActivationHost implements RunHost {
     if (this.#isRacing) throw foreignStep(operation.identity);
     if (this.#running >= runningMax) await new Promise<void>((resolve) => this.#queue.push(resolve));
     this.#running++;
-    const call = context.run(runName, () => this.#journaled(this.#execute(operation, awakeable?.id ?? "")));
+    const call = context.run(runName, () => this.#journaled(this.#execute(operation, awakeable?.id ?? "")), { serde: new EnvelopeSerde() });
     this.#isReplaying &&= isReplaying(context);
     const envelope = await this.#arrival(key, call);
     this.#running--;
@@ -106,10 +106,10 @@ export class ActivationHost implements RunHost {
       await this.#leave(() => this.#handOn());
       return "ended";
     }
-    if (envelope.type === "ended") this.#complete(envelope.step, envelope.writes);
+    if (envelope.type === "ended") this.#complete(envelope);
     if (envelope.type !== "waiting" || awakeable === null) return "ended";
     // Whoever ends the wait rings; after a suspension the next activation asks anew.
-    this.#arrival(key, awakeable.promise).then((step) => this.#complete(step, []), () => this.#options.onLeft());
+    this.#arrival(key, awakeable.promise).then((step) => this.#complete(stored(step)), () => this.#options.onLeft());
     return "waiting";
   }
 
@@ -227,18 +227,20 @@ export class ActivationHost implements RunHost {
   async #serve({ identity, number }: Operation, { outcome, startedAtMs, completedAtMs }: SeededOutcome): Promise<Performed> {
     const { kind, name, occurrence } = identity;
     const begunAtMs = startedAtMs ?? this.#options.startedAtMs;
-    const step = asStored({ kind, name, occurrence, number, attempt: 0, startedAtMs: begunAtMs, completedAtMs: completedAtMs ?? begunAtMs, outcome }, outcomeText(outcome));
-    this.#options.told.add(step, []);
+    const served = { kind, name, occurrence, number, attempt: 0, startedAtMs: begunAtMs, completedAtMs: completedAtMs ?? begunAtMs, outcome };
+    const text = textOf(served);
+    const step = asStored(served, text);
+    this.#options.told.add({ step, text, writes: [], isStored: false });
     if (await storeTold(this.#leaving)) this.#options.onCompleted(step);
     else this.#options.onLeft();
     return "ended";
   }
 
-  #complete(step: JournaledStep, writes: readonly Write[]): void {
+  #complete(ended: Ended): void {
     const { told, facts, onCompleted } = this.#options;
-    told.add(step, writes);
+    told.add(ended);
     facts.note(told);
-    onCompleted(step);
+    onCompleted(ended.step);
   }
 
   /** Takes an exit, unless the journal holds steps that the code did not ask for: it came here by other steps than they are. */

@@ -8,13 +8,16 @@ import { computeRecovered, executedMsSince, isSuspect } from "../task-rules.ts";
 import { AttemptLost } from "./attempt-lost.ts";
 import type { Change } from "./change.ts";
 import type { Activation } from "./claim.ts";
+import { stored } from "./envelope.ts";
 import { ToldSteps } from "./facts.ts";
 import { listJournal, listSeed, listSteps } from "./journal.ts";
-import { currentTask, type AttemptIds } from "./run-exits.ts";
-import { countRecovery, getRunToBegin } from "./runs.ts";
-import { lockTaskOfRun, saveTasks, type StoredTask } from "./tasks.ts";
+import { currentTask, type AttemptIds } from "./attempt-state.ts";
+import { countRecovery, getRunsToBegin, type RunToBegin } from "./runs.ts";
+import { beginFirst, lockTaskOfRun, saveTasks, type StoredTask } from "./tasks.ts";
+import type { Joint } from "./together.ts";
 import { endTask, moveTask } from "./transition.ts";
 import { listWaits } from "./waits.ts";
+import type { Writer } from "./writer.ts";
 
 /** A run that begins, or begins again after a crash of the process that had it. */
 export interface BegunRun extends LoadedRun {
@@ -31,12 +34,25 @@ export interface BegunRun extends LoadedRun {
 
 /** One call of Restate to begin an attempt. */
 export interface Beginning {
-  readonly agentOf: (name: string) => EngineAgent | undefined;
+  /** Those of this process, by their names. */
+  readonly agents: ReadonlyMap<string, EngineAgent>;
   /** Aborts when Restate has given up the call. */
   readonly called: AbortSignal;
   /** The attempt that this call has begun, should that be committed: its answer may be lost, and it is done once more. */
   attempt: number | null;
 }
+
+export interface FirstBeginning {
+  readonly writer: Writer;
+  readonly activation: Activation;
+  readonly beginning: Beginning;
+}
+
+/** See `beginAttempt`. */
+export const beginnings: Joint<FirstBeginning, BegunRun | null> = {
+  together: beginTogether,
+  alone: ({ writer, activation, beginning }) => writer.persist((change) => beginAttempt(change, activation, beginning)),
+};
 
 /**
  * Begins an attempt of an activation; what an earlier attempt still writes is refused from now on. A second one means that the first was cut off: that crash is counted.
@@ -44,12 +60,12 @@ export interface Beginning {
  * A call that Restate has given up is looked for under the lock: PostgreSQL may have been away for longer than Restate waited, and a beginning that comes after the one of
  * the next call would leave a run that nobody executes.
  */
-export async function beginAttempt(change: Change, { runId, activation }: Activation, beginning: Beginning): Promise<BegunRun | null> {
-  const { agentOf, called } = beginning;
+async function beginAttempt(change: Change, { runId, activation }: Activation, beginning: Beginning): Promise<BegunRun | null> {
+  const { agents, called } = beginning;
   const found = await lockTaskOfRun(change.db, runId);
   if (called.aborted) throw new Error(`Restate has given up this call of run ${runId}.`);
   if (found === null || found.status !== "running" || found.activation !== activation) return null;
-  const agent = agentOf(found.agent);
+  const agent = agents.get(found.agent);
   // Another worker may have it: Restate calls again, and nothing is counted.
   if (agent === undefined) throw new LonghaulError("AGENT_UNKNOWN", `This worker does not have the agent "${found.agent}" of task ${found.id}. Run the same team on every worker.`, { retry: "backoff" });
   const codeVersion = codeVersionOf(agent);
@@ -59,12 +75,31 @@ export async function beginAttempt(change: Change, { runId, activation }: Activa
   const task = found.attempt === beginning.attempt ? found : await begin(change, found, attempt);
   if (task === null) return null;
   beginning.attempt = task.attempt;
-  const toBegin = await getRunToBegin(change.db, runId);
-  if (toBegin === null) return null;
-  const { run, hasSteps, hasWaits, hasSeed } = toBegin;
-  const { steps, told } = hasSteps ? await listJournal(change.db, run.serial, activation) : { steps: [], told: 0 };
+  const toBegin = (await getRunsToBegin(change.db, [runId])).get(runId);
+  return toBegin === undefined ? null : { ...(await begunOf(change, agent, task, toBegin)), isOfOtherCode };
+}
+
+/** Begins the first attempts of tasks that nobody has locked, that were in no crash and whose agents this process has. One that another call has begun is none of them. */
+async function beginTogether(change: Change, firsts: readonly FirstBeginning[]): Promise<ReadonlyMap<FirstBeginning, BegunRun>> {
+  const asked = new Map(firsts.filter(({ beginning }) => !beginning.called.aborted && beginning.attempt === null).map((each) => [`${each.activation.runId} ${each.activation.activation}`, each]));
+  const agents = firsts[0]?.beginning.agents ?? new Map<string, EngineAgent>();
+  const tasks = await beginFirst(change.db, [...asked.values()].map(({ activation }) => activation), [...agents.values()].map((agent) => ({ name: agent.name, codeVersion: codeVersionOf(agent) })));
+  const runs = await getRunsToBegin(change.db, tasks.map(({ runId }) => String(runId)));
+  const begun = new Map<FirstBeginning, BegunRun>();
+  for (const task of tasks) {
+    const [first, toBegin, agent] = [asked.get(`${task.runId} ${task.activation}`), runs.get(String(task.runId)), agents.get(task.agent)];
+    if (first === undefined || toBegin === undefined || agent === undefined) continue;
+    first.beginning.attempt = task.attempt;
+    begun.set(first, { ...(await begunOf(change, agent, task, toBegin)), isOfOtherCode: false });
+  }
+  return begun;
+}
+
+async function begunOf(change: Change, agent: EngineAgent, task: StoredTask, { run, hasSteps, hasWaits, hasSeed }: RunToBegin): Promise<Omit<BegunRun, "isOfOtherCode">> {
+  const { steps, told } = hasSteps ? await listJournal(change.db, run.serial, task.activation) : { steps: [], told: 0 };
   return {
-    task, runId, told, isOfOtherCode,
+    task, told,
+    runId: run.id,
     journal: steps,
     numbers: numbersOf(steps, hasWaits ? await listWaits(change.db, run.serial) : []),
     runSerial: run.serial,
@@ -86,7 +121,7 @@ export function idsOf({ task, runId, runSerial }: BegunRun): AttemptIds {
 /** What code was told before this activation, and what it is told first in it. */
 export function toldBefore({ task, runSerial, journal, told: count }: BegunRun): ToldSteps {
   const told = new ToldSteps({ run: runSerial, activation: task.activation, suspect: task.recoveriesWithoutProgress > 0 ? task.serial : null, toldBefore: count });
-  for (const step of journal.slice(count)) told.add(step, []);
+  for (const step of journal.slice(count)) told.add(stored(step));
   return told;
 }
 

@@ -1,22 +1,23 @@
 import type { PostgresSession } from "../../db/postgres.ts";
 import type { Task, TaskEnd } from "../../record/task.ts";
 import { compensationFor, compensationIdOf, compensationRunIdOf, isCompensation, isToBeCompensated, refuseRestart, type InTheWay } from "../compensation.ts";
+import { keyOf } from "../journaled-step.ts";
 import { isOpen } from "../task-rules.ts";
 import { noteQueued, type Change } from "./change.ts";
-import { listSteps } from "./journal.ts";
-import { insertRunFrom } from "./runs.ts";
+import { addSeed, listSteps, readJournal } from "./journal.ts";
+import { insertRunFrom, serialOf } from "./runs.ts";
 import { getTask, insertTask, saveTasks, toTask, type StoredTask } from "./tasks.ts";
 
 /** Begins the task that undoes what the run of a task did that is ending, when it registered anything to be undone. Whatever the length of its queue: the run was let in. */
 export async function startCompensation(change: Change, task: StoredTask, end: TaskEnd, wasRunning: boolean): Promise<void> {
   const { db } = change;
   if (!isToBeCompensated(task, end) || !(await hasRegistered(db, task.id, task.runId))) return;
-  const inserted = await insertTask(db, compensationFor(task, end, wasRunning, change.atMs, change.limits), change.atMs, null);
+  const inserted = await insertTask(db, compensationFor(task, end, wasRunning, change.atMs, change.limits), change.atMs, { parentRunId: null, queueMax: null });
   if (inserted === null) return;
   const stored: StoredTask = { ...inserted, runId: compensationRunIdOf(task.runId) };
   await insertRunFrom(db, { id: compensationRunIdOf(task.runId), taskId: stored.id }, task.runId, { begunAtMs: null, keysOf: task.runId });
   await saveTasks(db, [stored]);
-  await db.run(`${insertSeed} FROM lh_journal WHERE run = (SELECT serial FROM lh_run WHERE id = $2) ORDER BY seq NULLS LAST, position ON CONFLICT DO NOTHING`, stored.id, task.runId);
+  await addSeed(db, stored.id, await readJournal(db, await serialOf(db, task.runId)));
   await db.run(`${insertSeed} FROM lh_seed WHERE task_id = $2 ORDER BY position ON CONFLICT DO NOTHING`, stored.id, task.id);
   noteQueued(change, stored);
   await change.write(change.observe({ task: toTask(stored), from: null, atMs: change.atMs }));
@@ -33,13 +34,8 @@ export async function noteStopped(change: Change, runId: string): Promise<void> 
 /** Begins a new run of a compensation: it is served what the ended run came to, and what was undone stays so. */
 export async function insertCompensationAgain(db: PostgresSession, taskId: string, runId: string, newRunId: string): Promise<void> {
   await insertRunFrom(db, { id: newRunId, taskId }, runId, { begunAtMs: null, keysOf: runId });
-  for (const { kind, name, occurrence, outcome } of await listSteps(db, runId)) {
-    if (kind !== "compensation" || !outcome.ok) continue;
-    await db.run(
-      `${insertSeed} FROM lh_journal WHERE run = (SELECT serial FROM lh_run WHERE id = $2) AND kind = $3 AND name = $4 AND occurrence = $5 ON CONFLICT DO NOTHING`,
-      taskId, runId, kind, name, occurrence,
-    );
-  }
+  const undone = new Set((await listSteps(db, runId)).flatMap((step) => (step.kind === "compensation" && step.outcome.ok ? [keyOf(step)] : [])));
+  await addSeed(db, taskId, (await readJournal(db, await serialOf(db, runId))).filter((step) => undone.has(keyOf(step))));
 }
 
 /** @throws {TASK_STATE} while what the last run of this task did, or a run that it called, is not undone. */

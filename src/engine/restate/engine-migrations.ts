@@ -6,7 +6,8 @@ import { payloadMigration } from "../../db/postgres-payload.ts";
  * lh_task.activation counts the times that a run was given a slot, `attempt` the invocations of the current one: together they fence what an earlier one still writes. `claim` is the call that gave the slot;
  * `suspended` says that Restate took the attempt out of memory by itself, where it cannot answer while it runs, or that it waits for its turn: the next one is no recovery.
  * `code_version` is that of the code that began the activation; another one does not go on with it.
- * lh_journal: completed steps. `position` is the order in which they were stored, `seq` the one in which code was told; null until it was.
+ * lh_journal: completed steps that others may see before code is told of them, and those that were copied. `position` is the order in which they were stored.
+ * lh_told: what code was told, in that order, many steps a row: `steps` is a JSON list from place `first` to place `last` of the run (step-text.ts); of a row of lh_journal it holds the identity alone.
  * lh_wait.awakeable is what wakes an activation that is still in memory. lh_bell: awakeables that are to be rung, until they were.
  */
 export const restateEngineMigrations: readonly Migration[] = [
@@ -37,9 +38,13 @@ CREATE TABLE lh_run (
 CREATE INDEX lh_run_task ON lh_run (task_id, number);
 
 CREATE TABLE lh_journal (
-  position BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, run BIGINT NOT NULL, activation INTEGER NOT NULL, seq INTEGER, number INTEGER NOT NULL,
+  position BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, run BIGINT NOT NULL, activation INTEGER NOT NULL, number INTEGER NOT NULL,
   kind TEXT NOT NULL, name TEXT NOT NULL, occurrence INTEGER NOT NULL, attempt INTEGER NOT NULL, started_at_ms BIGINT NOT NULL, completed_at_ms BIGINT NOT NULL,
   outcome TEXT NOT NULL, UNIQUE (run, kind, name, occurrence)
+);
+
+CREATE TABLE lh_told (
+  run BIGINT NOT NULL, activation INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, steps TEXT NOT NULL, PRIMARY KEY (run, first)
 );
 
 CREATE TABLE lh_wait (

@@ -1,16 +1,15 @@
 import type { Clock, Timer } from "../../base/clock.ts";
 import { onNextTurn } from "../../base/turn.ts";
 import type { Write } from "../../record/write.ts";
-import { keyOf, type EndedStep } from "../journaled-step.ts";
+import { keyOf } from "../journaled-step.ts";
 import type { Change } from "./change.ts";
-import { noteTold, type JournalRow } from "./journal.ts";
+import type { Ended } from "./envelope.ts";
+import { lastTold, noteTold, type ToldPart, type ToldStep } from "./journal.ts";
 import { clearRecoveriesWithoutProgress, lockTaskBySerial } from "./tasks.ts";
 import type { Writer } from "./writer.ts";
 
 /** A step that code was told of, and the facts that came with it. They are in Restate's journal until they are stored here. */
-interface ToldStep {
-  readonly step: EndedStep;
-  readonly seq: number;
+interface WaitingStep extends ToldStep {
   readonly writes: readonly Write[];
 }
 
@@ -29,7 +28,7 @@ export class ToldSteps {
   readonly keys = new Set<string>();
   readonly #options: ToldStepsOptions;
   #seq: number;
-  #waiting: ToldStep[] = [];
+  #waiting: WaitingStep[] = [];
 
   constructor(options: ToldStepsOptions) {
     this.#options = options;
@@ -50,23 +49,25 @@ export class ToldSteps {
     return this.#options.suspect !== null;
   }
 
-  add(step: EndedStep, writes: readonly Write[]): void {
+  /** As text, which does not change with what code makes of it. */
+  add({ step, text, writes, isStored }: Omit<Ended, "type">): void {
     this.keys.add(keyOf(step));
-    this.#waiting.push({ step, seq: ++this.#seq, writes });
+    this.#waiting.push({ seq: ++this.#seq, identity: step, text: isStored ? null : text, writes });
   }
 
   /** Stores what waits. */
   async store(change: Change): Promise<() => void> {
-    return await storeTold(change, [this]);
+    return await storeAllTold(change, [this]);
   }
 
-  /** What waits, as rows of the journal; and what is to be called when they are known to be stored. */
-  take(): { readonly run: number; readonly rows: readonly (JournalRow & { readonly writes: readonly Write[] })[]; readonly suspect: number | null; readonly forget: () => void } {
+  /** What waits; and what is to be called when it is known to be stored. */
+  take(): Omit<ToldPart, "steps"> & { readonly steps: readonly WaitingStep[]; readonly suspect: number | null; readonly forget: () => void } {
     const { run, activation, suspect } = this.#options;
-    const steps = new Set(this.#waiting);
+    const steps = this.#waiting;
+    const last = this.#seq;
     // Two transactions may have stored the same: each forgets what it stored, and that only.
-    const forget = (): void => void (this.#waiting = this.#waiting.filter((step) => !steps.has(step)));
-    return { run, rows: [...steps].map((step) => ({ run, activation, ...step })), suspect, forget };
+    const forget = (): void => void (this.#waiting = this.#waiting.filter(({ seq }) => seq > last));
+    return { run, activation, steps: [...steps], suspect, forget };
   }
 }
 
@@ -74,18 +75,28 @@ export class ToldSteps {
  * Stores what waits in these, each of another run. What was stored is forgotten when the transaction is known to be committed, by what this returns.
  * A task comes before its steps, as in every transaction by which a run leaves memory: so the two wait for each other and do not die of each other.
  */
-async function storeTold(change: Change, told: readonly ToldSteps[]): Promise<() => void> {
-  const taken = told.map((steps) => steps.take());
-  const rows = taken.flatMap((each) => each.rows);
-  if (rows.length === 0) return () => undefined;
-  for (const { suspect } of taken) if (suspect !== null) await lockTaskBySerial(change.db, suspect);
-  const progressed = await noteTold(change.db, rows);
-  await change.write(rows.flatMap(({ writes }) => writes));
-  // What code is told again after a crash is no progress.
-  for (const { run, suspect } of taken) if (suspect !== null && progressed.has(run) && (await clearRecoveriesWithoutProgress(change.db, suspect))) change.effects.hasCleared = true;
+export async function storeAllTold(change: Change, told: readonly ToldSteps[]): Promise<() => void> {
+  const parts = told.map((steps) => steps.take()).filter(({ steps }) => steps.length > 0);
+  if (parts.length === 0) return () => undefined;
+  const proved = await lockProved(change, parts);
+  await noteTold(change.db, parts);
+  await change.write(parts.flatMap(({ steps }) => steps.flatMap(({ writes }) => writes)));
+  for (const suspect of proved) if (await clearRecoveriesWithoutProgress(change.db, suspect)) change.effects.hasCleared = true;
   return () => {
-    for (const { forget } of taken) forget();
+    for (const { forget } of parts) forget();
   };
+}
+
+/** The suspects of which a step is about to be stored that was not stored before: what code is told again after a crash is no progress. */
+async function lockProved({ db }: Change, parts: readonly ReturnType<ToldSteps["take"]>[]): Promise<readonly number[]> {
+  const proved: number[] = [];
+  for (const { run, suspect, steps } of parts) {
+    if (suspect === null) continue;
+    await lockTaskBySerial(db, suspect);
+    const last = await lastTold(db, run);
+    if (steps.some(({ seq, text }) => text !== null && seq > last)) proved.push(suspect);
+  }
+  return proved;
 }
 
 /** Runs whose facts are stored in one transaction at the most. */
@@ -142,10 +153,11 @@ export class FactStore {
   }
 
   #schedule(): void {
-    if (this.#flushing !== null || this.#queue.size === 0) return;
-    const waitMs = this.#isUrgent || this.#noted >= waitingMax ? 0 : this.#nextAtMs - this.#clock.monotonicMs();
+    const isDue = this.#isUrgent || this.#noted >= waitingMax;
+    if (this.#flushing !== null || this.#queue.size === 0 || (this.#timer !== null && !isDue)) return;
+    const waitMs = isDue ? 0 : this.#nextAtMs - this.#clock.monotonicMs();
     if (waitMs <= 0) void this.#begin();
-    else this.#timer ??= this.#clock.setTimer(waitMs, () => void this.#begin());
+    else this.#timer = this.#clock.setTimer(waitMs, () => void this.#begin());
   }
 
   #begin(): Promise<void> {
@@ -165,7 +177,7 @@ export class FactStore {
     const batch = this.#nextBatch();
     try {
       for (const part of byLocks(batch)) {
-        const forget = await this.#writer.persist((change) => storeTold(change, part));
+        const forget = await this.#writer.persist((change) => storeAllTold(change, part));
         forget();
       }
     } catch (error) {

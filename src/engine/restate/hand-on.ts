@@ -14,7 +14,7 @@ export async function handOn(context: Context, begun: BegunRun, writer: Writer):
   const recorded = await readRecorded(context);
   const told = toldBefore(begun);
   // What is stored with its place came before all that is not; and what was served instead of executing is nowhere else.
-  const stored = await writer.read((db) => listTold(db, begun.runSerial, begun.task.activation));
-  for (const { step, writes } of [...stored.map((step) => ({ step, writes: [] })), ...recorded]) if (!told.keys.has(keyOf(step))) told.add(step, writes);
+  const before = await writer.read((db) => listTold(db, begun.runSerial, begun.task.activation));
+  for (const ended of [...before, ...recorded]) if (!told.keys.has(keyOf(ended.step))) told.add(ended);
   await releaseRun({ writer, ids: idsOf(begun), told, activeMs: () => begun.task.activeMs });
 }

@@ -1,7 +1,6 @@
 import { RestatePromise, type Context, type internal } from "@restatedev/restate-sdk";
-import type { Write } from "../../record/write.ts";
 import type { JournaledStep } from "../journaled-step.ts";
-import type { Envelope } from "./steps.ts";
+import { EnvelopeSerde, stored, type Ended, type Envelope } from "./envelope.ts";
 
 /** All steps have one name for Restate. Which one it is stands in what it comes to: so changed code is found by us, and not by Restate. */
 export const runName = "step";
@@ -12,12 +11,6 @@ export const runningMax = 64;
 /** More than any journal holds: an attempt that is over for Restate never comes to the end of its journal. */
 const callsMax = 100_000;
 
-/** A step that Restate's journal holds, and the facts that came with it. */
-export interface RecordedStep {
-  readonly step: JournaledStep;
-  readonly writes: readonly Write[];
-}
-
 /** True while Restate's journal of this activation holds calls of earlier attempts that this one has not made. */
 export function isReplaying(context: Context): boolean {
   return !(context as unknown as internal.ContextInternal).isProcessing();
@@ -27,7 +20,7 @@ export function isReplaying(context: Context): boolean {
 export function callRecorded(context: Context): readonly RestatePromise<Envelope>[] {
   context.request().attemptCompletedSignal.throwIfAborted();
   const calls: RestatePromise<Envelope>[] = [];
-  while (isReplaying(context) && calls.length < callsMax) calls.push(context.run<Envelope>(runName, () => Promise.resolve({ type: "gone" })));
+  while (isReplaying(context) && calls.length < callsMax) calls.push(context.run<Envelope>(runName, () => Promise.resolve({ type: "gone" }), { serde: new EnvelopeSerde() }));
   if (isReplaying(context)) throw new Error("Restate's journal holds something other than steps.");
   return calls;
 }
@@ -39,10 +32,10 @@ type Arrival = { readonly call: number; readonly envelope: Envelope } | { readon
  * An attempt has no more calls under way than `runningMax`, and makes them in the order of the journal: so the next one that ended is always among as many of the first
  * that are left. Waits are told of by their awakeables, which have no place in that order.
  */
-export async function readRecorded(context: Context): Promise<readonly RecordedStep[]> {
+export async function readRecorded(context: Context): Promise<readonly Ended[]> {
   const calls = callRecorded(context).map((call, index) => call.map<Arrival>((envelope) => ({ call: index, envelope: envelope ?? { type: "gone" } })));
   const awakeables = new Map<string, RestatePromise<JournaledStep>>();
-  const steps: RecordedStep[] = [];
+  const steps: Ended[] = [];
   const calling = new Map<number, RestatePromise<Arrival>>();
   const waiting = new Map<string, RestatePromise<Arrival>>();
   for (let next = 0; ; ) {
@@ -51,7 +44,7 @@ export async function readRecorded(context: Context): Promise<readonly RecordedS
     const arrival = await RestatePromise.race([...calling.values(), ...waiting.values()]);
     if ("awakeable" in arrival) {
       waiting.delete(arrival.awakeable);
-      steps.push({ step: arrival.step, writes: [] });
+      steps.push(stored(arrival.step));
       continue;
     }
     calling.delete(arrival.call);

@@ -16,7 +16,7 @@ import { engineClosed, engineDraining, resultAbandoned } from "../refusal.ts";
 import { reasonOfEnd } from "../task-rules.ts";
 import { LiveActivation } from "./activation.ts";
 import { Alarm } from "./alarm.ts";
-import { beginAttempt } from "./begin.ts";
+import { beginnings } from "./begin.ts";
 import type { Call } from "./calls.ts";
 import type { Change, Effects } from "./change.ts";
 import { claimReady, type Activation } from "./claim.ts";
@@ -221,8 +221,8 @@ class RestateWorker implements RestateEngine, RestateHandler {
 
   async #activate(context: WorkflowContext, activation: Activation, call: Call): Promise<void> {
     if (this.#state !== "open" || this.#execute === null) throw engineClosed();
-    const beginning = { agentOf: (name: string) => this.#agents.get(name), called: context.request().attemptCompletedSignal, attempt: null };
-    const begun = await orAborted(call.given.signal, () => this.#writer.persist((change) => beginAttempt(change, activation, beginning)));
+    const beginning = { agents: this.#agents, called: context.request().attemptCompletedSignal, attempt: null };
+    const begun = await orAborted(call.given.signal, () => this.#writer.together(beginnings, { writer: this.#writer, activation, beginning }));
     this.#expected.delete(activation.runId);
     const agent = begun === null ? undefined : this.#agents.get(begun.task.agent);
     if (begun === null || agent === undefined) {

@@ -111,7 +111,7 @@ describe("the engine behind a fetch handler", () => {
   it("does not leave memory for a wait whose end an earlier request was told of", async () => {
     const fixture = (await suite.create()) as RestateFixture;
     const { engine, observer } = fixture;
-    const wasTold = async (): Promise<boolean> => (await observer.get("SELECT 1 AS one FROM lh_journal WHERE name = 'word' AND seq IS NOT NULL")) !== undefined;
+    const wasTold = async (): Promise<boolean> => (await observer.get("SELECT 1 AS one FROM lh_told WHERE steps LIKE '%\"word\"%'")) !== undefined;
     let isBegun = false;
     let isHeld: () => void = () => undefined;
     const held = new Promise<void>((resolve) => (isHeld = resolve));

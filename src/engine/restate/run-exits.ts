@@ -5,23 +5,16 @@ import { boundedTaskEnd } from "../bounded-json.ts";
 import type { NearLimit, RunEnd } from "../engine.ts";
 import { deadEnd } from "../task-rules.ts";
 import { AttemptLost } from "./attempt-lost.ts";
+import { currentTask, type AttemptIds } from "./attempt-state.ts";
 import type { Change } from "./change.ts";
+import { endTogether, type Ending } from "./end-together.ts";
 import type { ToldSteps } from "./facts.ts";
 import { hasUntold } from "./journal.ts";
 import { markParked } from "./runs.ts";
-import { lockTask, markChanged, toTask, type StoredTask } from "./tasks.ts";
+import { markChanged, toTask, type StoredTask } from "./tasks.ts";
 import { endTask, moveTask } from "./transition.ts";
+import type { Joint } from "./together.ts";
 import type { Writer } from "./writer.ts";
-
-/** What tells an attempt's writes from those of one that is over. */
-export interface AttemptIds {
-  readonly taskId: string;
-  readonly taskSerial: number;
-  readonly runId: string;
-  readonly runSerial: number;
-  readonly activation: number;
-  readonly attempt: number;
-}
 
 /** What leaves memory with a run. */
 export interface Leaving {
@@ -38,7 +31,7 @@ export interface Leaving {
 /** The run waits. Refused while something is stored, or is on its way to code, that code was not told. */
 export async function suspendRun(leaving: Leaving, reason: WaitingReason, deliveredCount: number): Promise<boolean> {
   return await exit(leaving, async (change, task) => {
-    if (await hasUntold(change.db, { run: leaving.ids.runSerial, activation: leaving.ids.activation }, leaving.told.keys)) return false;
+    if (await hasUntold(change.db, { run: leaving.ids.runSerial, activation: leaving.ids.activation, attempt: leaving.ids.attempt }, leaving.told.keys)) return false;
     if (leaving.told.count > deliveredCount) return false;
     await moveTask(change, task, { status: "waiting", waitingReason: reason, activeMs: leaving.activeMs() });
     return true;
@@ -66,16 +59,21 @@ export async function releaseRun(leaving: Leaving): Promise<boolean> {
 /** Durable code returned. When a guard refuses what it wants to write, or its output cannot be stored, the task is dead with that failure. */
 export async function endRun(leaving: Leaving, { end, writes = [] }: RunEnd): Promise<boolean> {
   try {
-    return await exit(leaving, async (change, task) => {
-      await endTask(change, task, boundedTaskEnd(end, task.id, change.limits.valueBytesMax));
-      await change.write(writes);
-      return true;
-    });
+    return await leaving.writer.together(endings, { ...leaving, end, writes });
   } catch (error) {
     const isOutput = isLonghaulError(error) && (error.code === "PAYLOAD_TOO_LARGE" || error.code === "JSON_INVALID");
     return await failRun(leaving, isOutput ? "invalid-output" : "failed", error);
   }
 }
+
+const endings: Joint<Leaving & Ending, boolean> = {
+  together: endTogether,
+  alone: ({ end, writes, ...leaving }) => exit(leaving, async (change, task) => {
+    await endTask(change, task, boundedTaskEnd(end, task.id, change.limits.valueBytesMax));
+    await change.write(writes);
+    return true;
+  }),
+};
 
 /** Durable code threw, or has to be stopped. */
 export async function failRun(leaving: Leaving, reason: DeadReason, error: unknown): Promise<boolean> {
@@ -118,14 +116,4 @@ async function exit({ writer, ids, told }: Leaving, act: (change: Change, task: 
     await told.store(change);
     return await act(change, task);
   });
-}
-
-/**
- * The task while it executes this attempt, locked. "over": something else decided meanwhile, and nobody executes this activation. "superseded": another attempt of it was
- * begun. Restate may have called two at once, while one node of it takes over from another, and which of them it believes in is not known here: it has to call again.
- */
-export async function currentTask(change: Change, { taskId, runId, activation, attempt }: AttemptIds): Promise<StoredTask | "over" | "superseded"> {
-  const task = await lockTask(change.db, taskId);
-  if (task === null || task.status !== "running" || task.runId !== runId || task.activation !== activation) return "over";
-  return task.attempt === attempt ? task : "superseded";
 }

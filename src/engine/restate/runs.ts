@@ -5,8 +5,9 @@ import { parseFailure, type Failure } from "../../record/failure.ts";
 import type { Run } from "../../record/run.ts";
 import type { StepIdentity } from "../../record/step.ts";
 import type { RunPrefix } from "../engine.ts";
-import { journalFormat } from "../journaled-step.ts";
+import { journalFormat, keyOf } from "../journaled-step.ts";
 import { runUnknown } from "../refusal.ts";
+import { addSeed, copySteps, readJournal } from "./journal.ts";
 import { numberOrNull, textOrNull } from "./tasks.ts";
 
 export interface StoredRun {
@@ -45,13 +46,24 @@ export async function getRun(db: PostgresSession, runId: string): Promise<Stored
 }
 
 /** A run, and what there is of it to be read: most runs that begin have nothing. */
-export async function getRunToBegin(db: PostgresSession, runId: string): Promise<{ readonly run: StoredRun; readonly hasSteps: boolean; readonly hasWaits: boolean; readonly hasSeed: boolean } | null> {
-  const row = await db.get(
-    `SELECT ${runColumns}, EXISTS (SELECT FROM lh_journal WHERE run = lh_run.serial) AS has_steps, EXISTS (SELECT FROM lh_wait WHERE run = lh_run.serial) AS has_waits,
-       EXISTS (SELECT FROM lh_seed WHERE task_id = lh_run.task_id) AS has_seed FROM lh_run WHERE id = $1`,
-    runId,
+export interface RunToBegin {
+  readonly run: StoredRun;
+  readonly hasSteps: boolean;
+  readonly hasWaits: boolean;
+  readonly hasSeed: boolean;
+}
+
+/** Those of them that there are, by their ids. */
+export async function getRunsToBegin(db: PostgresSession, runIds: readonly string[]): Promise<ReadonlyMap<string, RunToBegin>> {
+  const rows = await db.all(
+    `SELECT ${runColumns}, EXISTS (SELECT FROM lh_journal WHERE run = lh_run.serial) OR EXISTS (SELECT FROM lh_told WHERE run = lh_run.serial) AS has_steps,
+       EXISTS (SELECT FROM lh_wait WHERE run = lh_run.serial) AS has_waits, EXISTS (SELECT FROM lh_seed WHERE task_id = lh_run.task_id) AS has_seed FROM lh_run WHERE id = ANY ($1)`,
+    runIds,
   );
-  return row === undefined ? null : { run: storedRunFromRow(runId, row), hasSteps: row["has_steps"] === true, hasWaits: row["has_waits"] === true, hasSeed: row["has_seed"] === true };
+  return new Map(rows.map((row) => {
+    const run = storedRunFromRow(String(row["id"]), row);
+    return [run.id, { run, hasSteps: row["has_steps"] === true, hasWaits: row["has_waits"] === true, hasSeed: row["has_seed"] === true }];
+  }));
 }
 
 /** What an ended task and its run may leave to be seen to: most leave nothing. */
@@ -63,6 +75,18 @@ export async function listLeftBehind(db: PostgresSession, taskId: string, runId:
     taskId, runId,
   );
   return { hasSeed: row?.["has_seed"] === true, isAwaited: row?.["is_awaited"] === true, hasOpenEnds: row?.["has_open_ends"] === true };
+}
+
+/** The ids of those that leave nothing of that, and whose runs do. */
+export async function listLeavingNothing(db: PostgresSession, tasks: readonly { readonly id: string; readonly runId: string | null }[]): Promise<ReadonlySet<string>> {
+  const rows = await db.all(
+    `SELECT task.id FROM unnest($1::text[], $2::text[]) AS task (id, run_id)
+     WHERE NOT EXISTS (SELECT FROM lh_seed WHERE task_id = task.id) AND NOT EXISTS (SELECT FROM lh_wait WHERE child_task_id = task.id)
+       AND NOT EXISTS (SELECT FROM lh_task WHERE parent_run_id = task.run_id AND ended_at_ms IS NULL) AND NOT EXISTS (SELECT FROM lh_run JOIN lh_wait ON lh_wait.run = lh_run.serial WHERE lh_run.id = task.run_id)
+       AND NOT EXISTS (SELECT FROM lh_run JOIN lh_signal ON lh_signal.run = lh_run.serial WHERE lh_run.id = task.run_id)`,
+    tasks.map(({ id }) => id), tasks.map(({ runId }) => runId),
+  );
+  return new Set(rows.map((row) => String(row["id"])));
 }
 
 function storedRunFromRow(runId: string, row: PostgresRow): StoredRun {
@@ -109,12 +133,12 @@ export interface NewRun {
 }
 
 /** Begins a run with the steps of another that are numbered below `prefix.below`, as the port says. False, and nothing begins, when there are none. @throws {TASK_UNKNOWN} */
-export async function insertForkedRun(db: PostgresSession, run: NewRun, prefix: RunPrefix, atMs: number): Promise<boolean> {
-  const from = await serialOf(db, prefix.runId);
-  if ((await db.get("SELECT 1 AS one FROM lh_journal WHERE run = $1 AND number < $2 LIMIT 1", from, prefix.below)) === undefined) return false;
-  const serial = await insertRunFrom(db, run, prefix.runId, { begunAtMs: atMs, keysOf: null });
-  await db.run(`${copySteps} WHERE run = $2 AND number < $3 ORDER BY seq NULLS LAST, position`, serial, from, prefix.below);
-  await db.run("UPDATE lh_journal SET started_at_ms = $1, completed_at_ms = $1 WHERE position = (SELECT max(position) FROM lh_journal WHERE run = $2)", atMs, serial);
+export async function insertForkedRun(db: PostgresSession, run: NewRun, { runId: fromRunId, below }: RunPrefix, atMs: number): Promise<boolean> {
+  const from = await serialOf(db, fromRunId);
+  const prefix = (await readJournal(db, from)).filter(({ number }) => number < below);
+  if (prefix.length === 0) return false;
+  const serial = await insertRunFrom(db, run, fromRunId, { begunAtMs: atMs, keysOf: null });
+  await copySteps(db, serial, prefix.map((step, index) => (index === prefix.length - 1 ? { ...step, startedAtMs: atMs, completedAtMs: atMs } : step)));
   return true;
 }
 
@@ -122,27 +146,18 @@ export async function insertForkedRun(db: PostgresSession, run: NewRun, prefix: 
 export async function insertSkippedRun(db: PostgresSession, run: NewRun, parkedRunId: string, expected: StepIdentity): Promise<void> {
   const from = await serialOf(db, parkedRunId);
   const serial = await insertRunFrom(db, run, parkedRunId, { begunAtMs: null, keysOf: parkedRunId });
-  const rows = await db.all("SELECT position, kind, name, occurrence FROM lh_journal WHERE run = $1 ORDER BY seq NULLS LAST, position", from);
-  const found = rows.findIndex((row) => row["kind"] === expected.kind && row["name"] === expected.name && row["occurrence"] === expected.occurrence);
+  const journal = await readJournal(db, from);
+  const found = journal.findIndex((step) => keyOf(step) === keyOf(expected));
   // A wait that had not ended is in no journal: then all that ended came before it.
-  const at = found === -1 ? rows.length : found;
-  const positions = rows.map((row) => Number(row["position"]));
-  await db.run(`${copySteps} WHERE position = ANY($2) ORDER BY seq NULLS LAST, position`, serial, positions.slice(0, at));
-  await db.run(
-    `INSERT INTO lh_seed (task_id, kind, name, occurrence, started_at_ms, completed_at_ms, outcome)
-     SELECT $1, kind, name, occurrence, started_at_ms, completed_at_ms, outcome FROM lh_journal WHERE position = ANY($2) ORDER BY seq NULLS LAST, position ON CONFLICT DO NOTHING`,
-    run.taskId, positions.slice(at),
-  );
+  const at = found === -1 ? journal.length : found;
+  await copySteps(db, serial, journal.slice(0, at));
+  await addSeed(db, run.taskId, journal.slice(at));
   // A time or a signal is asked for again: at the same time, since the run sees the times that it saw.
   await db.run("DELETE FROM lh_wait WHERE run = $1 AND child_task_id IS NULL", from);
   await db.run("UPDATE lh_wait SET run = $1 WHERE run = $2", serial, from);
   await db.run("UPDATE lh_signal SET run = $1 WHERE run = $2", serial, from);
   await db.run("UPDATE lh_task SET parent_run_id = $1 WHERE parent_run_id = $2", run.id, parkedRunId);
 }
-
-/** As attempt 0 of an activation before the first. */
-const copySteps = `INSERT INTO lh_journal (run, activation, number, kind, name, occurrence, attempt, started_at_ms, completed_at_ms, outcome)
-  SELECT $1, 0, number, kind, name, occurrence, 0, started_at_ms, completed_at_ms, outcome FROM lh_journal`;
 
 /** A run with the versions, the beginning and the chance of another one; begun when that one was, unless another instant is given. Returns its serial. */
 export async function insertRunFrom(db: PostgresSession, { id, taskId }: NewRun, fromRunId: string, { begunAtMs, keysOf }: { readonly begunAtMs: number | null; readonly keysOf: string | null }): Promise<number> {
@@ -155,7 +170,8 @@ export async function insertRunFrom(db: PostgresSession, { id, taskId }: NewRun,
   return Number(row?.["serial"]);
 }
 
-async function serialOf(db: PostgresSession, runId: string): Promise<number> {
+/** lh_run.serial. @throws {TASK_UNKNOWN} */
+export async function serialOf(db: PostgresSession, runId: string): Promise<number> {
   const serial = numberOrNull((await db.get("SELECT serial FROM lh_run WHERE id = $1", runId))?.["serial"]);
   if (serial === null) throw runUnknown(runId);
   return serial;

@@ -5,7 +5,7 @@ import { assertWellFormedKey, keyConflict, keyHolder, queueFull } from "../refus
 import { noteQueued, type Change } from "./change.ts";
 import { replaceSeed } from "./journal.ts";
 import { insertForkedRun } from "./runs.ts";
-import { countQueued, getTask, insertTask, saveTasks, toTask, type StoredTask } from "./tasks.ts";
+import { getTask, insertTask, saveTasks, toTask, type StoredTask } from "./tasks.ts";
 
 export interface StartPlan {
   readonly queueMax: (agent: string) => number;
@@ -24,14 +24,12 @@ export async function startTask(change: Change, task: NewTask, plan: StartPlan):
   const holder = await claimKey(change, task);
   if (holder !== null) return await findHolder(change, task, holder);
   const queueMax = plan.queueMax(task.agent);
-  const queued = await countQueued(change.db, task.agent, queueMax);
-  if (queued >= queueMax) {
-    if ((await getTask(change.db, task.id)) !== null) return { taskId: task.id, created: false };
-    throw queueFull(task.agent, queued, queueMax);
-  }
   const input = boundedJson(task.input, `The input of task ${task.id}`, change.limits.valueBytesMax);
-  const inserted = await insertTask(change.db, { ...task, input }, change.atMs, plan.parentRunId ?? null);
-  if (inserted === null) return { taskId: task.id, created: false };
+  const inserted = await insertTask(change.db, { ...task, input }, change.atMs, { parentRunId: plan.parentRunId ?? null, queueMax });
+  if (inserted === null) {
+    if ((await getTask(change.db, task.id)) !== null) return { taskId: task.id, created: false };
+    throw queueFull(task.agent, queueMax, queueMax);
+  }
   const stored = plan.fork === undefined ? inserted : await forked(change, inserted, plan.fork);
   if (plan.seed !== undefined && plan.seed.length > 0) await replaceSeed(change.db, task.id, plan.seed);
   noteQueued(change, stored);

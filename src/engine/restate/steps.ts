@@ -1,21 +1,23 @@
 import { sleep, type Clock } from "../../base/clock.ts";
 import type { Json } from "../../base/json.ts";
 import { isPassing } from "../../db/postgres-failure.ts";
-import { describeStep, type StepIdentity } from "../../record/step.ts";
+import { describeStep } from "../../record/step.ts";
 import type { NewTask } from "../../record/task.ts";
-import { isFact, lateWrites, type Write } from "../../record/write.ts";
+import { isFact, lateWrites } from "../../record/write.ts";
 import { boundedJson, boundedStepEnd, failedStep } from "../bounded-json.ts";
 import { gateBody, letThrough } from "../child-gate.ts";
 import type { ChildGate, StepBody, StepEnd, Transaction, WaitSpec } from "../engine.ts";
-import { outcomeText, type EndedStep, type JournaledStep } from "../journaled-step.ts";
+import type { EndedStep } from "../journaled-step.ts";
 import type { EngineLimits } from "../limits.ts";
 import type { Operation, Request } from "../operation.ts";
 import { selfWait } from "../refusal.ts";
 import type { Bodies } from "./bodies.ts";
 import { noteDue, type Change } from "./change.ts";
-import { appendStep, asStored, getStep } from "./journal.ts";
-import { currentTask, type AttemptIds } from "./run-exits.ts";
+import { stored, type Ended, type Envelope } from "./envelope.ts";
+import { appendCurrent, getStep } from "./journal.ts";
+import { currentTask, stateOf, type AttemptIds } from "./attempt-state.ts";
 import { startTask } from "./start-task.ts";
+import { asStored, textOf } from "./step-text.ts";
 import { clearRecoveriesWithoutProgress, getTask, getTaskOfRun, lockTask } from "./tasks.ts";
 import { runUserTransaction } from "./user-transaction.ts";
 import { insertWait, takeOverWait, takeSignal, type StoredWait } from "./waits.ts";
@@ -44,16 +46,6 @@ export interface StepScope extends AttemptIds {
   readonly isOver: () => boolean;
 }
 
-/**
- * What Restate journals of an operation. `writes` are the facts of a step that is in no table yet; they are stored when code was told of it.
- * `gone`: nobody executes this activation any more. `superseded`: another attempt of it was begun; this is never journaled.
- */
-export type Envelope =
-  | { readonly type: "ended"; readonly step: JournaledStep; readonly writes: readonly Write[] }
-  | { readonly type: "waiting"; readonly identity: StepIdentity; readonly awakeable: string }
-  | { readonly type: "gone" }
-  | { readonly type: "superseded" };
-
 const gone: Envelope = { type: "gone" };
 const superseded: Envelope = { type: "superseded" };
 /** Between two tries of a body that PostgreSQL kept from acting. */
@@ -67,13 +59,13 @@ function lost(task: "over" | "superseded"): Envelope {
 
 /** Executes a step. One that writes facts only is Restate's alone; anything that may refuse, or that others see, is a transaction with the step's outcome. */
 export async function executeStep(scope: StepScope, operation: Operation, body: StepBody): Promise<Envelope> {
-  const before = await outcomeBefore(scope, operation);
+  const before = scope.attempt === 1 ? null : await outcomeBefore(scope, operation);
   if (before !== null) return before;
   const startedAtMs = scope.clock.now();
   const end = boundedStepEnd(await scope.bodies.track(executeBody(scope, operation, body)), operation.identity, scope.limits.valueBytesMax);
   const { writes = [], starts = [] } = end;
   const isRestates = starts.length === 0 && writes.every(isFact) && !scope.undo.isRegistered;
-  if (isRestates && !scope.isOver() && !wasCutOff(scope, end)) return { type: "ended", step: endedStep(scope, operation, startedAtMs, end), writes };
+  if (isRestates && !scope.isOver() && !wasCutOff(scope, end)) return endedWith(endedStep(scope, operation, startedAtMs, end), writes);
   try {
     return await scope.writer.persist((change) => commitEnd(scope, change, { operation, startedAtMs, end }));
   } catch (error) {
@@ -84,10 +76,9 @@ export async function executeStep(scope: StepScope, operation: Operation, body: 
 }
 
 /** What an earlier attempt of this activation stored; the first attempt need not look. */
-async function outcomeBefore({ writer, attempt, runSerial }: StepScope, { identity }: Operation): Promise<Envelope | null> {
-  if (attempt === 1) return null;
+async function outcomeBefore({ writer, runSerial }: StepScope, { identity }: Operation): Promise<Envelope | null> {
   const step = await writer.read((db) => getStep(db, runSerial, identity));
-  return step === null ? null : { type: "ended", step, writes: [] };
+  return step === null ? null : stored(step);
 }
 
 /** What the body came to. When PostgreSQL kept it from what it has to know before it acts, it has not come to anything: it is executed again. */
@@ -108,7 +99,7 @@ async function executeBody(scope: StepScope, { identity, number }: Operation, bo
 
 /** User SQL in the transaction that also stores the step's outcome. */
 export async function executeTransaction(scope: StepScope, operation: Operation, body: (tx: Transaction) => Promise<Json>): Promise<Envelope> {
-  const before = await outcomeBefore(scope, operation);
+  const before = scope.attempt === 1 ? null : await outcomeBefore(scope, operation);
   if (before !== null) return before;
   const startedAtMs = scope.clock.now();
   const check = (value: Json): Json => boundedJson(value, `The result of ${describeStep(operation.identity)}`, scope.limits.valueBytesMax);
@@ -174,7 +165,7 @@ async function knownWait(scope: StepScope, change: Change, { identity }: Operati
   const task = await currentTask(change, scope);
   if (typeof task === "string") return lost(task);
   const step = await getStep(change.db, scope.runSerial, identity);
-  if (step !== null) return { type: "ended", step, writes: [] };
+  if (step !== null) return stored(step);
   return (await takeOverWait(change.db, scope.runSerial, identity, awakeable)) ? { type: "waiting", identity, awakeable } : null;
 }
 
@@ -200,24 +191,23 @@ interface EndedBody {
  * What a body failed of that was told to stop is not what its step comes to.
  */
 async function commitEnd(scope: StepScope, change: Change, { operation, startedAtMs, end }: EndedBody): Promise<Envelope> {
-  const task = await currentTask(change, scope);
-  if (typeof task === "string") {
+  // It was told to stop before it failed: nothing is stored of it, whoever has the task.
+  const isStopped = wasCutOff(scope, end);
+  const { state, step } = isStopped
+    ? { state: stateOf(await lockTask(change.db, scope.taskId), scope), step: null }
+    : await appendCurrent(change.db, scope, endedStep(scope, operation, startedAtMs, end));
+  if (state !== "current" || isStopped) {
     await change.write(lateWrites(end.writes ?? [], `${scope.activation}.${scope.attempt}`));
-    return lost(task);
+    return state === "current" ? gone : lost(state);
   }
-  if (wasCutOff(scope, end)) {
-    await change.write(lateWrites(end.writes ?? [], `${scope.activation}.${scope.attempt}`));
-    return gone;
-  }
-  const step = await appendStep(change.db, scope.runSerial, scope.activation, endedStep(scope, operation, startedAtMs, end));
   if (step === null) {
-    const stored = await getStep(change.db, scope.runSerial, operation.identity);
-    return stored === null ? gone : { type: "ended", step: stored, writes: [] };
+    const before = await getStep(change.db, scope.runSerial, operation.identity);
+    return before === null ? gone : stored(before);
   }
   for (const started of end.starts ?? []) await startTask(change, started, { queueMax: scope.queueMax });
   await change.write(end.writes ?? []);
   if (scope.isSuspect && (await clearRecoveriesWithoutProgress(change.db, scope.taskSerial))) change.effects.hasCleared = true;
-  return { type: "ended", step, writes: [] };
+  return stored(step);
 }
 
 /** True of what a body failed of that was told to stop: the next attempt finds out by itself. */
@@ -225,9 +215,13 @@ function wasCutOff({ signal }: StepScope, { outcome }: StepEnd): boolean {
   return signal.aborted && !outcome.ok;
 }
 
-function endedStep({ clock, stepAttempt }: StepScope, { identity, number, request }: Operation, startedAtMs: number, { outcome }: StepEnd): JournaledStep {
+function endedStep({ clock, stepAttempt }: StepScope, { identity, number, request }: Operation, startedAtMs: number, { outcome }: StepEnd): EndedStep {
   const { kind, name, occurrence } = identity;
   const attempt = request.type === "wait" || request.type === "child" ? 1 : stepAttempt;
-  const step: EndedStep = { kind, name, occurrence, number, attempt, startedAtMs, completedAtMs: clock.now(), outcome };
-  return asStored(step, outcomeText(outcome));
+  return { kind, name, occurrence, number, attempt, startedAtMs, completedAtMs: clock.now(), outcome };
+}
+
+function endedWith(step: EndedStep, writes: Ended["writes"]): Ended {
+  const text = textOf(step);
+  return { type: "ended", step: asStored(step, text), text, writes, isStored: false };
 }

@@ -12,7 +12,9 @@ import { cancelTask, restartTask, skipMismatch } from "./operator.ts";
 import { getTaskIdOfRun, listRuns } from "./runs.ts";
 import { acceptSignal } from "./signal.ts";
 import { startTask } from "./start-task.ts";
-import { getTask, listTasks, toTask } from "./tasks.ts";
+import { TaskReads } from "./task-reads.ts";
+import { listTasks, toTask } from "./tasks.ts";
+import type { Joint } from "./together.ts";
 import { listWaitsFor } from "./waits.ts";
 import type { Writer } from "./writer.ts";
 
@@ -27,12 +29,17 @@ export class TaskDesk implements OperableEngine {
   /** Those in this process who wait for the end of a task: woken by whoever hears of it. */
   readonly waiters = new TaskWaiters();
   readonly #options: TaskDeskOptions;
+  readonly #reads = new TaskReads();
 
   constructor(options: TaskDeskOptions) {
     this.#options = options;
   }
 
   async start(task: NewTask, options: StartOptions = {}): Promise<Started> {
+    return Object.keys(options).length === 0 && task.key === null ? await this.#options.writer.together(this.#starts, task) : await this.#start(task, options);
+  }
+
+  async #start(task: NewTask, options: StartOptions): Promise<Started> {
     const { writer, ids, queueMax } = this.#options;
     const newRunId = ids("r");
     return await writer.write(async (change) => {
@@ -47,11 +54,20 @@ export class TaskDesk implements OperableEngine {
     });
   }
 
+  /** Of tasks alone: of keys, two transactions could wait for each other crosswise. */
+  readonly #starts: Joint<NewTask, Started> = {
+    // One after the other: they come into the queue in the order in which they were asked for.
+    together: async (change, tasks) => {
+      const started = new Map<NewTask, Started>();
+      for (const task of tasks) started.set(task, await startTask(change, task, { queueMax: this.#options.queueMax }));
+      return started;
+    },
+    alone: (task) => this.#start(task, {}),
+  };
+
   async get(taskId: string): Promise<Task | null> {
-    return await this.#options.writer.read(async (db) => {
-      const task = await getTask(db, taskId);
-      return task === null ? null : toTask(task);
-    });
+    const task = (await this.#options.writer.read((db) => this.#reads.get(db, taskId))) ?? null;
+    return task === null ? null : toTask(task);
   }
 
   async list(filter: TaskFilter): Promise<readonly Task[]> {

@@ -37,6 +37,11 @@ export async function lockTask(db: PostgresSession, id: string): Promise<StoredT
   return await first(db, "SELECT * FROM lh_task WHERE id = $1 FOR UPDATE", id);
 }
 
+/** Those of them that nobody else has locked; nobody else changes them until the transaction ends. */
+export async function lockFreeTasks(db: PostgresSession, ids: readonly string[]): Promise<ReadonlyMap<string, StoredTask>> {
+  return new Map((await all(db, "SELECT * FROM lh_task WHERE id = ANY ($1) FOR UPDATE SKIP LOCKED", ids)).map((task) => [task.id, task]));
+}
+
 const taskOfRun = "FROM lh_run JOIN lh_task ON lh_task.id = lh_run.task_id AND lh_task.run_id = lh_run.id";
 
 /** The task that this run belongs to, null when it has another run by now. */
@@ -54,13 +59,16 @@ export async function lockTaskOfRunSerial(db: PostgresSession, run: number): Pro
   return await first(db, `SELECT lh_task.* ${taskOfRun} WHERE lh_run.serial = $1 FOR UPDATE OF lh_task`, run);
 }
 
-/** False, and nothing is inserted, when there is a task with this id. */
-export async function insertTask(db: PostgresSession, task: NewTask, createdAtMs: number, parentRunId: string | null): Promise<StoredTask | null> {
+const insertNew = `INSERT INTO lh_task (id, agent, input, key, priority, not_before_at_ms, deadline_at_ms, depth, source, doubts, status, created_at_ms, status_since_ms, open_since_ms, parent_run_id, recoveries, recoveries_without_progress)
+  SELECT $1::text, $2::text, $3::text, $4::text, $5::integer, $6::bigint, $7::bigint, $8::integer, $9::text, $10::text, 'queued', $11::bigint, $11, $11, $12::text, 0, 0
+  WHERE $13::integer IS NULL OR (SELECT count(*) FROM (SELECT 1 FROM lh_task WHERE agent = $2 AND status = 'queued' AND (run_id IS NOT NULL) = false LIMIT $13) AS waiting) < $13
+  ON CONFLICT (id) DO NOTHING RETURNING *`;
+
+/** Null, and nothing is inserted, when there is a task with this id, or so many of its agent are queued and have no run yet. */
+export async function insertTask(db: PostgresSession, task: NewTask, createdAtMs: number, { parentRunId, queueMax }: { readonly parentRunId: string | null; readonly queueMax: number | null }): Promise<StoredTask | null> {
   return await first(
-    db,
-    `INSERT INTO lh_task (id, agent, input, key, priority, not_before_at_ms, deadline_at_ms, depth, source, doubts, status, created_at_ms, status_since_ms, open_since_ms, parent_run_id, recoveries, recoveries_without_progress)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'queued', $11, $11, $11, $12, 0, 0) ON CONFLICT (id) DO NOTHING RETURNING *`,
-    task.id, task.agent, await storeOne(db, JSON.stringify(task.input)), task.key, task.priority, task.notBeforeAtMs, task.deadlineAtMs, task.depth, task.source, doubtsToText(task.doubts), createdAtMs, parentRunId,
+    db, insertNew,
+    task.id, task.agent, await storeOne(db, JSON.stringify(task.input)), task.key, task.priority, task.notBeforeAtMs, task.deadlineAtMs, task.depth, task.source, doubtsToText(task.doubts), createdAtMs, parentRunId, queueMax,
   );
 }
 
@@ -90,6 +98,20 @@ export async function lockTaskBySerial(db: PostgresSession, serial: number): Pro
   await db.get("SELECT 1 AS one FROM lh_task WHERE serial = $1 FOR UPDATE", serial);
 }
 
+const firstAttempts = `WITH free AS (
+    SELECT lh_task.serial, known.code_version FROM unnest($1::text[], $2::integer[]) AS given (run_id, activation) JOIN lh_run ON lh_run.id = given.run_id
+      JOIN lh_task ON lh_task.id = lh_run.task_id AND lh_task.run_id = lh_run.id JOIN unnest($3::text[], $4::text[]) AS known (agent, code_version) ON known.agent = lh_task.agent
+    WHERE lh_task.activation = given.activation AND status = 'running' AND attempt = 0 AND recoveries_without_progress = 0 AND out_of_memory_without_progress = 0
+    FOR UPDATE OF lh_task SKIP LOCKED)
+  UPDATE lh_task SET attempt = 1, suspended = false, code_version = free.code_version FROM free WHERE lh_task.serial = free.serial RETURNING lh_task.*`;
+
+/** Begins the first attempts of these, where nobody has the task locked, it was in no crash, and its agent is one of these. */
+export async function beginFirst(db: PostgresSession, activations: readonly { readonly runId: string; readonly activation: number }[], agents: readonly { readonly name: string; readonly codeVersion: string }[]): Promise<readonly StoredTask[]> {
+  return await all(
+    db, firstAttempts, activations.map(({ runId }) => runId), activations.map(({ activation }) => activation), agents.map(({ name }) => name), agents.map(({ codeVersion }) => codeVersion),
+  );
+}
+
 /** True when there were any. */
 export async function clearRecoveriesWithoutProgress(db: PostgresSession, serial: number): Promise<boolean> {
   return (await db.run("UPDATE lh_task SET recoveries_without_progress = 0, out_of_memory_without_progress = 0 WHERE serial = $1 AND recoveries_without_progress > 0", serial)).changes > 0;
@@ -107,12 +129,6 @@ export async function listTasks(db: PostgresSession, { statuses = taskStatuses, 
     statuses, limitOfAll, ...(agent === undefined ? [] : [agent]),
   );
   return (brief ? rows.map((row) => taskFromRow(row, null, null)) : await tasksFromRows(db, rows)).map(toTask);
-}
-
-/** Tasks of an agent that were queued and have no run yet, counted up to `max`. */
-export async function countQueued(db: PostgresSession, agent: string, max: number): Promise<number> {
-  const row = await db.get("SELECT count(*) AS n FROM (SELECT 1 FROM lh_task WHERE agent = $1 AND status = 'queued' AND (run_id IS NOT NULL) = false LIMIT $2) AS waiting", agent, max);
-  return Number(row?.["n"] ?? 0);
 }
 
 export async function countRunning(db: PostgresSession, agent: string): Promise<number> {

@@ -26,12 +26,11 @@ export async function moveTasks(change: Change, moves: readonly Move[]): Promise
   if (moves.length === 0) return [];
   const moved = moves.map(({ task, fields }): StoredTask => computeMoved(task, fields, change.atMs));
   await saveTasks(change.db, moved);
+  const left = moves.flatMap(({ task }) => (task.status === "running" ? [task] : []));
+  for (const { agent } of left) change.effects.agents.add(agent);
+  if (left.length > 0) await change.write(left.map(({ id: taskId }) => ({ type: "task.left", taskId })));
   for (const [index, { task, more }] of moves.entries()) {
     const now = moved[index] ?? task;
-    if (task.status === "running") {
-      change.effects.agents.add(task.agent);
-      await change.write([{ type: "task.left", taskId: task.id }]);
-    }
     if (now.status === "queued") noteQueued(change, now);
     await change.write(change.observe({ task: toTask(now), from: task.status, atMs: change.atMs, ...more }));
   }

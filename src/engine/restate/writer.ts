@@ -5,6 +5,7 @@ import { isFact, type Write } from "../../record/write.ts";
 import type { ObserveTask } from "../engine.ts";
 import type { EngineLimits } from "../limits.ts";
 import { noEffects, type Change, type Effects } from "./change.ts";
+import { Together, type Joint } from "./together.ts";
 
 export interface WriterOptions {
   readonly db: PostgresDatabase;
@@ -27,6 +28,7 @@ const retryMs = 1_000;
 export class Writer {
   readonly #options: WriterOptions;
   readonly #closing = new AbortController();
+  readonly #joints = new Map<unknown, unknown>();
   #pending = 0;
 
   constructor(options: WriterOptions) {
@@ -73,6 +75,18 @@ export class Writer {
           await sleep(this.#options.clock, retryMs, this.#closing.signal);
         }
       }
+    } finally {
+      this.#pending--;
+    }
+  }
+
+  /** With all others that ask for the same while one transaction is under way. Rejects as `persist` does. */
+  async together<K, V>(joint: Joint<K, V>, item: K): Promise<V> {
+    this.#pending++;
+    try {
+      const together = (this.#joints.get(joint) as Together<K, V> | undefined) ?? new Together((work) => this.write(work), this.#options.clock, joint);
+      this.#joints.set(joint, together);
+      return await together.do(item);
     } finally {
       this.#pending--;
     }

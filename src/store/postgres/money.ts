@@ -27,7 +27,7 @@ const insertReservation = `INSERT INTO lh_reservation (id, step_key, agent, task
 const deleteReleased = "DELETE FROM lh_reservation WHERE id = $1 AND state = 'released'";
 const settle = "UPDATE lh_reservation SET state = 'settled', counted_micro_usd = $2, tokens = $3 WHERE id = $1 AND state <> 'settled'";
 const release = "UPDATE lh_reservation SET state = 'released', counted_micro_usd = 0 WHERE id = $1 AND state IN ('open', 'lost')";
-const loseOpen = "UPDATE lh_reservation SET state = 'lost' WHERE task_id = $1 AND state = 'open'";
+const loseOpen = "UPDATE lh_reservation SET state = 'lost' WHERE task_id = ANY ($1) AND state = 'open'";
 const selectSpent = `SELECT
     coalesce(sum(counted_micro_usd) FILTER (WHERE state <> 'open'), 0)::float8 AS spent,
     coalesce(sum(counted_micro_usd) FILTER (WHERE state = 'open'), 0)::float8 AS reserved,
@@ -90,9 +90,9 @@ export async function releaseMoney(tx: PostgresSession, reservationId: string): 
   await tx.run(release, toIndexedText(reservationId));
 }
 
-/** Closes what a task has set aside and will not settle: its run ended, or was interrupted, during the call. */
-export async function loseMoneyOfTask(tx: PostgresSession, taskId: string): Promise<void> {
-  await tx.run(loseOpen, taskId);
+/** Closes what tasks have set aside and will not settle: their runs ended, or were interrupted, during the call. */
+export async function loseMoneyOfTasks(tx: PostgresSession, taskIds: readonly string[]): Promise<void> {
+  await tx.run(loseOpen, taskIds);
 }
 
 /** What is settled or lost counts as spent, what is open as reserved. `sinceMs` is inclusive and means when the money was reserved. */

@@ -13,7 +13,7 @@ import { claimKey } from "./keys.ts";
 import { acquireLease, assertLease, listenForLeases, releaseLease, renewLease } from "./leases.ts";
 import { insertMessagesOnce, selectMessages, toMessageRow } from "./messages.ts";
 import { getMeta, listMeta, setMeta, swapMeta } from "./meta.ts";
-import { loseMoneyOfTask, releaseMoney, reserveMoney, selectSpentByTask, selectSpentMoney, settleMoney } from "./money.ts";
+import { loseMoneyOfTasks, releaseMoney, reserveMoney, selectSpentByTask, selectSpentMoney, settleMoney } from "./money.ts";
 import { markEntryDelivered, markEntryFailed, queueNotification, selectDueEntries, selectNextOutboxAtMs } from "./outbox.ts";
 import { type DroppedRecords, dropWeeksBefore, prepareWeeks } from "./partitions.ts";
 import { allProgress, recordProgress } from "./progress.ts";
@@ -144,7 +144,9 @@ class Calls {
 
 /** Guards and single values in the order in which they came, then what is written by one statement each; records last, since they make others wait. */
 async function applyWrites(tx: PostgresSession, writes: readonly Write[]): Promise<void> {
-  for (const write of writes) if (write.type !== "record" && write.type !== "message") await applyWrite(tx, write);
+  const isLeft = writes.length > 0 && writes.every(({ type }) => type === "task.left");
+  if (isLeft) await loseMoneyOfTasks(tx, writes.flatMap((write) => (write.type === "task.left" ? [write.taskId] : [])));
+  else for (const write of writes) if (write.type !== "record" && write.type !== "message") await applyWrite(tx, write);
   await insertFacts(tx, {
     messages: writes.flatMap((write) => (write.type === "message" ? [toMessageRow(write)] : [])),
     records: writes.flatMap((write) => (write.type === "record" ? [toRecordRow(write.record)] : [])),
@@ -165,7 +167,7 @@ function applyWrite(tx: PostgresSession, write: Exclude<Write, Fact>): Promise<v
     case "money.settle":
       return settleMoney(tx, write);
     case "task.left":
-      return loseMoneyOfTask(tx, write.taskId);
+      return loseMoneyOfTasks(tx, [write.taskId]);
     case "effect.complete":
       return completeEffect(tx, write.key, write.result);
     case "progress":
