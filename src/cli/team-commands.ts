@@ -2,11 +2,17 @@ import { type Command, Option } from "commander";
 import type { Action } from "./command-context.ts";
 import { type ClusterFlags, toClusterPlace } from "./cluster-options.ts";
 import { durationValue, wholeNumber } from "./option-values.ts";
+import { blockedAfterValue, bytesValue, defaultMemoryMax } from "./worker-limits.ts";
 
 interface StartFlags {
   readonly port?: number;
   readonly drain: number;
   readonly plain?: boolean;
+}
+
+interface SupervisorFlags {
+  readonly blockedAfter: number;
+  readonly memoryMax?: number;
 }
 
 const collect = (value: string, earlier: readonly string[]): readonly string[] => [...earlier, value];
@@ -40,8 +46,10 @@ export function addTeamCommands(program: Command, action: Action, { isInteractiv
     .command("start")
     .summary("run a team until Ctrl-C")
     .description("Runs a team until Ctrl-C, which lets steps finish and loses nothing. Started again, it goes on where it stopped.");
-  addClusterOptions(addStartOptions(start, "20s")).action(
-    action(async (context, file: string, flags: StartFlags & ClusterFlags) => {
+  addClusterOptions(addSupervisorOptions(addStartOptions(start, "20s"))).action(
+    action(async (context, file: string, flags: StartFlags & SupervisorFlags & ClusterFlags) => {
+      const { drain, blockedAfter, memoryMax } = flags;
+      context.supervisor?.begin({ blockedAfterMs: blockedAfter, memoryBytesMax: memoryMax ?? defaultMemoryMax(), drainMs: drain });
       const { runStart } = await import("./command/start.ts");
       return runStart(context, file, { ...toStartOptions(flags), cluster: toClusterPlace(context.store, flags) });
     }),
@@ -55,6 +63,13 @@ function addStartOptions(command: Command, drain: string): Command {
     .option("--port <n>", "port of the HTTP interface on 127.0.0.1; default: 7117, or any free one when that is taken", wholeNumber(0, portMax))
     .addOption(new Option("--drain <duration>", "how long steps may finish after Ctrl-C").argParser(durationValue).default(durationValue(drain), drain))
     .option("--plain", "print plain lines instead of a live view");
+}
+
+function addSupervisorOptions(command: Command): Command {
+  return command
+    .addOption(new Option("--blocked-after <duration>", "how long the team's code may block its process until that is killed and started again").argParser(blockedAfterValue).default(60_000, "60s"))
+    .option("--memory-max <size>", "how much memory the process may take until it is drained and started again; default: 75 % of what the container or the machine has, and 1.5GB at most", bytesValue)
+    .option("--no-supervisor", "run the team in this process: nothing starts it again");
 }
 
 function addClusterOptions(command: Command): Command {
