@@ -18,11 +18,14 @@ const withoutServiceManager = { NOTIFY_SOCKET: undefined, WATCHDOG_USEC: undefin
 export async function runSupervisor(clock: Clock = plainClock): Promise<number> {
   const serviceManager = process.env["NOTIFY_SOCKET"] === undefined ? null : await openServiceManager();
   const watchParent = process.env["npm_command"] === undefined ? null : (await import("../watch-parent.ts")).watchParent;
-  return new Promise((resolve) => {
+  let stopWatching: () => void = () => undefined;
+  const exitCode = await new Promise<number>((resolve) => {
     const supervisor = new Supervisor({ clock, serviceManager, onExit: resolve });
-    watchParent?.(clock, () => supervisor.ask("SIGTERM"));
+    stopWatching = watchParent?.(clock, () => supervisor.ask("SIGTERM")) ?? stopWatching;
     supervisor.begin();
   });
+  stopWatching();
+  return exitCode;
 }
 
 async function openServiceManager(): Promise<ServiceManager> {
