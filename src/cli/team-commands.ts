@@ -1,7 +1,6 @@
-import { Argument, type Command, Option } from "commander";
+import { type Command, Option } from "commander";
 import type { Action } from "./command-context.ts";
 import { type ClusterFlags, toClusterPlace } from "./cluster-options.ts";
-import type { DeployTarget } from "./command/deploy.ts";
 import { durationValue, textValue, wholeNumber } from "./option-values.ts";
 import { blockedAfterValue, bytesValue, defaultMemoryMax } from "./worker-limits.ts";
 
@@ -64,13 +63,13 @@ function addDeploy(program: Command, action: Action): void {
     .command("deploy")
     .summary("write what runs a team as a service or in a container")
     .description("Writes a unit of systemd, or a Dockerfile and .dockerignore, with the paths of a team. Overwrites nothing.")
-    .addArgument(new Argument("<target>", "systemd or docker").choices(["systemd", "docker"]))
+    .argument("<target>", "systemd or docker")
     .argument("<team.ts>", "the file that exports the team")
     .option("--out <dir>", "where to write; default: the team's project, which is the nearest folder with a package.json")
     .addOption(new Option("--drain <duration>", "how long steps may finish when it is stopped").argParser(durationValue).default(durationValue("20s"), "20s"))
     .option("--user <name>", "who runs it under systemd; default: you", textValue(32))
     .action(
-      action(async (context, target: DeployTarget, file: string, { out, drain, user }: { readonly out?: string; readonly drain: number; readonly user?: string }) => {
+      action(async (context, target: string, file: string, { out, drain, user }: { readonly out?: string; readonly drain: number; readonly user?: string }) => {
         const { runDeploy } = await import("./command/deploy.ts");
         return runDeploy(context, target, file, { out: out ?? null, drainMs: drain, user: user ?? null });
       }),

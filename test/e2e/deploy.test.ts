@@ -138,6 +138,6 @@ describe("longhaul deploy docker", () => {
     expect(again).toMatchObject({ exitCode: 1, stderr: expect.stringMatching(/\.dockerignore exists in .*INIT_FILES_EXIST/) as string });
     expect([existsSync(join(project, "Dockerfile")), readFileSync(join(project, ".dockerignore"), "utf8")]).toEqual([false, "mine"]);
     expect(none).toMatchObject({ exitCode: 1, stderr: expect.stringContaining("TEAM_NOT_LOADED") as string });
-    expect(unknown).toMatchObject({ exitCode: 2, stderr: expect.stringContaining("systemd, docker") as string });
+    expect(unknown).toMatchObject({ exitCode: 2, stderr: expect.stringContaining("Use systemd or docker.") as string });
   });
 });

@@ -4,9 +4,8 @@ import { basename, dirname, join, relative, resolve, sep } from "node:path";
 import { LonghaulError } from "../../base/error.ts";
 import type { CommandContext, ExitCode } from "../command-context.ts";
 import { dockerfile, dockerignore } from "../deploy/docker-files.ts";
+import { usageError } from "../failure-report.ts";
 import { systemdUnit } from "../deploy/systemd-unit.ts";
-
-export type DeployTarget = "systemd" | "docker";
 
 export interface DeployOptions {
   /** Where the files are written. Null: in the project of the team's file. */
@@ -18,8 +17,9 @@ export interface DeployOptions {
 
 const program = resolve(import.meta.dirname, "..", "..", "..", "bin", "longhaul.js");
 
-/** Writes what runs a team as a service or in a container. @throws {INIT_FILES_EXIST} naming each file that is in the way. @throws {TEAM_NOT_LOADED} when there is no such team. */
-export async function runDeploy(context: CommandContext, target: DeployTarget, file: string, { out, drainMs, user }: DeployOptions): Promise<ExitCode> {
+/** Writes what runs a team as a service or in a container. @throws {CLI_USAGE} for another target. @throws {INIT_FILES_EXIST} naming each file that is in the way. @throws {TEAM_NOT_LOADED} when there is no such team. */
+export async function runDeploy(context: CommandContext, target: string, file: string, { out, drainMs, user }: DeployOptions): Promise<ExitCode> {
+  if (target !== "systemd" && target !== "docker") throw usageError(`There is nothing to write for ${target}. Use systemd or docker.`);
   const teamFile = resolve(file);
   if (!existsSync(teamFile)) throw new LonghaulError("TEAM_NOT_LOADED", `There is no ${teamFile}. Give the path of the file that exports your team.`);
   const project = findProject(teamFile);
