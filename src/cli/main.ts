@@ -8,11 +8,10 @@ import { tellFailure, toFailureReport, usageError } from "./failure-report.ts";
 import { createOutput, type Output } from "./output.ts";
 import { createProgram } from "./program.ts";
 import { findSupervisor } from "./supervisor-link.ts";
-import { toSystemFailure } from "./system-failure.ts";
 
 const isJson = process.argv.includes("--json");
 const supervisor = findSupervisor(systemClock);
-/** True when the command was refused for a reason that may pass: a database that does not answer, a full disk. */
+/** True when the command failed for a reason that may pass: a database that does not answer, a full disk, a bug. */
 let isTransient = false;
 
 /** Runs the command line. Never rejects: what goes wrong is told, and becomes the exit code. */
@@ -43,7 +42,7 @@ function report(output: Output, error: unknown, usage: { readonly text: string; 
   if (error instanceof CommanderError && error.exitCode === 0) return;
   const isUsage = error instanceof CommanderError;
   if (!isUsage) {
-    isTransient = toSystemFailure(error) !== null || (isLonghaulError(error) && error.retry !== "never");
+    isTransient = !isLonghaulError(error) || error.retry !== "never";
     process.exitCode = tellFailure(output, error);
     return;
   }

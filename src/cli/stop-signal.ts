@@ -15,16 +15,17 @@ export interface StopOptions {
   readonly onSecond?: () => void;
   /** False where a child has the keyboard. Default true. */
   readonly hasKeyboard?: boolean;
+  /** How soon after it a signal is the same wish. `npm` passes on the Ctrl-C that the terminal has already sent. Default 400 ms. */
+  readonly sameWishMs?: number;
 }
 
 const stopSignals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
-/** `npm` passes on the Ctrl-C that the terminal has already sent: what follows so soon is the same wish. */
-const sameWishMs = 400;
+const sameWishMsDefault = 400;
 /** What a shell reports of a program that was ended by Ctrl-C. */
 const interruptedExitCode = 130;
 
 /** Listens for the wish to end. The second one ends the process at once, with 130. */
-export function listenForStop({ clock, onSecond = () => undefined, hasKeyboard = true }: StopOptions): StopSignal {
+export function listenForStop({ clock, onSecond = () => undefined, hasKeyboard = true, sameWishMs = sameWishMsDefault }: StopOptions): StopSignal {
   let handle: (signal: NodeJS.Signals) => void = () => undefined;
   const asked = new Promise<NodeJS.Signals>((resolve) => {
     let askedMs: number | null = null;

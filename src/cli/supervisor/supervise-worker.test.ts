@@ -231,6 +231,15 @@ describe("memory", () => {
     expect(bench.state.recyclesInRow).toBe(1);
   });
 
+  it("S2 that is given back by a worker that then fails in order is followed by another one all the same", () => {
+    const bench = createBench();
+    bench.work();
+    bench.wait(1_000, large);
+    bench.say({ type: "ends", isTransient: false });
+
+    expect(bench.exit(1).at(-1)).toMatchObject({ type: "start", before: [{ how: "refused", reason: "ended with exit code 1, for a reason that may pass" }] });
+  });
+
   it("that is not given back in time kills, and says that it was to be recycled", () => {
     const bench = createBench();
     bench.work();

@@ -27,7 +27,6 @@ const heapShareMax = 0.85;
 interface Worker {
   readonly pid: number;
   readonly heardAtMs: number;
-  readonly isOpen: boolean;
   readonly worksSinceMs: number | null;
   readonly memory: WorkerMemory;
   /** What it said last, when it ends in order. */
@@ -107,7 +106,7 @@ export function beginSupervision({ nowMs }: Instant): Decision {
 export function superviseWorker(state: SupervisorState, event: SupervisorEvent, instant: Instant): Decision {
   switch (event.type) {
     case "started":
-      return stay({ ...state, restartAtMs: null, verdict: null, killAtMs: null, worker: { pid: event.pid, heardAtMs: instant.nowMs, isOpen: false, worksSinceMs: null, memory: { residentBytes: 0, heapShare: 0 }, end: null } });
+      return stay({ ...state, restartAtMs: null, verdict: null, killAtMs: null, worker: { pid: event.pid, heardAtMs: instant.nowMs, worksSinceMs: null, memory: { residentBytes: 0, heapShare: 0 }, end: null } });
     case "message":
       return onMessage(state, event.message, instant);
     case "ended":
@@ -146,7 +145,7 @@ function onMessage(state: SupervisorState, message: WorkerMessage, { nowMs }: In
     case "begins":
       return stay({ ...state, worker, limits: message.limits });
     case "opened":
-      return stay({ ...state, worker: { ...worker, isOpen: true }, hasBeenOpen: true });
+      return stay({ ...state, worker, hasBeenOpen: true });
     case "works":
       return stay({ ...state, worker: { ...worker, worksSinceMs: nowMs }, unrecorded: [] });
     case "lives":
@@ -215,7 +214,7 @@ function onEnd(next: SupervisorState, { worker, verdict }: SupervisorState, even
   const passedOn = exitCode ?? 128 + signalNumber;
   if (next.isStopping) return exit(next, passedOn === recycledExitCode ? 0 : passedOn);
   const isRecycled = verdict?.how === "recycled" && worker?.end !== null && exitCode === recycledExitCode;
-  const isCrash = worker !== null && (worker.end === null || worker.end.isTransient);
+  const isCrash = worker !== null && (worker.end === null || worker.end.isTransient || verdict !== null);
   if (worker === null || !next.hasBeenOpen || !(isRecycled || isCrash)) {
     return exit(next, passedOn, signal === null ? [] : [{ type: "say", text: `The worker was ended by ${signal} before it had its team open.` }]);
   }
@@ -251,7 +250,7 @@ function afterCrash(state: SupervisorState, worker: Worker, verdict: Verdict | n
 }
 
 function describeCrash({ end }: Worker, { exitCode, signal }: Ended): Pick<WorkerEnd, "how" | "reason"> {
-  if (end !== null) return { how: "refused", reason: "could not start, for a reason that may pass" };
+  if (end !== null) return { how: "refused", reason: `ended with exit code ${exitCode ?? "unknown"}, for a reason that may pass` };
   if (signal === null) return { how: "crashed", reason: `ended by itself with exit code ${exitCode ?? "unknown"}` };
   return { how: "killed", reason: `was killed by ${signal}` };
 }

@@ -4,7 +4,7 @@ import { plainClock } from "../../base/plain-clock.ts";
 import type { WorkerEnd } from "../../record/worker-end.ts";
 import type { ServiceManager } from "./service-manager.ts";
 import { beginSupervision, type Decision, type Instant, superviseWorker, type SupervisorAction, type SupervisorEvent, type SupervisorState, untilNextLookMs } from "./supervise-worker.ts";
-import { beforeVariable, type RecycleMessage, type WorkerMessage } from "./worker-message.ts";
+import { beforeVariable, isWorkerMessage, type RecycleMessage } from "./worker-message.ts";
 
 const passedOn = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
@@ -106,7 +106,7 @@ class Supervisor {
     };
     this.#on({ type: "started", pid: worker.pid ?? 0 });
     worker.on("message", (message) => {
-      if (this.#worker === worker) this.#on({ type: "message", message: message as WorkerMessage });
+      if (this.#worker === worker && isWorkerMessage(message)) this.#on({ type: "message", message });
     });
     worker.once("exit", onEnd);
     worker.once("error", (error) => {

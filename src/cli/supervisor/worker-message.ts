@@ -27,6 +27,13 @@ export type WorkerMessage =
   /** The last message of a worker that ends in order. `isTransient`: it was refused, and may not be a while later. */
   | { readonly type: "ends"; readonly isTransient: boolean };
 
+const messageTypes: readonly unknown[] = ["begins", "opened", "works", "lives", "stops", "ends"] satisfies readonly WorkerMessage["type"][];
+
+/** Code of the team may use the channel of its process too, as some packages do to say that they are ready. */
+export function isWorkerMessage(message: unknown): message is WorkerMessage {
+  return typeof message === "object" && message !== null && "type" in message && messageTypes.includes(message.type);
+}
+
 /** What a supervisor tells its worker: to drain and to end, because another one shall go on. */
 export interface RecycleMessage {
   readonly type: "recycle";
