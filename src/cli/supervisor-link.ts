@@ -55,17 +55,22 @@ class Link implements SupervisorLink {
     this.tell({ type: "begins", limits });
     const observer = new PerformanceObserver((list) => {
       const isFull = list.getEntries().some((entry) => (entry as { readonly detail?: { readonly kind?: number } }).detail?.kind === constants.NODE_PERFORMANCE_GC_MAJOR);
-      if (isFull) this.#heapBytes = process.memoryUsage().heapUsed;
+      if (!isFull) return;
+      this.#heapBytes = process.memoryUsage().heapUsed;
+      send();
     });
-    observer.observe({ entryTypes: ["gc"] });
-    const beat = (): void => {
+    const send = (): void => {
       // A supervisor that was stopped does not read: nothing is piled up for it.
       if (!this.#isSending) {
         this.#isSending = true;
-        this.#send({ type: "lives", memory: { residentBytes: process.memoryUsage.rss(), heapShare: this.#heapBytes / getHeapStatistics().heap_size_limit } }, () => {
+        this.#send({ type: "lives", memory: { residentBytes: process.memoryUsage.rss(), heapShare: this.#heapBytes / longLivedBytesMax() } }, () => {
           this.#isSending = false;
         });
       }
+    };
+    observer.observe({ entryTypes: ["gc"] });
+    const beat = (): void => {
+      send();
       this.#timer = this.#clock.setTimer(heartbeatMs, beat);
     };
     beat();
@@ -88,6 +93,14 @@ class Link implements SupervisorLink {
     // A supervisor that is gone hears nothing more; `abandoned` says so.
     process.send?.(message, undefined, undefined, () => onSent());
   }
+}
+
+/** What V8 allows the young generation on a large machine: it counts for the limit of the heap, and gives up no later for it. */
+const youngBytesMax = 192 * 1024 ** 2;
+
+function longLivedBytesMax(): number {
+  const { heap_size_limit: limit } = getHeapStatistics();
+  return Math.max(limit / 2, limit - youngBytesMax);
 }
 
 function isRecycle(message: Json | RecycleMessage): message is RecycleMessage {

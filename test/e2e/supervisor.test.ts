@@ -47,8 +47,10 @@ function newFolder() {
     }
   };
   const workerPid = (): number => Number(rows("SELECT pid FROM lh_owner")[0]?.["pid"] ?? 0);
-  const start = async (...flags: readonly string[]): Promise<RunningProcess> => {
-    const team = startLonghaul(["start", teamFile, "--data", data, "--port", "0", "--json", ...flags], { program });
+  const start = async (...given: readonly (string | readonly string[])[]): Promise<RunningProcess> => {
+    // What stands in a list is Node's own.
+    const flags = given.filter((flag) => typeof flag === "string");
+    const team = startLonghaul(["start", teamFile, "--data", data, "--port", "0", "--json", ...flags], { program: [...given.flatMap((flag) => (typeof flag === "string" ? [] : flag)), ...program] });
     onTestFinished(async () => {
       const pid = workerPid();
       team.child.kill("SIGKILL");
@@ -144,6 +146,17 @@ it("--memory-max: a worker that grows is recycled in order: no step is lost, non
   await team.line((line) => /^longhaul: The worker \(process \d+\) is recycled: it takes \d{3} MB of memory, and --memory-max is 350 MB\. /.test(line));
   expect(await records("stop")).toMatchObject([{ result: "recycled", reason: expect.stringMatching(/^was recycled: it takes \d{3} MB of memory, and --memory-max is 350 MB$/) as string }]);
   expect((await records("start")).at(-1)).toMatchObject({ reason: expect.stringContaining("the worker before this one was recycled: it takes") as string, data: { after: "recycled" } });
+});
+
+it("recycles a worker that comes near the end of its heap, before that is exhausted", async () => {
+  const { start, submit, untilDone, records, world } = newFolder();
+  await start(["--max-old-space-size=250"]);
+  const taskId = await submit({ kind: "heaping", steps: 28 });
+
+  await untilDone(taskId);
+
+  expect(world()).toEqual(stepsOf(taskId, 28));
+  expect(await records("stop")).toMatchObject([{ result: "recycled", reason: expect.stringMatching(/^was recycled: \d\d % of the heap that Node may have are in use$/) as string }]);
 });
 
 describe("what is refused is told once, keeps its exit code, and is not tried again:", () => {

@@ -205,7 +205,7 @@ describe("memory", () => {
     bench.begin();
     expect(bench.wait(5_000, large)).toEqual([]);
     bench.work();
-    expect(bench.wait(5_000, { residentBytes: limits.memoryBytesMax, heapShare: 0.85 })).toEqual([]);
+    expect(bench.wait(5_000, { residentBytes: limits.memoryBytesMax, heapShare: 0.75 })).toEqual([]);
     bench.on({ type: "asked", signal: "SIGTERM" });
     expect(bench.wait(5_000, large)).toEqual([]);
   });

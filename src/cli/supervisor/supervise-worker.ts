@@ -21,8 +21,8 @@ export const manyCrashes = 10;
 /** The first worker of a row may be recycled at once; the next ones at the earliest after 1, 2, 4 ... 60 min, so that a limit below what a team needs recycles seldom. */
 const recycleMs = 60_000;
 const recycleMsMax = 3_600_000;
-/** Of what V8 may take for its heap. */
-const heapShareMax = 0.85;
+/** Of what V8 may take for what lives long. */
+const heapShareMax = 0.75;
 
 interface Worker {
   readonly pid: number;
