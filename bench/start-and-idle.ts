@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 
-// Start to first completed task, idle memory and idle processor time of a team, beside a bare Node process on the same machine: `node bench/start-and-idle.ts`.
+// Start to first completed task, idle memory and idle processor time of a team and its supervisor, beside a bare Node process on the same machine: `node bench/start-and-idle.ts`.
 // Linux only: it reads /proc. Needs a build.
 const root = join(import.meta.dirname, "..");
 const rounds = 5;
@@ -21,7 +21,8 @@ function bareStartMs(): number {
 
 interface Team {
   readonly firstTaskMs: number;
-  readonly pid: number;
+  readonly supervisor: number;
+  readonly worker: number;
   stop(): Promise<void>;
 }
 
@@ -33,7 +34,8 @@ async function startTeam(): Promise<Team> {
   for await (const line of createInterface({ input: child.stdout })) if (line.includes('"done(')) break;
   return {
     firstTaskMs: performance.now() - from,
-    pid: child.pid ?? 0,
+    supervisor: child.pid ?? 0,
+    worker: Number(readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, "utf8").trim().split(" ")[0]),
     async stop() {
       child.stdout.resume();
       child.kill("SIGINT");
@@ -50,6 +52,8 @@ function usageOf(pid: number): { readonly rssMb: number; readonly cpuMs: number 
   return { rssMb: rssKb / 1024, cpuMs: ((Number(fields[11]) + Number(fields[12])) * 1000) / ticksPerSecond };
 }
 
+const sumCpu = (usages: readonly { readonly cpuMs: number }[]): number => usages.reduce((sum, { cpuMs }) => sum + cpuMs, 0);
+
 const bare = Array.from({ length: rounds }, bareStartMs);
 const starts: number[] = [];
 for (let round = 0; round < rounds; round++) {
@@ -60,14 +64,16 @@ for (let round = 0; round < rounds; round++) {
 
 const team = await startTeam();
 await new Promise((resolve) => setTimeout(resolve, 5_000));
-const before = usageOf(team.pid);
+const pids = [team.worker, team.supervisor];
+const before = pids.map(usageOf);
 await new Promise((resolve) => setTimeout(resolve, idleMs));
-const after = usageOf(team.pid);
+const after = pids.map(usageOf);
 await team.stop();
 
 console.table({
   "bare Node start (ms)": { median: Math.round(median(bare)) },
   "start to first completed task (ms)": { median: Math.round(median(starts)), "times bare": Number((median(starts) / median(bare)).toFixed(1)) },
-  "idle memory (MB)": { median: Math.round(after.rssMb) },
-  "idle processor time (ms per s)": { median: Number(((after.cpuMs - before.cpuMs) / (idleMs / 1000)).toFixed(2)) },
+  "idle memory of the worker (MB)": { median: Math.round(after[0]?.rssMb ?? 0) },
+  "idle memory of the supervisor (MB)": { median: Math.round(after[1]?.rssMb ?? 0) },
+  "idle processor time of both (ms per s)": { median: Number(((sumCpu(after) - sumCpu(before)) / (idleMs / 1000)).toFixed(2)) },
 });

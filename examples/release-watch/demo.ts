@@ -38,7 +38,7 @@ async function killInMidScan(stage: Stage, { step, say, expect }: Narrator): Pro
   stage.model.latencyMs = 400;
   const team = stage.start({ RELEASE_WATCH_INTERVAL: "5m" });
   await team.said("Ctrl-C stops it");
-  say(`longhaul start examples/release-watch/team.ts   (process ${team.pid})`);
+  say(`longhaul start examples/release-watch/team.ts --no-supervisor   (process ${team.pid})`);
   // Two calls for each analysis: some are done by now, some under way, some not begun.
   await waitFor("nine answers of the provider", scanTimeoutMs, () => completedCalls(stage) >= 9);
   team.signal("SIGKILL");

@@ -1,6 +1,8 @@
 import { describeValue } from "./describe-value.ts";
 import { LonghaulError } from "./error.ts";
 
+export { formatDuration } from "./amount-text.ts";
+
 /** Milliseconds, or a text such as "250ms", "30s", "5m", "2h", "7d". */
 export type Duration = number | `${number}${"ms" | "s" | "m" | "h" | "d"}`;
 
@@ -22,19 +24,4 @@ export function parseDuration(value: unknown, option: string): number {
 function durationTextMs(value: unknown): number | undefined {
   const match = typeof value === "string" ? pattern.exec(value.trim()) : null;
   return match ? Number(match[1]) * unitMs[match[2] as keyof typeof unitMs] : undefined;
-}
-
-/** A short text for people: "850 ms", "12.3 s", "4 min", "3 h 20 min", "5 d 2 h". */
-export function formatDuration(ms: number): string {
-  if (ms < 1000) return `${Math.round(ms)} ms`;
-  if (ms < unitMs.m) return `${(ms / 1000).toFixed(ms < 10_000 ? 1 : 0)} s`;
-  if (ms < unitMs.h) return withRest(ms, unitMs.m, "min", 1000, "s");
-  if (ms < unitMs.d) return withRest(ms, unitMs.h, "h", unitMs.m, "min");
-  return withRest(ms, unitMs.d, "d", unitMs.h, "h");
-}
-
-function withRest(ms: number, bigMs: number, big: string, smallMs: number, small: string): string {
-  const whole = Math.floor(ms / bigMs);
-  const rest = Math.floor((ms % bigMs) / smallMs);
-  return rest === 0 ? `${whole} ${big}` : `${whole} ${big} ${rest} ${small}`;
 }

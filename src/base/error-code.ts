@@ -88,7 +88,7 @@ export const errorCodes = {
   NOTIFIER_UNKNOWN: { cause: "A message waits for a notifier that the team no longer has.", remedy: "Add the notifier to the team again, or read the message in its record." },
   CLI_USAGE: { cause: "The command line has an unknown command or option, or a value that does not fit.", remedy: "See `longhaul --help`, or `longhaul <command> --help`." },
   TEAM_NOT_LOADED: { cause: "The file of a team cannot be found or imported, or exports no team.", remedy: "Give the path of a file that exports defineTeam({...}) as default or as `team`." },
-  INIT_FILES_EXIST: { cause: "`longhaul init` would overwrite files.", remedy: "Use another folder, or move the files that the message names." },
+  INIT_FILES_EXIST: { cause: "`longhaul init` or `longhaul deploy` would overwrite files.", remedy: "Use another folder, or move the files that the message names." },
 } as const satisfies Record<string, { readonly cause: string; readonly remedy: string }>;
 
 /** A code of the table in docs/reference/errors.md. */

@@ -1,6 +1,7 @@
 import type { Clock } from "../base/clock.ts";
 import type { Random } from "../base/random.ts";
 import type { Output } from "./output.ts";
+import type { SupervisorLink } from "./supervisor-link.ts";
 
 /** What every command is given. Commands return the exit code of the process. */
 export interface CommandContext {
@@ -12,6 +13,8 @@ export interface CommandContext {
   readonly clock: Clock;
   readonly random: Random;
   readonly environment: (name: string) => string | undefined;
+  /** Null, and by default: nobody starts this process again. */
+  readonly supervisor?: SupervisorLink | null;
 }
 
 /** 0: done. 1: refused or failed. 2: wrong usage. */

@@ -89,11 +89,13 @@ function detailOf({ event_type, tool_args, data }: LogRecord): string {
 }
 
 const badResults = /^(error|dead|stalled|hollow|missed|down|stuck-waiting|looping)/;
+/** Of a process that was started again. */
+const badEnds: readonly string[] = ["killed", "crashed", "blocked", "refused"];
 const attentionResults = /^(limit-near|fallback|done\(degraded|waiting\((human|unknown-effect|budget|rate-limit|concurrency|retry|breaker|code-mismatch)|refused|rejected|asked|tool-changed|denied|expired|retry|deferred|canceled)/;
 
 function toneOf({ event_type, result }: LogRecord): Tone {
   const text = result ?? "";
-  if (event_type === "error" || badResults.test(text)) return "bad";
+  if (event_type === "error" || badResults.test(text) || (event_type === "stop" && badEnds.includes(text))) return "bad";
   if (event_type === "alert" && text === "delivered") return "quiet";
   if (event_type === "alert" || attentionResults.test(text)) return "attention";
   if (event_type === "task") return text.startsWith("done") ? "good" : "quiet";

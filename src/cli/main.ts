@@ -2,12 +2,17 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { CommanderError } from "commander";
 import { systemClock } from "../base/clock.ts";
+import { isLonghaulError } from "../base/error.ts";
 import { systemRandom } from "../base/random.ts";
 import { tellFailure, toFailureReport, usageError } from "./failure-report.ts";
 import { createOutput, type Output } from "./output.ts";
 import { createProgram } from "./program.ts";
+import { findSupervisor } from "./supervisor-link.ts";
 
 const isJson = process.argv.includes("--json");
+const supervisor = findSupervisor(systemClock);
+/** True when the command failed for a reason that may pass: a database that does not answer, a full disk, a bug. */
+let isTransient = false;
 
 /** Runs the command line. Never rejects: what goes wrong is told, and becomes the exit code. */
 async function main(): Promise<void> {
@@ -17,7 +22,7 @@ async function main(): Promise<void> {
     version: readVersion(),
     clock: systemClock,
     isInteractive: process.stdin.isTTY && process.stdout.isTTY,
-    context: ({ data, store = null }) => ({ output, data, store, clock: systemClock, random: systemRandom, environment: (name) => process.env[name] }),
+    context: ({ data, store = null }) => ({ output, data, store, clock: systemClock, random: systemRandom, environment: (name) => process.env[name], supervisor }),
     onExitCode: (exitCode) => {
       process.exitCode = exitCode;
     },
@@ -37,6 +42,7 @@ function report(output: Output, error: unknown, usage: { readonly text: string; 
   if (error instanceof CommanderError && error.exitCode === 0) return;
   const isUsage = error instanceof CommanderError;
   if (!isUsage) {
+    isTransient = !isLonghaulError(error) || error.retry !== "never";
     process.exitCode = tellFailure(output, error);
     return;
   }
@@ -67,4 +73,5 @@ function readVersion(): string {
 }
 
 await main();
+await supervisor?.end({ type: "ends", isTransient });
 exit();

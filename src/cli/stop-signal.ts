@@ -1,5 +1,6 @@
-import type { Clock, Timer } from "../base/clock.ts";
+import type { Clock } from "../base/clock.ts";
 import { listenToKeyboard } from "./keyboard.ts";
+import { watchParent } from "./watch-parent.ts";
 
 /** How the process is asked to end. */
 export interface StopSignal {
@@ -14,17 +15,17 @@ export interface StopOptions {
   readonly onSecond?: () => void;
   /** False where a child has the keyboard. Default true. */
   readonly hasKeyboard?: boolean;
+  /** How soon after it a signal is the same wish. `npm` passes on the Ctrl-C that the terminal has already sent. Default 400 ms. */
+  readonly sameWishMs?: number;
 }
 
 const stopSignals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
-/** `npm` passes on the Ctrl-C that the terminal has already sent: what follows so soon is the same wish. */
-const sameWishMs = 400;
+const sameWishMsDefault = 400;
 /** What a shell reports of a program that was ended by Ctrl-C. */
 const interruptedExitCode = 130;
-const parentCheckMs = 1_000;
 
 /** Listens for the wish to end. The second one ends the process at once, with 130. */
-export function listenForStop({ clock, onSecond = () => undefined, hasKeyboard = true }: StopOptions): StopSignal {
+export function listenForStop({ clock, onSecond = () => undefined, hasKeyboard = true, sameWishMs = sameWishMsDefault }: StopOptions): StopSignal {
   let handle: (signal: NodeJS.Signals) => void = () => undefined;
   const asked = new Promise<NodeJS.Signals>((resolve) => {
     let askedMs: number | null = null;
@@ -49,17 +50,4 @@ export function listenForStop({ clock, onSecond = () => undefined, hasKeyboard =
       stopWatching();
     },
   };
-}
-
-/** `npm` passes signals to its shell, and the shell ends without passing them on: this process would stay behind, unseen. */
-function watchParent(clock: Clock, onGone: () => void): () => void {
-  if (process.env["npm_command"] === undefined) return () => undefined;
-  const parent = process.ppid;
-  let timer: Timer | null = null;
-  const check = (): void => {
-    timer = process.ppid === parent ? clock.setTimer(parentCheckMs, check) : null;
-    if (timer === null) onGone();
-  };
-  timer = clock.setTimer(parentCheckMs, check);
-  return () => timer?.cancel();
 }

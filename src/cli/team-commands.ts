@@ -1,12 +1,18 @@
 import { type Command, Option } from "commander";
 import type { Action } from "./command-context.ts";
 import { type ClusterFlags, toClusterPlace } from "./cluster-options.ts";
-import { durationValue, wholeNumber } from "./option-values.ts";
+import { durationValue, textValue, wholeNumber } from "./option-values.ts";
+import { blockedAfterValue, bytesValue, defaultMemoryMax } from "./worker-limits.ts";
 
 interface StartFlags {
   readonly port?: number;
   readonly drain: number;
   readonly plain?: boolean;
+}
+
+interface SupervisorFlags {
+  readonly blockedAfter: number;
+  readonly memoryMax?: number;
 }
 
 const collect = (value: string, earlier: readonly string[]): readonly string[] => [...earlier, value];
@@ -40,13 +46,34 @@ export function addTeamCommands(program: Command, action: Action, { isInteractiv
     .command("start")
     .summary("run a team until Ctrl-C")
     .description("Runs a team until Ctrl-C, which lets steps finish and loses nothing. Started again, it goes on where it stopped.");
-  addClusterOptions(addStartOptions(start, "20s")).action(
-    action(async (context, file: string, flags: StartFlags & ClusterFlags) => {
+  addClusterOptions(addSupervisorOptions(addStartOptions(start, "20s"))).action(
+    action(async (context, file: string, flags: StartFlags & SupervisorFlags & ClusterFlags) => {
+      const { drain, blockedAfter, memoryMax } = flags;
+      context.supervisor?.begin({ blockedAfterMs: blockedAfter, memoryBytesMax: memoryMax ?? defaultMemoryMax(), drainMs: drain });
       const { runStart } = await import("./command/start.ts");
       return runStart(context, file, { ...toStartOptions(flags), cluster: toClusterPlace(context.store, flags) });
     }),
   );
+  addDeploy(program, action);
   addFakeProvider(program, action);
+}
+
+function addDeploy(program: Command, action: Action): void {
+  program
+    .command("deploy")
+    .summary("write what runs a team as a service or in a container")
+    .description("Writes a unit of systemd, or a Dockerfile and .dockerignore, with the paths of a team. Overwrites nothing.")
+    .argument("<target>", "systemd or docker")
+    .argument("<team.ts>", "the file that exports the team")
+    .option("--out <dir>", "where to write; default: the team's project, which is the nearest folder with a package.json")
+    .addOption(new Option("--drain <duration>", "how long steps may finish when it is stopped").argParser(durationValue).default(durationValue("20s"), "20s"))
+    .option("--user <name>", "who runs it under systemd; default: you", textValue(32))
+    .action(
+      action(async (context, target: string, file: string, { out, drain, user }: { readonly out?: string; readonly drain: number; readonly user?: string }) => {
+        const { runDeploy } = await import("./command/deploy.ts");
+        return runDeploy(context, target, file, { out: out ?? null, drainMs: drain, user: user ?? null });
+      }),
+    );
 }
 
 function addStartOptions(command: Command, drain: string): Command {
@@ -55,6 +82,13 @@ function addStartOptions(command: Command, drain: string): Command {
     .option("--port <n>", "port of the HTTP interface on 127.0.0.1; default: 7117, or any free one when that is taken", wholeNumber(0, portMax))
     .addOption(new Option("--drain <duration>", "how long steps may finish after Ctrl-C").argParser(durationValue).default(durationValue(drain), drain))
     .option("--plain", "print plain lines instead of a live view");
+}
+
+function addSupervisorOptions(command: Command): Command {
+  return command
+    .addOption(new Option("--blocked-after <duration>", "how long the team's code may block its process until that is killed and started again").argParser(blockedAfterValue).default(60_000, "60s"))
+    .option("--memory-max <size>", "how much memory the process may take until it is drained and started again; default: 75 % of what the container or the machine has, and 1.5GB at most", bytesValue)
+    .option("--no-supervisor", "run the team in this process: nothing starts it again");
 }
 
 function addClusterOptions(command: Command): Command {

@@ -15,6 +15,7 @@ import { tellOfChangedTools } from "./tell-changed-tools.ts";
 import { manifestName } from "./manifest.ts";
 import { createTeamObserver, observeTeam } from "./observe-team.ts";
 import { type TeamParts, teamRecord } from "./team-parts.ts";
+import { describeEnds } from "./worker-ends.ts";
 
 /** What one process at a time does for the whole team: it fires triggers, judges, tells people. */
 export interface Duties {
@@ -46,6 +47,7 @@ export async function startDuties(parts: TeamParts, guards: readonly Write[] = [
     await wakeForBudget(parts, open);
     await tellOfStrangers(duty, alerting, open);
     await tellOfRestore({ team: parts.name, clock: parts.clock, store: duty.store, alerting });
+    for (const notification of describeEnds(parts)) await alerting.enqueue(notification);
     begun.push(startWatchdog(duty, alerting), ...startBackup(duty, alerting));
     const scheduler = await startScheduler(duty);
     begun.push(scheduler);

@@ -6,6 +6,7 @@ import type { Model } from "../model/model.ts";
 import type { InProcessMcpServer } from "../tool/mcp-connection.ts";
 import type { ClusterPlace } from "./cluster-place.ts";
 import type { LogRecord } from "../record/log-record.ts";
+import type { WorkerEnd } from "../record/worker-end.ts";
 
 export interface LiveTeamOptions {
   /** As it was imported: it is validated here. */
@@ -25,6 +26,8 @@ export interface LiveTeamOptions {
   readonly onFenced?: (error: Error) => void;
   /** How long this process may be silent until another one takes over from it. Default 15 s. */
   readonly leaseMs?: number;
+  /** Processes that worked on this team before, as their supervisor saw them end: this one records it and tells people. Default: none that is known of. */
+  readonly workersBefore?: readonly WorkerEnd[];
   /** Looks on at each commit of the data file. For tests. */
   readonly watchCommits?: CommitWatch;
   /** Answers instead of the provider, for references that it knows. For tests. */

@@ -33,7 +33,8 @@ export interface LiveTeam {
   health(): Promise<readonly HealthVerdict[]>;
   /** Takes no new work, lets steps finish for at most `timeoutMs`, leaves the rest to be resumed. */
   drain(timeoutMs: number): Promise<DrainReport>;
-  close(): Promise<void>;
+  /** `recycled`: why a new process goes on at once. */
+  close(options?: { readonly recycled?: string }): Promise<void>;
 }
 
 /**
@@ -71,14 +72,14 @@ export async function openLiveTeam(options: LiveTeamOptions): Promise<LiveTeam> 
       await running?.drain();
       return data.engine.drain(timeoutMs);
     },
-    async close() {
+    async close({ recycled } = {}) {
       isDraining = true;
       await running?.close();
       // Steps that still execute end before the tools that they use are taken from them.
       await data.engine.drain(0);
       await parts.tools.close();
       parts.storage.close();
-      if (running !== null) await recordStop(parts);
+      if (running !== null) await recordStop(parts, recycled ?? null);
       await parts.tail.settled();
       await data.close();
     },
@@ -86,9 +87,9 @@ export async function openLiveTeam(options: LiveTeamOptions): Promise<LiveTeam> 
 }
 
 /** A full disk keeps the stop from being recorded, and nothing else: the file is closed all the same. */
-async function recordStop(parts: TeamParts): Promise<void> {
+async function recordStop(parts: TeamParts, recycled: string | null): Promise<void> {
   try {
-    await parts.write([teamRecord(parts, { event_type: "stop", result: "stopped" })]);
+    await parts.write([teamRecord(parts, { event_type: "stop", result: recycled === null ? "stopped" : "recycled", reason: recycled })]);
   } catch (error) {
     if (!isFileFailure(error)) throw error;
     parts.options.print(`The stop could not be recorded: ${messageOf(error)}`);

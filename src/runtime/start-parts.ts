@@ -9,8 +9,9 @@ import { DutyLease } from "./duty-lease.ts";
 import { findOutOfMemory, removeFatalReport } from "./fatal-report.ts";
 import { manifestName } from "./manifest.ts";
 import type { SharedData } from "./open-data.ts";
+import { startRecords } from "./worker-ends.ts";
 import { takeOverManifest } from "./team-manifest.ts";
-import { type TeamParts, teamRecord } from "./team-parts.ts";
+import type { TeamParts } from "./team-parts.ts";
 
 /** What goes on by itself while a team runs. */
 export interface Running {
@@ -23,7 +24,7 @@ export interface Running {
 export async function startParts(parts: TeamParts): Promise<{ readonly running: Running; readonly report: RecoveryReport }> {
   const { data, workers, services, write } = parts;
   if (data.shared === null) await data.store.meta.set(manifestName, parts.manifest as unknown as Json);
-  await write([teamRecord(parts, { event_type: "start", result: "started", data: { agents: [...workers.keys()] } })]);
+  await write(startRecords(parts));
   const { dataDirectory } = parts.options;
   const ranOutOfMemory = dataDirectory !== null && findOutOfMemory(dataDirectory);
   const report = await data.engine.run(toEngineAgents(workers), (context) => executeTask(services, context), { ranOutOfMemory });

@@ -67,9 +67,9 @@ export interface TeamProcess {
   hasEnded(): boolean;
 }
 
-/** Starts the team as a process of its own, as `longhaul start` does for anybody. `flags` are more of its flags. */
+/** Starts the team as one process that nobody starts again: who kills it wants to start it again. `flags` are more of its flags. */
 export function startTeam(folder: TeamFolder, environment: Readonly<Record<string, string>> = {}, flags: readonly string[] = []): TeamProcess {
-  const child = spawn(process.execPath, [program, "start", teamFile, "--data", folder.dataDirectory, "--port", "0", "--plain", ...flags], {
+  const child = spawn(process.execPath, [program, "start", teamFile, "--no-supervisor", "--data", folder.dataDirectory, "--port", "0", "--plain", ...flags], {
     cwd: root,
     env: { ...folder.environment, ...environment },
     stdio: ["ignore", "pipe", "pipe"],

@@ -56,7 +56,7 @@ function startChild(context: CommandContext, file: string, { port, drainMs, isPl
     ...(isPlain ? ["--plain"] : []),
     ...(context.output.isJson ? ["--json"] : []),
   ];
-  const child: ChildProcess = spawn(process.execPath, [...process.execArgv, process.argv[1] ?? "", "start", file, "--engine", "embedded", "--data", context.data, "--drain", String(drainMs), ...flags], { stdio: "inherit" });
+  const child: ChildProcess = spawn(process.execPath, [...process.execArgv, process.argv[1] ?? "", "start", file, "--engine", "embedded", "--data", context.data, "--drain", String(drainMs), "--no-supervisor", ...flags], { stdio: "inherit" });
   const ended = new Promise<ExitCode>((resolveEnd, reject) => {
     child.once("error", reject);
     child.once("exit", (code) => resolveEnd(code ?? 1));

@@ -8,6 +8,7 @@ import { questionsOf, withView } from "../open-view.ts";
 import { countOpenTasks } from "../open-task-counts.ts";
 import { computeOrphans, describeOrphans } from "../orphaned-tasks.ts";
 import { printableLine } from "../printable.ts";
+import { describeProcessEnds, findProcessEnds } from "../process-ends.ts";
 import type { OpenQuestion } from "../../runtime/open-questions.ts";
 import { ageOf, describeWaitingCall } from "../task-columns.ts";
 import { formatTable } from "../table.ts";
@@ -18,11 +19,11 @@ export function runHealth(context: CommandContext): Promise<ExitCode> {
   return withView(context, async (view) => {
     const { output, clock } = context;
     const nowMs = clock.now();
-    const [presence, manifest, verdicts, counts, questions] = await Promise.all([findPresence(view), view.manifest(), view.health(nowMs), countOpenTasks(view), questionsOf(view)]);
+    const [presence, manifest, verdicts, counts, questions, ends] = await Promise.all([findPresence(view), view.manifest(), view.health(nowMs), countOpenTasks(view), questionsOf(view), findProcessEnds(view, nowMs)]);
     const orphans = computeOrphans((manifest?.workers ?? []).map(({ name }) => name), counts);
     const backup = context.store === null && isBackedUp(context.data) ? checkBackup(dataDirectory(context.data), nowMs) : null;
-    const isBad = backup?.status === "fail" || !presence.isRunning || presence.isSilent || orphans.length > 0 || verdicts.some(({ bad }) => bad);
-    output.data({ team: presence.team, isRunning: presence.isRunning, isSilent: presence.isSilent, isBad, agents: presence.isRunning ? verdicts.map(toJson) : [], approvals: questions.map(toQuestionView), orphans, backup: backup === null ? null : { status: backup.status, found: backup.found } });
+    const isBad = backup?.status === "fail" || !presence.isRunning || presence.isSilent || orphans.length > 0 || ends.isBad || verdicts.some(({ bad }) => bad);
+    output.data({ team: presence.team, isRunning: presence.isRunning, isSilent: presence.isSilent, isBad, agents: presence.isRunning ? verdicts.map(toJson) : [], approvals: questions.map(toQuestionView), orphans, backup: backup === null ? null : { status: backup.status, found: backup.found }, process: ends });
     if (!presence.isRunning) {
       output.say(output.style("red", presence.text), "Nobody works, so there is nothing to judge.");
       return 1;
@@ -35,6 +36,8 @@ export function runHealth(context: CommandContext): Promise<ExitCode> {
     output.say(presence.isSilent ? output.style("red", presence.text) : presence.text, "", ...formatTable(columns, verdicts, { columns: output.columns, styleTitle: (text) => output.style("dim", text) }));
     if (questions.length > 0) output.say("", ...describeWaiting(questions, nowMs));
     if (backup !== null) output.say("", output.style(backup.status === "fail" ? "red" : "dim", `Backup: ${printableLine(backup.found)}`));
+    const endsText = describeProcessEnds(ends, nowMs);
+    if (endsText !== null) output.say("", ends.isBad ? output.style("red", endsText) : endsText);
     if (orphans.length > 0) output.say("", ...orphans.map((orphan) => output.style("red", describeOrphans(orphan))));
     return isBad ? 1 : 0;
   });

@@ -16,7 +16,12 @@ import { createPlainPresenter } from "../plain-presenter.ts";
 import type { Presenter } from "../presenter.ts";
 import { StatusBoard } from "../status-board.ts";
 import { listenForStop, type StopSignal } from "../stop-signal.ts";
+import type { SupervisorLink } from "../supervisor-link.ts";
+import { recycledExitCode } from "../supervisor/worker-message.ts";
 import { openTeamServers, type TeamServers } from "../team-servers.ts";
+
+/** A supervisor passes on a signal that the terminal may have sent to this process too, and later on a busy machine. */
+const passedOnMs = 2_000;
 
 export interface StartOptions {
   /** Null: the default, or any free one when that is taken. */
@@ -29,10 +34,14 @@ export interface StartOptions {
   readonly leaseMs?: number;
 }
 
-/** Runs a team until Ctrl-C. Ends with 0 when it was asked to stop, with 1 when another process took the data directory over, or it was deleted. */
+/**
+ * Runs a team until Ctrl-C. Ends with 0 when it was asked to stop, with 1 when another process took the data directory over, or it was deleted, and with 75
+ * when its supervisor wants a new process to go on.
+ */
 export async function runStart(given: CommandContext, file: string, options: StartOptions): Promise<ExitCode> {
   const { context, release } = keepJsonClean(given);
   const { cluster = null } = options;
+  const { supervisor = null } = context;
   const definition = await loadTeam(file, (error) => tellFailure(context.output, error));
   const held: LogRecord[] = [];
   let presenter: Presenter | null = null;
@@ -56,8 +65,10 @@ export async function runStart(given: CommandContext, file: string, options: Sta
     },
     onFenced,
     ...(options.leaseMs === undefined ? {} : { leaseMs: options.leaseMs }),
+    ...(supervisor === null ? {} : { workersBefore: supervisor.before }),
   });
-  const stop = listenForStop({ clock: context.clock, onSecond: () => presenter?.close() });
+  supervisor?.tell({ type: "opened" });
+  const stop = listenForStop({ clock: context.clock, onSecond: () => presenter?.close(), ...(supervisor === null ? {} : { sameWishMs: passedOnMs }) });
   const releaseFailures = reportFailures((text) => presenter?.line(text), () => presenter?.close());
   let servers: TeamServers | null = null;
   try {
@@ -68,7 +79,8 @@ export async function runStart(given: CommandContext, file: string, options: Sta
     leaveFatalReports(directory.path);
     presenter.started({ team: team.team.name, agents: namesOf(team), dataDirectory: directory.path, store: cluster === null ? null : describeStore(cluster), url: servers.url, resumed: report.resumed });
     sayQuarantined(presenter, report);
-    const stopped = await untilStopped({ presenter, team, stop, fenced, drainMs: options.drainMs });
+    supervisor?.tell({ type: "works" });
+    const stopped = await untilStopped({ presenter, team, stop, fenced, supervisor, drainMs: options.drainMs });
     await servers.close();
     servers = null;
     await closeTeam(team, stopped);
@@ -76,7 +88,7 @@ export async function runStart(given: CommandContext, file: string, options: Sta
     return stopped.exitCode;
   } catch (error) {
     await servers?.close();
-    await closeTeam(team, { isFenced: true });
+    await closeTeam(team, { isFenced: true, recycled: null });
     throw error;
   } finally {
     presenter?.close();
@@ -91,28 +103,36 @@ interface Stopping {
   readonly team: LiveTeam;
   readonly stop: StopSignal;
   readonly fenced: Promise<Error>;
+  readonly supervisor: SupervisorLink | null;
   readonly drainMs: number;
 }
 
 interface Stopped {
   readonly exitCode: ExitCode;
   readonly isFenced: boolean;
+  /** Why this process gives way to a new one; null: it does not. */
+  readonly recycled: string | null;
   readonly text: string;
   readonly details: object;
 }
 
-async function untilStopped({ presenter, team, stop, fenced, drainMs }: Stopping): Promise<Stopped> {
-  const why = await Promise.race([stop.asked, fenced]);
-  if (why instanceof Error) return { exitCode: 1, isFenced: true, text: `${why.message} [ENGINE_FENCED]`, details: { reason: "fenced" } };
-  presenter.draining(`Stopping: steps that are under way may finish, for at most ${formatDuration(drainMs)}. Ctrl-C again stops at once.`);
+async function untilStopped({ presenter, team, stop, fenced, supervisor, drainMs }: Stopping): Promise<Stopped> {
+  const recycled = supervisor?.recycled.then((reason) => ({ reason }));
+  const abandoned = supervisor?.abandoned.then(() => "SIGTERM" as const);
+  const why = await Promise.race([stop.asked, fenced, ...(recycled === undefined ? [] : [recycled]), ...(abandoned === undefined ? [] : [abandoned])]);
+  if (why instanceof Error) return { exitCode: 1, isFenced: true, recycled: null, text: `${why.message} [ENGINE_FENCED]`, details: { reason: "fenced" } };
+  const reason = typeof why === "string" ? null : why.reason;
+  if (reason === null) supervisor?.tell({ type: "stops" });
+  const intro = reason === null ? "Stopping" : "Stopping, to go on in a new process";
+  presenter.draining(`${intro}: steps that are under way may finish, for at most ${formatDuration(drainMs)}.${reason === null ? " Ctrl-C again stops at once." : ""}`);
   const report = await team.drain(drainMs);
-  return { exitCode: 0, isFenced: false, text: describeDrain(report), details: { ...report } };
+  return { exitCode: reason === null ? 0 : recycledExitCode, isFenced: false, recycled: reason, text: describeDrain(report), details: { ...report, ...(reason === null ? {} : { reason: "recycled" }) } };
 }
 
 /** A team that was fenced, or failed to start, may refuse its last write; what led to that is what is told. */
-async function closeTeam(team: LiveTeam, { isFenced }: Pick<Stopped, "isFenced">): Promise<void> {
+async function closeTeam(team: LiveTeam, { isFenced, recycled }: Pick<Stopped, "isFenced" | "recycled">): Promise<void> {
   try {
-    await team.close();
+    await team.close(recycled === null ? {} : { recycled });
   } catch (error) {
     if (!isFenced) throw error;
   }

@@ -1,0 +1,29 @@
+/** The image of a team; `teamFile` is relative to the project. Its data is in the volume. */
+export function dockerfile({ teamFile, drainMs }: { readonly teamFile: string; readonly drainMs: number }): string {
+  const start = ["node", "node_modules/longhaul/bin/longhaul.js", "start", teamFile, "--plain", "--drain", `${drainMs}ms`];
+  return `# docker build -t my-team . && docker run --init --stop-timeout ${Math.ceil(drainMs / 1_000) + 20} --restart on-failure --env-file .env -v my-team:/data my-team
+FROM node:24-slim
+ENV NODE_ENV=production LONGHAUL_DATA=/data
+WORKDIR /app
+COPY package.json package-lock.json* ./
+RUN if [ -f package-lock.json ]; then npm ci --omit=dev; else npm install --omit=dev; fi
+COPY . .
+RUN mkdir -p /data && chown node:node /data
+USER node
+VOLUME /data
+# SIGTERM drains. After the time of --stop-timeout, docker kills; nothing is lost then either, steps under way are made again.
+STOPSIGNAL SIGTERM
+# Unhealthy also when an agent is: see the states in docs/guide/operating.md.
+HEALTHCHECK --interval=60s --timeout=30s --start-period=120s CMD ["node", "node_modules/longhaul/bin/longhaul.js", "health"]
+ENTRYPOINT ${JSON.stringify(start).replaceAll('","', '", "')}
+`;
+}
+
+/** What does not belong into an image: what is installed there anew, data, keys. */
+export const dockerignore = `node_modules
+.longhaul
+.git
+.env
+.env.*
+*.log
+`;

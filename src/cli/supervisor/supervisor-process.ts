@@ -1,0 +1,147 @@
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import type { Clock, Timer } from "../../base/clock.ts";
+import { plainClock } from "../../base/plain-clock.ts";
+import type { WorkerEnd } from "../../record/worker-end.ts";
+import type { ServiceManager } from "./service-manager.ts";
+import { beginSupervision, type Decision, type Instant, superviseWorker, type SupervisorAction, type SupervisorEvent, type SupervisorState, untilNextLookMs } from "./supervise-worker.ts";
+import { beforeVariable, isWorkerMessage, type RecycleMessage } from "./worker-message.ts";
+
+const passedOn = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+
+/** Of a worker's environment: what systemd said is for its supervisor. */
+const withoutServiceManager = { NOTIFY_SOCKET: undefined, WATCHDOG_USEC: undefined, WATCHDOG_PID: undefined };
+
+/**
+ * Runs this same command line as a worker, and another one when that ends without having been asked to. Resolves with the exit code of the whole. It lives
+ * beside the team for months, so it loads nothing that a team needs, and what only some need when they do: each module takes half a megabyte.
+ */
+export async function runSupervisor(clock: Clock = plainClock): Promise<number> {
+  const serviceManager = process.env["NOTIFY_SOCKET"] === undefined ? null : await openServiceManager();
+  const watchParent = process.env["npm_command"] === undefined ? null : (await import("../watch-parent.ts")).watchParent;
+  let stopWatching: () => void = () => undefined;
+  const exitCode = await new Promise<number>((resolve) => {
+    const supervisor = new Supervisor({ clock, serviceManager, onExit: resolve });
+    stopWatching = watchParent?.(clock, () => supervisor.ask("SIGTERM")) ?? stopWatching;
+    supervisor.begin();
+  });
+  stopWatching();
+  return exitCode;
+}
+
+async function openServiceManager(): Promise<ServiceManager> {
+  const { ServiceManager } = await import("./service-manager.ts");
+  return new ServiceManager({ environment: (name) => process.env[name], warn: say });
+}
+
+interface SupervisorOptions {
+  readonly clock: Clock;
+  readonly serviceManager: ServiceManager | null;
+  readonly onExit: (exitCode: number) => void;
+}
+
+class Supervisor {
+  readonly #options: SupervisorOptions;
+  #state: SupervisorState | null = null;
+  #worker: ChildProcess | null = null;
+  #timer: Timer | null = null;
+  #isOver = false;
+
+  constructor(options: SupervisorOptions) {
+    this.#options = options;
+  }
+
+  begin(): void {
+    for (const signal of passedOn) process.on(signal, (received) => this.ask(received));
+    this.#apply(beginSupervision(this.#instant()));
+  }
+
+  /** Asks for the end of the team. */
+  ask(signal: NodeJS.Signals): void {
+    this.#on({ type: "asked", signal });
+  }
+
+  #on(event: SupervisorEvent): void {
+    if (this.#state !== null && !this.#isOver) this.#apply(superviseWorker(this.#state, event, this.#instant()));
+  }
+
+  #apply({ state, actions }: Decision): void {
+    this.#state = state;
+    for (const action of actions) this.#act(action);
+    const { clock, serviceManager } = this.#options;
+    serviceManager?.show(this.#state, this.#instant());
+    // What was done may have led to a decision of its own, which has set the timer.
+    this.#timer?.cancel();
+    if (!this.#isOver) this.#timer = clock.setTimer(untilNextLookMs(this.#state, this.#instant()), () => this.#on({ type: "tick" }));
+  }
+
+  #act(action: SupervisorAction): void {
+    switch (action.type) {
+      case "start":
+        this.#start(action.before);
+        return;
+      case "signal":
+        this.#worker?.kill(action.signal);
+        return;
+      case "recycle":
+        this.#tell({ type: "recycle", reason: action.reason });
+        return;
+      case "say":
+        say(action.text);
+        return;
+      case "exit":
+        this.#isOver = true;
+        this.#options.onExit(action.exitCode);
+    }
+  }
+
+  #start(before: readonly WorkerEnd[]): void {
+    const env = { ...process.env, ...withoutServiceManager, [beforeVariable]: JSON.stringify(before) };
+    const worker = spawn(process.execPath, [...process.execArgv, ...process.argv.slice(1)], { stdio: ["inherit", "inherit", "inherit", "ipc"], env });
+    this.#worker = worker;
+    const onEnd = (exitCode: number | null, signal: NodeJS.Signals | null): void => {
+      if (this.#worker !== worker) return;
+      this.#worker = null;
+      if (signal !== null) void giveTerminalBack();
+      this.#on({ type: "ended", exitCode, signal, signalNumber: signal === null ? 0 : process.getBuiltinModule("node:os").constants.signals[signal] });
+    };
+    this.#on({ type: "started", pid: worker.pid ?? 0 });
+    worker.on("message", (message) => {
+      if (this.#worker === worker && isWorkerMessage(message)) this.#on({ type: "message", message });
+    });
+    worker.once("exit", onEnd);
+    worker.once("error", (error) => {
+      if (worker.pid !== undefined) return;
+      say(`No worker could be started: ${error.message}`);
+      onEnd(1, null);
+    });
+  }
+
+  /** A worker that is gone by now cannot be told, and its end is about to be heard of. */
+  #tell(message: RecycleMessage): void {
+    this.#worker?.send(message, () => undefined);
+  }
+
+  #instant(): Instant {
+    return { nowMs: this.#options.clock.monotonicMs(), wallMs: this.#options.clock.now() };
+  }
+}
+
+let isListening = false;
+
+function say(text: string): void {
+  if (!isListening) {
+    isListening = true;
+    // A terminal that went away, a log that nobody reads any more: the team goes on.
+    process.stderr.on("error", (error: NodeJS.ErrnoException) => {
+      if (error.code !== "EPIPE" && error.code !== "EIO") throw error;
+    });
+  }
+  process.stderr.write(`longhaul: ${text}\n`);
+}
+
+/** The worker read the keyboard key by key; killed, it could not put that back. */
+async function giveTerminalBack(): Promise<void> {
+  if (!process.getBuiltinModule("node:tty").isatty(0)) return;
+  const { isForeground } = await import("../../base/foreground.ts");
+  if (isForeground()) spawnSync("stty", ["sane"], { stdio: ["inherit", "ignore", "ignore"] });
+}

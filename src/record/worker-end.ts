@@ -1,0 +1,13 @@
+/**
+ * How a worker process ended that its supervisor followed up with another one: by a signal or an exit code of its own, killed for a blocked event loop,
+ * recycled for its memory, or refused at its start for a reason that may pass.
+ */
+export interface WorkerEnd {
+  readonly how: "killed" | "crashed" | "blocked" | "recycled" | "refused";
+  readonly pid: number;
+  readonly atMs: number;
+  /** What it did or suffered: "was killed by SIGKILL". */
+  readonly reason: string;
+  /** How many ends other than by recycling there were within the last hour, this one included. */
+  readonly crashes: number;
+}

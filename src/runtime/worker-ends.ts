@@ -1,0 +1,44 @@
+import { toLogRecord } from "../record/log-record.ts";
+import type { Notification } from "../record/notification.ts";
+import type { WorkerEnd } from "../record/worker-end.ts";
+import type { Write } from "../record/write.ts";
+import { type TeamParts, teamRecord } from "./team-parts.ts";
+
+/** What is written when a process begins to work: how those before it ended that could not write it themselves, and that it began. */
+export function startRecords(parts: TeamParts): readonly Write[] {
+  const { workers, options } = parts;
+  const before = options.workersBefore ?? [];
+  const last = before.at(-1);
+  const reason = last === undefined ? null : `the worker before this one ${last.reason}`;
+  return [
+    ...before.filter(({ how }) => how !== "recycled").map((end) => toStopRecord(parts, end)),
+    teamRecord(parts, { event_type: "start", result: "started", reason, data: { agents: [...workers.keys()], ...(last === undefined ? {} : { after: last.how }) } }),
+  ];
+}
+
+/** The id is of that end: a process that ended before it knew that this was written has not counted it twice. */
+function toStopRecord({ name }: TeamParts, { how, pid, atMs, reason, crashes }: WorkerEnd): Write {
+  return { type: "record", record: toLogRecord(`e-worker-${pid}-${Math.floor(atMs)}`, atMs, name, { event_type: "stop", result: how, reason: `the worker (process ${pid}) ${reason}`, data: { pid, crashesWithinHour: crashes } }) };
+}
+
+/** Of a row of crashes, people are told of the first, and once that there are many. */
+const toldCrashes: readonly number[] = [1, 10];
+/** Older ones are no news: somebody else had the duty to tell. */
+const newsMs = 600_000;
+
+/** What people are told of the processes before this one. */
+export function describeEnds({ name, clock, options }: Pick<TeamParts, "name" | "clock" | "options">): readonly Notification[] {
+  const nowMs = clock.now();
+  return (options.workersBefore ?? [])
+    .filter(({ how, crashes, atMs }) => how !== "recycled" && toldCrashes.includes(crashes) && nowMs - atMs < newsMs)
+    .map(({ pid, atMs, reason, crashes, how }) => ({
+      id: `n-worker-${pid}-${Math.floor(atMs)}`,
+      atMs: nowMs,
+      team: name,
+      agent: null,
+      severity: crashes === 1 ? "warning" : "critical",
+      title: crashes === 1 ? `The worker of ${name} ${reason}` : `The worker of ${name} crashed ${crashes} times within an hour, and does not mend itself; the last one ${reason}`,
+      text: "It was started again, and goes on. Next: longhaul logs --type stop says how each ended, longhaul runs what was interrupted.",
+      data: { pid, how, crashesWithinHour: crashes },
+    }));
+}

@@ -1,0 +1,143 @@
+import { spawnSync } from "node:child_process";
+import { cpSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { userInfo } from "node:os";
+import { join, relative } from "node:path";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { longhaul, type RunningProcess, root, startLonghaul, temporaryFolder } from "./fixture/longhaul.ts";
+
+/** The command as the package ships it: units and images name it. */
+const program = [join(root, "bin", "longhaul.js")];
+
+const team = `
+import { defineAgent, defineTeam } from "longhaul";
+export default defineTeam({ name: "deployed", agents: [defineAgent({ name: "idle", run: async () => process.env.SECRET ?? null })] });
+`;
+
+/** A project whose path systemd would read wrongly if it were not quoted. */
+function newProject(): { readonly folder: string; readonly project: string } {
+  const { path: folder, remove } = temporaryFolder();
+  onTestFinished(remove);
+  const project = join(folder, "My team 100%$HOME");
+  mkdirSync(join(project, "agents"), { recursive: true });
+  writeFileSync(join(project, "package.json"), '{"name":"deployed","type":"module","dependencies":{"longhaul":"*"}}');
+  writeFileSync(join(project, "agents", "team.ts"), team);
+  writeFileSync(join(project, ".env"), "SECRET=no image shall hold this\n");
+  install(project);
+  return { folder, project };
+}
+
+function install(project: string): void {
+  mkdirSync(join(project, "node_modules"));
+  symlinkSync(root, join(project, "node_modules", "longhaul"), "junction");
+}
+
+function follow(team: RunningProcess): RunningProcess {
+  onTestFinished(async () => {
+    team.child.kill("SIGKILL");
+    await team.ended;
+  });
+  return team;
+}
+
+const settingsOf = (unit: string): ReadonlyMap<string, string> => new Map([...unit.matchAll(/^(\w+)=(.*)$/gm)].map(([, name = "", value = ""]) => [name, value]));
+
+/** A command line as systemd reads it: words in quotes, escapes, `%%` and `$$`. */
+function wordsOf(command: string): readonly string[] {
+  return [...command.matchAll(/"((?:[^"\\]|\\.)*)"|(\S+)/g)].map(([, quoted, plain]) => (quoted ?? plain ?? "").replaceAll("%%", "%").replaceAll("$$", "$").replace(/\\(.)/g, "$1"));
+}
+
+describe("longhaul deploy systemd", () => {
+  it("writes a unit whose command runs the team, with the paths of the team, its data and its project", async () => {
+    const { folder, project } = newProject();
+    const data = join(folder, "the data");
+    const written = await longhaul(["deploy", "systemd", join(project, "agents", "team.ts"), "--data", data, "--drain", "3s"], { program, cwd: folder });
+    expect(written).toMatchObject({ exitCode: 0, stderr: "", stdout: expect.stringContaining("sudo systemctl enable --now my-team-100-home") as string });
+    const settings = settingsOf(readFileSync(join(project, "my-team-100-home.service"), "utf8"));
+
+    expect(Object.fromEntries(settings)).toMatchObject({ Type: "notify", NotifyAccess: "all", KillMode: "mixed", Restart: "always", TimeoutStopSec: "23", User: userInfo().username, OOMPolicy: "continue", StartLimitIntervalSec: "0" });
+    expect(settings.get("WorkingDirectory")?.replaceAll("%%", "%")).toBe(project);
+    const [node, ...words] = wordsOf(settings.get("ExecStart") ?? "");
+    expect(node).toBe(process.execPath);
+    const running = follow(startLonghaul([...words.slice(1), "--port", "0"], { program: words.slice(0, 1), cwd: project }));
+    await running.line((line) => line.startsWith("deployed: idle") && line.includes(data));
+    running.child.kill("SIGTERM");
+    expect(await running.ended).toBe(0);
+  });
+
+  it("takes another user and another folder", async () => {
+    const { folder, project } = newProject();
+    const out = join(folder, "units");
+    await longhaul(["deploy", "systemd", join(project, "agents", "team.ts"), "--out", out, "--user", "nobody"], { program, cwd: folder });
+
+    expect(settingsOf(readFileSync(join(out, "my-team-100-home.service"), "utf8")).get("User")).toBe("nobody");
+  });
+
+  const hasSystemd = spawnSync("systemd-analyze", ["--version"]).status === 0;
+  if (!hasSystemd) console.warn("Not shown here: that systemd takes the unit. It needs systemd-analyze.");
+  it.runIf(hasSystemd)("writes what systemd-analyze finds nothing wrong with", async () => {
+    const { folder, project } = newProject();
+    await longhaul(["deploy", "systemd", join(project, "agents", "team.ts"), "--out", folder], { program, cwd: folder });
+    const verify = () => spawnSync("systemd-analyze", ["verify", "--man=no", join(folder, "my-team-100-home.service")], { encoding: "utf8" });
+    const ours = (text: string): readonly string[] => text.split("\n").filter((line) => line.includes("my-team-100-home"));
+
+    const { stdout, stderr } = verify();
+    expect(ours(`${stdout}${stderr}`)).toEqual([]);
+
+    // What would be wrong is found.
+    const unit = join(folder, "my-team-100-home.service");
+    writeFileSync(unit, readFileSync(unit, "utf8").replace("OOMPolicy=continue", "OOMPolicy=goon"));
+    expect(ours(verify().stderr)).toEqual([expect.stringContaining("OOM")]);
+  });
+});
+
+interface Instruction {
+  readonly name: string;
+  readonly value: string;
+}
+
+const instructionsOf = (text: string): readonly Instruction[] =>
+  text.split("\n").filter((line) => line !== "" && !line.startsWith("#")).map((line) => ({ name: line.split(" ")[0] ?? "", value: line.slice(line.indexOf(" ") + 1) }));
+
+describe("longhaul deploy docker", () => {
+  it("writes an image file whose steps, done by hand, run the team and find it healthy, and that takes no key along", async () => {
+    const { folder, project } = newProject();
+    await longhaul(["deploy", "docker", join(project, "agents", "team.ts")], { program, cwd: folder });
+    const instructions = instructionsOf(readFileSync(join(project, "Dockerfile"), "utf8"));
+    expect(instructions.map(({ name }) => name)).toEqual(["FROM", "ENV", "WORKDIR", "COPY", "RUN", "COPY", "RUN", "USER", "VOLUME", "STOPSIGNAL", "HEALTHCHECK", "ENTRYPOINT"]);
+    const valueOf = (name: string): string => instructions.find((instruction) => instruction.name === name)?.value ?? "";
+    expect(valueOf("FROM")).toMatch(/^node:24/);
+
+    // COPY . ., without what is left out; then what `npm ci` would bring.
+    const app = join(folder, "app");
+    const leftOut = readFileSync(join(project, ".dockerignore"), "utf8").trim().split("\n").map((pattern) => new RegExp(`^${pattern.replaceAll(".", "\\.").replaceAll("*", ".*")}(/|$)`));
+    cpSync(project, app, { recursive: true, filter: (from) => !leftOut.some((pattern) => pattern.test(relative(project, from))) });
+    expect([existsSync(join(app, ".env")), existsSync(join(app, "node_modules")), existsSync(join(app, "agents", "team.ts"))]).toEqual([false, false, true]);
+    install(app);
+    const shell = instructions.find(({ name }) => name === "RUN")?.value ?? "";
+    expect(spawnSync("sh", ["-n", "-c", shell]).status, "the shell takes it").toBe(0);
+
+    const [, ...entry] = JSON.parse(valueOf("ENTRYPOINT")) as string[];
+    const environment = Object.fromEntries(valueOf("ENV").split(" ").map((pair) => pair.split("=")) as [string, string][]);
+    expect(environment["LONGHAUL_DATA"]).toBe(valueOf("VOLUME"));
+    const data = join(folder, "volume");
+    const running = follow(startLonghaul([...entry.slice(1), "--port", "0"], { program: entry.slice(0, 1), cwd: app, environment: { ...environment, LONGHAUL_DATA: data } }));
+    await running.line((line) => line.startsWith("deployed: idle") && line.includes(data));
+    const [, ...check] = JSON.parse(valueOf("HEALTHCHECK").replace(/^.*? CMD /, "")) as string[];
+    expect(await longhaul([...check.slice(1), "--data", data], { program: check.slice(0, 1), cwd: app })).toMatchObject({ exitCode: 0, stdout: expect.stringContaining("deployed runs") as string });
+    running.child.kill(valueOf("STOPSIGNAL") as NodeJS.Signals);
+    expect(await running.ended).toBe(0);
+  });
+
+  it("overwrites nothing, and names what is in the way", async () => {
+    const { folder, project } = newProject();
+    writeFileSync(join(project, ".dockerignore"), "mine");
+    const again = await longhaul(["deploy", "docker", join(project, "agents", "team.ts")], { program, cwd: folder });
+    const none = await longhaul(["deploy", "docker", join(project, "no-team.ts")], { program, cwd: folder });
+    const unknown = await longhaul(["deploy", "kubernetes", join(project, "agents", "team.ts")], { program, cwd: folder });
+
+    expect(again).toMatchObject({ exitCode: 1, stderr: expect.stringMatching(/\.dockerignore exists in .*INIT_FILES_EXIST/) as string });
+    expect([existsSync(join(project, "Dockerfile")), readFileSync(join(project, ".dockerignore"), "utf8")]).toEqual([false, "mine"]);
+    expect(none).toMatchObject({ exitCode: 1, stderr: expect.stringContaining("TEAM_NOT_LOADED") as string });
+    expect(unknown).toMatchObject({ exitCode: 2, stderr: expect.stringContaining("Use systemd or docker.") as string });
+  });
+});

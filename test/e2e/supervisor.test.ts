@@ -1,0 +1,261 @@
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { sleep, systemClock } from "../../src/base/clock.ts";
+import { systemProcess } from "../../src/base/process.ts";
+import { longhaul, type RunningProcess, root, startLonghaul, temporaryFolder } from "./fixture/longhaul.ts";
+
+// `longhaul start` as people type it: a supervisor and its worker.
+
+const program = ["--conditions=longhaul-source", join(root, "src", "cli", "longhaul.ts")];
+const teamFile = join(root, "test", "e2e", "fixture", "supervised-team.ts");
+const waitMs = 30_000;
+
+const json = (text: string): Record<string, unknown> => JSON.parse(text) as Record<string, unknown>;
+const isAlive = (pid: number): boolean => systemProcess().startTimeOf(pid) !== null;
+
+async function until<T>(what: string, look: () => T | null): Promise<T> {
+  for (const untilMs = systemClock.monotonicMs() + waitMs; ; ) {
+    const found = look();
+    if (found !== null) return found;
+    if (systemClock.monotonicMs() > untilMs) throw new Error(`${what}: not within ${waitMs} ms`);
+    await sleep(systemClock, 50);
+  }
+}
+
+const untilGone = (pid: number) => until(`the end of process ${pid}`, () => (isAlive(pid) ? null : true));
+
+interface TaskRow {
+  readonly status: string;
+  readonly output: unknown;
+}
+
+/** A data directory with a team under supervision. */
+function newFolder() {
+  const folder = temporaryFolder();
+  onTestFinished(folder.remove);
+  const data = join(folder.path, "data");
+  const log = join(folder.path, "world.log");
+  const rows = (sql: string, ...values: readonly string[]): readonly Readonly<Record<string, unknown>>[] => {
+    if (!existsSync(join(data, "longhaul.db"))) return [];
+    const db = new DatabaseSync(join(data, "longhaul.db"), { readOnly: true, timeout: 5_000 });
+    try {
+      return db.prepare(sql).all(...values);
+    } finally {
+      db.close();
+    }
+  };
+  const workerPid = (): number => Number(rows("SELECT pid FROM lh_owner")[0]?.["pid"] ?? 0);
+  const start = async (...given: readonly (string | readonly string[])[]): Promise<RunningProcess> => {
+    // What stands in a list is Node's own.
+    const flags = given.filter((flag) => typeof flag === "string");
+    const team = startLonghaul(["start", teamFile, "--data", data, "--port", "0", "--json", ...flags], { program: [...given.flatMap((flag) => (typeof flag === "string" ? [] : flag)), ...program] });
+    onTestFinished(async () => {
+      const pid = workerPid();
+      team.child.kill("SIGKILL");
+      if (pid > 0 && isAlive(pid)) process.kill(pid, "SIGKILL");
+      await team.ended;
+    });
+    await team.line((line) => line.includes('"event":"started"'));
+    return team;
+  };
+  const run = (...args: readonly string[]) => longhaul([...args, "--data", data]);
+  const untilDone = (taskId: string): Promise<TaskRow> =>
+    until(`the end of ${taskId}`, () => {
+      const [task] = rows("SELECT status, end FROM lh_task WHERE id = ?", taskId);
+      return task?.["status"] === "done" ? { status: "done", output: json(String(task["end"]))["output"] } : null;
+    });
+  return {
+    data, log, start, run, workerPid, untilDone,
+    submit: async (input: object): Promise<string> => String(json((await run("task", "worker", JSON.stringify({ log, ...input }), "--json")).stdout)["taskId"]),
+    records: async (type: string) => (await run("logs", "--type", type, "--json")).stdout.trim().split("\n").map(json),
+    world: (): readonly string[] => (existsSync(log) ? readFileSync(log, "utf8").trim().split("\n") : []),
+    untilWorld: (lines: number) => until(`${lines} lines of the world`, () => (existsSync(log) && readFileSync(log, "utf8").split("\n").length > lines ? true : null)),
+  };
+}
+
+const stepsOf = (taskId: string, count: number): readonly string[] => Array.from({ length: count }, (_, index) => `${taskId} ${index + 1}`);
+const workers = (team: RunningProcess): number => team.lines.filter((line) => line.includes('"event":"started"')).length;
+
+describe("a worker that was killed", () => {
+  it("is followed by another one, which goes on with its run; records, health and people say so, and no process stays behind", async () => {
+    const { start, submit, workerPid, untilWorld, untilDone, world, records, run } = newFolder();
+    const team = await start("--drain", "5s");
+    const taskId = await submit({ kind: "steady", steps: 8 });
+    await untilWorld(2);
+    const first = workerPid();
+    const finished = world();
+
+    process.kill(first, "SIGKILL");
+
+    const second = Number((await untilDone(taskId)).output);
+    expect(second).not.toBe(first);
+    expect(isAlive(team.child.pid ?? 0)).toBe(true);
+    expect([...new Set(world())]).toEqual(stepsOf(taskId, 8));
+    expect(world().filter((line) => finished.includes(line)), "a step that had ended was not executed again").toEqual(finished);
+    await team.line((line) => line === `longhaul: The worker (process ${first}) was killed by SIGKILL (the system does that when memory runs out). It is started again at once; what was finished is kept.`);
+    await team.line((line) => line.includes("[warning] supervised: The worker of supervised was killed by SIGKILL"));
+    expect(await records("stop")).toMatchObject([{ result: "killed", reason: `the worker (process ${first}) was killed by SIGKILL`, data: { pid: first, crashesWithinHour: 1 } }]);
+    expect((await records("start")).map(({ reason }) => reason)).toEqual([null, "the worker before this one was killed by SIGKILL"]);
+    expect(await run("health")).toMatchObject({ exitCode: 0, stdout: expect.stringMatching(/\n1 crash of its process within 24 h; the last, .* ago: the worker \(process \d+\) was killed by SIGKILL\. See: longhaul logs --type stop\n/) as string });
+
+    team.child.kill("SIGTERM");
+    expect(await team.ended).toBe(0);
+    expect(isAlive(second)).toBe(false);
+  });
+
+  it("is followed by another one as well when it ended by an exception that nobody caught, however often", async () => {
+    const { start, submit, workerPid, untilDone, records } = newFolder();
+    const team = await start();
+    await untilDone(await submit({ kind: "throwing" }));
+    const second = workerPid();
+    process.kill(second, "SIGKILL");
+    await until("a third worker", () => (workers(team) === 3 ? true : null));
+
+    expect((await records("stop")).map(({ result, reason }) => [result, reason])).toEqual([
+      ["crashed", expect.stringContaining("ended by itself with exit code 1")],
+      ["killed", `the worker (process ${second}) was killed by SIGKILL`],
+    ]);
+    await team.line((line) => line.includes(`(process ${second}) was killed by SIGKILL`) && line.includes("started again in 1.0 s"));
+  });
+});
+
+it("--blocked-after: a worker whose event loop is blocked by code of the team is killed, and the next one goes on", async () => {
+  const { start, submit, untilDone, records, world } = newFolder();
+  const team = await start("--blocked-after", "3s");
+  const taskId = await submit({ kind: "blocking" });
+
+  await untilDone(taskId);
+
+  expect(world()).toEqual([`${taskId} 1`]);
+  await team.line((line) => /^longhaul: The worker \(process \d+\) is killed: its event loop was blocked for \d\.\d s, and --blocked-after is 3\.0 s\.$/.test(line));
+  expect(await records("stop")).toMatchObject([{ result: "blocked", reason: expect.stringMatching(/was killed: its event loop was blocked for \d/) as string }]);
+});
+
+it("--memory-max: a worker that grows is recycled in order: no step is lost, none is done twice, and a busy sibling goes on too", async () => {
+  const { start, submit, untilDone, records, world } = newFolder();
+  const team = await start("--memory-max", "350MB");
+  const [leaky, steady] = await Promise.all([submit({ kind: "leaky", steps: 12 }), submit({ kind: "steady", steps: 20 })]);
+
+  await Promise.all([untilDone(leaky), untilDone(steady)]);
+
+  expect(world().filter((line) => line.startsWith(leaky))).toEqual(stepsOf(leaky, 12));
+  expect(world().filter((line) => line.startsWith(steady))).toEqual(stepsOf(steady, 20));
+  expect(workers(team)).toBe(2);
+  await team.line((line) => /^longhaul: The worker \(process \d+\) is recycled: it takes \d{3} MB of memory, and --memory-max is 350 MB\. /.test(line));
+  expect(await records("stop")).toMatchObject([{ result: "recycled", reason: expect.stringMatching(/^was recycled: it takes \d{3} MB of memory, and --memory-max is 350 MB$/) as string }]);
+  expect((await records("start")).at(-1)).toMatchObject({ reason: expect.stringContaining("the worker before this one was recycled: it takes") as string, data: { after: "recycled" } });
+});
+
+it("recycles a worker that comes near the end of its heap, before that is exhausted", async () => {
+  const { start, submit, untilDone, records, world } = newFolder();
+  await start(["--max-old-space-size=250"]);
+  const taskId = await submit({ kind: "heaping", steps: 28 });
+
+  await untilDone(taskId);
+
+  expect(world()).toEqual(stepsOf(taskId, 28));
+  expect(await records("stop")).toMatchObject([{ result: "recycled", reason: expect.stringMatching(/^was recycled: \d\d % of the heap that Node may have are in use$/) as string }]);
+});
+
+describe("what is refused is told once, keeps its exit code, and is not tried again:", () => {
+  const start = (args: readonly string[]) => longhaul(["start", ...args], { program });
+
+  it.each([
+    { what: "an unknown option", args: [teamFile, "--prot", "1"], exitCode: 2, says: "unknown option '--prot'" },
+    { what: "a limit below what can be told", args: [teamFile, "--blocked-after", "1s"], exitCode: 2, says: "Use at least 3s." },
+    { what: "a size without a unit", args: [teamFile, "--memory-max", "400"], exitCode: 2, says: '"512MB"' },
+    { what: "no team file", args: [], exitCode: 2, says: "missing required argument" },
+    { what: "a team that is not there", args: ["nowhere/team.ts"], exitCode: 1, says: "TEAM_NOT_LOADED" },
+  ])("$what", async ({ args, exitCode, says }) => {
+    const folder = temporaryFolder();
+    onTestFinished(folder.remove);
+    const ended = await start([...args, "--data", folder.path]);
+
+    expect(ended.exitCode).toBe(exitCode);
+    expect(ended.stderr.split(says)).toHaveLength(2);
+    expect(ended.stderr).not.toContain("started again");
+  });
+
+  it("a team that does not load, and a data directory that another process owns", async () => {
+    const { data, start: startTeam, log } = newFolder();
+    await startTeam();
+    const broken = `${log}.broken.ts`;
+    writeFileSync(broken, "throw new Error('the team is broken');\n");
+    const [owned, unloaded] = await Promise.all([start([teamFile, "--data", data]), start([broken, "--data", `${data}-2`])]);
+
+    expect(owned).toMatchObject({ exitCode: 1, stderr: expect.stringContaining("ENGINE_OWNED") as string });
+    expect(unloaded).toMatchObject({ exitCode: 1, stderr: expect.stringContaining("the team is broken") as string });
+    expect(`${owned.stderr}${unloaded.stderr}`).not.toContain("started again");
+  });
+});
+
+describe("the supervisor", () => {
+  it.each(["SIGTERM", "SIGINT", "SIGHUP"] as const)("drains at %s and ends with 0", async (signal) => {
+    const { start, submit, untilWorld, workerPid, world } = newFolder();
+    const team = await start();
+    const taskId = await submit({ kind: "steady", steps: 50 });
+    await untilWorld(1);
+    const pid = workerPid();
+
+    team.child.kill(signal);
+
+    expect(await team.ended).toBe(0);
+    expect(json(team.stdoutLines.at(-1) ?? "{}")).toMatchObject({ event: "stopped" });
+    expect(isAlive(pid)).toBe(false);
+    expect(world()).toEqual(stepsOf(taskId, world().length));
+  });
+
+  it("ends at once, with 130, at the second signal", async () => {
+    const { start, submit, workerPid } = newFolder();
+    const team = await start("--drain", "60s");
+    const taskId = await submit({ kind: "hanging" });
+    await team.line((line) => line.includes(taskId) && line.includes('"running"'));
+    const pid = workerPid();
+    team.child.kill("SIGINT");
+    await team.line((line) => line.includes('"event":"draining"'));
+    // Sooner, it would be the same Ctrl-C, which the terminal sends to both.
+    await sleep(systemClock, 2_500);
+    team.child.kill("SIGINT");
+
+    expect(await team.ended).toBe(130);
+    expect(isAlive(pid)).toBe(false);
+  });
+
+  it("is not disturbed by code of the team that uses the channel of its process", async () => {
+    const { start, submit, untilDone } = newFolder();
+    const team = await start();
+    await untilDone(await submit({ kind: "talking" }));
+    team.child.kill("SIGTERM");
+
+    expect(await team.ended).toBe(0);
+    expect(workers(team)).toBe(1);
+  });
+
+  it("takes its worker with it when it is killed: that drains, and nothing stays behind", async () => {
+    const { start, submit, untilWorld, workerPid, world, log } = newFolder();
+    const team = await start();
+    const taskId = await submit({ kind: "steady", steps: 50 });
+    await untilWorld(1);
+    const pid = workerPid();
+
+    team.child.kill("SIGKILL");
+
+    await untilGone(pid);
+    expect(json(team.stdoutLines.at(-1) ?? "{}")).toMatchObject({ event: "stopped" });
+    expect(world()).toEqual(stepsOf(taskId, world().length));
+    expect(existsSync(`${log}.blocked`)).toBe(false);
+  });
+
+  it("--no-supervisor: is not there, and nobody starts the team again", async () => {
+    const { start, workerPid } = newFolder();
+    const team = await start("--no-supervisor");
+    expect(workerPid()).toBe(team.child.pid);
+
+    team.child.kill("SIGKILL");
+
+    expect(await team.ended).toBeNull();
+    expect(workers(team)).toBe(1);
+  });
+});
