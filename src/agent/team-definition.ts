@@ -1,4 +1,5 @@
 import type { AgentDefinition, FlowDefinition } from "./agent-definition.ts";
+import type { Duration } from "../base/duration.ts";
 import type { EndpointDefinition } from "./model-reference.ts";
 import type { SecretReference } from "./secret.ts";
 
@@ -46,6 +47,20 @@ export interface TeamSpec {
   readonly endpoints?: readonly EndpointDefinition[];
   /** What may be asked of an account, by provider ("openai": of each of its accounts) or by model ("openai/gpt-5.2"). Default: what its answers state. */
   readonly limits?: Readonly<Record<string, AccountLimitsSpec>>;
+  /** How long what the team leaves behind is kept. */
+  readonly retention?: RetentionSpec;
+}
+
+/** How long what a team leaves behind is kept. Idempotency keys are kept for 400 days, whatever is forgotten of their tasks. */
+export interface RetentionSpec {
+  /** The steps of a task, from its end. Default "7d". */
+  readonly journals?: Duration;
+  /** The same of a task that is dead, until somebody decides on it. Default "90d". */
+  readonly deadLetters?: Duration;
+  /** Records, transcripts, notifications, what each call cost. Default "30d". */
+  readonly records?: Duration;
+  /** What agents used, by the hour. Default "400d". */
+  readonly rollups?: Duration;
 }
 
 /** Limits of one account of a provider in one process. What its answers state counts too, where that is less. */

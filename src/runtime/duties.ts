@@ -9,6 +9,8 @@ import type { Store } from "../store/store.ts";
 import { createScheduler, type Scheduler } from "../trigger/scheduler.ts";
 import { type Alerting, createAlerting } from "./alerting.ts";
 import { AwakeSince } from "./awake-since.ts";
+import { beginDiskWatch } from "./begin-disk-watch.ts";
+import { type Retention, startRetention } from "./retention.ts";
 import { tellOfChangedTools } from "./tell-changed-tools.ts";
 import { manifestName } from "./manifest.ts";
 import { createTeamObserver, observeTeam } from "./observe-team.ts";
@@ -31,7 +33,8 @@ interface OnDuty {
 
 /** When one of them cannot begin, those that had begun are ended. `guards` go with whatever they write. */
 export async function startDuties(parts: TeamParts, guards: readonly Write[] = []): Promise<Duties> {
-  const duty: OnDuty = { parts, guards, store: guardStore(parts.data.store, guards) };
+  const store = guardStore(parts.data.store, guards);
+  const duty: OnDuty = { parts, guards, store };
   const begun: { close(): Promise<void> }[] = [];
   const close = async (): Promise<void> => {
     parts.onCommit.listener = null;
@@ -43,7 +46,16 @@ export async function startDuties(parts: TeamParts, guards: readonly Write[] = [
     const open = await parts.data.engine.list({ statuses: ["queued", "waiting"], limit: openTasksMax });
     await wakeForBudget(parts, open);
     await tellOfStrangers(duty, alerting, open);
-    begun.push(startWatchdog(duty, alerting));
+    const watchdog = startWatchdog(duty, alerting);
+    const retention = beginRetention(duty);
+    begun.push(watchdog, retention);
+    const disk = await beginDiskWatch(parts, store, alerting);
+    if (disk !== null) begun.push(disk);
+    parts.onCommit.listener = () => {
+      watchdog.changed();
+      retention.changed();
+      disk?.changed();
+    };
     const scheduler = await startScheduler(duty);
     begun.push(scheduler);
     return { scheduler, close };
@@ -96,7 +108,7 @@ function startWatchdog({ parts, store }: OnDuty, alerting: Alerting): Watchdog {
   const observe = data.shared !== null ? (nowMs: number) => observeTeam(source, parts.manifest, nowMs) : createTeamObserver(source, () => parts.manifest, () => parts.commits.count);
   const awake = new AwakeSince(clock);
   const hasServers = [...parts.workers.values()].some(({ spec }) => spec.tools?.some(({ kind }) => kind === "mcp") === true);
-  const watchdog = createWatchdog({
+  return createWatchdog({
     clock,
     async observe() {
       if (awake.look()) await noteSleep(parts, store, awake.sinceMs);
@@ -108,8 +120,12 @@ function startWatchdog({ parts, store }: OnDuty, alerting: Alerting): Watchdog {
     },
     onBlind: (error) => alerting.judged([], error.message),
   });
-  parts.onCommit.listener = () => watchdog.changed();
-  return watchdog;
+}
+
+function beginRetention({ parts, store }: OnDuty): Retention {
+  const { clock, data, retention: policy, options } = parts;
+  const { engine, upkeep, shared } = data;
+  return startRetention({ clock, policy, engine, store, upkeep, isShared: shared !== null, onError: (error) => options.print(`What is past its time could not all be forgotten, and is tried again: ${messageOf(error)}`) });
 }
 
 /** The commands judge too, by what is in the file. The commit of it makes the next observation a new one. */

@@ -25,6 +25,8 @@ export interface LiveTeamOptions {
   readonly onFenced?: (error: Error) => void;
   /** How long this process may be silent until another one takes over from it. Default 15 s. */
   readonly leaseMs?: number;
+  /** How full the file system of a data directory is, from 0 to 1; null when nobody knows. Default: what the system says. */
+  readonly diskUsedRatio?: (directory: string) => number | null;
   /** Looks on at each commit of the data file. For tests. */
   readonly watchCommits?: CommitWatch;
   /** Answers instead of the provider, for references that it knows. For tests. */

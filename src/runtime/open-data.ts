@@ -14,6 +14,7 @@ import type { Task } from "../record/task.ts";
 import type { Store } from "../store/store.ts";
 import { storeMigrations } from "../store/sqlite/schema.ts";
 import { createSqliteStore } from "../store/sqlite/sqlite-store.ts";
+import { createFileUpkeep } from "./file-upkeep.ts";
 import { redactWrites } from "./redact-writes.ts";
 
 export interface OpenDataOptions {
@@ -43,7 +44,18 @@ export interface OpenData {
   readonly store: Store;
   /** Not null where several processes serve the team: what this one has read goes stale without its doing. */
   readonly shared: SharedData | null;
+  readonly upkeep: StorageUpkeep;
+  /** While it is held, no task begins or goes on that does not execute already. What is submitted is taken. On a cluster nothing is held: its disk is another machine's. */
+  hold(isHeld: boolean): void;
   close(): Promise<void>;
+}
+
+/** What keeps the storage small. Both work in slices, with a rest after each. */
+export interface StorageUpkeep {
+  /** Deletes large values to which nothing refers any more. */
+  sweep(rest: () => Promise<void>): Promise<void>;
+  /** Gives what is free back to the disk, but for what is soon needed again. */
+  shrink(rest: () => Promise<void>): Promise<void>;
 }
 
 export interface SharedData {
@@ -109,6 +121,8 @@ export function openData(options: OpenDataOptions): OpenData {
     engine,
     store,
     shared: null,
+    upkeep: createFileUpkeep(db, commit),
+    hold: (isHeld) => engine.hold(isHeld),
     async close() {
       await engine.close();
       await sqliteStore.close();

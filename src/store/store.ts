@@ -24,7 +24,25 @@ export interface Store {
   readonly outbox: Outbox;
   readonly leases: LeaseStore;
   readonly meta: MetaStore;
+  readonly keys: KeyStore;
+  /** Forgets what is past its time, at most about `rowsMax` rows, in one commit. Resolves to how many rows went; 0: nothing is due. */
+  forget(before: ForgetBefore, rowsMax: number): Promise<number>;
   close(): Promise<void>;
+}
+
+export interface KeyStore {
+  /** A key that this task holds, null when it holds none. Looks through all of them: for people. */
+  heldBy(taskId: string): Promise<string | null>;
+}
+
+/** What is older is forgotten. */
+export interface ForgetBefore {
+  /** Records with the transcripts that only they name, delivered notifications, and what calls cost of tasks that are forgotten. The newest record stays; what records counted goes to the rollups. */
+  readonly recordsMs: number;
+  /** What agents used in an hour, and cost in a day. */
+  readonly rollupsMs: number;
+  /** Keys that have expired by then. */
+  readonly keysMs: number;
 }
 
 /** Which records to read. */

@@ -9,7 +9,7 @@ import type { StepBody, StepEnd, Transaction, WaitSpec } from "../engine.ts";
 import type { EndedStep, SeededOutcome } from "../journaled-step.ts";
 import type { EngineLimits } from "../limits.ts";
 import type { Operation, Performed } from "../operation.ts";
-import { selfWait } from "../refusal.ts";
+import { calledForgotten, selfWait } from "../refusal.ts";
 import { noteDue, type Change } from "./change.ts";
 import { noteStopped } from "./compensate.ts";
 import { fileRetryMs, isFileFailure } from "../../db/file-failure.ts";
@@ -132,7 +132,9 @@ async function performChild(scope: PerformScope, operation: Operation, task: New
   const begin = (change: Change): Performed => {
     if (!isRunning(change.db, scope)) return "ended";
     const { taskId } = startTask(change, task, { queueMax: scope.queueMax, parentRunId: scope.runId });
-    const end = getTask(change.db, taskId)?.end ?? null;
+    const called = getTask(change.db, taskId);
+    if (called === null) throw calledForgotten(taskId);
+    const { end } = called;
     if (end !== null) {
       commitEnd(scope, change, begun, { outcome: { ok: true, value: { ...end, taskId } as unknown as Json } });
       return "ended";
