@@ -10,7 +10,7 @@ export async function sweepPayloads(db: PostgresDatabase, columns: Readonly<Reco
     (tx) =>
       tx.exec(`SET LOCAL statement_timeout = '1h';
         WITH used AS MATERIALIZED (SELECT DISTINCT (regexp_matches(text, '"\\$payload":"([^"]+)"', 'g'))[1] AS hash FROM (${texts.join(" UNION ALL ")}) AS texts)
-        DELETE FROM lh_payload WHERE hash IN (SELECT old.hash FROM lh_payload AS old WHERE used_at < now() - interval '1 day' AND NOT EXISTS (SELECT FROM used WHERE used.hash = old.hash) FOR UPDATE SKIP LOCKED)`),
+        DELETE FROM lh_payload WHERE hash IN (SELECT old.hash FROM lh_payload AS old WHERE used_at < clock_timestamp() - interval '1 day' AND NOT EXISTS (SELECT FROM used WHERE used.hash = old.hash) FOR UPDATE SKIP LOCKED)`),
     { idempotent: true },
   );
 }

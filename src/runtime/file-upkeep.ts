@@ -4,7 +4,7 @@ import type { SqliteDatabase } from "../db/sqlite.ts";
 import { enginePayloadColumns } from "../engine/sqlite/forget.ts";
 import { computePagesToRelease } from "../policy/retention.ts";
 import { storePayloadColumns } from "../store/sqlite/forget.ts";
-import type { StorageUpkeep } from "./open-data.ts";
+import type { StorageUpkeep } from "./storage-upkeep.ts";
 
 /** All columns of a data file that may refer to payloads. */
 export const payloadColumns = { ...enginePayloadColumns, ...storePayloadColumns };

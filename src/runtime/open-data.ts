@@ -15,6 +15,7 @@ import type { Store } from "../store/store.ts";
 import { storeMigrations } from "../store/sqlite/schema.ts";
 import { createSqliteStore } from "../store/sqlite/sqlite-store.ts";
 import { createFileUpkeep } from "./file-upkeep.ts";
+import type { StorageUpkeep } from "./storage-upkeep.ts";
 import { redactWrites } from "./redact-writes.ts";
 
 export interface OpenDataOptions {
@@ -48,14 +49,6 @@ export interface OpenData {
   /** While it is held, no task begins or goes on that does not execute already. What is submitted is taken. On a cluster nothing is held: its disk is another machine's. */
   hold(isHeld: boolean): void;
   close(): Promise<void>;
-}
-
-/** What keeps the storage small. Both work in slices, with a rest after each. */
-export interface StorageUpkeep {
-  /** Deletes large values to which nothing refers any more. */
-  sweep(rest: () => Promise<void>): Promise<void>;
-  /** Gives what is free back to the disk, but for what is soon needed again. */
-  shrink(rest: () => Promise<void>): Promise<void>;
 }
 
 export interface SharedData {

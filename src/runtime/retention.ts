@@ -2,7 +2,7 @@ import { setWallTimer, sleep, type Clock, type Timer } from "../base/clock.ts";
 import type { Engine } from "../engine/engine.ts";
 import { computeForgettable, type Forgettable, type RetentionPolicy } from "../policy/retention.ts";
 import type { Store } from "../store/store.ts";
-import type { StorageUpkeep } from "./open-data.ts";
+import type { StorageUpkeep } from "./storage-upkeep.ts";
 
 export interface RetentionOptions {
   readonly clock: Clock;

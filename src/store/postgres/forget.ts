@@ -39,7 +39,7 @@ const deleteMessages = `SET LOCAL statement_timeout = '1h';
   WITH RECURSIVE alive (id) AS (
     SELECT (regexp_matches(data, '"transcript":"([^"]+)"', 'g'))[1] FROM lh_record WHERE event_type = 'model_call'
     UNION SELECT parent_id FROM alive JOIN lh_message USING (id) WHERE parent_id IS NOT NULL)
-  DELETE FROM lh_message WHERE id IN (SELECT old.id FROM lh_message AS old WHERE used_at < now() - interval '1 day' AND NOT EXISTS (SELECT FROM alive WHERE alive.id = old.id) FOR UPDATE SKIP LOCKED)`;
+  DELETE FROM lh_message WHERE id IN (SELECT old.id FROM lh_message AS old WHERE used_at < clock_timestamp() - interval '1 day' AND NOT EXISTS (SELECT FROM alive WHERE alive.id = old.id) FOR UPDATE SKIP LOCKED)`;
 
 /** Deletes what was said in transcripts that no record names any more. Reads all records. */
 export async function forgetMessages(db: PostgresDatabase): Promise<void> {

@@ -12,8 +12,8 @@ const transcriptLengthMax = 10_000;
 // In the order of their ids: two transactions that keep the same messages never wait for each other crosswise. What is there and was marked as used within the hour is not locked at all.
 const insertMessages = `INSERT INTO lh_message (id, parent_id, content)
   SELECT id, parent_id, content FROM unnest($1::text[], $2::text[], $3::text[]) AS new (id, parent_id, content)
-  WHERE NOT EXISTS (SELECT 1 FROM lh_message AS old WHERE old.id = new.id AND old.used_at > now() - interval '1 hour') ORDER BY id
-  ON CONFLICT (id) DO UPDATE SET used_at = now()`;
+  WHERE NOT EXISTS (SELECT 1 FROM lh_message AS old WHERE old.id = new.id AND old.used_at > clock_timestamp() - interval '1 hour') ORDER BY id
+  ON CONFLICT (id) DO UPDATE SET used_at = clock_timestamp()`;
 const selectTranscript = `WITH RECURSIVE chain (depth, parent_id, content) AS (
     SELECT 1, parent_id, content FROM lh_message WHERE id = $1
     UNION ALL

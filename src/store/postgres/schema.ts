@@ -172,7 +172,7 @@ CREATE TABLE lh_lease (
     name: "0002-store",
     sql: `
 -- When a transcript last came to go through it, give or take an hour.
-ALTER TABLE lh_message ADD COLUMN used_at timestamptz NOT NULL DEFAULT now();
+ALTER TABLE lh_message ADD COLUMN used_at timestamptz NOT NULL DEFAULT clock_timestamp();
 CREATE INDEX lh_reservation_by_time ON lh_reservation (at_ms);
 
 -- What agents used, by the hour in which it was: of records that are forgotten.
