@@ -70,6 +70,7 @@ export async function openClusterData(options: OpenClusterDataOptions): Promise<
       engine, store,
       upkeep: { sweep: () => sweep(postgresStore, db), shrink: () => Promise.resolve() },
       hold: () => undefined,
+      isHeld: false,
       shared: { worker, duty: engine.duty, serve: (agents, execute) => engine.serve(agents, execute), keepRoom: () => keepRoom(clock, postgresStore, onFault), onNews: (listener) => postgresStore.listenForLeases(listener) },
       async close() {
         await engine.close();

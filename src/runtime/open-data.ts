@@ -48,6 +48,7 @@ export interface OpenData {
   readonly upkeep: StorageUpkeep;
   /** While it is held, no task begins or goes on that does not execute already. What is submitted is taken. On a cluster nothing is held: its disk is another machine's. */
   hold(isHeld: boolean): void;
+  readonly isHeld: boolean;
   close(): Promise<void>;
 }
 
@@ -116,6 +117,9 @@ export function openData(options: OpenDataOptions): OpenData {
     shared: null,
     upkeep: createFileUpkeep(db, commit),
     hold: (isHeld) => engine.hold(isHeld),
+    get isHeld() {
+      return engine.isHeld;
+    },
     async close() {
       await engine.close();
       await sqliteStore.close();

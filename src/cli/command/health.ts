@@ -5,6 +5,8 @@ import { questionsOf, withView } from "../open-view.ts";
 import { countOpenTasks } from "../open-task-counts.ts";
 import { computeOrphans, describeOrphans } from "../orphaned-tasks.ts";
 import { printableLine } from "../printable.ts";
+import { describeDiskStop, type DiskStop, diskStopName } from "../../runtime/disk-watch.ts";
+import type { OperatorView } from "../../runtime/operator-view.ts";
 import type { OpenQuestion } from "../../runtime/open-questions.ts";
 import { ageOf, describeWaitingCall } from "../task-columns.ts";
 import { formatTable } from "../table.ts";
@@ -15,10 +17,10 @@ export function runHealth(context: CommandContext): Promise<ExitCode> {
   return withView(context, async (view) => {
     const { output, clock } = context;
     const nowMs = clock.now();
-    const [presence, manifest, verdicts, counts, questions] = await Promise.all([findPresence(view), view.manifest(), view.health(nowMs), countOpenTasks(view), questionsOf(view)]);
+    const [presence, manifest, verdicts, counts, questions, diskStop] = await Promise.all([findPresence(view), view.manifest(), view.health(nowMs), countOpenTasks(view), questionsOf(view), readDiskStop(view)]);
     const orphans = computeOrphans((manifest?.workers ?? []).map(({ name }) => name), counts);
-    const isBad = !presence.isRunning || presence.isSilent || orphans.length > 0 || verdicts.some(({ bad }) => bad);
-    output.data({ team: presence.team, isRunning: presence.isRunning, isSilent: presence.isSilent, isBad, agents: presence.isRunning ? verdicts.map(toJson) : [], approvals: questions.map(toQuestionView), orphans });
+    const isBad = !presence.isRunning || presence.isSilent || orphans.length > 0 || diskStop !== null || verdicts.some(({ bad }) => bad);
+    output.data({ team: presence.team, isRunning: presence.isRunning, isSilent: presence.isSilent, isBad, agents: presence.isRunning ? verdicts.map(toJson) : [], approvals: questions.map(toQuestionView), orphans, diskStop });
     if (!presence.isRunning) {
       output.say(output.style("red", presence.text), "Nobody works, so there is nothing to judge.");
       return 1;
@@ -29,10 +31,15 @@ export function runHealth(context: CommandContext): Promise<ExitCode> {
       { title: "evidence", value: ({ evidence }: HealthVerdict) => printableLine(evidence) },
     ];
     output.say(presence.isSilent ? output.style("red", presence.text) : presence.text, "", ...formatTable(columns, verdicts, { columns: output.columns, styleTitle: (text) => output.style("dim", text) }));
+    if (diskStop !== null) output.say("", output.style("red", `${describeDiskStop(diskStop)} So for ${ageOf(diskStop.sinceMs, nowMs)}.`));
     if (questions.length > 0) output.say("", ...describeWaiting(questions, nowMs));
     if (orphans.length > 0) output.say("", ...orphans.map((orphan) => output.style("red", describeOrphans(orphan))));
     return isBad ? 1 : 0;
   });
+}
+
+async function readDiskStop(view: OperatorView): Promise<DiskStop | null> {
+  return (await view.store.meta.get(diskStopName)) as DiskStop | null;
 }
 
 /** Health is told in few lines; all of them are listed by `longhaul approve`. */

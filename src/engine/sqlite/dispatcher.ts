@@ -61,6 +61,10 @@ export class Dispatcher {
     this.#isStopped = true;
   }
 
+  get isHeld(): boolean {
+    return this.#isHeld;
+  }
+
   /** While it is held, no slot is given; whoever has one keeps it. */
   hold(isHeld: boolean): void {
     this.#isHeld = isHeld;

@@ -36,7 +36,7 @@ function listEndedAgents(db: SqliteDatabase): readonly string[] {
   return db.all(selectAgents).map((row) => String(row["agent"]));
 }
 
-export function listDueTasks(db: SqliteDatabase, { agent, endedBeforeMs, deadBeforeMs, listed, limit }: DueQuery): readonly DueTask[] {
+function listDueTasks(db: SqliteDatabase, { agent, endedBeforeMs, deadBeforeMs, listed, limit }: DueQuery): readonly DueTask[] {
   const oldest = db.get(selectListed, agent, listed);
   const from = [Number(oldest?.["created_at_ms"] ?? 0), Number(oldest?.["serial"] ?? 0)] as const;
   const due: DueTask[] = [];

@@ -54,6 +54,7 @@ export interface SqliteEngineOptions {
 export interface SqliteEngine extends Engine {
   /** While it is held, no run is given a slot. */
   hold(isHeld: boolean): void;
+  readonly isHeld: boolean;
 }
 
 /** The durable engine in one process and one SQLite file. */
@@ -200,6 +201,10 @@ class FileEngine implements SqliteEngine {
   drain(timeoutMs: number): Promise<DrainReport> {
     this.#draining ??= this.#drain(timeoutMs);
     return this.#draining;
+  }
+
+  get isHeld(): boolean {
+    return this.#dispatcher.isHeld;
   }
 
   hold(isHeld: boolean): void {
