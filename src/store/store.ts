@@ -10,7 +10,8 @@ import type { Write } from "../record/write.ts";
  *  S1 a write is idempotent by its id;                      S2 a key belongs to one task until it expires;
  *  S3 reserved plus spent never passes a limit;             S4 an intent is made once, by compare-and-set;
  *  S5 records are append-only and come back in order;       S6 an outbox entry is delivered at least once or is visibly failed;
- *  S7 a lease has one holder, and a write that is guarded by an earlier one's is refused.
+ *  S7 a lease has one holder, and a write that is guarded by an earlier one's is refused;
+ *  S8 what is past its time is forgotten, and what it counted is not.
  */
 export interface Store {
   /** Applies writes in one commit. */
