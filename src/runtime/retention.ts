@@ -30,9 +30,8 @@ export interface Retention {
 
 const firstAfterMs = 60_000;
 const whileWrittenMs = 3_600_000;
+/** What nothing refers to any more is looked for so often too, when anything was forgotten: each time, all rows are read. */
 const whileIdleMs = 86_400_000;
-/** What nothing refers to any more is looked for so often, when anything was forgotten: each time, all rows are read. */
-const sweepEveryMs = 86_400_000;
 /** Rows of one commit, and the rest after it. */
 const rowsMax = 200;
 const restMs = 20;
@@ -102,7 +101,7 @@ class LiveRetention implements Retention {
       rows = await store.forget(before, rowsMax);
       await this.#rest();
     }
-    if (this.#forgottenSinceSweep > 0 && (this.#sweptAtMs === null || nowMs - this.#sweptAtMs >= sweepEveryMs)) {
+    if (this.#forgottenSinceSweep > 0 && (this.#sweptAtMs === null || nowMs - this.#sweptAtMs >= this.#idleMs())) {
       await upkeep.sweep(this.#rest);
       this.#sweptAtMs = nowMs;
       this.#forgottenSinceSweep = 0;

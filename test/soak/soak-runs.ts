@@ -64,6 +64,7 @@ export async function soakRuns({ runs, perSample, onSample }: SoakOptions): Prom
   const team = await openDiskTeam(definition, { directory: directory.path, model, leaseMs: 365 * 24 * hourMs });
   const samples: Sample[] = [];
   let first: Resources | null = null;
+  let grown: Resources = {};
   try {
     for (let done = 0; done < runs; ) {
       for (const untilRuns = Math.min(runs, done + perSample); done < untilRuns; done += atOnce) {
@@ -77,14 +78,13 @@ export async function soakRuns({ runs, perSample, onSample }: SoakOptions): Prom
       first ??= countResources();
       onSample?.(sample);
     }
-    const grown = moreThan(first ?? before, countResources());
-    await team.close();
-    await macrotask();
-    return { samples, grown, left: moreThan(before, countResources()) };
   } finally {
+    grown = moreThan(first ?? before, countResources());
     await team.close();
     directory.remove();
   }
+  await macrotask();
+  return { samples, grown, left: moreThan(before, countResources()) };
 }
 
 function exposeGc(): () => void {

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { consoleNotifier, defineAgent, defineTeam, defineTool, every, type EveryTrigger, type RetentionSpec, type TeamDefinition } from "longhaul";
+import { consoleNotifier, defineAgent, defineTeam, defineTool, every, type RetentionSpec, type TeamDefinition } from "longhaul";
 import { scriptedModel } from "longhaul/testing";
 import { z } from "zod";
 import { SqliteDatabase } from "../../src/db/sqlite.ts";
@@ -43,7 +43,7 @@ const look = defineTool({
 });
 /** `pace`: how many times as often as every half hour, quarter and hour. */
 function steadyTeam(pace: number, retention: RetentionSpec | undefined): TeamDefinition {
-  const minutes = (count: number): EveryTrigger<never> => every((count / pace) * 60_000);
+  const minutes = (count: number) => every((count / pace) * 60_000);
   const reader = defineAgent({ name: "reader", run: async (ctx, input) => ctx.step("read", () => ({ input })) });
   const asking = defineAgent({ name: "asking", model: "anthropic/test", instructions: "Look, then say what you saw.", tools: [look], triggers: [minutes(30)] });
   const plain = defineAgent({

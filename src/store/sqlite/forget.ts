@@ -29,7 +29,8 @@ const deleteReservations = `DELETE FROM lh_reservation WHERE rowid IN (SELECT ro
     AND NOT EXISTS (SELECT 1 FROM lh_task_money WHERE task_id = old.task_id) LIMIT 0 + ?)`;
 const deleteHours = "DELETE FROM lh_usage_hour WHERE (hour_ms, agent_id) IN (SELECT hour_ms, agent_id FROM lh_usage_hour WHERE hour_ms < ? LIMIT 0 + ?)";
 const deleteDays = "DELETE FROM lh_day_money WHERE day < ?";
-const selectKeys = `SELECT key, expires_at_ms FROM lh_key WHERE key > ? ORDER BY key LIMIT ${keysLookedAtMax}`;
+const selectLastKey = `SELECT max(key) AS key, count(*) AS n FROM (SELECT key FROM lh_key WHERE key > ? ORDER BY key LIMIT ${keysLookedAtMax})`;
+const deleteKeys = "DELETE FROM lh_key WHERE key > ? AND key <= ? AND expires_at_ms <= ?";
 
 /** Forgets what is past its time, about so many rows of it. One for each open store: it remembers how far it has looked through the keys. */
 export function createForgetting(): (db: SqliteDatabase, before: ForgetBefore, rowsMax: number) => number {
@@ -41,9 +42,9 @@ export function createForgetting(): (db: SqliteDatabase, before: ForgetBefore, r
     if (rows < rowsMax) rows += db.run(deleteHours, before.rollupsMs, rowsMax - rows).changes;
     if (rows > 0) return rows;
     rows = db.run(deleteDays, Math.floor(before.rollupsMs / dayMs)).changes;
-    const keys = db.all(selectKeys, lastKey);
-    lastKey = keys.length < keysLookedAtMax ? "" : String(keys.at(-1)?.["key"]);
-    for (const { key, expires_at_ms } of keys) if (Number(expires_at_ms) <= before.keysMs) rows += db.run("DELETE FROM lh_key WHERE key = ?", String(key)).changes;
+    const seen = db.get(selectLastKey, lastKey);
+    if (typeof seen?.["key"] === "string") rows += db.run(deleteKeys, lastKey, seen["key"], before.keysMs).changes;
+    lastKey = seen?.["n"] === keysLookedAtMax ? String(seen["key"]) : "";
     return rows;
   };
 }
