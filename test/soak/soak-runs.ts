@@ -1,11 +1,11 @@
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { defineAgent, defineTeam, defineTool, usd } from "longhaul";
-import { scriptedModel } from "longhaul/testing";
 import { z } from "zod";
 import { macrotask } from "../../src/base/turn.ts";
 import { openDiskTeam } from "../fixture/disk-team.ts";
 import { fastDirectory } from "./fast-directory.ts";
+import { forgetfulModel } from "./forgetful-model.ts";
 import { countResources, moreThan, type Resources } from "./count-resources.ts";
 
 export interface SoakOptions {
@@ -59,7 +59,7 @@ export async function soakRuns({ runs, perSample, onSample }: SoakOptions): Prom
   const collect = exposeGc();
   const directory = fastDirectory();
   const before = countResources();
-  const model = scriptedModel(({ messages }) => (messages.at(-1)?.role === "tool" ? "added" : { toolCalls: [{ toolName: "add", input: { n: messages.length } }] }));
+  const model = forgetfulModel(({ messages }) => (messages.at(-1)?.role === "tool" ? "added" : { toolCalls: [{ toolName: "add", input: { n: messages.length } }] }));
   const definition = defineTeam({ name: "soak", agents: kinds, retention: { journals: "1h", deadLetters: "1h", records: "1h", rollups: "1d" } });
   const team = await openDiskTeam(definition, { directory: directory.path, model, leaseMs: 365 * 24 * hourMs });
   const samples: Sample[] = [];

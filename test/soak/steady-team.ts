@@ -1,10 +1,10 @@
 import { join } from "node:path";
 import { consoleNotifier, defineAgent, defineTeam, defineTool, every, type RetentionSpec, type TeamDefinition } from "longhaul";
-import { scriptedModel } from "longhaul/testing";
 import { z } from "zod";
 import { SqliteDatabase } from "../../src/db/sqlite.ts";
 import { openDiskTeam } from "../fixture/disk-team.ts";
 import { fastDirectory } from "./fast-directory.ts";
+import { forgetfulModel } from "./forgetful-model.ts";
 
 const dayMsDefault = 86_400_000;
 
@@ -72,7 +72,7 @@ function steadyTeam(pace: number, retention: RetentionSpec | undefined): TeamDef
 export async function runSteadyTeam({ days, dayMs = dayMsDefault, pace = 1, retention, onDay }: SteadyOptions): Promise<readonly Day[]> {
   const directory = fastDirectory();
   // The lease is no part of what is measured; its renewals would be most of the commits.
-  const team = await openDiskTeam(steadyTeam(pace, retention), { directory: directory.path, leaseMs: 3_650 * dayMsDefault, model: scriptedModel(({ messages }) => (messages.at(-1)?.role === "tool" ? `seen ${++count}` : { toolCalls: [{ toolName: "look", input: {} }] })) });
+  const team = await openDiskTeam(steadyTeam(pace, retention), { directory: directory.path, leaseMs: 3_650 * dayMsDefault, model: forgetfulModel(({ messages }) => (messages.at(-1)?.role === "tool" ? `seen ${++count}` : { toolCalls: [{ toolName: "look", input: {} }] })) });
   try {
     const seen: Day[] = [];
     for (let day = 1; day <= days; day++) {
