@@ -9,10 +9,11 @@ import { drawPlot } from "./cost/plot.ts";
 /**
  * What a task costs, by how many agents a team has and how many tasks it has done before: time of each of the next 1,000, and memory. Each number of agents is a process of its own.
  *
- *   npm run bench:cost                      1, 10, 50, 500 agents; after 1, 10, 100 thousand tasks. Writes the plot and the table in docs/measurements
- *   npm run bench:cost -- --tasks 10000     not so many, and writes nothing
+ *   npm run bench:cost                      1, 10, 50, 500 agents; after 1, 10, 100 thousand tasks
+ *   npm run bench:cost -- --tasks 10000     not so many
+ *   npm run bench:cost -- --write           and writes the plot and the table in docs/measurements
  */
-const { values } = parseArgs({ options: { tasks: { type: "string", default: "100000" } } });
+const { values } = parseArgs({ options: { tasks: { type: "string", default: "100000" }, write: { type: "boolean", default: false } } });
 const tasksMax = Number(values.tasks);
 const measured: Measured[] = [1, 10, 50, 500].flatMap((agents) => {
   const child = execFileSync(process.execPath, ["--conditions=longhaul-source", "--expose-gc", join(import.meta.dirname, "cost/measure.ts"), String(agents), String(tasksMax)], { encoding: "utf8", maxBuffer: 10_000_000, stdio: ["ignore", "pipe", "inherit"] });
@@ -26,7 +27,7 @@ function rowOf({ agents, tasks, msPerTask, heapMb, residentMb, bytesPerTask }: M
 }
 
 const folder = join(import.meta.dirname, "../docs/measurements");
-if (tasksMax === 100_000) {
+if (values.write) {
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, "cost.svg"), drawPlot(measured));
   const page = join(folder, "retention.md");

@@ -10,7 +10,8 @@ const stores = new OpenedStores(() => sharedPostgres().then((server) => server.c
 let opened: OpenedStore;
 beforeEach(async () => {
   opened = await stores.openEmptied();
-});
+  // The first one starts a server.
+}, 60_000);
 afterEach(() => stores.closeAll());
 
 const startAtMs = Date.UTC(2026, 0, 15);
