@@ -51,7 +51,10 @@ async function measure(agentCount: number, tasksMax: number): Promise<readonly M
     const fromMs = performance.now();
     await run(measuredTasks);
     const msPerTask = (performance.now() - fromMs) / measuredTasks;
-    for (let round = 0; round < 3; round++) (await new Promise((resolve) => setTimeout(resolve, 50)), globalThis.gc?.());
+    for (let round = 0; round < 3; round++) {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      globalThis.gc?.();
+    }
     const { heapUsed, rss } = process.memoryUsage();
     seen.push({ agents: agentCount, tasks, msPerTask, heapMb: heapUsed / 1e6, residentMb: rss / 1e6, bytesPerTask: last === null ? null : (now.bytes - last.bytes) / (now.tasks - last.tasks) });
     last = now;

@@ -40,7 +40,7 @@ function drawPanel({ title, unit, valueOf }: Panel, measured: readonly Measured[
   const { panelWidth, plotHeight, top } = size;
   const width = panelWidth - 50;
   const tasks = [...new Set(measured.map((each) => each.tasks))];
-  const [first = 1, last = 10] = [Math.log10(tasks[0] ?? 1), Math.log10(tasks.at(-1) ?? 10)];
+  const [first, last] = [Math.log10(tasks[0] ?? 1), Math.log10(tasks.at(-1) ?? 10)];
   const max = niceMax(Math.max(...measured.map(valueOf)));
   const xOf = (count: number): number => left + (last === first ? 0 : ((Math.log10(count) - first) / (last - first)) * width);
   const yOf = (value: number): number => top + plotHeight - (value / max) * plotHeight;

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { macrotask } from "../../base/turn.ts";
 import { sharedPostgres } from "../../db/fixture/postgres-server.ts";
 import { sweepPayloads } from "../../db/postgres-payload-sweep.ts";
 import { toLogRecord } from "../../record/log-record.ts";
@@ -79,13 +80,13 @@ describe("large values", () => {
     await db.exec("DELETE FROM lh_message");
     await age();
 
-    let swept: Promise<void> | null = null;
+    const sweeps: Promise<void>[] = [];
     await db.transaction(async (tx) => {
       await store.apply(tx, [message("m2", null, long)]);
-      swept = sweepPayloads(db, storePayloadColumns);
-      await new Promise((resolve) => setImmediate(resolve));
+      sweeps.push(sweepPayloads(db, storePayloadColumns));
+      await macrotask();
     });
-    await swept;
+    await Promise.all(sweeps);
 
     expect(await store.messages.transcript("m2")).toMatchObject([{ text: long }]);
   });
