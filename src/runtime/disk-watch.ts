@@ -20,7 +20,7 @@ export interface DiskStop {
 
 /**
  * Keeps tasks from beginning while the disk is nearly full, so that what is under way can still be written.
- *  K1 it looks at each commit, though not within 10 s of the last look, and where nothing is written not at all; while it is stopped every 10 s;
+ *  K1 it looks when something was written, at least 10 s after the last look, and where nothing is written not at all; while it is stopped every 10 s;
  *  K2 it stops at 90 % and goes on at 88 %.
  */
 export interface DiskWatch {
@@ -52,7 +52,11 @@ class LiveDiskWatch implements DiskWatch {
   }
 
   changed(): void {
-    if (!this.#isClosed && this.#timer === null && this.#options.clock.monotonicMs() - this.#lookedAtMs >= lookEveryMs) this.#look();
+    if (this.#isClosed || this.#timer !== null) return;
+    const { clock } = this.#options;
+    const waitMs = this.#lookedAtMs + lookEveryMs - clock.monotonicMs();
+    if (waitMs <= 0) this.#look();
+    else this.#timer = clock.setTimer(waitMs, () => this.#look());
   }
 
   async close(): Promise<void> {

@@ -2,7 +2,7 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { mkdirSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createClient } from "longhaul/client";
-import { expect, it } from "vitest";
+import { expect, it, vi } from "vitest";
 import { longhaul, startLonghaul, teamFile, temporaryFolder } from "./fixture/longhaul.ts";
 
 const sizeBytes = 16 * 1_048_576;
@@ -43,7 +43,7 @@ it("begins no task while its disk is 90 % full, says so, and goes on by itself w
 
     rmSync(join(path, "ballast"));
     await team.line((line) => line.includes("begins tasks again"));
-    await team.line((line) => line.includes(taskId) && line.includes("waiting"));
+    await vi.waitFor(async () => expect(await client.task(taskId)).toMatchObject({ status: "waiting" }), { timeout: 10_000 });
     team.child.kill("SIGINT");
     expect(await team.ended).toBe(0);
   } finally {
