@@ -1,4 +1,4 @@
-import { setWallTimer, sleep, type Clock, type Timer } from "../base/clock.ts";
+import { sleep, type Clock, type Timer } from "../base/clock.ts";
 import type { Engine } from "../engine/engine.ts";
 import { computeForgettable, type Forgettable, type RetentionPolicy } from "../policy/retention.ts";
 import type { Store } from "../store/store.ts";
@@ -75,7 +75,7 @@ class LiveRetention implements Retention {
     const { clock } = this.#options;
     this.#timer?.cancel();
     this.#dueAtMs = clock.now() + delayMs;
-    this.#timer = setWallTimer(clock, delayMs, () => {
+    this.#timer = clock.setTimer(delayMs, () => {
       this.#pass = this.#run();
     });
   }
