@@ -2,7 +2,7 @@
 
 // definitions
 export { type AgentDefinition, type AgentSpec, defineAgent, defineFlow, type FlowDefinition, type FlowSpec, type Verdict, type VerifyOptions } from "./agent/agent-definition.ts";
-export { defineTeam, consoleNotifier, type NotifierDefinition, type TeamDefinition, type TeamSpec, webhook } from "./agent/team-definition.ts";
+export { defineTeam, consoleNotifier, type NotifierDefinition, type RetentionSpec, type TeamDefinition, type TeamSpec, webhook } from "./agent/team-definition.ts";
 export { defineTool, mcp, type McpDefinition, type McpSpec, type ToolDefinition, type ToolSpec } from "./agent/tool-definition.ts";
 export { cached, type CachedDefinition, type DeadTask, type ResultFallback } from "./agent/result-fallback.ts";
 export { parallel, pipeline } from "./agent/compose.ts";

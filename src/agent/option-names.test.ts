@@ -32,7 +32,6 @@ describe("an option that does not exist", () => {
     ["triggers[0].batch", remedyFor({ triggers: [poll("1m", { ...polling, batch: 5 } as never)] })],
     ["limiter", remedyFor({}, { endpoints: [endpoint({ name: "x", baseUrl: "http://x", limiter: 5 } as never)] })],
     ["renotify", remedyFor({}, { notify: [webhook({ url: "http://x", renotify: "4h" } as never)] })],
-    ["retention", remedyFor({}, { retention: "30d" })],
   ])("is refused by name when it is planned: %s", (field, remedies) => {
     expect(remedies).toEqual([expect.stringMatching(new RegExp(`^${field.replaceAll(/[[\].]/g, String.raw`\$&`)} \\(.*\\): ${notBuilt}$`))]);
   });

@@ -3,7 +3,7 @@ import type { CallOptions, CompensateOptions, SendOptions, StepOptions, ToolsOpt
 import type { EndpointDefinition } from "./model-reference.ts";
 import type { Report } from "./problem.ts";
 import type { SecretReference } from "./secret.ts";
-import type { AccountLimitsSpec, BackupSpec, ConsoleDefinition, TeamSpec, WebhookDefinition } from "./team-definition.ts";
+import type { AccountLimitsSpec, BackupSpec, ConsoleDefinition, RetentionSpec, TeamSpec, WebhookDefinition } from "./team-definition.ts";
 import type { McpEffect, McpSpec, ToolSpec } from "./tool-definition.ts";
 import type { CronTrigger, EventTrigger, EveryTrigger, PollTrigger } from "./trigger-definition.ts";
 import type { Schema } from "../base/schema.ts";
@@ -14,8 +14,9 @@ type KeysOf<T> = T extends unknown ? keyof T & string : never;
 
 /** The options that exist, per kind of definition. */
 export const optionNames = {
-  team: { name: true, agents: true, flows: true, notify: true, endpoints: true, limits: true, backup: true } satisfies Names<TeamSpec>,
+  team: { name: true, agents: true, flows: true, notify: true, endpoints: true, limits: true, backup: true, retention: true } satisfies Names<TeamSpec>,
   backup: { to: true, every: true, keep: true } satisfies Names<BackupSpec>,
+  retention: { journals: true, deadLetters: true, records: true, rollups: true } satisfies Names<RetentionSpec>,
   accountLimits: { requestsPerMinute: true, tokensPerMinute: true, concurrency: true } satisfies Names<AccountLimitsSpec>,
   agent: {
     name: true, description: true, input: true, output: true, verify: true, fallback: true, accepts: true, limits: true, expect: true, triggers: true, model: true, instructions: true,
@@ -57,7 +58,7 @@ const plannedOptions: ReadonlySet<string> = new Set([
   "alerts", "archive", "batch", "breaker", "bulkhead", "byPhase", "cache", "canary", "cascade", "concurrencyKey", "critical",
   "debounce", "depthMax", "dependsOn", "drift", "exporters", "hedge", "idempotencyWindow", "lease", "limiter", "memory", "missed", "objective",
   "payloadMax", "perMonth", "phases", "pinned", "priority", "queue", "rateLimit", "readiness", "recall", "reconcileWith", "recovery", "redact", "renotify",
-  "retention", "retry", "route", "silence", "slo", "snapshot", "stagger", "summary", "timeouts", "transcript", "window",
+  "retry", "route", "silence", "slo", "snapshot", "stagger", "summary", "timeouts", "transcript", "window",
 ]);
 
 /** What stands under such a name may be a secret in plain text, which no message shows. */

@@ -49,6 +49,8 @@ export interface TeamSpec {
   readonly limits?: Readonly<Record<string, AccountLimitsSpec>>;
   /** Where the running team copies its data to, and how often. Default: not at all. */
   readonly backup?: BackupSpec;
+  /** How long what the team leaves behind is kept. */
+  readonly retention?: RetentionSpec;
 }
 
 /** Backups that a running team makes of its own data directory. */
@@ -59,6 +61,18 @@ export interface BackupSpec {
   readonly every?: Duration;
   /** Backups of this team in `to`; older ones are removed when there is a new one. Default 24. */
   readonly keep?: number;
+}
+
+/** How long what a team leaves behind is kept. Idempotency keys are kept for 400 days, whatever is forgotten of their tasks. */
+export interface RetentionSpec {
+  /** The steps of a task, from its end. Default "7d". */
+  readonly journals?: Duration;
+  /** The same of a task that is dead, until somebody decides on it. Default "90d". */
+  readonly deadLetters?: Duration;
+  /** Records, transcripts, notifications, what each call cost. Default "30d". */
+  readonly records?: Duration;
+  /** What agents used, by the hour. Default "400d". */
+  readonly rollups?: Duration;
 }
 
 /** Limits of one account of a provider in one process. What its answers state counts too, where that is less. */

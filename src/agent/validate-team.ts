@@ -9,6 +9,7 @@ import { checkFallbackNames } from "./validate-fallback.ts";
 import { validateLimits } from "./validate-limits.ts";
 import { checkServerNames } from "./validate-mcp.ts";
 import { builtInProviders } from "./validate-model.ts";
+import { validateRetention } from "./validate-retention.ts";
 import { validateNotifier } from "./validate-notifier.ts";
 import { checkFields, checkList, checkName, type Fields } from "./value-checks.ts";
 
@@ -26,6 +27,7 @@ export function validateTeam(team: unknown): readonly Problem[] {
   if (spec === null) return problems;
   checkOptionNames(report, "", spec, optionNames.team);
   checkName(report, "name", spec["name"]);
+  validateRetention(report, spec["retention"]);
   checkWorkers(problems, spec);
   checkNamed(problems, spec, "endpoints", "endpoint", validateEndpoint);
   checkNamed(problems, spec, "notify", "notifier", validateNotifier);

@@ -14,6 +14,7 @@ export const errorCodes = {
   ENGINE_UNREACHABLE: { cause: "Restate did not answer, or refused what the engine asked of it.", remedy: "Check that it runs and that its addresses are right; see the message." },
   ENGINE_RECOVERY_LIMIT: { cause: "A task was executing in too many crashes.", remedy: "Find what kills the process, then restart the task." },
   TASK_UNKNOWN: { cause: "No task or run has this id.", remedy: "List tasks with `longhaul ps --all`." },
+  TASK_FORGOTTEN: { cause: "The task was there, and its time is over: its journal was forgotten, as the team's `retention` says.", remedy: "See what is recorded of it with `longhaul logs`. Keep journals longer with `retention`." },
   TASK_STATE: { cause: "The task is in a state that does not allow this.", remedy: "See its state with `longhaul show`." },
   TASK_DEAD: { cause: "A task that was called died.", remedy: "See its reason with `longhaul show`." },
   TASK_CANCELED: { cause: "The task was canceled.", remedy: "Submit it again if it is still wanted." },

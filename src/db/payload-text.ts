@@ -29,6 +29,14 @@ export function isInline(text: string): boolean {
   return !text.includes(keyText);
 }
 
+/** Stands in each text that refers to a payload, and may stand in others. */
+export const referenceMark = keyText;
+
+/** The hashes of the payloads to which the text of a row may refer: none is left out. */
+export function listReferences(text: string): readonly string[] {
+  return [...text.matchAll(/"\$payload":"([^"\\]+)"/g)].map(([, hash = ""]) => hash);
+}
+
 /** What `packText` was given. */
 export function unpackText(text: string, find: Find): Json {
   const value = JSON.parse(text) as Json;

@@ -13,9 +13,19 @@ export const payloadMigration: Migration = {
   `,
 };
 
+/** Told of each payload that a row is about to refer to, while it is looked for those to which none does. */
+const watchers = new WeakMap<SqliteDatabase, (hash: string) => void>();
+
+/** Tells `watcher` of each payload that is referred to anew on this connection, the only one that writes. Null ends it. */
+export function watchPayloads(db: SqliteDatabase, watcher: ((hash: string) => void) | null): void {
+  if (watcher === null) watchers.delete(db);
+  else watchers.set(db, watcher);
+}
+
 /** The text that a row keeps for this JSON text: see `packText`. What is long is a row of lh_payload. */
 export function storeJson(db: SqliteDatabase, text: string): string {
   return packText(text, (hash, payload) => {
+    watchers.get(db)?.(hash);
     db.run("INSERT INTO lh_payload (hash, value) VALUES (?, ?) ON CONFLICT DO NOTHING", hash, payload);
   });
 }

@@ -4,14 +4,14 @@ import type { Json } from "../base/json.ts";
 import { seededRandom } from "../base/random.ts";
 import { sharedPostgres } from "./fixture/postgres-server.ts";
 import { migratePostgres } from "./postgres-migration.ts";
-import { loadJson, payloadMigration, storeJson } from "./postgres-payload.ts";
+import { loadJson, payloadMigrations, storeJson } from "./postgres-payload.ts";
 import { PostgresDatabase } from "./postgres.ts";
 
 let db: PostgresDatabase;
 
 beforeAll(async () => {
   db = await PostgresDatabase.open({ url: await (await sharedPostgres()).createDatabase(), clock: systemClock, random: seededRandom(1) });
-  await migratePostgres(db, [payloadMigration]);
+  await migratePostgres(db, payloadMigrations);
 });
 beforeEach(() => db.exec("DELETE FROM lh_payload"));
 afterAll(() => db.close());

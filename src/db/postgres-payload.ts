@@ -3,17 +3,17 @@ import type { Migration } from "./migration.ts";
 import { isInline, packText, unpackText } from "./payload-text.ts";
 import type { PostgresSession } from "./postgres.ts";
 
-/** In the lists of everybody who stores payloads; `migratePostgres` applies it once. */
-export const payloadMigration: Migration = {
-  name: "0001-payload",
-  sql: `CREATE TABLE lh_payload (hash text PRIMARY KEY, value text NOT NULL)`,
-};
+/** In the lists of everybody who stores payloads; `migratePostgres` applies each once. `used_at`: when a row last came to refer to it, give or take an hour. */
+export const payloadMigrations: readonly Migration[] = [
+  { name: "0001-payload", sql: `CREATE TABLE lh_payload (hash text PRIMARY KEY, value text NOT NULL)` },
+  { name: "0002-payload", sql: `ALTER TABLE lh_payload ADD COLUMN used_at timestamptz NOT NULL DEFAULT clock_timestamp()` },
+];
 
-// In the order of their hashes: two transactions that keep the same payloads never wait for each other crosswise. What is there already is not locked at all.
+// In the order of their hashes: two transactions that keep the same payloads never wait for each other crosswise. What is there and was marked as used within the hour is not locked at all.
 const insertPayloads = `INSERT INTO lh_payload (hash, value)
   SELECT hash, value FROM unnest($1::text[], $2::text[]) AS new (hash, value)
-  WHERE NOT EXISTS (SELECT 1 FROM lh_payload AS old WHERE old.hash = new.hash) ORDER BY hash
-  ON CONFLICT DO NOTHING`;
+  WHERE NOT EXISTS (SELECT 1 FROM lh_payload AS old WHERE old.hash = new.hash AND old.used_at > clock_timestamp() - interval '1 hour') ORDER BY hash
+  ON CONFLICT (hash) DO UPDATE SET used_at = clock_timestamp()`;
 const selectPayloads = "SELECT hash, value FROM lh_payload WHERE hash = ANY ($1::text[])";
 
 /** The texts that rows keep for these JSON texts: see `packText`. What is long is a row of lh_payload, for all of them by one statement. */

@@ -98,6 +98,22 @@ export class SqliteDatabase {
     return Number(this.get("PRAGMA application_id")?.["application_id"]) === applicationId;
   }
 
+  /** The pages of the file, and those of them that hold nothing. */
+  get size(): { readonly pages: number; readonly free: number; readonly pageBytes: number } {
+    const pragma = (name: string): number => Number(this.get(`PRAGMA ${name}`)?.[name]);
+    return { pages: pragma("page_count"), free: pragma("freelist_count"), pageBytes: pragma("page_size") };
+  }
+
+  /** Moves what is at the end of the file into free pages, and gives at most so many of them back to the disk. */
+  releasePages(count: number): void {
+    this.#connection.exec(`PRAGMA incremental_vacuum(${count})`);
+  }
+
+  /** Copies what may be copied of the log into the file, without waiting for anybody. */
+  checkpoint(): void {
+    this.#connection.exec("PRAGMA wal_checkpoint(PASSIVE)");
+  }
+
   get inTransaction(): boolean {
     return this.#connection.isTransaction;
   }

@@ -10,12 +10,13 @@ import { testFork } from "./engine-fork.testsuite.ts";
 import { testOperation } from "./engine-operation.testsuite.ts";
 import { testRecovery } from "./engine-recovery.testsuite.ts";
 import { testReplay } from "./engine-replay.testsuite.ts";
+import { testRetention } from "./engine-retention.testsuite.ts";
 import { testSkip } from "./engine-skip.testsuite.ts";
 import { testStart } from "./engine-start.testsuite.ts";
 import { testSteps } from "./engine-steps.testsuite.ts";
 import { testWaits } from "./engine-waits.testsuite.ts";
 
-/** The contract of every engine: its invariants E1 to E14, each named by the tests that defend it. */
+/** The contract of every engine: its invariants E1 to E15, each named by the tests that defend it. */
 export function testEngine(suite: EngineSuite): void {
   describe("engine", () => {
     afterAll(() => suite.destroy());
@@ -33,5 +34,6 @@ export function testEngine(suite: EngineSuite): void {
     testSkip(suite);
     testCompensation(suite);
     testCompensationRestart(suite);
+    testRetention(suite);
   });
 }

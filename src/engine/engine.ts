@@ -21,7 +21,8 @@ import type { Write } from "../record/write.ts";
  *  E9 a step is recognised by kind, name and occurrence only;      E10 seeded outcomes are served before executing;
  *  E11 drain loses nothing;                                        E12 recovery is bounded;
  *  E13 a run that begins with another's steps replays them as they went, and does nothing that they did;
- *  E14 a run that registered compensations and ends other than done is followed, in the same commit, by a task that replays it and compensates.
+ *  E14 a run that registered compensations and ends other than done is followed, in the same commit, by a task that replays it and compensates;
+ *  E15 what has ended is forgotten when it is due, and nothing that something open may still ask for.
  */
 export interface Engine {
   /** Recovers what was interrupted and begins to run tasks of `agents`. */
@@ -57,6 +58,7 @@ export interface Engine {
    * @throws {TASK_UNKNOWN, TASK_STATE}
    */
   skip(taskId: string, writes?: readonly Write[]): Promise<Task>;
+  readonly retention: EngineRetention;
   /** Takes no new task, lets executing steps finish until `timeoutMs` has passed, leaves the rest to be resumed. */
   drain(timeoutMs: number): Promise<DrainReport>;
   /** True when no step body executes, nothing waits to be committed and no run is ready. For tests under a virtual clock. */
@@ -64,6 +66,40 @@ export interface Engine {
   /** True while the code of a run is told of what has ended, as in a replay, which takes a turn of the event loop for each step. For tests under a virtual clock. */
   isTelling(): boolean;
   close(): Promise<void>;
+}
+
+/**
+ * What is forgotten of tasks that have ended, a few rows at a time. What is open is never forgotten, nor what something open may still ask for: a task that an open
+ * run called, and one whose run is being undone.
+ */
+export interface EngineRetention {
+  /** The names of agents of which there are ended tasks. */
+  agents(): Promise<readonly string[]>;
+  /** Ended tasks of one agent of which something is to be forgotten, the oldest first, at most `limit`. */
+  due(query: DueQuery): Promise<readonly DueTask[]>;
+  /**
+   * Forgets these tasks, in one commit, until about `rowsMax` rows are gone; one that was begun again meanwhile is left alone. Resolves to how many rows went: as long as that
+   * is more than none, there may be more to forget of the same tasks.
+   */
+  forget(tasks: readonly DueTask[], rowsMax: number): Promise<number>;
+}
+
+export interface DueQuery {
+  readonly agent: string;
+  /** Ended by then, a task that is done or canceled is due. */
+  readonly endedBeforeMs: number;
+  /** Ended by then, a dead letter is due. */
+  readonly deadBeforeMs: number;
+  /** So many tasks of the agent stay listed, the newest that are done or dead: only their journals are forgotten. */
+  readonly listed: number;
+  readonly limit: number;
+}
+
+export interface DueTask {
+  readonly id: string;
+  readonly endedAtMs: number;
+  /** False: the steps go, and the task stays listed. */
+  readonly isWhole: boolean;
 }
 
 /** What people and applications do to the tasks of a team. */

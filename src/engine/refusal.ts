@@ -33,6 +33,11 @@ export function runUnknown(runId: string): LonghaulError {
   return new LonghaulError("TASK_UNKNOWN", `No run has the id ${runId}. See the runs with \`longhaul runs\`.`);
 }
 
+/** A key may lead to a task that ended so long ago that nobody knows what it came to. */
+export function calledForgotten(taskId: string): LonghaulError {
+  return new LonghaulError("TASK_FORGOTTEN", `The idempotency key leads to task ${taskId}, which ended and was forgotten: what it came to is not known any more. Use another idempotency key for new work.`, { details: { taskId } });
+}
+
 /** A key may lead to a task that waits, over any number of calls, for the one that asks: then nobody would ever end. */
 export function selfWait(childTaskId: string): LonghaulError {
   return new LonghaulError("TASK_STATE", `This step would wait for task ${childTaskId}, which itself waits for this run. Use another idempotency key.`);

@@ -18,6 +18,11 @@ export type Write =
   | { readonly type: "money.settle"; readonly reservationId: string; readonly spentMicroUsd: number; readonly tokens: number }
   /** Fact: the task executes no step any more, for now or for good. What its steps had set aside and did not settle is lost: nobody knows whether it was billed. */
   | { readonly type: "task.left"; readonly taskId: string }
+  /**
+   * Fact: what these runs of the task did is past its time, so that nothing of them is executed again: their effects are forgotten; `isWhole`: so is the task, with its money's total.
+   * What is recorded and booked of it stays for its own time.
+   */
+  | { readonly type: "task.forgotten"; readonly taskId: string; readonly runIds: readonly string[]; readonly isWhole: boolean }
   /** Closes an intent of the effect ledger with its result. */
   | { readonly type: "effect.complete"; readonly key: string; readonly result: Json }
   /** Fact: accepted work. Moves the agent's progress counter once per `id`. */

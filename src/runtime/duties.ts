@@ -9,7 +9,9 @@ import type { Store } from "../store/store.ts";
 import { createScheduler, type Scheduler } from "../trigger/scheduler.ts";
 import { type Alerting, createAlerting } from "./alerting.ts";
 import { AwakeSince } from "./awake-since.ts";
+import { beginDiskWatch } from "./begin-disk-watch.ts";
 import { tellOfRestore } from "./restore-mark.ts";
+import { type Retention, startRetention } from "./retention.ts";
 import { forgetTeamBackup, startTeamBackup, type TeamBackup } from "./team-backup.ts";
 import { tellOfChangedTools } from "./tell-changed-tools.ts";
 import { manifestName } from "./manifest.ts";
@@ -34,7 +36,8 @@ interface OnDuty {
 
 /** When one of them cannot begin, those that had begun are ended. `guards` go with whatever they write. */
 export async function startDuties(parts: TeamParts, guards: readonly Write[] = []): Promise<Duties> {
-  const duty: OnDuty = { parts, guards, store: guardStore(parts.data.store, guards) };
+  const store = guardStore(parts.data.store, guards);
+  const duty: OnDuty = { parts, guards, store };
   const begun: { close(): Promise<void> }[] = [];
   const close = async (): Promise<void> => {
     parts.onCommit.listener = null;
@@ -48,7 +51,16 @@ export async function startDuties(parts: TeamParts, guards: readonly Write[] = [
     await tellOfStrangers(duty, alerting, open);
     await tellOfRestore({ team: parts.name, clock: parts.clock, store: duty.store, alerting });
     for (const notification of describeEnds(parts)) await alerting.enqueue(notification);
-    begun.push(startWatchdog(duty, alerting), ...startBackup(duty, alerting));
+    const watchdog = startWatchdog(duty, alerting);
+    const retention = beginRetention(duty);
+    begun.push(watchdog, retention, ...startBackup(duty, alerting));
+    const disk = await beginDiskWatch(parts, store, alerting);
+    if (disk !== null) begun.push(disk);
+    parts.onCommit.listener = () => {
+      watchdog.changed();
+      retention.changed();
+      disk?.changed();
+    };
     const scheduler = await startScheduler(duty);
     begun.push(scheduler);
     return { scheduler, close };
@@ -113,7 +125,7 @@ function startWatchdog({ parts, store }: OnDuty, alerting: Alerting): Watchdog {
   const observe = data.shared !== null ? (nowMs: number) => observeTeam(source, parts.manifest, nowMs) : createTeamObserver(source, () => parts.manifest, () => parts.commits.count);
   const awake = new AwakeSince(clock);
   const hasServers = [...parts.workers.values()].some(({ spec }) => spec.tools?.some(({ kind }) => kind === "mcp") === true);
-  const watchdog = createWatchdog({
+  return createWatchdog({
     clock,
     async observe() {
       if (awake.look()) await noteSleep(parts, store, awake.sinceMs);
@@ -125,8 +137,12 @@ function startWatchdog({ parts, store }: OnDuty, alerting: Alerting): Watchdog {
     },
     onBlind: (error) => alerting.judged([], error.message),
   });
-  parts.onCommit.listener = () => watchdog.changed();
-  return watchdog;
+}
+
+function beginRetention({ parts, store }: OnDuty): Retention {
+  const { clock, data, retention: policy, options } = parts;
+  const { engine, upkeep, shared } = data;
+  return startRetention({ clock, policy, engine, store, upkeep, isShared: shared !== null, onError: (error) => options.print(`What is past its time could not all be forgotten, and is tried again: ${messageOf(error)}`) });
 }
 
 /** The commands judge too, by what is in the file. The commit of it makes the next observation a new one. */

@@ -28,6 +28,8 @@ export interface LiveTeamOptions {
   readonly leaseMs?: number;
   /** Processes that worked on this team before, as their supervisor saw them end: this one records it and tells people. Default: none that is known of. */
   readonly workersBefore?: readonly WorkerEnd[];
+  /** How full the file system of a data directory is, from 0 to 1; null when nobody knows. Default: what the system says. */
+  readonly diskUsedRatio?: (directory: string) => number | null;
   /** Looks on at each commit of the data file. For tests. */
   readonly watchCommits?: CommitWatch;
   /** Answers instead of the provider, for references that it knows. For tests. */

@@ -60,7 +60,7 @@ export async function openLiveTeam(options: LiveTeamOptions): Promise<LiveTeam> 
       running = begun.running;
       return begun.report;
     },
-    isReady: () => running !== null && !isDraining && parts.storage.failingSinceMs === null,
+    isReady: () => running !== null && !isDraining && parts.storage.failingSinceMs === null && !data.isHeld,
     async health() {
       const nowMs = clock.now();
       // On a cluster, time goes by for the team, whenever this process began.

@@ -1,5 +1,6 @@
 import { isJsonObject, type Json } from "../base/json.ts";
 import { idOfModel, listModels } from "../agent/model-reference.ts";
+import type { RetentionPolicy } from "../policy/retention.ts";
 import type { Worker } from "../run/worker.ts";
 import { mcpDependency, toolDependency } from "../tool/tool.ts";
 
@@ -10,6 +11,8 @@ export interface Manifest {
   /** Since when time has gone by without a gap: the start, or the last time the machine slept or its wall clock was set forward. */
   readonly awakeSinceMs: number;
   readonly workers: readonly ManifestWorker[];
+  /** How long what ended is kept. Undefined in manifests of earlier versions. */
+  readonly retention?: Pick<RetentionPolicy, "journalsMs" | "deadLettersMs" | "recordsMs">;
 }
 
 export interface ManifestWorker {
@@ -40,6 +43,7 @@ export interface ManifestOptions {
   readonly startedAtMs: number;
   readonly workers: Iterable<Worker>;
   readonly triggersOf: (agent: string) => readonly ManifestTrigger[];
+  readonly retention: RetentionPolicy;
   /** Of the last start on the same data, with the last sign of life since. */
   readonly previous: { readonly manifest: Manifest; readonly lastSeenAtMs: number } | null;
 }
@@ -47,7 +51,7 @@ export interface ManifestOptions {
 /** A team that was down for no more than this part of an interval goes on in the same one: restarts must not hide that nothing is accomplished. */
 const downtimeRatioMax = 0.1;
 
-export function toManifest({ team, startedAtMs, workers, triggersOf, previous }: ManifestOptions): Manifest {
+export function toManifest({ team, startedAtMs, workers, triggersOf, retention, previous }: ManifestOptions): Manifest {
   const progressSinceMs = ({ name, progressWithinMs }: Worker): number => {
     const isGap = previous === null || startedAtMs - previous.lastSeenAtMs > progressWithinMs * downtimeRatioMax;
     return (isGap ? undefined : previous.manifest.workers.find((worker) => worker.name === name)?.progressSinceMs) ?? startedAtMs;
@@ -56,6 +60,7 @@ export function toManifest({ team, startedAtMs, workers, triggersOf, previous }:
     team,
     startedAtMs,
     awakeSinceMs: startedAtMs,
+    retention: { journalsMs: retention.journalsMs, deadLettersMs: retention.deadLettersMs, recordsMs: retention.recordsMs },
     workers: [...workers].map((worker) => ({
       name: worker.name,
       kind: worker.kind,

@@ -3,8 +3,11 @@ import type { Clock, Timer } from "../base/clock.ts";
 import { LonghaulError } from "../base/error.ts";
 import type { Random } from "../base/random.ts";
 import { migratePostgres } from "../db/postgres-migration.ts";
+import { sweepPayloads } from "../db/postgres-payload-sweep.ts";
 import { PostgresDatabase } from "../db/postgres.ts";
+import { enginePayloadColumns } from "../engine/restate/forget.ts";
 import type * as RestateEngineModule from "../engine/restate/restate-engine.ts";
+import { storePayloadColumns } from "../store/postgres/forget.ts";
 import { createPostgresStore, type PostgresStore } from "../store/postgres/postgres-store.ts";
 import type { Store } from "../store/store.ts";
 import { assertCallersKnown, type ClusterPlace } from "./cluster-place.ts";
@@ -68,6 +71,9 @@ export async function openClusterData(options: OpenClusterDataOptions): Promise<
     });
     return {
       engine, store,
+      upkeep: { sweep: () => sweep(postgresStore, db), shrink: () => Promise.resolve() },
+      hold: () => undefined,
+      isHeld: false,
       shared: { worker, duty: engine.duty, serve: (agents, execute) => engine.serve(agents, execute), keepRoom: () => keepRoom(clock, postgresStore, onFault), onNews: (listener) => postgresStore.listenForLeases(listener) },
       async close() {
         await engine.close();
@@ -79,6 +85,12 @@ export async function openClusterData(options: OpenClusterDataOptions): Promise<
     await db.close();
     throw error;
   }
+}
+
+/** PostgreSQL gives free what was deleted by itself. */
+async function sweep(store: PostgresStore, db: PostgresDatabase): Promise<void> {
+  await store.forgetMessages();
+  await sweepPayloads(db, { ...enginePayloadColumns, ...storePayloadColumns });
 }
 
 /** Each week of records is made before it begins. */

@@ -15,6 +15,8 @@ import type { Store } from "../store/store.ts";
 import { getMeta } from "../store/sqlite/meta.ts";
 import { storeMigrations } from "../store/sqlite/schema.ts";
 import { createSqliteStore } from "../store/sqlite/sqlite-store.ts";
+import { createFileUpkeep } from "./file-upkeep.ts";
+import type { StorageUpkeep } from "./storage-upkeep.ts";
 import { redactWrites } from "./redact-writes.ts";
 import { findDoubt } from "./restore-doubt.ts";
 import { parseRestoreMark, restoreMarkName } from "./restore-mark.ts";
@@ -46,6 +48,10 @@ export interface OpenData {
   readonly store: Store;
   /** Not null where several processes serve the team: what this one has read goes stale without its doing. */
   readonly shared: SharedData | null;
+  readonly upkeep: StorageUpkeep;
+  /** While it is held, no task begins or goes on that does not execute already. What is submitted is taken. On a cluster nothing is held: its disk is another machine's. */
+  hold(isHeld: boolean): void;
+  readonly isHeld: boolean;
   close(): Promise<void>;
 }
 
@@ -113,6 +119,11 @@ export function openData(options: OpenDataOptions): OpenData {
     engine,
     store,
     shared: null,
+    upkeep: createFileUpkeep(db, commit),
+    hold: (isHeld) => engine.hold(isHeld),
+    get isHeld() {
+      return engine.isHeld;
+    },
     async close() {
       await engine.close();
       await sqliteStore.close();

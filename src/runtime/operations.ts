@@ -11,6 +11,7 @@ import { breakerSignalPrefix, ownSignalPrefix } from "../run/parked.ts";
 import type { Decision } from "../run/question.ts";
 import type { Store } from "../store/store.ts";
 import { type AnswerOptions, answerQuestion } from "./answer-question.ts";
+import { explained, findForgotten } from "./forgotten-task.ts";
 import type { Manifest } from "./manifest.ts";
 import { listOpenQuestions, type OpenQuestion } from "./open-questions.ts";
 import { approveMcpTool, listMcpTools, type McpApproval, type McpToolView } from "./mcp-pins.ts";
@@ -31,6 +32,7 @@ export interface SubmitRequest {
 /** What people and applications may do to a team, running or not. */
 export interface Operations {
   submit(request: SubmitRequest): Promise<Started>;
+  /** @throws {TASK_FORGOTTEN} of one that there was, as do the others. */
   task(taskId: string): Promise<Task | null>;
   result(taskId: string, signal?: AbortSignal): Promise<TaskEnd>;
   cancel(taskId: string, reason: string): Promise<boolean>;
@@ -67,7 +69,7 @@ export interface OperationsOptions {
   readonly clock: Clock;
   readonly ids: (prefix: string) => string;
   readonly manifest: () => Manifest;
-  readonly store: Pick<Store, "meta" | "records" | "write">;
+  readonly store: Pick<Store, "keys" | "meta" | "records" | "write">;
   /** What is wrong with an input, by its agent's schema; empty when it fits. Without it (no team is loaded) the task itself finds out. */
   readonly checkInput?: (agent: string, input: Json) => Promise<readonly string[]>;
 }
@@ -84,12 +86,17 @@ export function createOperations({ engine, clock, ids, manifest, store, checkInp
       const nowMs = clock.now();
       return engine.start({ id: ids("t"), agent, input, key: key ?? null, priority, notBeforeAtMs: 0, deadlineAtMs: nowMs + worker.deadlineMs, depth: 0, source });
     },
-    task: (taskId) => engine.get(taskId),
-    result: (taskId, signal) => engine.result(taskId, signal),
-    cancel: (taskId, reason) => engine.cancel(taskId, reason),
-    restart: (taskId) => engine.restart(taskId),
-    fork: (id, from) => forkRun({ engine, clock, ids, manifest }, id, from),
-    skip: (taskId) => skipStep({ engine, clock, ids, manifest }, taskId),
+    async task(taskId) {
+      const task = await engine.get(taskId);
+      const forgotten = task === null ? await findForgotten({ store, manifest }, taskId) : null;
+      if (forgotten !== null) throw forgotten;
+      return task;
+    },
+    result: (taskId, signal) => explained({ store, manifest }, taskId, engine.result(taskId, signal)),
+    cancel: (taskId, reason) => explained({ store, manifest }, taskId, engine.cancel(taskId, reason)),
+    restart: (taskId) => explained({ store, manifest }, taskId, engine.restart(taskId)),
+    fork: (id, from) => explained({ store, manifest }, id, forkRun({ engine, clock, ids, manifest }, id, from)),
+    skip: (taskId) => explained({ store, manifest }, taskId, skipStep({ engine, clock, ids, manifest }, taskId)),
     async signal(runId, name, payload) {
       if (name.startsWith(ownSignalPrefix)) throw new LonghaulError("OPTION_INVALID", `The signal ${JSON.stringify(name)} is Longhaul's own. Use a name that does not begin with "${ownSignalPrefix}"; a call that waits for a person is answered with \`longhaul approve\`.`);
       if ((await engine.taskOfRun(runId)) === null) throw new LonghaulError("TASK_UNKNOWN", `There is no run ${JSON.stringify(runId)}. List runs with \`longhaul runs\`.`);

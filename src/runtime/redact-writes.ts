@@ -19,6 +19,7 @@ export function redactWrites(writes: readonly Write[], redact: <T extends Json>(
       case "money.settle":
       case "meta":
       case "task.left":
+      case "task.forgotten":
       case "effect.complete":
       case "progress":
       case "trigger.state":

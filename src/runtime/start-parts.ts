@@ -4,6 +4,7 @@ import type { EngineAgent, RecoveryReport } from "../engine/engine.ts";
 import type { Write } from "../record/write.ts";
 import { executeTask } from "../run/execute-task.ts";
 import { loopVersion } from "../run/loop-version.ts";
+import { holdWhereFull } from "./begin-disk-watch.ts";
 import { startDuties } from "./duties.ts";
 import { DutyLease } from "./duty-lease.ts";
 import { findOutOfMemory, removeFatalReport } from "./fatal-report.ts";
@@ -27,6 +28,7 @@ export async function startParts(parts: TeamParts): Promise<{ readonly running: 
   await write(startRecords(parts));
   const { dataDirectory } = parts.options;
   const ranOutOfMemory = dataDirectory !== null && findOutOfMemory(dataDirectory);
+  holdWhereFull(parts);
   const report = await data.engine.run(toEngineAgents(workers), (context) => executeTask(services, context), { ranOutOfMemory });
   if (dataDirectory !== null) removeFatalReport(dataDirectory);
   return { report, running: data.shared === null ? await startAlone(parts) : startShared(parts, data.shared) };

@@ -1,6 +1,7 @@
 import type { Registration } from "../trigger/registration.ts";
 import { computePeriodMs } from "../trigger/next-firing.ts";
 import type { Clock } from "../base/clock.ts";
+import type { RetentionPolicy } from "../policy/retention.ts";
 import type { Worker } from "../run/worker.ts";
 import type { Store } from "../store/store.ts";
 import { type Manifest, manifestName, parseManifest, toManifest } from "./manifest.ts";
@@ -10,6 +11,7 @@ interface ManifestParts {
   readonly clock: Clock;
   readonly workers: ReadonlyMap<string, Worker>;
   readonly registrations: readonly Registration[];
+  readonly retention: RetentionPolicy;
   readonly data: { readonly store: Pick<Store, "meta" | "records"> };
 }
 
@@ -36,9 +38,9 @@ export async function readManifest({ data }: Pick<ManifestParts, "data">): Promi
   return parseManifest(await data.store.meta.get(manifestName));
 }
 
-function compute({ name, clock, workers, registrations }: ManifestParts, previous: Parameters<typeof toManifest>[0]["previous"]): Manifest {
+function compute({ name, clock, workers, registrations, retention }: ManifestParts, previous: Parameters<typeof toManifest>[0]["previous"]): Manifest {
   const nowMs = clock.now();
-  return toManifest({ team: name, startedAtMs: nowMs, workers: workers.values(), triggersOf: (agent) => describeTriggers(registrations, agent, nowMs), previous });
+  return toManifest({ team: name, startedAtMs: nowMs, workers: workers.values(), triggersOf: (agent) => describeTriggers(registrations, agent, nowMs), retention, previous });
 }
 
 function describeTriggers(registrations: readonly Registration[], agent: string, nowMs: number): Manifest["workers"][number]["triggers"] {

@@ -10,6 +10,7 @@ import { consoleNotifier } from "../notify/console.ts";
 import { webhookNotifier } from "../notify/webhook.ts";
 import type { Breakers } from "../policy/breakers.ts";
 import { Limiter } from "../policy/limiter.ts";
+import type { RetentionPolicy } from "../policy/retention.ts";
 import { RetryQuotas } from "../policy/retry-quota.ts";
 import { runMemory } from "../memory/run-memory.ts";
 import { type RecordFields, toLogRecord } from "../record/log-record.ts";
@@ -29,6 +30,7 @@ import { createModelServices } from "./model-services.ts";
 import { type OpenData, openData, type OpenDataOptions } from "./open-data.ts";
 import { createRecordTail, type RecordTail } from "./record-tail.ts";
 import { createSecrets, type Secrets } from "./secrets.ts";
+import { toRetentionPolicy } from "./retention-policy.ts";
 import type { Store } from "../store/store.ts";
 import { createStorageAlarm, type StorageAlarm } from "./storage-alarm.ts";
 import { taskRecords } from "./task-record.ts";
@@ -60,6 +62,7 @@ export interface TeamParts {
   /** How many groups of writes the data file took or refused: what was read holds until it changes. */
   readonly commits: { readonly count: number };
   readonly storage: StorageAlarm;
+  readonly retention: RetentionPolicy;
   readonly write: (writes: readonly Write[]) => Promise<void>;
   /** Told after each commit; the watchdog listens. */
   readonly onCommit: { listener: (() => void) | null };
@@ -72,6 +75,7 @@ export async function openParts(definition: TeamDefinition, options: LiveTeamOpt
   assertBackupPossible(spec.backup, options.cluster !== undefined);
   const definitions: readonly (AgentDefinition | FlowDefinition)[] = [...spec.agents, ...(spec.flows ?? [])];
   const workers = new Map(definitions.map((worker) => [worker.name, toWorker(worker, computeAgentVersion(worker))]));
+  const retention = toRetentionPolicy(spec.retention ?? {}, workers.values());
   const secrets = createSecrets(options.environment);
   // Before the data is taken over, so that a missing secret leaves nothing half open.
   const pins: { kept: McpPins | null } = { kept: null };
@@ -109,6 +113,8 @@ export async function openParts(definition: TeamDefinition, options: LiveTeamOpt
     onOutcome: (failure) => {
       commits.count++;
       storage.outcome(failure);
+      // The disk may be full.
+      if (failure !== null) onCommit.listener?.();
     },
   });
   pins.kept = createMcpPins({ team: name, clock, ids, store: data.store });
@@ -130,8 +136,8 @@ export async function openParts(definition: TeamDefinition, options: LiveTeamOpt
     subscribers: (event, eventData, publishId) => subscriptions.tasksFor(event, eventData, publishId),
   };
   return {
-    options, name, spec, clock, ids, workers, registrations, data, tools, services, notifiers, tail, storage, onCommit, agentTasks, commits,
-    manifest: await beginManifest({ name, clock, workers, registrations, data }),
+    options, name, spec, retention, clock, ids, workers, registrations, data, tools, services, notifiers, tail, storage, onCommit, agentTasks, commits,
+    manifest: await beginManifest({ name, clock, workers, registrations, retention, data }),
     write: (writes) => data.store.write(writes),
   };
 }

@@ -1,4 +1,4 @@
-import type { MessageStore, MetaStore, MoneyLedger, OutboxEntry, ProgressStore, RecordStore, TriggerStore } from "./store.ts";
+import type { KeyStore, MessageStore, MetaStore, MoneyLedger, OutboxEntry, ProgressStore, RecordStore, TriggerStore } from "./store.ts";
 
 /** What people ask of the data of a team, while it works or after it has stopped. */
 export interface OperatorReading {
@@ -8,6 +8,7 @@ export interface OperatorReading {
   readonly progress: ProgressStore;
   readonly triggers: TriggerStore;
   readonly meta: Pick<MetaStore, "get" | "list">;
+  readonly keys: KeyStore;
   readonly outbox: {
     /** The last 1,000 notifications in every state, oldest first. */
     list(): Promise<readonly OutboxItem[]>;

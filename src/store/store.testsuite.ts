@@ -3,6 +3,7 @@ import { seededRandom } from "../base/random.ts";
 import { type LogRecord, toLogRecord, type RecordFields } from "../record/log-record.ts";
 import type { Message } from "../record/message.ts";
 import type { Write } from "../record/write.ts";
+import { testForgetting } from "./forget.testsuite.ts";
 import { testLeases } from "./lease.testsuite.ts";
 import { testNamedValues } from "./meta.testsuite.ts";
 import { reservation, settleWrite, testMoney } from "./money.testsuite.ts";
@@ -51,6 +52,9 @@ export function testStore({ create, destroy }: StoreSuiteOptions): void {
   });
   describe("S7 a lease has one holder", () => {
     testLeases(current);
+  });
+  describe("S8 what is past its time is forgotten", () => {
+    testForgetting(current);
   });
   describe("progress", () => {
     testProgress(current);

@@ -10,7 +10,8 @@ import type { Write } from "../record/write.ts";
  *  S1 a write is idempotent by its id;                      S2 a key belongs to one task until it expires;
  *  S3 reserved plus spent never passes a limit;             S4 an intent is made once, by compare-and-set;
  *  S5 records are append-only and come back in order;       S6 an outbox entry is delivered at least once or is visibly failed;
- *  S7 a lease has one holder, and a write that is guarded by an earlier one's is refused.
+ *  S7 a lease has one holder, and a write that is guarded by an earlier one's is refused;
+ *  S8 what is past its time is forgotten, and what it counted is not.
  */
 export interface Store {
   /** Applies writes in one commit. */
@@ -24,7 +25,25 @@ export interface Store {
   readonly outbox: Outbox;
   readonly leases: LeaseStore;
   readonly meta: MetaStore;
+  readonly keys: KeyStore;
+  /** Forgets what is past its time, at most about `rowsMax` rows, in one commit. Resolves to how many rows went; 0: nothing is due. */
+  forget(before: ForgetBefore, rowsMax: number): Promise<number>;
   close(): Promise<void>;
+}
+
+export interface KeyStore {
+  /** A key that this task holds, null when it holds none. Looks through all of them: for people. */
+  heldBy(taskId: string): Promise<string | null>;
+}
+
+/** What is older is forgotten. */
+export interface ForgetBefore {
+  /** Records with the transcripts that only they name, delivered notifications, and what calls cost of tasks that are forgotten. The newest record stays; what records counted goes to the rollups. */
+  readonly recordsMs: number;
+  /** What agents used in an hour, and cost in a day. */
+  readonly rollupsMs: number;
+  /** Keys that have expired by then. */
+  readonly keysMs: number;
 }
 
 /** Which records to read. */

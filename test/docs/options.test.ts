@@ -10,6 +10,7 @@ import { jsonDepthMax } from "../../src/base/json.ts";
 import { formatUsd } from "../../src/base/money.ts";
 import { defaultEngineLimits } from "../../src/engine/limits.ts";
 import { defaultModelTimeouts } from "../../src/model/model.ts";
+import { retentionDefaults } from "../../src/policy/retention.ts";
 import { retryDefaults } from "../../src/policy/retry.ts";
 import { limiterDefaults } from "../../src/policy/scope.ts";
 import { spendDefaults } from "../../src/policy/spend-watch.ts";
@@ -18,6 +19,7 @@ import { nameLengthMax, noteBytesMax, priorityMax } from "../../src/run/context-
 import { compensationsMax } from "../../src/run/compensation.ts";
 import { deliverForMs } from "../../src/runtime/alerting.ts";
 import { teamBackupDefaults } from "../../src/runtime/team-backup.ts";
+import { listedTasks } from "../../src/runtime/retention.ts";
 import { depthMax, workerDefaults } from "../../src/run/worker.ts";
 import { listedPagesMax, listedToolsMax, shownBytesMax, shownToolsMax } from "../../src/tool/mcp-catalogue.ts";
 import { messageBytesMax } from "../../src/tool/mcp-http.ts";
@@ -31,6 +33,7 @@ const headings: Readonly<Record<keyof typeof optionNames, string>> = {
   team: "## defineTeam",
   accountLimits: "### limits of a team",
   backup: "### backup of a team",
+  retention: "### retention of a team",
   agent: "## defineAgent and defineFlow",
   limits: "## limits",
   budget: "## budget",
@@ -94,6 +97,13 @@ describe("docs/reference/options.md", () => {
     expect(defaultOf("expect", "progressWithin")).toBe(compact(progressWithinMs));
     expect(defaultOf("agent", "verifyAttempts")).toBe(String(verifyAttempts));
     expect(Object.fromEntries(Object.keys(counts).map((name) => [name, defaultOf("limits", name)]))).toEqual(Object.fromEntries(Object.entries(counts).map(([name, value]) => [name, String(value)])));
+  });
+
+  it("states how long things are kept", () => {
+    const { journalsMs, deadLettersMs, recordsMs, rollupsMs } = retentionDefaults;
+
+    expect(["journals", "deadLetters", "records", "rollups"].map((name) => defaultOf("retention", name))).toEqual([journalsMs, deadLettersMs, recordsMs, rollupsMs].map(compact));
+    expect(page).toContain(`but for the last ${listedTasks} of an agent`);
   });
 
   it("states the defaults of tools", () => {

@@ -9,6 +9,8 @@ import { countOpenTasks } from "../open-task-counts.ts";
 import { computeOrphans, describeOrphans } from "../orphaned-tasks.ts";
 import { printableLine } from "../printable.ts";
 import { describeProcessEnds, findProcessEnds } from "../process-ends.ts";
+import { describeDiskStop, type DiskStop, diskStopName } from "../../runtime/disk-watch.ts";
+import type { OperatorView } from "../../runtime/operator-view.ts";
 import type { OpenQuestion } from "../../runtime/open-questions.ts";
 import { ageOf, describeWaitingCall } from "../task-columns.ts";
 import { formatTable } from "../table.ts";
@@ -19,11 +21,11 @@ export function runHealth(context: CommandContext): Promise<ExitCode> {
   return withView(context, async (view) => {
     const { output, clock } = context;
     const nowMs = clock.now();
-    const [presence, manifest, verdicts, counts, questions, ends] = await Promise.all([findPresence(view), view.manifest(), view.health(nowMs), countOpenTasks(view), questionsOf(view), findProcessEnds(view, nowMs)]);
+    const [presence, manifest, verdicts, counts, questions, ends, diskStop] = await Promise.all([findPresence(view), view.manifest(), view.health(nowMs), countOpenTasks(view), questionsOf(view), findProcessEnds(view, nowMs), readDiskStop(view)]);
     const orphans = computeOrphans((manifest?.workers ?? []).map(({ name }) => name), counts);
     const backup = context.store === null && isBackedUp(context.data) ? checkBackup(dataDirectory(context.data), nowMs) : null;
-    const isBad = backup?.status === "fail" || !presence.isRunning || presence.isSilent || orphans.length > 0 || ends.isBad || verdicts.some(({ bad }) => bad);
-    output.data({ team: presence.team, isRunning: presence.isRunning, isSilent: presence.isSilent, isBad, agents: presence.isRunning ? verdicts.map(toJson) : [], approvals: questions.map(toQuestionView), orphans, backup: backup === null ? null : { status: backup.status, found: backup.found }, process: ends });
+    const isBad = backup?.status === "fail" || !presence.isRunning || presence.isSilent || orphans.length > 0 || ends.isBad || diskStop !== null || verdicts.some(({ bad }) => bad);
+    output.data({ team: presence.team, isRunning: presence.isRunning, isSilent: presence.isSilent, isBad, agents: presence.isRunning ? verdicts.map(toJson) : [], approvals: questions.map(toQuestionView), orphans, backup: backup === null ? null : { status: backup.status, found: backup.found }, process: ends, diskStop });
     if (!presence.isRunning) {
       output.say(output.style("red", presence.text), "Nobody works, so there is nothing to judge.");
       return 1;
@@ -34,6 +36,7 @@ export function runHealth(context: CommandContext): Promise<ExitCode> {
       { title: "evidence", value: ({ evidence }: HealthVerdict) => printableLine(evidence) },
     ];
     output.say(presence.isSilent ? output.style("red", presence.text) : presence.text, "", ...formatTable(columns, verdicts, { columns: output.columns, styleTitle: (text) => output.style("dim", text) }));
+    if (diskStop !== null) output.say("", output.style("red", `${describeDiskStop(diskStop)} So for ${ageOf(diskStop.sinceMs, nowMs)}.`));
     if (questions.length > 0) output.say("", ...describeWaiting(questions, nowMs));
     if (backup !== null) output.say("", output.style(backup.status === "fail" ? "red" : "dim", `Backup: ${printableLine(backup.found)}`));
     const endsText = describeProcessEnds(ends, nowMs);
@@ -46,6 +49,10 @@ export function runHealth(context: CommandContext): Promise<ExitCode> {
 /** A team that makes no backups of its own is not judged by them. */
 function isBackedUp(data: string): boolean {
   return readBackupLog(dataDirectory(data).path).everyMs !== null;
+}
+
+async function readDiskStop(view: OperatorView): Promise<DiskStop | null> {
+  return (await view.store.meta.get(diskStopName)) as DiskStop | null;
 }
 
 /** Health is told in few lines; all of them are listed by `longhaul approve`. */

@@ -9,6 +9,7 @@ import { outcomeToJson } from "../../record/step.ts";
 import type { Run } from "../../record/run.ts";
 import { stopReasonOf } from "../../record/stop-reason.ts";
 import type { Task } from "../../record/task.ts";
+import { findForgotten } from "../../runtime/forgotten-task.ts";
 import type { OperatorView } from "../../runtime/operator-view.ts";
 import type { CommandContext, ExitCode } from "../command-context.ts";
 import { formatWaysOn, toMismatch } from "../mismatch-lines.ts";
@@ -43,6 +44,8 @@ async function find(view: OperatorView, id: string): Promise<{ readonly task: Ta
   if (task !== null) return { task, runId: task.runId };
   const ofRun = await view.taskOfRun(id);
   if (ofRun !== null) return { task: ofRun, runId: id };
+  const forgotten = await findForgotten(view, id);
+  if (forgotten !== null) throw forgotten;
   throw new LonghaulError("TASK_UNKNOWN", `There is no task or run ${JSON.stringify(id)}.`);
 }
 

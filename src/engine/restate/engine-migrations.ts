@@ -1,5 +1,5 @@
 import type { Migration } from "../../db/migration.ts";
-import { payloadMigration } from "../../db/postgres-payload.ts";
+import { payloadMigrations } from "../../db/postgres-payload.ts";
 
 /**
  * Tables of the engine in PostgreSQL. What a run does between two waits is journaled by Restate; here is what must outlive that: tasks, runs, completed steps, waits, signals.
@@ -11,7 +11,7 @@ import { payloadMigration } from "../../db/postgres-payload.ts";
  * lh_wait.awakeable is what wakes an activation that is still in memory. lh_bell: awakeables that are to be rung, until they were.
  */
 export const restateEngineMigrations: readonly Migration[] = [
-  payloadMigration,
+  ...payloadMigrations,
   {
     name: "0001-engine",
     sql: `

@@ -5,12 +5,11 @@ import { withDeadline } from "../../base/deadline.ts";
 import type { Json } from "../../base/json.ts";
 import { macrotask } from "../../base/turn.ts";
 import type { PostgresDatabase, PostgresSession } from "../../db/postgres.ts";
-import type { Run } from "../../record/run.ts";
 import type { CompletedStep } from "../../record/step.ts";
 import type { NewTask, Task, TaskEnd } from "../../record/task.ts";
 import type { Write } from "../../record/write.ts";
 import { codeVersionOf } from "../code-version.ts";
-import type { DrainReport, Engine, EngineAgent, EngineDuty, Execute, ObserveTask, RecoveryReport, Started, StartOptions, TaskFilter } from "../engine.ts";
+import type { DrainReport, Engine, EngineAgent, EngineDuty, EngineRetention, Execute, ObserveTask, RecoveryReport, Started, StartOptions, TaskFilter } from "../engine.ts";
 import { defaultEngineLimits, type EngineLimits } from "../limits.ts";
 import { engineClosed, engineDraining, resultAbandoned } from "../refusal.ts";
 import { reasonOfEnd } from "../task-rules.ts";
@@ -22,6 +21,7 @@ import type { Change, Effects } from "./change.ts";
 import { claimReady, type Activation } from "./claim.ts";
 import { Dispatch } from "./dispatch.ts";
 import { FactStore } from "./facts.ts";
+import { createRetention } from "./forget.ts";
 import { handOn } from "./hand-on.ts";
 import { LiveActivations } from "./live-activations.ts";
 import { News } from "./news.ts";
@@ -96,7 +96,9 @@ export function createRestateEngine(options: RestateEngineOptions): RestateEngin
  */
 class RestateWorker implements RestateEngine, RestateHandler {
   readonly duty: EngineDuty;
+  readonly retention: EngineRetention;
   readonly waits: Engine["waits"] = (reason) => this.#desk.waits(reason);
+  readonly runs: Engine["runs"] = (taskId) => this.#desk.runs(taskId);
   readonly #options: RestateEngineOptions;
   readonly #limits: EngineLimits;
   readonly #client: RestateClient;
@@ -153,6 +155,7 @@ class RestateWorker implements RestateEngine, RestateHandler {
       onDue: (atMs) => this.#alarm.note(atMs),
       onWork: () => this.#alarm.look(),
     });
+    this.retention = createRetention(this.#writer);
     this.duty = { start: () => this.#alarm.start(), stop: () => this.#alarm.stop() };
   }
 
@@ -258,10 +261,6 @@ class RestateWorker implements RestateEngine, RestateHandler {
   async steps(runId: string): Promise<readonly CompletedStep[]> {
     await this.#facts.flushed();
     return await this.#desk.steps(runId);
-  }
-
-  runs(taskId: string): Promise<readonly Run[]> {
-    return this.#desk.runs(taskId);
   }
 
   taskOfRun(runId: string): Promise<Task | null> {

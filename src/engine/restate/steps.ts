@@ -10,7 +10,7 @@ import type { ChildGate, StepBody, StepEnd, Transaction, WaitSpec } from "../eng
 import type { EndedStep } from "../journaled-step.ts";
 import type { EngineLimits } from "../limits.ts";
 import type { Operation, Request } from "../operation.ts";
-import { selfWait } from "../refusal.ts";
+import { calledForgotten, selfWait } from "../refusal.ts";
 import type { Bodies } from "./bodies.ts";
 import { noteDue, type Change } from "./change.ts";
 import { stored, type Ended, type Envelope } from "./envelope.ts";
@@ -137,7 +137,9 @@ export async function beginChild(scope: StepScope, operation: Operation, { task,
     if (known !== null) return known;
     const { taskId, created } = await startTask(change, task, { queueMax: scope.queueMax, parentRunId: scope.runId });
     // Locked: whoever is ending it may have looked already for those who wait.
-    const end = created ? null : ((await lockTask(change.db, taskId))?.end ?? null);
+    const called = created ? null : await lockTask(change.db, taskId);
+    if (called === null && !created) throw calledForgotten(taskId);
+    const end = called?.end ?? null;
     if (end !== null) return await commitEnd(scope, change, { operation, startedAtMs: change.atMs, end: { outcome: { ok: true, value: { ...end, taskId } as unknown as Json } } });
     await refuseSelfWait(change, scope.runId, taskId);
     await insertWait(change.db, { ...waitOf(scope, operation, change), reason: "child", childTaskId: taskId, awakeable });

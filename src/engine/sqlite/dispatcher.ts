@@ -40,6 +40,7 @@ export class Dispatcher {
   /** The agents in whose queues there is nothing: a free slot of theirs has nothing to go to. */
   readonly #empty = new Set<string>();
   #isStopped = true;
+  #isHeld = false;
 
   constructor(options: DispatcherOptions) {
     this.#options = options;
@@ -58,6 +59,16 @@ export class Dispatcher {
 
   stop(): void {
     this.#isStopped = true;
+  }
+
+  get isHeld(): boolean {
+    return this.#isHeld;
+  }
+
+  /** While it is held, no slot is given; whoever has one keeps it. */
+  hold(isHeld: boolean): void {
+    this.#isHeld = isHeld;
+    if (!isHeld) this.pokeAll();
   }
 
   agent(name: string): EngineAgent | undefined {
@@ -182,6 +193,7 @@ export class Dispatcher {
   }
 
   #freeSlots(agent: EngineAgent): number {
+    if (this.#isHeld) return 0;
     return agent.concurrency - (this.#taken.get(agent.name) ?? 0) - (this.#claimed.get(agent.name) ?? 0);
   }
 }

@@ -10,7 +10,7 @@ import type { ChildGate, StepBody, StepEnd, Transaction, WaitSpec } from "../eng
 import type { EndedStep, SeededOutcome } from "../journaled-step.ts";
 import type { EngineLimits } from "../limits.ts";
 import type { Operation, Performed } from "../operation.ts";
-import { selfWait } from "../refusal.ts";
+import { calledForgotten, selfWait } from "../refusal.ts";
 import { noteDue, type Change } from "./change.ts";
 import { noteStopped } from "./compensate.ts";
 import { fileRetryMs, isFileFailure } from "../../db/file-failure.ts";
@@ -141,7 +141,9 @@ async function performChild(scope: PerformScope, operation: Operation, task: New
       return "ended";
     }
     const { taskId } = startTask(change, task, { queueMax: scope.queueMax, parentRunId: scope.runId });
-    const end = getTask(change.db, taskId)?.end ?? null;
+    const called = getTask(change.db, taskId);
+    if (called === null) throw calledForgotten(taskId);
+    const { end } = called;
     if (end !== null) {
       commitEnd(scope, change, begun, { outcome: { ok: true, value: { ...end, taskId } as unknown as Json } });
       return "ended";

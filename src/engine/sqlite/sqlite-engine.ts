@@ -8,12 +8,13 @@ import type { Run } from "../../record/run.ts";
 import type { CompletedStep } from "../../record/step.ts";
 import type { NewTask, Task, TaskEnd, WaitingReason } from "../../record/task.ts";
 import type { Write } from "../../record/write.ts";
-import type { DrainReport, Engine, EngineAgent, Execute, LastOwner, ObserveTask, RecoveryReport, Started, StartOptions, TaskFilter } from "../engine.ts";
+import type { DrainReport, Engine, EngineAgent, EngineRetention, Execute, LastOwner, ObserveTask, RecoveryReport, Started, StartOptions, TaskFilter } from "../engine.ts";
 import type { OpenWait } from "../../record/open-wait.ts";
 import { Alarm } from "./alarm.ts";
 import type { Change, Effects } from "./change.ts";
 import { Dispatcher, SlotRefused } from "./dispatcher.ts";
 import { isFileFailure } from "../../db/file-failure.ts";
+import { createRetention } from "./forget.ts";
 import { listSteps } from "./journal.ts";
 import { defaultEngineLimits, type EngineLimits } from "../limits.ts";
 import { LiveRuns } from "./live-runs.ts";
@@ -50,16 +51,23 @@ export interface SqliteEngineOptions {
   readonly limits?: Partial<EngineLimits>;
 }
 
+export interface SqliteEngine extends Engine {
+  /** While it is held, no run is given a slot. */
+  hold(isHeld: boolean): void;
+  readonly isHeld: boolean;
+}
+
 /** The durable engine in one process and one SQLite file. */
-export function createSqliteEngine(options: SqliteEngineOptions): Engine {
-  return new SqliteEngine(options);
+export function createSqliteEngine(options: SqliteEngineOptions): SqliteEngine {
+  return new FileEngine(options);
 }
 
 /**
  * Wires the parts: Writer makes changes, Dispatcher gives slots, Alarm ends what is due, LiveRuns holds what is in memory.
  * What a change brings about in memory happens in `#onCommitted`, in the order of commits, and nowhere else.
  */
-class SqliteEngine implements Engine {
+class FileEngine implements SqliteEngine {
+  readonly retention: EngineRetention;
   readonly #options: SqliteEngineOptions;
   readonly #writer: Writer;
   readonly #dispatcher: Dispatcher;
@@ -80,6 +88,7 @@ class SqliteEngine implements Engine {
       onUndone: (effects) => this.#dispatcher.undoClaims(effects),
       onFenced: (error) => this.#fence(error),
     });
+    this.retention = createRetention(this.#writer);
     this.#dispatcher = new Dispatcher({ clock, writer: this.#writer, newId: ids, onFault });
     this.#alarm = new Alarm({ clock, writer: this.#writer, onDue: () => this.#dispatcher.pokeAll(), onFault });
     this.#live = new LiveRuns({ writer: this.#writer, clock, limits, onFault, dispatcher: this.#dispatcher, queueMax: (agent) => this.#dispatcher.agent(agent)?.queueMax ?? limits.queueUnknownAgentMax, activeMsMax: (agent) => this.#dispatcher.agent(agent)?.activeMsMax ?? limits.activeMsMax });
@@ -192,6 +201,14 @@ class SqliteEngine implements Engine {
   drain(timeoutMs: number): Promise<DrainReport> {
     this.#draining ??= this.#drain(timeoutMs);
     return this.#draining;
+  }
+
+  get isHeld(): boolean {
+    return this.#dispatcher.isHeld;
+  }
+
+  hold(isHeld: boolean): void {
+    this.#dispatcher.hold(isHeld);
   }
 
   isQuiet(): boolean {

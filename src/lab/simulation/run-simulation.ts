@@ -96,6 +96,8 @@ class Simulation {
       print: (line) => {
         if (this.#told.length < toldMax) this.#told.push(line);
       },
+      // How full the disk is on which it is simulated has no part in it.
+      diskUsedRatio: () => 0,
       ...(modelFor === undefined ? {} : { modelFor }),
       ...(mcpServers === undefined ? {} : { mcpServerFor: (name) => mcpServers[name] ?? null }),
     });

@@ -13,6 +13,11 @@ const claim = `INSERT INTO lh_key AS held (key, task_id, expires_at_ms) VALUES (
   WHERE held.task_id = excluded.task_id OR held.expires_at_ms <= $4`;
 const selectHolder = "SELECT task_id FROM lh_key WHERE key = $1";
 
+export async function findKeyOf(session: PostgresSession, taskId: string): Promise<string | null> {
+  const key = (await session.get("SELECT key FROM lh_key WHERE task_id = $1 LIMIT 1", taskId))?.["key"];
+  return typeof key === "string" ? key : null;
+}
+
 /** @throws {TASK_KEY_TAKEN} when another task holds the key at `claim.atMs`. */
 export async function claimKey(tx: PostgresSession, { key, taskId, atMs, expiresAtMs }: KeyClaim): Promise<void> {
   if ((await tx.run(claim, toIndexedText(key), taskId, expiresAtMs, atMs)).changes === 1) return;

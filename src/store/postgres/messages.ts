@@ -9,10 +9,11 @@ type MessageWrite = Extract<Write, { readonly type: "message" }>;
 /** A transcript is read back this far, from its end; it also ends a chain that a foreign hand made a ring. */
 const transcriptLengthMax = 10_000;
 
-// In the order of their ids: two transactions that keep the same messages never wait for each other crosswise.
+// In the order of their ids: two transactions that keep the same messages never wait for each other crosswise. What is there and was marked as used within the hour is not locked at all.
 const insertMessages = `INSERT INTO lh_message (id, parent_id, content)
-  SELECT id, parent_id, content FROM unnest($1::text[], $2::text[], $3::text[]) AS new (id, parent_id, content) ORDER BY id
-  ON CONFLICT (id) DO NOTHING`;
+  SELECT id, parent_id, content FROM unnest($1::text[], $2::text[], $3::text[]) AS new (id, parent_id, content)
+  WHERE NOT EXISTS (SELECT 1 FROM lh_message AS old WHERE old.id = new.id AND old.used_at > clock_timestamp() - interval '1 hour') ORDER BY id
+  ON CONFLICT (id) DO UPDATE SET used_at = clock_timestamp()`;
 const selectTranscript = `WITH RECURSIVE chain (depth, parent_id, content) AS (
     SELECT 1, parent_id, content FROM lh_message WHERE id = $1
     UNION ALL

@@ -59,9 +59,9 @@ describe("a schema", () => {
   });
 
   it("of an older or a newer version is not read", async () => {
-    const newer = [...storeMigrations, { name: "0002-store", sql: "" }];
+    const newer = [...storeMigrations, { name: "0003-store", sql: "" }];
 
-    await expect(openPostgresOperator(opened.db, newer)).rejects.toMatchObject({ code: "STORE_VERSION", message: expect.stringContaining("0002-store") as string });
+    await expect(openPostgresOperator(opened.db, newer)).rejects.toMatchObject({ code: "STORE_VERSION", message: expect.stringContaining("0003-store") as string });
     await expect(openPostgresOperator(opened.db, storeMigrations.slice(0, 1))).rejects.toMatchObject({ code: "STORE_VERSION", message: expect.stringContaining("0001-store") as string });
   });
 });

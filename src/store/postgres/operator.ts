@@ -4,6 +4,7 @@ import type { PostgresDatabase } from "../../db/postgres.ts";
 import type { Migration } from "../../db/migration.ts";
 import type { OperatorReading } from "../operator-reading.ts";
 import { takeCensus } from "./census.ts";
+import { findKeyOf } from "./keys.ts";
 import { selectMessages } from "./messages.ts";
 import { getMeta, listMeta } from "./meta.ts";
 import { selectSpentMoney } from "./money.ts";
@@ -36,6 +37,7 @@ export async function openPostgresOperator(db: PostgresDatabase, migrations: rea
     progress: { all: () => allProgress(db) },
     triggers: { all: () => allTriggerStates(db) },
     meta: { get: (name) => getMeta(db, name), list: (prefix) => listMeta(db, prefix) },
+    keys: { heldBy: (taskId) => findKeyOf(db, taskId) },
     outbox: { list: () => listOutbox(db) },
     query: (sql, options) => runReadingQuery(db, sql, options),
   };

@@ -5,6 +5,7 @@ import type { PostgresDatabase } from "../../db/postgres.ts";
 import { toLogRecord } from "../../record/log-record.ts";
 import type { Write } from "../../record/write.ts";
 import { OpenedStores } from "./fixture/opened-stores.ts";
+import { dropWeeksBefore } from "./partitions.ts";
 
 const dayMs = 86_400_000;
 const weekMs = 7 * dayMs;
@@ -80,12 +81,14 @@ it("drops the weeks that are over, and deletes the older of what lies in none", 
   await store.prepareRecords();
   await store.write([at("a", startAtMs), at("b", startAtMs + weekMs), at("early", startAtMs - 1), at("later", startAtMs + 10 * weekMs)]);
 
-  expect(await store.dropRecordsBefore(startAtMs)).toEqual({ weeks: 0, records: 1 });
-  expect(await store.dropRecordsBefore(startAtMs + 2 * weekMs - 1)).toEqual({ weeks: 1, records: 0 });
+  const dropBefore = (ms: number) => dropWeeksBefore(db, ms);
+
+  expect(await dropBefore(startAtMs)).toEqual({ weeks: 0, records: 1 });
+  expect(await dropBefore(startAtMs + 2 * weekMs - 1)).toEqual({ weeks: 1, records: 0 });
   expect(await idsByPlace(db)).toEqual({ "20260122": ["b"], default: ["later"] });
-  expect(await store.dropRecordsBefore(startAtMs + 2 * weekMs - 1)).toEqual({ weeks: 0, records: 0 });
+  expect(await dropBefore(startAtMs + 2 * weekMs - 1)).toEqual({ weeks: 0, records: 0 });
 
   // What comes late for a week that is gone is kept all the same, until retention runs again.
   await store.write([at("late", startAtMs)]);
-  expect(await store.dropRecordsBefore(startAtMs + weekMs)).toEqual({ weeks: 0, records: 1 });
+  expect(await dropBefore(startAtMs + weekMs)).toEqual({ weeks: 0, records: 1 });
 });

@@ -9,13 +9,14 @@ import type { Store } from "../store.ts";
 import { takeCensus } from "./census.ts";
 import { completeEffect, intendEffect, isIntended, withdrawEffect } from "./effects.ts";
 import { type Fact, type FactRows, Ingestion } from "./ingestion.ts";
-import { claimKey } from "./keys.ts";
+import { forget, forgetMessages, forgetTask } from "./forget.ts";
+import { claimKey, findKeyOf } from "./keys.ts";
 import { acquireLease, assertLease, listenForLeases, releaseLease, renewLease } from "./leases.ts";
 import { insertMessagesOnce, selectMessages, toMessageRow } from "./messages.ts";
 import { getMeta, listMeta, setMeta, swapMeta } from "./meta.ts";
 import { loseMoneyOfTasks, releaseMoney, reserveMoney, selectSpentByTask, selectSpentMoney, settleMoney } from "./money.ts";
 import { markEntryDelivered, markEntryFailed, queueNotification, selectDueEntries, selectNextOutboxAtMs } from "./outbox.ts";
-import { type DroppedRecords, dropWeeksBefore, prepareWeeks } from "./partitions.ts";
+import { prepareWeeks } from "./partitions.ts";
 import { allProgress, recordProgress } from "./progress.ts";
 import { appendRecords, queryRecords, selectUsageByAgent, toRecordRow } from "./records.ts";
 import { allTriggerStates, setTriggerState } from "./triggers.ts";
@@ -51,8 +52,8 @@ export interface PostgresStore extends Store {
   prepareRecords(): Promise<void>;
   /** Calls `onFree` when another process gave up a lease, and when it may have, until the store is closed. */
   listenForLeases(onFree: () => void): void;
-  /** Removes records that are older, by whole weeks: what a week holds goes when all of it is older. */
-  dropRecordsBefore(ms: number): Promise<DroppedRecords>;
+  /** Deletes what was said in transcripts that no record names any more. Reads all records. */
+  forgetMessages(): Promise<void>;
 }
 
 /** `close` writes what was ingested, waits for what was asked before and refuses the rest; the database is closed by whoever opened it. */
@@ -69,7 +70,9 @@ export function createPostgresStore({ db, clock, random }: PostgresStoreOptions)
     flush: () => ingestion.flush(),
     listenForLeases: (onFree) => void listening.push(listenForLeases(db, onFree)),
     prepareRecords: () => read((session) => prepareWeeks(session, clock.now())),
-    dropRecordsBefore: (ms) => read((session) => dropWeeksBefore(session, ms)),
+    keys: { heldBy: (taskId) => read((session) => findKeyOf(session, taskId)) },
+    forgetMessages: () => read(forgetMessages),
+    forget: (before, rowsMax) => read((session) => forget(session, before, rowsMax)),
     write: (writes) => write((tx) => applyWrites(tx, writes)),
     records: {
       query: (filter) => read((session) => queryRecords(session, filter)),
@@ -168,6 +171,8 @@ function applyWrite(tx: PostgresSession, write: Exclude<Write, Fact>): Promise<v
       return settleMoney(tx, write);
     case "task.left":
       return loseMoneyOfTasks(tx, [write.taskId]);
+    case "task.forgotten":
+      return forgetTask(tx, write);
     case "effect.complete":
       return completeEffect(tx, write.key, write.result);
     case "progress":

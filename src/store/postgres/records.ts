@@ -28,14 +28,12 @@ const insertRecords = `INSERT INTO lh_record (${columns})
   ORDER BY place ON CONFLICT DO NOTHING`;
 
 // Only calls are counted: a record of a task or run that repeats their sum must not count twice.
-const selectUsage = `SELECT agent_id,
-    count(*) FILTER (WHERE event_type = 'model_call') AS model_calls,
-    count(*) FILTER (WHERE event_type = 'tool_call') AS tool_calls,
-    count(*) FILTER (WHERE event_type = 'tool_call' AND result = 'error') AS tool_errors,
-    coalesce(sum(tokens_used), 0)::float8 AS tokens,
-    coalesce(sum(cost_micro_usd), 0)::float8 AS cost_micro_usd
-  FROM lh_record
-  WHERE event_type IN ('model_call', 'tool_call') AND at_ms >= $1 AND at_ms < $2 AND agent_id IS NOT NULL
+// Of records that are forgotten the hours are left, of which those count that begin in the window.
+const selectUsage = `SELECT agent_id, sum(model_calls)::float8 AS model_calls, sum(tool_calls)::float8 AS tool_calls, sum(tool_errors)::float8 AS tool_errors,
+    coalesce(sum(tokens), 0)::float8 AS tokens, coalesce(sum(cost_micro_usd), 0)::float8 AS cost_micro_usd FROM (
+    SELECT agent_id, (event_type = 'model_call')::int AS model_calls, (event_type = 'tool_call')::int AS tool_calls, (event_type = 'tool_call' AND result IS NOT DISTINCT FROM 'error')::int AS tool_errors, tokens_used AS tokens, cost_micro_usd
+    FROM lh_record WHERE event_type IN ('model_call', 'tool_call') AND at_ms >= $1 AND at_ms < $2 AND agent_id IS NOT NULL
+    UNION ALL SELECT agent_id, model_calls, tool_calls, tool_errors, tokens, cost_micro_usd FROM lh_usage_hour WHERE hour_ms >= $1 AND hour_ms < $2) AS used
   GROUP BY agent_id ORDER BY agent_id COLLATE "C"`;
 
 /** The value of each column, in their order. The texts of tool_args and data hold their JSON whole. */

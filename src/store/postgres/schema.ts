@@ -1,12 +1,12 @@
 import type { Migration } from "../../db/migration.ts";
-import { payloadMigration } from "../../db/postgres-payload.ts";
+import { payloadMigrations } from "../../db/postgres-payload.ts";
 
 /**
  * The tables of the store, in the schema of the connection. To be applied together with the engine's by `migratePostgres`; names end in "-store".
  * JSON is kept in columns of type text (db/postgres-text.ts says why); for a look at it, cast: `data::json ->> 'model'`.
  */
 export const storeMigrations: readonly Migration[] = [
-  payloadMigration,
+  ...payloadMigrations,
   {
     name: "0001-store",
     sql: `
@@ -165,6 +165,26 @@ CREATE TABLE lh_lease (
   holder text NOT NULL,
   epoch int8 NOT NULL,
   expires_at timestamptz NOT NULL
+);
+`,
+  },
+  {
+    name: "0002-store",
+    sql: `
+-- When a transcript last came to go through it, give or take an hour.
+ALTER TABLE lh_message ADD COLUMN used_at timestamptz NOT NULL DEFAULT clock_timestamp();
+CREATE INDEX lh_reservation_by_time ON lh_reservation (at_ms);
+
+-- What agents used, by the hour in which it was: of records that are forgotten.
+CREATE TABLE lh_usage_hour (
+  hour_ms int8 NOT NULL,
+  agent_id text NOT NULL,
+  model_calls int8 NOT NULL,
+  tool_calls int8 NOT NULL,
+  tool_errors int8 NOT NULL,
+  tokens int8 NOT NULL,
+  cost_micro_usd int8 NOT NULL,
+  PRIMARY KEY (hour_ms, agent_id)
 );
 `,
   },

@@ -12,6 +12,11 @@ const claim = `INSERT INTO lh_key (key, task_id, expires_at_ms) VALUES (?, ?, ?)
   WHERE task_id = excluded.task_id OR expires_at_ms <= ?`;
 const selectHolder = "SELECT task_id FROM lh_key WHERE key = ?";
 
+export function findKeyOf(db: SqliteDatabase, taskId: string): string | null {
+  const key = db.get("SELECT key FROM lh_key WHERE task_id = ? LIMIT 1", taskId)?.["key"];
+  return typeof key === "string" ? key : null;
+}
+
 /** @throws {TASK_KEY_TAKEN} when another task holds the key at `claim.atMs`. */
 export function claimKey(db: SqliteDatabase, { key, taskId, atMs, expiresAtMs }: KeyClaim): void {
   if (db.run(claim, key, taskId, expiresAtMs, atMs).changes === 1) return;

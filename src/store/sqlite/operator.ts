@@ -4,6 +4,7 @@ import { LonghaulError, messageOf } from "../../base/error.ts";
 import { SqliteDatabase } from "../../db/sqlite.ts";
 import type { OperatorReading } from "../operator-reading.ts";
 import { takeCensus } from "./census.ts";
+import { findKeyOf } from "./keys.ts";
 import { selectMessages } from "./messages.ts";
 import { getMeta, listMeta } from "./meta.ts";
 import { selectSpentMoney } from "./money.ts";
@@ -37,6 +38,7 @@ export function openOperatorStore(path: string): OperatorStore {
     progress: { all: () => read(allProgress) },
     triggers: { all: () => read(allTriggerStates) },
     meta: { get: (name) => read((tx) => getMeta(tx, name)), list: (prefix) => read((tx) => listMeta(tx, prefix)) },
+    keys: { heldBy: (taskId) => read((tx) => findKeyOf(tx, taskId)) },
     outbox: { list: () => read(listOutbox) },
     query: (sql, options) => read((tx) => runReadingQuery(tx, sql, options)),
     close: () => db.close(),

@@ -18,14 +18,11 @@ const insertFact = `INSERT INTO lh_record (${factColumns}) VALUES (?, ?, ?, ?, ?
 const insertStep = `INSERT INTO lh_record (${factColumns}, ${stepColumns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`;
 
 // Only calls are counted: a record of a task or run that repeats their sum must not count twice.
-const selectUsage = `SELECT agent_id,
-    sum(event_type = 'model_call') AS model_calls,
-    sum(event_type = 'tool_call') AS tool_calls,
-    sum(event_type = 'tool_call' AND result = 'error') AS tool_errors,
-    total(tokens_used) AS tokens,
-    total(cost_micro_usd) AS cost_micro_usd
-  FROM lh_record
-  WHERE event_type IN ('model_call', 'tool_call') AND at_ms >= ? AND at_ms < ? AND agent_id IS NOT NULL
+// Of records that are forgotten the hours are left, of which those count that begin in the window.
+const selectUsage = `SELECT agent_id, sum(model_calls) AS model_calls, sum(tool_calls) AS tool_calls, sum(tool_errors) AS tool_errors, total(tokens) AS tokens, total(cost_micro_usd) AS cost_micro_usd FROM (
+    SELECT agent_id, event_type = 'model_call' AS model_calls, event_type = 'tool_call' AS tool_calls, event_type = 'tool_call' AND result IS 'error' AS tool_errors, tokens_used AS tokens, cost_micro_usd
+    FROM lh_record WHERE event_type IN ('model_call', 'tool_call') AND at_ms >= ?1 AND at_ms < ?2 AND agent_id IS NOT NULL
+    UNION ALL SELECT agent_id, model_calls, tool_calls, tool_errors, tokens, cost_micro_usd FROM lh_usage_hour WHERE hour_ms >= ?1 AND hour_ms < ?2)
   GROUP BY agent_id ORDER BY agent_id`;
 
 /** Appends one record, once per id (S1). */

@@ -153,4 +153,25 @@ CREATE TABLE lh_lease (
 ) STRICT, WITHOUT ROWID;
 `,
   },
+  {
+    name: "0002-store",
+    sql: `
+-- What retention asks for each row that it removes.
+CREATE INDEX lh_record_by_transcript ON lh_record (CASE WHEN json_valid(data) THEN json_extract(data, '$.transcript') END) WHERE event_type = 'model_call';
+CREATE INDEX lh_message_by_parent ON lh_message (parent_id) WHERE parent_id IS NOT NULL;
+CREATE INDEX lh_reservation_by_time ON lh_reservation (at_ms);
+
+-- What agents used, by the hour in which it was: of records that are forgotten.
+CREATE TABLE lh_usage_hour (
+  hour_ms INTEGER NOT NULL,
+  agent_id TEXT NOT NULL,
+  model_calls INTEGER NOT NULL,
+  tool_calls INTEGER NOT NULL,
+  tool_errors INTEGER NOT NULL,
+  tokens INTEGER NOT NULL,
+  cost_micro_usd INTEGER NOT NULL,
+  PRIMARY KEY (hour_ms, agent_id)
+) STRICT, WITHOUT ROWID;
+`,
+  },
 ];

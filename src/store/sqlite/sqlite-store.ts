@@ -5,7 +5,8 @@ import type { Write } from "../../record/write.ts";
 import type { Store } from "../store.ts";
 import { takeCensus } from "./census.ts";
 import { completeEffect, intendEffect, isIntended, type RestoredLedger, withdrawEffect } from "./effects.ts";
-import { claimKey } from "./keys.ts";
+import { createForgetting, forgetTask } from "./forget.ts";
+import { claimKey, findKeyOf } from "./keys.ts";
 import { acquireLease, assertLease, releaseLease, renewLease } from "./leases.ts";
 import { insertMessageOnce, selectMessages } from "./messages.ts";
 import { getMeta, listMeta, setMeta, swapMeta } from "./meta.ts";
@@ -60,6 +61,7 @@ export function createSqliteStore({ db, readDb, commit, restored }: SqliteStoreO
       if (readDb !== undefined) return job(readDb);
       return commit.isIdle ? job(db) : commit.submit(job, { mayRepeat: true });
     });
+  const forget = createForgetting();
   return {
     apply: applyWrites,
     write: (writes) => write((tx) => applyWrites(tx, writes)),
@@ -99,6 +101,8 @@ export function createSqliteStore({ db, readDb, commit, restored }: SqliteStoreO
       swap: (name, before, after) => write((tx) => swapMeta(tx, name, before, after)),
       list: (prefix) => read((tx) => listMeta(tx, prefix)),
     },
+    keys: { heldBy: (taskId) => read((tx) => findKeyOf(tx, taskId)) },
+    forget: (before, rowsMax) => write((tx) => forget(tx, before, rowsMax)),
     async close() {
       closed = true;
       await Promise.all(pending);
@@ -124,6 +128,8 @@ function applyWrite(db: SqliteDatabase, write: Write): void {
       return settleMoney(db, write);
     case "task.left":
       return loseMoneyOfTask(db, write.taskId);
+    case "task.forgotten":
+      return forgetTask(db, write);
     case "effect.complete":
       return completeEffect(db, write.key, write.result);
     case "progress":

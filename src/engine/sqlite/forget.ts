@@ -1,0 +1,81 @@
+import type { SqliteDatabase } from "../../db/sqlite.ts";
+import type { DueQuery, DueTask, EngineRetention } from "../engine.ts";
+import type { Change } from "./change.ts";
+import type { Writer } from "./writer.ts";
+
+/** Loose: one look into the index for each name, not one for each task. */
+const selectAgents = `WITH RECURSIVE named (agent) AS (
+    SELECT min(agent) FROM lh_task WHERE ended_at_ms IS NOT NULL
+    UNION ALL SELECT (SELECT min(agent) FROM lh_task WHERE ended_at_ms IS NOT NULL AND agent > named.agent) FROM named WHERE named.agent IS NOT NULL
+  ) SELECT agent FROM named WHERE agent IS NOT NULL`;
+
+/** The oldest of those that stay listed. None, when there are fewer. */
+const ofStatus = (status: string): string =>
+  `SELECT * FROM (SELECT created_at_ms, serial FROM lh_task WHERE agent = ?1 AND status = '${status}' AND ended_at_ms IS NOT NULL ORDER BY created_at_ms DESC, serial DESC LIMIT 0 + ?2)`;
+const selectListed = `SELECT created_at_ms, serial FROM (${ofStatus("done")} UNION ALL ${ofStatus("dead")}) ORDER BY created_at_ms DESC, serial DESC LIMIT 1 OFFSET ?2 - 1`;
+
+// An end is never before the creation, so the index bounds what is looked at. A run that is being undone, or whose undoing may be tried again, is needed for that.
+const selectDue = `SELECT id, ended_at_ms, (created_at_ms, serial) < (?4, ?5) AS is_whole FROM lh_task AS task
+  WHERE agent = ?1 AND status = ?2 AND ended_at_ms IS NOT NULL AND created_at_ms <= ?3 AND ended_at_ms <= ?3
+    AND ((created_at_ms, serial) < (?4, ?5) OR EXISTS (SELECT 1 FROM lh_run JOIN lh_journal ON lh_journal.run = lh_run.serial WHERE lh_run.task_id = task.id))
+    AND NOT EXISTS (SELECT 1 FROM lh_run JOIN lh_task AS caller ON caller.id = lh_run.task_id WHERE lh_run.id = task.parent_run_id AND caller.ended_at_ms IS NULL)
+    AND NOT EXISTS (SELECT 1 FROM lh_run JOIN lh_task AS undoing ON undoing.id = 'c_' || lh_run.id WHERE lh_run.task_id = task.id
+      AND (undoing.ended_at_ms IS NULL OR undoing.ended_at_ms > CASE undoing.status WHEN 'done' THEN ?6 ELSE ?7 END))
+    AND (status = 'done' OR substr(id, 1, 2) <> 'c_' OR NOT EXISTS (SELECT 1 FROM lh_run WHERE lh_run.id = substr(task.id, 3)))
+  ORDER BY created_at_ms LIMIT 0 + ?8`;
+
+export function createRetention(writer: Writer): EngineRetention {
+  return {
+    agents: () => writer.read(listEndedAgents),
+    due: (query) => writer.read((db) => listDueTasks(db, query)),
+    forget: (tasks, rowsMax) => writer.write((change) => forgetTasks(change, tasks, rowsMax)),
+  };
+}
+
+function listEndedAgents(db: SqliteDatabase): readonly string[] {
+  return db.all(selectAgents).map((row) => String(row["agent"]));
+}
+
+function listDueTasks(db: SqliteDatabase, { agent, endedBeforeMs, deadBeforeMs, listed, limit }: DueQuery): readonly DueTask[] {
+  const oldest = db.get(selectListed, agent, listed);
+  const from = [Number(oldest?.["created_at_ms"] ?? 0), Number(oldest?.["serial"] ?? 0)] as const;
+  const due: DueTask[] = [];
+  for (const status of ["canceled", "done", "dead"]) {
+    const beforeMs = status === "dead" ? deadBeforeMs : endedBeforeMs;
+    // Nobody looks at a canceled task again.
+    const listedFrom = status === "canceled" ? [Number.MAX_SAFE_INTEGER, 0] as const : from;
+    const rows = due.length >= limit ? [] : db.all(selectDue, agent, status, beforeMs, ...listedFrom, endedBeforeMs, deadBeforeMs, limit - due.length);
+    due.push(...rows.map((row) => ({ id: String(row["id"]), endedAtMs: Number(row["ended_at_ms"]), isWhole: row["is_whole"] === 1 })));
+  }
+  return due;
+}
+
+// The last steps go first: what is left of a journal meanwhile is the beginning of one.
+const deleteSteps = "DELETE FROM lh_journal WHERE position IN (SELECT position FROM lh_journal WHERE run = ? ORDER BY position DESC LIMIT 0 + ?)";
+
+/** Forgets these tasks until so many rows are gone. Returns how many went. */
+function forgetTasks(change: Change, tasks: readonly DueTask[], rowsMax: number): number {
+  let rows = 0;
+  for (const task of tasks) {
+    if (rows >= rowsMax) break;
+    rows += forgetTask(change, task, rowsMax - rows);
+  }
+  return rows;
+}
+
+function forgetTask(change: Change, { id, endedAtMs, isWhole }: DueTask, rowsMax: number): number {
+  const { db } = change;
+  if (db.get("SELECT 1 FROM lh_task WHERE id = ? AND ended_at_ms = ?", id, endedAtMs) === undefined) return 0;
+  const runs = db.all("SELECT serial, id FROM lh_run WHERE task_id = ?", id).map((row) => ({ serial: Number(row["serial"]), id: String(row["id"]) }));
+  let rows = 0;
+  for (const { serial } of runs) if (rows < rowsMax) rows += db.run(deleteSteps, serial, rowsMax - rows).changes;
+  if (rows >= rowsMax) return rows;
+  rows += db.run("DELETE FROM lh_seed WHERE task_id = ?", id).changes;
+  change.write([{ type: "task.forgotten", taskId: id, runIds: runs.map((run) => run.id), isWhole }]);
+  if (!isWhole) return rows;
+  rows += db.run("DELETE FROM lh_run WHERE task_id = ?", id).changes;
+  return rows + db.run("DELETE FROM lh_task WHERE id = ?", id).changes;
+}
+
+/** The columns of the engine's tables that may refer to payloads. */
+export const enginePayloadColumns = { lh_task: ["input", "end"], lh_journal: ["outcome"], lh_signal: ["payload"], lh_seed: ["outcome"] } as const;

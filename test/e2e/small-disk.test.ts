@@ -1,0 +1,55 @@
+import { execFileSync, spawnSync } from "node:child_process";
+import { mkdirSync, rmSync, statfsSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { createClient } from "longhaul/client";
+import { expect, it, vi } from "vitest";
+import { longhaul, startLonghaul, teamFile, temporaryFolder } from "./fixture/longhaul.ts";
+
+const sizeBytes = 16 * 1_048_576;
+
+/** A file system of 16 MB; null where this user may not mount one. */
+function mountSmall(path: string): { readonly unmount: () => void } | null {
+  mkdirSync(path);
+  const { status } = spawnSync("mount", ["-t", "tmpfs", "-o", `size=${sizeBytes}`, "tmpfs", path]);
+  return status === 0 ? { unmount: () => execFileSync("umount", ["-l", path]) } : null;
+}
+
+/** Fills a file system to so many percent. */
+function fill(path: string, ratio: number): void {
+  const { blocks, bfree, bsize } = statfsSync(path);
+  writeFileSync(join(path, "ballast"), Buffer.alloc(Math.max(0, Math.ceil(blocks * ratio) - (blocks - bfree)) * bsize));
+}
+
+it("begins no task while its disk is 90 % full, says so, and goes on by itself when there is room", async () => {
+  const folder = temporaryFolder();
+  const path = join(folder.path, "disk");
+  const disk = mountSmall(path);
+  // Where nobody may mount one, test/runtime/disk-watch.test.ts says the same of a disk that is told of.
+  if (disk === null) return;
+  const data = join(path, "data");
+  const team = startLonghaul(["start", teamFile, "--data", data, "--port", "0", "--plain"]);
+  try {
+    await team.line((line) => line.includes("Ctrl-C stops it"));
+    const client = createClient({ dataDirectory: data });
+    fill(path, 0.93);
+    // A commit makes the team look.
+    await client.submit("patient", null);
+    await team.line((line) => line.includes("begins no task: its disk is nearly full"));
+    const { taskId } = await client.submit("patient", null);
+    const health = await longhaul(["health", "--data", data, "--json"]);
+    expect(health.exitCode).toBe(1);
+    expect(JSON.parse(health.stdout)).toMatchObject({ isBad: true, diskStop: { usedRatio: expect.closeTo(0.93, 1) } });
+    expect(await client.task(taskId)).toMatchObject({ status: "queued" });
+
+    rmSync(join(path, "ballast"));
+    await team.line((line) => line.includes("begins tasks again"));
+    await vi.waitFor(async () => expect(await client.task(taskId)).toMatchObject({ status: "waiting" }), { timeout: 10_000 });
+    team.child.kill("SIGINT");
+    expect(await team.ended).toBe(0);
+  } finally {
+    team.child.kill("SIGKILL");
+    await team.ended;
+    disk.unmount();
+    folder.remove();
+  }
+});
