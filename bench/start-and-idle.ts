@@ -28,7 +28,7 @@ interface Team {
 async function startTeam(): Promise<Team> {
   const data = mkdtempSync(join(tmpdir(), "longhaul-bench-"));
   const from = performance.now();
-  const child = spawn(process.execPath, [join(root, "bin/longhaul.js"), "start", join(root, "bench/idle-team.ts"), "--data", data, "--json"], { stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(process.execPath, [join(root, "bin/longhaul.js"), "start", join(root, "test/bench/fixture/idle-team.ts"), "--data", data, "--json"], { stdio: ["ignore", "pipe", "inherit"] });
   const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
   for await (const line of createInterface({ input: child.stdout })) if (line.includes('"done(')) break;
   return {
