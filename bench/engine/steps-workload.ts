@@ -99,7 +99,7 @@ export async function runOnEngine(db: SqliteDatabase, workload: Workload, msMin:
 }
 
 /** A record as a tool call writes it. */
-function recordOf({ runId, task }: EngineContext, step: number, attempt: number, atMs: number): Write {
+export function recordOf({ runId, task }: EngineContext, step: number, attempt: number, atMs: number): Write {
   return {
     type: "record",
     record: toLogRecord(`${runId}/${step}/${attempt}`, atMs, "bench", {

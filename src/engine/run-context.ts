@@ -91,7 +91,8 @@ export class RunContext implements EngineContext {
   }
 
   #request(spec: StepSpec, request: Request): Promise<Json> {
-    const { promise, resolve, reject: settleAsRejected } = Promise.withResolvers<Json>();
+    const settled = Promise.withResolvers<Json>();
+    const { promise, resolve } = settled;
     if (this.#isFenced) return promise;
     // As the file will hold it: half a character, which a model may put into the id of a tool call, does not come back as it went in.
     const name = spec.name.toWellFormed();
@@ -100,12 +101,7 @@ export class RunContext implements EngineContext {
     this.#occurrences.set(named, occurrence);
     const identity = { kind: spec.kind, name, occurrence };
     const key = keyOf(identity);
-    const reject = (error: Error): void => {
-      // A failure that durable code does not await, such as that of a race's loser, is journaled and must not end the process.
-      promise.catch(() => undefined);
-      settleAsRejected(error);
-    };
-    this.#onRequest({ identity, key, number: this.#numberOf(key), request, resolve, reject, state: "held" });
+    this.#onRequest({ identity, key, number: this.#numberOf(key), request, resolve, reject: (error) => rejectQuietly(settled, error), state: "held" });
     return promise;
   }
 
@@ -115,4 +111,10 @@ export class RunContext implements EngineContext {
     this.#lastNumber = Math.max(this.#lastNumber, number);
     return number;
   }
+}
+
+/** A failure that durable code does not await, such as that of a race's loser, is journaled and must not end the process. */
+function rejectQuietly({ promise, reject }: PromiseWithResolvers<Json>, error: Error): void {
+  promise.catch(() => undefined);
+  reject(error);
 }
