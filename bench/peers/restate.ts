@@ -23,6 +23,13 @@ export const open: OpenSide = async (_folder, hooks) => {
         }
         hooks.end(run);
       },
+    },
+  });
+  const waiting = service({
+    name: "waiting",
+    // It leaves memory at once, in place of after a minute.
+    options: { inactivityTimeout: { milliseconds: 1 } },
+    handlers: {
       async wait(context: Context, { run }: Call) {
         hooks.end(run);
         await context.sleep({ hours: 1 });
@@ -30,7 +37,7 @@ export const open: OpenSide = async (_folder, hooks) => {
     },
   });
   const port = await freePort();
-  const server = createServer(createEndpointHandler({ services: [bench], logger: () => undefined }));
+  const server = createServer(createEndpointHandler({ services: [bench, waiting], logger: () => undefined }));
   await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
   const post = async (url: string, body: unknown): Promise<void> => {
     const response = await fetch(url, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
@@ -41,7 +48,7 @@ export const open: OpenSide = async (_folder, hooks) => {
   return {
     durability: "fsync (Restate's log)",
     start: (run, steps) => post(`${restate.ingress}/bench/steps`, { run, steps } satisfies Call),
-    startWaiting: (run) => post(`${restate.ingress}/bench/wait/send`, { run, steps: 0 } satisfies Call),
+    startWaiting: (run) => post(`${restate.ingress}/waiting/wait/send`, { run, steps: 0 } satisfies Call),
     async close() {
       await restate.close();
       server.close();
