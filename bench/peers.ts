@@ -22,7 +22,6 @@ interface Figures {
   readonly runP50Ms: number;
   readonly runP99Ms: number;
   readonly waitingPerSecond: number;
-  readonly waitingKbEach: number;
   readonly rssIdleMb: number;
   readonly rssMb: number;
 }
@@ -52,7 +51,7 @@ const rows = sides.map((side) => {
   const shown = {
     side: `${side} ${versionOf(side)}`, "durable by": rounds[0]?.durability ?? "", "ms a step, one run": of("msPerStep").toFixed(2), "steps/s, 200 runs at once": Math.round(of("stepsPerSecond")).toLocaleString("en"),
     "p50 / p99 ms a run": `${Math.round(of("runP50Ms"))} / ${Math.round(of("runP99Ms"))}`, "first run, s": (of("firstRunMs") / 1_000).toFixed(2),
-    "waiting runs made a second": Math.round(of("waitingPerSecond")).toLocaleString("en"), "KB of heap each": of("waitingKbEach").toFixed(1), "MB idle / after": `${Math.round(of("rssIdleMb"))} / ${Math.round(of("rssMb"))}`,
+    "waiting runs made a second": Math.round(of("waitingPerSecond")).toLocaleString("en"), "MB idle / after": `${Math.round(of("rssIdleMb"))} / ${Math.round(of("rssMb"))}`,
   };
   return { shown, stepsPerSecond: of("stepsPerSecond"), msPerStep: of("msPerStep") };
 });

@@ -27,5 +27,5 @@ const missed = Object.values(found).some(({ figures, targets }) => Object.entrie
 if (values.strict && missed) process.exitCode = 1;
 
 function isMet(figure: number, target: Target | undefined): boolean | "" {
-  return target === undefined ? "" : figure <= (target.most ?? Number.POSITIVE_INFINITY) && figure >= (target.least ?? 0);
+  return target === undefined ? "" : figure <= (target.most ?? Number.POSITIVE_INFINITY) && figure >= (target.least ?? Number.NEGATIVE_INFINITY);
 }

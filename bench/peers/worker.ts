@@ -2,8 +2,6 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import { Meter, quantile } from "../engine/meter.ts";
 import type { OpenSide } from "./side.ts";
 
@@ -64,23 +62,13 @@ await Promise.all(Array.from({ length: concurrency }, async () => {
 const stepsPerSecond = ((executed - before) / parallel.used().ms) * 1_000;
 if (executed !== asked) throw new Error(`${executed} steps were executed in place of ${asked}.`);
 const waitingRuns = Number(values.waiting);
-const heapBefore = heapBytes();
 const waiting = new Meter();
 let begun = 0;
 await Promise.all(Array.from({ length: concurrency }, async () => {
   while (begun++ < waitingRuns) await runOne("waiting");
 }));
 const waitingPerSecond = (waitingRuns / waiting.used().ms) * 1_000;
-await new Promise((resolve) => setTimeout(resolve, 2_000));
-const waitingKbEach = Math.max(0, (heapBytes() - heapBefore) / waitingRuns / 1_000);
-console.log(JSON.stringify({ durability: side.durability, msPerStep, stepsPerSecond, runP50Ms: quantile(latencies, 0.5), runP99Ms: quantile(latencies, 0.99), waitingPerSecond, waitingKbEach, rssIdleMb, rssMb: process.memoryUsage().rss / 1e6 }));
+console.log(JSON.stringify({ durability: side.durability, msPerStep, stepsPerSecond, runP50Ms: quantile(latencies, 0.5), runP99Ms: quantile(latencies, 0.99), waitingPerSecond, rssIdleMb, rssMb: process.memoryUsage().rss / 1e6 }));
 await Promise.race([side.close(), new Promise((resolve) => setTimeout(resolve, 5_000))]);
 rmSync(folder, { recursive: true, force: true });
 process.exit();
-
-/** What of this process's heap is in use after a full collection. */
-function heapBytes(): number {
-  setFlagsFromString("--expose-gc");
-  (runInNewContext("gc") as () => void)();
-  return process.memoryUsage().heapUsed;
-}
