@@ -106,10 +106,14 @@ export class Writer {
       };
       const onRefused = (error: unknown): void => {
         this.#pending--;
-        if (isFileFailure(error)) this.#queues.forget();
-        if (made.isMade) this.#options.onUndone(made.effects);
-        if (isFenced(error)) this.#options.onFenced(error);
-        reject(error);
+        try {
+          if (isFileFailure(error)) this.#queues.forget();
+          if (made.isMade) this.#options.onUndone(made.effects);
+          if (isFenced(error)) this.#options.onFenced(error);
+          reject(error);
+        } catch (fault) {
+          reject(fault);
+        }
       };
       this.#options.commit.enqueue(job, { resolve: onDisk, reject: onRefused }, mayRepeat);
     });
