@@ -43,7 +43,7 @@ function processorMsOf(pid: number): number {
 async function measure(): Promise<Round> {
   const folder = mkdtempSync(join(tmpdir(), "longhaul-bench-"));
   const beganMs = Date.now();
-  const child = spawn(process.execPath, [join(root, "bin/longhaul.js"), "start", join(root, "bench/stepping-team.ts"), "--data", join(folder, "data"), "--port", "0", "--json"], { cwd: folder, stdio: ["ignore", "pipe", "ignore"] });
+  const child = spawn(process.execPath, [join(root, "bin/longhaul.js"), "start", join(root, "test/bench/fixture/stepping-team.ts"), "--data", join(folder, "data"), "--port", "0", "--json"], { cwd: folder, stdio: ["ignore", "pipe", "ignore"] });
   const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
   for await (const line of createInterface({ input: child.stdout })) if (line.includes('"event":"started"')) break;
   child.stdout.resume();

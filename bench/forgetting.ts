@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { defineAgent, defineTeam } from "longhaul";
+import { defineAgent, defineTeam } from "../src/index.ts";
 import { systemClock } from "../src/base/clock.ts";
 import { seededRandom } from "../src/base/random.ts";
 import { SqliteDatabase } from "../src/db/sqlite.ts";

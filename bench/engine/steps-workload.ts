@@ -7,20 +7,28 @@ import { seededRandom } from "../../src/base/random.ts";
 import { GroupCommit } from "../../src/db/group-commit.ts";
 import { migrate } from "../../src/db/migration.ts";
 import { SqliteDatabase } from "../../src/db/sqlite.ts";
-import type { EngineContext, RunEnd } from "../../src/engine/engine.ts";
+import type { Engine, EngineContext, RunEnd } from "../../src/engine/engine.ts";
 import { createSqliteEngine } from "../../src/engine/sqlite/sqlite-engine.ts";
 import { toLogRecord } from "../../src/record/log-record.ts";
 import type { Write } from "../../src/record/write.ts";
 import { dataMigrations } from "../../src/runtime/open-data.ts";
+import { taskRecords } from "../../src/runtime/task-record.ts";
 import { createSqliteStore } from "../../src/store/sqlite/sqlite-store.ts";
+import { Meter, type Used } from "./meter.ts";
 
 export interface Workload {
-  readonly runs: number;
   readonly stepsPerRun: number;
-  /** Runs that execute at once. */
+  /** Runs that are under way at once: whenever one ends, the next one is started. */
   readonly concurrency: number;
-  /** One full record beside each step. */
+  /** One full record a step, and those that a team leaves of each task: queued, running, done. */
   readonly records: boolean;
+}
+
+export interface Executed extends Used {
+  readonly steps: number;
+  readonly commits: number;
+  /** From the call that starts a run until its end is known, in milliseconds, of each run. */
+  readonly runsMs: readonly number[];
 }
 
 /** A data file in a folder of its own. */
@@ -37,47 +45,61 @@ export function openFile(): { readonly db: SqliteDatabase; readonly remove: () =
   };
 }
 
-/** Runs the workload on the real engine, fsync before acknowledge. The time is that from the first start to the last end; starting the tasks is not in it. */
-export async function runOnEngine(db: SqliteDatabase, workload: Workload): Promise<{ readonly ms: number; readonly commits: number }> {
-  const { runs, stepsPerRun, concurrency, records } = workload;
+/** The real engine and store over a file, fsync before acknowledge. Counts the commits that it makes. */
+export function openEngine(db: SqliteDatabase, { records }: Pick<Workload, "records">): { readonly engine: Engine; readonly commits: () => number; readonly ids: (prefix: string) => string; readonly close: () => Promise<void> } {
   const clock = systemClock;
   const ids = createIds(clock, seededRandom("bench"));
   let commits = 0;
   const commit = new GroupCommit({ db, onOutcome: () => void commits++ });
   const store = createSqliteStore({ db, commit });
-  const engine = createSqliteEngine({ db, commit, clock, ids, apply: (connection, writes) => store.apply(connection, writes), observe: () => [] });
-  let ended = 0;
-  let beganAtMs = 0;
-  let endedAtMs = 0;
+  const context = { team: "bench", versionOf: () => "9f2c1a", id: () => ids("e") };
+  const engine = createSqliteEngine({ db, commit, clock, ids, apply: (connection, writes) => store.apply(connection, writes), observe: (change) => (records ? taskRecords(change, context) : []) });
+  return {
+    engine, ids,
+    commits: () => commits,
+    async close() {
+      await engine.close();
+      await commit.close();
+    },
+  };
+}
+
+/** Runs the workload until `msMin` have passed and what was begun has ended. Everything from the first start to the last end is measured. */
+export async function runOnEngine(db: SqliteDatabase, workload: Workload, msMin: number): Promise<Executed> {
+  const { stepsPerRun, concurrency, records } = workload;
+  const clock = systemClock;
+  const { engine, commits, ids, close } = openEngine(db, workload);
+  let steps = 0;
   const execute = async (ctx: EngineContext): Promise<RunEnd> => {
-    if (beganAtMs === 0) beganAtMs = clock.monotonicMs();
     for (let step = 1; step <= stepsPerRun; step++) {
-      await ctx.step({ kind: "code", name: "count" }, async ({ number, attempt }) => ({
-        outcome: { ok: true, value: number },
-        ...(records ? { writes: [recordOf(ctx, number, attempt, clock.now())] } : {}),
-      }));
+      await ctx.step({ kind: "code", name: "count" }, async ({ number, attempt }) => {
+        steps++;
+        return { outcome: { ok: true, value: number }, ...(records ? { writes: [recordOf(ctx, number, attempt, clock.now())] } : {}) };
+      });
     }
-    if (++ended === runs) endedAtMs = clock.monotonicMs();
     return { end: { status: "done", outcome: "unverified", output: null, evidence: null, reason: null } };
   };
-  const nowMs = clock.now();
-  const taskIds = await Promise.all(
-    Array.from({ length: runs }, async () => {
-      const task = { id: ids("t"), agent: "bench", input: null, key: null, priority: 0, notBeforeAtMs: nowMs, deadlineAtMs: nowMs + 3_600_000, depth: 0, source: "bench" };
-      return (await engine.start(task)).taskId;
-    }),
-  );
-  commits = 0;
-  await engine.run([{ name: "bench", version: "1", concurrency, queueMax: runs }], execute);
-  await Promise.all(taskIds.map((taskId) => engine.result(taskId)));
-  const result = { ms: endedAtMs - beganAtMs, commits };
-  await engine.close();
-  await commit.close();
+  await engine.run([{ name: "bench", version: "1", concurrency, queueMax: 100_000 }], execute);
+  const runsMs: number[] = [];
+  const before = commits();
+  const meter = new Meter();
+  const oneAfterAnother = async (): Promise<void> => {
+    while (meter.elapsedMs() < msMin) {
+      const beganAtMs = clock.monotonicMs();
+      const nowMs = clock.now();
+      const { taskId } = await engine.start({ id: ids("t"), agent: "bench", input: null, key: null, priority: 0, notBeforeAtMs: nowMs, deadlineAtMs: nowMs + 3_600_000, depth: 0, source: "bench" });
+      await engine.result(taskId);
+      runsMs.push(clock.monotonicMs() - beganAtMs);
+    }
+  };
+  await Promise.all(Array.from({ length: concurrency }, oneAfterAnother));
+  const result = { ...meter.used(), steps, commits: commits() - before, runsMs };
+  await close();
   return result;
 }
 
 /** A record as a tool call writes it. */
-function recordOf({ runId, task }: EngineContext, step: number, attempt: number, atMs: number): Write {
+export function recordOf({ runId, task }: EngineContext, step: number, attempt: number, atMs: number): Write {
   return {
     type: "record",
     record: toLogRecord(`${runId}/${step}/${attempt}`, atMs, "bench", {

@@ -28,6 +28,11 @@ export function isSchema(value: unknown): value is Schema {
   return (typeof value === "object" || typeof value === "function") && value !== null && "~standard" in value;
 }
 
+/** Takes every value as it is. */
+export const anything: Schema = {
+  "~standard": { version: 1, vendor: "longhaul", validate: (value: unknown) => ({ value }), jsonSchema: { input: () => ({}) } } as Schema["~standard"],
+};
+
 function describeIssue(issue: StandardSchemaV1.Issue): string {
   const path = (issue.path ?? []).map((part) => String(typeof part === "object" ? part.key : part)).join(".");
   return path === "" ? issue.message : `${path}: ${issue.message}`;

@@ -1,8 +1,8 @@
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import type { Clock } from "../base/clock.ts";
 import { isLonghaulError } from "../base/error.ts";
-import { createApi } from "../http/api.ts";
-import { type RunningServer, serveOnPort, serveOnSocket } from "../http/server.ts";
+import type { ApiOptions } from "../http/api.ts";
+import { type App, type RunningServer, serveOnPort, serveOnSocket } from "../http/server.ts";
 import type { DataDirectory } from "../runtime/data-directory.ts";
 import type { LiveTeam } from "../runtime/live-team.ts";
 
@@ -31,10 +31,10 @@ export interface TeamServers {
  */
 export async function openTeamServers({ team, directory, hasSocket, token, port, clock }: TeamServersOptions): Promise<TeamServers> {
   const common = { operations: team.operations, clock, isReady: team.isReady };
-  const socket = hasSocket ? await serveOnSocket(createApi({ ...common, token: null, source: "cli" }), directory.socket) : null;
+  const socket = hasSocket ? await serveOnSocket(apiWith({ ...common, token: null, source: "cli" }), directory.socket) : null;
   let server: RunningServer;
   try {
-    server = await servePort(createApi({ ...common, token, source: "api" }), port);
+    server = await servePort(apiWith({ ...common, token, source: "api" }), port);
   } catch (error) {
     await socket?.close();
     throw error;
@@ -59,7 +59,11 @@ function removeIfOurs(path: string, text: string): void {
   }
 }
 
-async function servePort(app: ReturnType<typeof createApi>, port: number | null): Promise<RunningServer> {
+function apiWith(options: ApiOptions): App {
+  return async () => (await import("../http/api.ts")).createApi(options);
+}
+
+async function servePort(app: App, port: number | null): Promise<RunningServer> {
   if (port !== null) return serveOnPort(app, { port });
   try {
     return await serveOnPort(app, { port: defaultPort });

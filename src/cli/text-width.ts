@@ -1,6 +1,6 @@
 import { stripVTControlCharacters } from "node:util";
 
-const segmenter = new Intl.Segmenter(undefined, { granularity: "grapheme" });
+let segmenter: Intl.Segmenter | null = null;
 const plainAscii = /^[\x20-\x7e]*$/;
 const zeroWidth = /^[\p{Mark}\p{Cf}\p{Cc}]+$/u;
 const emoji = /\p{Emoji_Presentation}|\uFE0F/u;
@@ -12,7 +12,7 @@ export function textWidth(text: string): number {
   if (plainAscii.test(text)) return text.length;
   const visible = stripVTControlCharacters(text);
   let width = 0;
-  for (const { segment } of segmenter.segment(visible)) width += graphemeWidth(segment);
+  for (const { segment } of graphemesOf(visible)) width += graphemeWidth(segment);
   return width;
 }
 
@@ -21,7 +21,7 @@ export function cutToWidth(text: string, columns: number): string {
   if (textWidth(text) <= columns) return text;
   let kept = "";
   let width = 0;
-  for (const { segment } of segmenter.segment(stripVTControlCharacters(text))) {
+  for (const { segment } of graphemesOf(stripVTControlCharacters(text))) {
     width += graphemeWidth(segment);
     if (width > columns - 1) break;
     kept += segment;
@@ -33,6 +33,12 @@ export function cutToWidth(text: string, columns: number): string {
 export function padToWidth(text: string, columns: number, align: "left" | "right" = "left"): string {
   const space = " ".repeat(Math.max(0, columns - textWidth(text)));
   return align === "left" ? text + space : space + text;
+}
+
+/** Made when the first text needs it: that takes 10 ms of a start. */
+function graphemesOf(text: string): Intl.Segments {
+  segmenter ??= new Intl.Segmenter(undefined, { granularity: "grapheme" });
+  return segmenter.segment(text);
 }
 
 function graphemeWidth(grapheme: string): number {

@@ -17,12 +17,21 @@ export function boundedJson(value: unknown, what: string, bytesMax: number): Jso
 
 /** What a step did happened, so its writes stay even if its value is too big to be kept. */
 export function boundedStepEnd(end: StepEnd, identity: StepIdentity, bytesMax: number): StepEnd {
-  if (!end.outcome.ok) return end;
+  if (!end.outcome.ok || isSmall(end.outcome.value, bytesMax)) return end;
   try {
     return { ...end, outcome: { ok: true, value: boundedJson(end.outcome.value, `The result of ${describeStep(identity)}`, bytesMax) } };
   } catch (error) {
     return { ...end, ...failedStep(error) };
   }
+}
+
+/** The longest that a number is as JSON. */
+const numberBytesMax = 32;
+
+/** True for what is plain data as it stands, and short. */
+function isSmall(value: unknown, bytesMax: number): boolean {
+  if (bytesMax < numberBytesMax) return false;
+  return value === null || typeof value === "boolean" || (Number.isFinite(value) && !Object.is(value, -0));
 }
 
 /** A step that came to an error. */

@@ -17,6 +17,8 @@ export type Request =
  */
 export interface Operation {
   readonly identity: StepIdentity;
+  /** `keyOf` of its identity. */
+  readonly key: string;
   /** Its own in the run. */
   readonly number: number;
   readonly request: Request;

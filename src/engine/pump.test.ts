@@ -31,3 +31,22 @@ it("lets durable code go on by itself for two turns of the event loop before it 
   expect(log.slice(0, 3)).toEqual(["asked again", "asked again", "rest"]);
   expect(pump.deliveredCount).toBe(2);
 });
+
+it("stops while something is under way, and goes on when that pokes it", async () => {
+  const log: string[] = [];
+  let isUnderWay = true;
+  const pump = new Pump({
+    turn: () => true,
+    isUnderWay: () => isUnderWay,
+    rest: () => log.push("rest"),
+    deliver: () => log.push("delivered") > 0,
+  });
+  pump.poke();
+  for (let turn = 0; turn < 10; turn++) await macrotask();
+  expect({ isActive: pump.isActive, log }).toEqual({ isActive: false, log: [] });
+
+  isUnderWay = false;
+  pump.add(step);
+  for (let turn = 0; turn < 10; turn++) await macrotask();
+  expect(log).toEqual(["delivered", "rest"]);
+});

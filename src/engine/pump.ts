@@ -4,6 +4,8 @@ import type { EndedStep } from "./journaled-step.ts";
 export interface PumpHost {
   /** Runs in each turn before anything is delivered. False stops the pump for good. */
   turn(): boolean;
+  /** True when something is under way that pokes the pump when it is over: until then nobody need know whether durable code is at rest. */
+  readonly isUnderWay?: () => boolean;
   /** Settles the promise of this step; false while durable code has not asked for it. */
   deliver(step: EndedStep): boolean;
   /** Nothing can be delivered, and durable code had several turns to go on. */
@@ -65,6 +67,10 @@ export class Pump {
     this.#quietTurns++;
     if (!this.#host.turn()) return;
     if (this.#deliverNext()) this.#quietTurns = 0;
+    else if (this.#host.isUnderWay?.() === true) {
+      this.#isActive = false;
+      return;
+    }
     if (this.#quietTurns < restTurns) {
       onNextTurn(this.#turn);
       return;

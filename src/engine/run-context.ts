@@ -1,7 +1,6 @@
 import type { Json } from "../base/json.ts";
 import type { LazyAbort } from "../base/lazy-abort.ts";
 import { seededRandom, type Random } from "../base/random.ts";
-import type { StepIdentity } from "../record/step.ts";
 import type { NewTask, Task } from "../record/task.ts";
 import type { ChildEnd, ChildGate, EngineContext, HeldChild, StepBody, StepSpec, Transaction, Unwinding, WaitEnd, WaitSpec } from "./engine.ts";
 import { keyOf, type EndedStep } from "./journaled-step.ts";
@@ -94,25 +93,30 @@ export class RunContext implements EngineContext {
   }
 
   #request(spec: StepSpec, request: Request): Promise<Json> {
-    const promise = new Promise<Json>((resolve, reject) => {
-      if (this.#isFenced) return;
-      // As the file will hold it: half a character, which a model may put into the id of a tool call, does not come back as it went in.
-      const name = spec.name.toWellFormed();
-      const key = `${spec.kind}/${name}`;
-      const occurrence = (this.#occurrences.get(key) ?? 0) + 1;
-      this.#occurrences.set(key, occurrence);
-      const identity = { kind: spec.kind, name, occurrence };
-      this.#onRequest({ identity, number: this.#numberOf(identity), request, resolve, reject, state: "held" });
-    });
-    // A failure that durable code does not await, such as that of a race's loser, is journaled and must not end the process.
-    promise.catch(() => undefined);
+    const settled = Promise.withResolvers<Json>();
+    const { promise, resolve } = settled;
+    if (this.#isFenced) return promise;
+    // As the file will hold it: half a character, which a model may put into the id of a tool call, does not come back as it went in.
+    const name = spec.name.toWellFormed();
+    const named = `${spec.kind}/${name}`;
+    const occurrence = (this.#occurrences.get(named) ?? 0) + 1;
+    this.#occurrences.set(named, occurrence);
+    const identity = { kind: spec.kind, name, occurrence };
+    const key = keyOf(identity);
+    this.#onRequest({ identity, key, number: this.#numberOf(key), request, resolve, reject: (error) => rejectQuietly(settled, error), state: "held" });
     return promise;
   }
 
-  #numberOf(identity: StepIdentity): number {
+  #numberOf(key: string): number {
     const next = this.#lastNumber + 1;
-    const number = this.#stored.get(keyOf(identity)) ?? (this.#taken.has(next) ? Math.max(...this.#taken) + 1 : next);
+    const number = this.#stored.get(key) ?? (this.#taken.has(next) ? Math.max(...this.#taken) + 1 : next);
     this.#lastNumber = Math.max(this.#lastNumber, number);
     return number;
   }
+}
+
+/** A failure that durable code does not await, such as that of a race's loser, is journaled and must not end the process. */
+function rejectQuietly({ promise, reject }: PromiseWithResolvers<Json>, error: Error): void {
+  promise.catch(() => undefined);
+  reject(error);
 }

@@ -45,6 +45,8 @@ export class RunExecution {
   readonly #pump: Pump;
   readonly #replayedCount: number;
   readonly #unwind: Unwind | null;
+  /** One that compensates for a run that came to its limits has as much again. */
+  readonly #limits: Pick<EngineLimits, "stepsPerRunMax" | "journalBytesPerRunMax">;
   #announced: readonly NearLimit["limit"][] = [];
   #journalBytes = 0;
   #asked = 0;
@@ -68,6 +70,9 @@ export class RunExecution {
     // The pump lets go of each completion that it has delivered; nothing else holds the journal.
     this.#options = { ...options, loaded: { ...loaded, journal: [] } };
     this.#unwind = isCompensation(loaded.task) ? new Unwind(loaded.seed.keys()) : null;
+    const { stepsPerRunMax, journalBytesPerRunMax } = options.limits;
+    const factor = this.#unwind === null ? 1 : 2;
+    this.#limits = { stepsPerRunMax: stepsPerRunMax * factor, journalBytesPerRunMax: journalBytesPerRunMax * factor };
     this.#context = new RunContext({
       task: loaded.task,
       runId: loaded.runId,
@@ -80,7 +85,7 @@ export class RunExecution {
     });
     this.activeMs = countFrom(options.clock, loaded.task.activeMs);
     this.#host = options.host(this.#abort, this.activeMs);
-    this.#pump = new Pump({ turn: () => this.#turn(), deliver: (step) => this.#deliver(step), rest: () => this.#rest() });
+    this.#pump = new Pump({ turn: () => this.#turn(), deliver: (step) => this.#deliver(step), rest: () => this.#rest(), isUnderWay: () => this.#isUnderWay() });
     this.#replayedCount = loaded.journal.length;
     for (const step of loaded.journal) this.addCompletion(step);
   }
@@ -115,7 +120,7 @@ export class RunExecution {
   addCompletion(step: JournaledStep): void {
     if (this.#isStopped) return;
     this.#journalBytes += step.outcomeBytes;
-    this.#announce({ limit: "journal-bytes", value: this.#journalBytes, max: this.#limits().journalBytesPerRunMax });
+    this.#announce("journal-bytes", this.#journalBytes, this.#limits.journalBytesPerRunMax);
     this.#pump.add(step);
   }
 
@@ -168,31 +173,24 @@ export class RunExecution {
 
   #accept(operation: Operation): void {
     if (this.#isStopped || this.#unwind?.admits(operation, this.#isSeeded(operation)) === false) return;
-    const { stepsPerRunMax } = this.#limits();
+    const { stepsPerRunMax } = this.#limits;
     if (++this.#asked > stepsPerRunMax) {
       this.#endOver(stepLimit(this.#options.loaded.runId, stepsPerRunMax), "step-limit");
       return;
     }
-    this.#announce({ limit: "steps", value: this.#asked, max: stepsPerRunMax });
-    this.#operations.set(keyOf(operation.identity), operation);
+    this.#announce("steps", this.#asked, stepsPerRunMax);
+    this.#operations.set(operation.key, operation);
     if (this.#isHolding()) this.#hasHeld = true;
     else if (!this.#isSeeded(operation)) this.#begin(operation);
     this.#pump.poke();
-  }
-
-  /** One that compensates for a run that came to its limits has as much again. */
-  #limits(): Pick<EngineLimits, "stepsPerRunMax" | "journalBytesPerRunMax"> {
-    const { stepsPerRunMax, journalBytesPerRunMax } = this.#options.limits;
-    const factor = this.#unwind === null ? 1 : 2;
-    return { stepsPerRunMax: stepsPerRunMax * factor, journalBytesPerRunMax: journalBytesPerRunMax * factor };
   }
 
   #isHolding(): boolean {
     return this.#isDraining || this.#isLeaving || this.#pump.deliveredCount < this.#replayedCount;
   }
 
-  #isSeeded({ identity }: Operation): boolean {
-    return this.#options.loaded.seed.has(keyOf(identity));
+  #isSeeded({ key }: Operation): boolean {
+    return this.#options.loaded.seed.has(key);
   }
 
   /** Serves the first of the seeded outcomes that were asked for. One at a time, and when the code is at rest: in their order, as far as the code still allows it. */
@@ -208,13 +206,12 @@ export class RunExecution {
   }
 
   #begin(operation: Operation): void {
-    const key = keyOf(operation.identity);
     if (this.#host.isStored(operation)) {
       operation.state = "waiting";
       return;
     }
     operation.state = "busy";
-    this.#track(this.#host.perform(operation, this.#options.loaded.seed.get(key)), (performed) => (operation.state = performed));
+    this.#track(this.#host.perform(operation, this.#options.loaded.seed.get(operation.key)), (performed) => (operation.state = performed));
   }
 
   /** The run is not at rest before the host has done this. */
@@ -242,7 +239,7 @@ export class RunExecution {
       return true;
     }
     if (this.#isOverTime) this.#endOver(activeTimePassed(this.#options.loaded.task.id, this.#options.activeMsMax), "active-time");
-    const { journalBytesPerRunMax } = this.#limits();
+    const { journalBytesPerRunMax } = this.#limits;
     if (this.#journalBytes > journalBytesPerRunMax) this.#endOver(journalLimit(this.#options.loaded.runId, this.#journalBytes, journalBytesPerRunMax), "journal-limit");
     if (this.#hasHeld && !this.#isHolding()) {
       this.#hasHeld = false;
@@ -261,6 +258,11 @@ export class RunExecution {
     if (step.outcome.ok) operation.resolve(step.outcome.value);
     else operation.reject(fromFailure(step.outcome.failure));
     return true;
+  }
+
+  /** A body or a commit is under way, and nothing is to be done before it is over. */
+  #isUnderWay(): boolean {
+    return this.#busy > 0 && this.#options.loaded.seed.size === 0 && this.#host.rest === undefined;
   }
 
   /** Durable code does not go on by itself: it waits for a body, for something durable, or for something that is none of our business. */
@@ -323,11 +325,10 @@ export class RunExecution {
   }
 
   /** Tells once, while the run is in memory, that it comes near a limit. */
-  #announce(nearLimit: NearLimit): void {
-    const { limit, value, max } = nearLimit;
+  #announce(limit: NearLimit["limit"], value: number, max: number): void {
     if (value < max * nearLimitRatio || this.#announced.includes(limit)) return;
     this.#announced = [...this.#announced, limit];
-    this.#track(this.#host.announce(nearLimit));
+    this.#track(this.#host.announce({ limit, value, max }));
   }
 
   /** Takes one exit. When the store refuses it because something was journaled meanwhile, the run goes on. */

@@ -85,6 +85,24 @@ describe("the port", () => {
   });
 });
 
+describe("what answers", () => {
+  it("is loaded by the first request, again when that failed, and once for those that come together", async () => {
+    let loads = 0;
+    const load = (): Promise<Hono> => (++loads === 1 ? Promise.reject(new Error("the file is not there")) : Promise.resolve(app));
+    const server = await serveOnPort(load, { port: 0 });
+    const ask = async (): Promise<string> => {
+      const response = await fetch(`${server.address}/hello`);
+      return `${response.status} ${await response.text()}`;
+    };
+
+    expect(loads).toBe(0);
+    expect(await ask()).toBe("500 the file is not there");
+    expect(await Promise.all([ask(), ask(), ask()])).toEqual(["200 hello", "200 hello", "200 hello"]);
+    expect(loads).toBe(2);
+    await server.close();
+  });
+});
+
 describe("a team that drains", () => {
   it("is alive but not ready, refuses new work, and still answers for the old", async () => {
     let finish = (): void => {};

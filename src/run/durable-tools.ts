@@ -1,8 +1,8 @@
-import { z } from "zod";
 import type { ToolsOptions } from "../agent/context.ts";
 import { parseDuration } from "../base/duration.ts";
 import { LonghaulError } from "../base/error.ts";
 import { hashOf, toJson } from "../base/json.ts";
+import { anything } from "../base/schema.ts";
 import type { ToolCallPart } from "../record/message.ts";
 import type { NeedsApproval } from "../tool/approval.ts";
 import { functionTool } from "../tool/function-tool.ts";
@@ -45,7 +45,7 @@ function durableExecute(scope: RunScope, name: string, own: ForeignTool & { read
     // The AI SDK has validated the input, which need not survive JSON: it is handed on as it came.
     const tool = functionTool(
       {
-        name, description: "", inputSchema: z.unknown(), effect: effects[name] ?? "once", accepts,
+        name, description: "", inputSchema: anything, effect: effects[name] ?? "once", accepts,
         execute: async (_, { signal }) => lastOf(await own.execute(input, { ...foreign, abortSignal: signal })),
         needsApproval: eitherOf(needsApproval[name] ?? false, toOwnKind(own.needsApproval ?? false, input, foreign)),
         ...(approvalWithin === undefined ? {} : { approvalWithinMs: parseDuration(approvalWithin, "ctx.tools: approvalWithin") }),

@@ -57,7 +57,7 @@ export interface TestTeam {
 }
 
 /** Turns of the event loop without any activity after which nothing more will happen at this instant. */
-const quietTurns = 25;
+const quietTurns = 30;
 const resultWithinDefault = "1d";
 
 /** Starts a team for a test. Await nothing real in it (network, child processes): a virtual clock does not wait for the outside. */

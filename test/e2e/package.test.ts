@@ -39,7 +39,7 @@ it("carries what runs and what is read, and no tests", () => {
   const files = readdirSync(installed, { recursive: true, encoding: "utf8" });
 
   expect(files).toEqual(expect.arrayContaining(["LICENSE", "README.md", "CHANGELOG.md", join("bin", "longhaul.js"), join("dist", "cli", "main.js"), join("dist", "index.d.ts")]));
-  expect(files.filter((file) => /\.(test|test-d|testsuite)\.|\bfixture\b|^(src|test|docs|toolchain)\b|\.inputs$/.test(file))).toEqual([]);
+  expect(files.filter((file) => /\.(test|test-d|testsuite)\.|\bfixture\b|^(src|test|docs|toolchain)\b|\.inputs$|\.compiled\b/.test(file))).toEqual([]);
 });
 
 it("has types that a strict consumer compiles at every door", () => {

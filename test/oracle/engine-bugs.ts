@@ -73,7 +73,7 @@ export const engineBugs: readonly PlantedBug[] = [
   },
   {
     name: "late results are applied", harm: "what was canceled moves on",
-    file: "src/engine/sqlite/journal.ts", find: "FROM lh_task WHERE serial = ? AND run_id = ? AND status = 'running' ON CONFLICT", replace: "FROM lh_task WHERE serial = ? AND run_id = ? ON CONFLICT", suites: [contract, "test/races/submit-cancel.test.ts"],
+    file: "src/engine/sqlite/journal.ts", find: "FROM lh_task WHERE serial = ?10 AND run_id = ?11 AND status = 'running')", replace: "FROM lh_task WHERE serial = ?10 AND run_id = ?11)", suites: [contract, "test/races/submit-cancel.test.ts"],
   },
   {
     name: "late results are forgotten", harm: "money that a canceled call cost is not in the ledger",
@@ -101,7 +101,7 @@ export const engineBugs: readonly PlantedBug[] = [
   },
   {
     name: "seeds are ignored", harm: "a fork does its first steps again",
-    file: "src/engine/sqlite/perform.ts", find: "  if (seeded !== undefined) return await performSeeded(scope, operation, seeded);", replace: "", suites: [contract],
+    file: "src/engine/sqlite/perform.ts", find: "  if (seeded !== undefined) return performSeeded(scope, operation, seeded);", replace: "", suites: [contract],
   },
   {
     name: "crashes are not counted", harm: "a task that kills the process does so for ever",
@@ -129,7 +129,7 @@ export const engineBugs: readonly PlantedBug[] = [
   },
   {
     name: "new code numbers steps anew", harm: "two steps have one number, and a fork by it serves the wrong ones",
-    file: "src/engine/run-context.ts", find: "this.#stored.get(keyOf(identity)) ?? (this.#taken.has(next) ? Math.max(...this.#taken) + 1 : next)", replace: "keyOf(identity) === \"\" ? Math.max(...this.#taken) : next", suites: [contract],
+    file: "src/engine/run-context.ts", find: "this.#stored.get(key) ?? (this.#taken.has(next) ? Math.max(...this.#taken) + 1 : next)", replace: "key === \"\" ? Math.max(...this.#taken) : next", suites: [contract],
   },
   {
     name: "the end of a wait is no progress", harm: "a run that waits and goes on between crashes is quarantined",
@@ -237,7 +237,7 @@ export const engineBugs: readonly PlantedBug[] = [
   },
   {
     name: "a slot that was given in an undone commit stays taken", harm: "an agent executes less than it may, in the end nothing",
-    file: "src/engine/sqlite/writer.ts", find: "          onUndone(effects);\n          if (isFenced", replace: "          if (isFenced", suites: [slots, contract],
+    file: "src/engine/sqlite/writer.ts", find: "          if (made.isMade) this.#options.onUndone(made.effects);\n          if (isFenced", replace: "          if (isFenced", suites: [slots, contract],
   },
   {
     name: "a slot that is given twice in a group", harm: "an agent executes more than it may",

@@ -88,7 +88,7 @@ export class ActivationHost implements RunHost {
   async perform(operation: Operation, seeded: SeededOutcome | undefined): Promise<Performed> {
     if (seeded !== undefined) return this.#serve(operation, seeded);
     const { context, scope } = this.#options;
-    const key = keyOf(operation.identity);
+    const { key } = operation;
     if (operation.identity.kind === "compensate") scope.undo.isRegistered = true;
     const { request } = operation;
     const isWait = request.type === "wait" || request.type === "child";

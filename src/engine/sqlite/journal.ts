@@ -79,17 +79,20 @@ export function getMismatch(db: SqliteDatabase, runId: string): Failure | null {
   return typeof stored === "string" ? parseFailure(JSON.parse(stored) as Json) : null;
 }
 
-const insertStep = "INSERT INTO lh_journal (run, number, kind, name, occurrence, attempt, started_at_ms, completed_at_ms, outcome) SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?";
+const stepColumns = "run, number, kind, name, occurrence, attempt, started_at_ms, completed_at_ms, outcome";
+const insertStep = `INSERT INTO lh_journal (${stepColumns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`;
 
 /** Appends a step of whatever run; null when the run holds one of this identity already. What it returns is what was stored: a live run and its replay see the same data. */
 export function appendStep(db: SqliteDatabase, run: number, step: EndedStep): JournaledStep | null {
   const outcome = outcomeText(step.outcome);
   const stored = storeJson(db, outcome);
-  const { changes } = db.run(`${insertStep} WHERE true ON CONFLICT DO NOTHING`, run, step.number, step.kind, step.name, step.occurrence, step.attempt, step.startedAtMs, step.completedAtMs, stored);
+  const { changes } = db.run(insertStep, run, step.number, step.kind, step.name, step.occurrence, step.attempt, step.startedAtMs, step.completedAtMs, stored);
   return changes === 0 ? null : asStored(step, outcome);
 }
 
-const appendToRunning = `${insertStep} FROM lh_task WHERE serial = ? AND run_id = ? AND status = 'running' ON CONFLICT DO NOTHING`;
+/** The run is null, and the row is left out, when the task does not execute it any more. A list of values and no SELECT: that may write several rows, for which SQLite keeps copies of the pages. */
+const appendToRunning = `INSERT OR IGNORE INTO lh_journal (${stepColumns})
+  VALUES ((SELECT ?1 FROM lh_task WHERE serial = ?10 AND run_id = ?11 AND status = 'running'), ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)`;
 
 /** Like `appendStep`; null as well when the task does not execute this run any more. One statement: it is what every step costs. */
 export function appendStepWhileRunning(db: SqliteDatabase, run: RunIds, step: EndedStep): JournaledStep | null {

@@ -1,12 +1,12 @@
 import type { Json } from "../../base/json.ts";
 import type { LazyAbort } from "../../base/lazy-abort.ts";
 import { sleep, type Clock } from "../../base/clock.ts";
-import { describeStep } from "../../record/step.ts";
+import { describeStep, type StepIdentity } from "../../record/step.ts";
 import type { NewTask } from "../../record/task.ts";
 import { lateWrites } from "../../record/write.ts";
 import { boundedJson, boundedStepEnd, failedStep } from "../bounded-json.ts";
 import { gateBody, letThrough } from "../child-gate.ts";
-import type { ChildGate, StepBody, StepEnd, Transaction, WaitSpec } from "../engine.ts";
+import type { ChildGate, StepBody, StepEnd, StepExecution, Transaction, WaitSpec } from "../engine.ts";
 import type { EndedStep, SeededOutcome } from "../journaled-step.ts";
 import type { EngineLimits } from "../limits.ts";
 import type { Operation, Performed } from "../operation.ts";
@@ -43,18 +43,18 @@ export interface PerformScope extends LeavingRun {
 }
 
 /** Does what durable code asked for, up to and including the commit. */
-export async function perform(scope: PerformScope, operation: Operation, seeded: SeededOutcome | undefined): Promise<Performed> {
+export function perform(scope: PerformScope, operation: Operation, seeded: SeededOutcome | undefined): Promise<Performed> {
   const { request } = operation;
-  if (seeded !== undefined) return await performSeeded(scope, operation, seeded);
+  if (seeded !== undefined) return performSeeded(scope, operation, seeded);
   switch (request.type) {
     case "step":
-      return await performStep(scope, operation, request.body);
+      return performStep(scope, operation, request.body);
     case "transaction":
-      return await performTransaction(scope, operation, request.body);
+      return performTransaction(scope, operation, request.body);
     case "wait":
-      return await performWait(scope, operation, request.spec, request.requestedAtMs);
+      return performWait(scope, operation, request.spec, request.requestedAtMs);
     case "child":
-      return await performChild(scope, operation, request.task, request.gate);
+      return performChild(scope, operation, request.task, request.gate);
   }
 }
 
@@ -69,7 +69,10 @@ async function performStep(scope: PerformScope, operation: Operation, body: Step
   const { late, bodies } = scope.writer;
   const begun = { ...operation, startedAtMs: scope.clock.now(), attempt: scope.attempt };
   late.begin();
-  const bounded = boundedStepEnd(await bodies.track(scope.runId, executeBody(scope, operation, body)), operation.identity, scope.limits.valueBytesMax);
+  bodies.begin(scope.runId);
+  const end = await executeBody(scope, operation, body);
+  bodies.end(scope.runId);
+  const bounded = boundedStepEnd(end, operation.identity, scope.limits.valueBytesMax);
   try {
     await scope.writer.persist((change) => commitEnd(scope, change, begun, bounded));
   } catch (error) {
@@ -84,21 +87,45 @@ async function performStep(scope: PerformScope, operation: Operation, body: Step
 }
 
 /**
- * What the body came to. When the file refused what it wanted to know before it acts (an intent, a reservation), it has not come to anything: it is
+ * What the body came to; never rejects. When the file refused what it wanted to know before it acts (an intent, a reservation), it has not come to anything: it is
  * executed again, as after a crash, until the file takes it.
  */
 async function executeBody(scope: PerformScope, { identity, number }: Operation, body: StepBody): Promise<StepEnd> {
-  const { clock, keyRunId, attempt } = scope;
-  const { signal } = scope.abort;
-  const idempotencyKey = `${keyRunId}/${identity.kind}/${identity.name}/${identity.occurrence}`;
+  const execution = new Execution(scope, identity, number);
   for (;;) {
     try {
-      return await body({ identity, number, attempt, fence: attempt, idempotencyKey, signal });
+      return await body(execution);
     } catch (error) {
       if (!isFileFailure(error)) return failedStep(error);
-      await sleep(clock, fileRetryMs);
-      if (signal.aborted) return failedStep(error);
+      await sleep(scope.clock, fileRetryMs);
+      if (execution.signal.aborted) return failedStep(error);
     }
+  }
+}
+
+/** What few bodies ask for is made when they do: a signal that nobody asked for costs nothing, and need not be aborted. */
+class Execution implements StepExecution {
+  readonly identity: StepIdentity;
+  readonly number: number;
+  readonly attempt: number;
+  readonly fence: number;
+  readonly #scope: PerformScope;
+
+  constructor(scope: PerformScope, identity: StepIdentity, number: number) {
+    this.#scope = scope;
+    this.identity = identity;
+    this.number = number;
+    this.attempt = scope.attempt;
+    this.fence = scope.attempt;
+  }
+
+  get idempotencyKey(): string {
+    const { kind, name, occurrence } = this.identity;
+    return `${this.#scope.keyRunId}/${kind}/${name}/${occurrence}`;
+  }
+
+  get signal(): AbortSignal {
+    return this.#scope.abort.signal;
   }
 }
 

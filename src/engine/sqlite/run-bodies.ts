@@ -6,14 +6,13 @@ export class RunBodies {
     return this.#counts.has(runId);
   }
 
-  async track<T>(runId: string, body: Promise<T>): Promise<T> {
+  begin(runId: string): void {
     this.#counts.set(runId, (this.#counts.get(runId) ?? 0) + 1);
-    try {
-      return await body;
-    } finally {
-      const left = (this.#counts.get(runId) ?? 1) - 1;
-      if (left === 0) this.#counts.delete(runId);
-      else this.#counts.set(runId, left);
-    }
+  }
+
+  end(runId: string): void {
+    const left = (this.#counts.get(runId) ?? 1) - 1;
+    if (left === 0) this.#counts.delete(runId);
+    else this.#counts.set(runId, left);
   }
 }

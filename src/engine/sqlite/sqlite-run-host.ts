@@ -1,7 +1,6 @@
 import type { Clock } from "../../base/clock.ts";
 import type { LazyAbort } from "../../base/lazy-abort.ts";
 import type { EngineLimits } from "../limits.ts";
-import { keyOf } from "../journaled-step.ts";
 import type { RunHost } from "../run-host.ts";
 import type { ClaimedRun } from "./claimed-run.ts";
 import { perform, type PerformScope } from "./perform.ts";
@@ -28,7 +27,7 @@ export function createSqliteRunHost({ claimed, writer, clock, limits, queueMax, 
     recoveriesWithoutProgress: task.recoveriesWithoutProgress, begunAtMs: claimed.begunAtMs, attempt: 1 + claimed.recoveries,
   };
   return {
-    isStored: ({ identity }) => waits.has(keyOf(identity)),
+    isStored: ({ key }) => waits.has(key),
     perform: (operation, seeded) => perform(scope, operation, seeded),
     suspend: (reason, deliveredCount) => suspendRun(writer, scope, reason, deliveredCount),
     release: () => releaseRun(writer, scope),

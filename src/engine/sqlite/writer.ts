@@ -74,55 +74,83 @@ export class Writer {
     return db.inTransaction ? await commit.submit(query, { mayRepeat: true }) : query(db);
   }
 
-  #attempt<T>(work: Work<T>, options: SubmitOptions, onRefusal: (isOwn: boolean) => void): Promise<T> {
-    const { onUndone } = this.#options;
-    let effects = noEffects();
+  #attempt<T>(work: Work<T>, { mayRepeat = false }: SubmitOptions, onRefusal: (isOwn: boolean) => void): Promise<T> {
     this.#pending++;
-    return this.#options.commit
-      .submit((db) => {
+    return new Promise<T>((resolve, reject) => {
+      const made = new MadeChange(this.#options, this.#queues, this.#isActing);
+      const refuse = (error: unknown): never => {
+        onRefusal(made.db.inTransaction && !isFileFailure(error));
+        throw error;
+      };
+      const job = (): T | Promise<T> => {
         // It may have been made before, and undone for the sake of another one.
-        onUndone(effects);
-        effects = noEffects();
+        if (made.isMade) this.#options.onUndone(made.effects);
+        made.begin();
         onRefusal(false);
-        const refuse = (error: unknown): never => {
-          onRefusal(db.inTransaction && !isFileFailure(error));
-          throw error;
-        };
         // Only work that awaits becomes a promise: the others need no turn of the event loop of their own.
         try {
-          const result = work(this.#changeOf(db, effects));
+          const result = work(made);
           return result instanceof Promise ? result.catch(refuse) : result;
         } catch (error) {
           return refuse(error);
         }
-      }, options)
-      .then(
-        (value) => {
-          this.#pending--;
-          this.#options.onCommitted(effects);
-          return value;
-        },
-        (error: unknown) => {
-          this.#pending--;
+      };
+      const onDisk = (value: T): void => {
+        this.#pending--;
+        try {
+          this.#options.onCommitted(made.effects);
+          resolve(value);
+        } catch (error) {
+          reject(error);
+        }
+      };
+      const onRefused = (error: unknown): void => {
+        this.#pending--;
+        try {
           if (isFileFailure(error)) this.#queues.forget();
-          onUndone(effects);
+          if (made.isMade) this.#options.onUndone(made.effects);
           if (isFenced(error)) this.#options.onFenced(error);
-          throw error;
-        },
-      );
+          reject(error);
+        } catch (fault) {
+          reject(fault);
+        }
+      };
+      this.#options.commit.enqueue(job, { resolve: onDisk, reject: onRefused }, mayRepeat);
+    });
   }
 
-  #changeOf(db: SqliteDatabase, effects: Effects): Change {
-    const { clock, limits, observe, apply } = this.#options;
-    return {
-      db, limits, observe, effects,
-      queues: this.#queues,
-      isActing: (runId) => this.bodies.isActing(runId),
-      atMs: clock.now(),
-      write: (writes) => {
-        if (writes.length > 0) apply(db, writes);
-      },
-    };
+  readonly #isActing = (runId: string): boolean => this.bodies.isActing(runId);
+}
+
+/** A change as one job of the group commit makes it, once or again. */
+class MadeChange implements Change {
+  readonly db: SqliteDatabase;
+  readonly limits: EngineLimits;
+  readonly observe: ObserveTask;
+  readonly queues: QueueBounds;
+  readonly isActing: (runId: string) => boolean;
+  effects = noEffects();
+  atMs = 0;
+  isMade = false;
+  readonly #options: WriterOptions;
+
+  constructor(options: WriterOptions, queues: QueueBounds, isActing: (runId: string) => boolean) {
+    this.#options = options;
+    this.db = options.db;
+    this.limits = options.limits;
+    this.observe = options.observe;
+    this.queues = queues;
+    this.isActing = isActing;
+  }
+
+  begin(): void {
+    if (this.isMade) this.effects = noEffects();
+    this.isMade = true;
+    this.atMs = this.#options.clock.now();
+  }
+
+  write(writes: readonly Write[]): void {
+    if (writes.length > 0) this.#options.apply(this.db, writes);
   }
 }
 
