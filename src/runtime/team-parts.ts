@@ -73,8 +73,7 @@ export async function openParts(definition: TeamDefinition, options: LiveTeamOpt
   const { clock, random } = options;
   const { name, spec } = definition;
   assertBackupPossible(spec.backup, options.cluster !== undefined);
-  const definitions: readonly (AgentDefinition | FlowDefinition)[] = [...spec.agents, ...(spec.flows ?? [])];
-  const workers = new Map(definitions.map((worker) => [worker.name, toWorker(worker, computeAgentVersion(worker))]));
+  const { definitions, workers } = workersOf(definition);
   const retention = toRetentionPolicy(spec.retention ?? {}, workers.values());
   const secrets = createSecrets(options.environment);
   // Before the data is taken over, so that a missing secret leaves nothing half open.
@@ -126,8 +125,7 @@ export async function openParts(definition: TeamDefinition, options: LiveTeamOpt
   const services: RunServices = {
     team: name, clock, random: random.split("run"), ids, store: data.store, workers, memory: runMemory, hideSecrets: secrets.hide,
     breakers, taskOfRun: (runId) => data.engine.taskOfRun(runId),
-    quotas: new RetryQuotas(),
-    limiter,
+    quotas: new RetryQuotas(), limiter,
     usualSpend: createUsualSpend(clock, data.store.money, { list: (filter) => data.engine.list(filter) }),
     resolveModel: models.resolveModel,
     durableModel: models.durableModel,
@@ -140,6 +138,12 @@ export async function openParts(definition: TeamDefinition, options: LiveTeamOpt
     manifest: await beginManifest({ name, clock, workers, registrations, retention, data }),
     write: (writes) => data.store.write(writes),
   };
+}
+
+/** All that may be given a task. */
+function workersOf({ spec }: TeamDefinition): { readonly definitions: readonly (AgentDefinition | FlowDefinition)[]; readonly workers: ReadonlyMap<string, Worker> } {
+  const definitions = [...spec.agents, ...(spec.flows ?? [])];
+  return { definitions, workers: new Map(definitions.map((worker) => [worker.name, toWorker(worker, computeAgentVersion(worker))])) };
 }
 
 /** Nothing asks or tells them before there is a store. */
