@@ -68,10 +68,19 @@ function testForgetting(suite: EngineSuite): void {
     await fixture.engine.run([agentA], threeSteps);
     const [taskId = ""] = await ended(fixture, 1);
     const runId = (await fixture.engine.get(taskId))?.runId ?? "";
-    const [task] = await dueOf(fixture, { listed: 1 });
+    const due = (await dueOf(fixture, { listed: 1 })).slice(0, 1);
+    const names = async (): Promise<readonly string[]> => (await fixture.engine.steps(runId)).map(({ name }) => name);
+    const all = await names();
+    expect(all).toHaveLength(3);
 
-    expect(await fixture.engine.retention.forget(task === undefined ? [] : [task], 2)).toBe(2);
-    expect((await fixture.engine.steps(runId)).map(({ name }) => name)).toEqual(["x"]);
+    // A row may hold several steps.
+    for (let left = all; left.length > 0; ) {
+      expect(await fixture.engine.retention.forget(due, 1)).toBe(1);
+      const now = await names();
+      expect(now.length).toBeLessThan(left.length);
+      expect(now).toEqual(all.slice(0, now.length));
+      left = now;
+    }
   });
 
   it("E15 forgets by the time of the end, and a dead letter by its own", async () => {
