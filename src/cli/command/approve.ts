@@ -1,4 +1,5 @@
 import { quote } from "../../base/quote.ts";
+import { shellWord } from "../../base/shell-word.ts";
 import { toQuestionView } from "../../http/question-view.ts";
 import type { Decision } from "../../run/question.ts";
 import type { AnswerOptions } from "../../runtime/answer-question.ts";
@@ -47,10 +48,4 @@ function describeQuestion(question: OpenQuestion, { style, isAlone }: { readonly
       ? [`  Allow it:  ${type} --allow${named}`, `  Deny it:   ${type} --deny '<why>'${named}`]
       : [`  It happened:      ${type} --happened${named === "" ? " ['<its result as JSON>']" : ` '<its result as JSON>'${named}`}`, `  Make it again:    ${type} --retry${named}`, `  Count as failed:  ${type} --fail${named}`]),
   ];
-}
-
-/** A provider chooses the id of a call: what a shell would take for something else stands in quotes. */
-function shellWord(text: string): string {
-  const word = printableLine(text);
-  return /^[\w./:-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
