@@ -9,14 +9,16 @@ import { openControl } from "../open-control.ts";
 import { questionsOf, withView } from "../open-view.ts";
 import type { Output } from "../output.ts";
 import { printableLine } from "../printable.ts";
+import { findPresence } from "../team-presence.ts";
 
 const consequences: Readonly<Record<Decision, string>> = { allow: "is made", deny: "is not made, and the model is told so", happened: "counts as done", retry: "is made again", fail: "counts as failed" };
 
 /** Decides one call that waits for a person. @throws {TASK_STATE} when none waits for it in this run, or several do and none is named. */
 export async function runApprove(context: CommandContext, runId: string, decision: Decision, options: AnswerOptions): Promise<ExitCode> {
+  const isRunning = await withView(context, async (view) => (await findPresence(view)).isRunning);
   const answered = await (await openControl(context)).approve(runId, decision, options);
   context.output.data({ runId, decision, answered });
-  context.output.say(`The call${options.call === undefined ? "" : ` ${printableLine(options.call)}`} of ${runId} ${consequences[decision]}.`);
+  context.output.say(`The call${options.call === undefined ? "" : ` ${printableLine(options.call)}`} of ${runId} ${consequences[decision]}.${isRunning ? "" : " The team does not run: the run goes on when it starts."}`);
   return 0;
 }
 
