@@ -32,3 +32,11 @@ it("names the file that is missing, that exports no team, or that failed, with w
   await expect(load(file("other.mjs", "export const crew = 1;"))).rejects.toThrow(/exports crew, but no team/);
   await expect(load(file("throws.mjs", "throw new Error('no database');"))).rejects.toThrow(/throws\.mjs failed while it was imported: no database/);
 });
+
+it("says which file is there under another ending, and how a package of CommonJS takes one with imports", async () => {
+  file("beside.mts", "export default { name: 'a' };");
+  await expect(load(join(folder, "beside.ts"))).rejects.toThrow(/There is no file .*beside\.ts, but there is beside\.mts beside it/);
+
+  // The test runner takes imports anywhere, so the file says what Node would.
+  await expect(load(file("old.mjs", "throw new SyntaxError('Cannot use import statement outside a module');"))).rejects.toThrow('Add "type": "module" to package.json, or name the file .mts.');
+});

@@ -1,5 +1,5 @@
-import { statSync } from "node:fs";
-import { dirname, relative, resolve } from "node:path";
+import { existsSync, statSync } from "node:fs";
+import { dirname, join, parse, relative, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { isLonghaulError, LonghaulError, messageOf } from "../base/error.ts";
 
@@ -11,6 +11,8 @@ import { isLonghaulError, LonghaulError, messageOf } from "../base/error.ts";
 export async function loadTeam(file: string, tell: (error: LonghaulError) => void): Promise<unknown> {
   const path = resolve(file);
   if (statSync(path, { throwIfNoEntry: false })?.isFile() !== true) {
+    const other = siblingOf(path);
+    if (other !== null) throw new LonghaulError("TEAM_NOT_LOADED", `There is no file ${path}, but there is ${other} beside it. Give that one.`);
     throw new LonghaulError("TEAM_NOT_LOADED", `There is no file ${path}. Give the path of a team's file, or create one with \`longhaul init\`.`);
   }
   const exported = await importFile(path, tell);
@@ -20,6 +22,12 @@ export async function loadTeam(file: string, tell: (error: LonghaulError) => voi
   throw new LonghaulError("TEAM_NOT_LOADED", `${path} exports ${names.length === 0 ? "nothing" : names.join(", ")}, but no team. Add \`export default defineTeam({ ... })\`.`);
 }
 
+/** `longhaul init` writes team.mts where the package is CommonJS. */
+function siblingOf(path: string): string | null {
+  const { dir, name } = parse(path);
+  return [".mts", ".ts", ".mjs", ".js"].map((extension) => `${name}${extension}`).find((file) => existsSync(join(dir, file))) ?? null;
+}
+
 async function importFile(path: string, tell: (error: LonghaulError) => void): Promise<Readonly<Record<string, unknown>>> {
   const shown = relative(process.cwd(), path);
   const watch = watchEnd(shown, tell);
@@ -27,7 +35,8 @@ async function importFile(path: string, tell: (error: LonghaulError) => void): P
     return (await Promise.race([import(pathToFileURL(path).href), watch.stuck])) as Readonly<Record<string, unknown>>;
   } catch (error) {
     if (isLonghaulError(error)) throw new LonghaulError(error.code, `${error.message}\n${placeOf(error)}`.trimEnd(), { cause: error, details: error.details });
-    throw new LonghaulError("TEAM_NOT_LOADED", `${shown} failed while it was imported: ${messageOf(error)}\n${placeOf(error)}`.trimEnd(), { cause: error });
+    const hint = /import statement outside a module|Unexpected token 'export'/.test(messageOf(error)) ? '. Add "type": "module" to package.json, or name the file .mts.' : "";
+    throw new LonghaulError("TEAM_NOT_LOADED", `${shown} failed while it was imported: ${messageOf(error)}${hint}\n${placeOf(error)}`.trimEnd(), { cause: error });
   } finally {
     watch.release();
   }

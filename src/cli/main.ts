@@ -6,6 +6,7 @@ import { isLonghaulError } from "../base/error.ts";
 import { systemRandom } from "../base/random.ts";
 import { tellFailure, toFailureReport, usageError } from "./failure-report.ts";
 import { createOutput, type Output } from "./output.ts";
+import { printable } from "./printable.ts";
 import { createProgram } from "./program.ts";
 import { findSupervisor } from "./supervisor-link.ts";
 
@@ -49,7 +50,7 @@ function report(output: Output, error: unknown, usage: { readonly text: string; 
   const { exitCode, json } = toFailureReport(usageError(usage.text.replace(/^error: /, "").trim() || error.message));
   process.exitCode = exitCode;
   if (output.isJson) output.warn(JSON.stringify(json));
-  else output.warn(usage.text.trim(), ...(error.code === "commander.help" ? [] : [`See: ${usage.help}`]));
+  else output.warn(printable(usage.text).trim(), ...(error.code === "commander.help" ? [] : [`See: ${usage.help}`]));
 }
 
 /** Ends the process when everything is written, also when the team's own code left timers behind. */

@@ -24,3 +24,11 @@ it("knows a width and colours only on a terminal", () => {
   expect(createStreams(false, true).output.columns).toBe(90);
   expect(createStreams(false, true).output.style("red", "x")).toBe("\u001B[31mx\u001B[39m");
 });
+
+it("writes JSON that steers no terminal and means the same", () => {
+  const { written, output } = createStreams(true);
+  output.data({ said: "\u001B[31m\u009B2J\u202Eé漢" });
+
+  expect(written.stdout).not.toMatch(/(?!\n)[\p{Cc}\p{Bidi_Control}]/u);
+  expect(JSON.parse(written.stdout)).toEqual({ said: "\u001B[31m\u009B2J\u202Eé漢" });
+});

@@ -42,13 +42,18 @@ export function createOutput({ stdout, stderr, isJson, hasColors }: OutputOption
       if (!isJson) for (const line of lines) stdout.write(`${line}\n`);
     },
     data(value) {
-      if (isJson) stdout.write(`${JSON.stringify(value)}\n`);
+      if (isJson) stdout.write(`${unseenEscaped(JSON.stringify(value))}\n`);
     },
     warn(...lines) {
       for (const line of lines) stderr.write(`${line}\n`);
     },
     style: (style, text) => (hasColors ? styleText(style, text, { validateStream: false }) : text),
   };
+}
+
+/** The same JSON: what steers a terminal in it, and `JSON.stringify` leaves, stands as an escape. */
+function unseenEscaped(json: string): string {
+  return json.replaceAll(/[\u007F-\u009F\p{Bidi_Control}]/gu, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 
 /** Indented JSON for people. */

@@ -1,4 +1,4 @@
-import { closeSync, existsSync, fsyncSync, linkSync, mkdirSync, openSync, renameSync, rmSync, statSync, unlinkSync } from "node:fs";
+import { closeSync, existsSync, fsyncSync, linkSync, openSync, renameSync, rmSync, statSync, unlinkSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import type { Clock } from "../base/clock.ts";
 import { LonghaulError } from "../base/error.ts";
@@ -7,6 +7,7 @@ import { assertKnown } from "../db/migration.ts";
 import { SqliteDatabase } from "../db/sqlite.ts";
 import { type DataFacts, disownData, readDataFacts } from "./data-facts.ts";
 import { getMeta } from "../store/sqlite/meta.ts";
+import { makePrivateDirectory } from "./make-directory.ts";
 import { manifestName, parseManifest } from "./manifest.ts";
 import { dataMigrations } from "./open-data.ts";
 
@@ -48,7 +49,7 @@ export async function backUpData(options: BackupOptions): Promise<Backup> {
   if (path === resolve(from)) throw new LonghaulError("BACKUP_EXISTS", `${path} is the data file itself. Give another place for the backup.`);
   if (!isForced) assertFree(path);
   const partial = `${path}${partialSuffix}`;
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  makePrivateDirectory(dirname(path));
   rmSync(partial, { force: true });
   // What tasks were given and returned is its owner's, whatever the mask of the process says.
   closeSync(openSync(partial, "wx", 0o600));

@@ -1,8 +1,9 @@
-import { chmodSync, lstatSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, lstatSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { LonghaulError } from "../base/error.ts";
 import { hashOf } from "../base/json.ts";
+import { makePrivateDirectory } from "./make-directory.ts";
 
 /** Where a team keeps everything: one SQLite file, the token of its HTTP interface, its control socket. */
 export interface DataDirectory {
@@ -38,9 +39,9 @@ export function dataDirectory(path: string): DataDirectory {
  * @throws {DATA_DIRECTORY_UNSAFE}
  */
 export function prepareDataDirectory(directory: DataDirectory, newToken: () => string): string {
-  mkdirSync(directory.path, { recursive: true, mode: 0o700 });
+  makePrivateDirectory(directory.path);
   const socketFolder = dirname(directory.socket);
-  if (!isThere(socketFolder)) mkdirSync(socketFolder, { recursive: true, mode: 0o700 });
+  if (!isThere(socketFolder)) makePrivateDirectory(socketFolder);
   assertSocketFolder(directory);
   const held = readToken(directory);
   if (held === null) writeFileSync(directory.token, `${newToken()}\n`, { mode: 0o600 });

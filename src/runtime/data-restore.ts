@@ -14,6 +14,7 @@ import { acquireOwnership } from "../engine/sqlite/owner.ts";
 import { toLogRecord } from "../record/log-record.ts";
 import { syncDirectory } from "./data-backup.ts";
 import type { DataDirectory } from "./data-directory.ts";
+import { makePrivateDirectory } from "./make-directory.ts";
 import { manifestName, parseManifest } from "./manifest.ts";
 import { dataMigrations, openData } from "./open-data.ts";
 import { type RestoreMark, restoreMarkName } from "./restore-mark.ts";
@@ -44,7 +45,7 @@ export interface Restored extends Omit<DataFacts, "epoch"> {
 export async function restoreData(options: RestoreOptions): Promise<Restored> {
   const { directory, backup, clock } = options;
   assertRestorable(resolve(backup), directory);
-  mkdirSync(directory.path, { recursive: true, mode: 0o700 });
+  makePrivateDirectory(directory.path);
   const replacedEpoch = fence(directory, clock);
   const restoring = `${directory.database}.restoring`;
   for (const suffix of fileSuffixes) rmSync(`${restoring}${suffix}`, { force: true });

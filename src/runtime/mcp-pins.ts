@@ -2,6 +2,7 @@ import type { Clock } from "../base/clock.ts";
 import { LonghaulError } from "../base/error.ts";
 import { hashOf, isJsonObject, type Json, type JsonObject } from "../base/json.ts";
 import { quoteName } from "../base/quote.ts";
+import { shellWord } from "../base/shell-word.ts";
 import { type RecordFields, toLogRecord } from "../record/log-record.ts";
 import type { Write } from "../record/write.ts";
 import type { MetaStore, Store } from "../store/store.ts";
@@ -187,8 +188,8 @@ export async function approveMcpTool(options: McpPinsOptions, { server, tool, ha
     const stored = await store.meta.get(pinName);
     const [pin, offer] = [parsePin(stored), parseOffer(await store.meta.get(offerName))];
     if (pin === null) throw new LonghaulError("OPTION_INVALID", `The team has not seen a tool ${JSON.stringify(tool)} of an MCP server ${JSON.stringify(server)}. See those that it has with: longhaul mcp`);
-    if (offer === null || offer.hash === null || offer.hash === pin.hash) throw new LonghaulError("OPTION_INVALID", `The tool ${tool} of MCP server ${server} has not changed, so there is nothing to approve. See: longhaul mcp ${server}`);
-    if (hash !== undefined && !offer.hash.startsWith(hash)) throw new LonghaulError("OPTION_INVALID", `The tool ${tool} of MCP server ${server} changed again: it is ${offer.hash.slice(0, 8)} now, not ${hash}. Look at it again with: longhaul mcp ${server} ${tool}`);
+    if (offer === null || offer.hash === null || offer.hash === pin.hash) throw new LonghaulError("OPTION_INVALID", `The tool ${quoteName(tool)} of MCP server ${server} has not changed, so there is nothing to approve. See: longhaul mcp ${server}`);
+    if (hash !== undefined && !offer.hash.startsWith(hash)) throw new LonghaulError("OPTION_INVALID", `The tool ${quoteName(tool)} of MCP server ${server} changed again: it is ${offer.hash.slice(0, 8)} now, not ${hash}. Look at it again with: longhaul mcp ${server} ${shellWord(tool)}`);
     const next: Pin = { hash: offer.hash, definition: offer.definition, atMs: clock.now(), by: source };
     if (!(await store.meta.swap(pinName, stored, { ...next }))) continue;
     const reason = `What MCP server ${server} says of its tool ${quoteName(tool)} was approved by ${source}: ${describeChange(pin.definition, offer.definition).join("; ")}`;

@@ -1,4 +1,4 @@
-import { closeSync, mkdirSync, openSync } from "node:fs";
+import { closeSync, openSync } from "node:fs";
 import { dirname } from "node:path";
 import type { Clock, Timer } from "../base/clock.ts";
 import type { Json } from "../base/json.ts";
@@ -17,6 +17,7 @@ import { storeMigrations } from "../store/sqlite/schema.ts";
 import { createSqliteStore } from "../store/sqlite/sqlite-store.ts";
 import { createFileUpkeep } from "./file-upkeep.ts";
 import type { StorageUpkeep } from "./storage-upkeep.ts";
+import { makePrivateDirectory } from "./make-directory.ts";
 import { redactWrites } from "./redact-writes.ts";
 import { findDoubt } from "./restore-doubt.ts";
 import { parseRestoreMark, restoreMarkName } from "./restore-mark.ts";
@@ -136,7 +137,7 @@ export function openData(options: OpenDataOptions): OpenData {
 
 /** The data file holds what tasks were given and returned: it is its owner's, whatever the mask of the process says. */
 function createPrivateFile(file: string): void {
-  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  makePrivateDirectory(dirname(file));
   closeSync(openSync(file, "a", 0o600));
 }
 

@@ -50,7 +50,7 @@ it("asks a person before a call, through kill -9 and while nobody runs, and obey
   await kill(second);
   expect(payments()).toBe("");
 
-  expect(await run("approve", runId, "--allow", "--by", "ada")).toMatchObject({ exitCode: 0, stdout: `The call of ${runId} is made.\n` });
+  expect(await run("approve", runId, "--allow", "--by", "ada")).toMatchObject({ exitCode: 0, stdout: `The call of ${runId} is made. The team does not run: the run goes on when it starts.\n` });
   expect(await run("approve", runId, "--deny", "no")).toMatchObject({ exitCode: 1, stderr: expect.stringContaining("answered before: allow, by ada over cli") as string });
   expect(await run("approve")).toMatchObject({ stdout: "Nothing waits for a decision.\n" });
 

@@ -72,3 +72,10 @@ it.each([
   expect(json).toMatchObject({ exitCode: 1, stdout: "" });
   expect(JSON.parse(json.stderr)).toMatchObject({ error: { code: "TEAM_NOT_LOADED" } });
 });
+
+it("shows a wrong argument without what would steer the terminal", async () => {
+  const { exitCode, stderr } = await longhaul(["logs", "--since", "\u001B[2J1h\u009B"]);
+
+  expect(exitCode).toBe(2);
+  expect(stderr).toContain("argument '\uFFFD[2J1h\uFFFD' is invalid");
+});

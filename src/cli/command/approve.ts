@@ -1,4 +1,5 @@
 import { quote } from "../../base/quote.ts";
+import { shellWord } from "../../base/shell-word.ts";
 import { toQuestionView } from "../../http/question-view.ts";
 import type { Decision } from "../../run/question.ts";
 import type { AnswerOptions } from "../../runtime/answer-question.ts";
@@ -8,14 +9,16 @@ import { openControl } from "../open-control.ts";
 import { questionsOf, withView } from "../open-view.ts";
 import type { Output } from "../output.ts";
 import { printableLine } from "../printable.ts";
+import { findPresence } from "../team-presence.ts";
 
 const consequences: Readonly<Record<Decision, string>> = { allow: "is made", deny: "is not made, and the model is told so", happened: "counts as done", retry: "is made again", fail: "counts as failed" };
 
 /** Decides one call that waits for a person. @throws {TASK_STATE} when none waits for it in this run, or several do and none is named. */
 export async function runApprove(context: CommandContext, runId: string, decision: Decision, options: AnswerOptions): Promise<ExitCode> {
+  const isRunning = await withView(context, async (view) => (await findPresence(view)).isRunning);
   const answered = await (await openControl(context)).approve(runId, decision, options);
   context.output.data({ runId, decision, answered });
-  context.output.say(`The call${options.call === undefined ? "" : ` ${printableLine(options.call)}`} of ${runId} ${consequences[decision]}.`);
+  context.output.say(`The call${options.call === undefined ? "" : ` ${printableLine(options.call)}`} of ${runId} ${consequences[decision]}.${isRunning ? "" : " The team does not run: the run goes on when it starts."}`);
   return 0;
 }
 
@@ -47,10 +50,4 @@ function describeQuestion(question: OpenQuestion, { style, isAlone }: { readonly
       ? [`  Allow it:  ${type} --allow${named}`, `  Deny it:   ${type} --deny '<why>'${named}`]
       : [`  It happened:      ${type} --happened${named === "" ? " ['<its result as JSON>']" : ` '<its result as JSON>'${named}`}`, `  Make it again:    ${type} --retry${named}`, `  Count as failed:  ${type} --fail${named}`]),
   ];
-}
-
-/** A provider chooses the id of a call: what a shell would take for something else stands in quotes. */
-function shellWord(text: string): string {
-  const word = printableLine(text);
-  return /^[\w./:-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }

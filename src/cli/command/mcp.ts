@@ -1,5 +1,6 @@
 import { LonghaulError } from "../../base/error.ts";
 import { quote } from "../../base/quote.ts";
+import { shellWord } from "../../base/shell-word.ts";
 import { toMcpToolView } from "../../http/mcp-tool-view.ts";
 import { listMcpTools, type McpApproval, type McpToolView } from "../../runtime/mcp-pins.ts";
 import type { CommandContext, ExitCode } from "../command-context.ts";
@@ -60,9 +61,5 @@ function columnsFor(style: CommandContext["output"]["style"]): readonly Column<M
 function linesOf({ server, tool, offer }: McpToolView): readonly string[] {
   if (offer === null) return [];
   const command = `longhaul mcp ${server} ${shellWord(tool)} --approve ${offer.hash.slice(0, hashLength)}`;
-  return [`${printableLine(tool)} of MCP server ${server} is held back since it changed:`, ...offer.changes.map((line) => `  ${printableLine(line)}`), `Approve it with: ${printableLine(command)}`];
-}
-
-function shellWord(text: string): string {
-  return /^[\w./:-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
+  return [`${printableLine(tool)} of MCP server ${server} is held back since it changed:`, ...offer.changes.map((line) => `  ${printableLine(line)}`), `Approve it with: ${command}`];
 }
