@@ -213,7 +213,7 @@ export const engineBugs: readonly PlantedBug[] = [
   },
   {
     name: "an intent is not durable before the call", harm: "a crash repeats an effect that must happen once",
-    file: "src/store/sqlite/effects.ts", find: "  if (db.run(insertIntent, key, toolName, taskId, runId, atMs).changes === 1) return { state: \"intended-now\" };", replace: "  if (db.get(selectEffect, key) === undefined) return { state: \"intended-now\" };", suites: ["src/store/sqlite/sqlite-store.test.ts", killPoints],
+    file: "src/store/sqlite/effects.ts", find: "  if (db.run(insertIntent, key, toolName, taskId, runId, atMs).changes === 1) {", replace: "  if (db.get(selectEffect, key) === undefined) {", suites: ["src/store/sqlite/sqlite-store.test.ts", killPoints],
   },
   {
     name: "a lost call's money is forgotten", harm: "a crash in each call lets a task spend without end",

@@ -8,7 +8,7 @@ const classification = "test/classification/classification.test.ts";
 export const failureBugs: readonly PlantedBug[] = [
   {
     name: "blind replay of a once call", harm: "an effect happens twice after a crash",
-    file: "src/run/tool-call.ts", find: "  if (intent.state === \"unknown\") {\n    const earlier", replace: "  if (intent.state === \"unknown\" && key === \"\") {\n    const earlier", suites: [table],
+    file: "src/run/tool-call.ts", find: "  if (intent.state === \"unknown\" || intent.state === \"restored\") {", replace: "  if (intent.state === \"restored\") {", suites: [table],
   },
   {
     name: "a tool's word that it failed counts", harm: "an effect happens twice after an answer that was lost",
