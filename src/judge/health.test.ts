@@ -71,6 +71,11 @@ describe("down", () => {
 });
 
 describe("down, of an account that the provider refuses", () => {
+  it("is told with the first task that could not be undone, since what it did stands", () => {
+    expect(judge({ consecutiveDead: 1, lastDeadReason: "compensation-failed" }, second)).toMatchObject({ health: { state: "down" }, bad: true, evidence: expect.stringContaining("longhaul restart c_") as string });
+    expect(judge({ consecutiveDead: 0, lastDeadReason: "compensation-failed" }, second).bad).toBe(false);
+  });
+
   it.each(["auth", "billing"] as const)("is told with the first task that dies of %s, since all later ones will", (lastDeadReason) => {
     expect(judge({ consecutiveDead: 1, lastDeadReason }, second)).toMatchObject({
       health: { state: "down" }, bad: true, evidence: `The last task died of ${lastDeadReason}: the provider takes no call of this account, and every task dies until that is mended.`,

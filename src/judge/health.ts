@@ -62,6 +62,10 @@ function findDown({ consecutiveDead, lastDeadReason }: AgentObservation, { conse
     const evidence = `The last task died of ${lastDeadReason}: the provider takes no call of this account, and every task dies until that is mended.`;
     return [{ health: { state: "down" }, fromMs: Number.NEGATIVE_INFINITY, evidence }];
   }
+  if (consecutiveDead > 0 && lastDeadReason === "compensation-failed") {
+    const evidence = "What the last task had done could not all be undone, and stands: mend the cause and restart what undoes it (longhaul ps --all lists it, longhaul restart c_…).";
+    return [{ health: { state: "down" }, fromMs: Number.NEGATIVE_INFINITY, evidence }];
+  }
   if (consecutiveDead < consecutiveDeadMax) return [];
   const last = lastDeadReason === null ? "" : `, the last one of ${lastDeadReason}`;
   return [{ health: { state: "down" }, fromMs: Number.NEGATIVE_INFINITY, evidence: `${count(consecutiveDead, "task")} in a row died${last}; ${consecutiveDeadMax} in a row are the limit.` }];

@@ -2,17 +2,19 @@ import { createOutboxSender, type OutboxSender } from "../act/outbox.ts";
 import { createWatchdog, type Watchdog } from "../act/watchdog.ts";
 import { isLonghaulError, messageOf } from "../base/error.ts";
 import type { Json } from "../base/json.ts";
-import { isEnded, type Task } from "../record/task.ts";
+import { isEnded, type Task, type WaitingReason } from "../record/task.ts";
 import type { Write } from "../record/write.ts";
 import { budgetSignal } from "../run/parked.ts";
 import type { Store } from "../store/store.ts";
 import { createScheduler, type Scheduler } from "../trigger/scheduler.ts";
 import { type Alerting, createAlerting } from "./alerting.ts";
 import { AwakeSince } from "./awake-since.ts";
+import { listOpenQuestions } from "./open-questions.ts";
 import { beginDiskWatch } from "./begin-disk-watch.ts";
 import { tellOfRestore } from "./restore-mark.ts";
 import { type Retention, startRetention } from "./retention.ts";
 import { forgetTeamBackup, startTeamBackup, type TeamBackup } from "./team-backup.ts";
+import { type AskingTask, QuestionTeller } from "./tell-questions.ts";
 import { tellOfChangedTools } from "./tell-changed-tools.ts";
 import { manifestName } from "./manifest.ts";
 import { createTeamObserver, observeTeam } from "./observe-team.ts";
@@ -51,9 +53,10 @@ export async function startDuties(parts: TeamParts, guards: readonly Write[] = [
     await tellOfStrangers(duty, alerting, open);
     await tellOfRestore({ team: parts.name, clock: parts.clock, store: duty.store, alerting });
     for (const notification of describeEnds(parts)) await alerting.enqueue(notification);
-    const watchdog = startWatchdog(duty, alerting);
+    const questions = createQuestionTeller(duty, alerting);
+    const watchdog = startWatchdog(duty, alerting, questions);
     const retention = beginRetention(duty);
-    begun.push(watchdog, retention, ...startBackup(duty, alerting));
+    begun.push(questions, watchdog, retention, ...startBackup(duty, alerting));
     const disk = await beginDiskWatch(parts, store, alerting);
     if (disk !== null) begun.push(disk);
     parts.onCommit.listener = () => {
@@ -119,20 +122,37 @@ function startBackup({ parts, store }: OnDuty, alerting: Alerting): readonly Tea
   return [startTeamBackup({ team: name, spec: spec.backup, directory, clock, ids, alerting, record: (fields) => reportFailure(parts, store.write([teamRecord(parts, fields)])) })];
 }
 
-function startWatchdog({ parts, store }: OnDuty, alerting: Alerting): Watchdog {
+function createQuestionTeller({ parts, store }: OnDuty, alerting: Alerting): QuestionTeller {
+  const { engine } = parts.data;
+  const source = { waits: (reason: WaitingReason) => engine.waits(reason), taskOfRun: (runId: string) => engine.taskOfRun(runId), runs: (taskId: string) => engine.runs(taskId), records: store.records };
+  return new QuestionTeller({
+    team: parts.name, clock: parts.clock, store, alerting,
+    questionsOf: async (taskIds) => listOpenQuestions(source, await Promise.all(taskIds.map(async (id) => (await engine.get(id))?.runId ?? null))),
+    onError: (error) => parts.options.print(`People could not be told what waits for them: ${messageOf(error)}`),
+  });
+}
+
+/** Tasks that go on only when a person says so. */
+const asksPeople = (reason: string): boolean => reason === "human" || reason === "unknown-effect";
+
+function startWatchdog({ parts, store }: OnDuty, alerting: Alerting, questions: QuestionTeller): Watchdog {
   const { data, clock } = parts;
   const source = { tasksOf: parts.agentTasks.of, store };
   const observe = data.shared !== null ? (nowMs: number) => observeTeam(source, parts.manifest, nowMs) : createTeamObserver(source, () => parts.manifest, () => parts.commits.count);
   const awake = new AwakeSince(clock);
   const hasServers = [...parts.workers.values()].some(({ spec }) => spec.tools?.some(({ kind }) => kind === "mcp") === true);
+  let asking: readonly AskingTask[] = [];
   return createWatchdog({
     clock,
     async observe() {
       if (awake.look()) await noteSleep(parts, store, awake.sinceMs);
-      return observe(clock.now());
+      const agents = await observe(clock.now());
+      asking = agents.flatMap(({ observation: { agent, waiting } }) => waiting.filter(({ reason }) => asksPeople(reason)).map(({ taskId, sinceMs }) => ({ agent, taskId, sinceMs })));
+      return agents;
     },
     async onVerdict(verdicts) {
       await alerting.judged(verdicts);
+      await questions.look(asking);
       if (hasServers) await tellOfChangedTools({ team: parts.name, clock, store, alerting });
     },
     onBlind: (error) => alerting.judged([], error.message),
