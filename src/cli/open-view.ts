@@ -1,6 +1,6 @@
 import { isLonghaulError, LonghaulError } from "../base/error.ts";
 import { dataDirectory } from "../runtime/data-directory.ts";
-import { listOpenQuestions, type OpenQuestion, type QuestionSource } from "../runtime/open-questions.ts";
+import { listOpenQuestions, type OpenQuestion, questionSource } from "../runtime/open-questions.ts";
 import { openOperatorView, type OperatorView } from "../runtime/operator-view.ts";
 import type { CommandContext } from "./command-context.ts";
 
@@ -21,8 +21,7 @@ export async function withView<T>(context: ViewContext, body: (view: OperatorVie
 
 /** What waits for a person's word, the oldest first: of all runs, or of these. */
 export function questionsOf(view: OperatorView, runIds?: readonly (string | null)[]): Promise<readonly OpenQuestion[]> {
-  const source: QuestionSource = { waits: (reason) => view.waits(reason), taskOfRun: (runId) => view.taskOfRun(runId), runs: (taskId) => view.runs(taskId), records: view.store.records };
-  return listOpenQuestions(source, runIds);
+  return listOpenQuestions(questionSource(view, view.store.records), runIds);
 }
 
 async function open({ data, store, clock, random }: ViewContext): Promise<OperatorView> {

@@ -9,7 +9,7 @@ import type { Store } from "../store/store.ts";
 import { createScheduler, type Scheduler } from "../trigger/scheduler.ts";
 import { type Alerting, createAlerting } from "./alerting.ts";
 import { AwakeSince } from "./awake-since.ts";
-import { listOpenQuestions } from "./open-questions.ts";
+import { listOpenQuestions, questionSource } from "./open-questions.ts";
 import { beginDiskWatch } from "./begin-disk-watch.ts";
 import { tellOfRestore } from "./restore-mark.ts";
 import { type Retention, startRetention } from "./retention.ts";
@@ -124,16 +124,15 @@ function startBackup({ parts, store }: OnDuty, alerting: Alerting): readonly Tea
 
 function createQuestionTeller({ parts, store }: OnDuty, alerting: Alerting): QuestionTeller {
   const { engine } = parts.data;
-  const source = { waits: (reason: WaitingReason) => engine.waits(reason), taskOfRun: (runId: string) => engine.taskOfRun(runId), runs: (taskId: string) => engine.runs(taskId), records: store.records };
   return new QuestionTeller({
     team: parts.name, clock: parts.clock, store, alerting,
-    questionsOf: async (taskIds) => listOpenQuestions(source, await Promise.all(taskIds.map(async (id) => (await engine.get(id))?.runId ?? null))),
+    questionsOf: async (taskIds) => listOpenQuestions(questionSource(engine, store.records), await Promise.all(taskIds.map(async (id) => (await engine.get(id))?.runId ?? null))),
     onError: (error) => parts.options.print(`People could not be told what waits for them: ${messageOf(error)}`),
   });
 }
 
 /** Tasks that go on only when a person says so. */
-const asksPeople = (reason: string): boolean => reason === "human" || reason === "unknown-effect";
+const asksPeople = (reason: WaitingReason): boolean => reason === "human" || reason === "unknown-effect";
 
 function startWatchdog({ parts, store }: OnDuty, alerting: Alerting, questions: QuestionTeller): Watchdog {
   const { data, clock } = parts;

@@ -34,6 +34,11 @@ export interface QuestionSource {
   readonly records: Pick<RecordStore, "query">;
 }
 
+/** Of a team that runs, or of an operator's view, and its records. */
+export function questionSource(team: Omit<QuestionSource, "records">, records: QuestionSource["records"]): QuestionSource {
+  return { waits: (reason) => team.waits(reason), taskOfRun: (runId) => team.taskOfRun(runId), runs: (taskId) => team.runs(taskId), records };
+}
+
 const reasonOf: Readonly<Record<QuestionKind, WaitingReason>> = { permission: "human", "unknown-effect": "unknown-effect" };
 const prefixOf: Readonly<Record<QuestionKind, string>> = { permission: permissionSignalPrefix, "unknown-effect": effectSignalPrefix };
 

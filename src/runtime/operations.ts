@@ -13,7 +13,7 @@ import type { Store } from "../store/store.ts";
 import { type AnswerOptions, answerQuestion } from "./answer-question.ts";
 import { explained, findForgotten } from "./forgotten-task.ts";
 import type { Manifest } from "./manifest.ts";
-import { listOpenQuestions, type OpenQuestion } from "./open-questions.ts";
+import { listOpenQuestions, type OpenQuestion, questionSource } from "./open-questions.ts";
 import { approveMcpTool, listMcpTools, type McpApproval, type McpToolView } from "./mcp-pins.ts";
 import { breakerMemory, withAccounts } from "./team-breakers.ts";
 import { type Forked, forkRun, type Skipped, skipStep } from "./new-run.ts";
@@ -102,7 +102,7 @@ export function createOperations({ engine, clock, ids, manifest, store, checkInp
       if ((await engine.taskOfRun(runId)) === null) throw new LonghaulError("TASK_UNKNOWN", `There is no run ${JSON.stringify(runId)}. List runs with \`longhaul runs\`.`);
       return engine.signal(runId, name, payload, ids("s"));
     },
-    questions: () => listOpenQuestions({ waits: (reason) => engine.waits(reason), taskOfRun: (runId) => engine.taskOfRun(runId), runs: (taskId) => engine.runs(taskId), records: store.records }),
+    questions: () => listOpenQuestions(questionSource(engine, store.records)),
     async approve(runId, decision, result = null, options = {}) {
       await answerQuestion({ engine, nowMs: clock.now(), id: ids("a") }, runId, decision, { ...options, result });
       return 1;

@@ -40,7 +40,9 @@ export class QuestionTeller {
   /** By task and beginning of its wait: the stage that was told. Null: not read yet. */
   #told: ReadonlyMap<string, number> | null = null;
   #asking: readonly AskingTask[] = [];
+  /** Monotonic: a wall clock that is set back silences nothing. */
   #lastToldMs = Number.NEGATIVE_INFINITY;
+  #looking: Promise<void> = Promise.resolve();
   #timer: Timer | null = null;
   #isClosed = false;
 
@@ -48,9 +50,22 @@ export class QuestionTeller {
     this.#options = options;
   }
 
-  /** `asking` is all that waits for a person now. */
-  async look(asking: readonly AskingTask[]): Promise<void> {
+  /** `asking` is all that waits for a person now. One look at a time: two would tell the same. */
+  look(asking: readonly AskingTask[]): Promise<void> {
     this.#asking = asking;
+    const looked = this.#looking.then(() => this.#look());
+    this.#looking = looked.catch(() => undefined);
+    return looked;
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#timer?.cancel();
+    await this.#looking;
+  }
+
+  async #look(): Promise<void> {
+    const asking = this.#asking;
     const { clock, store } = this.#options;
     if (asking.length === 0 && this.#told?.size === 0) return;
     this.#told ??= parseTold(await store.meta.get(toldName));
@@ -58,19 +73,18 @@ export class QuestionTeller {
     const open = new Set(asking.map(keyOf));
     const told = new Map([...this.#told].filter(([key]) => open.has(key)));
     const due = asking.filter((task) => stageAt(task, nowMs) > (told.get(keyOf(task)) ?? -1));
-    if (due.length > 0 && nowMs - this.#lastToldMs >= togetherMs) {
+    if (due.length > 0 && this.#pausedMs() <= 0) {
       for (const stage of stagesMs.keys()) await this.#tell(due.filter((task) => stageAt(task, nowMs) === stage), stage);
       for (const task of due) told.set(keyOf(task), stageAt(task, nowMs));
-      this.#lastToldMs = nowMs;
+      this.#lastToldMs = clock.monotonicMs();
     }
     await this.#keep(told);
-    this.#arm(told, nowMs);
+    this.#arm(told, asking);
   }
 
-  close(): Promise<void> {
-    this.#isClosed = true;
-    this.#timer?.cancel();
-    return Promise.resolve();
+  /** For how long what comes is collected yet. */
+  #pausedMs(): number {
+    return this.#lastToldMs + togetherMs - this.#options.clock.monotonicMs();
   }
 
   async #keep(told: ReadonlyMap<string, number>): Promise<void> {
@@ -80,13 +94,15 @@ export class QuestionTeller {
     this.#told = told;
   }
 
-  #arm(told: ReadonlyMap<string, number>, nowMs: number): void {
+  #arm(told: ReadonlyMap<string, number>, asking: readonly AskingTask[]): void {
+    const { clock, onError } = this.#options;
     this.#timer?.cancel();
-    if (this.#isClosed) return;
-    const instants = this.#asking.flatMap((task) => stagesMs.slice((told.get(keyOf(task)) ?? -1) + 1, undefined).map((afterMs) => task.sinceMs + afterMs));
-    if (instants.length === 0) return;
-    const nextMs = Math.max(Math.min(...instants), this.#lastToldMs + togetherMs);
-    this.#timer = setWallTimer(this.#options.clock, Math.max(0, nextMs - nowMs), () => void this.look(this.#asking).catch(this.#options.onError));
+    const instants = asking.flatMap((task) => {
+      const afterMs = stagesMs[(told.get(keyOf(task)) ?? -1) + 1];
+      return afterMs === undefined ? [] : [task.sinceMs + afterMs];
+    });
+    if (this.#isClosed || instants.length === 0) return;
+    this.#timer = setWallTimer(clock, Math.max(0, instants.reduce((first, atMs) => Math.min(first, atMs)) - clock.now(), this.#pausedMs()), () => void this.look(this.#asking).catch(onError));
   }
 
   async #tell(tasks: readonly AskingTask[], stage: number): Promise<void> {

@@ -2,7 +2,10 @@ import { defineAgent, defineTeam, defineTool, endpoint, webhook } from "longhaul
 import { createProviderSimulator, replyText, replyToolCall, toolResultsOf } from "longhaul/simulator";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { z } from "zod";
+import type { Clock } from "../../src/base/clock.ts";
 import { macrotask } from "../../src/base/turn.ts";
+import { VirtualClock } from "../../src/base/virtual-clock.ts";
+import { QuestionTeller } from "../../src/runtime/tell-questions.ts";
 import { type DiskTeam, openDiskTeam, temporaryDirectory } from "../fixture/disk-team.ts";
 import { openReceiver, type Receiver } from "../fixture/receiver.ts";
 
@@ -15,6 +18,7 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   await team?.close();
+  team = null;
   await receiver.close();
   directory.remove();
 });
@@ -78,4 +82,26 @@ test("calls that come to wait within a minute of a message are told together, an
   await team.live.operations.approve((await team.task(first)).runId ?? "", "allow");
   await go(team, hour);
   expect(told().slice(2)).toMatchObject([{ title: "2 tasks wait for a person, for 1 h now" }]);
+});
+
+test("looks that overlap tell once, and a wall clock that is set back silences nothing", async () => {
+  let skewMs = 0;
+  const virtual = new VirtualClock();
+  const clock: Clock = { now: () => virtual.now() + skewMs, monotonicMs: () => virtual.monotonicMs(), setTimer: (ms, run) => virtual.setTimer(ms, run) };
+  const titles: string[] = [];
+  const teller = new QuestionTeller({
+    team: "t", clock, store: { meta: { get: () => Promise.resolve(null) }, write: () => Promise.resolve() },
+    alerting: { enqueue: ({ title }) => Promise.resolve(void titles.push(title)) },
+    questionsOf: () => Promise.resolve([]), onError: (error) => expect.unreachable(String(error)),
+  });
+  const first = { agent: "a", taskId: "t_1", sinceMs: clock.now() };
+
+  await Promise.all([teller.look([first]), teller.look([first])]);
+  expect(titles).toEqual(["a waits for a person"]);
+
+  skewMs = -hour;
+  await teller.look([first, { agent: "b", taskId: "t_2", sinceMs: clock.now() }]);
+  await virtual.advance(minute);
+  expect(titles).toEqual(["a waits for a person", "b waits for a person"]);
+  await teller.close();
 });
