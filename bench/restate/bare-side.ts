@@ -3,6 +3,7 @@ import type { Socket } from "node:net";
 import { createEndpointHandler, service, type Context } from "@restatedev/restate-sdk";
 import { systemClock } from "../../src/base/clock.ts";
 import { freePort } from "../../src/engine/restate/fixture/restate-server.ts";
+import { BareCommits } from "./bare-commit.ts";
 import type { Place } from "./place.ts";
 import { Stopwatch, type Side, type Times, type Workload } from "./workload.ts";
 
@@ -11,20 +12,25 @@ const longest = { hours: 24 };
 interface Call {
   readonly run: number;
   readonly steps: number;
+  readonly guards: boolean;
 }
 
-/** The limit: the same number of steps that do nothing, by Restate's own SDK and nothing else, called over the same ingress. */
-export async function openBareSide({ restate }: Place): Promise<Side> {
+/** The limit: the same number of steps, by Restate's own SDK and nothing else, called over the same ingress. They do nothing, or make one commit that writes what a guard step writes. */
+export async function openBareSide(place: Place): Promise<Side> {
+  const { restate } = place;
+  const commits = await BareCommits.open(place);
   let stopwatch = new Stopwatch(0);
   let executed = 0;
   const bare = service({
     name: "bare",
     options: { inactivityTimeout: longest, abortTimeout: longest, journalRetention: { milliseconds: 0 } },
     handlers: {
-      async steps(context: Context, { run, steps }: Call) {
+      async steps(context: Context, { run, steps, guards }: Call) {
         stopwatch.begin(run);
+        const commit = commits.begin();
         for (let step = 1; step <= steps; step++) {
-          await context.run("step", () => {
+          await context.run("step", async () => {
+            if (guards) await commit(step);
             executed++;
             return step;
           });
@@ -36,12 +42,12 @@ export async function openBareSide({ restate }: Place): Promise<Side> {
   const { port, close } = await listen(createEndpointHandler({ services: [bare], logger: () => undefined }));
   await post(`${restate.admin}/deployments`, { uri: `http://127.0.0.1:${port}`, force: true });
   return {
-    async measure({ runs, stepsPerRun }: Workload): Promise<Times> {
+    async measure({ runs, stepsPerRun, guards }: Workload): Promise<Times> {
       stopwatch = new Stopwatch(runs);
       executed = 0;
       const beganAtMs = systemClock.monotonicMs();
       // The answer comes when the handler has ended, so that both sides are told of each run's end.
-      await Promise.all(Array.from({ length: runs }, (_, run) => post(`${restate.ingress}/bare/steps`, { run, steps: stepsPerRun })));
+      await Promise.all(Array.from({ length: runs }, (_, run) => post(`${restate.ingress}/bare/steps`, { run, steps: stepsPerRun, guards })));
       const wholeMs = systemClock.monotonicMs() - beganAtMs;
       if (executed !== runs * stepsPerRun) throw new Error(`The bare side executed ${executed} steps in place of ${runs * stepsPerRun}.`);
       return { ...stopwatch.times(), wholeMs };

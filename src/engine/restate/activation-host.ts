@@ -96,7 +96,7 @@ export class ActivationHost implements RunHost {
     if (this.#isRacing) throw foreignStep(operation.identity);
     if (this.#running >= runningMax) await new Promise<void>((resolve) => this.#queue.push(resolve));
     this.#running++;
-    const call = context.run(runName, () => this.#journaled(this.#execute(operation, awakeable?.id ?? "")), { serde: new EnvelopeSerde() });
+    const call = context.run(runName, () => this.#journaled(operation, awakeable?.id ?? ""), { serde: new EnvelopeSerde() });
     this.#isReplaying &&= isReplaying(context);
     const envelope = await this.#arrival(key, call);
     this.#running--;
@@ -175,8 +175,18 @@ export class ActivationHost implements RunHost {
   async #race(): Promise<Arrival<unknown> | null> {
     this.#isRacing = true;
     try {
-      if ((await this.#suspension) === true) return null;
-      return await firstOf([...this.#outstanding.values()]);
+      if (this.#suspension !== null && (await this.#suspension)) return null;
+      const [only, second] = this.#outstanding.values();
+      if (only === undefined || second !== undefined) {
+        return await RestatePromise.race([...this.#outstanding.values()].map(({ key, promise }) => promise.map<Arrival<unknown>>((value, error) => ({ key, value, error }))));
+      }
+      // A race of one costs Restate's SDK twice what the one does.
+      try {
+        return { key: only.key, value: await only.promise, error: undefined };
+      } catch (error) {
+        if (!(error instanceof TerminalError)) throw error;
+        return { key: only.key, value: undefined, error };
+      }
     } finally {
       this.#isRacing = false;
     }
@@ -197,8 +207,10 @@ export class ActivationHost implements RunHost {
   }
 
   /** What the next attempt finds out by itself must not be told to it. */
-  async #journaled(executed: Promise<Envelope>): Promise<Envelope> {
-    const envelope = await executed;
+  async #journaled(operation: Operation, awakeable: string): Promise<Envelope> {
+    // Code came to this registration by what it was told: whoever undoes the run has to come there too.
+    if (operation.identity.kind === "compensate") await storeTold(this.#leaving);
+    const envelope = await this.#execute(operation, awakeable);
     const { scope, isGivenBack } = this.#options;
     if (envelope.type === "superseded") throw new AttemptLost(scope.runId);
     // What was told to stop has come to nothing either.
@@ -206,20 +218,18 @@ export class ActivationHost implements RunHost {
     return isNothing ? await new Promise<never>(() => undefined) : envelope;
   }
 
-  async #execute(operation: Operation, awakeable: string): Promise<Envelope> {
+  #execute(operation: Operation, awakeable: string): Promise<Envelope> {
     const { scope } = this.#options;
     const { request } = operation;
-    // Code came to this registration by what it was told: whoever undoes the run has to come there too.
-    if (operation.identity.kind === "compensate") await storeTold(this.#leaving);
     switch (request.type) {
       case "step":
-        return await executeStep(scope, operation, request.body);
+        return executeStep(scope, operation, request.body);
       case "transaction":
-        return await executeTransaction(scope, operation, request.body);
+        return executeTransaction(scope, operation, request.body);
       case "wait":
-        return await beginWait(scope, operation, request.spec, { requestedAtMs: request.requestedAtMs, awakeable });
+        return beginWait(scope, operation, request.spec, { requestedAtMs: request.requestedAtMs, awakeable });
       case "child":
-        return await beginChild(scope, operation, request, awakeable);
+        return beginChild(scope, operation, request, awakeable);
     }
   }
 
@@ -256,18 +266,6 @@ export class ActivationHost implements RunHost {
     await markForHandingOn(this.#leaving);
     this.#isHandedOn = true;
     return true;
-  }
-}
-
-/** What comes first. A race of one costs Restate's SDK twice what the one does. */
-async function firstOf(outstanding: readonly Outstanding[]): Promise<Arrival<unknown>> {
-  const [only] = outstanding;
-  if (only === undefined || outstanding.length > 1) return await RestatePromise.race(outstanding.map(({ key, promise }) => promise.map<Arrival<unknown>>((value, error) => ({ key, value, error }))));
-  try {
-    return { key: only.key, value: await only.promise, error: undefined };
-  } catch (error) {
-    if (!(error instanceof TerminalError)) throw error;
-    return { key: only.key, value: undefined, error };
   }
 }
 

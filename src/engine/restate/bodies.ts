@@ -7,13 +7,12 @@ export class Bodies {
     return this.#count > 0;
   }
 
-  async track<T>(body: Promise<T>): Promise<T> {
+  begin(): void {
     this.#count++;
-    try {
-      return await body;
-    } finally {
-      if (--this.#count === 0) for (const wake of this.#ended.splice(0)) wake();
-    }
+  }
+
+  end(): void {
+    if (--this.#count === 0) for (const wake of this.#ended.splice(0)) wake();
   }
 
   /** Resolves when none executes. */

@@ -24,9 +24,9 @@ export interface ToldStepsOptions {
 
 /** What code was told in one activation, on its way from Restate's journal to the tables. */
 export class ToldSteps {
-  /** What code was told in this activation, or will be told before anything else. */
-  readonly keys = new Set<string>();
   readonly #options: ToldStepsOptions;
+  /** A list: few ask for the set, and each step is added. */
+  readonly #keys: string[] = [];
   #seq: number;
   #waiting: WaitingStep[] = [];
 
@@ -37,6 +37,11 @@ export class ToldSteps {
 
   get run(): number {
     return this.#options.run;
+  }
+
+  /** What code was told in this activation, or will be told before anything else. */
+  keys(): ReadonlySet<string> {
+    return new Set(this.#keys);
   }
 
   /** How many steps there are for code to be told, in this activation and before it. */
@@ -51,7 +56,7 @@ export class ToldSteps {
 
   /** As text, which does not change with what code makes of it. */
   add({ step, text, writes, isStored }: Omit<Ended, "type">): void {
-    this.keys.add(keyOf(step));
+    this.#keys.push(keyOf(step));
     this.#waiting.push({ seq: ++this.#seq, identity: step, text: isStored ? null : text, writes });
   }
 

@@ -15,6 +15,11 @@ export async function handOn(context: Context, begun: BegunRun, writer: Writer):
   const told = toldBefore(begun);
   // What is stored with its place came before all that is not; and what was served instead of executing is nowhere else.
   const before = await writer.read((db) => listTold(db, begun.runSerial, begun.task.activation));
-  for (const ended of [...before, ...recorded]) if (!told.keys.has(keyOf(ended.step))) told.add(ended);
+  const keys = new Set(told.keys());
+  for (const ended of [...before, ...recorded]) {
+    const key = keyOf(ended.step);
+    if (!keys.has(key)) told.add(ended);
+    keys.add(key);
+  }
   await releaseRun({ writer, ids: idsOf(begun), told, activeMs: () => begun.task.activeMs });
 }

@@ -42,13 +42,19 @@ const insertCurrent = `WITH task AS (SELECT * FROM lh_task WHERE id = $11 FOR UP
       WHERE status = 'running' AND run_id = $12 AND activation = $2 AND attempt = $13 ON CONFLICT (run, kind, name, occurrence) DO NOTHING RETURNING run)
   SELECT status = 'running' AND run_id = $12 AND activation = $2 AS is_current, attempt, EXISTS (SELECT FROM step) AS is_stored FROM task`;
 
-/** As `appendStep`, when the task executes this attempt: it is locked. */
-export async function appendCurrent(db: PostgresSession, ids: AttemptIds, step: EndedStep): Promise<{ readonly state: "current" | "over" | "superseded"; readonly step: JournaledStep | null }> {
+export interface Appended {
+  readonly state: "current" | "over" | "superseded";
+  readonly step: JournaledStep | null;
+}
+
+/** As `appendStep`, when the task executes this attempt: it is locked. `onSent` is called while PostgreSQL does that: what it asks for comes behind. */
+export async function appendCurrent(db: PostgresSession, ids: AttemptIds, step: EndedStep, onSent: () => void): Promise<Appended> {
   const text = textOf(step);
   const { number, kind, name, occurrence, attempt, startedAtMs, completedAtMs } = step;
-  const row = await db.get(
-    insertCurrent, ids.runSerial, ids.activation, number, kind, name, occurrence, attempt, startedAtMs, completedAtMs, await storeOne(db, text.outcome), ids.taskId, ids.runId, ids.attempt,
-  );
+  const outcome = await storeOne(db, text.outcome);
+  const answered = db.get(insertCurrent, ids.runSerial, ids.activation, number, kind, name, occurrence, attempt, startedAtMs, completedAtMs, outcome, ids.taskId, ids.runId, ids.attempt);
+  onSent();
+  const row = await answered;
   const state = row?.["is_current"] === true ? (row["attempt"] === ids.attempt ? "current" : "superseded") : "over";
   return { state, step: row?.["is_stored"] === true ? asStored(step, text) : null };
 }

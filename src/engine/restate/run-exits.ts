@@ -31,7 +31,7 @@ export interface Leaving {
 /** The run waits. Refused while something is stored, or is on its way to code, that code was not told. */
 export async function suspendRun(leaving: Leaving, reason: WaitingReason, deliveredCount: number): Promise<boolean> {
   return await exit(leaving, async (change, task) => {
-    if (await hasUntold(change.db, { run: leaving.ids.runSerial, activation: leaving.ids.activation, attempt: leaving.ids.attempt }, leaving.told.keys)) return false;
+    if (await hasUntold(change.db, { run: leaving.ids.runSerial, activation: leaving.ids.activation, attempt: leaving.ids.attempt }, leaving.told.keys())) return false;
     if (leaving.told.count > deliveredCount) return false;
     await moveTask(change, task, { status: "waiting", waitingReason: reason, activeMs: leaving.activeMs() });
     return true;
