@@ -1,7 +1,8 @@
 import type { Json } from "../base/json.ts";
 import { createSecrets } from "../runtime/secrets.ts";
 
-export const secretName = /(KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS?)$/i;
+/** Variables that hold a credential. `PWD` is a folder, and `SESSION` what a desktop calls itself. */
+export const secretName = /((KEY|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL)S?|_(PASS|PWD|AUTH|COOKIE|JWT|DSN|PAT)|WEBHOOK(_URL)?)$/i;
 
 /** Journals keep what tools returned as it came. What is shown of it lacks what looks like a credential and what this environment keeps under such a name. */
 export function createEnvironmentRedactor(environment: Readonly<Record<string, string | undefined>>): <T extends Json>(value: T) => T {

@@ -4,7 +4,7 @@ const secretPatterns: readonly RegExp[] = [
   /\bAIza[\w-]{20,}/g,
   /\bBearer\s+[\w.~+/*=-]{6,}/gi,
   /\beyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]*/g,
-  /(?<="?(?:x-)?api[-_]?key"?\s*[:=]\s*"?)[^\s"',}]{6,}/gi,
+  /(?<="?(?:x-)?api[-_]?key"?\s{0,8}[:=]\s{0,8}"?)[^\s"',}]{6,}/gi,
 ];
 
 /** The text without anything that looks like a key, and without the given secrets. */

@@ -110,7 +110,7 @@ function readme(entries: readonly TarEntry[]): string {
     ...entries.map(({ name, text }) => `${name}  ${text.length} characters`),
     "",
     "Blanked out: values of secrets that the team or the environment names, what looks like a key or a password, the values of headers and of environments,",
-    "and of fields that are named like a secret. Texts are cut after 300 characters. Prompts, outputs of tasks and the data file itself are not in here.",
+    "and of fields that are named like a secret, and of addresses all but the host. Texts are cut after 300 characters. Prompts, outputs of tasks and the data file itself are not in here.",
     "Arguments of tools and reasons of errors are: look through records.jsonl before you send it.",
     "",
   ].join("\n");

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { z } from "zod";
+import type { Json } from "../../base/json.ts";
 import { defineAgent } from "../../agent/agent-definition.ts";
 import { secret } from "../../agent/secret.ts";
 import { defineTeam, webhook } from "../../agent/team-definition.ts";
@@ -27,12 +28,45 @@ it("leaves nothing of what was planted: values of the environment, passwords, to
     text: 'curl -H "Authorization: Bearer planted11abc" --token planted12 secret=planted13 {"password":"planted14"} sk-planted15planted',
     pem: "-----BEGIN RSA PRIVATE KEY-----\nplanted16\n-----END RSA PRIVATE KEY-----",
     tokens_used: 450,
-    kept: "https://example.com/path and 3 tokens",
+    kept: "https://example.com and 3 tokens",
   });
 
   expect(JSON.stringify(shown)).not.toMatch(/planted|7777/);
-  expect(shown).toMatchObject({ tokens_used: 450, kept: "https://example.com/path and 3 tokens", tool_args: { nested: { note: "kept" }, headers: { accept: "[redacted]" } } });
+  expect(shown).toMatchObject({ tokens_used: 450, kept: "https://example.com and 3 tokens", tool_args: { nested: { note: "kept" }, headers: { accept: "[redacted]" } } });
   expect(JSON.stringify(shown)).toContain("example.com");
+});
+
+const planted: Readonly<Record<string, Json>> = {
+  "an object under a secret's name": { credentials: { user: "planted", pass: "planted" }, secret: { value: "planted" }, set: { session: { id: "planted" } } },
+  "a list under a secret's name": { password: ["planted", 7_777], apiKeys: ["planted"], tokens: ["planted"], "set-cookie": ["sid=planted"], cookies: [{ name: "sid", value: "planted" }] },
+  "other names of secrets": { pwd: "planted", smtpPass: "planted", accessKeyId: "planted", session_id: "planted", jwt: "planted", sentryDsn: "planted", cookies: "planted", api_keys: "planted", passphrases: "planted" },
+  "headers and environments as lists": { headers: [{ name: "authorization", value: "planted" }, ["x-tenant", "planted"], "x-tenant: planted"], rawHeaders: ["x-tenant", "planted"], env: [{ name: "A", value: "planted" }] },
+  "pairs anywhere": { fields: [{ name: "DB_PASSWORD", value: "planted" }, { key: "auth-token", values: ["planted"] }], pair: ["x-api-key", "planted"] },
+  "command lines": { argv: ["run", "--password", "planted", "--api-keys", "planted", "-u", "ann:planted", "--session=planted"], line: "run --db-pass planted --cookie 'a=1; b=planted' -u ann:planted https://example.com" },
+  "addresses that are the secret": {
+    discord: "https://discord.com/api/webhooks/123/planted", telegram: "POST https://api.telegram.org/bot123456:planted/sendMessage failed", bare: "discord.com/api/webhooks/123/planted and api.telegram.org/bot123456:planted/send",
+    query: "see https://example.com?planted or (https://example.com/a(planted), wss://example.com:8080/#planted", database: "postgres://ann:pl/planted@db.example/planted", twice: "redis://ann:p@planted@cache:6379/0", after: "https://example.com/[secret A]/planted",
+  },
+  "tokens by their shape": ["glpat-plantedplantedplan", "github_pat_plantedplantedplanted", "npm_plantedplantedplantedplantedplanted", "hf_plantedplantedplanted", "sk_live_plantedplantedplanted", "whsec_plantedplantedplanted", "xapp-1-planted-planted"],
+  "headers in a text": "Set-Cookie: sid=planted; Path=/; n=planted\nCookie: a=planted; b=planted\nAuthorization: planted planted\nX-Auth-Key: planted",
+  "data in a text": ['{"credentials":{"user":"planted","pass":"planted"},"apiKeys":["planted","planted"],"password":"two planted"}', '{\\"password\\":\\"planted\\"}', "pwd=planted;Pass: 'two planted' jwt => planted"],
+};
+
+it.each(Object.entries(planted))("leaves nothing of %s", (_, given) => {
+  expect(JSON.stringify(redact(given))).not.toMatch(/planted|7777/);
+});
+
+it("leaves what is no secret: counts of tokens, switches, what lacks a value, hosts", () => {
+  const kept = { usage: { inputTokens: 12, tokens: 450 }, pin: true, key: null, token: "", note: "12 tokens, tokens: 450", hosts: "http://127.0.0.1:8080 and https://[::1]:9000 and file:///srv/team.ts" };
+
+  expect(redact(kept)).toEqual(kept);
+  expect(redact("GET https://example.com/a?b answered 404, see postgres://ann:x@db.example:5432/crm")).toBe("GET https://example.com/… answered 404, see postgres://[redacted]@db.example:5432/…");
+});
+
+it("knows what an environment holds under the names of secrets, and an address that no address is", () => {
+  const found = listEnvironmentSecrets({ SMTP_PASS: "a", DB_PWD: "b", SENTRY_DSN: "c", API_KEYS: "d", CHAT_WEBHOOK_URL: "e", PROXY: "http://ann:100%@proxy", PWD: "folder", OLDPWD: "folder", DESKTOP_SESSION: "gnome", COMPASS: "north" });
+
+  expect([...found]).toEqual([["SMTP_PASS", "a"], ["DB_PWD", "b"], ["SENTRY_DSN", "c"], ["API_KEYS", "d"], ["CHAT_WEBHOOK_URL", "e"], ["PROXY password", "100%"]]);
 });
 
 it("cuts long texts and what is nested deep", () => {
