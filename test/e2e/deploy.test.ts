@@ -3,6 +3,7 @@ import { cpSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync
 import { userInfo } from "node:os";
 import { join, relative } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
+import { dockerIgnores } from "./fixture/docker-ignore.ts";
 import { longhaul, type RunningProcess, root, startLonghaul, temporaryFolder } from "./fixture/longhaul.ts";
 
 /** The command as the package ships it: units and images name it. */
@@ -109,8 +110,8 @@ describe("longhaul deploy docker", () => {
 
     // COPY . ., without what is left out; then what `npm ci` would bring.
     const app = join(folder, "app");
-    const leftOut = readFileSync(join(project, ".dockerignore"), "utf8").trim().split("\n").map((pattern) => new RegExp(`^${pattern.replaceAll(".", "\\.").replaceAll("*", ".*")}(/|$)`));
-    cpSync(project, app, { recursive: true, filter: (from) => !leftOut.some((pattern) => pattern.test(relative(project, from))) });
+    const isLeftOut = dockerIgnores(readFileSync(join(project, ".dockerignore"), "utf8"));
+    cpSync(project, app, { recursive: true, filter: (from) => !isLeftOut(relative(project, from)) });
     expect([existsSync(join(app, ".env")), existsSync(join(app, "node_modules")), existsSync(join(app, "agents", "team.ts"))]).toEqual([false, false, true]);
     install(app);
     const shell = instructions.find(({ name }) => name === "RUN")?.value ?? "";
@@ -126,6 +127,41 @@ describe("longhaul deploy docker", () => {
     expect(await longhaul([...check.slice(1), "--data", data], { program: check.slice(0, 1), cwd: app })).toMatchObject({ exitCode: 0, stdout: expect.stringContaining("deployed runs") as string });
     running.child.kill(valueOf("STOPSIGNAL") as NodeJS.Signals);
     expect(await running.ended).toBe(0);
+  });
+
+  it("leaves keys, data and copies of it out of the image, wherever in the project they are", async () => {
+    const { folder, project } = newProject();
+    const kept = ["agents/team.ts", "agents/token/index.ts", "agents/data.ts", "prompts/environment.md", "package.json"];
+    const secret = [
+      ".env", "agents/.env", "packages/x/.env.production", "packages/x/prod.env", "packages/x/node_modules/y/index.js", "packages/x/.npmrc", ".git/config", "agents/debug.log",
+      "agents/token/.env", "node_modules/y/token/index.js", ".longhaul/token", "packages/x/.longhaul/longhaul.db", "state/other/longhaul.db", "state/other/longhaul.db-wal", "state/other/token", "state/other/replaced-2026-11-26T10-15-00.000Z/longhaul.db-shm",
+      "before-the-upgrade.db", "copies/prospecting-2026-11-26T10-15-00.000Z.db", "copies/prospecting-2026-11-26T10-15-00.000Z.db.partial", "the [live] data/backups.json",
+    ];
+    await longhaul(["deploy", "docker", join(project, "agents", "team.ts"), "--data", join(project, "the [live] data")], { program, cwd: folder });
+    const isLeftOut = dockerIgnores(readFileSync(join(project, ".dockerignore"), "utf8"));
+
+    expect([...kept, ...secret].filter((path) => !isLeftOut(path))).toEqual(kept);
+    expect(isLeftOut("Dockerfile")).toBe(false);
+  });
+
+  it("leaves out nothing for a data directory that is not in the project, or is the project", async () => {
+    const ignoreOf = async (data: (place: ReturnType<typeof newProject>) => string): Promise<string> => {
+      const place = newProject();
+      await longhaul(["deploy", "docker", join(place.project, "agents", "team.ts"), "--data", data(place)], { program, cwd: place.folder });
+      return readFileSync(join(place.project, ".dockerignore"), "utf8");
+    };
+    const [outside, project] = [await ignoreOf(({ folder }) => join(folder, "data")), await ignoreOf((place) => place.project)];
+
+    expect(outside).toBe(project);
+    expect(dockerIgnores(outside)("agents/team.ts")).toBe(false);
+  });
+
+  it("says how the image is run so that a reboot, an upgrade of docker and a crash start it again", async () => {
+    const { folder, project } = newProject();
+    await longhaul(["deploy", "docker", join(project, "agents", "team.ts"), "--drain", "30s"], { program, cwd: folder });
+    const [run = ""] = readFileSync(join(project, "Dockerfile"), "utf8").split("\n");
+
+    expect(run).toContain("docker run -d --init --stop-timeout 50 --restart unless-stopped ");
   });
 
   it("overwrites nothing, and names what is in the way", async () => {

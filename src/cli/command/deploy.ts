@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { userInfo } from "node:os";
-import { basename, dirname, join, relative, resolve, sep } from "node:path";
+import { basename, dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
 import { LonghaulError } from "../../base/error.ts";
 import type { CommandContext, ExitCode } from "../command-context.ts";
 import { dockerfile, dockerignore } from "../deploy/docker-files.ts";
@@ -28,7 +28,7 @@ export async function runDeploy(context: CommandContext, target: string, file: s
   const files: Readonly<Record<string, string>> =
     target === "systemd"
       ? { [`${name}.service`]: systemdUnit({ name, node: process.execPath, program, teamFile, project, data: resolve(context.data), user: user ?? userInfo().username, drainMs }) }
-      : { Dockerfile: dockerfile({ teamFile: relative(project, teamFile).split(sep).join("/"), drainMs }), ".dockerignore": dockerignore };
+      : { Dockerfile: dockerfile({ teamFile: toSlashes(relative(project, teamFile)), drainMs }), ".dockerignore": dockerignore(pathWithin(project, resolve(context.data))) };
   writeNew(folder, files);
   const { output } = context;
   const names = Object.keys(files);
@@ -44,6 +44,16 @@ function findProject(teamFile: string): string {
     if (existsSync(join(folder, "package.json"))) return folder;
     if (dirname(folder) === folder) return dirname(teamFile);
   }
+}
+
+/** Null: it is not in there. */
+function pathWithin(folder: string, path: string): string | null {
+  const found = relative(folder, path);
+  return found === "" || found.split(sep)[0] === ".." || isAbsolute(found) ? null : toSlashes(found);
+}
+
+function toSlashes(path: string): string {
+  return path.split(sep).join("/");
 }
 
 /** What a unit and an image may be called. */

@@ -1,7 +1,7 @@
 /** The image of a team; `teamFile` is relative to the project. Its data is in the volume. */
 export function dockerfile({ teamFile, drainMs }: { readonly teamFile: string; readonly drainMs: number }): string {
   const start = ["node", "node_modules/longhaul/bin/longhaul.js", "start", teamFile, "--plain", "--drain", `${drainMs}ms`];
-  return `# docker build -t my-team . && docker run --init --stop-timeout ${Math.ceil(drainMs / 1_000) + 20} --restart on-failure --env-file .env -v my-team:/data my-team
+  return `# docker build -t my-team . && docker run -d --init --stop-timeout ${Math.ceil(drainMs / 1_000) + 20} --restart unless-stopped --env-file .env -v my-team:/data my-team
 FROM node:24-slim
 ENV NODE_ENV=production LONGHAUL_DATA=/data
 WORKDIR /app
@@ -19,11 +19,23 @@ ENTRYPOINT ${JSON.stringify(start).replaceAll('","', '", "')}
 `;
 }
 
-/** What does not belong into an image: what is installed there anew, data, keys. */
-export const dockerignore = `node_modules
-.longhaul
-.git
-.env
-.env.*
-*.log
-`;
+/** What does not belong into an image, at any depth: what is installed there anew, keys, data, copies of it. `data`: where that is, relative to the project; null: not in it. */
+export function dockerignore(data: string | null): string {
+  return `# The key of the HTTP interface in a data directory; a folder of your own may be called so.
+**/token
+!**/token/**
+**/node_modules
+**/.git
+**/*.log
+# Keys. They come with --env-file.
+**/.env
+**/.env.*
+**/*.env
+**/.npmrc
+# Data directories, and copies of them. What your team needs of this, name behind a "!" below.
+**/.longhaul
+**/*.db
+**/*.db-*
+**/*.db.*
+${data === null ? "" : `/${data.replace(/[\\*?[\]]/g, "\\$&")}\n`}`;
+}
