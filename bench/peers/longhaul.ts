@@ -2,7 +2,7 @@ import { openEngine, openFile, recordOf } from "../engine/steps-workload.ts";
 import { systemClock as clock } from "../../src/base/clock.ts";
 import type { Hooks, OpenSide, Side } from "./side.ts";
 
-/** The embedded engine with its store, fsync before acknowledge. */
+/** The embedded engine with its store and records made by hand, fsync before acknowledge: what a team does besides is in longhaul-team.ts. */
 async function openWith(records: boolean, hooks: Hooks, concurrency: number): Promise<Side> {
   const file = openFile();
   const { engine, ids, close } = openEngine(file.db, { records });
@@ -19,6 +19,8 @@ async function openWith(records: boolean, hooks: Hooks, concurrency: number): Pr
     return { end: { status: "done", outcome: "unverified", output: null, evidence: null, reason: null } };
   };
   await engine.run([{ name: "bench", version: "1", concurrency, queueMax: 100_000 }], execute);
+  // Within a transaction that is under way, nobody knows yet.
+  const count = (from: string): number => (file.db.inTransaction ? Number.NaN : Number(file.db.get(`SELECT count(*) AS n FROM ${from}`)?.["n"]));
   const start = (run: number, steps: number): Promise<unknown> => {
     const nowMs = clock.now();
     return engine.start({ id: ids("t"), agent: "bench", input: { run, steps }, key: null, priority: 0, notBeforeAtMs: nowMs, deadlineAtMs: nowMs + 86_400_000, depth: 0, source: "bench" });
@@ -26,6 +28,9 @@ async function openWith(records: boolean, hooks: Hooks, concurrency: number): Pr
   return {
     start,
     startWaiting: (run) => start(run, 0),
+    serverMs: 0,
+    ended: () => Promise.resolve(count("lh_task WHERE status = 'done'")),
+    waiting: () => Promise.resolve(count("lh_wait")),
     durability: records ? "fsync (SQLite FULL), full records" : "fsync (SQLite FULL), journal only",
     async close() {
       await close();

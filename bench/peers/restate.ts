@@ -10,7 +10,9 @@ interface Call {
 
 /** One server and one worker over HTTP/2, both on this machine. */
 export const open: OpenSide = async (_folder, hooks) => {
+  const beganAt = performance.now();
   const restate = await startRestate();
+  const serverMs = performance.now() - beganAt;
   const bench = service({
     name: "bench",
     handlers: {
@@ -39,16 +41,26 @@ export const open: OpenSide = async (_folder, hooks) => {
   const port = await freePort();
   const server = createServer(createEndpointHandler({ services: [bench, waiting], logger: () => undefined }));
   await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
-  const post = async (url: string, body: unknown): Promise<void> => {
-    const response = await fetch(url, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
+  const post = async (url: string, body: unknown): Promise<string> => {
+    const response = await fetch(url, { method: "POST", headers: { "content-type": "application/json", "accept": "application/json" }, body: JSON.stringify(body) });
     const answer = await response.text();
     if (!response.ok) throw new Error(`${url} answered ${response.status}: ${answer}`);
+    return answer;
   };
   await post(`${restate.admin}/deployments`, { uri: `http://127.0.0.1:${port}`, force: true });
+  const count = async (condition: string): Promise<number> => (JSON.parse(await post(`${restate.admin}/query`, { query: `SELECT count(*) AS n FROM sys_invocation WHERE ${condition}` })) as { readonly rows: readonly { readonly n: number }[] }).rows[0]?.n ?? Number.NaN;
+  let started = 0;
   return {
     durability: "fsync (Restate's log)",
-    start: (run, steps) => post(`${restate.ingress}/bench/steps`, { run, steps } satisfies Call),
+    serverMs,
+    async start(run, steps) {
+      await post(`${restate.ingress}/bench/steps/send`, { run, steps } satisfies Call);
+      started++;
+    },
     startWaiting: (run) => post(`${restate.ingress}/waiting/wait/send`, { run, steps: 0 } satisfies Call),
+    // One that has ended well is forgotten at once, or kept as completed.
+    ended: async () => started - (await count("target_service_name = 'bench' AND (status <> 'completed' OR completion_result <> 'success')")),
+    waiting: () => count("target_service_name = 'waiting' AND status = 'suspended'"),
     async close() {
       await restate.close();
       server.close();
