@@ -4,13 +4,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { createInterface } from "node:readline";
+import { parseArgs } from "node:util";
+import { tellFigures } from "./targets.ts";
 
 // From the `kill -9` of a worker to the first step that the next one executes, beside a first start, in time and in the worker's processor time, which does
-// not depend on what else the machine does: `node bench/crash-to-step.ts`. Linux only: it reads /proc. Needs a build.
+// not depend on what else the machine does: `node bench/crash-to-step.ts`. `--strict` ends with 1 when the target is missed. Linux only: it reads /proc. Needs a build.
+const { values } = parseArgs({ options: { rounds: { type: "string", default: "7" }, strict: { type: "boolean", default: false } } });
 const root = join(import.meta.dirname, "..");
-const rounds = 7;
 /** A crash soon after another one is followed with a delay: each round has a supervisor of its own. */
 const workMs = 1_500;
+const resumeMsMax = 60_000;
 
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -51,7 +54,10 @@ async function measure(): Promise<Round> {
   const before = stepsOf(folder).length;
   const killedMs = Date.now();
   process.kill(workerOf(folder), "SIGKILL");
-  while (stepsOf(folder).every(({ atMs }, index) => index < before || atMs <= killedMs + 100)) await sleep(5);
+  while (stepsOf(folder).every(({ atMs }, index) => index < before || atMs <= killedMs + 100)) {
+    if (Date.now() > killedMs + resumeMsMax) throw new Error(`No step was executed within ${resumeMsMax} ms after the crash.`);
+    await sleep(5);
+  }
   const processorMs = processorMsOf(workerOf(folder));
   await sleep(workMs);
   child.kill("SIGINT");
@@ -59,15 +65,23 @@ async function measure(): Promise<Round> {
   const steps = stepsOf(folder);
   const first = steps.find(({ atMs }) => atMs > killedMs + 100);
   rmSync(folder, { recursive: true });
-  // The step that was under way when the worker died is the one that may be executed twice.
-  return { startMs: (steps[0]?.atMs ?? Number.NaN) - beganMs, resumeMs: (first?.atMs ?? Number.NaN) - killedMs, processorMs, doubled: steps.length - new Set(steps.map(({ step }) => step)).size };
+  return { startMs: (steps[0]?.atMs ?? Number.NaN) - beganMs, resumeMs: (first?.atMs ?? Number.NaN) - killedMs, processorMs, doubled: countDoubled(steps.map(({ step }) => step)) };
+}
+
+/** How many steps were executed again. @throws when one is missing, or another one than that which was under way when the worker died. */
+function countDoubled(steps: readonly number[]): number {
+  const gap = steps.findIndex((step, index) => index > 0 && step !== (steps[index - 1] ?? 0) + 1 && step !== steps[index - 1]);
+  if (steps[0] !== 1 || gap >= 0) throw new Error(`Steps are missing, or were executed a second time that had ended: step ${steps[Math.max(0, gap)]} follows ${gap > 0 ? steps[gap - 1] : "none"}.`);
+  const doubled = steps.length - new Set(steps).size;
+  if (doubled > 1) throw new Error(`${doubled} steps were executed twice.`);
+  return doubled;
 }
 
 const found: Round[] = [];
-for (let round = 0; round < rounds; round++) found.push(await measure());
+for (let round = 0; round < Number(values.rounds); round++) found.push(await measure());
 const spread = (valueOf: (round: Round) => number): object => {
-  const values = found.map(valueOf).toSorted((a, b) => a - b);
-  return { best: values[0], median: values[Math.floor(values.length / 2)], worst: values.at(-1) };
+  const sorted = found.map(valueOf).toSorted((a, b) => a - b);
+  return { best: sorted[0], median: sorted[Math.floor(sorted.length / 2)], worst: sorted.at(-1) };
 };
 
 console.table({
@@ -76,3 +90,4 @@ console.table({
   "of it, processor time of the worker (ms)": spread(({ processorMs }) => processorMs),
   "steps executed twice, the one under way": spread(({ doubled }) => doubled),
 });
+tellFigures({ "crash to first resumed step (ms, worst)": { figure: Math.max(...found.map(({ resumeMs }) => resumeMs)), most: 2_000 } }, values.strict);

@@ -7,6 +7,7 @@ import { systemClock } from "../src/base/clock.ts";
 import { seededRandom } from "../src/base/random.ts";
 import { SqliteDatabase } from "../src/db/sqlite.ts";
 import { openLiveTeam } from "../src/runtime/live-team.ts";
+import { assertDone } from "./done.ts";
 
 /**
  * How long a step takes, from its beginning to its commit, while a million rows of old journals are forgotten, and before.
@@ -72,7 +73,7 @@ await team.start();
 const fromMs = performance.now();
 let isOver = false;
 const load = Array.from({ length: 10 }, async () => {
-  while (!isOver) await team.operations.result((await team.operations.submit({ agent: "worker", input: null, source: "bench" })).taskId);
+  while (!isOver) assertDone(await team.operations.result((await team.operations.submit({ agent: "worker", input: null, source: "bench" })).taskId));
 });
 const wait = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 const begunMs = fromMs + firstPassMs;

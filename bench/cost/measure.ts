@@ -5,6 +5,7 @@ import { defineAgent, defineTeam } from "../../src/index.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { seededRandom } from "../../src/base/random.ts";
 import { openLiveTeam } from "../../src/runtime/live-team.ts";
+import { assertDone } from "../done.ts";
 
 /** A team of so many agents that has done so many tasks. */
 export interface Measured {
@@ -37,7 +38,7 @@ async function measure(agentCount: number, tasksMax: number): Promise<readonly M
       await Promise.all(
         Array.from({ length: atOnce }, async (_, index) => {
           const { taskId } = await team.operations.submit({ agent: `agent-${(done + index) % agentCount}`, input: { n: done + index }, source: "bench" });
-          await team.operations.result(taskId);
+          assertDone(await team.operations.result(taskId));
         }),
       );
     }

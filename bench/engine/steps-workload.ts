@@ -14,6 +14,7 @@ import type { Write } from "../../src/record/write.ts";
 import { dataMigrations } from "../../src/runtime/open-data.ts";
 import { taskRecords } from "../../src/runtime/task-record.ts";
 import { createSqliteStore } from "../../src/store/sqlite/sqlite-store.ts";
+import { assertDone } from "../done.ts";
 import { Meter, type Used } from "./meter.ts";
 
 export interface Workload {
@@ -88,7 +89,7 @@ export async function runOnEngine(db: SqliteDatabase, workload: Workload, msMin:
       const beganAtMs = clock.monotonicMs();
       const nowMs = clock.now();
       const { taskId } = await engine.start({ id: ids("t"), agent: "bench", input: null, key: null, priority: 0, notBeforeAtMs: nowMs, deadlineAtMs: nowMs + 3_600_000, depth: 0, source: "bench" });
-      await engine.result(taskId);
+      assertDone(await engine.result(taskId));
       runsMs.push(clock.monotonicMs() - beganAtMs);
     }
   };

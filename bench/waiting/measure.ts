@@ -3,6 +3,7 @@ import { runInNewContext } from "node:vm";
 import { sleep, systemClock } from "../../src/base/clock.ts";
 import type { SqliteDatabase } from "../../src/db/sqlite.ts";
 import type { Engine, EngineContext, RunEnd } from "../../src/engine/engine.ts";
+import { assertDone } from "../done.ts";
 import { Meter, quantile } from "../engine/meter.ts";
 import { openEngine, openFile } from "../engine/steps-workload.ts";
 
@@ -74,7 +75,7 @@ export async function measureWaiting({ runs, records }: { readonly runs: number;
   const signallingMs = await signalSome(engine, file.db, signalled);
   if (clock.now() > dueAtMs - 1_000) throw new Error(`The runs were due before all of them waited: ${secondsFor} s are too few on this machine.`);
   await sleep(clock, dueAtMs - clock.now());
-  const { dueMs, latencies } = await whileAllAreDue(file.db, async () => void (await engine.result(await start("works"))));
+  const { dueMs, latencies } = await whileAllAreDue(file.db, async () => assertDone(await engine.result(await start("works"))));
   const result = {
     createdPerSecond, heapBytesEach, diskBytesEach, idleCpuMsPerSecond,
     signalledPerSecond: (signalled / signallingMs) * 1_000,
@@ -91,7 +92,7 @@ export async function measureWaiting({ runs, records }: { readonly runs: number;
 /** What is made once, whoever waits, is made before anything is measured. */
 async function warmUp(engine: Engine, start: (agent: string) => Promise<string>): Promise<void> {
   const taskIds = await Promise.all(Array.from({ length: 2_000 }, () => start("works")));
-  for (const taskId of taskIds) await engine.result(taskId);
+  for (const taskId of taskIds) assertDone(await engine.result(taskId));
 }
 
 async function signalSome(engine: Engine, db: SqliteDatabase, signalled: number): Promise<number> {
