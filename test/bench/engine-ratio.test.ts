@@ -10,7 +10,7 @@ const bench = async (script: string, ...options: readonly string[]): Promise<unk
   return JSON.parse(stdout);
 };
 
-/** Ratios of processor times, in processes of their own: neither others on the machine nor its disk make much of a difference to them. What is asked is about half of what is measured. */
+/** Ratios of processor times, in processes of their own: neither others on the machine nor its disk make much of a difference to them. What is asked is two fifths of what is measured. */
 describe("the embedded engine beside a bare loop that writes the same rows", () => {
   it("takes no more of the processor than it may", { timeout: 180_000 }, async () => {
     const found = (await bench("engine.ts", "--rounds", "5", "--ms", "300", "--only", "short")) as Readonly<Record<string, Comparison>>;
