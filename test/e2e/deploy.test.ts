@@ -156,6 +156,18 @@ describe("longhaul deploy docker", () => {
     expect(dockerIgnores(outside)("agents/team.ts")).toBe(false);
   });
 
+  it("builds from the project, without what is left out of it, also when it writes elsewhere", async () => {
+    const { folder, project } = newProject();
+    const out = join(folder, "images");
+    const { stdout } = await longhaul(["deploy", "docker", join(project, "agents", "team.ts"), "--out", out], { program, cwd: folder });
+
+    expect(stdout).toContain(`docker build -t my-team-100-home -f ${join(out, "Dockerfile")} '${project}'`);
+    expect(readFileSync(join(out, "Dockerfile"), "utf8")).toContain(" -f <this file> ");
+    // Docker reads this one for that Dockerfile, whatever the project has.
+    expect(dockerIgnores(readFileSync(join(out, "Dockerfile.dockerignore"), "utf8"))(".env")).toBe(true);
+    expect(existsSync(join(out, ".dockerignore"))).toBe(false);
+  });
+
   it("says how the image is run so that a reboot, an upgrade of docker and a crash start it again", async () => {
     const { folder, project } = newProject();
     await longhaul(["deploy", "docker", join(project, "agents", "team.ts"), "--drain", "30s"], { program, cwd: folder });

@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { userInfo } from "node:os";
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
 import { LonghaulError } from "../../base/error.ts";
+import { shellWord } from "../../base/shell-word.ts";
 import type { CommandContext, ExitCode } from "../command-context.ts";
 import { dockerfile, dockerignore } from "../deploy/docker-files.ts";
 import { usageError } from "../failure-report.ts";
@@ -25,14 +26,15 @@ export async function runDeploy(context: CommandContext, target: string, file: s
   const project = findProject(teamFile);
   const folder = resolve(out ?? project);
   const name = toName(basename(project));
+  const isElsewhere = folder !== project;
   const files: Readonly<Record<string, string>> =
     target === "systemd"
       ? { [`${name}.service`]: systemdUnit({ name, node: process.execPath, program, teamFile, project, data: resolve(context.data), user: user ?? userInfo().username, drainMs }) }
-      : { Dockerfile: dockerfile({ teamFile: toSlashes(relative(project, teamFile)), drainMs }), ".dockerignore": dockerignore(pathWithin(project, resolve(context.data))) };
+      : { Dockerfile: dockerfile({ teamFile: toSlashes(relative(project, teamFile)), drainMs, isElsewhere }), [isElsewhere ? "Dockerfile.dockerignore" : ".dockerignore"]: dockerignore(pathWithin(project, resolve(context.data))) };
   writeNew(folder, files);
   const { output } = context;
   const names = Object.keys(files);
-  const next = target === "systemd" ? [`  sudo cp ${join(folder, `${name}.service`)} /etc/systemd/system/`, `  sudo systemctl enable --now ${name}`] : [`  docker build -t ${name} ${folder}`, "  The first line of the Dockerfile says how to run it."];
+  const next = target === "systemd" ? [`  sudo cp ${join(folder, `${name}.service`)} /etc/systemd/system/`, `  sudo systemctl enable --now ${name}`] : [`  docker build -t ${name} ${isElsewhere ? `-f ${shellWord(join(folder, "Dockerfile"))} ` : ""}${shellWord(project)}`, "  The first line of the Dockerfile says how to run it."];
   output.data({ directory: folder, files: names });
   output.say(`Wrote ${names.join(" and ")} in ${folder}.`, "", "Next:", ...next);
   return 0;

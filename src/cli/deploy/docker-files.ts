@@ -1,7 +1,7 @@
-/** The image of a team; `teamFile` is relative to the project. Its data is in the volume. */
-export function dockerfile({ teamFile, drainMs }: { readonly teamFile: string; readonly drainMs: number }): string {
+/** The image of a team; `teamFile` is relative to the project. Its data is in the volume. `isElsewhere`: this file is not in the project. */
+export function dockerfile({ teamFile, drainMs, isElsewhere }: { readonly teamFile: string; readonly drainMs: number; readonly isElsewhere: boolean }): string {
   const start = ["node", "node_modules/longhaul/bin/longhaul.js", "start", teamFile, "--plain", "--drain", `${drainMs}ms`];
-  return `# docker build -t my-team . && docker run -d --init --stop-timeout ${Math.ceil(drainMs / 1_000) + 20} --restart unless-stopped --env-file .env -v my-team:/data my-team
+  return `# docker build -t my-team${isElsewhere ? " -f <this file>" : ""} . && docker run -d --init --stop-timeout ${Math.ceil(drainMs / 1_000) + 20} --restart unless-stopped --env-file .env -v my-team:/data my-team
 FROM node:24-slim
 ENV NODE_ENV=production LONGHAUL_DATA=/data
 WORKDIR /app

@@ -39,7 +39,7 @@ it("leaves nothing of what was planted: values of the environment, passwords, to
 const planted: Readonly<Record<string, Json>> = {
   "an object under a secret's name": { credentials: { user: "planted", pass: "planted" }, secret: { value: "planted" }, set: { session: { id: "planted" } } },
   "a list under a secret's name": { password: ["planted", 7_777], apiKeys: ["planted"], tokens: ["planted"], "set-cookie": ["sid=planted"], cookies: [{ name: "sid", value: "planted" }] },
-  "other names of secrets": { pwd: "planted", smtpPass: "planted", accessKeyId: "planted", session_id: "planted", jwt: "planted", sentryDsn: "planted", cookies: "planted", api_keys: "planted", passphrases: "planted" },
+  "other names of secrets": { pwd: "planted", smtpPass: "planted", accessKeyId: "planted", session_id: "planted", jwt: "planted", sentryDsn: "planted", cookies: "planted", api_keys: "planted", passphrases: "planted", passcode: "planted", otp: 7_777, passwordHash: "planted", secretValue: ["planted"], tokenValue: "planted", "x-api-key-header": "planted" },
   "headers and environments as lists": { headers: [{ name: "authorization", value: "planted" }, ["x-tenant", "planted"], "x-tenant: planted"], rawHeaders: ["x-tenant", "planted"], env: [{ name: "A", value: "planted" }] },
   "pairs anywhere": { fields: [{ name: "DB_PASSWORD", value: "planted" }, { key: "auth-token", values: ["planted"] }], pair: ["x-api-key", "planted"] },
   "command lines": { argv: ["run", "--password", "planted", "--api-keys", "planted", "-u", "ann:planted", "--session=planted"], line: "run --db-pass planted --cookie 'a=1; b=planted' -u ann:planted https://example.com" },
@@ -49,7 +49,7 @@ const planted: Readonly<Record<string, Json>> = {
   },
   "tokens by their shape": ["glpat-plantedplantedplan", "github_pat_plantedplantedplanted", "npm_plantedplantedplantedplantedplanted", "hf_plantedplantedplanted", "sk_live_plantedplantedplanted", "whsec_plantedplantedplanted", "xapp-1-planted-planted"],
   "headers in a text": "Set-Cookie: sid=planted; Path=/; n=planted\nCookie: a=planted; b=planted\nAuthorization: planted planted\nX-Auth-Key: planted",
-  "data in a text": ['{"credentials":{"user":"planted","pass":"planted"},"apiKeys":["planted","planted"],"password":"two planted"}', '{\\"password\\":\\"planted\\"}', "pwd=planted;Pass: 'two planted' jwt => planted"],
+  "data in a text": ['{"credentials":{"user":"planted","pass":"planted"},"apiKeys":["planted","planted"],"password":"two planted"}', '{\\"password\\":\\"planted\\"}', "clientSecretValue=planted access_key_id: planted", "pwd=planted;Pass: 'two planted' jwt => planted"],
 };
 
 it.each(Object.entries(planted))("leaves nothing of %s", (_, given) => {

@@ -2,11 +2,11 @@ import { redactSecrets } from "../../model/redact.ts";
 
 const mask = "[redacted]";
 /** Ends of the names under which credentials come: of fields, headers, options and variables. */
-const names = "(?:api_?key|key|token|secret|password|passwd|passphrase|pwd|credential|cred|authorization|auth|cookie|signature|session|jwt|dsn)s?|(?:key|token|session)[-_]?ids?|private|webhook";
+const names = "(?:key|token|secret|password|passwd|passphrase|passcode|pwd|credential|cred|authorization|auth|cookie|signature|session|jwt|dsn|private|webhook)s?(?:[-_]?(?:ids?|values?|hash|header))?";
 /** Those that are the end of ordinary words as well: they count as words of their own. */
-const words = "pass|pin|sig|pat|sid";
+const words = "pass|pin|sig|pat|sid|otp";
 const secretEnding = new RegExp(`(?:${names}|(?:^|[^a-z])(?:${words}))$`, "i");
-const camelEnding = /[a-z\d](?:Pass|Pin|Sig|Pat|Sid)$/;
+const camelEnding = /[a-z\d](?:Pass|Pin|Sig|Pat|Sid|Otp)$/;
 /** Names of tokens that are counted. */
 const countEnding = /tokens$/i;
 
