@@ -49,7 +49,6 @@ export const errorCodes = {
   STORE_CONFLICT: { cause: "A transaction was rolled back again and again because of others.", remedy: "Try again later; make it shorter if it is frequent." },
   STORE_COMMIT_UNKNOWN: { cause: "The connection to PostgreSQL was lost during COMMIT: nobody knows whether the transaction took effect.", remedy: "Look, or do the same work again if it is idempotent." },
   STORE_REFUSED: { cause: "PostgreSQL refuses the connection: user, password, right or database name.", remedy: "Mend the postgres:// address." },
-  STORE_FACT_REFUSED: { cause: "PostgreSQL refused a record or message for its content; it was left out, so that the others could be written.", remedy: "Please report it with the message." },
   ENGINE_DRIVER_MISSING: { cause: "A team is to run on a cluster, and a package that it needs is not installed.", remedy: "`npm install @restatedev/restate-sdk pg`" },
   STORE_LEASE_LOST: { cause: "A worker wrote for a duty that another worker of the team has taken over.", remedy: "Nothing to do: the other one goes on with it." },
   STORE_DRIVER_MISSING: { cause: "A postgres:// address was given and the package pg is not installed.", remedy: "`npm install pg`" },

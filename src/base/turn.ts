@@ -5,21 +5,7 @@ export function macrotask(): Promise<void> {
   });
 }
 
-let due: (() => void)[] = [];
-
-/** Runs `work` in the next turn of the event loop, with all else that is to run then: the platform's own `setImmediate` costs more than most of it. */
+/** Runs `work` in the next turn of the event loop. */
 export function onNextTurn(work: () => void): void {
-  if (due.push(work) === 1) setImmediate(runDue);
-}
-
-function runDue(): void {
-  const works = due;
-  due = [];
-  let done = 0;
-  try {
-    for (; done < works.length; done++) works[done]?.();
-  } finally {
-    // One of them threw: the others run all the same.
-    for (const work of works.slice(done + 1)) onNextTurn(work);
-  }
+  setImmediate(work);
 }

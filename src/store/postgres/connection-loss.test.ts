@@ -31,7 +31,7 @@ function outbox(id: string): Write {
 async function doStep({ store }: OpenedStore, id: string): Promise<void> {
   await store.money.reserve(reservation(`m${id}`, amount));
   expect(await store.effects.intend({ key: `e${id}`, fence: 1, toolName: "send", taskId: "t", runId: "r", atMs: 1 })).toEqual({ state: "intended-now" });
-  await store.ingest([recordOf(`i${id}`), { type: "message", id: `h${id}`, parentId: null, content: { role: "user", text: id } }]);
+  await store.write([recordOf(`i${id}`), { type: "message", id: `h${id}`, parentId: null, content: { role: "user", text: id } }]);
   await store.write([
     settleWrite(`m${id}`, 7, 1), { type: "effect.complete", key: `e${id}`, result: id }, { type: "progress", id: `p${id}`, agent: "a", atMs: 1, what: "verified", outputHash: null },
     { type: "key.claim", key: `k${id}`, taskId: id, atMs: 0, expiresAtMs: 10 }, recordOf(`x${id}`),
@@ -54,7 +54,6 @@ async function workDuring(processes: readonly OpenedStore[], trouble: () => Prom
   await sleep(systemClock, 50);
   isOver = true;
   await working;
-  for (const { store } of processes) await store.flush();
   return next;
 }
 
@@ -105,7 +104,6 @@ describe("work whose COMMIT took effect and whose answer was lost", () => {
 
     proxy.loseCommits((commit) => commit % 2 === 0);
     for (let step = 1; step <= 3; step++) await doStep(throughProxy, String(step));
-    await store.flush();
     proxy.loseCommits((commit) => commit % 3 !== 0);
     await store.write([outbox("o1")]);
     await store.outbox.failed("o1", { atMs: 1, error: "refused", nextAtMs: 2 });
@@ -116,20 +114,5 @@ describe("work whose COMMIT took effect and whose answer was lost", () => {
     expect(await store.progress.all()).toMatchObject([{ count: 3 }]);
     expect(await store.outbox.due(10)).toMatchObject([{ id: "o1", attempts: 2, nextAtMs: 3 }]);
     expect(await db.get("SELECT count(*) AS records FROM lh_record")).toEqual({ records: 6 });
-  });
-});
-
-describe("facts that were accepted", () => {
-  it("are written when the server comes back, whatever flush said meanwhile", async () => {
-    const { store } = await stores.open({ retryForMs: 50 });
-    await server.stop("fast");
-    await store.ingest([recordOf("a"), recordOf("b")]);
-
-    await expect(store.flush()).rejects.toMatchObject({ code: "STORE_UNREACHABLE" });
-    await server.start();
-    await store.ingest([recordOf("a"), recordOf("c")]);
-    await store.flush();
-
-    expect((await store.records.query({})).map(({ record }) => record.id)).toEqual(["a", "b", "c"]);
   });
 });

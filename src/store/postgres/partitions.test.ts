@@ -1,4 +1,5 @@
 import { afterEach, expect, it } from "vitest";
+import { sleep, systemClock } from "../../base/clock.ts";
 import { VirtualClock } from "../../base/virtual-clock.ts";
 import { sharedPostgres } from "../../db/fixture/postgres-server.ts";
 import type { PostgresDatabase } from "../../db/postgres.ts";
@@ -6,6 +7,7 @@ import { toLogRecord } from "../../record/log-record.ts";
 import type { Write } from "../../record/write.ts";
 import { OpenedStores } from "./fixture/opened-stores.ts";
 import { dropWeeksBefore } from "./partitions.ts";
+import type { PostgresStore } from "./postgres-store.ts";
 
 const dayMs = 86_400_000;
 const weekMs = 7 * dayMs;
@@ -91,4 +93,58 @@ it("drops the weeks that are over, and deletes the older of what lies in none", 
   // What comes late for a week that is gone is kept all the same, until retention runs again.
   await store.write([at("late", startAtMs)]);
   expect(await dropBefore(startAtMs + weekMs)).toEqual({ weeks: 0, records: 1 });
+});
+
+const call = (id: string, atMs: number): Write => ({ type: "record", record: toLogRecord(id, atMs, "team", { event_type: "tool_call", agent_id: "a", result: "success" }) });
+const callsOf = async (db: PostgresDatabase): Promise<number> => Number((await db.get("SELECT coalesce(sum(tool_calls), 0) AS calls FROM lh_usage_hour"))?.["calls"]);
+
+it("lets records be written while somebody reads for long, and drops and makes weeks when that is over", async () => {
+  const { store, db } = await stores.open({ storeClock: new VirtualClock(startAtMs) });
+  await store.prepareRecords();
+  await store.write([call("a", startAtMs)]);
+  const later = await stores.open({ storeClock: new VirtualClock(startAtMs + weekMs), schema: db.schema });
+  const { promise: isRead, resolve: endReading } = Promise.withResolvers<void>();
+  const reading = db.transaction(async (tx) => {
+    await tx.all("SELECT count(*) FROM lh_record");
+    await isRead;
+  });
+
+  const upkeep = Promise.all([dropWeeksBefore(later.db, startAtMs + weekMs), later.store.prepareRecords()]);
+  const longestMs = await longestWrite(store, 20);
+  expect(await upkeep).toMatchObject([{ weeks: 0 }, undefined]);
+  endReading();
+  await reading;
+
+  expect(longestMs).toBeLessThan(1_500);
+  expect(await later.store.records.query({})).toHaveLength(21);
+  expect(await dropWeeksBefore(later.db, startAtMs + weekMs)).toMatchObject({ weeks: 1 });
+  await later.store.prepareRecords();
+  expect(await db.all("SELECT relname FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relname ~ '^lh_(record|detached)_[0-9]*$' ORDER BY 1")).toEqual(
+    ["20260122", "20260129", "20260205"].map((week) => ({ relname: `lh_record_${week}` })),
+  );
+  expect(await callsOf(db)).toBe(1);
+});
+
+async function longestWrite(store: PostgresStore, count: number): Promise<number> {
+  let longestMs = 0;
+  for (let index = 0; index < count; index++) {
+    const beganAtMs = systemClock.monotonicMs();
+    await store.write([call(`during ${index}`, startAtMs + weekMs + index)]);
+    longestMs = Math.max(longestMs, systemClock.monotonicMs() - beganAtMs);
+    await sleep(systemClock, 50);
+  }
+  return longestMs;
+}
+
+it("counts and drops what a process had taken out when it died", async () => {
+  const { store, db } = await stores.open({ storeClock: new VirtualClock(startAtMs) });
+  await store.prepareRecords();
+  await store.write([call("a", startAtMs), call("b", startAtMs + 1)]);
+  await db.exec("ALTER TABLE lh_record DETACH PARTITION lh_record_20260115; ALTER TABLE lh_record_20260115 RENAME TO lh_detached_20260115");
+
+  const others = await Promise.all([1, 2].map(() => stores.open({ storeClock: new VirtualClock(startAtMs), schema: db.schema })));
+  const dropped = await Promise.all(others.map(({ db: other }) => dropWeeksBefore(other, startAtMs)));
+
+  expect(dropped.reduce((sum, { weeks }) => sum + weeks, 0)).toBe(1);
+  expect(await callsOf(db)).toBe(2);
 });

@@ -8,7 +8,6 @@ import type { Write } from "../../record/write.ts";
 import type { Store } from "../store.ts";
 import { takeCensus } from "./census.ts";
 import { completeEffect, intendEffect, isIntended, withdrawEffect } from "./effects.ts";
-import { type Fact, type FactRows, Ingestion } from "./ingestion.ts";
 import { forget, forgetMessages, forgetTask } from "./forget.ts";
 import { claimKey, findKeyOf } from "./keys.ts";
 import { acquireLease, assertLease, listenForLeases, releaseLease, renewLease } from "./leases.ts";
@@ -25,7 +24,7 @@ import { allTriggerStates, setTriggerState } from "./triggers.ts";
  * The store in one schema of a PostgreSQL database, in the tables of schema.ts, for any number of processes.
  *
  * Whatever writes is one transaction, and is done again when the connection is lost, also during COMMIT: each is idempotent. A promise resolves when PostgreSQL
- * has acknowledged. The engine calls `apply` inside its own transactions. Facts of many steps go through `ingest`, which writes them in batches.
+ * has acknowledged. The engine calls `apply` inside its own transactions, facts of many steps in one.
  * Nothing here polls: a store that nobody asks anything sends no query.
  */
 export interface PostgresStoreOptions {
@@ -41,10 +40,6 @@ export interface PostgresStore extends Store {
    * @throws {TASK_KEY_TAKEN}
    */
   apply(tx: PostgresSession, writes: readonly Write[]): Promise<void>;
-  /** Takes facts to be written soon, many together; waits while too many wait already. They are lost only with the process: whoever has them in a journal brings them again. */
-  ingest(facts: readonly Fact[]): Promise<void>;
-  /** Resolves when all that was ingested before is on disk. @throws {STORE_UNREACHABLE} @throws {STORE_FACT_REFUSED} */
-  flush(): Promise<void>;
   /**
    * Makes room for the records of this week and the next two.
    * To be called at start and once a day; without it they are kept all the same, but retention has to delete them one by one.
@@ -56,18 +51,15 @@ export interface PostgresStore extends Store {
   forgetMessages(): Promise<void>;
 }
 
-/** `close` writes what was ingested, waits for what was asked before and refuses the rest; the database is closed by whoever opened it. */
+/** `close` waits for what was asked before and refuses the rest; the database is closed by whoever opened it. */
 export function createPostgresStore({ db, clock, random }: PostgresStoreOptions): PostgresStore {
   const ids = createIds(clock, random);
   const calls = new Calls();
   const listening: Listening[] = [];
   const read = <T>(job: (session: PostgresDatabase) => Promise<T>): Promise<T> => calls.track(() => job(db));
   const write = <T>(job: (tx: PostgresSession) => Promise<T>): Promise<T> => calls.track(() => db.transaction(job, { idempotent: true }));
-  const ingestion = new Ingestion({ clock, write: (rows) => db.transaction((tx) => insertFacts(tx, rows), { idempotent: true }) });
   return {
     apply: applyWrites,
-    ingest: (facts) => ingestion.accept(facts),
-    flush: () => ingestion.flush(),
     listenForLeases: (onFree) => void listening.push(listenForLeases(db, onFree)),
     prepareRecords: () => read((session) => prepareWeeks(session, clock.now())),
     keys: { heldBy: (taskId) => read((session) => findKeyOf(session, taskId)) },
@@ -115,12 +107,7 @@ export function createPostgresStore({ db, clock, random }: PostgresStoreOptions)
     },
     async close() {
       for (const listener of listening.splice(0)) listener.close();
-      const ended = calls.close();
-      try {
-        await ingestion.close();
-      } finally {
-        await ended;
-      }
+      await calls.close();
     },
   };
 }
@@ -150,18 +137,11 @@ async function applyWrites(tx: PostgresSession, writes: readonly Write[]): Promi
   const isLeft = writes.length > 0 && writes.every(({ type }) => type === "task.left");
   if (isLeft) await loseMoneyOfTasks(tx, writes.flatMap((write) => (write.type === "task.left" ? [write.taskId] : [])));
   else for (const write of writes) if (write.type !== "record" && write.type !== "message") await applyWrite(tx, write);
-  await insertFacts(tx, {
-    messages: writes.flatMap((write) => (write.type === "message" ? [toMessageRow(write)] : [])),
-    records: writes.flatMap((write) => (write.type === "record" ? [toRecordRow(write.record)] : [])),
-  });
+  await insertMessagesOnce(tx, writes.flatMap((write) => (write.type === "message" ? [toMessageRow(write)] : [])));
+  await appendRecords(tx, writes.flatMap((write) => (write.type === "record" ? [toRecordRow(write.record)] : [])));
 }
 
-async function insertFacts(tx: PostgresSession, { messages, records }: FactRows): Promise<void> {
-  await insertMessagesOnce(tx, messages);
-  await appendRecords(tx, records);
-}
-
-function applyWrite(tx: PostgresSession, write: Exclude<Write, Fact>): Promise<void> {
+function applyWrite(tx: PostgresSession, write: Exclude<Write, { readonly type: "record" | "message" }>): Promise<void> {
   switch (write.type) {
     case "key.claim":
       return claimKey(tx, write);

@@ -39,7 +39,7 @@ it("treats a timestamp that is none as a bug of ours", () => {
 });
 
 describe("a reader that follows the log", () => {
-  it("misses nothing that several processes write at once, in batches, in transactions and one by one", async () => {
+  it("misses nothing that several processes write at once, in transactions and one by one", async () => {
     const first = await stores.open();
     const writers = [first, await stores.open({ schema: first.db.schema }), await stores.open({ schema: first.db.schema })];
     const idsOf = (writer: number): readonly string[] => Array.from({ length: 120 }, (_, index) => `w${writer}/${index}`);
@@ -49,18 +49,15 @@ describe("a reader that follows the log", () => {
     const writing = Promise.all(
       writers.map(async ({ store, db }, writer) => {
         for (const [index, id] of idsOf(writer).entries()) {
-          if (index % 3 === 0) await store.ingest([{ type: "record", record: recordOf(id) }]);
-          else if (index % 3 === 1) await store.write([{ type: "record", record: recordOf(id) }]);
+          if (index % 2 === 0) await store.write([{ type: "record", record: recordOf(id) }]);
           else {
             await db.transaction(async (tx) => {
               await store.apply(tx, [{ type: "record", record: recordOf(id) }]);
               // A transaction that commits long after it drew its position.
-              if (index % 20 === 2) await tx.get("SELECT pg_sleep(0.02)");
+              if (index % 20 === 3) await tx.get("SELECT pg_sleep(0.02)");
             });
           }
-          if (index % 40 === 0) await store.flush();
         }
-        await store.flush();
       }),
     ).finally(() => (isOver = true));
     const seen: string[] = [];

@@ -14,7 +14,7 @@ const limitMax = 10_000;
 /*
  * A reader that follows the log asks for what stands after the last position that it saw. A position must therefore never become visible after a higher one has:
  * whoever writes records holds this lock from before it draws the first position until after its commit is visible. It is taken last in a transaction and held
- * for one insert and the commit; many records share it (ingestion.ts). The number only tells it from other locks.
+ * for one insert and the commit; many records share it. The number only tells it from other locks.
  * A process that stands still while it has the lock loses its transaction after half a second: of one that hangs, as many as wait for it may get it one after the other.
  */
 export const lockPositions = "SELECT pg_advisory_xact_lock(1819828323, hashtext(current_schema())), set_config('idle_in_transaction_session_timeout', '500', true)";
