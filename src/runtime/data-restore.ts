@@ -12,6 +12,7 @@ import { SqliteDatabase } from "../db/sqlite.ts";
 import { type DataFacts, disownData, listLost, type LostWork, readDataFacts, setEpochAbove } from "./data-facts.ts";
 import { acquireOwnership } from "../engine/sqlite/owner.ts";
 import { toLogRecord } from "../record/log-record.ts";
+import { isSameFile } from "./backup-place.ts";
 import { syncDirectory } from "./data-backup.ts";
 import type { DataDirectory } from "./data-directory.ts";
 import { makePrivateDirectory } from "./make-directory.ts";
@@ -67,7 +68,7 @@ const fileSuffixes = ["", "-wal", "-shm"] as const;
 
 function assertRestorable(backup: string, { database }: DataDirectory): void {
   if (statSync(backup, { throwIfNoEntry: false })?.isFile() !== true) throw new LonghaulError("STORE_NOT_FOUND", `There is no file ${backup}. Give a file that longhaul backup made.`);
-  if (backup === database) throw new LonghaulError("BACKUP_EXISTS", `${backup} is the data file itself. Give a file that longhaul backup made, or another --data directory.`);
+  if (isSameFile(backup, database)) throw new LonghaulError("BACKUP_EXISTS", `${backup} is the data file itself. Give a file that longhaul backup made, or another --data directory.`);
   try {
     const db = SqliteDatabase.openReadOnly(backup);
     try {

@@ -8,7 +8,8 @@ import type { Notification } from "../record/notification.ts";
 import type { RecordFields } from "../record/log-record.ts";
 import type { Alerting } from "./alerting.ts";
 import { type BackupLog, changeBackupLog, readBackupLog, toLastBackup } from "./backup-log.ts";
-import { type Backup, backUpData, isBackupName, partialSuffix } from "./data-backup.ts";
+import { isBackupName, partialSuffix } from "./backup-place.ts";
+import { type Backup, backUpData } from "./data-backup.ts";
 import { dataDirectory } from "./data-directory.ts";
 
 export const teamBackupDefaults = { everyMs: 3_600_000, keep: 24 } as const;
