@@ -9,7 +9,7 @@ import type { Random } from "../base/random.ts";
 import { copyDatabase } from "../db/copy-database.ts";
 import { assertKnown } from "../db/migration.ts";
 import { SqliteDatabase } from "../db/sqlite.ts";
-import { type DataFacts, disownData, listLost, type LostWork, readDataFacts, setEpochAbove } from "./data-facts.ts";
+import { type DataFacts, disownData, listLost, type LostWork, readDataFacts, readNewestRows, setEpochAbove } from "./data-facts.ts";
 import { acquireOwnership } from "../engine/sqlite/owner.ts";
 import { toLogRecord } from "../record/log-record.ts";
 import { isSameFile } from "./backup-place.ts";
@@ -34,6 +34,8 @@ export interface Restored extends Omit<DataFacts, "epoch"> {
   readonly bytes: number;
   /** Where what was there before is now; null: there was nothing. */
   readonly replaced: string | null;
+  /** By how much the clock of this machine is behind the newest commit of the backup, or of what was here; 0: it is not. */
+  readonly clockBehindMs: number;
   /** What of it the backup does not have; null where nothing was there, or it cannot be read. */
   readonly lost: LostWork | null;
 }
@@ -47,18 +49,18 @@ export async function restoreData(options: RestoreOptions): Promise<Restored> {
   const { directory, backup, clock } = options;
   assertRestorable(resolve(backup), directory);
   makePrivateDirectory(directory.path);
-  const replacedEpoch = fence(directory, clock);
+  const before = fence(directory, clock);
   const restoring = `${directory.database}.restoring`;
   for (const suffix of fileSuffixes) rmSync(`${restoring}${suffix}`, { force: true });
   closeSync(openSync(restoring, "wx", 0o600));
   try {
     const bytes = await copyBackup(options, restoring);
-    const { facts, team } = await prepare(options, restoring, replacedEpoch);
+    const { facts, team, clockBehindMs } = await prepare(options, restoring, before);
     // It took a while: somebody may have started there meanwhile.
     fence(directory, clock);
     const lost = findLost(directory.database, restoring);
     const replaced = exchange(directory, restoring, clock.now());
-    return { ...facts, team, bytes, replaced, lost };
+    return { ...facts, team, bytes, replaced, clockBehindMs, lost };
   } finally {
     for (const suffix of fileSuffixes) rmSync(`${restoring}${suffix}`, { force: true });
   }
@@ -100,44 +102,50 @@ function damaged(backup: string, why: string, cause: unknown): LonghaulError {
   return new LonghaulError("BACKUP_DAMAGED", `${backup} cannot be restored: ${why}. Nothing was changed. Restore another backup.`, { cause });
 }
 
-/** Nobody owns the data file that is there, and whoever did cannot write it any more. Returns the epoch of its last owner; 0 where there is no file that says so. */
-function fence({ database }: DataDirectory, clock: Clock): number {
-  if (!existsSync(database)) return 0;
+type Fenced = Pick<DataFacts, "epoch" | "newestCommitAtMs">;
+
+const nothingFenced: Fenced = { epoch: 0, newestCommitAtMs: null };
+
+/** Nobody owns the data file that is there, and whoever did cannot write it any more. Returns the epoch of its last owner, and when it was written last; nothing where there is no file that says so. */
+function fence({ database }: DataDirectory, clock: Clock): Fenced {
+  if (!existsSync(database)) return nothingFenced;
   let db: SqliteDatabase | null = null;
   try {
     db = SqliteDatabase.open(database);
+    const { newestCommitAtMs } = readDataFacts(db);
     const { epoch } = acquireOwnership({ db, clock, processInfo: systemProcess(), purpose: "command" });
     db.exec(disownData);
     // What its log holds goes into the file, which is kept aside alone.
     db.exec("PRAGMA wal_checkpoint(TRUNCATE)");
-    return epoch;
+    return { epoch, newestCommitAtMs };
   } catch (error) {
     // A file that is damaged, or of another application, is what a backup is restored for; one of a newer version too, when that is to be left.
     if (isLonghaulError(error) && error.code === "ENGINE_OWNED") throw error;
-    return 0;
+    return nothingFenced;
   } finally {
     db?.close();
   }
 }
 
 /** Brings the copy to this version's format, and writes into it what it is. */
-async function prepare({ backup, clock, random }: RestoreOptions, restoring: string, replacedEpoch: number): Promise<{ readonly facts: Omit<DataFacts, "epoch">; readonly team: string }> {
+async function prepare({ backup, clock, random }: RestoreOptions, restoring: string, replaced: Fenced): Promise<Pick<Restored, "team" | "clockBehindMs"> & { readonly facts: Omit<DataFacts, "epoch"> }> {
   const ids = createIds(clock, random);
-  const before = readFile(restoring, readDataFacts);
+  const { before, newest } = readFile(restoring, (db) => ({ before: readDataFacts(db), newest: readNewestRows(db) }));
   // Its owner to come is above those of the file that it replaces, which is fenced a second time before it is.
-  readWrite(restoring, (db) => setEpochAbove(db, replacedEpoch + 1));
+  readWrite(restoring, (db) => setEpochAbove(db, replaced.epoch + 1));
   const data = openData({ file: restoring, clock, ids, observe: () => [], redact: (value) => value, onCommit: () => undefined, onFenced: () => undefined, ownership: { purpose: "command" } });
   try {
     const team = parseManifest(await data.store.meta.get(manifestName))?.team ?? "team";
     const nowMs = clock.now();
-    const mark: RestoreMark = { restoredAtMs: nowMs, recoveryPointAtMs: before.newestCommitAtMs, from: resolve(backup), isTold: false };
+    const restoredAtMs = Math.max(nowMs, before.newestCommitAtMs ?? 0, replaced.newestCommitAtMs ?? 0);
+    const mark: RestoreMark = { restoredAtMs, newest, recoveryPointAtMs: before.newestCommitAtMs, from: resolve(backup), isTold: false };
     const reason = `The data was restored from a backup whose newest commit is of ${before.newestCommitAtMs === null ? "no time" : new Date(before.newestCommitAtMs).toISOString()}: what was done later is not known.`;
     await data.store.write([
       { type: "meta", name: restoreMarkName, value: mark as unknown as Json },
       { type: "record", record: toLogRecord(ids("e"), nowMs, team, { event_type: "control", result: "restored", reason, data: { from: mark.from, recoveryPointAtMs: mark.recoveryPointAtMs } }) },
     ]);
     const { epoch: _, ...facts } = before;
-    return { facts, team };
+    return { facts, team, clockBehindMs: restoredAtMs - nowMs };
   } finally {
     await data.close();
   }
