@@ -14,12 +14,6 @@ export function backupName(team: string, atMs: number): string {
   return `${fileNamePart(team)}-${new Date(atMs).toISOString().replaceAll(":", "-")}.db`;
 }
 
-/** True for what `backupName` gives to this team. */
-export function isBackupName(team: string, name: string): boolean {
-  const prefix = `${fileNamePart(team)}-`;
-  return name.startsWith(prefix) && /^\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d\.\d{3}Z\.db$/.test(name.slice(prefix.length));
-}
-
 function fileNamePart(team: string): string {
   return team.replaceAll(/[^\w.-]/g, "_");
 }
