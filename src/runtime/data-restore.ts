@@ -4,13 +4,11 @@ import type { Clock } from "../base/clock.ts";
 import { isLonghaulError, LonghaulError, messageOf } from "../base/error.ts";
 import { createIds } from "../base/id.ts";
 import type { Json } from "../base/json.ts";
-import { systemProcess } from "../base/process.ts";
 import type { Random } from "../base/random.ts";
 import { copyDatabase } from "../db/copy-database.ts";
 import { assertKnown } from "../db/migration.ts";
 import { SqliteDatabase } from "../db/sqlite.ts";
 import { type DataFacts, disownData, listLost, type LostWork, readDataFacts, readNewestRows, setEpochAbove } from "./data-facts.ts";
-import { acquireOwnership } from "../engine/sqlite/owner.ts";
 import { toLogRecord } from "../record/log-record.ts";
 import { isSameFile } from "./backup-place.ts";
 import { syncDirectory } from "./data-backup.ts";
@@ -18,6 +16,7 @@ import type { DataDirectory } from "./data-directory.ts";
 import { makePrivateDirectory } from "./make-directory.ts";
 import { manifestName, parseManifest } from "./manifest.ts";
 import { dataMigrations, openData } from "./open-data.ts";
+import { type Fenced, fence, giveBack } from "./restore-fence.ts";
 import { type RestoreMark, restoreMarkName } from "./restore-mark.ts";
 
 export interface RestoreOptions {
@@ -43,23 +42,22 @@ export interface Restored extends Omit<DataFacts, "epoch"> {
 /**
  * Puts a backup in the place of a data file that nobody owns. The one before is fenced, so that a process that was thought dead cannot write it, and kept
  * aside. Until the new one is whole and checked, nothing of the old one changes; its name changes its file in one instant.
- * @throws {STORE_NOT_FOUND} {STORE_VERSION} {BACKUP_DAMAGED} {ENGINE_OWNED} {BACKUP_FAILED}
+ * @throws {STORE_NOT_FOUND} {STORE_VERSION} {BACKUP_DAMAGED} {ENGINE_OWNED} {SYSTEM_REFUSED} {BACKUP_FAILED}
  */
 export async function restoreData(options: RestoreOptions): Promise<Restored> {
   const { directory, backup, clock } = options;
   assertRestorable(resolve(backup), directory);
   makePrivateDirectory(directory.path);
-  const before = fence(directory, clock);
+  const before = fence(directory.database, clock);
+  giveBack(directory.database, before);
   const restoring = `${directory.database}.restoring`;
   for (const suffix of fileSuffixes) rmSync(`${restoring}${suffix}`, { force: true });
   closeSync(openSync(restoring, "wx", 0o600));
   try {
     const bytes = await copyBackup(options, restoring);
     const { facts, team, clockBehindMs } = await prepare(options, restoring, before);
-    // It took a while: somebody may have started there meanwhile.
-    fence(directory, clock);
     const lost = findLost(directory.database, restoring);
-    const replaced = exchange(directory, restoring, clock.now());
+    const replaced = replace(directory, restoring, clock);
     return { ...facts, team, bytes, replaced, clockBehindMs, lost };
   } finally {
     for (const suffix of fileSuffixes) rmSync(`${restoring}${suffix}`, { force: true });
@@ -102,31 +100,6 @@ function damaged(backup: string, why: string, cause: unknown): LonghaulError {
   return new LonghaulError("BACKUP_DAMAGED", `${backup} cannot be restored: ${why}. Nothing was changed. Restore another backup.`, { cause });
 }
 
-type Fenced = Pick<DataFacts, "epoch" | "newestCommitAtMs">;
-
-const nothingFenced: Fenced = { epoch: 0, newestCommitAtMs: null };
-
-/** Nobody owns the data file that is there, and whoever did cannot write it any more. Returns the epoch of its last owner, and when it was written last; nothing where there is no file that says so. */
-function fence({ database }: DataDirectory, clock: Clock): Fenced {
-  if (!existsSync(database)) return nothingFenced;
-  let db: SqliteDatabase | null = null;
-  try {
-    db = SqliteDatabase.open(database);
-    const { newestCommitAtMs } = readDataFacts(db);
-    const { epoch } = acquireOwnership({ db, clock, processInfo: systemProcess(), purpose: "command" });
-    db.exec(disownData);
-    // What its log holds goes into the file, which is kept aside alone.
-    db.exec("PRAGMA wal_checkpoint(TRUNCATE)");
-    return { epoch, newestCommitAtMs };
-  } catch (error) {
-    // A file that is damaged, or of another application, is what a backup is restored for; one of a newer version too, when that is to be left.
-    if (isLonghaulError(error) && error.code === "ENGINE_OWNED") throw error;
-    return nothingFenced;
-  } finally {
-    db?.close();
-  }
-}
-
 /** Brings the copy to this version's format, and writes into it what it is. */
 async function prepare({ backup, clock, random }: RestoreOptions, restoring: string, replaced: Fenced): Promise<Pick<Restored, "team" | "clockBehindMs"> & { readonly facts: Omit<DataFacts, "epoch"> }> {
   const ids = createIds(clock, random);
@@ -157,6 +130,19 @@ function findLost(old: string, restoring: string): LostWork | null {
     return readFile(old, (db) => listLost(db, restoring));
   } catch {
     return null; // It is damaged, or has other tables: nobody can say.
+  }
+}
+
+/** It took a while: somebody may have started there meanwhile, and nobody may from here on until the new file is there. */
+function replace(directory: DataDirectory, restoring: string, clock: Clock): string | null {
+  const fenced = fence(directory.database, clock);
+  let replaced: string | null = null;
+  try {
+    readWrite(restoring, (db) => setEpochAbove(db, fenced.epoch + 1));
+    replaced = exchange(directory, restoring, clock.now());
+    return replaced;
+  } finally {
+    giveBack(replaced === null ? directory.database : join(replaced, "longhaul.db"), fenced);
   }
 }
 
