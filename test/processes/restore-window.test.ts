@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -77,4 +77,19 @@ it("replaces what is no data file", { timeout: 60_000 }, async () => {
 
   expect(existsSync(join(replaced ?? "", "longhaul.db"))).toBe(true);
   expect(readFileSync(join(replaced ?? "", "longhaul.db"), "latin1")).toContain("CREATE TABLE theirs");
+});
+
+it.each(["cut in the middle", "cut to nothing", "overwritten at its beginning", "overwritten in the middle"])("replaces a data file that is %s", { timeout: 60_000 }, async (damage) => {
+  const { database } = directory();
+  const bytes = readFileSync(database);
+  if (damage === "cut in the middle") writeFileSync(database, bytes.subarray(0, bytes.length / 2 + 100));
+  if (damage === "cut to nothing") writeFileSync(database, "");
+  if (damage === "overwritten at its beginning") writeFileSync(database, bytes.fill(7, 0, 5_000));
+  if (damage === "overwritten in the middle") writeFileSync(database, bytes.fill(7, 5_000, bytes.length - 5_000));
+
+  await restore();
+
+  const db = SqliteDatabase.openReadOnly(database);
+  expect(db.get("SELECT value FROM lh_meta WHERE name = 'which'")).toEqual({ value: '"the backup"' });
+  db.close();
 });
