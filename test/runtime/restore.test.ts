@@ -6,11 +6,13 @@ import { afterEach, beforeEach, expect, it } from "vitest";
 import { z } from "zod";
 import { seededRandom } from "../../src/base/random.ts";
 import { VirtualClock } from "../../src/base/virtual-clock.ts";
+import { runRestore } from "../../src/cli/command/restore.ts";
 import { SqliteDatabase } from "../../src/db/sqlite.ts";
 import { backUpData } from "../../src/runtime/data-backup.ts";
 import { dataDirectory } from "../../src/runtime/data-directory.ts";
 import { restoreData } from "../../src/runtime/data-restore.ts";
 import type { Reconciliation } from "../../src/tool/tool.ts";
+import { readCommand } from "../fixture/command.ts";
 import { type DiskTeam, openDiskTeam, temporaryDirectory } from "../fixture/disk-team.ts";
 
 let directory: ReturnType<typeof temporaryDirectory>;
@@ -200,6 +202,8 @@ it("does not make a call again, nor believe a reconcile that looks for another k
   const fresh = await after.submit("clerk", { what: "new" });
 
   expect(restored.clockBehindMs).toBeGreaterThan(3_500_000);
+  const said = await readCommand((context) => runRestore(context, backup), { data: `${directory.path}/elsewhere`, clock: new VirtualClock(before.clock.now() - 3_600_000) });
+  expect(said).toMatch(/The clock of this machine is .*behind.* restore again before the team starts/);
   expect(await after.task(taskId)).toMatchObject({ status: "waiting", waitingReason: "unknown-effect" });
   expect(await after.result(fresh)).toMatchObject({ status: "done" });
   expect(paid).toEqual(["rent", "new"]);
