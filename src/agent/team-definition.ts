@@ -59,7 +59,7 @@ export interface BackupSpec {
   readonly to: string;
   /** Default 1 h. What is lost with the machine is at most what was done in this time, and while the copy was made. */
   readonly every?: Duration;
-  /** Backups of this team in `to`; older ones are removed when there is a new one. Default 24. */
+  /** Backups in `to` that the teams of this data directory made by themselves; older ones are removed when there is a new one. Default 24. */
   readonly keep?: number;
 }
 

@@ -1,5 +1,6 @@
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
 import { LonghaulError } from "../base/error.ts";
+import { fileIdentity } from "./file-identity.ts";
 
 export type SqlInput = string | number | null | Uint8Array;
 export type Row = Readonly<Record<string, unknown>>;
@@ -20,13 +21,16 @@ const pageBytesInMemory = 8_192;
 /** One connection with its prepared statements. Statements are prepared once and kept. */
 export class SqliteDatabase {
   readonly path: string;
+  /** Which file was at the path before it was opened; null in memory. Where another one is there now, this connection writes what nobody reads. */
+  readonly identity: string | null;
   readonly #connection: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
   /** Those whose rows are lists. */
   readonly #listing = new Map<string, StatementSync>();
 
-  private constructor(path: string, connection: DatabaseSync) {
+  private constructor(path: string, connection: DatabaseSync, identity: string | null) {
     this.path = path;
+    this.identity = identity;
     this.#connection = connection;
   }
 
@@ -35,6 +39,7 @@ export class SqliteDatabase {
    * @throws {STORE_VERSION} when the file is another application's.
    */
   static open(path: string): SqliteDatabase {
+    const before = fileIdentity(path);
     const connection = new DatabaseSync(path, { timeout: busyTimeoutMs });
     const found = Number(connection.prepare("PRAGMA application_id").get()?.["application_id"] ?? 0);
     const isForeign = found === 0 ? connection.prepare("SELECT 1 FROM sqlite_schema LIMIT 1").get() !== undefined : found !== applicationId;
@@ -47,13 +52,13 @@ export class SqliteDatabase {
     connection.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;");
     // A reader that held the log up once must not leave a huge file for ever.
     connection.exec(`PRAGMA journal_size_limit = ${logBytesMax}`);
-    return new SqliteDatabase(path, connection);
+    return new SqliteDatabase(path, connection, before ?? fileIdentity(path));
   }
 
   /** A connection that can only read, for operators: it never blocks the writer. */
   static openReadOnly(path: string): SqliteDatabase {
-    const connection = new DatabaseSync(path, { readOnly: true, timeout: busyTimeoutMs });
-    return new SqliteDatabase(path, connection);
+    const before = fileIdentity(path);
+    return new SqliteDatabase(path, new DatabaseSync(path, { readOnly: true, timeout: busyTimeoutMs }), before);
   }
 
   exec(sql: string): void {

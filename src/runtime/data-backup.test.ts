@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, linkSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
@@ -8,7 +8,8 @@ import { macrotask } from "../base/turn.ts";
 import { migrate } from "../db/migration.ts";
 import { SqliteDatabase } from "../db/sqlite.ts";
 import { acquireOwnership } from "../engine/sqlite/owner.ts";
-import { backUpData, type BackupOptions, isBackupName } from "./data-backup.ts";
+import { backupName } from "./backup-place.ts";
+import { backUpData, type BackupOptions } from "./data-backup.ts";
 import { dataMigrations } from "./open-data.ts";
 
 let folder: string;
@@ -47,16 +48,45 @@ it("is given a name with the team and the time in a directory, and never replace
   mkdirSync(inFolder("many"));
   writeFileSync(inFolder("mine.db"), "mine");
 
-  const { path } = await backUp("many");
+  const { path, atMs } = await backUp("many");
   await expect(backUp("mine.db")).rejects.toMatchObject({ code: "BACKUP_EXISTS", message: expect.stringContaining("--force") as string });
   expect(readFileSync(inFolder("mine.db"), "utf8")).toBe("mine");
   await expect(backUp("longhaul.db", { isForced: true })).rejects.toMatchObject({ code: "BACKUP_EXISTS" });
 
   expect(readdirSync(inFolder("many"))).toEqual([path.slice(inFolder("many").length + 1)]);
-  expect(isBackupName("a b/c", readdirSync(inFolder("many"))[0] ?? "")).toBe(true);
-  expect(isBackupName("a", readdirSync(inFolder("many"))[0] ?? "")).toBe(false);
+  expect(readdirSync(inFolder("many"))).toEqual([backupName("a b/c", atMs)]);
   await backUp("mine.db", { isForced: true });
   expect(readFileSync(inFolder("mine.db"), "latin1").startsWith("SQLite format 3")).toBe(true);
+});
+
+it("never replaces the data file by another path to it, nor gives a backup a name that SQLite keeps for logs", async () => {
+  symlinkSync(folder, inFolder("mount"));
+  symlinkSync(inFolder("longhaul.db"), inFolder("link.db"));
+  linkSync(inFolder("longhaul.db"), inFolder("second-name.db"));
+  const { ino } = statSync(inFolder("longhaul.db"));
+
+  for (const to of ["mount/longhaul.db", "link.db", "second-name.db"]) await expect(backUp(to, { isForced: true })).rejects.toMatchObject({ code: "BACKUP_EXISTS", message: expect.stringContaining("the data file itself") as string });
+  for (const to of ["longhaul.db-wal", "mount/longhaul.db-shm", "new.db-journal"]) await expect(backUp(to, { isForced: true })).rejects.toMatchObject({ code: "BACKUP_EXISTS", message: expect.stringContaining("SQLite") as string });
+
+  expect(statSync(inFolder("longhaul.db")).ino).toBe(ino);
+  db.run("INSERT INTO lh_meta VALUES ('after', '1')");
+  expect(db.get("PRAGMA quick_check")).toEqual({ quick_check: "ok" });
+});
+
+it("does not replace a data file that somebody has open: its log would be applied to the backup", async () => {
+  mkdirSync(inFolder("other"));
+  const other = SqliteDatabase.open(inFolder("other/longhaul.db"));
+  migrate(other, dataMigrations);
+  other.run("INSERT INTO lh_meta VALUES ('theirs', '1')");
+
+  await expect(backUp("other/longhaul.db", { isForced: true })).rejects.toMatchObject({ code: "BACKUP_EXISTS", message: expect.stringContaining("longhaul.db-wal") as string });
+
+  other.close();
+  expect(existsSync(inFolder("other/longhaul.db-wal"))).toBe(false);
+  await backUp("other/longhaul.db", { isForced: true });
+  const copy = SqliteDatabase.openReadOnly(inFolder("other/longhaul.db"));
+  expect(copy.get("SELECT value FROM lh_meta WHERE name = 'theirs'")).toBeUndefined();
+  copy.close();
 });
 
 it("says what is wrong with a data file that is damaged, and leaves the last backup and nothing else", async () => {

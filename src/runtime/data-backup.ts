@@ -1,10 +1,11 @@
-import { closeSync, existsSync, fsyncSync, linkSync, openSync, renameSync, rmSync, statSync, unlinkSync } from "node:fs";
-import { dirname, join, resolve } from "node:path";
+import { closeSync, fsyncSync, openSync, rmSync, statSync } from "node:fs";
+import { dirname } from "node:path";
 import type { Clock } from "../base/clock.ts";
 import { LonghaulError } from "../base/error.ts";
 import { copyDatabase } from "../db/copy-database.ts";
 import { assertKnown } from "../db/migration.ts";
 import { SqliteDatabase } from "../db/sqlite.ts";
+import { assertPlace, backupPlace, giveName, partialSuffix } from "./backup-place.ts";
 import { type DataFacts, disownData, readDataFacts } from "./data-facts.ts";
 import { getMeta } from "../store/sqlite/meta.ts";
 import { makePrivateDirectory } from "./make-directory.ts";
@@ -45,9 +46,8 @@ export async function backUpData(options: BackupOptions): Promise<Backup> {
   const atMs = clock.now();
   const begunMs = clock.monotonicMs();
   const team = readTeam(from);
-  const path = placeOf(options.to, team, atMs);
-  if (path === resolve(from)) throw new LonghaulError("BACKUP_EXISTS", `${path} is the data file itself. Give another place for the backup.`);
-  if (!isForced) assertFree(path);
+  const path = backupPlace(options.to, team, atMs);
+  assertPlace(path, { from, isForced });
   const partial = `${path}${partialSuffix}`;
   makePrivateDirectory(dirname(path));
   rmSync(partial, { force: true });
@@ -56,55 +56,13 @@ export async function backUpData(options: BackupOptions): Promise<Backup> {
   try {
     const bytes = await copyDatabase({ from, to: partial, changes: [disownData], check: "quick_check", ...running });
     const { epoch: _, ...facts } = readFacts(partial);
-    if (isForced) renameSync(partial, path);
-    else giveName(partial, path);
+    giveName(partial, path, { from, isForced });
     syncDirectory(dirname(path));
     return { ...facts, path, team, bytes, tookMs: clock.monotonicMs() - begunMs, atMs };
   } catch (error) {
     rmSync(partial, { force: true });
     throw error;
   }
-}
-
-/** What a backup is called until it is whole. */
-export const partialSuffix = ".partial";
-
-/** "prospecting-2026-11-26T10-15-00.000Z.db": sorted by name they are sorted by age. */
-export function backupName(team: string, atMs: number): string {
-  return `${fileNamePart(team)}-${new Date(atMs).toISOString().replaceAll(":", "-")}.db`;
-}
-
-/** True for what `backupName` gives to this team. */
-export function isBackupName(team: string, name: string): boolean {
-  const prefix = `${fileNamePart(team)}-`;
-  return name.startsWith(prefix) && /^\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d\.\d{3}Z\.db$/.test(name.slice(prefix.length));
-}
-
-function fileNamePart(team: string): string {
-  return team.replaceAll(/[^\w.-]/g, "_");
-}
-
-function placeOf(to: string, team: string, atMs: number): string {
-  const path = resolve(to);
-  const isDirectory = /[/\\]$/.test(to) || statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
-  return isDirectory ? join(path, backupName(team, atMs)) : path;
-}
-
-function assertFree(path: string): void {
-  if (existsSync(path)) throw new LonghaulError("BACKUP_EXISTS", `${path} exists already. Give another name, a directory, or --force to replace it.`);
-}
-
-/** Never in place of a file that came meanwhile. */
-function giveName(partial: string, path: string): void {
-  try {
-    linkSync(partial, path);
-  } catch {
-    // It exists by now, or this file system knows no links.
-    assertFree(path);
-    renameSync(partial, path);
-    return;
-  }
-  unlinkSync(partial);
 }
 
 /** The name of the team whose data file this is. @throws {STORE_NOT_FOUND} {STORE_VERSION} */

@@ -22,6 +22,21 @@ export function readDataFacts(db: SqliteDatabase): DataFacts {
   return { tasks: Number(row?.["tasks"]), openTasks: Number(row?.["open_tasks"]), newestCommitAtMs: newestAtMs === 0 ? null : newestAtMs, epoch: owner?.epoch ?? 0 };
 }
 
+/** The last rows of a data file: what came later has higher numbers, whatever the clocks said. 0: there is none. */
+export interface NewestRows {
+  readonly task: number;
+  readonly run: number;
+  /** Of the journal. */
+  readonly step: number;
+  /** Of the ledger of `once` calls. */
+  readonly effect: number;
+}
+
+export function readNewestRows(db: SqliteDatabase): NewestRows {
+  const newest = (column: string, table: string): number => Number(db.get(`SELECT coalesce(max(${column}), 0) AS newest FROM ${table}`)?.["newest"]);
+  return { task: newest("serial", "lh_task"), run: newest("serial", "lh_run"), step: newest("position", "lh_journal"), effect: newest("rowid", "lh_effect") };
+}
+
 /** A copy belongs to nobody: whoever starts on it must not take the owner of what it was copied from for its own, and end it. */
 export const disownData = "UPDATE lh_owner SET pid = NULL";
 

@@ -4,19 +4,19 @@ import type { Clock } from "../base/clock.ts";
 import { isLonghaulError, LonghaulError, messageOf } from "../base/error.ts";
 import { createIds } from "../base/id.ts";
 import type { Json } from "../base/json.ts";
-import { systemProcess } from "../base/process.ts";
 import type { Random } from "../base/random.ts";
 import { copyDatabase } from "../db/copy-database.ts";
 import { assertKnown } from "../db/migration.ts";
 import { SqliteDatabase } from "../db/sqlite.ts";
-import { type DataFacts, disownData, listLost, type LostWork, readDataFacts, setEpochAbove } from "./data-facts.ts";
-import { acquireOwnership } from "../engine/sqlite/owner.ts";
+import { type DataFacts, disownData, listLost, type LostWork, readDataFacts, readNewestRows, setEpochAbove } from "./data-facts.ts";
 import { toLogRecord } from "../record/log-record.ts";
+import { isSameFile } from "./backup-place.ts";
 import { syncDirectory } from "./data-backup.ts";
 import type { DataDirectory } from "./data-directory.ts";
 import { makePrivateDirectory } from "./make-directory.ts";
 import { manifestName, parseManifest } from "./manifest.ts";
 import { dataMigrations, openData } from "./open-data.ts";
+import { type Fenced, fence, giveBack } from "./restore-fence.ts";
 import { type RestoreMark, restoreMarkName } from "./restore-mark.ts";
 
 export interface RestoreOptions {
@@ -33,6 +33,8 @@ export interface Restored extends Omit<DataFacts, "epoch"> {
   readonly bytes: number;
   /** Where what was there before is now; null: there was nothing. */
   readonly replaced: string | null;
+  /** By how much the clock of this machine is behind the newest commit of the backup, or of what was here; 0: it is not. */
+  readonly clockBehindMs: number;
   /** What of it the backup does not have; null where nothing was there, or it cannot be read. */
   readonly lost: LostWork | null;
 }
@@ -40,24 +42,23 @@ export interface Restored extends Omit<DataFacts, "epoch"> {
 /**
  * Puts a backup in the place of a data file that nobody owns. The one before is fenced, so that a process that was thought dead cannot write it, and kept
  * aside. Until the new one is whole and checked, nothing of the old one changes; its name changes its file in one instant.
- * @throws {STORE_NOT_FOUND} {STORE_VERSION} {BACKUP_DAMAGED} {ENGINE_OWNED} {BACKUP_FAILED}
+ * @throws {STORE_NOT_FOUND} {STORE_VERSION} {BACKUP_DAMAGED} {ENGINE_OWNED} {SYSTEM_REFUSED} {BACKUP_FAILED}
  */
 export async function restoreData(options: RestoreOptions): Promise<Restored> {
   const { directory, backup, clock } = options;
   assertRestorable(resolve(backup), directory);
   makePrivateDirectory(directory.path);
-  const replacedEpoch = fence(directory, clock);
+  const before = fence(directory.database, clock);
+  giveBack(directory.database, before);
   const restoring = `${directory.database}.restoring`;
   for (const suffix of fileSuffixes) rmSync(`${restoring}${suffix}`, { force: true });
   closeSync(openSync(restoring, "wx", 0o600));
   try {
     const bytes = await copyBackup(options, restoring);
-    const { facts, team } = await prepare(options, restoring, replacedEpoch);
-    // It took a while: somebody may have started there meanwhile.
-    fence(directory, clock);
+    const { facts, team, clockBehindMs } = await prepare(options, restoring, before);
     const lost = findLost(directory.database, restoring);
-    const replaced = exchange(directory, restoring, clock.now());
-    return { ...facts, team, bytes, replaced, lost };
+    const replaced = replace(directory, restoring, clock);
+    return { ...facts, team, bytes, replaced, clockBehindMs, lost };
   } finally {
     for (const suffix of fileSuffixes) rmSync(`${restoring}${suffix}`, { force: true });
   }
@@ -67,7 +68,7 @@ const fileSuffixes = ["", "-wal", "-shm"] as const;
 
 function assertRestorable(backup: string, { database }: DataDirectory): void {
   if (statSync(backup, { throwIfNoEntry: false })?.isFile() !== true) throw new LonghaulError("STORE_NOT_FOUND", `There is no file ${backup}. Give a file that longhaul backup made.`);
-  if (backup === database) throw new LonghaulError("BACKUP_EXISTS", `${backup} is the data file itself. Give a file that longhaul backup made, or another --data directory.`);
+  if (isSameFile(backup, database)) throw new LonghaulError("BACKUP_EXISTS", `${backup} is the data file itself. Give a file that longhaul backup made, or another --data directory.`);
   try {
     const db = SqliteDatabase.openReadOnly(backup);
     try {
@@ -99,44 +100,25 @@ function damaged(backup: string, why: string, cause: unknown): LonghaulError {
   return new LonghaulError("BACKUP_DAMAGED", `${backup} cannot be restored: ${why}. Nothing was changed. Restore another backup.`, { cause });
 }
 
-/** Nobody owns the data file that is there, and whoever did cannot write it any more. Returns the epoch of its last owner; 0 where there is no file that says so. */
-function fence({ database }: DataDirectory, clock: Clock): number {
-  if (!existsSync(database)) return 0;
-  let db: SqliteDatabase | null = null;
-  try {
-    db = SqliteDatabase.open(database);
-    const { epoch } = acquireOwnership({ db, clock, processInfo: systemProcess(), purpose: "command" });
-    db.exec(disownData);
-    // What its log holds goes into the file, which is kept aside alone.
-    db.exec("PRAGMA wal_checkpoint(TRUNCATE)");
-    return epoch;
-  } catch (error) {
-    // A file that is damaged, or of another application, is what a backup is restored for; one of a newer version too, when that is to be left.
-    if (isLonghaulError(error) && error.code === "ENGINE_OWNED") throw error;
-    return 0;
-  } finally {
-    db?.close();
-  }
-}
-
 /** Brings the copy to this version's format, and writes into it what it is. */
-async function prepare({ backup, clock, random }: RestoreOptions, restoring: string, replacedEpoch: number): Promise<{ readonly facts: Omit<DataFacts, "epoch">; readonly team: string }> {
+async function prepare({ backup, clock, random }: RestoreOptions, restoring: string, replaced: Fenced): Promise<Pick<Restored, "team" | "clockBehindMs"> & { readonly facts: Omit<DataFacts, "epoch"> }> {
   const ids = createIds(clock, random);
-  const before = readFile(restoring, readDataFacts);
+  const { before, newest } = readFile(restoring, (db) => ({ before: readDataFacts(db), newest: readNewestRows(db) }));
   // Its owner to come is above those of the file that it replaces, which is fenced a second time before it is.
-  readWrite(restoring, (db) => setEpochAbove(db, replacedEpoch + 1));
+  readWrite(restoring, (db) => setEpochAbove(db, replaced.epoch + 1));
   const data = openData({ file: restoring, clock, ids, observe: () => [], redact: (value) => value, onCommit: () => undefined, onFenced: () => undefined, ownership: { purpose: "command" } });
   try {
     const team = parseManifest(await data.store.meta.get(manifestName))?.team ?? "team";
     const nowMs = clock.now();
-    const mark: RestoreMark = { restoredAtMs: nowMs, recoveryPointAtMs: before.newestCommitAtMs, from: resolve(backup), isTold: false };
+    const restoredAtMs = Math.max(nowMs, before.newestCommitAtMs ?? 0, replaced.newestCommitAtMs ?? 0);
+    const mark: RestoreMark = { restoredAtMs, newest, recoveryPointAtMs: before.newestCommitAtMs, from: resolve(backup), isTold: false };
     const reason = `The data was restored from a backup whose newest commit is of ${before.newestCommitAtMs === null ? "no time" : new Date(before.newestCommitAtMs).toISOString()}: what was done later is not known.`;
     await data.store.write([
       { type: "meta", name: restoreMarkName, value: mark as unknown as Json },
       { type: "record", record: toLogRecord(ids("e"), nowMs, team, { event_type: "control", result: "restored", reason, data: { from: mark.from, recoveryPointAtMs: mark.recoveryPointAtMs } }) },
     ]);
     const { epoch: _, ...facts } = before;
-    return { facts, team };
+    return { facts, team, clockBehindMs: restoredAtMs - nowMs };
   } finally {
     await data.close();
   }
@@ -148,6 +130,19 @@ function findLost(old: string, restoring: string): LostWork | null {
     return readFile(old, (db) => listLost(db, restoring));
   } catch {
     return null; // It is damaged, or has other tables: nobody can say.
+  }
+}
+
+/** It took a while: somebody may have started there meanwhile, and nobody may from here on until the new file is there. */
+function replace(directory: DataDirectory, restoring: string, clock: Clock): string | null {
+  const fenced = fence(directory.database, clock);
+  let replaced: string | null = null;
+  try {
+    readWrite(restoring, (db) => setEpochAbove(db, fenced.epoch + 1));
+    replaced = exchange(directory, restoring, clock.now());
+    return replaced;
+  } finally {
+    giveBack(replaced === null ? directory.database : join(replaced, "longhaul.db"), fenced);
   }
 }
 

@@ -99,7 +99,7 @@ export function openData(options: OpenDataOptions): OpenData {
   });
   const readDb = file === null ? undefined : SqliteDatabase.openReadOnly(file);
   const mark = parseRestoreMark(getMeta(db, restoreMarkName));
-  const sqliteStore = createSqliteStore({ db, commit, ...(readDb === undefined ? {} : { readDb }), ...(mark === null ? {} : { restored: { atMs: mark.restoredAtMs, doubtOf: (tx, { taskId, runId }) => findDoubt(tx, mark, taskId, runId) } }) });
+  const sqliteStore = createSqliteStore({ db, commit, ...(readDb === undefined ? {} : { readDb }), ...(mark === null ? {} : { restored: { atMs: mark.restoredAtMs, newestRow: mark.newest.effect, doubtOf: (tx, { taskId, runId }) => findDoubt(tx, mark, taskId, runId) } }) });
   const store: Store = {
     ...sqliteStore,
     async write(writes) {

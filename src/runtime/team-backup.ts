@@ -1,4 +1,3 @@
-import { readdirSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { BackupSpec } from "../agent/team-definition.ts";
 import { type Clock, setWallTimer, type Timer } from "../base/clock.ts";
@@ -8,8 +7,10 @@ import type { Notification } from "../record/notification.ts";
 import type { RecordFields } from "../record/log-record.ts";
 import type { Alerting } from "./alerting.ts";
 import { type BackupLog, changeBackupLog, readBackupLog, toLastBackup } from "./backup-log.ts";
-import { type Backup, backUpData, isBackupName, partialSuffix } from "./data-backup.ts";
+import { backupName } from "./backup-place.ts";
+import { type Backup, backUpData } from "./data-backup.ts";
 import { dataDirectory } from "./data-directory.ts";
+import { MadeBackups } from "./made-backups.ts";
 
 export const teamBackupDefaults = { everyMs: 3_600_000, keep: 24 } as const;
 
@@ -36,15 +37,18 @@ const tellAgainMs = 14_400_000;
  * Copies the data of a running team on an interval.
  *  B1 never two at once; the next one is due an interval after the last one was begun, also by a process before this one;
  *  B2 a failure is told at once, again every 4 h, and when it is over; it is tried again and the team goes on;
- *  B3 as many are kept as was said, the newest; none is removed before there is a newer one, and nothing else in the directory is touched.
+ *  B3 as many are kept as was said, those that were made last; none is removed before there is a newer one, and nothing that the teams of this data directory did not make;
+ *  B4 what is to be noted of a backup, and cannot be, takes nothing from it: people are told.
  */
 export function startTeamBackup(options: TeamBackupOptions): TeamBackup {
-  const { spec, directory, clock } = options;
+  const { team, spec, directory, clock } = options;
   const everyMs = spec.every === undefined ? teamBackupDefaults.everyMs : parseDuration(spec.every, "backup.every");
+  const to = resolve(spec.to);
   const closing = new AbortController();
+  const made = new MadeBackups(directory);
+  const telling = createTelling(options);
   let timer: Timer | null = null;
   let underWay: Promise<void> = Promise.resolve();
-  let toldAtMs: number | null = null;
 
   const arm = (delayMs: number): void => {
     if (closing.signal.aborted) return;
@@ -54,36 +58,37 @@ export function startTeamBackup(options: TeamBackupOptions): TeamBackup {
   };
   const round = async (): Promise<void> => {
     const begunAtMs = clock.now();
+    const path = join(to, backupName(team, begunAtMs));
+    const problems = new Problems();
     try {
-      const backup = await backUpData({ from: dataDirectory(directory).database, to: `${resolve(spec.to)}/`, clock, signal: closing.signal });
-      const before = note(directory, { last: toLastBackup(backup), failing: null });
-      removeOld(options);
+      problems.try(() => {
+        made.begin(path);
+        made.save();
+      });
+      const backup = await backUpData({ from: dataDirectory(directory).database, to: path, clock, signal: closing.signal });
       options.record(recordOf(backup));
-      if (before.failing !== null) await tellWorks(options, before.failing.sinceMs);
-      toldAtMs = null;
+      const { failing } = readBackupLog(directory);
+      made.end();
+      problems.try(() => made.removeOld(to, spec.keep ?? teamBackupDefaults.keep));
+      problems.try(() => made.save());
+      const isNoted = problems.try(() => changeBackupLog(directory, { last: toLastBackup(backup), failing: null }));
+      await telling.made(problems.first, isNoted ? failing : null);
       arm(Math.max(0, begunAtMs + everyMs - clock.now()));
     } catch (error) {
+      problems.try(() => {
+        made.giveUp();
+        made.save();
+      });
       if (closing.signal.aborted) return;
-      await noteFailure(messageOf(error));
+      await telling.failed(messageOf(error));
       arm(Math.min(retryMs, everyMs));
     }
   };
-  const noteFailure = async (message: string): Promise<void> => {
-    const nowMs = clock.now();
-    const { failing, last } = readBackupLog(directory);
-    const sinceMs = failing?.sinceMs ?? nowMs;
-    options.record({ event_type: "error", result: "error", reason: `backup: ${message}` });
-    try {
-      note(directory, { failing: { sinceMs, message } });
-      if (toldAtMs !== null && nowMs - toldAtMs < tellAgainMs) return;
-      toldAtMs = nowMs;
-      await options.alerting.enqueue(failureOf(options, message, last, nowMs));
-    } catch {
-      // The disk of the data is full too: that is told by others.
-    }
-  };
 
-  const { last } = note(directory, { everyMs });
+  const problems = new Problems();
+  problems.try(() => changeBackupLog(directory, { everyMs }));
+  if (problems.first !== null) options.record(unnoted(problems.first));
+  const { last } = readBackupLog(directory);
   arm(last === null ? 0 : Math.max(0, Math.min(everyMs, last.atMs + everyMs - clock.now())));
   return {
     async close() {
@@ -94,25 +99,71 @@ export function startTeamBackup(options: TeamBackupOptions): TeamBackup {
   };
 }
 
-/** Changes the log, and returns what it said before. */
-function note(directory: string, changes: Partial<BackupLog>): BackupLog {
-  const before = readBackupLog(directory);
-  changeBackupLog(directory, changes);
-  return before;
+/** What went wrong beside a backup: all of it is tried, the first is told. */
+class Problems {
+  first: string | null = null;
+
+  try(body: () => void): boolean {
+    try {
+      body();
+      return true;
+    } catch (error) {
+      this.first ??= messageOf(error);
+      return false;
+    }
+  }
 }
 
-/** The team that ran here before made backups, and this one makes none: nobody is to miss them. */
+interface Telling {
+  /** A backup was made. `problem`: what could not be noted or removed. `failing`: what was noted before of backups that failed. */
+  made(problem: string | null, failing: BackupLog["failing"]): Promise<void>;
+  failed(message: string): Promise<void>;
+}
+
+function createTelling(options: TeamBackupOptions): Telling {
+  const { directory, clock, record } = options;
+  const toldAtMs: { failed: number | null; problem: number | null } = { failed: null, problem: null };
+  const isDue = (what: keyof typeof toldAtMs): boolean => {
+    const nowMs = clock.now();
+    const before = toldAtMs[what];
+    if (before !== null && nowMs - before < tellAgainMs) return false;
+    toldAtMs[what] = nowMs;
+    return true;
+  };
+  const tell = async (notification: Notification): Promise<void> => {
+    try {
+      await options.alerting.enqueue(notification);
+    } catch {
+      // The disk of the data is full: that is told by others.
+    }
+  };
+  return {
+    async made(problem, failing) {
+      if (failing !== null) await tell(worksAgain(options, failing.sinceMs));
+      toldAtMs.failed = null;
+      if (problem === null) {
+        toldAtMs.problem = null;
+        return;
+      }
+      record(unnoted(problem));
+      if (isDue("problem")) await tell(problemOf(options, problem));
+    },
+    async failed(message) {
+      const { failing, last } = readBackupLog(directory);
+      record({ event_type: "error", result: "error", reason: `backup: ${message}` });
+      new Problems().try(() => changeBackupLog(directory, { failing: { sinceMs: failing?.sinceMs ?? clock.now(), message } }));
+      if (isDue("failed")) await tell(failureOf(options, message, last, clock.now()));
+    },
+  };
+}
+
+/** The team that ran here before made backups, and this one makes none: nobody is to miss them. Where that cannot be noted, they are missed. */
 export function forgetTeamBackup(directory: string): void {
-  if (readBackupLog(directory).everyMs !== null) changeBackupLog(directory, { everyMs: null, failing: null });
+  if (readBackupLog(directory).everyMs !== null) new Problems().try(() => changeBackupLog(directory, { everyMs: null, failing: null }));
 }
 
-function removeOld({ team, spec }: TeamBackupOptions): void {
-  const names = readdirSync(spec.to);
-  const whole = names.filter((name) => isBackupName(team, name)).toSorted();
-  const old = whole.slice(0, Math.max(0, whole.length - (spec.keep ?? teamBackupDefaults.keep)));
-  // What a process left that was killed in the middle of it: none is under way now.
-  const partial = names.filter((name) => name.endsWith(partialSuffix) && isBackupName(team, name.slice(0, -partialSuffix.length)));
-  for (const name of [...old, ...partial]) rmSync(join(spec.to, name), { force: true });
+function unnoted(problem: string): RecordFields {
+  return { event_type: "error", result: "error", reason: `backup: it is made, but not all that belongs to it: ${problem}` };
 }
 
 function recordOf({ path, bytes, newestCommitAtMs, tookMs }: Backup): RecordFields {
@@ -124,9 +175,13 @@ function failureOf({ team, ids, spec }: TeamBackupOptions, message: string, last
   return { id: ids("n"), atMs: nowMs, team, agent: null, severity: "critical", title: `${team} cannot make its backup`, text: `${message}\n${since}\nNext: make room, or mend what the message names. It is tried again by itself.`, data: { to: spec.to } };
 }
 
-async function tellWorks({ team, ids, clock, alerting, spec }: TeamBackupOptions, sinceMs: number): Promise<void> {
+function problemOf({ team, ids, clock, spec }: TeamBackupOptions, problem: string): Notification {
+  return { id: ids("n"), atMs: clock.now(), team, agent: null, severity: "warning", title: `${team} made its backup, but could not note it or remove an old one`, text: `${problem}\nNext: mend what the message names, or ${spec.to} fills up.`, data: { to: spec.to } };
+}
+
+function worksAgain({ team, ids, clock, spec }: TeamBackupOptions, sinceMs: number): Notification {
   const nowMs = clock.now();
-  await alerting.enqueue({ id: ids("n"), atMs: nowMs, team, agent: null, severity: "resolved", title: `${team} makes its backups again`, text: `It could not for ${formatDuration(nowMs - sinceMs)}.`, data: { to: spec.to } });
+  return { id: ids("n"), atMs: nowMs, team, agent: null, severity: "resolved", title: `${team} makes its backups again`, text: `It could not for ${formatDuration(nowMs - sinceMs)}.`, data: { to: spec.to } };
 }
 
 /** A team on a cluster has no data directory to copy. @throws {OPTION_INVALID} */

@@ -32,6 +32,32 @@ export function testForgetting(current: () => Store): void {
     expect(await forgetAll(store, { recordsMs: startAtMs + 39 * dayMs })).toBe(0);
   });
 
+  it("forgets what is older though the clock was years ahead for a while before, and once more in between", async () => {
+    const store = current();
+    const ahead = (id: string) => record(id, startAtMs + 1_000 * dayMs, { event_type: "model_call", agent_id: "research" });
+    await store.write([...["a1", "a2", "a3"].map(ahead), record("old 1", startAtMs + 1), record("old 2", startAtMs + 2, { event_type: "run" }), ...["a4", "a5", "a6"].map(ahead), record("old 3", startAtMs + 3), record("new", startAtMs + 40 * dayMs)]);
+    const notifications = [outboxWrite("ahead", startAtMs + 1_000 * dayMs), outboxWrite("sent", startAtMs)];
+    await store.write(notifications);
+    for (const id of ["ahead", "sent"]) await store.outbox.delivered(id, startAtMs + 1);
+
+    await forgetAll(store, { recordsMs: startAtMs + 39 * dayMs });
+
+    expect((await store.records.query({})).map(({ record: { id } }) => id).toSorted()).toEqual(["a1", "a2", "a3", "a4", "a5", "a6", "new"]);
+    // What is still known is not taken a second time.
+    await store.write(notifications);
+    expect((await store.outbox.due(startAtMs + 2_000 * dayMs)).map(({ id }) => id)).toEqual(["sent"]);
+  });
+
+  it("keeps the newest record though it is the oldest by its time, and forgets the others", async () => {
+    const store = current();
+    await store.write([record("old", startAtMs + 2), record("ahead", startAtMs + 40 * dayMs), record("set back", startAtMs + 1)]);
+
+    await forgetAll(store, { recordsMs: startAtMs + 39 * dayMs });
+
+    expect((await store.records.query({})).map(({ record: { id } }) => id)).not.toContain("old");
+    expect((await store.records.query({})).map(({ record: { id } }) => id)).toContain("ahead");
+  });
+
   it("keeps what agents used by the hour, each call once, until that is past its time too", async () => {
     const store = current();
     const call = (id: string, atMs: number, fields: Partial<RecordFields> = {}) => record(id, atMs, { event_type: "model_call", agent_id: "research", result: "success", tokens_used: 100, cost_micro_usd: 7, ...fields });

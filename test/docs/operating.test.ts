@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { bundleLimits } from "../../src/cli/doctor/bundle.ts";
-import { backupName } from "../../src/runtime/data-backup.ts";
+import { backupName } from "../../src/runtime/backup-place.ts";
 import { dataMigrations } from "../../src/runtime/open-data.ts";
 import { migrate } from "../../src/db/migration.ts";
 import { SqliteDatabase } from "../../src/db/sqlite.ts";

@@ -5,11 +5,14 @@ import { scriptedModel } from "longhaul/testing";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { z } from "zod";
 import { seededRandom } from "../../src/base/random.ts";
+import { VirtualClock } from "../../src/base/virtual-clock.ts";
+import { runRestore } from "../../src/cli/command/restore.ts";
 import { SqliteDatabase } from "../../src/db/sqlite.ts";
 import { backUpData } from "../../src/runtime/data-backup.ts";
 import { dataDirectory } from "../../src/runtime/data-directory.ts";
 import { restoreData } from "../../src/runtime/data-restore.ts";
 import type { Reconciliation } from "../../src/tool/tool.ts";
+import { readCommand } from "../fixture/command.ts";
 import { type DiskTeam, openDiskTeam, temporaryDirectory } from "../fixture/disk-team.ts";
 
 let directory: ReturnType<typeof temporaryDirectory>;
@@ -66,6 +69,14 @@ async function backUp(team: DiskTeam): Promise<string> {
   cpSync(team.directory, copy, { recursive: true });
   const { path } = await backUpData({ from: join(copy, "longhaul.db"), to: `${directory.path}/backup-${team.clock.now()}.db`, clock: team.clock });
   return path;
+}
+
+/** The machine is lost; what the backup holds is put on another one whose clock is an hour behind, and a team starts there. */
+async function restoreWhereClockIsBehind(before: DiskTeam, backup: string, definition: ReturnType<typeof defineTeam>, to = `${directory.path}/restored`) {
+  const clock = new VirtualClock(before.clock.now() - 3_600_000);
+  mkdirSync(to, { recursive: true });
+  const restored = await restoreData({ directory: dataDirectory(to), backup, clock, random: seededRandom(7) });
+  return { restored, after: await open(definition, { directory: to, startAtMs: clock.now() + 1_000 }) };
 }
 
 /** The machine is lost; what the backup holds is put on another one, and a team starts there so much later. */
@@ -176,6 +187,56 @@ it("makes the calls of work that is new, and of a run that a person began anew",
   expect(await after.result(fresh)).toMatchObject({ status: "done" });
   expect(await after.result(taskId)).toMatchObject({ status: "done" });
   expect(paid.toSorted()).toEqual(["new", "rent"]);
+});
+
+it("does not make a call again, nor believe a reconcile that looks for another key, where the clock of the new machine is behind; what is new is done", { timeout: 60_000 }, async () => {
+  reconcile = () => ({ happened: false });
+  const definition = defineTeam({ name: "t", agents: [clerk()] });
+  const before = await open(definition);
+  const taskId = await before.submit("clerk", { what: "rent" });
+  const backup = await backUp(before);
+  await before.result(taskId);
+
+  const { restored, after } = await restoreWhereClockIsBehind(before, backup, definition);
+  await after.settle();
+  const fresh = await after.submit("clerk", { what: "new" });
+
+  expect(restored.clockBehindMs).toBeGreaterThan(3_500_000);
+  const said = await readCommand((context) => runRestore(context, backup), { data: `${directory.path}/elsewhere`, clock: new VirtualClock(before.clock.now() - 3_600_000) });
+  expect(said).toMatch(/The clock of this machine is .*behind.* restore again before the team starts/);
+  expect(await after.task(taskId)).toMatchObject({ status: "waiting", waitingReason: "unknown-effect" });
+  expect(await after.result(fresh)).toMatchObject({ status: "done" });
+  expect(paid).toEqual(["rent", "new"]);
+  expect(reconciled).toEqual([]);
+
+  // Nor when the process died in the middle of asking.
+  const again = await after.afterCrash();
+  teams.push(again);
+  await again.advance(60_000);
+  expect(await again.task(taskId)).toMatchObject({ status: "waiting", waitingReason: "unknown-effect" });
+  expect(paid).toEqual(["rent", "new"]);
+});
+
+it("doubts the firings that were due until the newest commit of what was there, where the clock is behind that", { timeout: 60_000 }, async () => {
+  const scheduled = clerk("scheduled", { triggers: [every("10m", { input: () => ({ what: "scheduled" }) })] });
+  const definition = defineTeam({ name: "t", agents: [scheduled] });
+  const before = await open(definition);
+  await before.advance(60_000);
+  const backup = await backUp(before);
+  await before.advance(10 * 60_000);
+  expect(paid).toEqual(["scheduled"]);
+  await before.close();
+  teams.splice(teams.indexOf(before), 1);
+
+  const { after } = await restoreWhereClockIsBehind(before, backup, definition, before.directory);
+  await after.advance(61 * 60_000);
+  expect(paid).toEqual(["scheduled"]);
+  const waiting = await after.live.tasks.list({ statuses: ["waiting"], limit: 100 });
+  expect(waiting).toMatchObject([{ waitingReason: "unknown-effect" }]);
+  for (const { runId } of waiting) await after.live.operations.approve(runId ?? "", "happened", null, { source: "cli" });
+
+  await after.advance(10 * 60_000);
+  expect(paid, "what is due after that is new").toEqual(["scheduled", "scheduled"]);
 });
 
 it("doubts what comes of a firing that was due before the restore, of an item that was seen then, and what such work calls and publishes; not the firings after", { timeout: 60_000 }, async () => {

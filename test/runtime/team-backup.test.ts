@@ -1,14 +1,16 @@
-import { mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { cpSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { basename, join } from "node:path";
 import { defineAgent, defineTeam } from "longhaul";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { sleep, systemClock } from "../../src/base/clock.ts";
 import type { BackupSpec } from "../../src/agent/team-definition.ts";
 import { VirtualClock } from "../../src/base/virtual-clock.ts";
+import { runBackup } from "../../src/cli/command/backup.ts";
 import { runHealth } from "../../src/cli/command/health.ts";
 import { seededRandom } from "../../src/base/random.ts";
 import { SqliteDatabase } from "../../src/db/sqlite.ts";
 import { openLiveTeam } from "../../src/runtime/live-team.ts";
+import { backUpData } from "../../src/runtime/data-backup.ts";
 import { readBackupLog } from "../../src/runtime/backup-log.ts";
 import { readCommand } from "../fixture/command.ts";
 import { type DiskTeam, openDiskTeam, temporaryDirectory } from "../fixture/disk-team.ts";
@@ -30,8 +32,8 @@ const place = (): string => join(directory.path, "backups");
 const names = (): readonly string[] => (statSync(place(), { throwIfNoEntry: false })?.isDirectory() === true ? readdirSync(place()).toSorted() : []);
 const definition = (backup: Partial<BackupSpec> | null) => defineTeam({ name: "t", agents: [defineAgent({ name: "a", run: async () => null })], ...(backup === null ? {} : { backup: { to: place(), every: "2m", ...backup } }) });
 
-async function open(backup: Partial<BackupSpec> | null, startAtMs?: number): Promise<DiskTeam> {
-  const team = await openDiskTeam(definition(backup), { directory: join(directory.path, "data"), ...(startAtMs === undefined ? {} : { startAtMs }) });
+async function open(backup: Partial<BackupSpec> | null, startAtMs?: number, data = "data"): Promise<DiskTeam> {
+  const team = await openDiskTeam(definition(backup), { directory: join(directory.path, data), ...(startAtMs === undefined ? {} : { startAtMs }) });
   teams.push(team);
   await team.advance(1);
   return team;
@@ -76,20 +78,87 @@ it("is made at the start and on the interval, over restarts too, and holds what 
   expect(readBackupLog(join(directory.path, "data"))).toMatchObject({ everyMs, failing: null, last: { path: join(place(), names()[2] ?? "") } });
 });
 
-it("keeps as many as it is told, the newest, and touches nothing else", { timeout: 240_000 }, async () => {
+/** Lets a team make so many, one after the other, after those that its data knows already. Returns their names, oldest first. */
+async function makeBackups(team: DiskTeam, count: number, already = 0): Promise<readonly string[]> {
+  const made: string[] = [];
+  while (made.length < count) {
+    await until("a backup", async () => (await backedUp(team)) > already + made.length);
+    made.push(basename(readBackupLog(team.directory).last?.path ?? ""));
+    if (made.length < count) await team.advance(everyMs);
+  }
+  return made;
+}
+
+it("keeps as many as it is told, the newest, and touches nothing that it did not make", { timeout: 240_000 }, async () => {
   mkdirSync(place());
-  for (const name of ["t-2025-01-01T00-00-00.000Z.db", "t-2025-01-02T00-00-00.000Z.db.partial", "other-2025-01-01T00-00-00.000Z.db", "notes.txt"]) writeFileSync(join(place(), name), "");
-  const team = await open({ keep: 2 });
-  await until("the first backup", async () => (await backedUp(team)) === 1);
-  expect(names()).toEqual([expect.stringContaining("notes"), expect.stringContaining("other-"), "t-2025-01-01T00-00-00.000Z.db", expect.stringMatching(/^t-/)]);
-  for (let count = 2; count <= 3; count++) {
-    await team.advance(everyMs);
-    await until("another backup", async () => (await backedUp(team)) === count);
+  const others = ["notes.txt", "other-2025-01-01T00-00-00.000Z.db", "t-2025-01-01T00-00-00.000Z.db", "t-2025-01-02T00-00-00.000Z.db.partial"];
+  for (const name of others) writeFileSync(join(place(), name), "");
+
+  const made = await makeBackups(await open({ keep: 2 }), 3);
+
+  await until("the first one is removed", () => names().length === others.length + 2);
+  expect(names()).toEqual([...others, ...made.slice(1)].toSorted());
+});
+
+it("keeps the backups of another team of its name, which has the same directory, and those that were made by hand", { timeout: 240_000 }, async () => {
+  const [production, staging] = [await open({ keep: 3 }), await open({ keep: 1 }, Date.UTC(2027, 0, 1), "staging")];
+  const theirs = await makeBackups(production, 3);
+  const byHand = basename((await backUpData({ from: join(staging.directory, "longhaul.db"), to: place(), clock: new VirtualClock(Date.UTC(2026, 5, 1)) })).path);
+
+  const ours = await makeBackups(staging, 2);
+
+  await until("the first of ours is removed", () => !names().includes(ours[0] ?? ""));
+  expect(names()).toEqual([...theirs, byHand, ...ours.slice(1)].toSorted());
+});
+
+it("keeps what it made last when the clock was ahead before, and forgets in the order in which they were made", { timeout: 240_000 }, async () => {
+  const ahead = await open({ keep: 2 }, Date.UTC(2027, 0, 1));
+  const early = await makeBackups(ahead, 2);
+  await stop(ahead);
+  const team = await open({ keep: 2 }, Date.UTC(2026, 0, 1));
+  await team.advance(everyMs);
+
+  const [first, second] = await makeBackups(team, 2, 2);
+
+  await until("two are left", () => names().length === 2);
+  expect(names()).toEqual([first, second]);
+  expect(names()).not.toContain(early[1]);
+});
+
+it("removes what a process of before it left half made when it was killed", { timeout: 240_000 }, async () => {
+  const data = join(directory.path, "data");
+  const team = await openDiskTeam(definition({}), { directory: data });
+  teams.push(team);
+  const advancing = team.advance(1);
+  await until("a copy is under way", () => names().some((name) => name.endsWith(".partial")));
+  const left = names().find((name) => name.endsWith(".partial")) ?? "";
+  cpSync(data, join(directory.path, "killed"), { recursive: true });
+  await advancing;
+  await stop(team);
+  for (const name of names()) rmSync(join(place(), name));
+  writeFileSync(join(place(), left), "half");
+
+  const again = await open({}, team.clock.now() + minuteMs, "killed");
+  const made = await makeBackups(again, 1);
+
+  await until("what was left is removed", () => names().length === 1);
+  expect(names()).toEqual(made);
+});
+
+it("makes and removes backups where what it notes of them cannot be written, and says so", { timeout: 240_000 }, async () => {
+  mkdirSync(join(directory.path, "data", "backups.json"), { recursive: true });
+  const team = await open({ keep: 1 });
+  for (let count = 1; count <= 3; count++) {
+    await until("a backup", async () => (await backedUp(team)) === count);
+    if (count < 3) await team.advance(everyMs);
   }
 
-  expect(names().filter((name) => name.startsWith("t-"))).toHaveLength(2);
-  expect(names()).toEqual(expect.arrayContaining(["notes.txt", "other-2025-01-01T00-00-00.000Z.db"]));
-  expect(names()).not.toContain("t-2025-01-01T00-00-00.000Z.db");
+  expect(names()).toHaveLength(1);
+  expect((await team.records({ eventTypes: ["error"] })).map(({ reason }) => reason)).toContainEqual(expect.stringMatching(/^backup: .*backups\.json/));
+  await team.advance(1_000);
+  expect(team.printed.filter((line) => line.includes("cannot make its backup"))).toEqual([]);
+  expect(team.printed.filter((line) => line.includes("t made its backup, but"))).toHaveLength(1);
+  expect(await readCommand((context) => runBackup(context, join(directory.path, "by-hand.db"), { isForced: false }), { data: team.directory, clock: team.clock })).toMatch(/made and checked.*\n[^]*backups\.json/);
 });
 
 it("tells people once that it fails and once that it works again, and shows both in health", { timeout: 240_000 }, async () => {

@@ -1,4 +1,5 @@
 import { formatDuration } from "../../base/duration.ts";
+import { messageOf } from "../../base/error.ts";
 import { changeBackupLog, toLastBackup } from "../../runtime/backup-log.ts";
 import { type Backup, backUpData } from "../../runtime/data-backup.ts";
 import { dataDirectory } from "../../runtime/data-directory.ts";
@@ -18,12 +19,23 @@ export async function runBackup({ output, data, clock }: CommandContext, to: str
     bar.end();
   }
   const { path, team, bytes, tasks, openTasks, newestCommitAtMs, atMs, tookMs } = backup;
-  changeBackupLog(directory.path, { last: toLastBackup(backup) });
+  const unnoted = note(directory.path, backup);
   output.data({ path, team, bytes, tasks, openTasks, recoveryPoint: isoOf(newestCommitAtMs), at: isoOf(atMs), tookMs: Math.round(tookMs) });
   output.say(
     `${path}: ${formatBytes(bytes)}, ${tasks} ${tasks === 1 ? "task" : "tasks"} of ${team}, ${openTasks} of them open; made and checked in ${formatDuration(tookMs)}.`,
     `Recovery point: ${isoOf(newestCommitAtMs) ?? "none, nothing ever happened"}. What the team did later is not in it.`,
     `Restore it with: longhaul restore ${path}`,
   );
+  if (unnoted !== null) output.warn(`That it was made could not be noted, so health and doctor do not know of it: ${unnoted}`);
   return 0;
+}
+
+/** For health and doctor. Whoever makes the backup may have no right to write there. Returns what refused it. */
+function note(dataDirectory: string, backup: Backup): string | null {
+  try {
+    changeBackupLog(dataDirectory, { last: toLastBackup(backup) });
+    return null;
+  } catch (error) {
+    return messageOf(error);
+  }
 }

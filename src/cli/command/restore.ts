@@ -1,3 +1,4 @@
+import { formatDuration } from "../../base/duration.ts";
 import type { LostEffect, LostWork } from "../../runtime/data-facts.ts";
 import { dataDirectory } from "../../runtime/data-directory.ts";
 import { type Restored, restoreData } from "../../runtime/data-restore.ts";
@@ -16,14 +17,15 @@ export async function runRestore({ output, data, clock, random }: CommandContext
   } finally {
     bar.end();
   }
-  const { team, bytes, tasks, openTasks, newestCommitAtMs, replaced, lost } = restored;
+  const { team, bytes, tasks, openTasks, newestCommitAtMs, replaced, clockBehindMs, lost } = restored;
   const recoveryPoint = isoOf(newestCommitAtMs);
-  output.data({ data: directory.path, team, bytes, tasks, openTasks, recoveryPoint, replaced, lost });
+  output.data({ data: directory.path, team, bytes, tasks, openTasks, recoveryPoint, replaced, clockBehindMs, lost });
   output.say(
     `${directory.database}: ${formatBytes(bytes)}, ${tasks} ${tasks === 1 ? "task" : "tasks"} of ${team}, ${openTasks} of them open.`,
     `Lost is what was done after ${recoveryPoint ?? "the beginning: the backup holds nothing"}.`,
     ...describeLost(lost),
     ...(replaced === null ? [] : [`What was here is in ${replaced}. Remove it when you need it no more.`]),
+    ...(clockBehindMs === 0 ? [] : [`The clock of this machine is ${formatDuration(clockBehindMs)} behind what the data knows. Set it right and restore again before the team starts: which firings were due before the restore is told by it.`]),
     "Calls of once tools that may have been made after that time are not made again by themselves: the tool's reconcile decides, or you, with longhaul approve.",
     "Next: longhaul start team.ts",
   );

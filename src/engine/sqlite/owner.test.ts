@@ -259,6 +259,25 @@ describe("ownership of a data file", () => {
     await expect(commit.submit(() => 1)).rejects.toMatchObject(refusal);
   });
 
+  it.each(["before it asks", "while it waits for a command"])("O6 whoever opened a file that is replaced %s owns nothing", (when) => {
+    const folder = mkdtempSync(join(tmpdir(), "longhaul-owner-"));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    db.close();
+    db = SqliteDatabase.open(join(folder, "longhaul.db"));
+    migrate(db, engineMigrations);
+    acquire(machine(100), { purpose: "command" });
+    const replace = (): void => {
+      copyFileSync(db.path, `${db.path}-copy`);
+      renameSync(`${db.path}-copy`, db.path);
+      db.run("UPDATE lh_owner SET pid = NULL");
+    };
+    if (when === "before it asks") replace();
+    else meanwhile = replace;
+
+    expect(() => acquire(machine(200))).toThrow(expect.objectContaining({ code: "ENGINE_FENCED", message: expect.stringContaining("was deleted or replaced") as string }));
+    expect(readOwner(db)).toMatchObject({ epoch: 1, pid: null });
+  });
+
   it("O5 refuses while an owner in another container renews, although its pid is nobody's here, and says when to try again", async () => {
     acquire(machine(7, { pidNamespace: "pids 2" }));
     await clock.advance(3_000);

@@ -49,13 +49,11 @@ const busyErrcode = 5;
  * O1 an owner that is dead, or of another boot, is replaced at once;        O2 one that is alive and renews is left alone;
  * O3 one that is alive and does not renew is fenced, then killed;           O4 whoever was replaced cannot commit: each transaction checks the epoch;
  * O5 one of another container is judged by its lease alone, and never killed: its pid is somebody else's here;
- * O6 one whose file is not the one at its path any more stops: whoever starts there knows nothing of it.
- * @throws {ENGINE_OWNED} naming the owner.
+ * O6 one whose file is not the one at its path any more stops: whoever starts there knows nothing of it. Nobody becomes the owner of such a file.
+ * @throws {ENGINE_OWNED} naming the owner. @throws {ENGINE_FENCED} when the file was replaced since it was opened.
  */
 export function acquireOwnership(options: OwnershipOptions): Ownership {
   const { db, clock, leaseMs = leaseMsDefault, renewMs = leaseMs / renewalsPerLease } = options;
-  // Before commands are waited for: one of them may put a backup in the place of this file.
-  const identity = fileIdentity(db.path);
   const epoch = takeOver(options, leaseMs);
   let timer: Timer | null = null;
   let isReleased = false;
@@ -63,7 +61,7 @@ export function acquireOwnership(options: OwnershipOptions): Ownership {
   const renew = async (commit: GroupCommit, onFenced: (error: Error) => void): Promise<void> => {
     timer = null;
     try {
-      if (fileIdentity(db.path) !== identity) moved = fileMoved(db);
+      if (isMoved(db)) moved = fileMoved(db);
       await commit.submit(() => db.run("UPDATE lh_owner SET renewed_at_ms = ?, renewed_monotonic_ms = ? WHERE epoch = ?", Math.floor(clock.now()), Math.floor(clock.monotonicMs()), epoch), { mayRepeat: true });
     } catch (error) {
       if (isFinal(error)) {
@@ -134,6 +132,8 @@ function exchangeOwner(options: OwnershipOptions, leaseMs: number): { readonly e
   db.exec("BEGIN IMMEDIATE");
   try {
     const replaced = findReplaced(options);
+    // The command that was waited for may have put a backup in the place of this file. None can from here on: it would have to own it.
+    if (isMoved(db)) throw fileMoved(db);
     const epoch = (readOwner(db)?.epoch ?? 0) + 1;
     db.run(
       `INSERT OR REPLACE INTO lh_owner (one, epoch, pid, start_time, boot_id, pid_namespace, purpose, lease_ms, renewed_at_ms, renewed_monotonic_ms) VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
@@ -203,6 +203,10 @@ function checkEpoch(db: SqliteDatabase, epoch: number): void {
   throw new LonghaulError("ENGINE_FENCED", `Another process took ${db.path} over (epoch ${Number(current)}, this process had ${epoch}). This process stops; the other one goes on with the work.`, {
     details: { epoch, current: Number(current) },
   });
+}
+
+function isMoved({ path, identity }: SqliteDatabase): boolean {
+  return fileIdentity(path) !== identity;
 }
 
 function fileMoved({ path }: SqliteDatabase): LonghaulError {

@@ -5,16 +5,17 @@ import type { EffectLedger, EffectState, RestoredDoubt } from "../store.ts";
 
 type Intent = Parameters<EffectLedger["intend"]>[0];
 
-/** A ledger that comes from a backup, put in place at `atMs`. */
+/** A ledger that comes from a backup, put in place at `atMs` with rows up to `newestRow`. */
 export interface RestoredLedger {
   readonly atMs: number;
+  readonly newestRow: number;
   /** Why a call that it does not have may have been made all the same; null: it was not. */
   readonly doubtOf: (db: SqliteDatabase, intent: Intent) => RestoredDoubt | null;
 }
 
 const insertIntent = `INSERT INTO lh_effect (key, state, tool_name, task_id, run_id, intended_at_ms) VALUES (?, 'intended', ?, ?, ?, ?)
   ON CONFLICT (key) DO NOTHING`;
-const selectEffect = "SELECT state, intended_at_ms, result FROM lh_effect WHERE key = ?";
+const selectEffect = "SELECT rowid, state, intended_at_ms, result FROM lh_effect WHERE key = ?";
 // The first result stays: a late second one belongs to an attempt that was superseded.
 const complete = `INSERT INTO lh_effect (key, state, result) VALUES (?, 'completed', ?)
   ON CONFLICT (key) DO UPDATE SET state = 'completed', result = excluded.result WHERE state = 'intended'`;
@@ -35,7 +36,8 @@ export function intendEffect(db: SqliteDatabase, intent: Intent, restored: Resto
   if (row?.["state"] === "completed") return { state: "completed", result: loadJson(db, String(row["result"])) };
   const intendedAtMs = Number(row?.["intended_at_ms"]);
   // An intent of after the restore may be one that was in doubt when the process died.
-  const doubt = restored !== null && intendedAtMs > restored.atMs ? restored.doubtOf(db, intent) : null;
+  const isSince = restored !== null && (Number(row?.["rowid"]) > restored.newestRow || intendedAtMs > restored.atMs);
+  const doubt = isSince ? restored.doubtOf(db, intent) : null;
   return doubt === null ? { state: "unknown", intendedAtMs } : { state: "restored", ...doubt };
 }
 

@@ -10,9 +10,21 @@ const dayMs = 86_400_000;
 /** Keys that are looked at in one pass: so many take a few milliseconds. */
 const keysLookedAtMax = 20_000;
 
-// The newest record stays: a position is never used a second time.
+/** Notifications that are looked at in one commit. */
+const notificationsLookedAtMax = 2_000;
+
+/*
+ * Positions have the order of time as long as no clock was set, so old records are removed in runs of positions: few pages of the file are changed. Where a run
+ * begins is looked up by time, in an index, a look for each kind of event: records of a time when the clock was ahead stand before others that are older.
+ * The newest record stays: a position is never used a second time.
+ */
+const selectFirstOld = `WITH RECURSIVE kind (name) AS (
+    SELECT min(event_type) FROM lh_record
+    UNION ALL SELECT (SELECT min(event_type) FROM lh_record WHERE event_type > kind.name) FROM kind WHERE kind.name IS NOT NULL
+  ) SELECT min((SELECT position FROM lh_record INDEXED BY lh_record_by_event WHERE event_type = kind.name AND at_ms < ?1 AND position < (SELECT max(position) FROM lh_record) ORDER BY at_ms LIMIT 1)) AS first
+  FROM kind WHERE name IS NOT NULL`;
 const selectOldRecords = `SELECT position, event_type, data FROM (SELECT position, at_ms, event_type, data FROM lh_record
-    WHERE position < (SELECT max(position) FROM lh_record) ORDER BY position LIMIT 0 + ?2) WHERE at_ms < ?1`;
+    WHERE position >= ?3 AND position < (SELECT max(position) FROM lh_record) ORDER BY position LIMIT 0 + ?2) WHERE at_ms < ?1`;
 // In the transaction that deletes them, each is counted once.
 const rollUp = `INSERT INTO lh_usage_hour (hour_ms, agent_id, model_calls, tool_calls, tool_errors, tokens, cost_micro_usd)
   SELECT at_ms - at_ms % 3600000, agent_id, sum(event_type = 'model_call'), sum(event_type = 'tool_call'), sum(event_type = 'tool_call' AND result = 'error'), coalesce(sum(tokens_used), 0), coalesce(sum(cost_micro_usd), 0)
@@ -22,8 +34,8 @@ const rollUp = `INSERT INTO lh_usage_hour (hour_ms, agent_id, model_calls, tool_
 const deleteRecords = "DELETE FROM lh_record WHERE position BETWEEN ? AND ? AND at_ms < ?";
 const selectLoose = `SELECT parent_id FROM lh_message WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM lh_message AS next WHERE next.parent_id = ?1)
   AND NOT EXISTS (SELECT 1 FROM lh_record WHERE event_type = 'model_call' AND CASE WHEN json_valid(data) THEN json_extract(data, '$.transcript') END = ?1)`;
-const deleteNotifications = `DELETE FROM lh_outbox WHERE position IN (SELECT position FROM lh_outbox WHERE state <> 'waiting' AND at_ms < ?1
-    AND position < coalesce((SELECT position FROM lh_outbox WHERE at_ms >= ?1 ORDER BY position LIMIT 1), 9223372036854775807) LIMIT 0 + ?2)`;
+const selectLastNotification = `SELECT max(position) AS position, count(*) AS n FROM (SELECT position FROM lh_outbox WHERE position > ? ORDER BY position LIMIT ${notificationsLookedAtMax})`;
+const deleteNotifications = "DELETE FROM lh_outbox WHERE position IN (SELECT position FROM lh_outbox WHERE position > ? AND position <= ? AND state <> 'waiting' AND at_ms < ? LIMIT 0 + ?)";
 // As long as a task is known its total is, and what it was made of is shown with it.
 const deleteReservations = `DELETE FROM lh_reservation WHERE rowid IN (SELECT rowid FROM lh_reservation AS old WHERE at_ms < ?
     AND NOT EXISTS (SELECT 1 FROM lh_task_money WHERE task_id = old.task_id) LIMIT 0 + ?)`;
@@ -32,12 +44,24 @@ const deleteDays = "DELETE FROM lh_day_money WHERE day < ?";
 const selectLastKey = `SELECT max(key) AS key, count(*) AS n FROM (SELECT key FROM lh_key WHERE key > ? ORDER BY key LIMIT ${keysLookedAtMax})`;
 const deleteKeys = "DELETE FROM lh_key WHERE key > ? AND key <= ? AND expires_at_ms <= ?";
 
-/** Forgets what is past its time, about so many rows of it. One for each open store: it remembers how far it has looked through the keys. */
+/** Forgets what is past its time, about so many rows of it. One for each open store: it remembers how far it has looked through the keys and the notifications. */
 export function createForgetting(): (db: SqliteDatabase, before: ForgetBefore, rowsMax: number) => number {
   let lastKey = "";
+  let lastNotification = 0;
+  const forgetNotifications = (db: SqliteDatabase, beforeMs: number, rowsMax: number): number => {
+    const seen = db.get(selectLastNotification, lastNotification);
+    if (seen?.["n"] === 0) {
+      lastNotification = 0;
+      return 0;
+    }
+    const last = Number(seen?.["position"]);
+    const rows = db.run(deleteNotifications, lastNotification, last, beforeMs, rowsMax).changes;
+    if (rows < rowsMax) lastNotification = seen?.["n"] === notificationsLookedAtMax ? last : 0;
+    return rows;
+  };
   return (db, before, rowsMax) => {
     let rows = forgetRecords(db, before.recordsMs, rowsMax);
-    if (rows < rowsMax) rows += db.run(deleteNotifications, before.recordsMs, rowsMax - rows).changes;
+    if (rows < rowsMax) rows += forgetNotifications(db, before.recordsMs, rowsMax - rows);
     if (rows < rowsMax) rows += db.run(deleteReservations, before.recordsMs, rowsMax - rows).changes;
     if (rows < rowsMax) rows += db.run(deleteHours, before.rollupsMs, rowsMax - rows).changes;
     if (rows > 0) return rows;
@@ -50,8 +74,9 @@ export function createForgetting(): (db: SqliteDatabase, before: ForgetBefore, r
 }
 
 function forgetRecords(db: SqliteDatabase, beforeMs: number, rowsMax: number): number {
-  const old = db.all(selectOldRecords, beforeMs, rowsMax);
-  if (old.length === 0) return 0;
+  const first = db.get(selectFirstOld, beforeMs)?.["first"];
+  if (typeof first !== "number") return 0;
+  const old = db.all(selectOldRecords, beforeMs, rowsMax, first);
   const range = [Number(old[0]?.["position"]), Number(old.at(-1)?.["position"]), beforeMs] as const;
   const heads = old.flatMap((row) => (row["event_type"] === "model_call" ? headOf(db, String(row["data"])) : []));
   db.run(rollUp, ...range);
