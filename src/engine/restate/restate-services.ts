@@ -16,8 +16,8 @@ export interface RestateHandler {
   noted(): Promise<void>;
 }
 
-/** Longer than any step may take: Restate throws away what a step comes to that it has cut off. */
-const longestStep = { hours: 24 * 7 };
+/** Longer than any step may take, since no run may execute for longer than 30 days (`limits.activeTime`): Restate throws away what a step comes to that it has cut off. */
+const longestStep = { hours: 24 * 31 };
 /** Restate tries an attempt again that was cut off by a crash, for ever (by default it would pause after 70). Failures of steps never come here: they are values. */
 const retryPolicy = { initialInterval: 50, exponentiationFactor: 2, maxAttempts: 2_147_483_647 };
 /** Restate's code for code that does not fit the journal. */

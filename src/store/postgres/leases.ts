@@ -19,6 +19,12 @@ const endLease = `UPDATE lh_lease SET epoch = epoch + 1, holder = '', expires_at
 // Those who take the lease over wait for whoever writes under it.
 const shareLease = "SELECT epoch, holder FROM lh_lease WHERE name = $1 FOR SHARE";
 
+/** For how long another one has the lease yet; null when it may be free. Whoever only waits for it writes nothing. */
+export async function heldByOther(db: PostgresSession, { name, holder }: LeaseRequest): Promise<LeaseHeld | null> {
+  const lease = await readLease(db, name);
+  return lease !== null && lease.heldMs > 0 && lease.holder !== holder ? { epoch: null, heldMs: lease.heldMs } : null;
+}
+
 export async function acquireLease(tx: PostgresSession, { name, holder, ttlMs }: LeaseRequest): Promise<LeaseGrant | LeaseHeld> {
   if ((await tx.run(insertLease, name, holder, ttlMs)).changes === 1) return { epoch: 1, vacantMs: null };
   const held = await tx.get(lockLease, name);
@@ -28,8 +34,9 @@ export async function acquireLease(tx: PostgresSession, { name, holder, ttlMs }:
   return { epoch: Number(taken?.["epoch"]), vacantMs: Math.max(0, -heldMs) };
 }
 
-export async function renewLease(tx: PostgresSession, { name, epoch, ttlMs }: Parameters<LeaseStore["renew"]>[0]): Promise<boolean> {
-  return (await tx.run(prolongLease, name, epoch, ttlMs)).changes === 1;
+/** One statement, which is a transaction by itself. */
+export async function renewLease(db: PostgresSession, { name, epoch, ttlMs }: Parameters<LeaseStore["renew"]>[0]): Promise<boolean> {
+  return (await db.run(prolongLease, name, epoch, ttlMs)).changes === 1;
 }
 
 export async function releaseLease(tx: PostgresSession, { name, epoch }: Parameters<LeaseStore["release"]>[0]): Promise<void> {

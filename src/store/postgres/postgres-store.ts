@@ -10,7 +10,7 @@ import { takeCensus } from "./census.ts";
 import { completeEffect, intendEffect, isIntended, withdrawEffect } from "./effects.ts";
 import { forget, forgetMessages, forgetTask } from "./forget.ts";
 import { claimKey, findKeyOf } from "./keys.ts";
-import { acquireLease, assertLease, listenForLeases, releaseLease, renewLease } from "./leases.ts";
+import { acquireLease, assertLease, heldByOther, listenForLeases, releaseLease, renewLease } from "./leases.ts";
 import { insertMessagesOnce, selectMessages, toMessageRow } from "./messages.ts";
 import { getMeta, listMeta, setMeta, swapMeta } from "./meta.ts";
 import { loseMoneyOfTasks, releaseMoney, reserveMoney, selectSpentByTask, selectSpentMoney, settleMoney } from "./money.ts";
@@ -56,6 +56,7 @@ export function createPostgresStore({ db, clock, random }: PostgresStoreOptions)
   const ids = createIds(clock, random);
   const calls = new Calls();
   const listening: Listening[] = [];
+  /** What reads, or is one statement that may come twice. */
   const read = <T>(job: (session: PostgresDatabase) => Promise<T>): Promise<T> => calls.track(() => job(db));
   const write = <T>(job: (tx: PostgresSession) => Promise<T>): Promise<T> => calls.track(() => db.transaction(job, { idempotent: true }));
   return {
@@ -95,8 +96,8 @@ export function createPostgresStore({ db, clock, random }: PostgresStoreOptions)
       failed: (id, attempt, guards = []) => write((tx) => applyWrites(tx, guards).then(() => markEntryFailed(tx, id, attempt))),
     },
     leases: {
-      acquire: (lease) => write((tx) => acquireLease(tx, lease)),
-      renew: (lease) => write((tx) => renewLease(tx, lease)),
+      acquire: async (lease) => (await read((session) => heldByOther(session, lease))) ?? (await write((tx) => acquireLease(tx, lease))),
+      renew: (lease) => read((session) => renewLease(session, lease)),
       release: (lease) => write((tx) => releaseLease(tx, lease)),
     },
     meta: {
