@@ -223,6 +223,21 @@ describe("the supervisor", () => {
     expect(isAlive(pid)).toBe(false);
   });
 
+  it("kills a worker that does not end, 10 s after its drain, though that often says that it lives", async () => {
+    const { start, submit, untilDone } = newFolder();
+    const team = await start(["--expose-gc"], "--drain", "1ms");
+    await untilDone(await submit({ kind: "deaf" }));
+    const askedMs = systemClock.monotonicMs();
+
+    team.child.kill("SIGTERM");
+
+    expect(await team.ended).toBe(137);
+    const tookMs = systemClock.monotonicMs() - askedMs;
+    expect(tookMs).toBeGreaterThan(9_900);
+    expect(tookMs).toBeLessThan(16_000);
+    expect(team.lines.at(-1)).toMatch(/^longhaul: The worker \(process \d+\) did not end in time\. It is killed; what was finished is kept\.$/);
+  });
+
   it("is not disturbed by code of the team that uses the channel of its process", async () => {
     const { start, submit, untilDone } = newFolder();
     const team = await start();

@@ -183,6 +183,14 @@ describe("a blocked event loop", () => {
   });
 });
 
+it("what a worker says does not put off the next look", () => {
+  const bench = createBench();
+  bench.work();
+  bench.jump(600);
+  bench.say({ type: "lives", memory: { residentBytes: 1e8, heapShare: 0.1 } });
+  expect(bench.nextLookMs()).toBe(tickMs - 600);
+});
+
 describe("memory", () => {
   const large = { residentBytes: 600_000_000, heapShare: 0.2 };
 

@@ -118,9 +118,9 @@ export function superviseWorker(state: SupervisorState, event: SupervisorEvent, 
   }
 }
 
-/** When there is something to do before the next tick: so long from now. */
-export function untilNextLookMs({ restartAtMs, killAtMs }: SupervisorState, { nowMs }: Instant): number {
-  return Math.max(0, Math.min(tickMs, (restartAtMs ?? Number.POSITIVE_INFINITY) - nowMs, (killAtMs ?? Number.POSITIVE_INFINITY) - nowMs));
+/** How long until the next tick: what a worker says meanwhile does not put it off. */
+export function untilNextLookMs({ tickedAtMs, restartAtMs, killAtMs }: SupervisorState, { nowMs }: Instant): number {
+  return Math.max(0, Math.min(tickedAtMs + tickMs, restartAtMs ?? Number.POSITIVE_INFINITY, killAtMs ?? Number.POSITIVE_INFINITY) - nowMs);
 }
 
 /** False when the worker should have been heard of or ended, and the kill did not help. */
