@@ -159,6 +159,39 @@ it("recycles a worker that comes near the end of its heap, before that is exhaus
   expect(await records("stop")).toMatchObject([{ result: "recycled", reason: expect.stringMatching(/^was recycled: \d\d % of the heap that Node may have are in use$/) as string }]);
 });
 
+describe("Ctrl-C as a key, which its worker alone sees,", () => {
+  /** A worker that is to be recycled and waits for a step that does not end. */
+  const startRecycled = async (drain: string) => {
+    const folder = newFolder();
+    const team = await folder.start("--drain", drain, "--memory-max", "350MB");
+    await folder.submit({ kind: "hanging" });
+    await folder.submit({ kind: "leaky", steps: 12 });
+    await team.line((line) => line.includes(" is recycled: "));
+    await team.line((line) => line.includes('"event":"draining"'));
+    return { team, pid: folder.workerPid(), records: folder.records };
+  };
+
+  it("stops a team whose worker is just being recycled: nothing is started any more", async () => {
+    const { team, pid, records } = await startRecycled("6s");
+    process.kill(pid, "SIGINT");
+
+    expect(await team.ended).toBe(0);
+    expect(workers(team)).toBe(1);
+    expect(json(team.stdoutLines.at(-1) ?? "{}")).toEqual({ event: "stopped", interrupted: expect.any(Number) as number });
+    expect((await records("stop")).map(({ result }) => result)).toEqual(["stopped"]);
+  });
+
+  it("ends it at once, with 130, the second time", async () => {
+    const { team, pid } = await startRecycled("60s");
+    process.kill(pid, "SIGINT");
+    await sleep(systemClock, 2_500);
+    process.kill(pid, "SIGINT");
+
+    expect(await team.ended).toBe(130);
+    expect(workers(team)).toBe(1);
+  });
+});
+
 describe("what is refused is told once, keeps its exit code, and is not tried again:", () => {
   const start = (args: readonly string[]) => longhaul(["start", ...args], { program });
 
