@@ -4,7 +4,8 @@
  */
 export interface WorkerEnd {
   readonly how: "killed" | "crashed" | "blocked" | "recycled" | "refused";
-  readonly pid: number;
+  /** Null: it could not be started. */
+  readonly pid: number | null;
   readonly atMs: number;
   /** What it did or suffered: "was killed by SIGKILL". */
   readonly reason: string;

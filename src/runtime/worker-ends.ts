@@ -18,7 +18,11 @@ export function startRecords(parts: TeamParts): readonly Write[] {
 
 /** The id is of that end: a process that ended before it knew that this was written has not counted it twice. */
 function toStopRecord({ name }: TeamParts, { how, pid, atMs, reason, crashes }: WorkerEnd): Write {
-  return { type: "record", record: toLogRecord(`e-worker-${pid}-${Math.floor(atMs)}`, atMs, name, { event_type: "stop", result: how, reason: `the worker (process ${pid}) ${reason}`, data: { pid, crashesWithinHour: crashes } }) };
+  return { type: "record", record: toLogRecord(endId("e", pid, atMs), atMs, name, { event_type: "stop", result: how, reason: `the worker${pid === null ? "" : ` (process ${pid})`} ${reason}`, data: { pid, crashesWithinHour: crashes } }) };
+}
+
+function endId(kind: "e" | "n", pid: number | null, atMs: number): string {
+  return `${kind}-worker-${pid ?? "none"}-${Math.floor(atMs)}`;
 }
 
 /** Of a row of crashes, people are told of the first, and once that there are many. */
@@ -32,7 +36,7 @@ export function describeEnds({ name, clock, options }: Pick<TeamParts, "name" | 
   return (options.workersBefore ?? [])
     .filter(({ how, crashes, atMs }) => how !== "recycled" && toldCrashes.includes(crashes) && nowMs - atMs < newsMs)
     .map(({ pid, atMs, reason, crashes, how }) => ({
-      id: `n-worker-${pid}-${Math.floor(atMs)}`,
+      id: endId("n", pid, atMs),
       atMs: nowMs,
       team: name,
       agent: null,

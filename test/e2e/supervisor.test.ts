@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { describe, expect, it, onTestFinished } from "vitest";
@@ -47,10 +47,11 @@ function newFolder() {
     }
   };
   const workerPid = (): number => Number(rows("SELECT pid FROM lh_owner")[0]?.["pid"] ?? 0);
-  const start = async (...given: readonly (string | readonly string[])[]): Promise<RunningProcess> => {
+  const start = (...given: readonly (string | readonly string[])[]): Promise<RunningProcess> => startBy(process.execPath, ...given);
+  const startBy = async (execPath: string, ...given: readonly (string | readonly string[])[]): Promise<RunningProcess> => {
     // What stands in a list is Node's own.
     const flags = given.filter((flag) => typeof flag === "string");
-    const team = startLonghaul(["start", teamFile, "--data", data, "--port", "0", "--json", ...flags], { program: [...given.flatMap((flag) => (typeof flag === "string" ? [] : flag)), ...program] });
+    const team = startLonghaul(["start", teamFile, "--data", data, "--port", "0", "--json", ...flags], { execPath, program: [...given.flatMap((flag) => (typeof flag === "string" ? [] : flag)), ...program] });
     onTestFinished(async () => {
       const pid = workerPid();
       team.child.kill("SIGKILL");
@@ -67,7 +68,7 @@ function newFolder() {
       return task?.["status"] === "done" ? { status: "done", output: json(String(task["end"]))["output"] } : null;
     });
   return {
-    data, log, start, run, workerPid, untilDone,
+    path: folder.path, data, log, start, startBy, run, workerPid, untilDone,
     submit: async (input: object): Promise<string> => String(json((await run("task", "worker", JSON.stringify({ log, ...input }), "--json")).stdout)["taskId"]),
     records: async (type: string) => (await run("logs", "--type", type, "--json")).stdout.trim().split("\n").map(json),
     world: (): readonly string[] => (existsSync(log) ? readFileSync(log, "utf8").trim().split("\n") : []),
@@ -119,6 +120,29 @@ describe("a worker that was killed", () => {
     ]);
     await team.line((line) => line.includes(`(process ${second}) was killed by SIGKILL`) && line.includes("started again in 1.0 s"));
   });
+});
+
+it("a worker that the system does not start, of which Node says so by an exception, is tried again until it does", async () => {
+  const { path, startBy, workerPid, records } = newFolder();
+  const bin = join(path, "bin");
+  mkdirSync(bin);
+  copyFileSync(process.execPath, join(bin, "node"));
+  const team = await startBy(join(bin, "node"));
+  renameSync(bin, `${bin}-away`);
+  writeFileSync(bin, "");
+  process.kill(workerPid(), "SIGKILL");
+  await team.line((line) => line === "longhaul: The worker could not be started: spawn ENOTDIR. It is started again in 2.0 s; what was finished is kept.");
+  rmSync(bin);
+  renameSync(`${bin}-away`, bin);
+
+  await until("a second worker", () => (workers(team) === 2 ? true : null));
+  expect((await records("stop")).map(({ result, reason }) => [result, reason])).toEqual([
+    ["killed", expect.stringContaining("was killed by SIGKILL")],
+    ["refused", "the worker could not be started: spawn ENOTDIR"],
+    ["refused", "the worker could not be started: spawn ENOTDIR"],
+  ]);
+  team.child.kill("SIGTERM");
+  expect(await team.ended).toBe(0);
 });
 
 it("--blocked-after: a worker whose event loop is blocked by code of the team is killed, and the next one goes on", async () => {

@@ -1,5 +1,5 @@
 import { spawn, spawnSync } from "node:child_process";
-import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { expect, it, onTestFinished } from "vitest";
@@ -97,6 +97,18 @@ it("goes on without systemd-notify, and says once what is missing", async () => 
   await sleep(systemClock, 2_000);
 
   expect(team.lines.filter((line) => line.includes("systemd-notify failed"))).toHaveLength(1);
+  team.child.kill("SIGTERM");
+  expect(await team.ended).toBe(0);
+});
+
+it("goes on where Node cannot even try to start systemd-notify", async () => {
+  const { path, start } = newFolder();
+  symlinkSync("systemd-notify", join(path, "systemd-notify"));
+  const team = start({ PATH: path, NOTIFY_SOCKET: join(path, "notify"), WATCHDOG_USEC: "1000000" });
+  await team.line((line) => line.includes('"event":"started"'));
+  await sleep(systemClock, 2_000);
+
+  expect(team.lines.filter((line) => line.includes("systemd-notify failed (spawn ELOOP)"))).toHaveLength(1);
   team.child.kill("SIGTERM");
   expect(await team.ended).toBe(0);
 });

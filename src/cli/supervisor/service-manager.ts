@@ -58,7 +58,6 @@ export class ServiceManager {
       return;
     }
     this.#isSending = true;
-    const child = spawn("systemd-notify", words, { stdio: ["ignore", "ignore", "ignore"] });
     const onEnd = (problem: string | null): void => {
       if (problem !== null) this.#tellOnce(problem);
       this.#isSending = false;
@@ -68,8 +67,14 @@ export class ServiceManager {
       this.#waiting = [];
       this.#send(next);
     };
-    child.once("error", (error) => onEnd(error.message));
-    child.once("exit", (exitCode) => onEnd(exitCode === 0 ? null : `it ended with ${exitCode ?? "a signal"}`));
+    try {
+      const child = spawn("systemd-notify", words, { stdio: ["ignore", "ignore", "ignore"] });
+      child.once("error", (error) => onEnd(error.message));
+      child.once("exit", (exitCode) => onEnd(exitCode === 0 ? null : `it ended with ${exitCode ?? "a signal"}`));
+    } catch (error) {
+      // Of most of what the system says, such as that there is no memory; of the rest it emits an error.
+      onEnd(error instanceof Error ? error.message : String(error));
+    }
   }
 
   #tellOnce(problem: string): void {

@@ -110,6 +110,24 @@ describe("a worker that ends", () => {
   });
 });
 
+describe("a worker that could not be started", () => {
+  const failed = { type: "failed", message: "spawn ENOMEM" } as const;
+
+  it("S1 at first ends the whole", () => {
+    expect(superviseWorker(beginSupervision({ nowMs: 0, wallMs }).state, failed, { nowMs: 0, wallMs }).actions).toEqual([{ type: "say", text: "No worker could be started: spawn ENOMEM" }, { type: "exit", exitCode: 1 }]);
+  });
+
+  it("S3 later is tried again, as after a crash", () => {
+    const bench = createBench();
+    bench.work();
+    bench.crash();
+    const later = superviseWorker({ ...bench.state, worker: null }, failed, { nowMs: 5, wallMs });
+
+    expect(later.actions).toEqual([{ type: "say", text: "The worker could not be started: spawn ENOMEM. It is started again in 1.0 s; what was finished is kept." }]);
+    expect(later.state).toMatchObject({ worker: null, restartAtMs: 1_005, unrecorded: [{ how: "killed" }, { how: "refused", pid: null, reason: "could not be started: spawn ENOMEM", crashes: 2 }] });
+  });
+});
+
 describe("restarts", () => {
   it("S3 come after 0, 1, 2, 4 ... 30 s and go on at that for ever; many within an hour are told", () => {
     const bench = createBench();

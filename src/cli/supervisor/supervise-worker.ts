@@ -62,6 +62,8 @@ export interface SupervisorState {
 
 export type SupervisorEvent =
   | { readonly type: "started"; readonly pid: number }
+  /** No process came to be. */
+  | { readonly type: "failed"; readonly message: string }
   | { readonly type: "message"; readonly message: WorkerMessage }
   | { readonly type: "ended"; readonly exitCode: number | null; readonly signal: NodeJS.Signals | null; readonly signalNumber: number }
   | { readonly type: "asked"; readonly signal: NodeJS.Signals }
@@ -107,6 +109,8 @@ export function superviseWorker(state: SupervisorState, event: SupervisorEvent, 
   switch (event.type) {
     case "started":
       return stay({ ...state, restartAtMs: null, verdict: null, killAtMs: null, worker: { pid: event.pid, heardAtMs: instant.nowMs, worksSinceMs: null, memory: { residentBytes: 0, heapShare: 0 }, end: null } });
+    case "failed":
+      return onFailed(state, event.message, instant);
     case "message":
       return onMessage(state, event.message, instant);
     case "ended":
@@ -219,7 +223,7 @@ function onEnd(next: SupervisorState, { worker, verdict }: SupervisorState, even
     return exit(next, passedOn, signal === null ? [] : [{ type: "say", text: `The worker was ended by ${signal} before it had its team open.` }]);
   }
   const workedMs = worker.worksSinceMs === null ? 0 : instant.nowMs - worker.worksSinceMs;
-  return isRecycled ? afterRecycling(next, worker, verdict, workedMs, instant) : afterCrash(next, worker, verdict, workedMs, event, instant);
+  return isRecycled ? afterRecycling(next, worker, verdict, workedMs, instant) : afterCrash(next, { pid: worker.pid, ...(verdict?.how === "blocked" ? verdict : describeCrash(worker, event)) }, workedMs, instant);
 }
 
 function exit(state: SupervisorState, exitCode: number, said: readonly SupervisorAction[] = []): Decision {
@@ -235,17 +239,23 @@ function afterRecycling(state: SupervisorState, { pid }: Worker, { how, reason }
   return { state: { ...state, recyclesInRow, unrecorded }, actions: [{ type: "start", before: unrecorded }] };
 }
 
-function afterCrash(state: SupervisorState, worker: Worker, verdict: Verdict | null, workedMs: number, event: Ended, { nowMs, wallMs }: Instant): Decision {
+function onFailed(state: SupervisorState, message: string, instant: Instant): Decision {
+  if (!state.hasBeenOpen) return exit(state, 1, [{ type: "say", text: `No worker could be started: ${message}` }]);
+  return afterCrash(state, { how: "refused", pid: null, reason: `could not be started: ${message}` }, 0, instant);
+}
+
+type Crash = Pick<WorkerEnd, "how" | "pid" | "reason">;
+
+function afterCrash(state: SupervisorState, { how, pid, reason }: Crash, workedMs: number, { nowMs, wallMs }: Instant): Decision {
   const crashedAtMs = [...state.crashedAtMs.filter((atMs) => nowMs - atMs < crashWindowMs), nowMs];
   const crashesInRow = workedMs >= healthyMs ? 1 : state.crashesInRow + 1;
   const delayMs = crashesInRow === 1 ? 0 : doubled(restartMs, crashesInRow - 2, restartMsMax);
-  const { how, reason } = verdict?.how === "blocked" ? verdict : describeCrash(worker, event);
-  const unrecorded = remember(state, { how, pid: worker.pid, atMs: wallMs, reason, crashes: crashedAtMs.length });
+  const unrecorded = remember(state, { how, pid, atMs: wallMs, reason, crashes: crashedAtMs.length });
   const when = delayMs === 0 ? "at once" : `in ${formatDuration(delayMs)}`;
   const often = crashedAtMs.length < manyCrashes ? "" : ` That was the ${crashedAtMs.length}th time within an hour: it does not mend itself. It goes on being started, every ${formatDuration(restartMsMax)}.`;
   const next = { ...state, crashedAtMs, crashesInRow, unrecorded, restartAtMs: delayMs === 0 ? null : nowMs + delayMs };
-  const hint = event.signal === "SIGKILL" && how === "killed" ? " (the system does that when memory runs out)" : "";
-  const say: SupervisorAction = { type: "say", text: `The worker (process ${worker.pid}) ${reason}${hint}. It is started again ${when}; what was finished is kept.${often}` };
+  const hint = how === "killed" && reason.endsWith("SIGKILL") ? " (the system does that when memory runs out)" : "";
+  const say: SupervisorAction = { type: "say", text: `The worker${pid === null ? "" : ` (process ${pid})`} ${reason}${hint}. It is started again ${when}; what was finished is kept.${often}` };
   return { state: next, actions: delayMs === 0 ? [say, { type: "start", before: unrecorded }] : [say] };
 }
 
