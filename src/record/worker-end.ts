@@ -11,4 +11,8 @@ export interface WorkerEnd {
   readonly reason: string;
   /** How many ends other than by recycling there were within the last hour, this one included. */
   readonly crashes: number;
+  /** Why people are told of it: crashes begin, or have become many. Null: they know. */
+  readonly news: "first" | "many" | null;
+  /** How many crashes before this one are only counted: there were too many to hand on before a worker could record them. */
+  readonly skipped: number;
 }

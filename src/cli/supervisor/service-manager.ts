@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { type Instant, isInControl, type SupervisorState, stopWithinMs } from "./supervise-worker.ts";
+import { crashesLately, type Instant, isInControl, type SupervisorState, stopWithinMs } from "./supervise-worker.ts";
 
 export interface ServiceManagerOptions {
   readonly environment: (name: string) => string | undefined;
@@ -39,7 +39,7 @@ export class ServiceManager {
       this.#isStopping = true;
       words.push("STOPPING=1", `EXTEND_TIMEOUT_USEC=${stopWithinMs(state) * 1_000}`);
     }
-    const status = describe(state);
+    const status = describeSupervision(state, instant);
     if (status !== this.#status) {
       this.#status = status;
       words.push(`STATUS=${status}`);
@@ -88,9 +88,11 @@ function hasWorker({ worker }: SupervisorState): boolean {
   return worker !== null && worker.worksSinceMs !== null;
 }
 
-function describe(state: SupervisorState): string {
-  const { crashedAtMs, unrecorded, verdict } = state;
-  const crashes = crashedAtMs.length === 0 ? "" : ` ${crashedAtMs.length} ${crashedAtMs.length === 1 ? "crash" : "crashes"} lately.`;
+/** For `systemctl status`. */
+export function describeSupervision(state: SupervisorState, instant: Instant): string {
+  const { unrecorded, verdict } = state;
+  const { length } = crashesLately(state, instant);
+  const crashes = length === 0 ? "" : ` ${length} ${length === 1 ? "crash" : "crashes"} lately.`;
   if (state.isStopping) return "Stops.";
   if (verdict !== null) return `The worker ${verdict.reason}.`;
   if (hasWorker(state)) return `Works.${crashes}`;

@@ -1,6 +1,7 @@
 import { array, assert, constant, constantFrom, integer, oneof, property, tuple } from "fast-check";
 import { describe, expect, it } from "vitest";
 import { beginSupervision, isInControl, manyCrashes, superviseWorker, type SupervisorAction, type SupervisorEvent, type SupervisorState, tickMs, untilNextLookMs } from "./supervise-worker.ts";
+import { describeSupervision } from "./service-manager.ts";
 import { recycledExitCode, type WorkerLimits, type WorkerMessage } from "./worker-message.ts";
 
 const limits: WorkerLimits = { blockedAfterMs: 60_000, memoryBytesMax: 500_000_000, drainMs: 20_000 };
@@ -161,6 +162,54 @@ describe("restarts", () => {
     bench.work();
     bench.wait(3_600_000);
     expect(bench.crash().at(-1)).toMatchObject({ type: "start", before: [{ crashes: 1 }] });
+  });
+});
+
+describe("crashes that go on", () => {
+  it("are news when they begin, and once when they are many, until an hour went by without one", () => {
+    const bench = createBench();
+    bench.work();
+    const news: (string | null)[] = [];
+    const crash = (): void => {
+      bench.crash();
+      news.push(bench.state.unrecorded.at(-1)?.news ?? null);
+      if (bench.state.worker === null) bench.wait(60_000);
+      bench.work();
+    };
+    for (let round = 0; round < 50; round++) {
+      crash();
+      bench.wait(350_000);
+    }
+    expect(news.flatMap((each, index) => (each === null ? [] : [[index + 1, each]]))).toEqual([[1, "first"], [10, "many"]]);
+
+    bench.wait(3_600_000);
+    for (let round = 0; round < 12; round++) crash();
+    expect(news.slice(50)).toEqual(["first", ...Array.from({ length: 8 }, () => null), "many", null, null]);
+  });
+
+  it("that no worker could record are kept as the news and the newest, with a count of those between", () => {
+    const bench = createBench();
+    bench.work();
+    for (let round = 0; round < 240; round++) {
+      bench.crash();
+      if (bench.state.worker === null) bench.wait(60_000);
+    }
+    const { unrecorded } = bench.state;
+
+    expect(unrecorded).toHaveLength(20);
+    expect(unrecorded.slice(0, 3).map(({ pid, news, skipped }) => ({ pid, news, skipped }))).toEqual([{ pid: 100, news: "first", skipped: 0 }, { pid: 109, news: "many", skipped: 8 }, { pid: 322, news: null, skipped: 212 }]);
+    expect(unrecorded.reduce((sum, { skipped }) => sum + 1 + skipped, 0)).toBe(240);
+  });
+
+  it("are shown for an hour, not for ever", () => {
+    const bench = createBench();
+    bench.work();
+    bench.crash();
+    bench.work();
+    const shown = () => describeSupervision(bench.state, { nowMs: bench.now(), wallMs });
+    expect(shown()).toBe("Works. 1 crash lately.");
+    bench.wait(3_600_000);
+    expect(shown()).toBe("Works.");
   });
 });
 
