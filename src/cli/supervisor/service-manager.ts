@@ -19,6 +19,8 @@ export class ServiceManager {
   #isStopping = false;
   #status = "";
   #waiting: readonly string[] = [];
+  /** What a message that failed said: it goes with the next. */
+  #untold: readonly string[] = [];
   #isSending = false;
   #hasFailed = false;
 
@@ -52,14 +54,19 @@ export class ServiceManager {
   }
 
   /** One message at a time, so that they arrive in their order. What comes meanwhile goes with the next. */
-  #send(words: readonly string[]): void {
+  #send(come: readonly string[]): void {
     if (this.#isSending) {
-      this.#waiting = [...this.#waiting, ...words];
+      this.#waiting = [...this.#waiting, ...come];
       return;
     }
     this.#isSending = true;
+    const words = [...this.#untold, ...come];
+    this.#untold = [];
     const onEnd = (problem: string | null): void => {
-      if (problem !== null) this.#tellOnce(problem);
+      if (problem !== null) {
+        this.#tellOnce(problem);
+        this.#untold = latest(words);
+      }
       this.#isSending = false;
       const { length } = this.#waiting;
       if (length === 0) return;
@@ -82,6 +89,13 @@ export class ServiceManager {
     this.#hasFailed = true;
     this.#warn(`systemd could not be told that the team works: systemd-notify failed (${problem}). Install it, or have the unit say Type=exec and no WatchdogSec.`);
   }
+}
+
+/** Of several words of one name the last. A sign of life is not told later. */
+function latest(words: readonly string[]): readonly string[] {
+  const byName = new Map(words.map((word) => [word.slice(0, word.indexOf("=")), word]));
+  byName.delete("WATCHDOG");
+  return [...byName.values()];
 }
 
 function hasWorker({ worker }: SupervisorState): boolean {
