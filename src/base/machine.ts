@@ -51,6 +51,8 @@ function openFilesMax(): number | null {
 export interface FileSystemFacts {
   readonly freeBytes: number;
   readonly totalBytes: number;
+  /** How full it is, from 0 to 1, as `df` says it: of what an ordinary user may fill. Null where it does not say. */
+  readonly usedRatio: number | null;
   /** `network`: other machines may write it too, and locks may not hold. `memory`: gone after a boot. `layer`: of a container, and gone with it. */
   readonly kind: "disk" | "network" | "memory" | "layer";
 }
@@ -64,6 +66,7 @@ const kindOfType = new Map<number, FileSystemFacts["kind"]>([
 ]);
 
 export function fileSystemFacts(path: string): FileSystemFacts {
-  const { type, bsize, bavail, blocks } = statfsSync(path);
-  return { freeBytes: bavail * bsize, totalBytes: blocks * bsize, kind: (process.platform === "linux" ? kindOfType.get(type) : undefined) ?? "disk" };
+  const { type, bsize, bavail, bfree, blocks } = statfsSync(path);
+  const used = blocks - bfree;
+  return { freeBytes: bavail * bsize, totalBytes: blocks * bsize, usedRatio: used + bavail === 0 ? null : used / (used + bavail), kind: (process.platform === "linux" ? kindOfType.get(type) : undefined) ?? "disk" };
 }

@@ -1,5 +1,11 @@
 import { isForeground } from "../base/foreground.ts";
 
+export interface KeyboardOptions {
+  readonly onInterrupt: () => void;
+  /** Called before the key that quits ends the process. */
+  readonly onQuit: () => void;
+}
+
 export interface Keyboard {
   readonly release: () => void;
 }
@@ -12,20 +18,24 @@ const quitKey = "\u001C";
  * Reads Ctrl-C as a key, where this process has a terminal of its own. As a signal it would reach `npm` and its shell too, which end at once and leave the
  * team draining behind the prompt. It also keeps what is typed from tearing the live view apart.
  */
-export function listenToKeyboard(onInterrupt: () => void): Keyboard {
+export function listenToKeyboard({ onInterrupt, onQuit }: KeyboardOptions): Keyboard {
   const { stdin } = process;
   if (!stdin.isTTY || !process.stdout.isTTY || !isForeground()) return { release: () => undefined };
   const onKeys = (keys: Buffer): void => {
     for (const key of keys.toString("latin1")) {
       if (key === interruptKey) onInterrupt();
-      else if (key === quitKey) process.kill(process.pid, "SIGQUIT");
-      else if (key === suspendKey) suspend();
+      else if (key === quitKey) quit();
+      else if (key === suspendKey) signalGroup("SIGTSTP");
     }
   };
-  const suspend = (): void => {
+  // As the terminal would: the whole group, with what started this process.
+  const signalGroup = (signal: NodeJS.Signals): void => {
     stdin.setRawMode(false);
-    // As the terminal would: the whole group.
-    process.kill(0, "SIGTSTP");
+    process.kill(0, signal);
+  };
+  const quit = (): void => {
+    onQuit();
+    signalGroup("SIGQUIT");
   };
   const onContinue = (): void => {
     if (isForeground()) stdin.setRawMode(true);

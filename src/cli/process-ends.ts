@@ -1,4 +1,5 @@
 import { formatDuration } from "../base/duration.ts";
+import type { LogRecord } from "../record/log-record.ts";
 import type { OperatorView } from "../runtime/operator-view.ts";
 
 /** How the team's processes fared, by what those after them recorded. */
@@ -26,11 +27,16 @@ export async function findProcessEnds({ store }: Pick<OperatorView, "store">, no
   const last = ends.at(-1);
   const lateCrashes = crashes.filter(({ timestamp }) => nowMs - Date.parse(timestamp) < hourMs);
   return {
-    crashes: crashes.length,
+    crashes: countOf(crashes),
     recycled: ends.length - crashes.length,
     last: last === undefined ? null : { at: last.timestamp, reason: last.reason ?? "" },
-    isBad: lateCrashes.length >= crashesBad,
+    isBad: countOf(lateCrashes) >= crashesBad,
   };
+}
+
+/** With those that a record only counts. */
+function countOf(crashes: readonly LogRecord[]): number {
+  return crashes.reduce((sum, { data: { skipped } }) => sum + 1 + (typeof skipped === "number" ? skipped : 0), 0);
 }
 
 /** "2 crashes of its process within 24 h, 1 recycled; the last, 5 min ago: the worker (process 12) was killed by SIGKILL." Null when there was none. */

@@ -16,12 +16,14 @@ export function describeStatus({ status, waitingReason, end }: Pick<Task, "statu
 export interface TaskColumnsOptions {
   /** What the tasks wait for a person's word about. */
   readonly questions?: readonly OpenQuestion[];
+  /** What the breaker is of that a task waits for, by the task's id. */
+  readonly breakers?: ReadonlyMap<string, string>;
   /** Whether it is told why those that ended stopped. */
   readonly ended?: boolean;
 }
 
 /** The columns of a list of tasks. */
-export function taskColumns(nowMs: number, style: Output["style"], { questions = [], ended = false }: TaskColumnsOptions = {}): readonly Column<Task>[] {
+export function taskColumns(nowMs: number, style: Output["style"], { questions = [], breakers = new Map(), ended = false }: TaskColumnsOptions = {}): readonly Column<Task>[] {
   return [
     { title: "task", value: ({ id }) => id },
     { title: "agent", value: ({ agent }) => agent },
@@ -29,7 +31,7 @@ export function taskColumns(nowMs: number, style: Output["style"], { questions =
     ...(ended ? [stopColumn<Task>((task) => task)] : []),
     { title: "age", value: ({ createdAtMs }) => ageOf(createdAtMs, nowMs), align: "right" },
     { title: "took", value: (task) => (task.endedAtMs === null ? "" : formatDuration(task.endedAtMs - (task.startedAtMs ?? task.createdAtMs))), align: "right" },
-    { title: "what", value: (task) => printableLine(noteOf(task, questions)), grows: true },
+    { title: "what", value: (task) => printableLine(noteOf(task, questions, breakers.get(task.id))), grows: true },
   ];
 }
 
@@ -64,9 +66,10 @@ export function describeWaitingCall({ tool, call, kind }: OpenQuestion): string 
   return `${tool ?? call} ${kind === "permission" ? "waits to be allowed" : "may have happened"}`;
 }
 
-function noteOf({ id, end, key, source, input }: Task, questions: readonly OpenQuestion[]): string {
+function noteOf({ id, end, key, source, input }: Task, questions: readonly OpenQuestion[], breaker: string | undefined): string {
   const asked = questions.filter(({ task }) => task.id === id);
   if (asked.length > 0) return `${asked.map(describeWaitingCall).join("; ")}: longhaul approve`;
+  if (breaker !== undefined) return `${breaker} is not called for now: longhaul breakers`;
   if (end?.status === "dead") return end.failure.message;
   if (end?.status === "canceled") return end.reason;
   if (end?.status === "done" && end.reason !== null) return end.reason;

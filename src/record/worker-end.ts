@@ -4,10 +4,15 @@
  */
 export interface WorkerEnd {
   readonly how: "killed" | "crashed" | "blocked" | "recycled" | "refused";
-  readonly pid: number;
+  /** Null: it could not be started. */
+  readonly pid: number | null;
   readonly atMs: number;
   /** What it did or suffered: "was killed by SIGKILL". */
   readonly reason: string;
   /** How many ends other than by recycling there were within the last hour, this one included. */
   readonly crashes: number;
+  /** Why people are told of it: crashes begin, or have become many. Null: they know. */
+  readonly news: "first" | "many" | null;
+  /** How many crashes before this one are only counted: there were too many to hand on before a worker could record them. */
+  readonly skipped: number;
 }

@@ -25,7 +25,7 @@ export interface AnswerOptions {
 }
 
 export interface AnswerPlan {
-  readonly engine: Pick<OperableEngine, "steps" | "signal" | "taskOfRun">;
+  readonly engine: Pick<OperableEngine, "get" | "steps" | "signal" | "taskOfRun">;
   readonly nowMs: number;
   /** Tells this answer from all others. */
   readonly id: string;
@@ -44,13 +44,21 @@ export async function answerQuestion({ engine, nowMs, id }: AnswerPlan, runId: s
   assertShort("by", by, byLengthMax);
   if (reason !== undefined && decision !== "deny") throw unused("reason", "deny", decision);
   if (result !== null && decision !== "happened") throw unused("result", "happened", decision);
-  const question = findOpen(runId, listQuestions(await engine.steps(runId)), { kind: kindOfDecision(decision), call, nowMs });
+  const steps = await engine.steps(runId);
+  if (steps.length === 0) assertNoTask(await engine.get(runId), decision);
+  const question = findOpen(runId, listQuestions(steps), { kind: kindOfDecision(decision), call, nowMs });
   const { signal, permission } = question;
   const bound = permission === null ? {} : { callId: permission.callId, argumentsHash: permission.argumentsHash };
   const payload: JsonObject = { decision, result, reason: reason ?? null, source: source ?? null, by: by ?? null, id, runId, signal, ...bound };
   if (!(await engine.signal(runId, signal, payload, `decision:${signal}`))) throw runIsOver(runId, await engine.taskOfRun(runId));
   const { answer = null } = listQuestions(await engine.steps(runId)).find((other) => other.signal === signal) ?? {};
   if (answer === "expired" || (answer !== null && answer.id !== id)) throw answeredBefore(runId, question, answer);
+}
+
+/** Lists show both ids. */
+function assertNoTask(task: Task | null, decision: Decision): void {
+  if (task === null) return;
+  throw refusal(`${task.id} is a task, and an answer is given to its run. ${task.runId === null ? "It has none yet" : `Type: longhaul approve ${task.runId} --${decision}`}`);
 }
 
 function assertShort(field: string, text: string | undefined, lengthMax: number): void {

@@ -1,11 +1,11 @@
-import { statfsSync } from "node:fs";
 import { formatDuration } from "../base/duration.ts";
 import { messageOf } from "../base/error.ts";
 import type { Json } from "../base/json.ts";
+import { fileSystemFacts } from "../base/machine.ts";
 import { computeDiskStop } from "../policy/retention.ts";
 import type { Store } from "../store/store.ts";
 import type { Alerting } from "./alerting.ts";
-import { describeDiskStop, type DiskStop, diskStopName, type DiskWatch, startDiskWatch } from "./disk-watch.ts";
+import { describeDiskStop, type DiskStop, diskStopName, type DiskWatch, readDiskStop, startDiskWatch } from "./disk-watch.ts";
 import { type TeamParts, teamRecord } from "./team-parts.ts";
 
 /** Watches the disk of a team that has its data in a directory; null for one that has them in memory or on a cluster, whose disk is another machine's. */
@@ -20,21 +20,18 @@ export async function beginDiskWatch(parts: TeamParts, store: Store, alerting: A
     const title = stop === null ? `${name} begins tasks again` : `${name} begins no task: its disk is nearly full`;
     await alerting.enqueue({ id: ids("n"), atMs: clock.now(), team: name, agent: null, severity: stop === null ? "resolved" : "critical", title, text, data: {} });
   };
-  return startDiskWatch({ clock, tell, usedRatio: () => diskUsedRatio(dataDirectory), hold: (isHeld) => data.hold(isHeld), onError: (error) => options.print(`That the disk is nearly full could not be told: ${messageOf(error)}`) }, (await store.meta.get(diskStopName)) as DiskStop | null);
+  return startDiskWatch({ clock, tell, usedRatio: () => diskUsedRatio(dataDirectory), hold: (isHeld) => data.hold(isHeld), onError: (error) => options.print(`That the disk is nearly full could not be told: ${messageOf(error)}`) }, await readDiskStop(store));
 }
 
-/** Before anything executes: no task begins where the disk is nearly full. */
-export function holdWhereFull({ data, options: { dataDirectory, diskUsedRatio = systemUsedRatio } }: TeamParts): void {
+/** Before anything executes: no task begins where the disk is nearly full, or was when the last process ended and has not enough room since. */
+export async function holdWhereFull({ data, options: { dataDirectory, diskUsedRatio = systemUsedRatio } }: TeamParts): Promise<void> {
   const used = dataDirectory === null || data.shared !== null ? null : diskUsedRatio(dataDirectory);
-  if (used !== null && computeDiskStop(false, used)) data.hold(true);
+  if (used !== null && computeDiskStop((await readDiskStop(data.store)) !== null, used)) data.hold(true);
 }
 
-/** As `df` says it: of what an ordinary user may fill. */
 function systemUsedRatio(directory: string): number | null {
   try {
-    const { blocks, bfree, bavail } = statfsSync(directory);
-    const used = blocks - bfree;
-    return used + bavail === 0 ? null : used / (used + bavail);
+    return fileSystemFacts(directory).usedRatio;
   } catch {
     // A file system that does not say how full it is is none that can be watched.
     return null;

@@ -1,5 +1,6 @@
 import type { Clock, Timer } from "../base/clock.ts";
 import { computeDiskStop, diskDefaults } from "../policy/retention.ts";
+import type { Store } from "../store/store.ts";
 
 export interface DiskWatchOptions {
   readonly clock: Clock;
@@ -89,6 +90,10 @@ class LiveDiskWatch implements DiskWatch {
 
 /** The name in lh_meta of why no task begins; null while they do. */
 export const diskStopName = "disk-stop";
+
+export async function readDiskStop({ meta }: { readonly meta: Pick<Store["meta"], "get"> }): Promise<DiskStop | null> {
+  return (await meta.get(diskStopName)) as DiskStop | null;
+}
 
 export function describeDiskStop({ usedRatio }: DiskStop): string {
   return `No task begins: the disk of the data directory is ${Math.round(usedRatio * 100)} % full. Next: make room on it. Tasks begin again by themselves at ${diskDefaults.resumeRatio * 100} %.`;

@@ -28,7 +28,7 @@ export async function startParts(parts: TeamParts): Promise<{ readonly running: 
   await write(startRecords(parts));
   const { dataDirectory } = parts.options;
   const ranOutOfMemory = dataDirectory !== null && findOutOfMemory(dataDirectory);
-  holdWhereFull(parts);
+  await holdWhereFull(parts);
   const report = await data.engine.run(toEngineAgents(workers), (context) => executeTask(services, context), { ranOutOfMemory });
   if (dataDirectory !== null) removeFatalReport(dataDirectory);
   return { report, running: data.shared === null ? await startAlone(parts) : startShared(parts, data.shared) };

@@ -17,27 +17,32 @@ export function startRecords(parts: TeamParts): readonly Write[] {
 }
 
 /** The id is of that end: a process that ended before it knew that this was written has not counted it twice. */
-function toStopRecord({ name }: TeamParts, { how, pid, atMs, reason, crashes }: WorkerEnd): Write {
-  return { type: "record", record: toLogRecord(`e-worker-${pid}-${Math.floor(atMs)}`, atMs, name, { event_type: "stop", result: how, reason: `the worker (process ${pid}) ${reason}`, data: { pid, crashesWithinHour: crashes } }) };
+function toStopRecord({ name }: TeamParts, { how, pid, atMs, reason, crashes, skipped }: WorkerEnd): Write {
+  const more = skipped === 0 ? "" : `; ${skipped} more before it are only counted`;
+  return { type: "record", record: toLogRecord(endId("e", pid, atMs), atMs, name, { event_type: "stop", result: how, reason: `the worker${pid === null ? "" : ` (process ${pid})`} ${reason}${more}`, data: { pid, crashesWithinHour: crashes, ...(skipped === 0 ? {} : { skipped }) } }) };
 }
 
-/** Of a row of crashes, people are told of the first, and once that there are many. */
-const toldCrashes: readonly number[] = [1, 10];
-/** Older ones are no news: somebody else had the duty to tell. */
+function endId(kind: "e" | "n", pid: number | null, atMs: number): string {
+  return `${kind}-worker-${pid ?? "none"}-${Math.floor(atMs)}`;
+}
+
+/** A process that gets the duty to tell later than this after its start tells old stories. */
 const newsMs = 600_000;
 
 /** What people are told of the processes before this one. */
 export function describeEnds({ name, clock, options }: Pick<TeamParts, "name" | "clock" | "options">): readonly Notification[] {
   const nowMs = clock.now();
-  return (options.workersBefore ?? [])
-    .filter(({ how, crashes, atMs }) => how !== "recycled" && toldCrashes.includes(crashes) && nowMs - atMs < newsMs)
-    .map(({ pid, atMs, reason, crashes, how }) => ({
-      id: `n-worker-${pid}-${Math.floor(atMs)}`,
+  const before = options.workersBefore ?? [];
+  if (nowMs - (before.at(-1)?.atMs ?? nowMs) >= newsMs) return [];
+  return before
+    .filter(({ news }) => news !== null)
+    .map(({ pid, atMs, reason, crashes, how, news }) => ({
+      id: endId("n", pid, atMs),
       atMs: nowMs,
       team: name,
       agent: null,
-      severity: crashes === 1 ? "warning" : "critical",
-      title: crashes === 1 ? `The worker of ${name} ${reason}` : `The worker of ${name} crashed ${crashes} times within an hour, and does not mend itself; the last one ${reason}`,
+      severity: news === "first" ? "warning" : "critical",
+      title: news === "first" ? `The worker of ${name} ${reason}` : `The worker of ${name} crashed ${crashes} times within an hour, and does not mend itself; the last one ${reason}`,
       text: "It was started again, and goes on. Next: longhaul logs --type stop says how each ended, longhaul runs what was interrupted.",
       data: { pid, how, crashesWithinHour: crashes },
     }));

@@ -46,6 +46,7 @@ it("asks a person before a call, through kill -9 and while nobody runs, and obey
   expect((await run("health")).stdout).toMatch(/payer: pay waits to be allowed, for .*: longhaul approve/);
   expect(await run("approve", runId)).toMatchObject({ exitCode: 2, stderr: expect.stringContaining("--allow or --deny") as string });
   expect(await run("approve", runId, "--allow", "--deny")).toMatchObject({ exitCode: 2 });
+  expect(await run("approve", taskId, "--allow")).toMatchObject({ exitCode: 1, stderr: expect.stringContaining(`${taskId} is a task, and an answer is given to its run. Type: longhaul approve ${runId} --allow.`) as string });
   expect(await run("approve", runId, "--retry")).toMatchObject({ exitCode: 1, stderr: expect.stringContaining("--allow or --deny") as string });
   await kill(second);
   expect(payments()).toBe("");
@@ -58,6 +59,17 @@ it("asks a person before a call, through kill -9 and while nobody runs, and obey
   await third.line((line) => line.includes(taskId) && line.includes("done("));
   expect(payments()).toBe("500\n");
   expect((await run("logs", "--type", "approval", "--json")).stdout.split("\n").filter((line) => line !== "").map((line) => json(line)["result"])).toEqual(["asked", "allowed"]);
+});
+
+it("shows the beginning of long arguments, says that it is one, and all of them as JSON", async () => {
+  const { start, run } = newFolder();
+  const team = await start();
+  const { taskId } = json((await run("task", "payer", JSON.stringify({ file: "unused", amounts: ["9".repeat(20_000)] }), "--json")).stdout);
+  await team.line((line) => line.includes(String(taskId)) && line.includes("waiting(human)"));
+  const listed = (await run("approve")).stdout;
+
+  expect(listed).toMatch(/\n {2}arguments: \{"amount":"9{1900,2000}… \(cut: 20013 characters\)\n {2}These are not all of the arguments\. See all before you decide: longhaul approve --json\n/);
+  expect(json((await run("approve", "--json")).stdout)).toMatchObject({ arguments: { amount: "9".repeat(20_000) } });
 });
 
 it("decides each of several calls by its name, over the socket of a team that runs", async () => {

@@ -86,7 +86,7 @@ it("works on a team that does not run, from many processes at once", async () =>
   expect(taskIds.size).toBe(1);
   expect(await run("task", "echo", '{"text":"x"}', "--wait")).toMatchObject({ exitCode: 1, stderr: expect.stringContaining("--wait would never end") as string });
   expect(await run("cancel", taskId)).toMatchObject({ exitCode: 0 });
-  expect(await run("restart", taskId)).toMatchObject({ exitCode: 0, stdout: `${taskId} is queued again for echo.\n` });
+  expect(await run("restart", taskId)).toMatchObject({ exitCode: 0, stdout: `${taskId} is queued again for echo. The team does not run: it begins when it starts.\n` });
   expect(existsSync(join(path, "control.sock"))).toBe(false);
 
   const second = await start();

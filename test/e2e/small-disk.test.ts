@@ -40,6 +40,7 @@ it("begins no task while its disk is 90 % full, says so, and goes on by itself w
     expect(health.exitCode).toBe(1);
     expect(JSON.parse(health.stdout)).toMatchObject({ isBad: true, diskStop: { usedRatio: expect.closeTo(0.93, 1) } });
     expect(await client.task(taskId)).toMatchObject({ status: "queued" });
+    expect(await longhaul(["doctor", "--data", data])).toMatchObject({ exitCode: 1, stdout: expect.stringMatching(/^FAIL {2}disk +.* it is 9\d % full, and no task begins from 90 % on until it is at 88 %$/m) as string });
 
     rmSync(join(path, "ballast"));
     await team.line((line) => line.includes("begins tasks again"));

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { describe, expect, it, onTestFinished } from "vitest";
@@ -47,10 +47,11 @@ function newFolder() {
     }
   };
   const workerPid = (): number => Number(rows("SELECT pid FROM lh_owner")[0]?.["pid"] ?? 0);
-  const start = async (...given: readonly (string | readonly string[])[]): Promise<RunningProcess> => {
+  const start = (...given: readonly (string | readonly string[])[]): Promise<RunningProcess> => startBy(process.execPath, ...given);
+  const startBy = async (execPath: string, ...given: readonly (string | readonly string[])[]): Promise<RunningProcess> => {
     // What stands in a list is Node's own.
     const flags = given.filter((flag) => typeof flag === "string");
-    const team = startLonghaul(["start", teamFile, "--data", data, "--port", "0", "--json", ...flags], { program: [...given.flatMap((flag) => (typeof flag === "string" ? [] : flag)), ...program] });
+    const team = startLonghaul(["start", teamFile, "--data", data, "--port", "0", "--json", ...flags], { execPath, program: [...given.flatMap((flag) => (typeof flag === "string" ? [] : flag)), ...program] });
     onTestFinished(async () => {
       const pid = workerPid();
       team.child.kill("SIGKILL");
@@ -67,7 +68,7 @@ function newFolder() {
       return task?.["status"] === "done" ? { status: "done", output: json(String(task["end"]))["output"] } : null;
     });
   return {
-    data, log, start, run, workerPid, untilDone,
+    path: folder.path, data, log, start, startBy, run, workerPid, untilDone,
     submit: async (input: object): Promise<string> => String(json((await run("task", "worker", JSON.stringify({ log, ...input }), "--json")).stdout)["taskId"]),
     records: async (type: string) => (await run("logs", "--type", type, "--json")).stdout.trim().split("\n").map(json),
     world: (): readonly string[] => (existsSync(log) ? readFileSync(log, "utf8").trim().split("\n") : []),
@@ -121,6 +122,29 @@ describe("a worker that was killed", () => {
   });
 });
 
+it("a worker that the system does not start, of which Node says so by an exception, is tried again until it does", async () => {
+  const { path, startBy, workerPid, records } = newFolder();
+  const bin = join(path, "bin");
+  mkdirSync(bin);
+  copyFileSync(process.execPath, join(bin, "node"));
+  const team = await startBy(join(bin, "node"));
+  renameSync(bin, `${bin}-away`);
+  writeFileSync(bin, "");
+  process.kill(workerPid(), "SIGKILL");
+  await team.line((line) => line === "longhaul: The worker could not be started: spawn ENOTDIR. It is started again in 2.0 s; what was finished is kept.");
+  rmSync(bin);
+  renameSync(`${bin}-away`, bin);
+
+  await until("a second worker", () => (workers(team) === 2 ? true : null));
+  expect((await records("stop")).map(({ result, reason }) => [result, reason])).toEqual([
+    ["killed", expect.stringContaining("was killed by SIGKILL")],
+    ["refused", "the worker could not be started: spawn ENOTDIR"],
+    ["refused", "the worker could not be started: spawn ENOTDIR"],
+  ]);
+  team.child.kill("SIGTERM");
+  expect(await team.ended).toBe(0);
+});
+
 it("--blocked-after: a worker whose event loop is blocked by code of the team is killed, and the next one goes on", async () => {
   const { start, submit, untilDone, records, world } = newFolder();
   const team = await start("--blocked-after", "3s");
@@ -157,6 +181,39 @@ it("recycles a worker that comes near the end of its heap, before that is exhaus
 
   expect(world()).toEqual(stepsOf(taskId, 28));
   expect(await records("stop")).toMatchObject([{ result: "recycled", reason: expect.stringMatching(/^was recycled: \d\d % of the heap that Node may have are in use$/) as string }]);
+});
+
+describe("Ctrl-C as a key, which its worker alone sees,", () => {
+  /** A worker that is to be recycled and waits for a step that does not end. */
+  const startRecycled = async (drain: string) => {
+    const folder = newFolder();
+    const team = await folder.start("--drain", drain, "--memory-max", "350MB");
+    await folder.submit({ kind: "hanging" });
+    await folder.submit({ kind: "leaky", steps: 12 });
+    await team.line((line) => line.includes(" is recycled: "));
+    await team.line((line) => line.includes('"event":"draining"'));
+    return { team, pid: folder.workerPid(), records: folder.records };
+  };
+
+  it("stops a team whose worker is just being recycled: nothing is started any more", async () => {
+    const { team, pid, records } = await startRecycled("6s");
+    process.kill(pid, "SIGINT");
+
+    expect(await team.ended).toBe(0);
+    expect(workers(team)).toBe(1);
+    expect(json(team.stdoutLines.at(-1) ?? "{}")).toEqual({ event: "stopped", interrupted: expect.any(Number) as number });
+    expect((await records("stop")).map(({ result }) => result)).toEqual(["stopped"]);
+  });
+
+  it("ends it at once, with 130, the second time", async () => {
+    const { team, pid } = await startRecycled("60s");
+    process.kill(pid, "SIGINT");
+    await sleep(systemClock, 2_500);
+    process.kill(pid, "SIGINT");
+
+    expect(await team.ended).toBe(130);
+    expect(workers(team)).toBe(1);
+  });
 });
 
 describe("what is refused is told once, keeps its exit code, and is not tried again:", () => {
@@ -221,6 +278,21 @@ describe("the supervisor", () => {
 
     expect(await team.ended).toBe(130);
     expect(isAlive(pid)).toBe(false);
+  });
+
+  it("kills a worker that does not end, 10 s after its drain, though that often says that it lives", async () => {
+    const { start, submit, untilDone } = newFolder();
+    const team = await start(["--expose-gc"], "--drain", "1ms");
+    await untilDone(await submit({ kind: "deaf" }));
+    const askedMs = systemClock.monotonicMs();
+
+    team.child.kill("SIGTERM");
+
+    expect(await team.ended).toBe(137);
+    const tookMs = systemClock.monotonicMs() - askedMs;
+    expect(tookMs).toBeGreaterThan(9_900);
+    expect(tookMs).toBeLessThan(16_000);
+    expect(team.lines.at(-1)).toMatch(/^longhaul: The worker \(process \d+\) did not end in time\. It is killed; what was finished is kept\.$/);
   });
 
   it("is not disturbed by code of the team that uses the channel of its process", async () => {

@@ -1,5 +1,5 @@
 import { spawn, spawnSync } from "node:child_process";
-import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { expect, it, onTestFinished } from "vitest";
@@ -47,7 +47,7 @@ function fakeNotify(folder: string): { readonly environment: Readonly<Record<str
   const bin = join(folder, "bin");
   const log = join(folder, "told.log");
   mkdirSync(bin);
-  writeFileSync(join(bin, "systemd-notify"), `#!/bin/sh\nfor word in "$@"; do printf '%s\\n' "$word" >> '${log}'; done\n`);
+  writeFileSync(join(bin, "systemd-notify"), `#!/bin/sh\n[ -e '${join(folder, "fails")}' ] && exit 1\nfor word in "$@"; do printf '%s\\n' "$word" >> '${log}'; done\n`);
   chmodSync(join(bin, "systemd-notify"), 0o755);
   return { environment: { PATH: `${bin}:${process.env["PATH"] ?? ""}`, NOTIFY_SOCKET: join(folder, "notify") }, told: () => (existsSync(log) ? readFileSync(log, "utf8").trim().split("\n") : []) };
 }
@@ -99,6 +99,34 @@ it("goes on without systemd-notify, and says once what is missing", async () => 
   expect(team.lines.filter((line) => line.includes("systemd-notify failed"))).toHaveLength(1);
   team.child.kill("SIGTERM");
   expect(await team.ended).toBe(0);
+});
+
+it("goes on where Node cannot even try to start systemd-notify", async () => {
+  const { path, start } = newFolder();
+  symlinkSync("systemd-notify", join(path, "systemd-notify"));
+  const team = start({ PATH: path, NOTIFY_SOCKET: join(path, "notify"), WATCHDOG_USEC: "1000000" });
+  await team.line((line) => line.includes('"event":"started"'));
+  await sleep(systemClock, 2_000);
+
+  expect(team.lines.filter((line) => line.includes("systemd-notify failed (spawn ELOOP)"))).toHaveLength(1);
+  team.child.kill("SIGTERM");
+  expect(await team.ended).toBe(0);
+});
+
+it("tells with the next message what could not be told: without READY=1, systemd would end a team that works", async () => {
+  const { path, start } = newFolder();
+  const { environment, told } = fakeNotify(path);
+  writeFileSync(join(path, "fails"), "");
+  const team = start({ ...environment, WATCHDOG_USEC: "2000000" });
+  await team.line((line) => line.includes('"event":"started"'));
+  await sleep(systemClock, 3_000);
+  expect(told()).toEqual([]);
+  rmSync(join(path, "fails"));
+
+  await until("READY=1", () => told().includes("READY=1"));
+  expect(told().slice(0, 3).toSorted()).toEqual(["READY=1", "STATUS=Works.", "WATCHDOG=1"]);
+  await sleep(systemClock, 3_000);
+  expect(told().slice(3).filter((word) => word !== "WATCHDOG=1")).toEqual([]);
 });
 
 const has = (command: string): boolean => spawnSync("sh", ["-c", `command -v ${command}`]).status === 0;

@@ -102,7 +102,7 @@ async function expectWriting(world: World, { owner }: State, { waiting, ended }:
   }
   expectAnswer(task, 0, owner === "works" ? / is queued\.$/m : / is queued\. The team does not run: it begins when it starts\.$/m);
   expectAnswer(cancel, 0, / is canceled\.$/m);
-  expectAnswer(restart, 0, / is queued again for patient\.$/m);
+  expectAnswer(restart, 0, owner === "works" ? / is queued again for patient\.$/m : / is queued again for patient\. The team does not run: it begins when it starts\.$/m);
 }
 
 /** A second start is refused while the owner works, and takes over from one that does not. Returns whoever works then. */

@@ -3,9 +3,13 @@ import { scriptedModel } from "longhaul/testing";
 import { afterEach, expect, test } from "vitest";
 import { LonghaulError } from "../../src/base/error.ts";
 import { VirtualClock } from "../../src/base/virtual-clock.ts";
+import type { CommandContext } from "../../src/cli/command-context.ts";
+import { runPs } from "../../src/cli/command/ps.ts";
+import { runShow } from "../../src/cli/command/show.ts";
 import { closedBreaker } from "../../src/policy/breaker.ts";
 import { breakerToJson } from "../../src/policy/breaker-json.ts";
 import { listBreakers } from "../../src/runtime/team-breakers.ts";
+import { readCommand } from "../fixture/command.ts";
 import { openDiskTeam, temporaryDirectory } from "../fixture/disk-team.ts";
 
 /* Threads that this answers: openclaw/openclaw#60419 (a cool-down of the wrong scope). */
@@ -62,6 +66,9 @@ test("a person keeps a model from being called whatever the account, and closes 
   const kept = await team.submit("a12", null);
   await team.advance(1_000);
   expect(await team.task(kept)).toMatchObject({ status: "waiting", waitingReason: "breaker" });
+  const read = (command: (context: CommandContext) => Promise<unknown>) => readCommand(command, { data: folder.path, clock: team.clock });
+  expect(await read((context) => runPs(context, { all: false, limit: 1 }))).toMatch(/a12 +waiting\(breaker\) .* anthropic\/test is not called for now: longhaul breakers/);
+  expect(await read((context) => runShow(context, kept, {}))).toMatch(/waits +breaker: .*anthropic\/test.*the bill is looked at/);
   expect(world.calls).toBe(before);
 
   world.account = "anthropic api.test one";

@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { computeDiskStop } from "../../src/policy/retention.ts";
 import { runHealth } from "../../src/cli/command/health.ts";
 import { SqliteDatabase } from "../../src/db/sqlite.ts";
+import type { WorkerEnd } from "../../src/record/worker-end.ts";
 import { readCommand } from "../fixture/command.ts";
 import { type DiskTeam, openDiskTeam, temporaryDirectory } from "../fixture/disk-team.ts";
 
@@ -35,9 +36,9 @@ const patient = defineAgent({ name: "patient", limits: { concurrency: 10, deadli
 let finish = (): void => {};
 const slow = defineAgent({ name: "slow", expect: { progressWithin: "90d" }, run: async (ctx) => ctx.step("slow", () => new Promise<string>((resolve) => (finish = () => resolve("finished")))) });
 
-function open(seed = 1, startAtMs?: number): Promise<DiskTeam> {
+function open(seed = 1, startAtMs?: number, workersBefore: readonly WorkerEnd[] = []): Promise<DiskTeam> {
   return openDiskTeam(defineTeam({ name: "t", agents: [steps, patient, slow], notify: [consoleNotifier()], retention: { journals: "1h" } }), {
-    directory: join(directory.path, "data"), leaseMs: 24 * 365 * hourMs, seed, ...(startAtMs === undefined ? {} : { startAtMs }), diskUsedRatio: () => (looks++, used),
+    directory: join(directory.path, "data"), leaseMs: 24 * 365 * hourMs, seed, workersBefore, ...(startAtMs === undefined ? {} : { startAtMs }), diskUsedRatio: () => (looks++, used),
   });
 }
 
@@ -119,6 +120,21 @@ describe("a disk that fills up", () => {
     expect((await team.records({ eventTypes: ["control"] })).map(({ result }) => result)).toEqual(["dispatch-stopped"]);
     used = 0.5;
     expect(await team.result(executing)).toMatchObject({ status: "done" });
+  });
+
+  it("that has some room again, but not enough to go on, is known to the next process before it executes anything", async () => {
+    await fill(0.95);
+    const queued = await team.submit("steps", null);
+    await team.close();
+    used = 0.89;
+    const atMs = team.clock.now() + 1;
+    team = await open(2, atMs, [{ how: "killed", pid: 1, atMs, reason: "was killed by SIGKILL", crashes: 1, news: "first", skipped: 0 }]);
+    await team.advance(60_000);
+
+    expect(await team.task(queued)).toMatchObject({ status: "queued" });
+    expect((await team.records({ eventTypes: ["control"] })).map(({ result }) => result)).toEqual(["dispatch-stopped"]);
+    used = 0.88;
+    expect(await team.result(queued)).toMatchObject({ status: "done" });
   });
 
   it("is not looked at while nothing is written, and is no matter where nobody knows how full it is", async () => {

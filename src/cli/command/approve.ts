@@ -1,3 +1,4 @@
+import { cutText } from "../../base/cut-text.ts";
 import { quote } from "../../base/quote.ts";
 import { shellWord } from "../../base/shell-word.ts";
 import { toQuestionView } from "../../http/question-view.ts";
@@ -34,6 +35,16 @@ export function listApprovals(context: CommandContext): Promise<ExitCode> {
   });
 }
 
+/** Characters of the arguments of a call that people are shown. */
+const argumentsShownMax = 2_000;
+
+function describeArguments({ runId, arguments: given }: OpenQuestion): readonly string[] {
+  if (given === null) return [`  Its arguments are not kept any more. See the run: longhaul show ${runId}`];
+  const text = quote(given);
+  const shown = `  arguments: ${cutText(text, argumentsShownMax)}`;
+  return text.length <= argumentsShownMax ? [shown] : [shown, "  These are not all of the arguments. See all before you decide: longhaul approve --json"];
+}
+
 function describeQuestion(question: OpenQuestion, { style, isAlone }: { readonly style: Output["style"]; readonly isAlone: boolean }): readonly string[] {
   const { task, kind, tool, askedAt, until, reason, late, runId, call } = question;
   const what = `${task.agent} ${kind === "permission" ? "wants to call" : "called"} ${tool ?? "a tool"}`;
@@ -42,7 +53,7 @@ function describeQuestion(question: OpenQuestion, { style, isAlone }: { readonly
   const named = kind === "permission" || !isAlone ? ` --call ${shellWord(call)}` : "";
   return [
     `${style("bold", printableLine(what))} ${kind === "permission" ? `since ${askedAt}${until === null ? "" : `, until ${until}`}.` : `at ${askedAt}, and it is not known whether it happened.`}`,
-    question.arguments === null ? `  Its arguments are not kept any more. See the run: longhaul show ${runId}` : `  arguments: ${quote(question.arguments)}`,
+    ...describeArguments(question),
     ...(reason === null ? [] : [`  ${printableLine(reason)}`]),
     ...(late === null ? [] : [`  ${printableLine(late)}`]),
     `  task ${task.id}, call ${printableLine(call)}`,

@@ -17,7 +17,7 @@ export async function runDev(context: CommandContext, file: string, options: Sta
   const where = relative(process.cwd(), directory) || ".";
   const sources = watchSources({ directory, dataDirectory: context.data, clock: context.clock });
   let child: Child | null = null;
-  const stop = listenForStop({ clock: context.clock, onSecond: () => child?.kill(), hasKeyboard: false });
+  const stop = listenForStop({ clock: context.clock, beforeEnd: () => child?.kill(), hasKeyboard: false });
   const asked = stop.asked.then((signal) => ({ by: "stop" as const, signal }));
   const nextChange = (): Promise<{ readonly by: "change"; readonly name: string }> => sources.next().then((name) => ({ by: "change", name }));
   try {

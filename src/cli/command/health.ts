@@ -9,8 +9,7 @@ import { countOpenTasks } from "../open-task-counts.ts";
 import { computeOrphans, describeOrphans } from "../orphaned-tasks.ts";
 import { printableLine } from "../printable.ts";
 import { describeProcessEnds, findProcessEnds } from "../process-ends.ts";
-import { describeDiskStop, type DiskStop, diskStopName } from "../../runtime/disk-watch.ts";
-import type { OperatorView } from "../../runtime/operator-view.ts";
+import { describeDiskStop, readDiskStop } from "../../runtime/disk-watch.ts";
 import type { OpenQuestion } from "../../runtime/open-questions.ts";
 import { ageOf, describeWaitingCall } from "../task-columns.ts";
 import { formatTable } from "../table.ts";
@@ -21,7 +20,7 @@ export function runHealth(context: CommandContext): Promise<ExitCode> {
   return withView(context, async (view) => {
     const { output, clock } = context;
     const nowMs = clock.now();
-    const [presence, manifest, verdicts, counts, questions, ends, diskStop] = await Promise.all([findPresence(view), view.manifest(), view.health(nowMs), countOpenTasks(view), questionsOf(view), findProcessEnds(view, nowMs), readDiskStop(view)]);
+    const [presence, manifest, verdicts, counts, questions, ends, diskStop] = await Promise.all([findPresence(view), view.manifest(), view.health(nowMs), countOpenTasks(view), questionsOf(view), findProcessEnds(view, nowMs), readDiskStop(view.store)]);
     const orphans = computeOrphans((manifest?.workers ?? []).map(({ name }) => name), counts);
     const backup = context.store === null && isBackedUp(context.data) ? checkBackup(dataDirectory(context.data), nowMs) : null;
     const isBad = backup?.status === "fail" || !presence.isRunning || presence.isSilent || orphans.length > 0 || ends.isBad || diskStop !== null || verdicts.some(({ bad }) => bad);
@@ -49,10 +48,6 @@ export function runHealth(context: CommandContext): Promise<ExitCode> {
 /** A team that makes no backups of its own is not judged by them. */
 function isBackedUp(data: string): boolean {
   return readBackupLog(dataDirectory(data).path).everyMs !== null;
-}
-
-async function readDiskStop(view: OperatorView): Promise<DiskStop | null> {
-  return (await view.store.meta.get(diskStopName)) as DiskStop | null;
 }
 
 /** Health is told in few lines; all of them are listed by `longhaul approve`. */

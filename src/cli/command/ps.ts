@@ -1,6 +1,8 @@
 import type { HealthVerdict } from "../../record/health.ts";
 import { describeVerdict } from "../../record/health.ts";
+import type { Task } from "../../record/task.ts";
 import type { Manifest } from "../../runtime/manifest.ts";
+import type { OperatorView } from "../../runtime/operator-view.ts";
 import { toQuestionView } from "../../http/question-view.ts";
 import { toTaskView } from "../../http/task-view.ts";
 import type { CommandContext, ExitCode } from "../command-context.ts";
@@ -26,16 +28,30 @@ export function runPs(context: CommandContext, { all, agent, limit }: PsOptions)
     const filter = { limit, ...(agent === undefined ? {} : { agent }), ...(all ? {} : { statuses: ["queued", "running", "waiting"] as const }) };
     const [presence, manifest, verdicts, tasks, counts] = await Promise.all([findPresence(view), view.manifest(), view.health(nowMs), view.tasks(filter), countOpenTasks(view)]);
     const questions = await questionsOf(view, tasks.map(({ runId }) => runId));
+    const breakers = await breakersOf(view, tasks);
     const agents = toAgentRows(manifest, verdicts, counts, presence.isRunning).filter(({ name }) => agent === undefined || name === agent);
     const orphans = computeOrphans((manifest?.workers ?? []).map(({ name }) => name), counts);
     output.data({ team: presence.team, isRunning: presence.isRunning, pid: presence.pid, agents, tasks: tasks.map(toTaskView), approvals: questions.map(toQuestionView), orphans });
     output.say(presence.text, "", ...agentTable(agents, output), "");
     for (const orphan of orphans) if (agent === undefined || agent === orphan.agent) output.say(output.style("red", describeOrphans(orphan)), "");
     if (tasks.length === 0) output.say(all ? "No task yet." : "No open task. Ended ones: longhaul ps --all");
-    else output.say(...formatTable(taskColumns(nowMs, output.style, { questions, ended: all }), tasks, { columns: output.columns, styleTitle: (text) => output.style("dim", text) }));
+    else output.say(...formatTable(taskColumns(nowMs, output.style, { questions, breakers, ended: all }), tasks, { columns: output.columns, styleTitle: (text) => output.style("dim", text) }));
     if (tasks.length === limit) output.say(output.style("dim", `The newest ${limit}; more with --limit.`));
     return 0;
   });
+}
+
+/** What the breakers are of that tasks wait for, by the records of their refusals. */
+async function breakersOf({ store }: OperatorView, tasks: readonly Task[]): Promise<ReadonlyMap<string, string>> {
+  const waiting = tasks.filter(({ waitingReason }) => waitingReason === "breaker");
+  const found = await Promise.all(
+    waiting.map(async ({ id }) => {
+      const [last] = await store.records.query({ taskId: id, eventTypes: ["breaker"], result: "refused", limit: 1 });
+      const dependency = last?.record.data["dependency"];
+      return typeof dependency === "string" ? [[id, dependency] as const] : [];
+    }),
+  );
+  return new Map(found.flat());
 }
 
 interface AgentRow {

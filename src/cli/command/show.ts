@@ -115,7 +115,7 @@ async function listNearLimits(view: OperatorView, runId: string | null): Promise
   return told.map(({ record }) => record.reason ?? "");
 }
 
-const waitTellers: readonly EventType[] = ["budget", "park", "model_call", "retry"];
+const waitTellers: readonly EventType[] = ["budget", "park", "breaker", "model_call", "retry"];
 
 /** What a waiting task waits for, in the words of the record that says most of it. */
 async function describeWait(view: OperatorView, task: Task): Promise<string> {

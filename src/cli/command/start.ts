@@ -68,7 +68,7 @@ export async function runStart(given: CommandContext, file: string, options: Sta
     ...(supervisor === null ? {} : { workersBefore: supervisor.before }),
   });
   supervisor?.tell({ type: "opened" });
-  const stop = listenForStop({ clock: context.clock, onSecond: () => presenter?.close(), ...(supervisor === null ? {} : { sameWishMs: passedOnMs }) });
+  const stop = listenForStop({ clock: context.clock, onFirst: () => supervisor?.tell({ type: "stops" }), beforeEnd: () => presenter?.close(), ...(supervisor === null ? {} : { sameWishMs: passedOnMs }) });
   const releaseFailures = reportFailures((text) => presenter?.line(text), () => presenter?.close());
   let servers: TeamServers | null = null;
   try {
@@ -122,11 +122,12 @@ async function untilStopped({ presenter, team, stop, fenced, supervisor, drainMs
   const why = await Promise.race([stop.asked, fenced, ...(recycled === undefined ? [] : [recycled]), ...(abandoned === undefined ? [] : [abandoned])]);
   if (why instanceof Error) return { exitCode: 1, isFenced: true, recycled: null, text: `${why.message} [ENGINE_FENCED]`, details: { reason: "fenced" } };
   const reason = typeof why === "string" ? null : why.reason;
-  if (reason === null) supervisor?.tell({ type: "stops" });
   const intro = reason === null ? "Stopping" : "Stopping, to go on in a new process";
   presenter.draining(`${intro}: steps that are under way may finish, for at most ${formatDuration(drainMs)}.${reason === null ? " Ctrl-C again stops at once." : ""}`);
+  if (reason !== null) void stop.asked.then(() => presenter.line("Stopping; no new process goes on. Ctrl-C again stops at once."));
   const report = await team.drain(drainMs);
-  return { exitCode: reason === null ? 0 : recycledExitCode, isFenced: false, recycled: reason, text: describeDrain(report), details: { ...report, ...(reason === null ? {} : { reason: "recycled" }) } };
+  const isRecycled = reason !== null && !stop.isAsked();
+  return { exitCode: isRecycled ? recycledExitCode : 0, isFenced: false, recycled: isRecycled ? reason : null, text: describeDrain(report), details: { ...report, ...(isRecycled ? { reason: "recycled" } : {}) } };
 }
 
 /** A team that was fenced, or failed to start, may refuse its last write; what led to that is what is told. */

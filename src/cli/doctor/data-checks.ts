@@ -1,4 +1,4 @@
-import { existsSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import type { Clock } from "../../base/clock.ts";
@@ -6,8 +6,10 @@ import { formatDuration } from "../../base/duration.ts";
 import { fileSystemFacts, type FileSystemFacts } from "../../base/machine.ts";
 import { systemProcess } from "../../base/process.ts";
 import { findDamage } from "../../db/damage.ts";
+import { computeDiskStop, diskDefaults } from "../../policy/retention.ts";
 import { readBackupLog } from "../../runtime/backup-log.ts";
 import type { DataDirectory } from "../../runtime/data-directory.ts";
+import { readDiskStop } from "../../runtime/disk-watch.ts";
 import { countLeftChildren } from "../../runtime/left-children.ts";
 import type { OperatorView } from "../../runtime/operator-view.ts";
 import { parseRestoreMark, restoreMarkName } from "../../runtime/restore-mark.ts";
@@ -28,7 +30,7 @@ const skewMsMax = 5_000;
 /** A data directory and what stands in it. `openView` is called where there is a data file. */
 export async function checkData(directory: DataDirectory, clock: Clock, openView: () => OperatorView): Promise<readonly Check[]> {
   const isThere = existsSync(directory.path);
-  const place = [await tryCheck("data directory", "Give a directory that this user may write to, with --data.", () => checkPlace(directory, clock)), await tryCheck("disk", "Look at the disk.", () => checkDisk(directory))];
+  const place = [await tryCheck("data directory", "Give a directory that this user may write to, with --data.", () => checkPlace(directory, clock)), await tryCheck("disk", "Look at the disk.", () => checkDisk(directory, openView))];
   if (!isThere || !existsSync(directory.database)) return [...place, skipped("data file", `no team has run with ${directory.path} yet`, "longhaul start team.ts, or name another directory with --data")];
   const restore = "longhaul restore <backup>";
   return [
@@ -46,13 +48,21 @@ function nearest(path: string): string {
   return existsSync(path) || dirname(path) === path ? path : nearest(dirname(path));
 }
 
+/** Writes a file that nobody else can have laid there before, as a link to another: the folder may be everybody's. Returns when, by its file system's clock. */
+function writeProbe(folder: string): number {
+  const own = mkdtempSync(join(folder, ".longhaul-doctor-"));
+  try {
+    const probe = join(own, "probe");
+    writeFileSync(probe, "", { flag: "wx" });
+    return statSync(probe).mtimeMs;
+  } finally {
+    rmSync(own, { recursive: true, force: true });
+  }
+}
+
 function checkPlace({ path }: DataDirectory, clock: Clock): Check {
   const folder = nearest(path);
-  const probe = join(folder, `.longhaul-doctor-${process.pid}`);
-  writeFileSync(probe, "");
-  const { mtimeMs } = statSync(probe);
-  const skewMs = mtimeMs - clock.now();
-  rmSync(probe);
+  const skewMs = writeProbe(folder) - clock.now();
   if (Math.abs(skewMs) > skewMsMax) return warn("data directory", `${path} can be written, and its file system's clock is ${formatDuration(Math.abs(skewMs))} ${skewMs > 0 ? "ahead" : "behind"}`, "Set both clocks by the same time server.");
   if (folder === path && (statSync(path).mode & 0o077) !== 0 && process.platform !== "win32") return warn("data directory", `${path} can be read by other users of this machine`, `chmod 700 ${path}`);
   return ok("data directory", `${path} can be written`);
@@ -64,14 +74,36 @@ const kinds: Readonly<Record<Exclude<FileSystemFacts["kind"], "disk">, readonly 
   layer: ["in the container's own layer, and gone with the container", "Mount a volume, and name it with --data."],
 };
 
-function checkDisk({ path, database }: DataDirectory): Check {
-  const { freeBytes, totalBytes, kind } = fileSystemFacts(nearest(path));
-  const size = statSync(database, { throwIfNoEntry: false })?.size ?? 0;
+async function checkDisk({ path, database }: DataDirectory, openView: () => OperatorView): Promise<Check> {
+  const fileBytes = statSync(database, { throwIfNoEntry: false })?.size ?? null;
+  return judgeDisk(fileSystemFacts(nearest(path)), { fileBytes: fileBytes ?? 0, isStopped: fileBytes !== null && (await isStopped(openView)) });
+}
+
+/** Whether the team has kept tasks from beginning. What cannot be opened is told by another check. */
+async function isStopped(openView: () => OperatorView): Promise<boolean> {
+  try {
+    const view = openView();
+    try {
+      return (await readDiskStop(view.store)) !== null;
+    } finally {
+      await view.close();
+    }
+  } catch {
+    return false;
+  }
+}
+
+/** `isStopped`: what the team had come to. */
+export function judgeDisk({ freeBytes, totalBytes, usedRatio, kind }: FileSystemFacts, { fileBytes, isStopped }: { readonly fileBytes: number; readonly isStopped: boolean }): Check {
   const found = `${formatBytes(freeBytes)} of ${formatBytes(totalBytes)} are free`;
   const room = "Make room: a full disk stops all work, and loses none.";
+  if (usedRatio !== null && computeDiskStop(isStopped, usedRatio)) {
+    const { stopRatio, resumeRatio } = diskDefaults;
+    return fail("disk", `${found}; it is ${Math.round(usedRatio * 100)} % full, and no task begins from ${stopRatio * 100} % on until it is at ${resumeRatio * 100} %`, "Make room on it. Tasks begin again by themselves.");
+  }
   if (freeBytes < freeBytesMin) return fail("disk", found, room);
   if (kind !== "disk") return warn("disk", `${found}; ${kinds[kind][0]}`, kinds[kind][1]);
-  return freeBytes < Math.max(freeBytesWanted, 2 * size) ? warn("disk", `${found}; the data file has ${formatBytes(size)}`, room) : ok("disk", found);
+  return freeBytes < Math.max(freeBytesWanted, 2 * fileBytes) ? warn("disk", `${found}; the data file has ${formatBytes(fileBytes)}`, room) : ok("disk", found);
 }
 
 function checkFile({ database }: DataDirectory): Check {

@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { type Instant, isInControl, type SupervisorState, stopWithinMs } from "./supervise-worker.ts";
+import { crashesLately, type Instant, isInControl, type SupervisorState, stopWithinMs } from "./supervise-worker.ts";
 
 export interface ServiceManagerOptions {
   readonly environment: (name: string) => string | undefined;
@@ -19,6 +19,8 @@ export class ServiceManager {
   #isStopping = false;
   #status = "";
   #waiting: readonly string[] = [];
+  /** What a message that failed said: it goes with the next. */
+  #untold: readonly string[] = [];
   #isSending = false;
   #hasFailed = false;
 
@@ -39,7 +41,7 @@ export class ServiceManager {
       this.#isStopping = true;
       words.push("STOPPING=1", `EXTEND_TIMEOUT_USEC=${stopWithinMs(state) * 1_000}`);
     }
-    const status = describe(state);
+    const status = describeSupervision(state, instant);
     if (status !== this.#status) {
       this.#status = status;
       words.push(`STATUS=${status}`);
@@ -52,15 +54,19 @@ export class ServiceManager {
   }
 
   /** One message at a time, so that they arrive in their order. What comes meanwhile goes with the next. */
-  #send(words: readonly string[]): void {
+  #send(come: readonly string[]): void {
     if (this.#isSending) {
-      this.#waiting = [...this.#waiting, ...words];
+      this.#waiting = [...this.#waiting, ...come];
       return;
     }
     this.#isSending = true;
-    const child = spawn("systemd-notify", words, { stdio: ["ignore", "ignore", "ignore"] });
+    const words = [...this.#untold, ...come];
+    this.#untold = [];
     const onEnd = (problem: string | null): void => {
-      if (problem !== null) this.#tellOnce(problem);
+      if (problem !== null) {
+        this.#tellOnce(problem);
+        this.#untold = latest(words);
+      }
       this.#isSending = false;
       const { length } = this.#waiting;
       if (length === 0) return;
@@ -68,8 +74,14 @@ export class ServiceManager {
       this.#waiting = [];
       this.#send(next);
     };
-    child.once("error", (error) => onEnd(error.message));
-    child.once("exit", (exitCode) => onEnd(exitCode === 0 ? null : `it ended with ${exitCode ?? "a signal"}`));
+    try {
+      const child = spawn("systemd-notify", words, { stdio: ["ignore", "ignore", "ignore"] });
+      child.once("error", (error) => onEnd(error.message));
+      child.once("exit", (exitCode) => onEnd(exitCode === 0 ? null : `it ended with ${exitCode ?? "a signal"}`));
+    } catch (error) {
+      // Of most of what the system says, such as that there is no memory; of the rest it emits an error.
+      onEnd(error instanceof Error ? error.message : String(error));
+    }
   }
 
   #tellOnce(problem: string): void {
@@ -79,13 +91,22 @@ export class ServiceManager {
   }
 }
 
+/** Of several words of one name the last. A sign of life is not told later. */
+function latest(words: readonly string[]): readonly string[] {
+  const byName = new Map(words.map((word) => [word.slice(0, word.indexOf("=")), word]));
+  byName.delete("WATCHDOG");
+  return [...byName.values()];
+}
+
 function hasWorker({ worker }: SupervisorState): boolean {
   return worker !== null && worker.worksSinceMs !== null;
 }
 
-function describe(state: SupervisorState): string {
-  const { crashedAtMs, unrecorded, verdict } = state;
-  const crashes = crashedAtMs.length === 0 ? "" : ` ${crashedAtMs.length} ${crashedAtMs.length === 1 ? "crash" : "crashes"} lately.`;
+/** For `systemctl status`. */
+export function describeSupervision(state: SupervisorState, instant: Instant): string {
+  const { unrecorded, verdict } = state;
+  const { length } = crashesLately(state, instant);
+  const crashes = length === 0 ? "" : ` ${length} ${length === 1 ? "crash" : "crashes"} lately.`;
   if (state.isStopping) return "Stops.";
   if (verdict !== null) return `The worker ${verdict.reason}.`;
   if (hasWorker(state)) return `Works.${crashes}`;

@@ -1,6 +1,7 @@
 import { array, assert, constant, constantFrom, integer, oneof, property, tuple } from "fast-check";
 import { describe, expect, it } from "vitest";
 import { beginSupervision, isInControl, manyCrashes, superviseWorker, type SupervisorAction, type SupervisorEvent, type SupervisorState, tickMs, untilNextLookMs } from "./supervise-worker.ts";
+import { describeSupervision } from "./service-manager.ts";
 import { recycledExitCode, type WorkerLimits, type WorkerMessage } from "./worker-message.ts";
 
 const limits: WorkerLimits = { blockedAfterMs: 60_000, memoryBytesMax: 500_000_000, drainMs: 20_000 };
@@ -110,6 +111,24 @@ describe("a worker that ends", () => {
   });
 });
 
+describe("a worker that could not be started", () => {
+  const failed = { type: "failed", message: "spawn ENOMEM" } as const;
+
+  it("S1 at first ends the whole", () => {
+    expect(superviseWorker(beginSupervision({ nowMs: 0, wallMs }).state, failed, { nowMs: 0, wallMs }).actions).toEqual([{ type: "say", text: "No worker could be started: spawn ENOMEM" }, { type: "exit", exitCode: 1 }]);
+  });
+
+  it("S3 later is tried again, as after a crash", () => {
+    const bench = createBench();
+    bench.work();
+    bench.crash();
+    const later = superviseWorker({ ...bench.state, worker: null }, failed, { nowMs: 5, wallMs });
+
+    expect(later.actions).toEqual([{ type: "say", text: "The worker could not be started: spawn ENOMEM. It is started again in 1.0 s; what was finished is kept." }]);
+    expect(later.state).toMatchObject({ worker: null, restartAtMs: 1_005, unrecorded: [{ how: "killed" }, { how: "refused", pid: null, reason: "could not be started: spawn ENOMEM", crashes: 2 }] });
+  });
+});
+
 describe("restarts", () => {
   it("S3 come after 0, 1, 2, 4 ... 30 s and go on at that for ever; many within an hour are told", () => {
     const bench = createBench();
@@ -143,6 +162,54 @@ describe("restarts", () => {
     bench.work();
     bench.wait(3_600_000);
     expect(bench.crash().at(-1)).toMatchObject({ type: "start", before: [{ crashes: 1 }] });
+  });
+});
+
+describe("crashes that go on", () => {
+  it("are news when they begin, and once when they are many, until an hour went by without one", () => {
+    const bench = createBench();
+    bench.work();
+    const news: (string | null)[] = [];
+    const crash = (): void => {
+      bench.crash();
+      news.push(bench.state.unrecorded.at(-1)?.news ?? null);
+      if (bench.state.worker === null) bench.wait(60_000);
+      bench.work();
+    };
+    for (let round = 0; round < 50; round++) {
+      crash();
+      bench.wait(350_000);
+    }
+    expect(news.flatMap((each, index) => (each === null ? [] : [[index + 1, each]]))).toEqual([[1, "first"], [10, "many"]]);
+
+    bench.wait(3_600_000);
+    for (let round = 0; round < 12; round++) crash();
+    expect(news.slice(50)).toEqual(["first", ...Array.from({ length: 8 }, () => null), "many", null, null]);
+  });
+
+  it("that no worker could record are kept as the news and the newest, with a count of those between", () => {
+    const bench = createBench();
+    bench.work();
+    for (let round = 0; round < 240; round++) {
+      bench.crash();
+      if (bench.state.worker === null) bench.wait(60_000);
+    }
+    const { unrecorded } = bench.state;
+
+    expect(unrecorded).toHaveLength(20);
+    expect(unrecorded.slice(0, 3).map(({ pid, news, skipped }) => ({ pid, news, skipped }))).toEqual([{ pid: 100, news: "first", skipped: 0 }, { pid: 109, news: "many", skipped: 8 }, { pid: 322, news: null, skipped: 212 }]);
+    expect(unrecorded.reduce((sum, { skipped }) => sum + 1 + skipped, 0)).toBe(240);
+  });
+
+  it("are shown for an hour, not for ever", () => {
+    const bench = createBench();
+    bench.work();
+    bench.crash();
+    bench.work();
+    const shown = () => describeSupervision(bench.state, { nowMs: bench.now(), wallMs });
+    expect(shown()).toBe("Works. 1 crash lately.");
+    bench.wait(3_600_000);
+    expect(shown()).toBe("Works.");
   });
 });
 
@@ -181,6 +248,14 @@ describe("a blocked event loop", () => {
     bench.wait(30_000, null);
     expect(bench.inControl()).toBe(false);
   });
+});
+
+it("what a worker says does not put off the next look", () => {
+  const bench = createBench();
+  bench.work();
+  bench.jump(600);
+  bench.say({ type: "lives", memory: { residentBytes: 1e8, heapShare: 0.1 } });
+  expect(bench.nextLookMs()).toBe(tickMs - 600);
 });
 
 describe("memory", () => {

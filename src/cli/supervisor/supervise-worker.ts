@@ -1,5 +1,6 @@
 import { formatBytes, formatDuration } from "../../base/amount-text.ts";
 import type { WorkerEnd } from "../../record/worker-end.ts";
+import { rememberEnd } from "./unrecorded-ends.ts";
 import { recycledExitCode, type WorkerLimits, type WorkerMemory, type WorkerMessage } from "./worker-message.ts";
 
 /** A supervisor looks at its worker once in so long. */
@@ -54,14 +55,18 @@ export interface SupervisorState {
   /** Ends in a row without a healthy worker between. */
   readonly crashesInRow: number;
   readonly recyclesInRow: number;
-  /** When those of the last hour were. */
+  /** When the last ones were; `crashesLately` says which of them count. */
   readonly crashedAtMs: readonly number[];
+  /** True when it was news that they are many. */
+  readonly hasToldMany: boolean;
   /** Ends that no worker has recorded yet, oldest first. */
   readonly unrecorded: readonly WorkerEnd[];
 }
 
 export type SupervisorEvent =
   | { readonly type: "started"; readonly pid: number }
+  /** No process came to be. */
+  | { readonly type: "failed"; readonly message: string }
   | { readonly type: "message"; readonly message: WorkerMessage }
   | { readonly type: "ended"; readonly exitCode: number | null; readonly signal: NodeJS.Signals | null; readonly signalNumber: number }
   | { readonly type: "asked"; readonly signal: NodeJS.Signals }
@@ -85,12 +90,9 @@ export interface Instant {
   readonly wallMs: number;
 }
 
-/** Ends that are kept for the next worker to record. */
-const unrecordedMax = 20;
-
 export function beginSupervision({ nowMs }: Instant): Decision {
   const state: SupervisorState = {
-    limits: null, worker: null, hasBeenOpen: false, isStopping: false, verdict: null, killAtMs: null, restartAtMs: null, tickedAtMs: nowMs, crashesInRow: 0, recyclesInRow: 0, crashedAtMs: [], unrecorded: [],
+    limits: null, worker: null, hasBeenOpen: false, isStopping: false, verdict: null, killAtMs: null, restartAtMs: null, tickedAtMs: nowMs, crashesInRow: 0, recyclesInRow: 0, crashedAtMs: [], hasToldMany: false, unrecorded: [],
   };
   return { state, actions: [{ type: "start", before: [] }] };
 }
@@ -107,6 +109,8 @@ export function superviseWorker(state: SupervisorState, event: SupervisorEvent, 
   switch (event.type) {
     case "started":
       return stay({ ...state, restartAtMs: null, verdict: null, killAtMs: null, worker: { pid: event.pid, heardAtMs: instant.nowMs, worksSinceMs: null, memory: { residentBytes: 0, heapShare: 0 }, end: null } });
+    case "failed":
+      return onFailed(state, event.message, instant);
     case "message":
       return onMessage(state, event.message, instant);
     case "ended":
@@ -118,15 +122,20 @@ export function superviseWorker(state: SupervisorState, event: SupervisorEvent, 
   }
 }
 
-/** When there is something to do before the next tick: so long from now. */
-export function untilNextLookMs({ restartAtMs, killAtMs }: SupervisorState, { nowMs }: Instant): number {
-  return Math.max(0, Math.min(tickMs, (restartAtMs ?? Number.POSITIVE_INFINITY) - nowMs, (killAtMs ?? Number.POSITIVE_INFINITY) - nowMs));
+/** How long until the next tick: what a worker says meanwhile does not put it off. */
+export function untilNextLookMs({ tickedAtMs, restartAtMs, killAtMs }: SupervisorState, { nowMs }: Instant): number {
+  return Math.max(0, Math.min(tickedAtMs + tickMs, restartAtMs ?? Number.POSITIVE_INFINITY, killAtMs ?? Number.POSITIVE_INFINITY) - nowMs);
 }
 
 /** False when the worker should have been heard of or ended, and the kill did not help. */
 export function isInControl({ worker, limits, killAtMs }: SupervisorState, { nowMs }: Instant): boolean {
   if (worker === null || limits === null) return true;
   return nowMs - worker.heardAtMs <= silenceMax(worker, limits) + graceMs && (killAtMs === null || nowMs <= killAtMs + graceMs);
+}
+
+/** When the worker crashed within the last hour. */
+export function crashesLately({ crashedAtMs }: SupervisorState, { nowMs }: Instant): readonly number[] {
+  return crashedAtMs.filter((atMs) => nowMs - atMs < crashWindowMs);
 }
 
 /** How long the worker may take to end when it is asked to. */
@@ -219,33 +228,44 @@ function onEnd(next: SupervisorState, { worker, verdict }: SupervisorState, even
     return exit(next, passedOn, signal === null ? [] : [{ type: "say", text: `The worker was ended by ${signal} before it had its team open.` }]);
   }
   const workedMs = worker.worksSinceMs === null ? 0 : instant.nowMs - worker.worksSinceMs;
-  return isRecycled ? afterRecycling(next, worker, verdict, workedMs, instant) : afterCrash(next, worker, verdict, workedMs, event, instant);
+  return isRecycled ? afterRecycling(next, worker, verdict, workedMs, instant) : afterCrash(next, { pid: worker.pid, ...(verdict?.how === "blocked" ? verdict : describeCrash(worker, event)) }, workedMs, instant);
 }
 
 function exit(state: SupervisorState, exitCode: number, said: readonly SupervisorAction[] = []): Decision {
   return { state: { ...state, isStopping: true }, actions: [...said, { type: "exit", exitCode }] };
 }
 
-function afterRecycling(state: SupervisorState, { pid }: Worker, { how, reason }: Verdict, workedMs: number, { wallMs }: Instant): Decision {
-  const end: WorkerEnd = { how, pid, atMs: wallMs, reason, crashes: state.crashedAtMs.length };
+function afterRecycling(state: SupervisorState, { pid }: Worker, { how, reason }: Verdict, workedMs: number, instant: Instant): Decision {
   // One that was kept from being recycled for so long ends just then, if its limit is below what it needs.
   const isGrown = workedMs > Math.max(healthyMs, 2 * recycleAfterMs(state.recyclesInRow));
   const recyclesInRow = isGrown ? 1 : state.recyclesInRow + 1;
-  const unrecorded = remember(state, end);
+  const unrecorded = rememberEnd(state.unrecorded, { how, pid, atMs: instant.wallMs, reason, crashes: crashesLately(state, instant).length, news: null });
   return { state: { ...state, recyclesInRow, unrecorded }, actions: [{ type: "start", before: unrecorded }] };
 }
 
-function afterCrash(state: SupervisorState, worker: Worker, verdict: Verdict | null, workedMs: number, event: Ended, { nowMs, wallMs }: Instant): Decision {
-  const crashedAtMs = [...state.crashedAtMs.filter((atMs) => nowMs - atMs < crashWindowMs), nowMs];
+function onFailed(state: SupervisorState, message: string, instant: Instant): Decision {
+  if (!state.hasBeenOpen) return exit(state, 1, [{ type: "say", text: `No worker could be started: ${message}` }]);
+  return afterCrash(state, { how: "refused", pid: null, reason: `could not be started: ${message}` }, 0, instant);
+}
+
+type Crash = Pick<WorkerEnd, "how" | "pid" | "reason">;
+
+function afterCrash(state: SupervisorState, { how, pid, reason }: Crash, workedMs: number, instant: Instant): Decision {
+  const { nowMs, wallMs } = instant;
+  const lately = crashesLately(state, instant);
+  const crashedAtMs = [...lately, nowMs];
+  // An hour without a crash ends a row of them, however slowly they follow one another.
+  const hadToldMany = lately.length > 0 && state.hasToldMany;
+  const hasToldMany = hadToldMany || crashedAtMs.length >= manyCrashes;
+  const news = lately.length === 0 ? "first" : hasToldMany && !hadToldMany ? "many" : null;
   const crashesInRow = workedMs >= healthyMs ? 1 : state.crashesInRow + 1;
   const delayMs = crashesInRow === 1 ? 0 : doubled(restartMs, crashesInRow - 2, restartMsMax);
-  const { how, reason } = verdict?.how === "blocked" ? verdict : describeCrash(worker, event);
-  const unrecorded = remember(state, { how, pid: worker.pid, atMs: wallMs, reason, crashes: crashedAtMs.length });
+  const unrecorded = rememberEnd(state.unrecorded, { how, pid, atMs: wallMs, reason, crashes: crashedAtMs.length, news });
   const when = delayMs === 0 ? "at once" : `in ${formatDuration(delayMs)}`;
   const often = crashedAtMs.length < manyCrashes ? "" : ` That was the ${crashedAtMs.length}th time within an hour: it does not mend itself. It goes on being started, every ${formatDuration(restartMsMax)}.`;
-  const next = { ...state, crashedAtMs, crashesInRow, unrecorded, restartAtMs: delayMs === 0 ? null : nowMs + delayMs };
-  const hint = event.signal === "SIGKILL" && how === "killed" ? " (the system does that when memory runs out)" : "";
-  const say: SupervisorAction = { type: "say", text: `The worker (process ${worker.pid}) ${reason}${hint}. It is started again ${when}; what was finished is kept.${often}` };
+  const next = { ...state, crashedAtMs, hasToldMany, crashesInRow, unrecorded, restartAtMs: delayMs === 0 ? null : nowMs + delayMs };
+  const hint = how === "killed" && reason.endsWith("SIGKILL") ? " (the system does that when memory runs out)" : "";
+  const say: SupervisorAction = { type: "say", text: `The worker${pid === null ? "" : ` (process ${pid})`} ${reason}${hint}. It is started again ${when}; what was finished is kept.${often}` };
   return { state: next, actions: delayMs === 0 ? [say, { type: "start", before: unrecorded }] : [say] };
 }
 
@@ -253,10 +273,6 @@ function describeCrash({ end }: Worker, { exitCode, signal }: Ended): Pick<Worke
   if (end !== null) return { how: "refused", reason: `ended with exit code ${exitCode ?? "unknown"}, for a reason that may pass` };
   if (signal === null) return { how: "crashed", reason: `ended by itself with exit code ${exitCode ?? "unknown"}` };
   return { how: "killed", reason: `was killed by ${signal}` };
-}
-
-function remember({ unrecorded }: SupervisorState, end: WorkerEnd): readonly WorkerEnd[] {
-  return [...unrecorded, end].slice(-unrecordedMax);
 }
 
 function doubled(baseMs: number, times: number, maxMs: number): number {

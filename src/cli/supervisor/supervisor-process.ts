@@ -96,23 +96,35 @@ class Supervisor {
 
   #start(before: readonly WorkerEnd[]): void {
     const env = { ...process.env, ...withoutServiceManager, [beforeVariable]: JSON.stringify(before) };
-    const worker = spawn(process.execPath, [...process.execArgv, ...process.argv.slice(1)], { stdio: ["inherit", "inherit", "inherit", "ipc"], env });
+    const onFailed = (error: unknown): void => this.#on({ type: "failed", message: error instanceof Error ? error.message : String(error) });
+    let worker: ChildProcess;
+    try {
+      worker = spawn(process.execPath, [...process.execArgv, ...process.argv.slice(1)], { stdio: ["inherit", "inherit", "inherit", "ipc"], env });
+    } catch (error) {
+      // Of most of what the system says, such as that there is no memory; of the rest it emits an error.
+      onFailed(error);
+      return;
+    }
+    if (worker.pid === undefined) {
+      worker.once("error", onFailed);
+      return;
+    }
+    this.#follow(worker, worker.pid);
+  }
+
+  #follow(worker: ChildProcess, pid: number): void {
     this.#worker = worker;
-    const onEnd = (exitCode: number | null, signal: NodeJS.Signals | null): void => {
+    this.#on({ type: "started", pid });
+    worker.on("message", (message) => {
+      if (this.#worker === worker && isWorkerMessage(message)) this.#on({ type: "message", message });
+    });
+    // It may still be emitted when a signal cannot be sent; how the worker ends is told apart from it.
+    worker.on("error", (error) => say(`Trouble with the worker (process ${pid}): ${error.message}`));
+    worker.once("exit", (exitCode, signal) => {
       if (this.#worker !== worker) return;
       this.#worker = null;
       if (signal !== null) void giveTerminalBack();
       this.#on({ type: "ended", exitCode, signal, signalNumber: signal === null ? 0 : process.getBuiltinModule("node:os").constants.signals[signal] });
-    };
-    this.#on({ type: "started", pid: worker.pid ?? 0 });
-    worker.on("message", (message) => {
-      if (this.#worker === worker && isWorkerMessage(message)) this.#on({ type: "message", message });
-    });
-    worker.once("exit", onEnd);
-    worker.once("error", (error) => {
-      if (worker.pid !== undefined) return;
-      say(`No worker could be started: ${error.message}`);
-      onEnd(1, null);
     });
   }
 
@@ -142,6 +154,10 @@ function say(text: string): void {
 /** The worker read the keyboard key by key; killed, it could not put that back. */
 async function giveTerminalBack(): Promise<void> {
   if (!process.getBuiltinModule("node:tty").isatty(0)) return;
-  const { isForeground } = await import("../../base/foreground.ts");
-  if (isForeground()) spawnSync("stty", ["sane"], { stdio: ["inherit", "ignore", "ignore"] });
+  try {
+    const { isForeground } = await import("../../base/foreground.ts");
+    if (isForeground()) spawnSync("stty", ["sane"], { stdio: ["inherit", "ignore", "ignore"] });
+  } catch {
+    // The module is not where it was when this process began, or there is no memory: the team goes on with a terminal that is not put right.
+  }
 }
