@@ -127,9 +127,10 @@ export function toldBefore({ task, runSerial, journal, told: count }: BegunRun):
 
 type AttemptFields = Pick<StoredTask, "attempt" | "codeVersion">;
 
-/** What a crash interrupts from now on is this attempt: it was its turn. @throws {ENGINE_UNREACHABLE} when the task does not execute it any more. */
-export async function takeTurn(change: Change, ids: AttemptIds): Promise<void> {
+/** What a crash interrupts from now on is this attempt: it was its turn. Rejects when it is over. @throws {ENGINE_UNREACHABLE} when the task does not execute it any more. */
+export async function takeTurn(change: Change, ids: AttemptIds, over: AbortSignal): Promise<void> {
   const task = await currentTask(change, ids);
+  over.throwIfAborted();
   if (typeof task === "string") throw new AttemptLost(ids.runId);
   await saveTasks(change.db, [{ ...task, suspended: false }]);
 }

@@ -1,9 +1,10 @@
+import type { AttemptIds } from "./attempt-state.ts";
 import type { Activation } from "./claim.ts";
 
 /** A call of Restate to execute an activation. */
 export interface Call extends Activation {
   /** Null before it has begun. */
-  attempt: number | null;
+  attempt: AttemptIds | null;
   /** Aborts when another process is to go on with it. */
   readonly given: AbortController;
 }
