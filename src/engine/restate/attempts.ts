@@ -14,7 +14,7 @@ import type { Activation } from "./claim.ts";
 import type { FactStore } from "./facts.ts";
 import { handOn } from "./hand-on.ts";
 import { LiveActivations } from "./live-activations.ts";
-import { callRecorded } from "./recorded.ts";
+import { callRecorded, isReplaying } from "./recorded.ts";
 import { Suspects } from "./suspects.ts";
 import { markChanged, markSuspended } from "./tasks.ts";
 import type { Writer } from "./writer.ts";
@@ -70,7 +70,7 @@ export class Attempts {
     }
     call.attempt = idsOf(begun);
     const over = (): AbortSignal => AbortSignal.any([call.given.signal, called]);
-    if (begun.isOfOtherCode) {
+    if (begun.isOfOtherCode || (begun.hasSteps && !isReplaying(context))) {
       await orAborted(over(), () => handOn(context, begun, writer));
       return;
     }

@@ -10,7 +10,7 @@ import type { Change } from "./change.ts";
 import type { Activation } from "./claim.ts";
 import { stored } from "./envelope.ts";
 import { ToldSteps } from "./facts.ts";
-import { listJournal, listSeed, listSteps } from "./journal.ts";
+import { hasStepsOf, listJournal, listSeed, listSteps } from "./journal.ts";
 import { currentTask, type AttemptIds } from "./attempt-state.ts";
 import { countRecovery, getRunsToBegin, type RunToBegin } from "./runs.ts";
 import { beginFirst, lockTaskOfRun, saveTasks, type StoredTask } from "./tasks.ts";
@@ -30,6 +30,8 @@ export interface BegunRun extends LoadedRun {
   readonly told: number;
   /** True when the activation is that of other code: this code cannot make its calls. */
   readonly isOfOtherCode: boolean;
+  /** True when an earlier attempt at this activation came to something: Restate's journal holds it, unless Restate has lost that. */
+  readonly hasSteps: boolean;
 }
 
 /** One call of Restate to begin an attempt. */
@@ -76,7 +78,9 @@ async function beginAttempt(change: Change, { runId, activation }: Activation, b
   if (task === null) return null;
   beginning.attempt = task.attempt;
   const toBegin = (await getRunsToBegin(change.db, [runId])).get(runId);
-  return toBegin === undefined ? null : { ...(await begunOf(change, agent, task, toBegin)), isOfOtherCode };
+  if (toBegin === undefined) return null;
+  const hasSteps = task.attempt > 1 && (await hasStepsOf(change.db, toBegin.run.serial, activation));
+  return { ...(await begunOf(change, agent, task, toBegin)), isOfOtherCode, hasSteps };
 }
 
 /** Begins the first attempts of tasks that nobody has locked, that were in no crash and whose agents this process has. One that another call has begun is none of them. */
@@ -90,12 +94,12 @@ async function beginTogether(change: Change, firsts: readonly FirstBeginning[]):
     const [first, toBegin, agent] = [asked.get(`${task.runId} ${task.activation}`), runs.get(String(task.runId)), agents.get(task.agent)];
     if (first === undefined || toBegin === undefined || agent === undefined) continue;
     first.beginning.attempt = task.attempt;
-    begun.set(first, { ...(await begunOf(change, agent, task, toBegin)), isOfOtherCode: false });
+    begun.set(first, { ...(await begunOf(change, agent, task, toBegin)), isOfOtherCode: false, hasSteps: false });
   }
   return begun;
 }
 
-async function begunOf(change: Change, agent: EngineAgent, task: StoredTask, { run, hasSteps, hasWaits, hasSeed }: RunToBegin): Promise<Omit<BegunRun, "isOfOtherCode">> {
+async function begunOf(change: Change, agent: EngineAgent, task: StoredTask, { run, hasSteps, hasWaits, hasSeed }: RunToBegin): Promise<Omit<BegunRun, "isOfOtherCode" | "hasSteps">> {
   const { steps, told } = hasSteps ? await listJournal(change.db, run.serial, task.activation) : { steps: [], told: 0 };
   return {
     task, told,

@@ -17,6 +17,7 @@ import { claimReady, type Activation } from "./claim.ts";
 import { Dispatch } from "./dispatch.ts";
 import { FactStore } from "./facts.ts";
 import { createRetention } from "./forget.ts";
+import { LongRuns } from "./long-runs.ts";
 import { News } from "./news.ts";
 import { Outage } from "./outage.ts";
 import { RestateClient, type RestateAddresses } from "./restate-client.ts";
@@ -136,11 +137,13 @@ class RestateWorker implements RestateEngine, RestateHandler {
     });
     this.#dispatch = new Dispatch(this.#client, options.team);
     this.#ringer = new Ringer(this.#client, this.#writer);
+    const longRuns = new LongRuns({ clock, writer: this.#writer, client: this.#client, team: options.team });
     this.#alarm = new Alarm({
       clock, onFault, sweepMs,
       writer: this.#writer,
       onReady: (agents) => this.#dispatch.ask(agents),
       onSilentBells: (bells) => this.#ringer.ring(bells),
+      onSweep: () => longRuns.look(),
     });
     this.#news = new News({
       writer: this.#writer, clock, onFault, sweepMs,

@@ -174,6 +174,12 @@ export async function listUnbegun(db: PostgresSession, agent: string): Promise<r
   return await all(db, "SELECT * FROM lh_task WHERE agent = $1 AND status = 'running' AND attempt = 0 ORDER BY serial", agent);
 }
 
+/** Runs that have had their slot since before this instant, of tasks behind this one. */
+export async function listLong(db: PostgresSession, sinceBeforeMs: number, afterSerial: number, limit: number): Promise<readonly { readonly serial: number; readonly runId: string; readonly activation: number }[]> {
+  const rows = await db.all("SELECT serial, run_id, activation FROM lh_task WHERE status = 'running' AND status_since_ms < $1 AND serial > $2 ORDER BY serial LIMIT $3", sinceBeforeMs, afterSerial, limit);
+  return rows.map((row) => ({ serial: Number(row["serial"]), runId: String(row["run_id"]), activation: Number(row["activation"]) }));
+}
+
 /** The agents of which a task could begin now. */
 export async function listReadyAgents(db: PostgresSession, atMs: number): Promise<readonly string[]> {
   return (await db.all("SELECT DISTINCT agent FROM lh_task WHERE status = 'queued' AND not_before_at_ms <= $1", atMs)).map((row) => String(row["agent"]));
