@@ -68,14 +68,22 @@ export class Attempts {
       void callRecorded(context);
       return;
     }
-    call.attempt = idsOf(begun);
+    const attempt = (call.attempt = idsOf(begun));
+    if (this.#options.execute() === null) await this.#decline(attempt);
     const over = (): AbortSignal => AbortSignal.any([call.given.signal, called]);
     if (begun.isOfOtherCode || (begun.hasSteps && !isReplaying(context))) {
       await orAborted(over(), () => handOn(context, begun, writer));
       return;
     }
     if (!(await this.suspects.turnOf(begun, over))) throw engineClosed();
+    if (this.#options.execute() === null) await this.#decline(attempt);
     await this.live.run(new LiveActivation({ context, begun, agent, clock, execute, writer, facts, limits, queueMax, given: call.given.signal }));
+  }
+
+  /** This process stops, and nothing of the attempt has executed: Restate calls another one, and no crash is counted. */
+  async #decline(attempt: AttemptIds): Promise<never> {
+    await this.#note((change) => markSuspended(change.db, attempt, null));
+    throw engineClosed();
   }
 
   /** Restate takes this invocation out of memory, and calls it again when it can go on. */

@@ -61,7 +61,7 @@ export interface RestateEngineOptions {
 const sweepMsDefault = 5_000;
 const recallMsDefault = 2_000;
 const silentMsDefault = 20_000;
-/** How long a process that stops waits until Restate has what it tells. */
+/** How long a process that stops waits for what others would find late. */
 const partMsMax = 5_000;
 
 export interface RestateEngine extends Engine {
@@ -310,15 +310,16 @@ class RestateWorker implements RestateEngine, RestateHandler {
     this.#attempts.suspects.close();
     this.#alarm.stop();
     const report = await this.#attempts.live.drain(this.#options.clock, timeoutMs);
-    await this.#part();
+    // What was about to begin is given back.
+    await this.#orLeft(() => this.#outage.calls.ended());
+    // What Restate is not told before this process ends, others find by a sweep only: slots that are free, runs that were given back, waits that ended.
+    await this.#orLeft(() => Promise.all([this.#dispatch.leave(), this.#ringer.settled()]));
     return report;
   }
 
-  /** What Restate is not told before this process ends, others find by a sweep only: slots that are free, runs that were given back, waits that ended. */
-  async #part(): Promise<void> {
-    const { clock } = this.#options;
-    const told = async (): Promise<void> => void (await Promise.all([this.#dispatch.leave(), this.#ringer.settled()]));
-    await withDeadline({ clock, timeoutMs: partMsMax, onTimeout: engineClosed }, told).catch(() => undefined); // It is left to their sweeps.
+  /** What does not come to its end within 5 s is left as a crash would leave it. */
+  async #orLeft(work: () => Promise<unknown>): Promise<void> {
+    await withDeadline({ clock: this.#options.clock, timeoutMs: partMsMax, onTimeout: engineClosed }, work).catch(() => undefined);
   }
 
   #onCommitted({ agents, ended, bells, hasCleared, dueAtMs }: Effects): void {
