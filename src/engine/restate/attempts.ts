@@ -29,6 +29,7 @@ export interface AttemptsOptions {
   readonly agents: ReadonlyMap<string, EngineAgent>;
   /** What durable code is executed with; null while this process takes no calls. */
   readonly execute: () => Execute | null;
+  readonly ids: (prefix: string) => string;
   readonly queueMax: (agent: string) => number;
   /** This run has begun here, or is not to. */
   readonly onBegun: (runId: string) => void;
@@ -56,11 +57,11 @@ export class Attempts {
   }
 
   async #activate(context: WorkflowContext, activation: Activation, call: Call): Promise<void> {
-    const { writer, agents, onBegun, limits, facts, clock, queueMax } = this.#options;
+    const { writer, agents, ids, onBegun, limits, facts, clock, queueMax } = this.#options;
     const execute = this.#options.execute();
     if (execute === null) throw engineClosed();
     const called = context.request().attemptCompletedSignal;
-    const beginning = { agents, called, attempt: null };
+    const beginning = { agents, called, call: ids("c") };
     const begun = await orAborted(call.given.signal, () => writer.together(beginnings, { writer, activation, beginning }));
     onBegun(activation.runId);
     const agent = begun === null ? undefined : agents.get(begun.task.agent);

@@ -115,12 +115,12 @@ class RestateWorker implements RestateEngine, RestateHandler {
   #draining: Promise<DrainReport> | null = null;
 
   constructor(options: RestateEngineOptions) {
-    const { db, clock, apply, observe, onFault, sweepMs = sweepMsDefault } = options;
+    const { db, clock, ids, apply, observe, onFault, sweepMs = sweepMsDefault } = options;
     this.#options = options;
     this.#limits = { ...defaultEngineLimits, ...options.limits };
     this.#client = new RestateClient(options.restate, clock);
     this.#writer = new Writer({ db, clock, limits: this.#limits, apply, observe, tell: tellOthers, onCommitted: (effects) => this.#onCommitted(effects) });
-    this.#desk = new TaskDesk({ writer: this.#writer, ids: options.ids, queueMax: this.#queueMax });
+    this.#desk = new TaskDesk({ writer: this.#writer, ids, queueMax: this.#queueMax });
     this.#facts = new FactStore(this.#writer, clock, (error) => this.#state === "closed" || onFault(error));
     this.#outage = new Outage({
       clock, db, onFault,
@@ -130,7 +130,7 @@ class RestateWorker implements RestateEngine, RestateHandler {
       onBack: () => this.#dispatch.ask(this.#agents.keys()),
     });
     this.#attempts = new Attempts({
-      clock,
+      clock, ids,
       writer: this.#writer, facts: this.#facts, limits: this.#limits, calls: this.#outage.calls, agents: this.#agents, queueMax: this.#queueMax,
       execute: () => (this.#state === "open" ? this.#execute : null),
       onBegun: (runId) => this.#expected.delete(runId),
