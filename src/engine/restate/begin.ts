@@ -13,7 +13,7 @@ import { ToldSteps } from "./facts.ts";
 import { hasStepsOf, listJournal, listSeed, listSteps } from "./journal.ts";
 import { currentTask, type AttemptIds } from "./attempt-state.ts";
 import { countRecovery, getRunsToBegin, type RunToBegin } from "./runs.ts";
-import { beginFirst, lockTaskOfRun, saveTasks, type StoredTask } from "./tasks.ts";
+import { beginFirst, isFirstSuspect, lockTaskOfRun, saveTasks, type StoredTask } from "./tasks.ts";
 import type { Joint } from "./together.ts";
 import { endTask, moveTask } from "./transition.ts";
 import { listWaits } from "./waits.ts";
@@ -129,12 +129,18 @@ export function toldBefore({ task, runSerial, journal, told: count }: BegunRun):
 
 type AttemptFields = Pick<StoredTask, "attempt" | "codeVersion" | "claim">;
 
-/** What a crash interrupts from now on is this attempt: it was its turn. Rejects when it is over. @throws {ENGINE_UNREACHABLE} when the task does not execute it any more. */
-export async function takeTurn(change: Change, ids: AttemptIds, over: AbortSignal): Promise<void> {
+/**
+ * What a crash interrupts from now on is this attempt, if it is its turn: who takes turns does so one after the other, so that no two see that nobody has it. False when it
+ * is not. Rejects when it is over. @throws {ENGINE_UNREACHABLE} when the task does not execute it any more.
+ */
+export async function takeTurn(change: Change, ids: AttemptIds, over: AbortSignal): Promise<boolean> {
+  await change.db.run("SELECT pg_advisory_xact_lock(hashtext('longhaul suspects'))");
+  if (!(await isFirstSuspect(change.db, ids.taskSerial, change.limits.recoveriesIsolatedAbove))) return false;
   const task = await currentTask(change, ids);
   over.throwIfAborted();
   if (typeof task === "string") throw new AttemptLost(ids.runId);
   await saveTasks(change.db, [{ ...task, suspended: false }]);
+  return true;
 }
 
 /** An attempt that is to wait for its turn is begun as suspended: no crash is counted of it. */
@@ -149,6 +155,7 @@ async function begun(change: Change, task: StoredTask, attempt: AttemptFields): 
 }
 
 async function begunAgain(change: Change, task: StoredTask, attempt: AttemptFields): Promise<StoredTask | null> {
+  // Whether its process died of exhausted memory is known when that starts again, and not to whoever goes on before.
   const { counted, end } = computeRecovered(task, change.limits, false);
   if (task.runId !== null) await countRecovery(change.db, task.runId);
   if (end !== null) {

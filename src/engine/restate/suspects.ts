@@ -32,10 +32,8 @@ export class Suspects {
     if (!isSuspect(task, this.#limits)) return true;
     const over = overOf();
     while (!this.#isClosed) {
-      if (await this.#writer.read((db) => isFirstSuspect(db, task, recoveriesIsolatedAbove))) {
-        await this.#writer.persist((change) => takeTurn(change, idsOf(begun), over));
-        return true;
-      }
+      const isFirst = await this.#writer.read((db) => isFirstSuspect(db, task.serial, recoveriesIsolatedAbove));
+      if (isFirst && (await this.#writer.persist((change) => takeTurn(change, idsOf(begun), over)))) return true;
       const woken = new AbortController();
       this.#waiting.push(woken);
       await sleep(this.#clock, askMs, AbortSignal.any([woken.signal, over])).catch(() => undefined); // Woken: it asks at once.

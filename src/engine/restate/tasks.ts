@@ -164,9 +164,12 @@ export async function markChanged(db: PostgresSession, { runId, activation, atte
   await db.run("UPDATE lh_task SET suspended = true, code_version = NULL WHERE run_id = $1 AND activation = $2 AND attempt = $3 AND status = 'running'", runId, activation, attempt);
 }
 
-/** True when no task before this one in line is executing that was in more than so many crashes without a completed step: of such tasks one executes at a time. */
-export async function isFirstSuspect(db: PostgresSession, { serial }: StoredTask, suspectAbove: number): Promise<boolean> {
-  return (await db.get("SELECT 1 AS one FROM lh_task WHERE status = 'running' AND (recoveries_without_progress > $1 OR out_of_memory_without_progress > 0) AND serial < $2 LIMIT 1", suspectAbove, serial)) === undefined;
+const otherSuspects = `SELECT 1 AS one FROM lh_task WHERE status = 'running' AND (recoveries_without_progress > $1 OR out_of_memory_without_progress > 0)
+  AND (serial < $2 OR (serial > $2 AND attempt > 0 AND NOT suspended)) LIMIT 1`;
+
+/** True when, of the other tasks that were in more than so many crashes without a completed step, none executes and none comes before this one: of such tasks one executes at a time. */
+export async function isFirstSuspect(db: PostgresSession, serial: number, suspectAbove: number): Promise<boolean> {
+  return (await db.get(otherSuspects, suspectAbove, serial)) === undefined;
 }
 
 /** Tasks that were given a slot and of which no attempt has begun. */
