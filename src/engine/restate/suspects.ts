@@ -14,6 +14,7 @@ export class Suspects {
   readonly #clock: Clock;
   readonly #limits: EngineLimits;
   #waiting: AbortController[] = [];
+  #wakes = 0;
   #isClosed = false;
 
   constructor(writer: Writer, clock: Clock, limits: EngineLimits) {
@@ -32,8 +33,11 @@ export class Suspects {
     if (!isSuspect(task, this.#limits)) return true;
     const over = overOf();
     while (!this.#isClosed) {
+      const wakes = this.#wakes;
       const isFirst = await this.#writer.read((db) => isFirstSuspect(db, task.serial, recoveriesIsolatedAbove));
       if (isFirst && (await this.#writer.persist((change) => takeTurn(change, idsOf(begun), over)))) return true;
+      // What happened while it was asked may have come too late for the answer.
+      if (this.#wakes !== wakes) continue;
       const woken = new AbortController();
       this.#waiting.push(woken);
       await sleep(this.#clock, askMs, AbortSignal.any([woken.signal, over])).catch(() => undefined); // Woken: it asks at once.
@@ -44,6 +48,7 @@ export class Suspects {
 
   /** Something left memory, or proved harmless. */
   wake(): void {
+    this.#wakes++;
     for (const woken of this.#waiting.splice(0)) woken.abort();
   }
 
