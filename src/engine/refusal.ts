@@ -51,6 +51,10 @@ export function deadlinePassed({ id, deadlineAtMs, status }: Task): LonghaulErro
   return new LonghaulError("TASK_DEADLINE", `Task ${id} passed its deadline of ${new Date(deadlineAtMs).toISOString()} while it was ${status}. Raise limits.deadline of its agent, or find what it waits for.`);
 }
 
+export function runReplaced(taskId: string, runId: string): LonghaulError {
+  return new LonghaulError("TASK_STATE", `Run ${runId} of task ${taskId} is over, and the task has begun anew. What a step of that run does is dropped.`);
+}
+
 export function engineClosed(): LonghaulError {
   return new LonghaulError("ENGINE_CLOSED", "The engine was closed. Start it again.");
 }

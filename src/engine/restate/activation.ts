@@ -6,6 +6,7 @@ import type { EngineLimits } from "../limits.ts";
 import { RunExecution } from "../run-execution.ts";
 import { ActivationHost } from "./activation-host.ts";
 import { AttemptLost } from "./attempt-lost.ts";
+import type { AttemptIds } from "./attempt-state.ts";
 import { idsOf, toldBefore, type BegunRun } from "./begin.ts";
 import { Bodies } from "./bodies.ts";
 import { noteStopped } from "./compensate.ts";
@@ -29,8 +30,7 @@ export interface ActivationOptions {
 
 /** One run in this process, from its slot to its end, its suspension or its release. */
 export class LiveActivation {
-  readonly taskId: string;
-  readonly runId: string;
+  readonly ids: AttemptIds;
   readonly #execution: RunExecution;
   /** True when the run was given up for a process that stops. */
   wasReleased = false;
@@ -49,8 +49,7 @@ export class LiveActivation {
 
   constructor(options: ActivationOptions) {
     const { begun, agent, execute, facts, clock, limits } = options;
-    this.taskId = begun.task.id;
-    this.runId = begun.runId;
+    this.ids = idsOf(begun);
     this.#given = options.given;
     this.#writer = options.writer;
     this.#undo = { isRegistered: begun.journal.some(({ kind }) => kind === "compensate") || [...begun.seed.keys()].some((key) => key.startsWith("compensate/")) };
@@ -91,18 +90,21 @@ export class LiveActivation {
 
   /** Executes the run. Resolves when it has left memory. Rejects when another attempt has to follow, or does: what executes here is told to stop. */
   async run(): Promise<void> {
+    // It may have been given up while it began: whoever listens now is not told.
+    this.#given.throwIfAborted();
+    if (this.#called.aborted) throw this.#lost();
     const onGiven = (): void => void this.#onGiven(this.#given.reason as Error);
     this.#given.addEventListener("abort", onGiven, { once: true });
     // Restate's SDK says so by this signal only: what awaits Restate is never told that its connection is lost.
-    const onLost = (): void => this.#giveBack(new AttemptLost(this.runId));
+    const onLost = (): void => this.lose();
     this.#called.addEventListener("abort", onLost, { once: true });
     this.#execution.start();
     try {
       await Promise.race([this.#left, this.#host?.drive()]);
-      if (this.#host?.isUnfinished === true) throw new AttemptLost(this.runId);
+      if (this.#host?.isUnfinished === true) throw this.#lost();
       if (this.#undo.isRegistered) void this.#noteStopped();
     } catch (error) {
-      this.#execution.stop(() => new AttemptLost(this.runId));
+      this.#execution.stop(() => this.#lost());
       throw error;
     } finally {
       this.#given.removeEventListener("abort", onGiven);
@@ -116,7 +118,7 @@ export class LiveActivation {
   /** What undoes the run waits for this, should it have ended. When it is not noted, that begins when its grace is over. */
   async #noteStopped(): Promise<void> {
     if (this.#bodies.isAnyLeft) await this.#bodies.ended();
-    await this.#writer.persist((change) => noteStopped(change, this.runId)).catch(() => undefined);
+    await this.#writer.persist((change) => noteStopped(change, this.ids.runId)).catch(() => undefined);
   }
 
   /** Restate took the run out of memory: another attempt goes on with it. Tells how long its task has executed by now. */
@@ -140,6 +142,15 @@ export class LiveActivation {
     this.#isOver = true;
     this.#execution.stop(() => reason);
     this.#leave();
+  }
+
+  /** Another attempt is to go on with the run, or does: what executes is told to stop, and Restate to call again, should it take this one for the one that goes on. */
+  lose(): void {
+    this.#giveBack(this.#lost());
+  }
+
+  #lost(): AttemptLost {
+    return new AttemptLost(this.ids.runId);
   }
 
   /** Another process is to go on with it. What executes is told to stop; Restate has the run back when that has ended, so that no effect is under way in two places. */

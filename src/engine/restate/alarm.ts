@@ -14,6 +14,7 @@ export interface AlarmOptions {
   /** Agents whose tasks may begin now. */
   readonly onReady: (agents: readonly string[]) => void;
   readonly onSilentBells: (bells: readonly Bell[]) => void;
+  readonly onSweep: () => Promise<void>;
   readonly onFault: (error: unknown) => void;
   /** How often it is looked for what a process that died left undone; null: never. */
   readonly sweepMs: number | null;
@@ -111,7 +112,12 @@ export class Alarm {
   #sweepLater(start: number): void {
     const { clock, sweepMs } = this.#options;
     if (sweepMs === null || this.#isStopped || start !== this.#starts) return;
-    this.#sweeper = clock.setTimer(sweepMs, () => void this.#sweep(clock.now() - silentMsMax).finally(() => this.#sweepLater(start)));
+    this.#sweeper = clock.setTimer(sweepMs, () => void this.#sweepAll(clock.now() - silentMsMax).finally(() => this.#sweepLater(start)));
+  }
+
+  async #sweepAll(bellsBeforeMs: number): Promise<void> {
+    await this.#sweep(bellsBeforeMs);
+    await this.#options.onSweep().catch(() => undefined); // PostgreSQL or Restate is away, or this process ends: it is looked again.
   }
 
   /** Bells that were to be rung before this instant are rung. */

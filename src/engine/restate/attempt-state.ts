@@ -26,3 +26,13 @@ export function stateOf(task: StoredTask | null, { runId, activation, attempt }:
   if (task === null || task.status !== "running" || task.runId !== runId || task.activation !== activation) return "over";
   return task.attempt === attempt ? "current" : "superseded";
 }
+
+/**
+ * As `stateOf`, of a task as it was read some time ago: what was read before this attempt began says nothing of it, and of what this attempt itself brought about it knows.
+ * A task never goes back: its activations count up, also over restarts, and so do the attempts of each.
+ */
+export function stateHeard(task: StoredTask, ids: AttemptIds): "current" | "over" | "superseded" {
+  const isLater = task.activation > ids.activation || (task.activation === ids.activation && task.attempt > ids.attempt);
+  const isSame = task.activation === ids.activation && task.attempt === ids.attempt;
+  return isLater || (isSame && (task.runId !== ids.runId || task.endedAtMs !== null)) ? stateOf(task, ids) : "current";
+}

@@ -10,10 +10,10 @@ import type { Change } from "./change.ts";
 import type { Activation } from "./claim.ts";
 import { stored } from "./envelope.ts";
 import { ToldSteps } from "./facts.ts";
-import { listJournal, listSeed, listSteps } from "./journal.ts";
+import { hasStepsOf, listJournal, listSeed, listSteps } from "./journal.ts";
 import { currentTask, type AttemptIds } from "./attempt-state.ts";
 import { countRecovery, getRunsToBegin, type RunToBegin } from "./runs.ts";
-import { beginFirst, lockTaskOfRun, saveTasks, type StoredTask } from "./tasks.ts";
+import { beginFirst, isFirstSuspect, lockTaskOfRun, saveTasks, type StoredTask } from "./tasks.ts";
 import type { Joint } from "./together.ts";
 import { endTask, moveTask } from "./transition.ts";
 import { listWaits } from "./waits.ts";
@@ -30,6 +30,8 @@ export interface BegunRun extends LoadedRun {
   readonly told: number;
   /** True when the activation is that of other code: this code cannot make its calls. */
   readonly isOfOtherCode: boolean;
+  /** True when an earlier attempt at this activation came to something: Restate's journal holds it, unless Restate has lost that. */
+  readonly hasSteps: boolean;
 }
 
 /** One call of Restate to begin an attempt. */
@@ -38,8 +40,8 @@ export interface Beginning {
   readonly agents: ReadonlyMap<string, EngineAgent>;
   /** Aborts when Restate has given up the call. */
   readonly called: AbortSignal;
-  /** The attempt that this call has begun, should that be committed: its answer may be lost, and it is done once more. */
-  attempt: number | null;
+  /** Tells this call from all others: when the answer to a commit is lost, it says whether this call has begun the attempt, or another one has meanwhile. */
+  readonly call: string;
 }
 
 export interface FirstBeginning {
@@ -61,7 +63,7 @@ export const beginnings: Joint<FirstBeginning, BegunRun | null> = {
  * the next call would leave a run that nobody executes.
  */
 async function beginAttempt(change: Change, { runId, activation }: Activation, beginning: Beginning): Promise<BegunRun | null> {
-  const { agents, called } = beginning;
+  const { agents, called, call } = beginning;
   const found = await lockTaskOfRun(change.db, runId);
   if (called.aborted) throw new Error(`Restate has given up this call of run ${runId}.`);
   if (found === null || found.status !== "running" || found.activation !== activation) return null;
@@ -71,31 +73,31 @@ async function beginAttempt(change: Change, { runId, activation }: Activation, b
   const codeVersion = codeVersionOf(agent);
   const isOfOtherCode = found.attempt > 0 && found.codeVersion !== codeVersion;
   // Nor can the code that began it, when it is back: its calls are given nothing to do from now on.
-  const attempt = { attempt: found.attempt + 1, codeVersion: isOfOtherCode ? null : codeVersion };
-  const task = found.attempt === beginning.attempt ? found : await begin(change, found, attempt);
+  const attempt = { attempt: found.attempt + 1, codeVersion: isOfOtherCode ? null : codeVersion, claim: call };
+  const task = found.claim === call ? found : await begin(change, found, attempt);
   if (task === null) return null;
-  beginning.attempt = task.attempt;
   const toBegin = (await getRunsToBegin(change.db, [runId])).get(runId);
-  return toBegin === undefined ? null : { ...(await begunOf(change, agent, task, toBegin)), isOfOtherCode };
+  if (toBegin === undefined) return null;
+  const hasSteps = task.attempt > 1 && (await hasStepsOf(change.db, toBegin.run.serial, activation));
+  return { ...(await begunOf(change, agent, task, toBegin)), isOfOtherCode, hasSteps };
 }
 
 /** Begins the first attempts of tasks that nobody has locked, that were in no crash and whose agents this process has. One that another call has begun is none of them. */
 async function beginTogether(change: Change, firsts: readonly FirstBeginning[]): Promise<ReadonlyMap<FirstBeginning, BegunRun>> {
-  const asked = new Map(firsts.filter(({ beginning }) => !beginning.called.aborted && beginning.attempt === null).map((each) => [`${each.activation.runId} ${each.activation.activation}`, each]));
+  const asked = new Map(firsts.filter(({ beginning }) => !beginning.called.aborted).map((each) => [`${each.activation.runId} ${each.activation.activation}`, each]));
   const agents = firsts[0]?.beginning.agents ?? new Map<string, EngineAgent>();
-  const tasks = await beginFirst(change.db, [...asked.values()].map(({ activation }) => activation), [...agents.values()].map((agent) => ({ name: agent.name, codeVersion: codeVersionOf(agent) })));
+  const tasks = await beginFirst(change.db, [...asked.values()].map(({ activation, beginning }) => ({ ...activation, call: beginning.call })), [...agents.values()].map((agent) => ({ name: agent.name, codeVersion: codeVersionOf(agent) })));
   const runs = await getRunsToBegin(change.db, tasks.map(({ runId }) => String(runId)));
   const begun = new Map<FirstBeginning, BegunRun>();
   for (const task of tasks) {
     const [first, toBegin, agent] = [asked.get(`${task.runId} ${task.activation}`), runs.get(String(task.runId)), agents.get(task.agent)];
     if (first === undefined || toBegin === undefined || agent === undefined) continue;
-    first.beginning.attempt = task.attempt;
-    begun.set(first, { ...(await begunOf(change, agent, task, toBegin)), isOfOtherCode: false });
+    begun.set(first, { ...(await begunOf(change, agent, task, toBegin)), isOfOtherCode: false, hasSteps: false });
   }
   return begun;
 }
 
-async function begunOf(change: Change, agent: EngineAgent, task: StoredTask, { run, hasSteps, hasWaits, hasSeed }: RunToBegin): Promise<Omit<BegunRun, "isOfOtherCode">> {
+async function begunOf(change: Change, agent: EngineAgent, task: StoredTask, { run, hasSteps, hasWaits, hasSeed }: RunToBegin): Promise<Omit<BegunRun, "isOfOtherCode" | "hasSteps">> {
   const { steps, told } = hasSteps ? await listJournal(change.db, run.serial, task.activation) : { steps: [], told: 0 };
   return {
     task, told,
@@ -125,13 +127,20 @@ export function toldBefore({ task, runSerial, journal, told: count }: BegunRun):
   return told;
 }
 
-type AttemptFields = Pick<StoredTask, "attempt" | "codeVersion">;
+type AttemptFields = Pick<StoredTask, "attempt" | "codeVersion" | "claim">;
 
-/** What a crash interrupts from now on is this attempt: it was its turn. @throws {ENGINE_UNREACHABLE} when the task does not execute it any more. */
-export async function takeTurn(change: Change, ids: AttemptIds): Promise<void> {
+/**
+ * What a crash interrupts from now on is this attempt, if it is its turn: who takes turns does so one after the other, so that no two see that nobody has it. False when it
+ * is not. Rejects when it is over. @throws {ENGINE_UNREACHABLE} when the task does not execute it any more.
+ */
+export async function takeTurn(change: Change, ids: AttemptIds, over: AbortSignal): Promise<boolean> {
+  await change.db.run("SELECT pg_advisory_xact_lock(hashtext('longhaul suspects'))");
+  if (!(await isFirstSuspect(change.db, ids.taskSerial, change.limits.recoveriesIsolatedAbove))) return false;
   const task = await currentTask(change, ids);
+  over.throwIfAborted();
   if (typeof task === "string") throw new AttemptLost(ids.runId);
   await saveTasks(change.db, [{ ...task, suspended: false }]);
+  return true;
 }
 
 /** An attempt that is to wait for its turn is begun as suspended: no crash is counted of it. */
@@ -146,6 +155,7 @@ async function begun(change: Change, task: StoredTask, attempt: AttemptFields): 
 }
 
 async function begunAgain(change: Change, task: StoredTask, attempt: AttemptFields): Promise<StoredTask | null> {
+  // Whether its process died of exhausted memory is known when that starts again, and not to whoever goes on before.
   const { counted, end } = computeRecovered(task, change.limits, false);
   if (task.runId !== null) await countRecovery(change.db, task.runId);
   if (end !== null) {

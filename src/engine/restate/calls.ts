@@ -1,9 +1,10 @@
+import type { AttemptIds } from "./attempt-state.ts";
 import type { Activation } from "./claim.ts";
 
 /** A call of Restate to execute an activation. */
 export interface Call extends Activation {
   /** Null before it has begun. */
-  attempt: number | null;
+  attempt: AttemptIds | null;
   /** Aborts when another process is to go on with it. */
   readonly given: AbortController;
 }
@@ -11,16 +12,25 @@ export interface Call extends Activation {
 /** What Restate has called here and is not over. */
 export class Calls {
   readonly #calls = new Map<string, Call>();
+  #underWay = 0;
+  #ended: (() => void)[] = [];
 
   async track(invocationId: string, activation: Activation, execute: (call: Call) => Promise<void>): Promise<void> {
     const call: Call = { ...activation, attempt: null, given: new AbortController() };
     this.#calls.set(invocationId, call);
+    this.#underWay++;
     try {
       await execute(call);
     } finally {
       // A later call of the same invocation may have come while this one was given up.
       if (this.#calls.get(invocationId) === call) this.#calls.delete(invocationId);
+      if (--this.#underWay === 0) for (const wake of this.#ended.splice(0)) wake();
     }
+  }
+
+  /** Resolves when none is under way. */
+  async ended(): Promise<void> {
+    if (this.#underWay > 0) await new Promise<void>((resolve) => this.#ended.push(resolve));
   }
 
   get(invocationId: string): Call | undefined {

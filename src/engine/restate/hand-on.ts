@@ -8,7 +8,7 @@ import type { Writer } from "./writer.ts";
 
 /**
  * Ends an activation of which code cannot make the calls that Restate's journal holds: what they came to is stored, and the next activation tells it to the code that there
- * is by then. Nothing executes.
+ * is by then. Nothing executes. Or one of which Restate's journal holds nothing any more: what is stored is all that there is of it.
  */
 export async function handOn(context: Context, begun: BegunRun, writer: Writer): Promise<void> {
   const recorded = await readRecorded(context);

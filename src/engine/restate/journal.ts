@@ -147,6 +147,12 @@ export async function listJournal(db: PostgresSession, run: number, beforeActiva
   return { steps: await stepsFrom(db, journal), told: journal.filter(({ toldIn }) => toldIn !== null).length };
 }
 
+/** True when something that the run came to in this activation is stored. */
+export async function hasStepsOf(db: PostgresSession, run: number, activation: number): Promise<boolean> {
+  const row = await db.get("SELECT EXISTS (SELECT FROM lh_journal WHERE run = $1 AND activation = $2) OR EXISTS (SELECT FROM lh_told WHERE run = $1 AND activation = $2) AS has_steps", run, activation);
+  return row?.["has_steps"] === true;
+}
+
 /** What code was told in this activation and is stored as such, in that order. */
 export async function listTold(db: PostgresSession, run: number, activation: number): Promise<readonly Ended[]> {
   const told = (await readJournal(db, run)).filter(({ toldIn }) => toldIn === activation);

@@ -1,13 +1,18 @@
 import type { Clock, Timer } from "../../base/clock.ts";
 import type { DrainReport } from "../engine.ts";
-import { drainOver } from "../refusal.ts";
+import { drainOver, runReplaced } from "../refusal.ts";
+import { reasonOfEnd } from "../task-rules.ts";
 import type { LiveActivation } from "./activation.ts";
+import { AttemptLost } from "./attempt-lost.ts";
+import { stateHeard, type AttemptIds } from "./attempt-state.ts";
+import type { StoredTask } from "./tasks.ts";
 
 /** How long PostgreSQL may take to note that a run was interrupted. */
 const releaseMsMax = 5_000;
 
 /** The runs that this process has in memory. */
 export class LiveActivations {
+  /** By their tasks. */
   readonly #live = new Map<string, LiveActivation>();
   #isDraining = false;
   #released = 0;
@@ -22,30 +27,46 @@ export class LiveActivations {
   }
 
   get taskIds(): Iterable<string> {
-    return [...this.#live.values()].map(({ taskId }) => taskId);
+    return this.#live.keys();
   }
 
-  /** Executes a run. Resolves when it has left memory. */
+  /** Executes a run. Resolves when it has left memory. Of two attempts at one task, the earlier one is over. */
   async run(activation: LiveActivation): Promise<void> {
-    this.#live.set(activation.runId, activation);
+    const { taskId, runId } = activation.ids;
+    const other = this.#live.get(taskId);
+    if (other !== undefined && isAfter(other.ids, activation.ids)) throw new AttemptLost(runId);
+    other?.lose();
+    this.#live.set(taskId, activation);
     if (this.#isDraining) activation.drain();
     try {
       await activation.run();
     } finally {
-      // A later attempt of the same run may have come while this one was let go.
-      if (this.#live.get(activation.runId) === activation) this.#live.delete(activation.runId);
+      if (this.#live.get(taskId) === activation) this.#live.delete(taskId);
       if (activation.wasReleased) this.#released++;
       if (this.#live.size === 0) for (const wake of this.#emptied.splice(0)) wake();
     }
   }
 
-  letGo(runId: string): number | null {
-    return this.#live.get(runId)?.letGo() ?? null;
+  /** How long the task of this attempt has executed; null when the attempt is not in memory any more. */
+  letGo(attempt: AttemptIds): number | null {
+    const live = this.#live.get(attempt.taskId);
+    return live === undefined || isAfter(live.ids, attempt) ? null : live.letGo();
   }
 
-  /** The task of a run is over. */
-  end(runId: string, reason: Error): void {
-    this.#live.get(runId)?.stop(reason);
+  /** How a task stood some time ago, by whoever's decision: an attempt that it has left behind is over. */
+  hear(task: StoredTask): void {
+    const live = this.#live.get(task.id);
+    if (live === undefined) return;
+    const { runId } = live.ids;
+    const state = stateHeard(task, live.ids);
+    if (state === "superseded") live.lose();
+    if (state === "over") live.stop(task.runId !== runId ? runReplaced(task.id, runId) : task.end === null ? new AttemptLost(runId) : reasonOfEnd(task.id, task.end));
+  }
+
+  /** The task of a run has ended. */
+  end(taskId: string, runId: string, reason: Error): void {
+    const live = this.#live.get(taskId);
+    if (live?.ids.runId === runId) live.stop(reason);
   }
 
   /** Resolves when no run is in memory. Those that still execute after `timeoutMs` are released as they are; what PostgreSQL does not take within 5 s is left as a crash would leave it. */
@@ -68,4 +89,8 @@ export class LiveActivations {
     }
     return { interrupted: this.#released };
   }
+}
+
+function isAfter(one: AttemptIds, other: AttemptIds): boolean {
+  return one.activation > other.activation || (one.activation === other.activation && one.attempt > other.attempt);
 }

@@ -1,8 +1,7 @@
 import { sleep, type Clock, type Timer } from "../../base/clock.ts";
 import type { Listening } from "../../db/postgres-notices.ts";
 import type { PostgresDatabase } from "../../db/postgres.ts";
-import type { Task } from "../../record/task.ts";
-import { getTasks, toTask } from "./tasks.ts";
+import { getTasks, type StoredTask } from "./tasks.ts";
 import { any, dueTopic, endedTopic, workTopic } from "./tell-others.ts";
 import type { Writer } from "./writer.ts";
 
@@ -14,7 +13,7 @@ export interface NewsOptions {
   /** The tasks whose end matters here. */
   readonly watched: () => ReadonlySet<string>;
   /** How such a task stands, after something happened to it. */
-  readonly onTask: (task: Task) => void;
+  readonly onTask: (task: StoredTask) => void;
   /** Something falls due at this instant. */
   readonly onDue: (atMs: number) => void;
   /** A process that speaks to nobody but PostgreSQL left something to do. */
@@ -89,7 +88,7 @@ export class News {
       const ids = [...this.#noted];
       this.#noted.clear();
       try {
-        for (const task of await writer.read((db) => getTasks(db, ids))) onTask(toTask(task));
+        for (const task of await writer.read((db) => getTasks(db, ids))) onTask(task);
       } catch (error) {
         if (signal.aborted) break;
         for (const id of ids) this.#noted.add(id);

@@ -41,6 +41,11 @@ export class RestateClient {
     await this.#ask(`${this.#addresses.ingress}/${service}/${encodeURIComponent(key)}/${handler}/send`, "POST");
   }
 
+  /** Begins a workflow, unless Restate has one of this key, and waits until Restate has accepted that. */
+  async sendWorkflow(service: string, key: string, handler: string, input: unknown): Promise<void> {
+    await this.#ask(`${this.#addresses.ingress}/${service}/${encodeURIComponent(key)}/${handler}/send`, "POST", { body: JSON.stringify(input) });
+  }
+
   /** Calls a handler of a service, and waits for its end or for `signal`. */
   async callService(service: string, handler: string, input: unknown, signal: AbortSignal): Promise<void> {
     await this.#ask(`${this.#addresses.ingress}/${service}/${handler}`, "POST", { body: JSON.stringify(input), signal });

@@ -1,6 +1,7 @@
 import { createServer as createHttp2Server, type Http2Server, type Http2Session } from "node:http2";
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import { createEndpointHandler, type LoggerTransport } from "@restatedev/restate-sdk";
+import { systemClock, type Timer } from "../../base/clock.ts";
 import { LonghaulError, messageOf } from "../../base/error.ts";
 import { restateServices, type RestateHandler } from "./restate-services.ts";
 
@@ -11,19 +12,30 @@ export interface EndpointOptions {
   /** 0: any free one. */
   readonly port: number;
   readonly recallMsMax: number;
+  /** How long nothing may come from Restate, which is asked meanwhile, until a connection counts as lost. Real time, as of all that is on a wire. */
+  readonly silentMsMax: number;
   /** Public keys of the Restate servers that may call; others are refused. None: whoever reaches the port. */
   readonly identityKeys?: readonly string[];
 }
 
 /** As many calls on a connection as Restate likes: HTTP/2's own limit. */
 const unlimited = 2 ** 32 - 1;
+/** How often it is looked, within that time, whether something has come. */
+const looks = 4;
+
+/** What had come on a connection at the last look, and at how many looks it was no more than at the one before. */
+interface Heard {
+  readonly bytes: number;
+  readonly silentLooks: number;
+}
 
 /** Where Restate calls this process. */
 export class RestateEndpoint {
   readonly #server: Http2Server;
   readonly #host: string;
   readonly #sockets = new Set<Socket>();
-  readonly #sessions = new Set<Http2Session>();
+  readonly #sessions = new Map<Http2Session, Heard>();
+  #looking: Timer | null = null;
   /** Takes connections for the server, and can be shut without a word to those that there are. */
   #door: Server;
   #port = 0;
@@ -36,18 +48,19 @@ export class RestateEndpoint {
     // A connection that breaks is Restate's to make anew; without listeners it would end the process.
     server.on("sessionError", ignore);
     server.on("session", (session) => {
-      this.#sessions.add(session);
+      this.#sessions.set(session, { bytes: 0, silentLooks: 0 });
       session.on("error", ignore);
       session.on("close", () => this.#sessions.delete(session));
     });
   }
 
   /** @throws {OPTION_INVALID} when the address cannot be listened on. */
-  static async open({ team, handler, recallMsMax, host, port, identityKeys = [] }: EndpointOptions): Promise<RestateEndpoint> {
+  static async open({ team, handler, recallMsMax, silentMsMax, host, port, identityKeys = [] }: EndpointOptions): Promise<RestateEndpoint> {
     const services = [...restateServices(team, handler, recallMsMax)];
     const serve = createEndpointHandler({ services, logger, ...(identityKeys.length === 0 ? {} : { identityKeys: [...identityKeys] }) });
     const endpoint = new RestateEndpoint(createHttp2Server(serve), host);
     await endpoint.#listen(port);
+    endpoint.#lookLater(silentMsMax / looks);
     return endpoint;
   }
 
@@ -61,7 +74,7 @@ export class RestateEndpoint {
    */
   withdraw(): void {
     this.#door.close();
-    for (const session of this.#sessions) session.settings({ maxConcurrentStreams: 0 });
+    for (const session of this.#sessions.keys()) session.settings({ maxConcurrentStreams: 0 });
   }
 
   /** Takes calls again, at the same place. Rejects when somebody else has taken that meanwhile. */
@@ -69,15 +82,34 @@ export class RestateEndpoint {
     if (this.#isClosed) return;
     this.#door = this.#createDoor();
     await this.#listen(this.#port);
-    for (const session of this.#sessions) session.settings({ maxConcurrentStreams: unlimited });
+    for (const session of this.#sessions.keys()) session.settings({ maxConcurrentStreams: unlimited });
   }
 
   /** Takes no connection any more and cuts those that there are: what Restate had called here is called again elsewhere. */
   async close(): Promise<void> {
     this.#isClosed = true;
+    this.#looking?.cancel();
     const closed = new Promise<void>((resolve) => this.#door.close(() => resolve()));
     for (const socket of this.#sockets) socket.destroy();
     await closed;
+  }
+
+  #lookLater(everyMs: number): void {
+    this.#looking = systemClock.setTimer(everyMs, () => {
+      for (const [session, heard] of this.#sessions) this.#look(session, heard);
+      if (!this.#isClosed) this.#lookLater(everyMs);
+    });
+  }
+
+  /** A link that vanishes says nothing, and TCP tells of it after a quarter of an hour, or never. A process that was stopped has one look when it goes on, and then hears first. */
+  #look(session: Http2Session, { bytes, silentLooks }: Heard): void {
+    const { bytesRead } = session.socket;
+    if (bytesRead === bytes && silentLooks + 1 === looks) {
+      session.destroy();
+      return;
+    }
+    this.#sessions.set(session, { bytes: bytesRead, silentLooks: bytesRead === bytes ? silentLooks + 1 : 0 });
+    session.ping(ignore);
   }
 
   #createDoor(): Server {

@@ -1,9 +1,6 @@
-import type { WorkflowContext } from "@restatedev/restate-sdk";
-import { orAborted } from "../../base/abort.ts";
 import type { Clock } from "../../base/clock.ts";
 import { withDeadline } from "../../base/deadline.ts";
 import type { Json } from "../../base/json.ts";
-import { macrotask } from "../../base/turn.ts";
 import type { PostgresDatabase, PostgresSession } from "../../db/postgres.ts";
 import type { CompletedStep } from "../../record/step.ts";
 import type { NewTask, Task, TaskEnd } from "../../record/task.ts";
@@ -13,27 +10,22 @@ import type { DrainReport, Engine, EngineAgent, EngineDuty, EngineRetention, Exe
 import { defaultEngineLimits, type EngineLimits } from "../limits.ts";
 import { engineClosed, engineDraining, resultAbandoned } from "../refusal.ts";
 import { reasonOfEnd } from "../task-rules.ts";
-import { LiveActivation } from "./activation.ts";
 import { Alarm } from "./alarm.ts";
-import { beginnings } from "./begin.ts";
-import type { Call } from "./calls.ts";
-import type { Change, Effects } from "./change.ts";
+import { Attempts } from "./attempts.ts";
+import type { Effects } from "./change.ts";
 import { claimReady, type Activation } from "./claim.ts";
 import { Dispatch } from "./dispatch.ts";
 import { FactStore } from "./facts.ts";
 import { createRetention } from "./forget.ts";
-import { handOn } from "./hand-on.ts";
-import { LiveActivations } from "./live-activations.ts";
+import { LongRuns } from "./long-runs.ts";
 import { News } from "./news.ts";
 import { Outage } from "./outage.ts";
-import { callRecorded } from "./recorded.ts";
 import { RestateClient, type RestateAddresses } from "./restate-client.ts";
 import { RestateEndpoint } from "./restate-endpoint.ts";
 import { createFetchEndpoint, type FetchHandler } from "./restate-fetch.ts";
 import type { RestateHandler } from "./restate-services.ts";
 import { Ringer } from "./ringer.ts";
-import { Suspects } from "./suspects.ts";
-import { lockParkedByOtherVersion, markChanged, markSuspended } from "./tasks.ts";
+import { lockParkedByOtherVersion, type StoredTask } from "./tasks.ts";
 import { TaskDesk } from "./task-desk.ts";
 import { tellOthers } from "./tell-others.ts";
 import { moveTask } from "./transition.ts";
@@ -62,14 +54,15 @@ export interface RestateEngineOptions {
   readonly sweepMs?: number | null;
   /** How long Restate waits at the most before it calls again what a dead process left. Default 2 s. */
   readonly recallMsMax?: number;
+  /** How long Restate may keep silent, which is asked meanwhile, until a connection counts as lost. Default 20 s. */
+  readonly silentMsMax?: number;
 }
 
 const sweepMsDefault = 5_000;
 const recallMsDefault = 2_000;
-/** How long a process that stops waits until Restate has what it tells. */
+const silentMsDefault = 20_000;
+/** How long a process that stops waits for what others would find late. */
 const partMsMax = 5_000;
-/** Turns of the event loop in which the SDK tells of a suspension, after it has ended its answer. */
-const noticeTurns = 3;
 
 export interface RestateEngine extends Engine {
   readonly duty: EngineDuty;
@@ -91,7 +84,7 @@ export function createRestateEngine(options: RestateEngineOptions): RestateEngin
 
 /**
  * Which runs there are, what they came to and who has a slot is in PostgreSQL; what a run does while it has one is journaled by Restate, which also calls it again
- * elsewhere when its process dies. The parts: Writer makes changes, Dispatch asks for slots to be given, Alarm ends what is due, LiveActivations holds what is in memory,
+ * elsewhere when its process dies. The parts: Writer makes changes, Dispatch asks for slots to be given, Alarm ends what is due, Attempts executes what Restate calls,
  * Ringer tells an activation that its wait has ended, Outage sees to a process that does not reach PostgreSQL.
  */
 class RestateWorker implements RestateEngine, RestateHandler {
@@ -108,15 +101,12 @@ class RestateWorker implements RestateEngine, RestateHandler {
   readonly #dispatch: Dispatch;
   readonly #ringer: Ringer;
   readonly #alarm: Alarm;
-  readonly #suspects: Suspects;
+  readonly #attempts: Attempts;
   readonly #news: News;
   readonly #outage: Outage;
-  readonly #live = new LiveActivations();
   readonly #agents = new Map<string, EngineAgent>();
   /** Runs that were given a slot here and have not begun here. */
   readonly #expected = new Set<string>();
-  /** Why attempts ended without a crash, while it is being noted. */
-  readonly #noting = new Set<Promise<void>>();
   #execute: Execute | null = null;
   #endpoint: RestateEndpoint | null = null;
   /** True when Restate knows the endpoint: before, it has to be let in to learn what there is. */
@@ -125,14 +115,13 @@ class RestateWorker implements RestateEngine, RestateHandler {
   #draining: Promise<DrainReport> | null = null;
 
   constructor(options: RestateEngineOptions) {
-    const { db, clock, apply, observe, onFault, sweepMs = sweepMsDefault } = options;
+    const { db, clock, ids, apply, observe, onFault, sweepMs = sweepMsDefault } = options;
     this.#options = options;
     this.#limits = { ...defaultEngineLimits, ...options.limits };
     this.#client = new RestateClient(options.restate, clock);
     this.#writer = new Writer({ db, clock, limits: this.#limits, apply, observe, tell: tellOthers, onCommitted: (effects) => this.#onCommitted(effects) });
-    this.#desk = new TaskDesk({ writer: this.#writer, ids: options.ids, queueMax: this.#queueMax });
+    this.#desk = new TaskDesk({ writer: this.#writer, ids, queueMax: this.#queueMax });
     this.#facts = new FactStore(this.#writer, clock, (error) => this.#state === "closed" || onFault(error));
-    this.#suspects = new Suspects(this.#writer, clock, this.#limits);
     this.#outage = new Outage({
       clock, db, onFault,
       writer: this.#writer, client: this.#client, team: options.team,
@@ -140,17 +129,25 @@ class RestateWorker implements RestateEngine, RestateHandler {
       endpoint: () => (this.#state === "open" ? this.#endpoint : null),
       onBack: () => this.#dispatch.ask(this.#agents.keys()),
     });
+    this.#attempts = new Attempts({
+      clock, ids,
+      writer: this.#writer, facts: this.#facts, limits: this.#limits, calls: this.#outage.calls, agents: this.#agents, queueMax: this.#queueMax,
+      execute: () => (this.#state === "open" ? this.#execute : null),
+      onBegun: (runId) => this.#expected.delete(runId),
+    });
     this.#dispatch = new Dispatch(this.#client, options.team);
     this.#ringer = new Ringer(this.#client, this.#writer);
+    const longRuns = new LongRuns({ clock, writer: this.#writer, client: this.#client, team: options.team });
     this.#alarm = new Alarm({
       clock, onFault, sweepMs,
       writer: this.#writer,
       onReady: (agents) => this.#dispatch.ask(agents),
       onSilentBells: (bells) => this.#ringer.ring(bells),
+      onSweep: () => longRuns.look(),
     });
     this.#news = new News({
       writer: this.#writer, clock, onFault, sweepMs,
-      watched: () => new Set([...this.#desk.waiters.taskIds, ...this.#live.taskIds]),
+      watched: () => new Set([...this.#desk.waiters.taskIds, ...this.#attempts.live.taskIds]),
       onTask: (task) => this.#onTask(task),
       onDue: (atMs) => this.#alarm.note(atMs),
       onWork: () => this.#alarm.look(),
@@ -167,9 +164,9 @@ class RestateWorker implements RestateEngine, RestateHandler {
 
   async run(agents: readonly EngineAgent[], execute: Execute): Promise<RecoveryReport> {
     await this.#take(agents, execute);
-    const { team, endpoint, db } = this.#options;
+    const { team, endpoint, db, recallMsMax = recallMsDefault, silentMsMax = silentMsDefault } = this.#options;
     this.#news.listen(db);
-    const opened = await RestateEndpoint.open({ team, handler: this, recallMsMax: this.#options.recallMsMax ?? recallMsDefault, ...endpoint });
+    const opened = await RestateEndpoint.open({ team, handler: this, recallMsMax, silentMsMax, ...endpoint });
     this.#endpoint = opened;
     await this.#client.register(endpoint.uri ?? `http://${endpoint.host}:${opened.port}`);
     this.#isKnown = true;
@@ -200,49 +197,10 @@ class RestateWorker implements RestateEngine, RestateHandler {
     await this.#outage.take(activations);
   }
 
-  async suspended(invocationId: string): Promise<void> {
-    const attempt = this.#attemptOf(invocationId);
-    if (attempt === null) return;
-    const activeMs = this.#live.letGo(attempt.runId);
-    await this.#note((change) => markSuspended(change.db, attempt, activeMs));
-  }
-
-  async mismatched(invocationId: string): Promise<void> {
-    const attempt = this.#attemptOf(invocationId);
-    if (attempt !== null) await this.#note((change) => markChanged(change.db, attempt));
-  }
-
-  async noted(): Promise<void> {
-    // The SDK ends its answer before it tells of the suspension.
-    for (let turn = 0; turn < noticeTurns; turn++) await macrotask();
-    await Promise.allSettled(this.#noting);
-  }
-
-  async activate(context: WorkflowContext, activation: Activation): Promise<void> {
-    await this.#outage.calls.track(context.request().id, activation, (call) => this.#activate(context, activation, call));
-  }
-
-  async #activate(context: WorkflowContext, activation: Activation, call: Call): Promise<void> {
-    if (this.#state !== "open" || this.#execute === null) throw engineClosed();
-    const beginning = { agents: this.#agents, called: context.request().attemptCompletedSignal, attempt: null };
-    const begun = await orAborted(call.given.signal, () => this.#writer.together(beginnings, { writer: this.#writer, activation, beginning }));
-    this.#expected.delete(activation.runId);
-    const agent = begun === null ? undefined : this.#agents.get(begun.task.agent);
-    if (begun === null || agent === undefined) {
-      void callRecorded(context);
-      return;
-    }
-    call.attempt = begun.task.attempt;
-    if (begun.isOfOtherCode) {
-      await orAborted(AbortSignal.any([call.given.signal, beginning.called]), () => handOn(context, begun, this.#writer));
-      return;
-    }
-    if (!(await orAborted(call.given.signal, () => this.#suspects.turnOf(begun)))) throw engineClosed();
-    const { clock } = this.#options;
-    await this.#live.run(
-      new LiveActivation({ context, begun, agent, clock, execute: this.#execute, writer: this.#writer, facts: this.#facts, limits: this.#limits, queueMax: this.#queueMax, given: call.given.signal }),
-    );
-  }
+  readonly activate: RestateHandler["activate"] = (context, activation) => this.#attempts.activate(context, activation);
+  readonly suspended: RestateHandler["suspended"] = (invocationId) => this.#attempts.suspended(invocationId);
+  readonly mismatched: RestateHandler["mismatched"] = (invocationId) => this.#attempts.mismatched(invocationId);
+  readonly noted: RestateHandler["noted"] = () => this.#attempts.noted();
 
   async start(task: NewTask, options: StartOptions = {}): Promise<Started> {
     this.#assertOpen();
@@ -299,10 +257,10 @@ class RestateWorker implements RestateEngine, RestateHandler {
   }
 
   isQuiet(): boolean {
-    return this.isStill() && this.#live.isAtRest;
+    return this.isStill() && this.#attempts.live.isAtRest;
   }
 
-  readonly isTelling = (): boolean => this.#live.isTelling;
+  readonly isTelling = (): boolean => this.#attempts.live.isTelling;
 
   isStill(): boolean {
     return this.#writer.isIdle && this.#facts.isIdle && this.#dispatch.isIdle && this.#ringer.isIdle && this.#news.isIdle && this.#alarm.isIdle && this.#expected.size === 0;
@@ -323,7 +281,7 @@ class RestateWorker implements RestateEngine, RestateHandler {
 
   async abandon(): Promise<void> {
     this.#state = "closed";
-    this.#suspects.close();
+    this.#attempts.suspects.close();
     this.#outage.close();
     this.#dispatch.stop();
     this.#alarm.stop();
@@ -331,17 +289,6 @@ class RestateWorker implements RestateEngine, RestateHandler {
     this.#news.close();
     this.#facts.close();
     this.#writer.close();
-  }
-
-  #attemptOf(invocationId: string): (Activation & { readonly attempt: number }) | null {
-    const { runId, activation, attempt = null } = this.#outage.calls.get(invocationId) ?? {};
-    return runId === undefined || activation === undefined || attempt === null ? null : { runId, activation, attempt };
-  }
-
-  async #note(act: (change: Change) => Promise<void>): Promise<void> {
-    const noting = this.#writer.persist(act);
-    this.#noting.add(noting);
-    await noting.finally(() => this.#noting.delete(noting));
   }
 
   readonly #queueMax = (agent: string): number => this.#agents.get(agent)?.queueMax ?? this.#limits.queueUnknownAgentMax;
@@ -360,37 +307,36 @@ class RestateWorker implements RestateEngine, RestateHandler {
     this.#state = "draining";
     if (this.#isKnown) this.#endpoint?.withdraw();
     this.#expected.clear();
-    this.#suspects.close();
+    this.#attempts.suspects.close();
     this.#alarm.stop();
-    const report = await this.#live.drain(this.#options.clock, timeoutMs);
-    await this.#part();
+    const report = await this.#attempts.live.drain(this.#options.clock, timeoutMs);
+    // What was about to begin is given back.
+    await this.#orLeft(() => this.#outage.calls.ended());
+    // What Restate is not told before this process ends, others find by a sweep only: slots that are free, runs that were given back, waits that ended.
+    await this.#orLeft(() => Promise.all([this.#dispatch.leave(), this.#ringer.settled()]));
     return report;
   }
 
-  /** What Restate is not told before this process ends, others find by a sweep only: slots that are free, runs that were given back, waits that ended. */
-  async #part(): Promise<void> {
-    const { clock } = this.#options;
-    const told = async (): Promise<void> => void (await Promise.all([this.#dispatch.leave(), this.#ringer.settled()]));
-    await withDeadline({ clock, timeoutMs: partMsMax, onTimeout: engineClosed }, told).catch(() => undefined); // It is left to their sweeps.
+  /** What does not come to its end within 5 s is left as a crash would leave it. */
+  async #orLeft(work: () => Promise<unknown>): Promise<void> {
+    await withDeadline({ clock: this.#options.clock, timeoutMs: partMsMax, onTimeout: engineClosed }, work).catch(() => undefined);
   }
 
   #onCommitted({ agents, ended, bells, hasCleared, dueAtMs }: Effects): void {
     for (const { id, runId, end } of ended) {
-      if (runId !== null) this.#live.end(runId, reasonOfEnd(id, end));
+      if (runId !== null) this.#attempts.live.end(id, runId, reasonOfEnd(id, end));
       this.#desk.waiters.wake(id, end);
     }
     this.#ringer.ring(bells);
     this.#dispatch.ask(agents);
-    if (hasCleared || agents.size > 0) this.#suspects.wake();
+    if (hasCleared || agents.size > 0) this.#attempts.suspects.wake();
     this.#alarm.note(dueAtMs);
     this.#options.onCommit?.(ended);
   }
 
-  /** Another process may have ended it. A run that was replaced since then is refused at its next commit. */
-  #onTask({ id, end, runId }: Task): void {
-    if (end === null) return;
-    if (runId !== null) this.#live.end(runId, reasonOfEnd(id, end));
-    this.#desk.waiters.wake(id, end);
+  #onTask(task: StoredTask): void {
+    this.#attempts.live.hear(task);
+    if (task.end !== null) this.#desk.waiters.wake(task.id, task.end);
   }
 
   #assertOpen(): void {

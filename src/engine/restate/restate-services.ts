@@ -46,7 +46,7 @@ export function restateServices(team: string, handler: RestateHandler, recallMsM
     handlers: {
       dispatch: handlers.object.exclusive(async (context: ObjectContext) => {
         for (const activation of await context.run("claim", () => handler.claim(context.key, context.request().id))) {
-          context.workflowSendClient(runs, `${activation.runId}.${activation.activation}`).run(activation);
+          context.workflowSendClient(runs, workflowKey(activation)).run(activation);
         }
       }),
     },
@@ -67,6 +67,11 @@ async function tellOfEnd(handler: RestateHandler, invocationId: string, next: ()
     else if (error instanceof Error && "code" in error && error.code === journalMismatch) await handler.mismatched(invocationId);
     throw error;
   }
+}
+
+/** One workflow for each time that a run has a slot: Restate executes it once, however often it is asked. */
+export function workflowKey({ runId, activation }: Activation): string {
+  return `${runId}.${activation}`;
 }
 
 export function serviceNames(team: string): { readonly slots: string; readonly runs: string; readonly outage: string } {

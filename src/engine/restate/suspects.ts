@@ -14,6 +14,7 @@ export class Suspects {
   readonly #clock: Clock;
   readonly #limits: EngineLimits;
   #waiting: AbortController[] = [];
+  #wakes = 0;
   #isClosed = false;
 
   constructor(writer: Writer, clock: Clock, limits: EngineLimits) {
@@ -22,25 +23,32 @@ export class Suspects {
     this.#limits = limits;
   }
 
-  /** Resolves when it is the turn of this run, at once when its task is not suspected. False when this process stops before. Until then no crash is counted of it. */
-  async turnOf(begun: BegunRun): Promise<boolean> {
+  /**
+   * Resolves when it is the turn of this run, at once when its task is not suspected. False when this process stops before. Until then no crash is counted of it.
+   * Rejects when `overOf` aborts: nobody waits for this attempt any more, and it must not take a turn.
+   */
+  async turnOf(begun: BegunRun, overOf: () => AbortSignal): Promise<boolean> {
     const { task } = begun;
     const { recoveriesIsolatedAbove } = this.#limits;
     if (!isSuspect(task, this.#limits)) return true;
+    const over = overOf();
     while (!this.#isClosed) {
-      if (await this.#writer.read((db) => isFirstSuspect(db, task, recoveriesIsolatedAbove))) {
-        await this.#writer.persist((change) => takeTurn(change, idsOf(begun)));
-        return true;
-      }
+      const wakes = this.#wakes;
+      const isFirst = await this.#writer.read((db) => isFirstSuspect(db, task.serial, recoveriesIsolatedAbove));
+      if (isFirst && (await this.#writer.persist((change) => takeTurn(change, idsOf(begun), over)))) return true;
+      // What happened while it was asked may have come too late for the answer.
+      if (this.#wakes !== wakes) continue;
       const woken = new AbortController();
       this.#waiting.push(woken);
-      await sleep(this.#clock, askMs, woken.signal).catch(() => undefined); // Woken: it asks at once.
+      await sleep(this.#clock, askMs, AbortSignal.any([woken.signal, over])).catch(() => undefined); // Woken: it asks at once.
+      over.throwIfAborted();
     }
     return false;
   }
 
   /** Something left memory, or proved harmless. */
   wake(): void {
+    this.#wakes++;
     for (const woken of this.#waiting.splice(0)) woken.abort();
   }
 

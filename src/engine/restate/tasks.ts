@@ -14,7 +14,7 @@ export interface StoredTask extends TaskState {
   readonly attempt: number;
   /** The attempt executes nothing that a crash could interrupt: Restate took it out of memory, or it waits for its turn. The next one counts no crash. */
   readonly suspended: boolean;
-  /** The call that gave it its slot. */
+  /** The call that gave it its slot, and from its first attempt on the one that began the attempt. */
   readonly claim: string | null;
   /** Of the code that makes the calls of the current activation. Null before it is begun, and when its code cannot go on with it. */
   readonly codeVersion: string | null;
@@ -99,16 +99,16 @@ export async function lockTaskBySerial(db: PostgresSession, serial: number): Pro
 }
 
 const firstAttempts = `WITH free AS (
-    SELECT lh_task.serial, known.code_version FROM unnest($1::text[], $2::integer[]) AS given (run_id, activation) JOIN lh_run ON lh_run.id = given.run_id
+    SELECT lh_task.serial, known.code_version, given.call FROM unnest($1::text[], $2::integer[], $5::text[]) AS given (run_id, activation, call) JOIN lh_run ON lh_run.id = given.run_id
       JOIN lh_task ON lh_task.id = lh_run.task_id AND lh_task.run_id = lh_run.id JOIN unnest($3::text[], $4::text[]) AS known (agent, code_version) ON known.agent = lh_task.agent
     WHERE lh_task.activation = given.activation AND status = 'running' AND attempt = 0 AND recoveries_without_progress = 0 AND out_of_memory_without_progress = 0
     FOR UPDATE OF lh_task SKIP LOCKED)
-  UPDATE lh_task SET attempt = 1, suspended = false, code_version = free.code_version FROM free WHERE lh_task.serial = free.serial RETURNING lh_task.*`;
+  UPDATE lh_task SET attempt = 1, suspended = false, code_version = free.code_version, claim = free.call FROM free WHERE lh_task.serial = free.serial RETURNING lh_task.*`;
 
 /** Begins the first attempts of these, where nobody has the task locked, it was in no crash, and its agent is one of these. */
-export async function beginFirst(db: PostgresSession, activations: readonly { readonly runId: string; readonly activation: number }[], agents: readonly { readonly name: string; readonly codeVersion: string }[]): Promise<readonly StoredTask[]> {
+export async function beginFirst(db: PostgresSession, activations: readonly { readonly runId: string; readonly activation: number; readonly call: string }[], agents: readonly { readonly name: string; readonly codeVersion: string }[]): Promise<readonly StoredTask[]> {
   return await all(
-    db, firstAttempts, activations.map(({ runId }) => runId), activations.map(({ activation }) => activation), agents.map(({ name }) => name), agents.map(({ codeVersion }) => codeVersion),
+    db, firstAttempts, activations.map(({ runId }) => runId), activations.map(({ activation }) => activation), agents.map(({ name }) => name), agents.map(({ codeVersion }) => codeVersion), activations.map(({ call }) => call),
   );
 }
 
@@ -164,14 +164,23 @@ export async function markChanged(db: PostgresSession, { runId, activation, atte
   await db.run("UPDATE lh_task SET suspended = true, code_version = NULL WHERE run_id = $1 AND activation = $2 AND attempt = $3 AND status = 'running'", runId, activation, attempt);
 }
 
-/** True when no task before this one in line is executing that was in more than so many crashes without a completed step: of such tasks one executes at a time. */
-export async function isFirstSuspect(db: PostgresSession, { serial }: StoredTask, suspectAbove: number): Promise<boolean> {
-  return (await db.get("SELECT 1 AS one FROM lh_task WHERE status = 'running' AND (recoveries_without_progress > $1 OR out_of_memory_without_progress > 0) AND serial < $2 LIMIT 1", suspectAbove, serial)) === undefined;
+const otherSuspects = `SELECT 1 AS one FROM lh_task WHERE status = 'running' AND (recoveries_without_progress > $1 OR out_of_memory_without_progress > 0)
+  AND (serial < $2 OR (serial > $2 AND attempt > 0 AND NOT suspended)) LIMIT 1`;
+
+/** True when, of the other tasks that were in more than so many crashes without a completed step, none executes and none comes before this one: of such tasks one executes at a time. */
+export async function isFirstSuspect(db: PostgresSession, serial: number, suspectAbove: number): Promise<boolean> {
+  return (await db.get(otherSuspects, suspectAbove, serial)) === undefined;
 }
 
 /** Tasks that were given a slot and of which no attempt has begun. */
 export async function listUnbegun(db: PostgresSession, agent: string): Promise<readonly StoredTask[]> {
   return await all(db, "SELECT * FROM lh_task WHERE agent = $1 AND status = 'running' AND attempt = 0 ORDER BY serial", agent);
+}
+
+/** Runs that have had their slot since before this instant, of tasks behind this one. */
+export async function listLong(db: PostgresSession, sinceBeforeMs: number, afterSerial: number, limit: number): Promise<readonly { readonly serial: number; readonly runId: string; readonly activation: number }[]> {
+  const rows = await db.all("SELECT serial, run_id, activation FROM lh_task WHERE status = 'running' AND status_since_ms < $1 AND serial > $2 ORDER BY serial LIMIT $3", sinceBeforeMs, afterSerial, limit);
+  return rows.map((row) => ({ serial: Number(row["serial"]), runId: String(row["run_id"]), activation: Number(row["activation"]) }));
 }
 
 /** The agents of which a task could begin now. */

@@ -1,0 +1,120 @@
+import type { WorkflowContext } from "@restatedev/restate-sdk";
+import { orAborted } from "../../base/abort.ts";
+import type { Clock } from "../../base/clock.ts";
+import { macrotask } from "../../base/turn.ts";
+import type { EngineAgent, Execute } from "../engine.ts";
+import type { EngineLimits } from "../limits.ts";
+import { engineClosed } from "../refusal.ts";
+import { LiveActivation } from "./activation.ts";
+import type { AttemptIds } from "./attempt-state.ts";
+import { beginnings, idsOf } from "./begin.ts";
+import type { Call, Calls } from "./calls.ts";
+import type { Change } from "./change.ts";
+import type { Activation } from "./claim.ts";
+import type { FactStore } from "./facts.ts";
+import { handOn } from "./hand-on.ts";
+import { LiveActivations } from "./live-activations.ts";
+import { callRecorded, isReplaying } from "./recorded.ts";
+import { Suspects } from "./suspects.ts";
+import { markChanged, markSuspended } from "./tasks.ts";
+import type { Writer } from "./writer.ts";
+
+export interface AttemptsOptions {
+  readonly writer: Writer;
+  readonly facts: FactStore;
+  readonly clock: Clock;
+  readonly limits: EngineLimits;
+  readonly calls: Calls;
+  /** Those of this process, by their names. */
+  readonly agents: ReadonlyMap<string, EngineAgent>;
+  /** What durable code is executed with; null while this process takes no calls. */
+  readonly execute: () => Execute | null;
+  readonly ids: (prefix: string) => string;
+  readonly queueMax: (agent: string) => number;
+  /** This run has begun here, or is not to. */
+  readonly onBegun: (runId: string) => void;
+}
+
+/** Turns of the event loop in which the SDK tells of a suspension, after it has ended its answer. */
+const noticeTurns = 3;
+
+/** The attempts at activations for which Restate calls this process, each from its beginning until it leaves memory. */
+export class Attempts {
+  readonly live = new LiveActivations();
+  readonly suspects: Suspects;
+  readonly #options: AttemptsOptions;
+  /** Why attempts ended without a crash, while it is being noted. */
+  readonly #noting = new Set<Promise<void>>();
+
+  constructor(options: AttemptsOptions) {
+    const { writer, clock, limits } = options;
+    this.#options = options;
+    this.suspects = new Suspects(writer, clock, limits);
+  }
+
+  async activate(context: WorkflowContext, activation: Activation): Promise<void> {
+    await this.#options.calls.track(context.request().id, activation, (call) => this.#activate(context, activation, call));
+  }
+
+  async #activate(context: WorkflowContext, activation: Activation, call: Call): Promise<void> {
+    const { writer, agents, ids, onBegun, limits, facts, clock, queueMax } = this.#options;
+    const execute = this.#options.execute();
+    if (execute === null) throw engineClosed();
+    const called = context.request().attemptCompletedSignal;
+    const beginning = { agents, called, call: ids("c") };
+    const begun = await orAborted(call.given.signal, () => writer.together(beginnings, { writer, activation, beginning }));
+    onBegun(activation.runId);
+    const agent = begun === null ? undefined : agents.get(begun.task.agent);
+    if (begun === null || agent === undefined) {
+      void callRecorded(context);
+      return;
+    }
+    const attempt = (call.attempt = idsOf(begun));
+    if (this.#options.execute() === null) await this.#decline(attempt);
+    const over = (): AbortSignal => AbortSignal.any([call.given.signal, called]);
+    if (begun.isOfOtherCode || (begun.hasSteps && !isReplaying(context))) {
+      await orAborted(over(), () => handOn(context, begun, writer));
+      return;
+    }
+    if (!(await this.suspects.turnOf(begun, over))) throw engineClosed();
+    if (this.#options.execute() === null) await this.#decline(attempt);
+    await this.live.run(new LiveActivation({ context, begun, agent, clock, execute, writer, facts, limits, queueMax, given: call.given.signal }));
+  }
+
+  /** This process stops, and nothing of the attempt has executed: Restate calls another one, and no crash is counted. */
+  async #decline(attempt: AttemptIds): Promise<never> {
+    await this.#note((change) => markSuspended(change.db, attempt, null));
+    throw engineClosed();
+  }
+
+  /** Restate takes this invocation out of memory, and calls it again when it can go on. */
+  async suspended(invocationId: string): Promise<void> {
+    const attempt = this.#attemptOf(invocationId);
+    if (attempt === null) return;
+    const activeMs = this.live.letGo(attempt);
+    await this.#note((change) => markSuspended(change.db, attempt, activeMs));
+  }
+
+  /** The code of this invocation waits for something else than its journal goes on with. */
+  async mismatched(invocationId: string): Promise<void> {
+    const attempt = this.#attemptOf(invocationId);
+    if (attempt !== null) await this.#note((change) => markChanged(change.db, attempt));
+  }
+
+  /** Resolves when each end of an attempt that was told is noted. */
+  async noted(): Promise<void> {
+    // The SDK ends its answer before it tells of the suspension.
+    for (let turn = 0; turn < noticeTurns; turn++) await macrotask();
+    await Promise.allSettled(this.#noting);
+  }
+
+  #attemptOf(invocationId: string): AttemptIds | null {
+    return this.#options.calls.get(invocationId)?.attempt ?? null;
+  }
+
+  async #note(act: (change: Change) => Promise<void>): Promise<void> {
+    const noting = this.#options.writer.persist(act);
+    this.#noting.add(noting);
+    await noting.finally(() => this.#noting.delete(noting));
+  }
+}
