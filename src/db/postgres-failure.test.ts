@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { LonghaulError } from "../base/error.ts";
-import { asStandby, classifyFailure, isPassing, type PostgresFailure } from "./postgres-failure.ts";
+import { asStandby, classifyFailure, fromDriver, isPassing, type PostgresFailure } from "./postgres-failure.ts";
 
 const withCode = (code: string, message = "said so"): Error => Object.assign(new Error(message), { code });
 
@@ -14,12 +14,19 @@ it.each<[PostgresFailure, readonly unknown[]]>([
   ["refused", [withCode("28P01"), withCode("28000"), withCode("3D000")]],
   ["other", [withCode("23505"), withCode("42P01"), withCode("57014"), withCode("25006"), asStandby(withCode("23505")), withCode("25P02"), new Error("any"), new LonghaulError("TASK_KEY_TAKEN", "taken"), "text", null]],
 ])("calls it %s", (expected, errors) => {
-  expect(errors.map(classifyFailure)).toEqual(errors.map(() => expected));
+  expect(errors.map(fromDriver).map(classifyFailure)).toEqual(errors.map(() => expected));
+});
+
+it("believes the driver only", () => {
+  const own = [withCode("40001"), withCode("ENOENT"), new Error("Connection terminated unexpectedly"), new AggregateError([fromDriver(withCode("ECONNREFUSED"))])];
+
+  expect(own.map(classifyFailure)).toEqual(["other", "other", "other", "other"]);
+  expect(own.filter(isPassing)).toEqual([]);
 });
 
 it("lets a caller try again later what only passing reasons kept from being done", () => {
-  const passing = [withCode("40001"), withCode("ECONNRESET"), new LonghaulError("STORE_UNREACHABLE", "away"), new LonghaulError("STORE_COMMIT_UNKNOWN", "lost"), new LonghaulError("STORE_CONFLICT", "met")];
-  const lasting = [withCode("23505"), new LonghaulError("STORE_REFUSED", "password"), new Error("bug")];
+  const passing = [fromDriver(withCode("40001")), fromDriver(withCode("ECONNRESET")), new LonghaulError("STORE_UNREACHABLE", "away"), new LonghaulError("STORE_COMMIT_UNKNOWN", "lost"), new LonghaulError("STORE_CONFLICT", "met")];
+  const lasting = [fromDriver(withCode("23505")), new LonghaulError("STORE_REFUSED", "password"), new Error("bug")];
 
   expect(passing.filter((error) => !isPassing(error))).toEqual([]);
   expect(lasting.filter(isPassing)).toEqual([]);

@@ -21,9 +21,21 @@ const socketCodes = ["ECONNREFUSED", "ECONNRESET", "EPIPE", "ETIMEDOUT", "ECONNA
 /** What the driver says in words only. */
 const driverWords = /^(Connection terminated|timeout exceeded when trying to connect|timeout expired|Client has encountered a connection error|Query read timeout|Client was closed|The server closed)/;
 
+/** What the driver failed with. Only that is believed: what a function throws that uses a transaction, or a step, may have the same codes and is its own trouble. */
+const ofDriver = new WeakSet();
+
+/** Notes that this came from the driver. Returns it. */
+export function fromDriver(error: unknown): unknown {
+  if (error instanceof Error) ofDriver.add(error);
+  return error;
+}
+
 export function classifyFailure(error: unknown): PostgresFailure {
-  if (!(error instanceof Error)) return "other";
-  if (error instanceof AggregateError && error.errors.length > 0) return classifyFailure(error.errors[0]);
+  return error instanceof Error && ofDriver.has(error) ? classify(error) : "other";
+}
+
+function classify(error: Error): PostgresFailure {
+  if (error instanceof AggregateError && error.errors[0] instanceof Error) return classify(error.errors[0]);
   const code = "code" in error && typeof error.code === "string" ? error.code : "";
   if (conflictStates.includes(code)) return "conflict";
   if (socketCodes.includes(code) || driverWords.test(error.message) || unavailableStates.includes(code)) return "unavailable";
@@ -35,7 +47,7 @@ export function classifyFailure(error: unknown): PostgresFailure {
 /** A server that refuses to write where nobody asked it not to has become a standby: its connections lead to the wrong server until they are made anew. */
 export function asStandby(error: unknown): unknown {
   if (!(error instanceof Error && "code" in error && error.code === "25006")) return error;
-  return Object.assign(new Error(`${error.message}: the server is a standby`, { cause: error }), { code: "57P03" });
+  return fromDriver(Object.assign(new Error(`${error.message}: the server is a standby`, { cause: error }), { code: "57P03" }));
 }
 
 /** True when a later try of the same work may succeed. */

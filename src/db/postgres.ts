@@ -3,7 +3,7 @@ import type { Clock, Timer } from "../base/clock.ts";
 import { sleep } from "../base/clock.ts";
 import { LonghaulError, messageOf } from "../base/error.ts";
 import { integerBetween, type Random } from "../base/random.ts";
-import { asStandby, classifyFailure, toCommitUnknown, toConflict, toRefused, toUnreachable } from "./postgres-failure.ts";
+import { asStandby, classifyFailure, fromDriver, toCommitUnknown, toConflict, toRefused, toUnreachable } from "./postgres-failure.ts";
 import { type Listener, type Listening, PostgresNotices } from "./postgres-notices.ts";
 import { connectAlone, type Connections, createConnections, labelOf, type PostgresLimits } from "./postgres-pool.ts";
 import { toStoredText } from "./postgres-text.ts";
@@ -144,7 +144,7 @@ export class PostgresDatabase implements PostgresSession {
     const begin = `BEGIN ISOLATION LEVEL ${(options.isolation ?? "read committed").toUpperCase()}${options.readOnly === true ? " READ ONLY" : ""}`;
     return this.#retrying(options.idempotent ?? false, async (client, onCommit) => {
       // The first statement of the job is sent behind it without waiting for the answer.
-      const begun = client.query(begin);
+      const begun = ask(client, { text: begin });
       begun.catch(() => undefined); // Awaited below.
       const state = { isEnded: false, isReadOnly: options.readOnly ?? false };
       try {
@@ -152,7 +152,7 @@ export class PostgresDatabase implements PostgresSession {
         await begun;
         state.isEnded = true;
         onCommit();
-        const { command } = await client.query("COMMIT");
+        const { command } = await ask(client, { text: "COMMIT" });
         if (command === "COMMIT") {
           if (!state.isReadOnly) this.#onOutcome(null);
           return value;
@@ -240,7 +240,7 @@ export class PostgresDatabase implements PostgresSession {
   }
 
   async #withClient<T>(work: (client: PoolClient) => Promise<T>): Promise<T> {
-    const client = await this.#pool.connect();
+    const client = await this.#pool.connect().catch(throwDrivers);
     let isBroken = false;
     try {
       return await work(client);
@@ -265,7 +265,7 @@ export class PostgresDatabase implements PostgresSession {
     const query = async (config: Query): Promise<QueryResult<Record<string, unknown>>> => {
       if (transaction.isEnded) throw new LonghaulError("TRANSACTION_SQL", "The transaction has ended: a statement came after its function. Await all statements of a transaction.");
       try {
-        return await client.query<Record<string, unknown>>(config);
+        return await ask(client, config);
       } catch (error) {
         throw transaction.isReadOnly ? error : asStandby(error);
       }
@@ -290,6 +290,14 @@ export class PostgresDatabase implements PostgresSession {
     }
     return { name };
   }
+}
+
+function ask(client: PoolClient, config: Query): Promise<QueryResult<Record<string, unknown>>> {
+  return client.query<Record<string, unknown>>(config).catch(throwDrivers);
+}
+
+function throwDrivers(error: unknown): never {
+  throw fromDriver(error);
 }
 
 function toError(error: unknown): Error {
