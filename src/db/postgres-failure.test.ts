@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { LonghaulError } from "../base/error.ts";
-import { asStandby, classifyFailure, fromDriver, isPassing, type PostgresFailure } from "./postgres-failure.ts";
+import { asStandby, classifyFailure, fromDriver, isOfServer, isPassing, type PostgresFailure } from "./postgres-failure.ts";
 
 const withCode = (code: string, message = "said so"): Error => Object.assign(new Error(message), { code });
 
@@ -30,4 +30,18 @@ it("lets a caller try again later what only passing reasons kept from being done
 
   expect(passing.filter((error) => !isPassing(error))).toEqual([]);
   expect(lasting.filter(isPassing)).toEqual([]);
+});
+
+it("tells what keeps work from being done from what the work comes to", () => {
+  const kept = [
+    ...["40001", "ECONNRESET", "57014", "0A000", "42501", "42P01", "55000", "25P02", "XX000"].map((code) => fromDriver(withCode(code))),
+    new LonghaulError("STORE_UNREACHABLE", "away"), new LonghaulError("STORE_CONFLICT", "met"), new LonghaulError("STORE_REFUSED", "password"),
+  ];
+  const done = [
+    ...["22003", "23505", "54000", "P0001"].map((code) => fromDriver(withCode(code))), fromDriver(new RangeError("of a value")),
+    withCode("57014"), new Error("bug"), new LonghaulError("TASK_KEY_TAKEN", "taken"), new LonghaulError("ENGINE_CLOSED", "closed"), "text",
+  ];
+
+  expect(kept.filter((error) => !isOfServer(error))).toEqual([]);
+  expect(done.filter(isOfServer)).toEqual([]);
 });

@@ -18,6 +18,7 @@ const unavailableClasses = ["08", "53"];
 /** Authentication, an unknown database. */
 const refusedClasses = ["28", "3D"];
 const socketCodes = ["ECONNREFUSED", "ECONNRESET", "EPIPE", "ETIMEDOUT", "ECONNABORTED", "EHOSTUNREACH", "ENETUNREACH", "EHOSTDOWN", "ENETDOWN", "EAI_AGAIN", "ENOTFOUND", "ENOENT"];
+const statePattern = /^[0-9A-Z]{5}$/;
 /** What the driver says in words only. */
 const driverWords = /^(Connection terminated|timeout exceeded when trying to connect|timeout expired|Client has encountered a connection error|Query read timeout|Client was closed|The server closed)/;
 
@@ -39,7 +40,7 @@ function classify(error: Error): PostgresFailure {
   const code = "code" in error && typeof error.code === "string" ? error.code : "";
   if (conflictStates.includes(code)) return "conflict";
   if (socketCodes.includes(code) || driverWords.test(error.message) || unavailableStates.includes(code)) return "unavailable";
-  if (!/^[0-9A-Z]{5}$/.test(code)) return "other";
+  if (!statePattern.test(code)) return "other";
   if (unavailableClasses.includes(code.slice(0, 2))) return "unavailable";
   return refusedClasses.includes(code.slice(0, 2)) ? "refused" : "other";
 }
@@ -50,7 +51,17 @@ export function asStandby(error: unknown): unknown {
   return fromDriver(Object.assign(new Error(`${error.message}: the server is a standby`, { cause: error }), { code: "57P03" }));
 }
 
-/** True when a later try of the same work may succeed. */
+/** What PostgreSQL says of values and of what a trigger refuses: the same work comes to the same again. */
+const workClasses = ["21", "22", "23", "44", "54", "P0"];
+
+/** True when the server kept the work from being done, or somebody who looks after it: an outage, a statement that was ended, a right that is missing. False of what the work itself comes to. */
+export function isOfServer(error: unknown): boolean {
+  if (error instanceof LonghaulError) return isPassing(error) || error.code === "STORE_REFUSED";
+  if (!(error instanceof Error && ofDriver.has(error))) return false;
+  return classify(error) !== "other" || ("code" in error && typeof error.code === "string" && statePattern.test(error.code) && !workClasses.includes(error.code.slice(0, 2)));
+}
+
+/** True when a later try of the same work may succeed by itself. */
 export function isPassing(error: unknown): boolean {
   if (error instanceof LonghaulError) return error.code === "STORE_UNREACHABLE" || error.code === "STORE_CONFLICT" || error.code === "STORE_COMMIT_UNKNOWN";
   const failure = classifyFailure(error);

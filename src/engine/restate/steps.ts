@@ -10,7 +10,7 @@ import type { ChildGate, StepBody, StepEnd, Transaction, WaitSpec } from "../eng
 import type { EndedStep } from "../journaled-step.ts";
 import type { EngineLimits } from "../limits.ts";
 import type { Operation, Request } from "../operation.ts";
-import { calledForgotten, selfWait } from "../refusal.ts";
+import { calledForgotten, isEngineClosed, selfWait } from "../refusal.ts";
 import type { Bodies } from "./bodies.ts";
 import { noteDue, type Change } from "./change.ts";
 import { stored, type Ended, type Envelope } from "./envelope.ts";
@@ -69,7 +69,7 @@ export async function executeStep(scope: StepScope, operation: Operation, body: 
   try {
     return await persistEnd(scope, { operation, startedAtMs, end });
   } catch (error) {
-    if (isPassing(error)) throw error;
+    if (isEngineClosed(error)) throw error;
     // A guard refused what the step wanted to write: nothing of it is kept, and the refusal is the step's end.
     return await scope.writer.persist((change) => commitEnd(scope, change, { operation, startedAtMs, end: failedStep(error) }));
   }
@@ -151,7 +151,7 @@ export async function beginChild(scope: StepScope, operation: Operation, { task,
     if (envelope.type === "gone") gate?.giveBack();
     return envelope;
   } catch (error) {
-    if (isPassing(error)) throw error;
+    if (isEngineClosed(error)) throw error;
     gate?.giveBack();
     return await scope.writer.persist((change) => commitEnd(scope, change, { operation, startedAtMs: change.atMs, end: failedStep(error) }));
   }
