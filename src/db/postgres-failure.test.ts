@@ -11,8 +11,9 @@ it.each<[PostgresFailure, readonly unknown[]]>([
     new Error("Connection terminated unexpectedly"), new Error("timeout exceeded when trying to connect"), new Error("Query read timeout"),
     new AggregateError([withCode("ECONNREFUSED"), withCode("ECONNREFUSED")]),
   ]],
+  ["stale", [Object.assign(withCode("0A000"), { routine: "RevalidateCachedQuery" })]],
   ["refused", [withCode("28P01"), withCode("28000"), withCode("3D000")]],
-  ["other", [withCode("23505"), withCode("42P01"), withCode("57014"), withCode("25006"), asStandby(withCode("23505")), withCode("25P02"), new Error("any"), new LonghaulError("TASK_KEY_TAKEN", "taken"), "text", null]],
+  ["other", [withCode("23505"), withCode("0A000"), withCode("42P01"), withCode("57014"), withCode("25006"), asStandby(withCode("23505")), withCode("25P02"), new Error("any"), new LonghaulError("TASK_KEY_TAKEN", "taken"), "text", null]],
 ])("calls it %s", (expected, errors) => {
   expect(errors.map(fromDriver).map(classifyFailure)).toEqual(errors.map(() => expected));
 });

@@ -4,10 +4,11 @@ import { LonghaulError, messageOf } from "../base/error.ts";
  * What became of a statement that PostgreSQL did not carry out, as far as trying again is concerned:
  *  conflict: it was rolled back because of another transaction; the same work may succeed at once;
  *  unavailable: the server, the way to it or its disk failed; the same work may succeed later. Whether a COMMIT that ended so took effect, nobody knows;
+ *  stale: a table of a statement that this connection keeps has changed since: the same work may succeed at once on another one;
  *  refused: the server let us not in: a password, a right, a database that does not exist;
  *  other: the statement itself.
  */
-export type PostgresFailure = "conflict" | "unavailable" | "refused" | "other";
+export type PostgresFailure = "conflict" | "unavailable" | "stale" | "refused" | "other";
 
 /** Serialization failure, deadlock, a lock that was not to be had in time. */
 const conflictStates = ["40001", "40P01", "55P03"];
@@ -41,6 +42,8 @@ function classify(error: Error): PostgresFailure {
   if (conflictStates.includes(code)) return "conflict";
   if (socketCodes.includes(code) || driverWords.test(error.message) || unavailableStates.includes(code)) return "unavailable";
   if (!statePattern.test(code)) return "other";
+  // A newer version added a column while this one runs. The words of it depend on the server's language.
+  if (code === "0A000" && "routine" in error && error.routine === "RevalidateCachedQuery") return "stale";
   if (unavailableClasses.includes(code.slice(0, 2))) return "unavailable";
   return refusedClasses.includes(code.slice(0, 2)) ? "refused" : "other";
 }

@@ -22,6 +22,8 @@ export interface PostgresSession {
   get(sql: string, ...values: readonly PostgresValue[]): Promise<PostgresRow | undefined>;
   all(sql: string, ...values: readonly PostgresValue[]): Promise<readonly PostgresRow[]>;
   /** Runs one statement that is not kept: for text that comes from a user. */
+  runOnce(sql: string, ...values: readonly PostgresValue[]): Promise<{ readonly changes: number }>;
+  /** See `runOnce`. */
   allOnce(sql: string, ...values: readonly PostgresValue[]): Promise<readonly PostgresRow[]>;
   /** Runs statements without parameters, separated by semicolons. */
   exec(sql: string): Promise<void>;
@@ -71,7 +73,8 @@ const backoffCapMs = 1_000;
 const preparedMax = 500;
 
 /**
- * A bounded pool of connections to one database. What fails for a passing reason is done again: a conflict up to 10 times, an unreachable server for 30 s.
+ * A bounded pool of connections to one database. What fails for a passing reason is done again: a conflict up to 10 times, an unreachable server for 30 s, and at once
+ * what a connection keeps of a table that has another shape by now.
  * While nobody asks it anything and nobody listens, it sends nothing.
  */
 export class PostgresDatabase implements PostgresSession {
@@ -123,6 +126,11 @@ export class PostgresDatabase implements PostgresSession {
   /** See `run`. */
   all(sql: string, ...values: readonly PostgresValue[]): Promise<readonly PostgresRow[]> {
     return this.#retrying(true, (client) => this.#sessionOf(client).all(sql, ...values));
+  }
+
+  /** See `run`. */
+  runOnce(sql: string, ...values: readonly PostgresValue[]): Promise<{ readonly changes: number }> {
+    return this.#retrying(true, (client) => this.#sessionOf(client).runOnce(sql, ...values));
   }
 
   /** See `run`. */
@@ -231,7 +239,9 @@ export class PostgresDatabase implements PostgresSession {
         if (failure === "unavailable") this.#onOutcome(toError(error));
         const triedMs = this.#clock.monotonicMs() - startedAtMs;
         const isTimeUp = triedMs >= this.#retryForMs;
-        if (failure === "conflict" && (tries >= conflictTriesMax || isTimeUp)) throw toConflict(this.where, error, tries);
+        // Each connection that keeps the statement is given up: soon there is none.
+        if (failure === "stale" && tries <= this.#pool.options.max + conflictTriesMax) continue;
+        if (failure !== "unavailable" && (tries >= conflictTriesMax || isTimeUp)) throw toConflict(this.where, error, tries);
         if (failure === "unavailable" && isCommitting && !isIdempotent) throw toCommitUnknown(this.where, error);
         if (failure === "unavailable" && isTimeUp) throw toUnreachable(this.where, error, triedMs);
         await sleep(this.#clock, integerBetween(this.#random, 1, Math.min(backoffCapMs, backoffBaseMs * 2 ** Math.min(tries, 16))), this.#closing.signal);
@@ -245,7 +255,8 @@ export class PostgresDatabase implements PostgresSession {
     try {
       return await work(client);
     } catch (error) {
-      isBroken = classifyFailure(error) === "unavailable";
+      const failure = classifyFailure(error);
+      isBroken = failure === "unavailable" || failure === "stale";
       throw error;
     } finally {
       client.release(isBroken || this.#broken.has(client));
@@ -271,12 +282,14 @@ export class PostgresDatabase implements PostgresSession {
       }
     };
     const kept = (sql: string, values: readonly PostgresValue[]): Promise<QueryResult<Record<string, unknown>>> => query({ text: sql, values: values.map(toParameter), ...this.#nameOf(sql) });
+    // The extended protocol takes one statement only.
+    const once = (sql: string, values: readonly PostgresValue[]): Promise<QueryResult<Record<string, unknown>>> => query({ text: sql, values: values.map(toParameter), queryMode: "extended" });
     return {
       run: async (sql, ...values) => ({ changes: (await kept(sql, values)).rowCount ?? 0 }),
       get: async (sql, ...values) => (await kept(sql, values)).rows[0],
       all: async (sql, ...values) => (await kept(sql, values)).rows,
-      // The extended protocol takes one statement only.
-      allOnce: async (sql, ...values) => (await query({ text: sql, values: values.map(toParameter), queryMode: "extended" })).rows,
+      runOnce: async (sql, ...values) => ({ changes: (await once(sql, values)).rowCount ?? 0 }),
+      allOnce: async (sql, ...values) => (await once(sql, values)).rows,
       exec: async (sql) => void (await query({ text: sql, query_timeout: execTimeoutMs })),
     };
   }
