@@ -49,7 +49,9 @@ export class Writer {
       let effects = noEffects();
       const value = await this.#options.db.transaction(
         async (tx) => {
-          effects = noEffects();
+          // An earlier try may have taken effect, its answer lost: whom it gave something to do is asked, in vain at worst.
+          const { agents, hasCleared, dueAtMs } = effects;
+          effects = { ...noEffects(), agents, hasCleared, dueAtMs };
           const facts: Write[] = [];
           const done = await work(this.#changeOf(tx, effects, facts));
           await this.#options.tell(tx, effects, this.#options.clock.now());
