@@ -6,7 +6,7 @@ import { VirtualClock } from "../../base/virtual-clock.ts";
 import { createLosingProxy, type LosingProxy } from "../../db/fixture/losing-proxy.ts";
 import { sharedPostgres } from "../../db/fixture/postgres-server.ts";
 import { PostgresDatabase } from "../../db/postgres.ts";
-import { advance, agentA, code, done, newTask, progress, quiet, runToEnd, until } from "../engine-fixture.testsuite.ts";
+import { advance, agentA, code, done, newTask, progress, quiet, record, runToEnd, until, value } from "../engine-fixture.testsuite.ts";
 import { OperatorEngine } from "./operator-engine.ts";
 import { restateSuite, type RestateFixture } from "./restate-fixture.testsuite.ts";
 
@@ -43,6 +43,38 @@ describe("a transaction of durable code whose COMMIT took effect and whose answe
     expect(proxy.commits).toBeGreaterThan(lost);
     expect(await fixture.observer.all("SELECT cents FROM payment")).toEqual([{ cents: 5 }]);
     expect(bodies).toBe(1);
+  });
+});
+
+describe("a run of which every second COMMIT is answered into nothing", () => {
+  it("does each step once, and comes to its end", async () => {
+    const fixture = (await suite.create()) as RestateFixture;
+    const executed: string[] = [];
+    await fixture.engine.run([agentA], async (ctx) => {
+      const { id, input, deadlineAtMs } = ctx.task;
+      if (input === "child") return done("called");
+      for (const name of ["one", "two"]) {
+        await ctx.step({ kind: "code", name }, async () => {
+          executed.push(name);
+          return value(name, [{ type: "key.claim", key: name, taskId: id, atMs: 0, expiresAtMs: Number.MAX_SAFE_INTEGER }, record(name)]);
+        });
+      }
+      await ctx.transaction({ kind: "code", name: "sql" }, async (tx) => (await tx.run("UPDATE test_key SET expires_at_ms = expires_at_ms - 1")).changes);
+      const { status } = await ctx.child({ kind: "child", name: "child" }, newTask(fixture, { id: `${id}c`, input: "child", deadlineAtMs }));
+      return { ...done(status), writes: [progress("ended")] };
+    });
+
+    proxy.loseCommits((commit) => commit % 2 === 0);
+    const { taskId } = await fixture.engine.start(newTask(fixture));
+    const end = await fixture.engine.result(taskId);
+    proxy.loseCommits(() => false);
+
+    expect(end).toMatchObject({ status: "done", output: "done" });
+    expect(executed).toEqual(["one", "two"]);
+    expect(await fixture.recorded()).toEqual(["one", "two"]);
+    expect(await fixture.applied()).toEqual(["ended"]);
+    expect(await fixture.observer.all("SELECT key, expires_at_ms FROM test_key ORDER BY key")).toEqual(["one", "two"].map((key) => ({ key, expires_at_ms: Number.MAX_SAFE_INTEGER - 1 })));
+    expect(fixture.faults).toEqual([]);
   });
 });
 
