@@ -4,10 +4,11 @@ import { LonghaulError, messageOf } from "../base/error.ts";
  * What became of a statement that PostgreSQL did not carry out, as far as trying again is concerned:
  *  conflict: it was rolled back because of another transaction; the same work may succeed at once;
  *  unavailable: the server, the way to it or its disk failed; the same work may succeed later. Whether a COMMIT that ended so took effect, nobody knows;
+ *  stale: a table of a statement that this connection keeps has changed since: the same work may succeed at once on another one;
  *  refused: the server let us not in: a password, a right, a database that does not exist;
  *  other: the statement itself.
  */
-export type PostgresFailure = "conflict" | "unavailable" | "refused" | "other";
+export type PostgresFailure = "conflict" | "unavailable" | "stale" | "refused" | "other";
 
 /** Serialization failure, deadlock, a lock that was not to be had in time. */
 const conflictStates = ["40001", "40P01", "55P03"];
@@ -18,16 +19,31 @@ const unavailableClasses = ["08", "53"];
 /** Authentication, an unknown database. */
 const refusedClasses = ["28", "3D"];
 const socketCodes = ["ECONNREFUSED", "ECONNRESET", "EPIPE", "ETIMEDOUT", "ECONNABORTED", "EHOSTUNREACH", "ENETUNREACH", "EHOSTDOWN", "ENETDOWN", "EAI_AGAIN", "ENOTFOUND", "ENOENT"];
+const statePattern = /^[0-9A-Z]{5}$/;
 /** What the driver says in words only. */
 const driverWords = /^(Connection terminated|timeout exceeded when trying to connect|timeout expired|Client has encountered a connection error|Query read timeout|Client was closed|The server closed)/;
 
+/** What the driver failed with. Only that is believed: what a function throws that uses a transaction, or a step, may have the same codes and is its own trouble. */
+const ofDriver = new WeakSet();
+
+/** Notes that this came from the driver. Returns it. */
+export function fromDriver(error: unknown): unknown {
+  if (error instanceof Error) ofDriver.add(error);
+  return error;
+}
+
 export function classifyFailure(error: unknown): PostgresFailure {
-  if (!(error instanceof Error)) return "other";
-  if (error instanceof AggregateError && error.errors.length > 0) return classifyFailure(error.errors[0]);
+  return error instanceof Error && ofDriver.has(error) ? classify(error) : "other";
+}
+
+function classify(error: Error): PostgresFailure {
+  if (error instanceof AggregateError && error.errors[0] instanceof Error) return classify(error.errors[0]);
   const code = "code" in error && typeof error.code === "string" ? error.code : "";
   if (conflictStates.includes(code)) return "conflict";
   if (socketCodes.includes(code) || driverWords.test(error.message) || unavailableStates.includes(code)) return "unavailable";
-  if (!/^[0-9A-Z]{5}$/.test(code)) return "other";
+  if (!statePattern.test(code)) return "other";
+  // A newer version added a column while this one runs. The words of it depend on the server's language.
+  if (code === "0A000" && "routine" in error && error.routine === "RevalidateCachedQuery") return "stale";
   if (unavailableClasses.includes(code.slice(0, 2))) return "unavailable";
   return refusedClasses.includes(code.slice(0, 2)) ? "refused" : "other";
 }
@@ -35,10 +51,20 @@ export function classifyFailure(error: unknown): PostgresFailure {
 /** A server that refuses to write where nobody asked it not to has become a standby: its connections lead to the wrong server until they are made anew. */
 export function asStandby(error: unknown): unknown {
   if (!(error instanceof Error && "code" in error && error.code === "25006")) return error;
-  return Object.assign(new Error(`${error.message}: the server is a standby`, { cause: error }), { code: "57P03" });
+  return fromDriver(Object.assign(new Error(`${error.message}: the server is a standby`, { cause: error }), { code: "57P03" }));
 }
 
-/** True when a later try of the same work may succeed. */
+/** What PostgreSQL says of values and of what a trigger refuses: the same work comes to the same again. */
+const workClasses = ["21", "22", "23", "44", "54", "P0"];
+
+/** True when the server kept the work from being done, or somebody who looks after it: an outage, a statement that was ended, a right that is missing. False of what the work itself comes to. */
+export function isOfServer(error: unknown): boolean {
+  if (error instanceof LonghaulError) return isPassing(error) || error.code === "STORE_REFUSED";
+  if (!(error instanceof Error && ofDriver.has(error))) return false;
+  return classify(error) !== "other" || ("code" in error && typeof error.code === "string" && statePattern.test(error.code) && !workClasses.includes(error.code.slice(0, 2)));
+}
+
+/** True when a later try of the same work may succeed by itself. */
 export function isPassing(error: unknown): boolean {
   if (error instanceof LonghaulError) return error.code === "STORE_UNREACHABLE" || error.code === "STORE_CONFLICT" || error.code === "STORE_COMMIT_UNKNOWN";
   const failure = classifyFailure(error);

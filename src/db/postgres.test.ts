@@ -4,7 +4,7 @@ import { systemClock } from "../base/clock.ts";
 import { LonghaulError } from "../base/error.ts";
 import { seededRandom } from "../base/random.ts";
 import { type PostgresServer, sharedPostgres } from "./fixture/postgres-server.ts";
-import { PostgresDatabase, type PostgresOptions } from "./postgres.ts";
+import { PostgresDatabase, type PostgresOptions, type PostgresRow, type PostgresSession } from "./postgres.ts";
 
 let server: PostgresServer;
 let url: string;
@@ -148,6 +148,21 @@ describe("the database", () => {
 
     await expect(strict.get("SELECT pg_sleep(5)")).rejects.toThrow(/statement timeout/);
     await strict.close();
+  });
+
+  it("goes on where a newer version added a column to a table of its kept statements, on all of its connections", async () => {
+    await db.exec("CREATE TABLE growing (name text); INSERT INTO growing VALUES ('a')");
+    const many = await open({ connectionsMax: 20 });
+    const select = (session: PostgresSession): Promise<readonly PostgresRow[]> => session.all("SELECT * FROM growing, pg_sleep(0.05)");
+    const all = (): Promise<readonly (readonly PostgresRow[])[]> =>
+      Promise.all(Array.from({ length: 20 }, (_, index) => (index % 2 === 0 ? select(many) : many.transaction(select))));
+    await all();
+
+    for (const column of ["one", "two"]) {
+      await db.exec(`ALTER TABLE growing ADD COLUMN ${column} int`);
+      expect((await all()).map(([row]) => column in (row ?? {}))).toEqual(Array.from({ length: 20 }, () => true));
+    }
+    await many.close();
   });
 
   it("uses no more connections than it may", async () => {

@@ -3,7 +3,7 @@ import type { Clock, Timer } from "../base/clock.ts";
 import { sleep } from "../base/clock.ts";
 import { LonghaulError, messageOf } from "../base/error.ts";
 import { integerBetween, type Random } from "../base/random.ts";
-import { asStandby, classifyFailure, toCommitUnknown, toConflict, toRefused, toUnreachable } from "./postgres-failure.ts";
+import { asStandby, classifyFailure, fromDriver, toCommitUnknown, toConflict, toRefused, toUnreachable } from "./postgres-failure.ts";
 import { type Listener, type Listening, PostgresNotices } from "./postgres-notices.ts";
 import { connectAlone, type Connections, createConnections, labelOf, type PostgresLimits } from "./postgres-pool.ts";
 import { toStoredText } from "./postgres-text.ts";
@@ -22,6 +22,8 @@ export interface PostgresSession {
   get(sql: string, ...values: readonly PostgresValue[]): Promise<PostgresRow | undefined>;
   all(sql: string, ...values: readonly PostgresValue[]): Promise<readonly PostgresRow[]>;
   /** Runs one statement that is not kept: for text that comes from a user. */
+  runOnce(sql: string, ...values: readonly PostgresValue[]): Promise<{ readonly changes: number }>;
+  /** See `runOnce`. */
   allOnce(sql: string, ...values: readonly PostgresValue[]): Promise<readonly PostgresRow[]>;
   /** Runs statements without parameters, separated by semicolons. */
   exec(sql: string): Promise<void>;
@@ -71,7 +73,8 @@ const backoffCapMs = 1_000;
 const preparedMax = 500;
 
 /**
- * A bounded pool of connections to one database. What fails for a passing reason is done again: a conflict up to 10 times, an unreachable server for 30 s.
+ * A bounded pool of connections to one database. What fails for a passing reason is done again: a conflict up to 10 times, an unreachable server for 30 s, and at once
+ * what a connection keeps of a table that has another shape by now.
  * While nobody asks it anything and nobody listens, it sends nothing.
  */
 export class PostgresDatabase implements PostgresSession {
@@ -126,6 +129,11 @@ export class PostgresDatabase implements PostgresSession {
   }
 
   /** See `run`. */
+  runOnce(sql: string, ...values: readonly PostgresValue[]): Promise<{ readonly changes: number }> {
+    return this.#retrying(true, (client) => this.#sessionOf(client).runOnce(sql, ...values));
+  }
+
+  /** See `run`. */
   allOnce(sql: string, ...values: readonly PostgresValue[]): Promise<readonly PostgresRow[]> {
     return this.#retrying(true, (client) => this.#sessionOf(client).allOnce(sql, ...values));
   }
@@ -144,7 +152,7 @@ export class PostgresDatabase implements PostgresSession {
     const begin = `BEGIN ISOLATION LEVEL ${(options.isolation ?? "read committed").toUpperCase()}${options.readOnly === true ? " READ ONLY" : ""}`;
     return this.#retrying(options.idempotent ?? false, async (client, onCommit) => {
       // The first statement of the job is sent behind it without waiting for the answer.
-      const begun = client.query(begin);
+      const begun = ask(client, { text: begin });
       begun.catch(() => undefined); // Awaited below.
       const state = { isEnded: false, isReadOnly: options.readOnly ?? false };
       try {
@@ -152,7 +160,7 @@ export class PostgresDatabase implements PostgresSession {
         await begun;
         state.isEnded = true;
         onCommit();
-        const { command } = await client.query("COMMIT");
+        const { command } = await ask(client, { text: "COMMIT" });
         if (command === "COMMIT") {
           if (!state.isReadOnly) this.#onOutcome(null);
           return value;
@@ -231,7 +239,9 @@ export class PostgresDatabase implements PostgresSession {
         if (failure === "unavailable") this.#onOutcome(toError(error));
         const triedMs = this.#clock.monotonicMs() - startedAtMs;
         const isTimeUp = triedMs >= this.#retryForMs;
-        if (failure === "conflict" && (tries >= conflictTriesMax || isTimeUp)) throw toConflict(this.where, error, tries);
+        // Each connection that keeps the statement is given up: soon there is none.
+        if (failure === "stale" && tries <= this.#pool.options.max + conflictTriesMax) continue;
+        if (failure !== "unavailable" && (tries >= conflictTriesMax || isTimeUp)) throw toConflict(this.where, error, tries);
         if (failure === "unavailable" && isCommitting && !isIdempotent) throw toCommitUnknown(this.where, error);
         if (failure === "unavailable" && isTimeUp) throw toUnreachable(this.where, error, triedMs);
         await sleep(this.#clock, integerBetween(this.#random, 1, Math.min(backoffCapMs, backoffBaseMs * 2 ** Math.min(tries, 16))), this.#closing.signal);
@@ -240,12 +250,13 @@ export class PostgresDatabase implements PostgresSession {
   }
 
   async #withClient<T>(work: (client: PoolClient) => Promise<T>): Promise<T> {
-    const client = await this.#pool.connect();
+    const client = await this.#pool.connect().catch(throwDrivers);
     let isBroken = false;
     try {
       return await work(client);
     } catch (error) {
-      isBroken = classifyFailure(error) === "unavailable";
+      const failure = classifyFailure(error);
+      isBroken = failure === "unavailable" || failure === "stale";
       throw error;
     } finally {
       client.release(isBroken || this.#broken.has(client));
@@ -265,18 +276,20 @@ export class PostgresDatabase implements PostgresSession {
     const query = async (config: Query): Promise<QueryResult<Record<string, unknown>>> => {
       if (transaction.isEnded) throw new LonghaulError("TRANSACTION_SQL", "The transaction has ended: a statement came after its function. Await all statements of a transaction.");
       try {
-        return await client.query<Record<string, unknown>>(config);
+        return await ask(client, config);
       } catch (error) {
         throw transaction.isReadOnly ? error : asStandby(error);
       }
     };
     const kept = (sql: string, values: readonly PostgresValue[]): Promise<QueryResult<Record<string, unknown>>> => query({ text: sql, values: values.map(toParameter), ...this.#nameOf(sql) });
+    // The extended protocol takes one statement only.
+    const once = (sql: string, values: readonly PostgresValue[]): Promise<QueryResult<Record<string, unknown>>> => query({ text: sql, values: values.map(toParameter), queryMode: "extended" });
     return {
       run: async (sql, ...values) => ({ changes: (await kept(sql, values)).rowCount ?? 0 }),
       get: async (sql, ...values) => (await kept(sql, values)).rows[0],
       all: async (sql, ...values) => (await kept(sql, values)).rows,
-      // The extended protocol takes one statement only.
-      allOnce: async (sql, ...values) => (await query({ text: sql, values: values.map(toParameter), queryMode: "extended" })).rows,
+      runOnce: async (sql, ...values) => ({ changes: (await once(sql, values)).rowCount ?? 0 }),
+      allOnce: async (sql, ...values) => (await once(sql, values)).rows,
       exec: async (sql) => void (await query({ text: sql, query_timeout: execTimeoutMs })),
     };
   }
@@ -290,6 +303,14 @@ export class PostgresDatabase implements PostgresSession {
     }
     return { name };
   }
+}
+
+function ask(client: PoolClient, config: Query): Promise<QueryResult<Record<string, unknown>>> {
+  return client.query<Record<string, unknown>>(config).catch(throwDrivers);
+}
+
+function throwDrivers(error: unknown): never {
+  throw fromDriver(error);
 }
 
 function toError(error: unknown): Error {

@@ -59,6 +59,11 @@ export function engineClosed(): LonghaulError {
   return new LonghaulError("ENGINE_CLOSED", "The engine was closed. Start it again.");
 }
 
+/** True when work has come to nothing because this process stops: neither done nor refused. */
+export function isEngineClosed(error: unknown): boolean {
+  return isLonghaulError(error) && error.code === "ENGINE_CLOSED";
+}
+
 export function engineDraining(taskId: string): LonghaulError {
   return new LonghaulError("ENGINE_CLOSED", `Task ${taskId} was not started: the engine is draining. Start it again.`, { retry: "backoff" });
 }

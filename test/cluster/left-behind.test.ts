@@ -45,10 +45,10 @@ describe("a run that is canceled and whose task is restarted before its worker h
     const { taskId } = await worker.engine.start(newTask("t_1"));
     await eventually("the step executes", () => signals.length === 1);
 
-    const operator = new Writer({ db: worker.db, clock: systemClock, limits: defaultEngineLimits, apply: async () => undefined, observe: () => [], tell: tellWorkers, onCommitted: () => undefined });
+    const operator = new Writer({ db: worker.db, clock: systemClock, limits: defaultEngineLimits, apply: async () => undefined, observe: () => [], tell: tellWorkers, onCommitted: () => undefined, onFault: () => undefined });
     await operator.write(async (change) => {
-      await cancelTask(change, taskId, "anew");
-      await restartTask(change, taskId, "r_unused", {});
+      await cancelTask(change, { id: "c_1", taskId }, "anew");
+      await restartTask(change, { id: "r_unused", taskId }, {});
     });
 
     expect(await worker.engine.result(taskId)).toMatchObject({ status: "done", output: "again" });

@@ -5,6 +5,7 @@ import type { DeadReason, WaitingReason } from "../../record/task.ts";
 import type { NearLimit, RunEnd } from "../engine.ts";
 import { keyOf, type JournaledStep, type SeededOutcome } from "../journaled-step.ts";
 import type { Operation, Performed } from "../operation.ts";
+import { isEngineClosed } from "../refusal.ts";
 import type { RunHost } from "../run-host.ts";
 import { AttemptLost } from "./attempt-lost.ts";
 import { EnvelopeSerde, stored, type Ended, type Envelope } from "./envelope.ts";
@@ -142,7 +143,7 @@ export class ActivationHost implements RunHost {
   }
 
   isFinal(error: unknown): boolean {
-    return this.#isOver || error instanceof AttemptLost;
+    return this.#isOver || error instanceof AttemptLost || isEngineClosed(error);
   }
 
   lose(error: unknown): void {

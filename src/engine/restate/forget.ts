@@ -73,7 +73,7 @@ async function forgetTask(change: Change, { id, endedAtMs, isWhole }: DueTask, r
   let rows = 0;
   for (const { serial } of runs) for (const sql of deleteSteps) if (rows < rowsMax) rows += (await db.run(sql, serial, rowsMax - rows)).changes;
   if (rows >= rowsMax) return rows;
-  rows += (await db.run("DELETE FROM lh_seed WHERE task_id = $1", id)).changes;
+  for (const table of ["lh_seed", "lh_request"]) rows += (await db.run(`DELETE FROM ${table} WHERE task_id = $1`, id)).changes;
   await change.write([{ type: "task.forgotten", taskId: id, runIds: runs.map((run) => run.id), isWhole }]);
   if (!isWhole) return rows;
   rows += (await db.run("DELETE FROM lh_run WHERE task_id = $1", id)).changes;

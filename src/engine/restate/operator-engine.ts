@@ -32,7 +32,7 @@ export class OperatorEngine extends TaskDesk {
 
   constructor({ db, clock, ids, apply, observe, queueMax }: OperatorEngineOptions) {
     const limits = defaultEngineLimits;
-    const writer = new Writer({ db, clock, limits, apply, observe, tell: tellWorkers, onCommitted: () => undefined });
+    const writer = new Writer({ db, clock, limits, apply, observe, tell: tellWorkers, onCommitted: () => undefined, onFault: () => undefined });
     super({ writer, ids, queueMax: (agent) => queueMax(agent) ?? limits.queueUnknownAgentMax });
     this.#db = db;
     this.#writer = writer;

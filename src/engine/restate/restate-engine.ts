@@ -119,7 +119,7 @@ class RestateWorker implements RestateEngine, RestateHandler {
     this.#options = options;
     this.#limits = { ...defaultEngineLimits, ...options.limits };
     this.#client = new RestateClient(options.restate, clock);
-    this.#writer = new Writer({ db, clock, limits: this.#limits, apply, observe, tell: tellOthers, onCommitted: (effects) => this.#onCommitted(effects) });
+    this.#writer = new Writer({ db, clock, limits: this.#limits, apply, observe, tell: tellOthers, onFault, onCommitted: (effects) => this.#onCommitted(effects) });
     this.#desk = new TaskDesk({ writer: this.#writer, ids, queueMax: this.#queueMax });
     this.#facts = new FactStore(this.#writer, clock, (error) => this.#state === "closed" || onFault(error));
     this.#outage = new Outage({

@@ -3,6 +3,7 @@ import { toFailure } from "../../record/failure.ts";
 import type { DeadReason, WaitingReason } from "../../record/task.ts";
 import { boundedTaskEnd } from "../bounded-json.ts";
 import type { NearLimit, RunEnd } from "../engine.ts";
+import { isEngineClosed } from "../refusal.ts";
 import { deadEnd } from "../task-rules.ts";
 import { AttemptLost } from "./attempt-lost.ts";
 import { currentTask, type AttemptIds } from "./attempt-state.ts";
@@ -61,6 +62,7 @@ export async function endRun(leaving: Leaving, { end, writes = [] }: RunEnd): Pr
   try {
     return await leaving.writer.together(endings, { ...leaving, end, writes });
   } catch (error) {
+    if (isEngineClosed(error) || error instanceof AttemptLost) throw error;
     const isOutput = isLonghaulError(error) && (error.code === "PAYLOAD_TOO_LARGE" || error.code === "JSON_INVALID");
     return await failRun(leaving, isOutput ? "invalid-output" : "failed", error);
   }

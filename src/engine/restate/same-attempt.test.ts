@@ -37,7 +37,7 @@ function call(activation: Activation, name: string, beforeCommit: (attempt: numb
   let tries = 0;
   const writer = new Writer({
     db, clock: systemClock, limits: defaultEngineLimits,
-    apply: async () => undefined, observe: () => [], onCommitted: () => undefined,
+    apply: async () => undefined, observe: () => [], onCommitted: () => undefined, onFault: () => undefined,
     async tell(tx) {
       // The connection breaks, and the server rolls back.
       if ((await beforeCommit(++tries)) === "lost") await tx.run("SELECT pg_terminate_backend(pg_backend_pid())");
@@ -67,7 +67,7 @@ it.each([[0], [1]])("two calls, of which one loses its beginning while the other
 
 it("a call whose beginning is committed and not answered has that attempt", async () => {
   const activation = await createActivation(0);
-  const writer = new Writer({ db, clock: systemClock, limits: defaultEngineLimits, apply: async () => undefined, observe: () => [], onCommitted: () => undefined, tell: async () => undefined });
+  const writer = new Writer({ db, clock: systemClock, limits: defaultEngineLimits, apply: async () => undefined, observe: () => [], onCommitted: () => undefined, onFault: () => undefined, tell: async () => undefined });
   const beginning = { agents: new Map([["a", agentA]]), called: new AbortController().signal, call: "one" };
 
   const [begun, again] = [await beginnings.alone({ writer, activation, beginning }), await beginnings.alone({ writer, activation, beginning })];

@@ -1,7 +1,7 @@
 import { sleep, type Clock } from "../../base/clock.ts";
 import type { Json } from "../../base/json.ts";
 import { isPassing } from "../../db/postgres-failure.ts";
-import { describeStep } from "../../record/step.ts";
+import { describeStep, type StepIdentity } from "../../record/step.ts";
 import type { NewTask } from "../../record/task.ts";
 import { isFact, lateWrites } from "../../record/write.ts";
 import { boundedJson, boundedStepEnd, failedStep } from "../bounded-json.ts";
@@ -10,7 +10,7 @@ import type { ChildGate, StepBody, StepEnd, Transaction, WaitSpec } from "../eng
 import type { EndedStep } from "../journaled-step.ts";
 import type { EngineLimits } from "../limits.ts";
 import type { Operation, Request } from "../operation.ts";
-import { calledForgotten, selfWait } from "../refusal.ts";
+import { calledForgotten, isEngineClosed, selfWait } from "../refusal.ts";
 import type { Bodies } from "./bodies.ts";
 import { noteDue, type Change } from "./change.ts";
 import { stored, type Ended, type Envelope } from "./envelope.ts";
@@ -69,7 +69,7 @@ export async function executeStep(scope: StepScope, operation: Operation, body: 
   try {
     return await persistEnd(scope, { operation, startedAtMs, end });
   } catch (error) {
-    if (isPassing(error)) throw error;
+    if (isEngineClosed(error)) throw error;
     // A guard refused what the step wanted to write: nothing of it is kept, and the refusal is the step's end.
     return await scope.writer.persist((change) => commitEnd(scope, change, { operation, startedAtMs, end: failedStep(error) }));
   }
@@ -100,15 +100,13 @@ async function executeBody(scope: StepScope, { identity, number }: Operation, bo
   }
 }
 
-/** User SQL in the transaction that also stores the step's outcome. */
+/** User SQL in the transaction that also stores the step's outcome. Whether it is stored already is looked for in that same transaction: the answer to an earlier COMMIT may have been lost. */
 export async function executeTransaction(scope: StepScope, operation: Operation, body: (tx: Transaction) => Promise<Json>): Promise<Envelope> {
-  const before = scope.attempt === 1 ? null : await outcomeBefore(scope, operation);
-  if (before !== null) return before;
   const startedAtMs = scope.clock.now();
   const check = (value: Json): Json => boundedJson(value, `The result of ${describeStep(operation.identity)}`, scope.limits.valueBytesMax);
   return await scope.writer.persist(async (change) => {
-    const task = await currentTask(change, scope);
-    if (typeof task === "string") return lost(task);
+    const known = await knownStep(scope, change, operation.identity);
+    if (known !== null) return known;
     const outcome = await runUserTransaction(change.db, body, check);
     return await commitEnd(scope, change, { operation, startedAtMs, end: { outcome } });
   });
@@ -153,7 +151,7 @@ export async function beginChild(scope: StepScope, operation: Operation, { task,
     if (envelope.type === "gone") gate?.giveBack();
     return envelope;
   } catch (error) {
-    if (isPassing(error)) throw error;
+    if (isEngineClosed(error)) throw error;
     gate?.giveBack();
     return await scope.writer.persist((change) => commitEnd(scope, change, { operation, startedAtMs: change.atMs, end: failedStep(error) }));
   }
@@ -165,12 +163,18 @@ async function askBefore(scope: StepScope, operation: Operation, task: NewTask, 
   return isMade ? letThrough : await executeBody(scope, operation, gateBody(gate));
 }
 
+/** What a step came to that was stored before, or that nobody executes it any more; the task is locked. */
+async function knownStep(scope: StepScope, change: Change, identity: StepIdentity): Promise<Envelope | null> {
+  // Sent together; PostgreSQL looks for the step when the task is locked.
+  const [task, step] = await Promise.all([currentTask(change, scope), getStep(change.db, scope.runSerial, identity)]);
+  if (typeof task === "string") return lost(task);
+  return step === null ? null : stored(step);
+}
+
 /** What is known of a wait that was asked for before, in this activation or an earlier one; the task is locked. */
 async function knownWait(scope: StepScope, change: Change, { identity }: Operation, awakeable: string): Promise<Envelope | null> {
-  const task = await currentTask(change, scope);
-  if (typeof task === "string") return lost(task);
-  const step = await getStep(change.db, scope.runSerial, identity);
-  if (step !== null) return stored(step);
+  const known = await knownStep(scope, change, identity);
+  if (known !== null) return known;
   return (await takeOverWait(change.db, scope.runSerial, identity, awakeable)) ? { type: "waiting", identity, awakeable } : null;
 }
 

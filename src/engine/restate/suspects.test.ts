@@ -20,7 +20,7 @@ let runs = 0;
 beforeAll(async () => {
   db = await PostgresDatabase.open({ url: await (await sharedPostgres()).createDatabase(), clock: systemClock, random: seededRandom(1) });
   await migratePostgres(db, restateEngineMigrations);
-  writer = new Writer({ db, clock: systemClock, limits, apply: async () => undefined, observe: () => [], onCommitted: () => undefined, tell: async () => undefined });
+  writer = new Writer({ db, clock: systemClock, limits, apply: async () => undefined, observe: () => [], onCommitted: () => undefined, onFault: () => undefined, tell: async () => undefined });
 });
 afterAll(() => db.close());
 

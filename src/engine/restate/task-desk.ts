@@ -105,24 +105,17 @@ export class TaskDesk implements OperableEngine {
   }
 
   async cancel(taskId: string, reason: string): Promise<boolean> {
-    return await this.#options.writer.write((change) => cancelTask(change, taskId, reason));
+    const request = { taskId, id: this.#options.ids("q") };
+    return await this.#options.writer.write((change) => cancelTask(change, request, reason));
   }
 
   async restart(taskId: string, options: StartOptions = {}): Promise<Task> {
-    const newRunId = this.#options.ids("r");
-    return await this.#options.writer.write(async (change) => {
-      const restarted = await restartTask(change, taskId, newRunId, options);
-      await change.write(options.writes ?? []);
-      return restarted;
-    });
+    const request = { taskId, id: this.#options.ids("r") };
+    return await this.#options.writer.write((change) => restartTask(change, request, options));
   }
 
   async skip(taskId: string, writes: readonly Write[] = []): Promise<Task> {
-    const newRunId = this.#options.ids("r");
-    return await this.#options.writer.write(async (change) => {
-      const skipped = await skipMismatch(change, taskId, newRunId);
-      await change.write(writes);
-      return skipped;
-    });
+    const request = { taskId, id: this.#options.ids("r") };
+    return await this.#options.writer.write((change) => skipMismatch(change, request, writes));
   }
 }

@@ -40,7 +40,7 @@ class SavepointTransaction implements Transaction {
 
   async run(sql: string, ...parameters: readonly SqlValue[]): Promise<{ readonly changes: number }> {
     const rows = await this.#query(sql, parameters, async (text) => {
-      const { changes } = await this.#db.run(text, ...parameters);
+      const { changes } = await this.#db.runOnce(text, ...parameters);
       return [{ changes }];
     });
     return { changes: Number(rows[0]?.["changes"]) };

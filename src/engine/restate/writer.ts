@@ -1,9 +1,10 @@
 import { sleep, type Clock } from "../../base/clock.ts";
-import { isPassing } from "../../db/postgres-failure.ts";
+import { isOfServer, isPassing } from "../../db/postgres-failure.ts";
 import type { PostgresDatabase, PostgresSession } from "../../db/postgres.ts";
 import { isFact, type Write } from "../../record/write.ts";
 import type { ObserveTask } from "../engine.ts";
 import type { EngineLimits } from "../limits.ts";
+import { engineClosed } from "../refusal.ts";
 import { noEffects, type Change, type Effects } from "./change.ts";
 import { Together, type Joint } from "./together.ts";
 
@@ -17,6 +18,8 @@ export interface WriterOptions {
   readonly tell: (db: PostgresSession, effects: Effects, atMs: number) => Promise<void>;
   /** Takes the effects of a change once it is committed. */
   readonly onCommitted: (effects: Effects) => void;
+  /** Told once of each piece of work that waits for people to mend something: that does not pass by itself. */
+  readonly onFault: (error: unknown) => void;
 }
 
 type Work<T> = (change: Change) => Promise<T>;
@@ -46,7 +49,9 @@ export class Writer {
       let effects = noEffects();
       const value = await this.#options.db.transaction(
         async (tx) => {
-          effects = noEffects();
+          // An earlier try may have taken effect, its answer lost: whom it gave something to do is asked, in vain at worst.
+          const { agents, hasCleared, dueAtMs } = effects;
+          effects = { ...noEffects(), agents, hasCleared, dueAtMs };
           const facts: Write[] = [];
           const done = await work(this.#changeOf(tx, effects, facts));
           await this.#options.tell(tx, effects, this.#options.clock.now());
@@ -63,17 +68,27 @@ export class Writer {
     }
   }
 
-  /** Tries until PostgreSQL takes it: an outage delays the work and loses nothing. Rejects with what the work itself threw, and when the engine is closed. */
+  /**
+   * Tries until PostgreSQL takes it: what keeps it from that, an outage or a mistake of those who look after it, delays the work and loses nothing. Rejects with what the work
+   * itself threw, and with ENGINE_CLOSED.
+   */
   async persist<T>(work: Work<T>): Promise<T> {
+    const { clock, onFault } = this.#options;
+    const { signal } = this.#closing;
     this.#pending++;
     try {
-      for (;;) {
+      for (let isTold = false; ;) {
         try {
           return await this.write(work);
         } catch (error) {
-          if (!isPassing(error) || this.#closing.signal.aborted) throw error;
-          await sleep(this.#options.clock, retryMs, this.#closing.signal);
+          if (!isOfServer(error)) throw error;
+          if (!isTold && !isPassing(error)) {
+            isTold = true;
+            onFault(error);
+          }
         }
+        await sleep(clock, retryMs, signal).catch(() => undefined); // Closed: see below.
+        if (signal.aborted) throw engineClosed();
       }
     } finally {
       this.#pending--;
