@@ -73,6 +73,8 @@ export interface RestateEngine extends Engine {
   serve(agents: readonly EngineAgent[], execute: Execute): Promise<FetchHandler>;
   /** True when nothing is under way here but bodies of steps. For tests. */
   isStill(): boolean;
+  /** The tasks of which an attempt executes here. For tests. */
+  held(): readonly string[];
   /** Cuts this process off from Restate, as its death would. For tests. */
   abandon(): Promise<void>;
 }
@@ -261,6 +263,10 @@ class RestateWorker implements RestateEngine, RestateHandler {
   }
 
   readonly isTelling = (): boolean => this.#attempts.live.isTelling;
+
+  held(): readonly string[] {
+    return [...this.#attempts.live.taskIds];
+  }
 
   isStill(): boolean {
     return this.#writer.isIdle && this.#facts.isIdle && this.#dispatch.isIdle && this.#ringer.isIdle && this.#news.isIdle && this.#alarm.isIdle && this.#expected.size === 0;
