@@ -1,7 +1,7 @@
 import { sleep, type Clock } from "../../base/clock.ts";
 import { isPassing } from "../../db/postgres-failure.ts";
 import type { PostgresDatabase, PostgresSession } from "../../db/postgres.ts";
-import { isFact, type Write } from "../../record/write.ts";
+import { isGuard, type Write } from "../../record/write.ts";
 import type { ObserveTask } from "../engine.ts";
 import type { EngineLimits } from "../limits.ts";
 import { noEffects, type Change, type Effects } from "./change.ts";
@@ -47,11 +47,11 @@ export class Writer {
       const value = await this.#options.db.transaction(
         async (tx) => {
           effects = noEffects();
-          const facts: Write[] = [];
-          const done = await work(this.#changeOf(tx, effects, facts));
+          const last: Write[] = [];
+          const done = await work(this.#changeOf(tx, effects, last));
           await this.#options.tell(tx, effects, this.#options.clock.now());
-          // Last, and at once: whoever writes records keeps others from it until the commit.
-          if (facts.length > 0) await this.#options.apply(tx, facts);
+          // All at once: the store locks its rows in one order, and whoever writes records keeps others from it until the commit.
+          if (last.length > 0) await this.#options.apply(tx, last);
           return done;
         },
         { idempotent: true },
@@ -107,14 +107,14 @@ export class Writer {
     this.#closing.abort();
   }
 
-  #changeOf(db: PostgresSession, effects: Effects, facts: Write[]): Change {
+  #changeOf(db: PostgresSession, effects: Effects, last: Write[]): Change {
     const { clock, limits, observe, apply } = this.#options;
     return {
       db, limits, observe, effects,
       atMs: clock.now(),
       write: async (writes) => {
-        const guards = writes.filter((write) => !isFact(write));
-        facts.push(...writes.filter(isFact));
+        const guards = writes.filter(isGuard);
+        last.push(...writes.filter((write) => !isGuard(write)));
         if (guards.length > 0) await apply(db, guards);
       },
     };
