@@ -80,7 +80,7 @@ export class Writer {
     }
   }
 
-  /** With all others that ask for the same while one transaction is under way. Rejects as `persist` does. */
+  /** With all others that ask for the same while one transaction is under way. Rejects as `alone` of it does. */
   async together<K, V>(joint: Joint<K, V>, item: K): Promise<V> {
     this.#pending++;
     try {
@@ -112,6 +112,7 @@ export class Writer {
     return {
       db, limits, observe, effects,
       atMs: clock.now(),
+      locked: new Set(),
       write: async (writes) => {
         const guards = writes.filter(isGuard);
         last.push(...writes.filter((write) => !isGuard(write)));
