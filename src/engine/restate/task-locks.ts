@@ -6,15 +6,17 @@ import type { Change } from "./change.ts";
  * called, which are canceled with it, and those that wait for any of these, which are told. Whoever comes to know of a task too late to lock it in that order does not wait for it.
  */
 
+// Each step is a look into an index by OFFSET 0 and ARRAY: the planner takes a recursion for large, and would read whole tables.
 const touchedBy = `WITH RECURSIVE ending (serial, id, run_id) AS (
     SELECT serial, id, run_id FROM lh_task WHERE id = ANY ($1)
-    UNION SELECT called.serial, called.id, called.run_id FROM ending JOIN lh_task AS called ON called.parent_run_id = ending.run_id AND called.ended_at_ms IS NULL),
+    UNION SELECT called.serial, called.id, called.run_id
+      FROM ending CROSS JOIN LATERAL (SELECT serial, id, run_id FROM lh_task WHERE parent_run_id = ending.run_id AND ended_at_ms IS NULL OFFSET 0) AS called),
   touched (serial) AS (
     SELECT serial FROM ending
-    UNION SELECT waiting.serial FROM ending JOIN lh_wait ON lh_wait.child_task_id = ending.id JOIN lh_run ON lh_run.serial = lh_wait.run
-      JOIN lh_task AS waiting ON waiting.id = lh_run.task_id AND waiting.run_id = lh_run.id)`;
+    UNION SELECT waiting.serial FROM ending CROSS JOIN LATERAL (SELECT run FROM lh_wait WHERE child_task_id = ending.id OFFSET 0) AS wait
+      CROSS JOIN LATERAL (SELECT lh_task.serial FROM lh_run JOIN lh_task ON lh_task.id = lh_run.task_id AND lh_task.run_id = lh_run.id WHERE lh_run.serial = wait.run OFFSET 0) AS waiting)`;
 const listTouched = `${touchedBy} SELECT serial FROM touched`;
-const lockTouched = `${touchedBy} SELECT serial FROM lh_task WHERE serial IN (SELECT serial FROM touched) ORDER BY serial FOR UPDATE`;
+const lockTouched = `${touchedBy} SELECT serial FROM lh_task WHERE serial = ANY (ARRAY (SELECT serial FROM touched)) ORDER BY serial FOR UPDATE`;
 const lockSerials = "SELECT serial FROM lh_task WHERE serial = ANY ($1) ORDER BY serial FOR UPDATE";
 const lockSerialsNow = `${lockSerials} NOWAIT`;
 
@@ -49,7 +51,7 @@ export async function lockTaskNow(db: PostgresSession, taskId: string): Promise<
 /** Locks the tasks that have these runs, by lh_run.serial. The first lock on tasks of its transaction. */
 export async function lockTasksOfRuns(db: PostgresSession, runs: readonly number[]): Promise<void> {
   await db.run(
-    "SELECT 1 FROM lh_task WHERE serial IN (SELECT task.serial FROM lh_run JOIN lh_task AS task ON task.id = lh_run.task_id AND task.run_id = lh_run.id WHERE lh_run.serial = ANY ($1)) ORDER BY serial FOR UPDATE",
+    "SELECT 1 FROM lh_task WHERE serial = ANY (ARRAY (SELECT task.serial FROM lh_run JOIN lh_task AS task ON task.id = lh_run.task_id AND task.run_id = lh_run.id WHERE lh_run.serial = ANY ($1))) ORDER BY serial FOR UPDATE",
     runs,
   );
 }
