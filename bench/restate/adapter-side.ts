@@ -6,6 +6,7 @@ import { freePort } from "../../src/engine/restate/fixture/restate-server.ts";
 import { createRestateEngine } from "../../src/engine/restate/restate-engine.ts";
 import type { Write } from "../../src/record/write.ts";
 import { createPostgresStore } from "../../src/store/postgres/postgres-store.ts";
+import { message } from "./bare-commit.ts";
 import type { Place } from "./place.ts";
 import { Stopwatch, type Side, type Times, type Workload } from "./workload.ts";
 
@@ -39,7 +40,7 @@ export async function openAdapterSide({ restate, db }: Place): Promise<Side> {
     const { run, stepsPerRun, guards } = ctx.task.input as unknown as Input;
     stopwatch.begin(run);
     for (let step = 1; step <= stepsPerRun; step++) {
-      await ctx.step({ kind: "code", name: "count" }, async ({ number }) => ({ outcome: { ok: true, value: number }, ...(guards ? { writes: [claimOf(ctx, number, clock.now())] } : {}) }));
+      await ctx.step({ kind: "code", name: "count" }, async ({ number }) => ({ outcome: { ok: true, value: number }, ...(guards ? { writes: [messageOf(ctx, number, clock.now())] } : {}) }));
     }
     stopwatch.end(run);
     return { end: { status: "done", outcome: "unverified", output: null, evidence: null, reason: null } };
@@ -70,11 +71,12 @@ export async function openAdapterSide({ restate, db }: Place): Promise<Side> {
   };
 }
 
-function claimOf({ task }: EngineContext, step: number, atMs: number): Write {
-  return { type: "key.claim", key: `bench ${task.id} ${step}`, taskId: task.id, atMs, expiresAtMs: atMs + dayMs };
+/** What others see, so that it is stored with the step's outcome. */
+function messageOf({ task }: EngineContext, step: number, atMs: number): Write {
+  return { type: "outbox", id: `bench ${task.id} ${step}`, notifier: "bench", message, atMs, expiresAtMs: atMs + dayMs };
 }
 
-/** Completed steps, and keys: what guard steps claim. */
+/** Completed steps, and messages: what guard steps queue. */
 async function countRows(db: Place["db"]): Promise<number> {
-  return Number((await db.get("SELECT (SELECT coalesce(sum(last), 0) FROM (SELECT max(last) AS last FROM lh_told GROUP BY run) AS told) + (SELECT count(*) FROM lh_key) AS n"))?.["n"]);
+  return Number((await db.get("SELECT (SELECT coalesce(sum(last), 0) FROM (SELECT max(last) AS last FROM lh_told GROUP BY run) AS told) + (SELECT count(*) FROM lh_outbox) AS n"))?.["n"]);
 }

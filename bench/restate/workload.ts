@@ -4,7 +4,7 @@ export interface Workload {
   /** All begin at once. */
   readonly runs: number;
   readonly stepsPerRun: number;
-  /** Each step claims a key, which others see: a guard. */
+  /** Each step queues a message, which others see: it is stored in PostgreSQL with the step. */
   readonly guards: boolean;
 }
 

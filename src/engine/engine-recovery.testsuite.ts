@@ -247,7 +247,8 @@ function testLimits(suite: EngineSuite): void {
     fixture = await suite.crash(fixture);
     await fixture.engine.run([agentA], async () => done("over"));
 
-    expect(await runToEnd(fixture, taskId)).toMatchObject({ status: "done" });
+    // No time is moved: its deadline could come before a busy machine has called it again.
+    expect(await fixture.engine.result(taskId)).toMatchObject({ status: "done" });
     expect(await fixture.engine.get(taskId)).toMatchObject({ recoveries: 1 });
   });
 

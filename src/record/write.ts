@@ -53,6 +53,11 @@ export function lateWrites(writes: readonly Write[], of: string): readonly Write
   });
 }
 
+/** True for what may refuse the commit. */
+export function isGuard({ type }: Write): boolean {
+  return type === "key.claim" || type === "lease";
+}
+
 /** True for what never refuses and what nobody decides by: it may be stored a moment after what it belongs to. */
 export function isFact({ type }: Write): boolean {
   return type === "record" || type === "message" || type === "progress";

@@ -9,6 +9,9 @@ function openTown() {
   const clock = new VirtualClock();
   const row = { holder: "", epoch: 0, expiresAtMs: 0 };
   const server = { isAway: false };
+  /** As with NOTIFY: all hear of a lease that was given back, whoever did it. */
+  const workers: DutyLease[] = [];
+  const code = { isBroken: false };
   const events: string[] = [];
   const ask = async <T>(answer: () => T): Promise<T> => {
     if (server.isAway) throw new Error("no way to the server");
@@ -27,7 +30,12 @@ function openTown() {
         if (epoch === row.epoch) row.expiresAtMs = clock.now() + ttlMs;
         return epoch === row.epoch;
       }),
-    release: ({ epoch }) => ask(() => void (epoch === row.epoch && Object.assign(row, { holder: "", epoch: epoch + 1, expiresAtMs: clock.now() }))),
+    release: ({ epoch }) =>
+      ask(() => {
+        if (epoch !== row.epoch) return;
+        Object.assign(row, { holder: "", epoch: epoch + 1, expiresAtMs: clock.now() });
+        for (const each of workers) each.wake();
+      }),
   };
   const worker = (holder: string): DutyLease => {
     const lease = new DutyLease({
@@ -36,14 +44,16 @@ function openTown() {
       async begin(guard) {
         const epoch = guard.type === "lease" ? guard.epoch : 0;
         events.push(`${holder} begins ${epoch}`);
+        if (code.isBroken) throw new Error("a duty cannot begin");
         return { close: async () => void events.push(`${holder} ends ${epoch}`) };
       },
     });
+    workers.push(lease);
     lease.start();
     return lease;
   };
   const pass = (ms: number): Promise<void> => clock.advance(ms, macrotask);
-  return { clock, row, server, events, worker, pass };
+  return { clock, row, server, code, events, worker, pass };
 }
 
 test("a worker that stops gives its duties to whoever is told", async () => {
@@ -52,7 +62,6 @@ test("a worker that stops gives its duties to whoever is told", async () => {
   await pass(60_000);
 
   await a.close();
-  b.wake();
   await pass(0);
 
   expect(events).toEqual(["a begins 1", "a ends 1", "b begins 3"]);
@@ -96,4 +105,40 @@ test("a worker that was replaced ends its duties at its next look", async () => 
   expect(events).toEqual(["a begins 1", "a ends 1"]);
   await a.close();
   expect(row).toMatchObject({ holder: "b", epoch: 2 });
+});
+
+test("a worker whose duties cannot begin rests before it tries again, for longer each time, though it hears that the lease is free", async () => {
+  const { code, events, worker, pass } = openTown();
+  code.isBroken = true;
+  const a = worker("a");
+  const begins = (): number => events.filter((event) => event.startsWith("a begins")).length;
+
+  await pass(4_999);
+  expect(begins()).toBe(1);
+  await pass(10_001);
+  expect(begins()).toBe(3);
+  await pass(300_000);
+  expect(begins()).toBeLessThan(15);
+
+  code.isBroken = false;
+  await pass(30_000);
+  const last = events.at(-1);
+  await pass(30_000);
+  expect(last).toMatch(/^a begins/);
+  expect(events.at(-1)).toBe(last);
+  await a.close();
+});
+
+test("a worker whose duties cannot begin leaves them to one that can", async () => {
+  const { code, events, worker, pass } = openTown();
+  code.isBroken = true;
+  const a = worker("a");
+  await pass(0);
+  code.isBroken = false;
+
+  const b = worker("b");
+  await pass(60_000);
+
+  expect(events).toEqual(["a begins 1", "a failed", "b begins 3"]);
+  await Promise.all([a.close(), b.close()]);
 });

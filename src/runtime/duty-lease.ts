@@ -19,6 +19,8 @@ const leaseMs = 15_000;
 const renewEveryMs = 5_000;
 /** Whoever does not hold it looks when it expires, and at least so often. */
 const lookEveryMs = 5_000;
+/** Between two tries to begin duties that could not begin, at the most; at first it is one look. */
+const restMsMax = 30_000;
 /** An expiry that is looked at by its very millisecond would be looked at twice. */
 const afterExpiryMs = 50;
 
@@ -26,12 +28,15 @@ const afterExpiryMs = 50;
  * What one process at a time does for the whole team: this process does it while it holds the lease.
  *  D1 a holder that is killed is replaced within its lease and one look, 20 s; one that stops gives the lease back, and is replaced at once by whoever is told;
  *  D2 a holder that cannot renew its lease ends its duties before the lease expires, by the monotonic clock;
- *  D3 what a holder writes that was replaced all the same is refused by the guard.
+ *  D3 what a holder writes that was replaced all the same is refused by the guard;
+ *  D4 a holder whose duties cannot begin gives the lease back and rests, for longer each time. That the lease is free, as it hears from itself, is nothing new.
  */
 export class DutyLease {
   readonly #options: DutyLeaseOptions;
   readonly #closing = new AbortController();
   #woken = new AbortController();
+  /** How often the duties could not begin since they last did. */
+  #failures = 0;
   #running: Promise<void> | null = null;
 
   constructor(options: DutyLeaseOptions) {
@@ -59,7 +64,8 @@ export class DutyLease {
         if (!this.#closing.signal.aborted) this.#options.onError(error);
         return lookEveryMs;
       });
-      await this.#pause(waitMs);
+      if (this.#failures === 0) await this.#pause(waitMs, this.#woken.signal);
+      else await this.#pause(Math.min(lookEveryMs * 2 ** Math.min(this.#failures - 1, 16), restMsMax));
     }
   }
 
@@ -68,7 +74,11 @@ export class DutyLease {
     const { clock, leases, holder } = this.#options;
     const askedAtMs = clock.monotonicMs();
     const answer = await leases.acquire({ name: dutyLeaseName, holder, ttlMs: leaseMs });
-    if (answer.epoch === null) return Math.min(answer.heldMs + afterExpiryMs, lookEveryMs);
+    if (answer.epoch === null) {
+      // Its duties may have begun elsewhere: it is told when they end.
+      this.#failures = 0;
+      return Math.min(answer.heldMs + afterExpiryMs, lookEveryMs);
+    }
     try {
       if (!this.#closing.signal.aborted) await this.#serve(answer, askedAtMs + leaseMs);
     } finally {
@@ -84,7 +94,9 @@ export class DutyLease {
     this.#closing.signal.addEventListener("abort", onClosing, { once: true });
     const renewed = this.#renew(epoch, expiresAtMs, over);
     try {
+      this.#failures++;
       const duties = await this.#options.begin({ type: "lease", name: dutyLeaseName, epoch }, vacantMs);
+      this.#failures = 0;
       await untilAborted(over.signal);
       await duties.close();
     } finally {
@@ -111,8 +123,8 @@ export class DutyLease {
     expiry.cancel();
   }
 
-  async #pause(waitMs: number): Promise<void> {
-    await pause(this.#options.clock, waitMs, AbortSignal.any([this.#closing.signal, this.#woken.signal]));
+  async #pause(waitMs: number, woken?: AbortSignal): Promise<void> {
+    await pause(this.#options.clock, waitMs, AbortSignal.any([this.#closing.signal, ...(woken === undefined ? [] : [woken])]));
     if (this.#woken.signal.aborted) this.#woken = new AbortController();
   }
 }

@@ -1,11 +1,13 @@
 import type { Clock, Timer } from "../../base/clock.ts";
+import { isLonghaulError } from "../../base/error.ts";
 import { deadlinePassed } from "../refusal.ts";
 import { deadEnd } from "../task-rules.ts";
 import type { Bell, Change } from "./change.ts";
 import { listSilentBells } from "./bells.ts";
-import { listAgentsDue, listOverdue, listReadyAgents, lockTask, nextTaskInstantMs } from "./tasks.ts";
+import { lockForEnds, lockTasksOfRuns } from "./task-locks.ts";
+import { getTask, listAgentsDue, listOverdue, listReadyAgents, nextTaskInstantMs } from "./tasks.ts";
 import { completeWait, endTask } from "./transition.ts";
-import { listDueWaits, nextWaitInstantMs } from "./waits.ts";
+import { listDueWaits, nextWaitInstantMs, type StoredWait } from "./waits.ts";
 import type { Writer } from "./writer.ts";
 
 export interface AlarmOptions {
@@ -20,6 +22,7 @@ export interface AlarmOptions {
   readonly sweepMs: number | null;
 }
 
+/** In one transaction. */
 const batchMax = 200;
 const retryDelayMs = 1_000;
 /** A machine that slept, or whose wall clock was set, is late by this at the most. */
@@ -27,14 +30,9 @@ const timerMsMax = 3_600_000;
 /** How long a bell may be silent before somebody else rings it. */
 const silentMsMax = 2_000;
 
-interface Due {
-  readonly nextAtMs: number | null;
-  readonly agents: readonly string[];
-}
-
 /**
  * Ends what is due. One process does it for all; it holds one timer, for the next instant. Another process tells of what it makes due soon; the rest is found by the sweep. Each thing is
- * ended under the lock of its row, so that two that overlap for a moment do no harm.
+ * ended under the lock of its row, so that two that overlap for a moment do no harm; what cannot be ended keeps nothing else from it.
  */
 export class Alarm {
   readonly #options: AlarmOptions;
@@ -44,6 +42,8 @@ export class Alarm {
   #lookedAtMs = 0;
   #isStopped = true;
   #isFiring = false;
+  #isLooking = false;
+  #isLookedForAgain = false;
   /** How often it was started: a sweep that was under way when it was stopped does not go on beside the next one. */
   #starts = 0;
 
@@ -79,7 +79,18 @@ export class Alarm {
 
   /** Somebody left something to do that does not wait for the sweep. */
   look(): void {
-    if (!this.#isStopped) void this.#sweep(Number.MAX_SAFE_INTEGER);
+    this.#isLookedForAgain = true;
+    if (!this.#isLooking) void this.#look();
+  }
+
+  /** All that is told while it looks is one more look. */
+  async #look(): Promise<void> {
+    this.#isLooking = true;
+    while (this.#isLookedForAgain && !this.#isStopped) {
+      this.#isLookedForAgain = false;
+      await this.#sweep(Number.MAX_SAFE_INTEGER);
+    }
+    this.#isLooking = false;
   }
 
   #arm(): void {
@@ -91,15 +102,16 @@ export class Alarm {
   }
 
   async #fire(): Promise<void> {
-    const { clock, writer, onReady, onFault } = this.#options;
+    const { clock, onReady, onFault } = this.#options;
     this.#timer = null;
     this.#isFiring = true;
     this.#atMs = Number.POSITIVE_INFINITY;
     try {
-      const { nextAtMs, agents } = await writer.write((change) => endWhatIsDue(change, this.#lookedAtMs));
-      this.#lookedAtMs = clock.now();
+      const isAllEnded = await this.#endWhatIsDue(clock.now());
+      const { nextAtMs, agents, atMs } = await this.#whatIsNext();
+      this.#lookedAtMs = atMs;
       onReady(agents);
-      if (nextAtMs !== null) this.#atMs = Math.min(this.#atMs, nextAtMs);
+      if (nextAtMs !== null) this.#atMs = Math.min(this.#atMs, isAllEnded ? nextAtMs : Math.max(nextAtMs, atMs + retryDelayMs));
     } catch (error) {
       if (!this.#isStopped) onFault(error);
       this.#atMs = clock.now() + retryDelayMs;
@@ -107,6 +119,48 @@ export class Alarm {
       this.#isFiring = false;
     }
     this.#arm();
+  }
+
+  /** Ends waits and tasks whose time has come. What does not fit into these transactions is due at once. False when some of it cannot be ended. */
+  async #endWhatIsDue(atMs: number): Promise<boolean> {
+    const { writer } = this.#options;
+    const areWaitsEnded = await this.#endEach(await writer.read((db) => listDueWaits(db, atMs, batchMax)), endWaits);
+    const areTasksEnded = await this.#endEach(await writer.read((db) => listOverdue(db, atMs, batchMax)), endOverdue);
+    return areWaitsEnded && areTasksEnded;
+  }
+
+  /** Ends all in one transaction; when that fails, each by itself. False when some of them cannot be ended. */
+  async #endEach<T>(items: readonly T[], end: (change: Change, items: readonly T[]) => Promise<void>): Promise<boolean> {
+    const { writer, onFault } = this.#options;
+    if (items.length === 0) return true;
+    try {
+      await writer.write((change) => end(change, items));
+      return true;
+    } catch (error) {
+      if (this.#isStopped || (isLonghaulError(error) && error.code === "STORE_UNREACHABLE")) throw error;
+    }
+    let areEnded = true;
+    for (const item of items) {
+      try {
+        await writer.write((change) => end(change, [item]));
+      } catch (error) {
+        if (this.#isStopped) throw error;
+        onFault(error);
+        areEnded = false;
+      }
+    }
+    return areEnded;
+  }
+
+  /** The next instant at which something falls due, and the agents of which a task came of age since it was looked last. */
+  async #whatIsNext(): Promise<{ readonly nextAtMs: number | null; readonly agents: readonly string[]; readonly atMs: number }> {
+    const { clock, writer } = this.#options;
+    const atMs = clock.now();
+    return await writer.read(async (db) => {
+      const instants = [await nextWaitInstantMs(db), await nextTaskInstantMs(db, atMs)].filter((at) => at !== null);
+      const agents = this.#lookedAtMs === 0 ? await listReadyAgents(db, atMs) : await listAgentsDue(db, this.#lookedAtMs, atMs);
+      return { nextAtMs: instants.length === 0 ? null : Math.min(...instants), agents, atMs };
+    });
   }
 
   #sweepLater(start: number): void {
@@ -135,14 +189,15 @@ export class Alarm {
   }
 }
 
-/** Ends waits and tasks whose time has come; returns the next instant. What does not fit into this transaction is due at once. */
-async function endWhatIsDue(change: Change, lookedAtMs: number): Promise<Due> {
-  for (const wait of await listDueWaits(change.db, change.atMs, batchMax)) await completeWait(change, wait, { ok: true, value: { by: "timer" } });
-  for (const id of await listOverdue(change.db, change.atMs, batchMax)) {
-    const task = await lockTask(change.db, id); // A child may have been ended with the task before it.
-    if (task !== null && task.endedAtMs === null) await endTask(change, task, deadEnd("deadline", deadlinePassed(task)));
+async function endWaits(change: Change, waits: readonly StoredWait[]): Promise<void> {
+  await lockTasksOfRuns(change.db, waits.map(({ run }) => run));
+  for (const wait of waits) await completeWait(change, wait, { ok: true, value: { by: "timer" } });
+}
+
+async function endOverdue(change: Change, taskIds: readonly string[]): Promise<void> {
+  await lockForEnds(change, taskIds);
+  for (const id of taskIds) {
+    const task = await getTask(change.db, id); // It may have ended with the task before it, or been restarted with another deadline.
+    if (task !== null && task.endedAtMs === null && task.deadlineAtMs <= change.atMs) await endTask(change, task, deadEnd("deadline", deadlinePassed(task)));
   }
-  const instants = [await nextWaitInstantMs(change.db), await nextTaskInstantMs(change.db, change.atMs)].filter((at) => at !== null);
-  const agents = lookedAtMs === 0 ? await listReadyAgents(change.db, change.atMs) : await listAgentsDue(change.db, lookedAtMs, change.atMs);
-  return { nextAtMs: instants.length === 0 ? null : Math.min(...instants), agents };
 }

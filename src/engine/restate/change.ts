@@ -35,7 +35,9 @@ export interface Change {
   readonly limits: EngineLimits;
   readonly observe: ObserveTask;
   readonly effects: Effects;
-  /** Writes beside the engine's own rows, in the same transaction. Rejects with what a guard refuses with. */
+  /** lh_task.serial of the tasks that were locked for the sake of an end (task-locks.ts). */
+  readonly locked: Set<number>;
+  /** Writes beside the engine's own rows, in the same transaction: guards now, the rest before the commit, whatever came first. Rejects with what a guard refuses with. */
   write(writes: readonly Write[]): Promise<void>;
 }
 

@@ -23,7 +23,9 @@ export async function claimReady(change: Change, agent: EngineAgent, claim: stri
   const free = agent.concurrency - (await countRunning(change.db, agent.name));
   const claimed: Activation[] = late.map(({ runId, activation }) => ({ runId: String(runId), activation }));
   if (free <= 0) return claimed;
-  const ready = await lockReady(change.db, agent.name, change.atMs, free);
+  const { tasks: ready, isLess } = await lockReady(change.db, agent.name, change.atMs, free);
+  // Slots are left for which there may be others in line.
+  if (isLess) change.effects.agents.add(agent.name);
   const begun = ready.filter(({ runId }) => runId === null).map(({ id: taskId }) => ({ id: newId("r"), taskId }));
   await insertRuns(change.db, begun, { agentVersion: agent.version, loopVersion: agent.loopVersion ?? 0, startedAtMs: change.atMs });
   const runIds = new Map(begun.map(({ id, taskId }) => [taskId, id]));

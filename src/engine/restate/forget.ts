@@ -67,8 +67,8 @@ async function forgetTasks(change: Change, tasks: readonly DueTask[], rowsMax: n
 
 async function forgetTask(change: Change, { id, endedAtMs, isWhole }: DueTask, rowsMax: number): Promise<number> {
   const { db } = change;
-  // Locked: a person may have it begun again at this moment.
-  if ((await db.get("SELECT 1 AS one FROM lh_task WHERE id = $1 AND ended_at_ms = $2 FOR UPDATE", id, endedAtMs)) === undefined) return 0;
+  // Locked: a person may have it begun again at this moment. Then it is looked at another time.
+  if ((await db.get("SELECT 1 AS one FROM lh_task WHERE id = $1 AND ended_at_ms = $2 FOR UPDATE SKIP LOCKED", id, endedAtMs)) === undefined) return 0;
   const runs = (await db.all("SELECT serial, id FROM lh_run WHERE task_id = $1", id)).map((row) => ({ serial: Number(row["serial"]), id: String(row["id"]) }));
   let rows = 0;
   for (const { serial } of runs) for (const sql of deleteSteps) if (rows < rowsMax) rows += (await db.run(sql, serial, rowsMax - rows)).changes;

@@ -47,14 +47,13 @@ export interface Appended {
   readonly step: JournaledStep | null;
 }
 
-/** As `appendStep`, when the task executes this attempt: it is locked. `onSent` is called while PostgreSQL does that: what it asks for comes behind. */
-export async function appendCurrent(db: PostgresSession, ids: AttemptIds, step: EndedStep, onSent: () => void): Promise<Appended> {
+/** As `appendStep`, when the task executes this attempt: it is locked. */
+export async function appendCurrent(db: PostgresSession, ids: AttemptIds, step: EndedStep): Promise<Appended> {
   const text = textOf(step);
   const { number, kind, name, occurrence, attempt, startedAtMs, completedAtMs } = step;
-  const outcome = await storeOne(db, text.outcome);
-  const answered = db.get(insertCurrent, ids.runSerial, ids.activation, number, kind, name, occurrence, attempt, startedAtMs, completedAtMs, outcome, ids.taskId, ids.runId, ids.attempt);
-  onSent();
-  const row = await answered;
+  const row = await db.get(
+    insertCurrent, ids.runSerial, ids.activation, number, kind, name, occurrence, attempt, startedAtMs, completedAtMs, await storeOne(db, text.outcome), ids.taskId, ids.runId, ids.attempt,
+  );
   const state = row?.["is_current"] === true ? (row["attempt"] === ids.attempt ? "current" : "superseded") : "over";
   return { state, step: row?.["is_stored"] === true ? asStored(step, text) : null };
 }

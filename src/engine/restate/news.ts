@@ -1,7 +1,7 @@
 import { sleep, type Clock, type Timer } from "../../base/clock.ts";
 import type { Listening } from "../../db/postgres-notices.ts";
 import type { PostgresDatabase } from "../../db/postgres.ts";
-import { getTasks, type StoredTask } from "./tasks.ts";
+import { getStates, type StoredTask } from "./tasks.ts";
 import { any, dueTopic, endedTopic, workTopic } from "./tell-others.ts";
 import type { Writer } from "./writer.ts";
 
@@ -12,7 +12,7 @@ export interface NewsOptions {
   readonly clock: Clock;
   /** The tasks whose end matters here. */
   readonly watched: () => ReadonlySet<string>;
-  /** How such a task stands, after something happened to it. */
+  /** How such a task stands, after something happened to it; its input is left out. */
   readonly onTask: (task: StoredTask) => void;
   /** Something falls due at this instant. */
   readonly onDue: (atMs: number) => void;
@@ -88,7 +88,7 @@ export class News {
       const ids = [...this.#noted];
       this.#noted.clear();
       try {
-        for (const task of await writer.read((db) => getTasks(db, ids))) onTask(task);
+        for (const task of await writer.read((db) => getStates(db, ids))) onTask(task);
       } catch (error) {
         if (signal.aborted) break;
         for (const id of ids) this.#noted.add(id);

@@ -8,6 +8,7 @@ import type { Change } from "./change.ts";
 import { assertCompensated, insertCompensationAgain } from "./compensate.ts";
 import { replaceSeed } from "./journal.ts";
 import { getMismatch, insertForkedRun, insertSkippedRun } from "./runs.ts";
+import { lockForEnds, lockTouchedByEnd } from "./task-locks.ts";
 import { lockTask, toTask, type StoredTask } from "./tasks.ts";
 import { abandonRun, endTask, moveTask } from "./transition.ts";
 import { listWaitsForTask } from "./waits.ts";
@@ -21,6 +22,7 @@ export interface TaskRequest {
 
 /** Ends a task and its children. False when it had ended. @throws {TASK_UNKNOWN} */
 export async function cancelTask(change: Change, request: TaskRequest, reason: string): Promise<boolean> {
+  await lockForEnds(change, [request.taskId]);
   const task = await lockKnown(change, request);
   if (await isDone(change, request)) return true;
   if (!isOpen(task)) return false;
@@ -32,6 +34,7 @@ export async function cancelTask(change: Change, request: TaskRequest, reason: s
 /** Queues a task for a new run: one that is dead or canceled, or whose run the code no longer fits. @throws {TASK_UNKNOWN, TASK_STATE} */
 export async function restartTask(change: Change, request: TaskRequest, { seed = [], prefix, writes = [] }: StartOptions): Promise<Task> {
   const { taskId, id: newRunId } = request;
+  await lockForEnds(change, [taskId]);
   const task = await lockKnown(change, request);
   if (await isDone(change, request)) return toTask(task);
   assertRestartable(task);
@@ -46,6 +49,7 @@ export async function restartTask(change: Change, request: TaskRequest, { seed =
     await insertCompensationAgain(change.db, taskId, task.runId, newRunId);
     return await restart(newRunId, false);
   }
+  if (task.runId !== null) await lockTouchedByEnd(change, task);
   if (task.runId !== null) await abandonRun(change, task.runId, "The task that called this one was restarted.");
   await replaceSeed(change.db, taskId, seed);
   const hasPrefix = prefix !== undefined && (await insertForkedRun(change.db, { id: newRunId, taskId }, prefix, change.atMs));

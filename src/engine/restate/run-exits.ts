@@ -12,6 +12,7 @@ import { endTogether, type Ending } from "./end-together.ts";
 import type { ToldSteps } from "./facts.ts";
 import { hasUntold } from "./journal.ts";
 import { markParked } from "./runs.ts";
+import { lockForEnds } from "./task-locks.ts";
 import { markChanged, toTask, type StoredTask } from "./tasks.ts";
 import { endTask, moveTask } from "./transition.ts";
 import type { Joint } from "./together.ts";
@@ -70,7 +71,7 @@ export async function endRun(leaving: Leaving, { end, writes = [] }: RunEnd): Pr
 
 const endings: Joint<Leaving & Ending, boolean> = {
   together: endTogether,
-  alone: ({ end, writes, ...leaving }) => exit(leaving, async (change, task) => {
+  alone: ({ end, writes, ...leaving }) => exitForGood(leaving, async (change, task) => {
     await endTask(change, task, boundedTaskEnd(end, task.id, change.limits.valueBytesMax));
     await change.write(writes);
     return true;
@@ -80,7 +81,7 @@ const endings: Joint<Leaving & Ending, boolean> = {
 /** Durable code threw, or has to be stopped. */
 export async function failRun(leaving: Leaving, reason: DeadReason, error: unknown): Promise<boolean> {
   const end = deadEnd(reason, error);
-  return await exit(leaving, async (change, task) => {
+  return await exitForGood(leaving, async (change, task) => {
     await endTask(change, task, end);
     return true;
   });
@@ -110,8 +111,16 @@ export async function announceNearLimit({ writer, ids }: Leaving, nearLimit: Nea
   });
 }
 
-async function exit({ writer, ids, told }: Leaving, act: (change: Change, task: StoredTask) => Promise<boolean>): Promise<boolean> {
+type Act = (change: Change, task: StoredTask) => Promise<boolean>;
+
+/** The task ends, and others with it or because of it. */
+async function exitForGood(leaving: Leaving, act: Act): Promise<boolean> {
+  return await exit(leaving, act, (change) => lockForEnds(change, [leaving.ids.taskId]));
+}
+
+async function exit({ writer, ids, told }: Leaving, act: Act, lock: (change: Change) => Promise<void> = () => Promise.resolve()): Promise<boolean> {
   return await writer.persist(async (change) => {
+    await lock(change);
     const task = await currentTask(change, ids);
     if (task === "superseded") throw new AttemptLost(ids.runId);
     if (task === "over") return true;

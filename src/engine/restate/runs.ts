@@ -156,7 +156,7 @@ export async function insertSkippedRun(db: PostgresSession, run: NewRun, parkedR
   await db.run("DELETE FROM lh_wait WHERE run = $1 AND child_task_id IS NULL", from);
   await db.run("UPDATE lh_wait SET run = $1 WHERE run = $2", serial, from);
   await db.run("UPDATE lh_signal SET run = $1 WHERE run = $2", serial, from);
-  await db.run("UPDATE lh_task SET parent_run_id = $1 WHERE parent_run_id = $2", run.id, parkedRunId);
+  await db.run("WITH called AS (SELECT serial FROM lh_task WHERE parent_run_id = $2 ORDER BY serial FOR UPDATE) UPDATE lh_task SET parent_run_id = $1 FROM called WHERE lh_task.serial = called.serial", run.id, parkedRunId);
 }
 
 /** A run with the versions, the beginning and the chance of another one; begun when that one was, unless another instant is given. Returns its serial. */

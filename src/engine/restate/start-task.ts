@@ -5,6 +5,7 @@ import { assertWellFormedKey, keyConflict, keyHolder, queueFull } from "../refus
 import { noteQueued, type Change } from "./change.ts";
 import { replaceSeed } from "./journal.ts";
 import { insertForkedRun } from "./runs.ts";
+import { lockTaskNow } from "./task-locks.ts";
 import { getTask, insertTask, saveTasks, toTask, type StoredTask } from "./tasks.ts";
 
 export interface StartPlan {
@@ -22,7 +23,7 @@ export async function startTask(change: Change, task: NewTask, plan: StartPlan):
   // Without a key, the row itself says whether there is one.
   if (task.key !== null && (await getTask(change.db, task.id)) !== null) return { taskId: task.id, created: false };
   const holder = await claimKey(change, task);
-  if (holder !== null) return await findHolder(change, task, holder);
+  if (holder !== null) return await findHolder(change, task, holder, plan.parentRunId !== undefined);
   const queueMax = plan.queueMax(task.agent);
   const input = boundedJson(task.input, `The input of task ${task.id}`, change.limits.valueBytesMax);
   const inserted = await insertTask(change.db, { ...task, input }, change.atMs, { parentRunId: plan.parentRunId ?? null, queueMax });
@@ -44,8 +45,9 @@ async function forked(change: Change, task: StoredTask, { prefix, newRunId }: No
   return withRun;
 }
 
-/** The task that holds the key, when it is this agent's too. @throws {TASK_KEY_CONFLICT} */
-async function findHolder(change: Change, task: NewTask, taskId: string): Promise<Started> {
+/** The task that holds the key, when it is this agent's too. It may be older than the task that calls it, which is locked. @throws {TASK_KEY_CONFLICT} */
+async function findHolder(change: Change, task: NewTask, taskId: string, isCalled: boolean): Promise<Started> {
+  if (isCalled) await lockTaskNow(change.db, taskId);
   const agent = (await getTask(change.db, taskId))?.agent ?? task.agent;
   if (agent !== task.agent) throw keyConflict(task, taskId, agent);
   return { taskId, created: false };

@@ -67,7 +67,7 @@ export async function executeStep(scope: StepScope, operation: Operation, body: 
   const isRestates = starts.length === 0 && writes.every(isFact) && !scope.undo.isRegistered;
   if (isRestates && !scope.isOver() && !wasCutOff(scope, end)) return endedWith(endedStep(scope, operation, startedAtMs, end), writes);
   try {
-    return await persistEnd(scope, { operation, startedAtMs, end });
+    return await scope.writer.persist((change) => commitEnd(scope, change, { operation, startedAtMs, end }));
   } catch (error) {
     if (isEngineClosed(error)) throw error;
     // A guard refused what the step wanted to write: nothing of it is kept, and the refusal is the step's end.
@@ -193,39 +193,19 @@ interface EndedBody {
   readonly operation: Operation;
   readonly startedAtMs: number;
   readonly end: StepEnd;
-  readonly isHasty?: boolean;
-}
-
-/** What others see was written although the step is not to be stored: nothing of it is kept. */
-class WrittenTooEarly extends Error {}
-
-/** What the step writes is sent together with its outcome, in place of waiting until PostgreSQL has said that the attempt is current: nearly always it is. */
-async function persistEnd(scope: StepScope, ended: EndedBody): Promise<Envelope> {
-  try {
-    return await scope.writer.persist((change) => commitEnd(scope, change, { ...ended, isHasty: true }));
-  } catch (error) {
-    if (!(error instanceof WrittenTooEarly)) throw error;
-    return await scope.writer.persist((change) => commitEnd(scope, change, ended));
-  }
 }
 
 /**
  * The one transaction of a step's end. When the task no longer executes this attempt, the result is late: what it did is recorded, and nothing of it is applied.
  * What a body failed of that was told to stop is not what its step comes to.
  */
-async function commitEnd(scope: StepScope, change: Change, { operation, startedAtMs, end, isHasty = false }: EndedBody): Promise<Envelope> {
+async function commitEnd(scope: StepScope, change: Change, { operation, startedAtMs, end }: EndedBody): Promise<Envelope> {
   const { starts = [], writes = [] } = end;
   // It was told to stop before it failed: nothing is stored of it, whoever has the task.
   const isStopped = wasCutOff(scope, end);
-  let written: Promise<void> | null = null;
-  const write = (): void => {
-    written = change.write(writes);
-    written.catch(ignore); // Awaited below.
-  };
   const { state, step } = isStopped
     ? { state: stateOf(await lockTask(change.db, scope.taskId), scope), step: null }
-    : await appendCurrent(change.db, scope, endedStep(scope, operation, startedAtMs, end), isHasty && starts.length === 0 ? write : ignore);
-  if (written !== null && (state !== "current" || step === null)) throw new WrittenTooEarly();
+    : await appendCurrent(change.db, scope, endedStep(scope, operation, startedAtMs, end));
   if (state !== "current" || isStopped) {
     await change.write(lateWrites(writes, `${scope.activation}.${scope.attempt}`));
     return state === "current" ? gone : lost(state);
@@ -235,7 +215,7 @@ async function commitEnd(scope: StepScope, change: Change, { operation, startedA
     return before === null ? gone : stored(before);
   }
   for (const started of starts) await startTask(change, started, { queueMax: scope.queueMax });
-  await (written ?? change.write(writes));
+  await change.write(writes);
   if (scope.isSuspect && (await clearRecoveriesWithoutProgress(change.db, scope.taskSerial))) change.effects.hasCleared = true;
   return stored(step);
 }
@@ -254,8 +234,4 @@ function endedStep({ clock, stepAttempt }: StepScope, { identity, number, reques
 function endedWith(step: EndedStep, writes: Ended["writes"]): Ended {
   const text = textOf(step);
   return { type: "ended", step: asStored(step, text), text, writes, isStored: false };
-}
-
-function ignore(): void {
-  // See where it is used.
 }

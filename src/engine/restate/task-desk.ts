@@ -1,3 +1,4 @@
+import { isLonghaulError } from "../../base/error.ts";
 import type { Json } from "../../base/json.ts";
 import type { Run } from "../../record/run.ts";
 import type { CompletedStep } from "../../record/step.ts";
@@ -63,6 +64,8 @@ export class TaskDesk implements OperableEngine {
       return started;
     },
     alone: (task) => this.#start(task, {}),
+    // It was waited for once.
+    isForAll: (error) => isLonghaulError(error) && error.code === "STORE_UNREACHABLE",
   };
 
   async get(taskId: string): Promise<Task | null> {

@@ -20,6 +20,8 @@ export interface StoredTask extends TaskState {
   readonly codeVersion: string | null;
 }
 
+const columnsOfState = `serial, id, agent, key, priority, not_before_at_ms, deadline_at_ms, depth, source, doubts, status, waiting_reason, created_at_ms, started_at_ms, ended_at_ms, status_since_ms,
+  open_since_ms, run_id, parent_run_id, recoveries, recoveries_without_progress, out_of_memory_without_progress, activation, attempt, suspended, claim, code_version, active_ms, ended_as`;
 const listDefault = 100;
 const listMax = 10_000;
 
@@ -30,6 +32,11 @@ export async function getTask(db: PostgresSession, id: string): Promise<StoredTa
 /** Those of them that there are. */
 export async function getTasks(db: PostgresSession, ids: readonly string[]): Promise<readonly StoredTask[]> {
   return await all(db, "SELECT * FROM lh_task WHERE id = ANY ($1)", ids);
+}
+
+/** How those of them stand that there are: without their inputs, which may be large. */
+export async function getStates(db: PostgresSession, ids: readonly string[]): Promise<readonly StoredTask[]> {
+  return await all(db, `SELECT ${columnsOfState}, 'null' AS input FROM lh_task WHERE id = ANY ($1)`, ids);
 }
 
 /** Like `getTask`; nobody else changes it until the transaction ends. */
@@ -135,14 +142,13 @@ export async function countRunning(db: PostgresSession, agent: string): Promise<
   return Number((await db.get("SELECT count(*) AS n FROM lh_task WHERE agent = $1 AND status = 'running'", agent))?.["n"] ?? 0);
 }
 
-/** What this agent does next: runs that can go on before new ones, then by priority, then by age. */
-export async function lockReady(db: PostgresSession, agent: string, atMs: number, limit: number): Promise<readonly StoredTask[]> {
-  return await all(
-    db,
-    `SELECT * FROM lh_task WHERE agent = $1 AND status = 'queued' AND not_before_at_ms <= $2 AND deadline_at_ms > $2
-     ORDER BY (run_id IS NOT NULL) DESC, priority DESC, created_at_ms, serial LIMIT $3 FOR UPDATE`,
-    agent, atMs, limit,
-  );
+const isReady = "agent = $1 AND status = 'queued' AND not_before_at_ms <= $2 AND deadline_at_ms > $2";
+
+/** What this agent does next: runs that can go on before new ones, then by priority, then by age. Fewer, when others take some of them out of the queue just then. */
+export async function lockReady(db: PostgresSession, agent: string, atMs: number, limit: number): Promise<{ readonly tasks: readonly StoredTask[]; readonly isLess: boolean }> {
+  const picked = (await db.all(`SELECT serial FROM lh_task WHERE ${isReady} ORDER BY (run_id IS NOT NULL) DESC, priority DESC, created_at_ms, serial LIMIT $3`, agent, atMs, limit)).map((row) => Number(row["serial"]));
+  const locked = new Map((await all(db, `SELECT * FROM lh_task WHERE serial = ANY ($3) AND ${isReady} ORDER BY serial FOR UPDATE`, agent, atMs, picked)).map((task) => [task.serial, task]));
+  return { tasks: picked.flatMap((serial) => locked.get(serial) ?? []), isLess: locked.size < picked.length };
 }
 
 /** Restate took this attempt out of memory; null when it is not known how long its task has executed. */
@@ -153,8 +159,9 @@ export async function markSuspended(db: PostgresSession, { runId, activation, at
 /** These are given back to Restate by a process that does not reach PostgreSQL: no crash interrupted them, whichever attempt it has. */
 export async function markGivenBack(db: PostgresSession, activations: readonly { readonly runId: string; readonly activation: number }[]): Promise<void> {
   await db.run(
-    `UPDATE lh_task SET suspended = true FROM unnest($1::text[], $2::integer[]) AS given (run_id, activation)
-     WHERE lh_task.run_id = given.run_id AND lh_task.activation = given.activation AND status = 'running' AND attempt > 0`,
+    `WITH given AS (
+       SELECT serial FROM unnest($1::text[], $2::integer[]) AS given (run_id, activation) JOIN lh_task USING (run_id, activation) WHERE status = 'running' AND attempt > 0 ORDER BY serial FOR UPDATE OF lh_task)
+     UPDATE lh_task SET suspended = true FROM given WHERE lh_task.serial = given.serial`,
     activations.map(({ runId }) => runId), activations.map(({ activation }) => activation),
   );
 }
@@ -183,9 +190,16 @@ export async function listLong(db: PostgresSession, sinceBeforeMs: number, after
   return rows.map((row) => ({ serial: Number(row["serial"]), runId: String(row["run_id"]), activation: Number(row["activation"]) }));
 }
 
-/** The agents of which a task could begin now. */
+/** The agents of which a task could begin now. Loose: one look into the index for each agent, not one for each task. */
 export async function listReadyAgents(db: PostgresSession, atMs: number): Promise<readonly string[]> {
-  return (await db.all("SELECT DISTINCT agent FROM lh_task WHERE status = 'queued' AND not_before_at_ms <= $1", atMs)).map((row) => String(row["agent"]));
+  const rows = await db.all(
+    `WITH RECURSIVE queued (agent) AS (
+       (SELECT agent FROM lh_task WHERE status = 'queued' ORDER BY agent LIMIT 1)
+       UNION ALL SELECT (SELECT agent FROM lh_task WHERE status = 'queued' AND lh_task.agent > queued.agent ORDER BY agent LIMIT 1) FROM queued WHERE queued.agent IS NOT NULL)
+     SELECT agent FROM queued WHERE agent IS NOT NULL AND EXISTS (SELECT FROM lh_task WHERE lh_task.agent = queued.agent AND status = 'queued' AND not_before_at_ms <= $1)`,
+    atMs,
+  );
+  return rows.map((row) => String(row["agent"]));
 }
 
 /** The agents of which a task came of age at an instant in this time. */
@@ -203,12 +217,12 @@ export async function lockParkedByOtherVersion(db: PostgresSession, agent: strin
   return await all(
     db,
     `SELECT lh_task.* FROM lh_task JOIN lh_run ON lh_run.id = lh_task.run_id
-     WHERE lh_task.status = 'waiting' AND lh_task.waiting_reason = 'code-mismatch' AND lh_task.agent = $1 AND lh_run.parked_version <> $2 FOR UPDATE OF lh_task`,
+     WHERE lh_task.status = 'waiting' AND lh_task.waiting_reason = 'code-mismatch' AND lh_task.agent = $1 AND lh_run.parked_version <> $2 ORDER BY lh_task.serial FOR UPDATE OF lh_task`,
     agent, codeVersion,
   );
 }
 
-/** Unfinished tasks that a run called. */
+/** Unfinished tasks that a run called, by their serials. */
 export async function lockChildren(db: PostgresSession, runId: string): Promise<readonly StoredTask[]> {
   return await all(db, "SELECT * FROM lh_task WHERE parent_run_id = $1 AND ended_at_ms IS NULL ORDER BY serial FOR UPDATE", runId);
 }

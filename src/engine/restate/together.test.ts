@@ -46,6 +46,17 @@ it("does by itself what was left, and all when one of them failed", async () => 
   expect(alone).toEqual([1, 12, 13]);
 });
 
+it("tells all of what would fail each by itself too, in place of trying it once more", async () => {
+  const away = new Error("nobody answers");
+  const together = new Together<number, number>(() => Promise.reject(away), clock, {
+    together: () => Promise.reject(away),
+    alone: () => Promise.reject(new Error("nobody is alone")),
+    isForAll: (error) => error === away,
+  });
+
+  expect(await Promise.allSettled([1, 2].map((item) => together.do(item)))).toEqual([{ status: "rejected", reason: away }, { status: "rejected", reason: away }]);
+});
+
 it("does not keep the next ones for longer than a second", async () => {
   const begun: number[] = [];
   const together = new Together<number, number>((work) => work(change), clock, {

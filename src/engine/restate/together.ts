@@ -8,6 +8,8 @@ export interface Joint<K, V> {
   readonly together: (change: Change, items: readonly K[]) => Promise<ReadonlyMap<K, V>>;
   /** For what is left, each by itself: also when all failed because of one. */
   readonly alone: (item: K) => Promise<V>;
+  /** True of a failure that each by itself would come to as well: all are told of it. Default: of none. */
+  readonly isForAll?: (error: unknown) => boolean;
 }
 
 /** In one transaction at the most. */
@@ -17,6 +19,7 @@ const slowMs = 1_000;
 interface Waiting<K, V> {
   readonly item: K;
   readonly resolve: (value: V | Promise<V>) => void;
+  readonly reject: (error: unknown) => void;
 }
 
 /** One transaction. */
@@ -37,7 +40,7 @@ export class Together<K, V> {
   }
 
   do(item: K): Promise<V> {
-    const done = new Promise<V>((resolve) => this.#waiting.push({ item, resolve }));
+    const done = new Promise<V>((resolve, reject) => this.#waiting.push({ item, resolve, reject }));
     if (!this.#isActive) {
       this.#isActive = true;
       onNextTurn(() => void this.#work());
@@ -53,7 +56,16 @@ export class Together<K, V> {
   }
 
   async #do(batch: readonly Waiting<K, V>[]): Promise<void> {
-    const done = await this.#tryTogether(batch.map(({ item }) => item));
+    let done: ReadonlyMap<K, V>;
+    try {
+      done = await this.#write((change) => this.#joint.together(change, batch.map(({ item }) => item)));
+    } catch (error) {
+      if (this.#joint.isForAll?.(error) === true) {
+        for (const { reject } of batch) reject(error);
+        return;
+      }
+      done = new Map(); // Whose fault it is they are told by themselves.
+    }
     for (const { item, resolve } of batch) resolve(done.has(item) ? (done.get(item) as V) : this.#joint.alone(item));
   }
 
@@ -66,13 +78,5 @@ export class Together<K, V> {
         resolve();
       });
     });
-  }
-
-  async #tryTogether(items: readonly K[]): Promise<ReadonlyMap<K, V>> {
-    try {
-      return await this.#write((change) => this.#joint.together(change, items));
-    } catch {
-      return new Map(); // Whose fault it is they are told by themselves.
-    }
   }
 }

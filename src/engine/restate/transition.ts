@@ -9,6 +9,7 @@ import { noteQueued, type Change } from "./change.ts";
 import { startCompensation } from "./compensate.ts";
 import { appendStep, replaceSeed } from "./journal.ts";
 import { getRun, listLeftBehind } from "./runs.ts";
+import { lockTouchedByEnd } from "./task-locks.ts";
 import { clearRecoveriesWithoutProgress, lockChildren, lockTaskOfRunSerial, saveTasks, toTask, type StoredTask } from "./tasks.ts";
 import { forgetWaits, listWaitsForTask, takeWait, type StoredWait } from "./waits.ts";
 
@@ -61,12 +62,17 @@ async function noteProgress(change: Change, task: StoredTask): Promise<StoredTas
   return { ...task, recoveriesWithoutProgress: 0, outOfMemoryWithoutProgress: 0 };
 }
 
-/** Ends a task. Who waits for it is told in the same transaction; tasks that it called and that have not ended are canceled. */
+/** Ends a task. Who waits for it is told in the same transaction; tasks that it called and that have not ended are canceled. Whoever can calls `lockForEnds` beforehand. */
 export async function endTask(change: Change, task: StoredTask, end: TaskEnd): Promise<void> {
+  await endLocking(change, task, end, () => lockTouchedByEnd(change, task));
+}
+
+async function endLocking(change: Change, task: StoredTask, end: TaskEnd, lockTouched: () => Promise<void>): Promise<void> {
   const ended = await moveTask(change, task, { status: end.status, end, endedAtMs: change.atMs });
   change.effects.ended.push({ ...toTask(ended), end });
   await startCompensation(change, ended, end, task.status === "running");
   const { hasSeed, isAwaited, hasOpenEnds } = await listLeftBehind(change.db, ended.id, ended.runId);
+  if (isAwaited || hasOpenEnds) await lockTouched();
   // A compensation that is restarted needs them again.
   if (hasSeed && (end.status === "done" || !isCompensation(ended))) await replaceSeed(change.db, ended.id, []);
   if (ended.runId !== null && hasOpenEnds) await abandonRun(change, ended.runId, `The task that called this one is ${end.status}.`);
@@ -74,9 +80,9 @@ export async function endTask(change: Change, task: StoredTask, end: TaskEnd): P
   for (const wait of await listWaitsForTask(change.db, ended.id)) await completeWait(change, wait, { ok: true, value: { ...end, taskId: ended.id } as unknown as Json });
 }
 
-/** What a run that will not go on leaves behind: its waits are forgotten, its children canceled. */
+/** What a run that will not go on leaves behind: its waits are forgotten, its children canceled. All that their ends touch is locked. */
 export async function abandonRun(change: Change, runId: string, reason: string): Promise<void> {
   const run = await getRun(change.db, runId);
   if (run !== null) await forgetWaits(change.db, run.serial);
-  for (const child of await lockChildren(change.db, runId)) await endTask(change, child, { status: "canceled", reason });
+  for (const child of await lockChildren(change.db, runId)) await endLocking(change, child, { status: "canceled", reason }, () => Promise.resolve());
 }

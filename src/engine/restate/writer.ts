@@ -1,7 +1,7 @@
 import { sleep, type Clock } from "../../base/clock.ts";
 import { isOfServer, isPassing } from "../../db/postgres-failure.ts";
 import type { PostgresDatabase, PostgresSession } from "../../db/postgres.ts";
-import { isFact, type Write } from "../../record/write.ts";
+import { isGuard, type Write } from "../../record/write.ts";
 import type { ObserveTask } from "../engine.ts";
 import type { EngineLimits } from "../limits.ts";
 import { engineClosed } from "../refusal.ts";
@@ -52,11 +52,11 @@ export class Writer {
           // An earlier try may have taken effect, its answer lost: whom it gave something to do is asked, in vain at worst.
           const { agents, hasCleared, dueAtMs } = effects;
           effects = { ...noEffects(), agents, hasCleared, dueAtMs };
-          const facts: Write[] = [];
-          const done = await work(this.#changeOf(tx, effects, facts));
+          const last: Write[] = [];
+          const done = await work(this.#changeOf(tx, effects, last));
           await this.#options.tell(tx, effects, this.#options.clock.now());
-          // Last, and at once: whoever writes records keeps others from it until the commit.
-          if (facts.length > 0) await this.#options.apply(tx, facts);
+          // All at once: the store locks its rows in one order, and whoever writes records keeps others from it until the commit.
+          if (last.length > 0) await this.#options.apply(tx, last);
           return done;
         },
         { idempotent: true },
@@ -95,7 +95,7 @@ export class Writer {
     }
   }
 
-  /** With all others that ask for the same while one transaction is under way. Rejects as `persist` does. */
+  /** With all others that ask for the same while one transaction is under way. Rejects as `alone` of it does. */
   async together<K, V>(joint: Joint<K, V>, item: K): Promise<V> {
     this.#pending++;
     try {
@@ -122,14 +122,15 @@ export class Writer {
     this.#closing.abort();
   }
 
-  #changeOf(db: PostgresSession, effects: Effects, facts: Write[]): Change {
+  #changeOf(db: PostgresSession, effects: Effects, last: Write[]): Change {
     const { clock, limits, observe, apply } = this.#options;
     return {
       db, limits, observe, effects,
       atMs: clock.now(),
+      locked: new Set(),
       write: async (writes) => {
-        const guards = writes.filter((write) => !isFact(write));
-        facts.push(...writes.filter(isFact));
+        const guards = writes.filter(isGuard);
+        last.push(...writes.filter((write) => !isGuard(write)));
         if (guards.length > 0) await apply(db, guards);
       },
     };

@@ -7,7 +7,7 @@ import type { MoneyLedger, Reservation, ReserveAnswer, TaskSince, TaskSpent } fr
 /*
  * A reservation is open, then settled (billed as told), lost (superseded, or its run was left: nobody knows, so its whole amount counts) or released (certainly not billed).
  * What is learned later wins over `lost`: a settlement or a release still closes it. A settlement is final.
- * Whoever changes what a task or a day counts locks their two rows first, the task's before the day's: so a limit is checked against what nobody changes meanwhile,
+ * Whoever changes what tasks or days count locks their rows first, the tasks' before the days': so a limit is checked against what nobody changes meanwhile,
  * and two never wait for each other crosswise.
  */
 type Settlement = Extract<Write, { readonly type: "money.settle" }>;
@@ -78,15 +78,15 @@ function findRefusal({ atMs, amountMicroUsd, perTaskMicroUsd, perDayMicroUsd }: 
   return null;
 }
 
-/** Closes a reservation with what was billed, also when that is more than was set aside. It counts on the day of the reservation. */
-export async function settleMoney(tx: PostgresSession, { reservationId, spentMicroUsd, tokens }: Settlement): Promise<void> {
-  assertAmount(spentMicroUsd, `settlement of ${reservationId}`);
-  await lockReserved(tx, reservationId);
-  await tx.run(settle, toIndexedText(reservationId), spentMicroUsd, tokens);
+/** Closes reservations with what was billed, also when that is more than was set aside. It counts on the day of the reservation. */
+export async function settleMoney(tx: PostgresSession, settlements: readonly Settlement[]): Promise<void> {
+  for (const { reservationId, spentMicroUsd } of settlements) assertAmount(spentMicroUsd, `settlement of ${reservationId}`);
+  await lockReserved(tx, settlements.map(({ reservationId }) => reservationId));
+  for (const { reservationId, spentMicroUsd, tokens } of settlements) await tx.run(settle, toIndexedText(reservationId), spentMicroUsd, tokens);
 }
 
 export async function releaseMoney(tx: PostgresSession, reservationId: string): Promise<void> {
-  await lockReserved(tx, reservationId);
+  await lockReserved(tx, [reservationId]);
   await tx.run(release, toIndexedText(reservationId));
 }
 
@@ -119,9 +119,17 @@ function assertAmount(microUsd: number, what: string): void {
   assert(Number.isSafeInteger(microUsd) && microUsd >= 0, `${what} is ${microUsd}, not a whole number of millionths of a dollar`);
 }
 
-/** Locks what the reservation counts in. */
-async function lockReserved(tx: PostgresSession, id: string): Promise<void> {
-  const row = await tx.get(selectReservation, toIndexedText(id));
-  assert(row !== undefined, `no money was reserved as ${id}`);
-  await lockTotals(tx, String(row["task_id"]), String(row["agent"]), Number(row["day"]));
+/** Locks what the reservations count in: all tasks, then all days, each kind in the order of its names. */
+async function lockReserved(tx: PostgresSession, ids: readonly string[]): Promise<void> {
+  const tasks = new Set<string>();
+  const days = new Map<string, readonly [agent: string, day: number]>();
+  for (const id of ids) {
+    const row = await tx.get(selectReservation, toIndexedText(id));
+    assert(row !== undefined, `no money was reserved as ${id}`);
+    const [agent, day] = [String(row["agent"]), Number(row["day"])];
+    tasks.add(String(row["task_id"]));
+    days.set(`${agent} ${day}`, [agent, day]);
+  }
+  for (const task of [...tasks].toSorted()) await tx.get(lockTask, task);
+  for (const [, [agent, day]] of [...days].toSorted(([a], [b]) => (a < b ? -1 : 1))) await tx.get(lockDay, agent, day);
 }

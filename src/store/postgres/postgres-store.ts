@@ -19,6 +19,7 @@ import { prepareWeeks } from "./partitions.ts";
 import { allProgress, recordProgress } from "./progress.ts";
 import { appendRecords, queryRecords, selectUsageByAgent, toRecordRow } from "./records.ts";
 import { allTriggerStates, setTriggerState } from "./triggers.ts";
+import { inLockOrder, type RowWrite } from "./write-order.ts";
 
 /*
  * The store in one schema of a PostgreSQL database, in the tables of schema.ts, for any number of processes.
@@ -133,25 +134,28 @@ class Calls {
   }
 }
 
-/** Guards and single values in the order in which they came, then what is written by one statement each; records last, since they make others wait. */
+/** Guards and single values in the order of locks, then what is written by one statement each; records last, since they make others wait. */
 async function applyWrites(tx: PostgresSession, writes: readonly Write[]): Promise<void> {
-  const isLeft = writes.length > 0 && writes.every(({ type }) => type === "task.left");
-  if (isLeft) await loseMoneyOfTasks(tx, writes.flatMap((write) => (write.type === "task.left" ? [write.taskId] : [])));
-  else for (const write of writes) if (write.type !== "record" && write.type !== "message") await applyWrite(tx, write);
+  const ordered = inLockOrder(writes.filter((write) => write.type !== "record" && write.type !== "message"));
+  for (const alike of Object.values(Object.groupBy(ordered, ({ type }) => type))) await applyAlike(tx, alike);
   await insertMessagesOnce(tx, writes.flatMap((write) => (write.type === "message" ? [toMessageRow(write)] : [])));
   await appendRecords(tx, writes.flatMap((write) => (write.type === "record" ? [toRecordRow(write.record)] : [])));
 }
 
-function applyWrite(tx: PostgresSession, write: Exclude<Write, { readonly type: "record" | "message" }>): Promise<void> {
+async function applyAlike(tx: PostgresSession, writes: readonly RowWrite[]): Promise<void> {
+  const settlements = writes.filter((write) => write.type === "money.settle");
+  if (settlements.length > 0) await settleMoney(tx, settlements);
+  const left = writes.filter((write) => write.type === "task.left");
+  if (left.length > 0) await loseMoneyOfTasks(tx, left.map(({ taskId }) => taskId));
+  for (const write of writes) if (write.type !== "money.settle" && write.type !== "task.left") await applyWrite(tx, write);
+}
+
+function applyWrite(tx: PostgresSession, write: Exclude<RowWrite, { readonly type: "money.settle" | "task.left" }>): Promise<void> {
   switch (write.type) {
     case "key.claim":
       return claimKey(tx, write);
     case "lease":
       return assertLease(tx, write);
-    case "money.settle":
-      return settleMoney(tx, write);
-    case "task.left":
-      return loseMoneyOfTasks(tx, [write.taskId]);
     case "task.forgotten":
       return forgetTask(tx, write);
     case "effect.complete":
