@@ -6,14 +6,14 @@ import { isOpen } from "../task-rules.ts";
 import { noteQueued, type Change } from "./change.ts";
 import { addSeed, listSteps, readJournal } from "./journal.ts";
 import { insertRunFrom, serialOf } from "./runs.ts";
-import { getTask, insertTask, saveTasks, toTask, type StoredTask } from "./tasks.ts";
+import { getTask, insertTasks, saveTasks, toTask, type StoredTask } from "./tasks.ts";
 
 /** Begins the task that undoes what the run of a task did that is ending, when it registered anything to be undone. Whatever the length of its queue: the run was let in. */
 export async function startCompensation(change: Change, task: StoredTask, end: TaskEnd, wasRunning: boolean): Promise<void> {
   const { db } = change;
   if (!isToBeCompensated(task, end) || !(await hasRegistered(db, task.id, task.runId))) return;
-  const inserted = await insertTask(db, compensationFor(task, end, wasRunning, change.atMs, change.limits), change.atMs, { parentRunId: null, queueMax: null });
-  if (inserted === null) return;
+  const [inserted] = await insertTasks(db, [{ task: compensationFor(task, end, wasRunning, change.atMs, change.limits), parentRunId: null, queueMax: null }], change.atMs);
+  if (inserted === undefined) return;
   const stored: StoredTask = { ...inserted, runId: compensationRunIdOf(task.runId) };
   await insertRunFrom(db, { id: compensationRunIdOf(task.runId), taskId: stored.id }, task.runId, { begunAtMs: null, keysOf: task.runId });
   await saveTasks(db, [stored]);

@@ -6,7 +6,7 @@ import { noteQueued, type Change } from "./change.ts";
 import { replaceSeed } from "./journal.ts";
 import { insertForkedRun } from "./runs.ts";
 import { lockTaskNow } from "./task-locks.ts";
-import { getTask, insertTask, saveTasks, toTask, type StoredTask } from "./tasks.ts";
+import { getTask, insertTasks, saveTasks, toTask, type StoredTask } from "./tasks.ts";
 
 export interface StartPlan {
   readonly queueMax: (agent: string) => number;
@@ -26,16 +26,35 @@ export async function startTask(change: Change, task: NewTask, plan: StartPlan):
   if (holder !== null) return await findHolder(change, task, holder, plan.parentRunId !== undefined);
   const queueMax = plan.queueMax(task.agent);
   const input = boundedJson(task.input, `The input of task ${task.id}`, change.limits.valueBytesMax);
-  const inserted = await insertTask(change.db, { ...task, input }, change.atMs, { parentRunId: plan.parentRunId ?? null, queueMax });
-  if (inserted === null) {
+  const [inserted] = await insertTasks(change.db, [{ task: { ...task, input }, parentRunId: plan.parentRunId ?? null, queueMax }], change.atMs);
+  if (inserted === undefined) {
     if ((await getTask(change.db, task.id)) !== null) return { taskId: task.id, created: false };
     throw queueFull(task.agent, queueMax, queueMax);
   }
   const stored = plan.fork === undefined ? inserted : await forked(change, inserted, plan.fork);
   if (plan.seed !== undefined && plan.seed.length > 0) await replaceSeed(change.db, task.id, plan.seed);
-  noteQueued(change, stored);
-  await change.write(change.observe({ task: toTask(stored), from: null, atMs: change.atMs }));
+  await noteCreated(change, stored);
   return { taskId: task.id, created: true };
+}
+
+async function noteCreated(change: Change, task: StoredTask): Promise<void> {
+  noteQueued(change, task);
+  await change.write(change.observe({ task: toTask(task), from: null, atMs: change.atMs }));
+}
+
+/** Starts tasks without a key, in this order, by one statement. Those are left out that cannot be started, or are there already: `startTask` says which. @throws {PAYLOAD_TOO_LARGE, JSON_INVALID} */
+export async function startTasks(change: Change, tasks: readonly NewTask[], queueMax: (agent: string) => number): Promise<ReadonlyMap<NewTask, Started>> {
+  const bounded = tasks.map((task) => ({ ...task, input: boundedJson(task.input, `The input of task ${task.id}`, change.limits.valueBytesMax) }));
+  const inserted = new Map((await insertTasks(change.db, bounded.map((task) => ({ task, parentRunId: null, queueMax: queueMax(task.agent) })), change.atMs)).map((task) => [task.id, task]));
+  const started = new Map<NewTask, Started>();
+  for (const task of tasks) {
+    const stored = inserted.get(task.id);
+    if (stored === undefined) continue;
+    inserted.delete(task.id); // Asked for twice: the second one finds it.
+    await noteCreated(change, stored);
+    started.set(task, { taskId: task.id, created: true });
+  }
+  return started;
 }
 
 async function forked(change: Change, task: StoredTask, { prefix, newRunId }: NonNullable<StartPlan["fork"]>): Promise<StoredTask> {

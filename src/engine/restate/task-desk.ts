@@ -12,7 +12,7 @@ import { listSteps } from "./journal.ts";
 import { cancelTask, restartTask, skipMismatch } from "./operator.ts";
 import { getTaskIdOfRun, listRuns } from "./runs.ts";
 import { acceptSignal } from "./signal.ts";
-import { startTask } from "./start-task.ts";
+import { startTask, startTasks } from "./start-task.ts";
 import { TaskReads } from "./task-reads.ts";
 import { listTasks, toTask } from "./tasks.ts";
 import type { Joint } from "./together.ts";
@@ -58,11 +58,7 @@ export class TaskDesk implements OperableEngine {
   /** Of tasks alone: of keys, two transactions could wait for each other crosswise. */
   readonly #starts: Joint<NewTask, Started> = {
     // One after the other: they come into the queue in the order in which they were asked for.
-    together: async (change, tasks) => {
-      const started = new Map<NewTask, Started>();
-      for (const task of tasks) started.set(task, await startTask(change, task, { queueMax: this.#options.queueMax }));
-      return started;
-    },
+    together: (change, tasks) => startTasks(change, tasks, this.#options.queueMax),
     alone: (task) => this.#start(task, {}),
     // It was waited for once.
     isForAll: (error) => isLonghaulError(error) && error.code === "STORE_UNREACHABLE",

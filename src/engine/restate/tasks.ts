@@ -66,17 +66,30 @@ export async function lockTaskOfRunSerial(db: PostgresSession, run: number): Pro
   return await first(db, `SELECT lh_task.* ${taskOfRun} WHERE lh_run.serial = $1 FOR UPDATE OF lh_task`, run);
 }
 
-const insertNew = `INSERT INTO lh_task (id, agent, input, key, priority, not_before_at_ms, deadline_at_ms, depth, source, doubts, status, created_at_ms, status_since_ms, open_since_ms, parent_run_id, recoveries, recoveries_without_progress)
-  SELECT $1::text, $2::text, $3::text, $4::text, $5::integer, $6::bigint, $7::bigint, $8::integer, $9::text, $10::text, 'queued', $11::bigint, $11, $11, $12::text, 0, 0
-  WHERE $13::integer IS NULL OR (SELECT count(*) FROM (SELECT 1 FROM lh_task WHERE agent = $2 AND status = 'queued' AND (run_id IS NOT NULL) = false LIMIT $13) AS waiting) < $13
+const insertNew = `WITH new AS (SELECT *, row_number() OVER (PARTITION BY agent ORDER BY place) AS rank FROM json_to_recordset($1::json) AS task (place integer, id text, agent text, input text, key text, priority integer,
+      not_before_at_ms bigint, deadline_at_ms bigint, depth integer, source text, doubts text, parent_run_id text, queue_max integer)),
+    known AS MATERIALIZED (SELECT agent, (SELECT count(*) FROM (SELECT FROM lh_task WHERE lh_task.agent = asked.agent AND status = 'queued' AND (run_id IS NOT NULL) = false LIMIT $3) AS waiting) AS queued
+      FROM (SELECT DISTINCT agent FROM new) AS asked)
+  INSERT INTO lh_task (id, agent, input, key, priority, not_before_at_ms, deadline_at_ms, depth, source, doubts, status, created_at_ms, status_since_ms, open_since_ms, parent_run_id, recoveries, recoveries_without_progress)
+  SELECT id, agent, input, key, priority, not_before_at_ms, deadline_at_ms, depth, source, doubts, 'queued', $2::bigint, $2, $2, parent_run_id, 0, 0 FROM new JOIN known USING (agent)
+  WHERE queue_max IS NULL OR queued + rank <= queue_max ORDER BY place
   ON CONFLICT (id) DO NOTHING RETURNING *`;
 
-/** Null, and nothing is inserted, when there is a task with this id, or so many of its agent are queued and have no run yet. */
-export async function insertTask(db: PostgresSession, task: NewTask, createdAtMs: number, { parentRunId, queueMax }: { readonly parentRunId: string | null; readonly queueMax: number | null }): Promise<StoredTask | null> {
-  return await first(
-    db, insertNew,
-    task.id, task.agent, await storeOne(db, JSON.stringify(task.input)), task.key, task.priority, task.notBeforeAtMs, task.deadlineAtMs, task.depth, task.source, doubtsToText(task.doubts), createdAtMs, parentRunId, queueMax,
-  );
+export interface TaskToInsert {
+  readonly task: NewTask;
+  readonly parentRunId: string | null;
+  /** So many tasks of its agent may be queued without a run, this one among them. Null: any number. */
+  readonly queueMax: number | null;
+}
+
+/** Inserts tasks in this order. Those are left out, and not returned, of which there is one with this id, or for which the queue has no room. */
+export async function insertTasks(db: PostgresSession, tasks: readonly TaskToInsert[], createdAtMs: number): Promise<readonly StoredTask[]> {
+  const inputs = await storeJson(db, tasks.map(({ task }) => JSON.stringify(task.input)));
+  const rows = tasks.map(({ task, parentRunId, queueMax }, place) => ({
+    place, id: task.id, agent: task.agent, input: inputs[place] ?? null, key: task.key, priority: task.priority, not_before_at_ms: task.notBeforeAtMs, deadline_at_ms: task.deadlineAtMs, depth: task.depth,
+    source: task.source, doubts: doubtsToText(task.doubts), parent_run_id: parentRunId, queue_max: queueMax,
+  }));
+  return await all(db, insertNew, toRecordset(rows), createdAtMs, Math.max(0, ...tasks.map(({ queueMax }) => queueMax ?? 0)));
 }
 
 const updateTasks = `UPDATE lh_task SET status = new.status, waiting_reason = new.waiting_reason, deadline_at_ms = new.deadline_at_ms, started_at_ms = new.started_at_ms, ended_at_ms = new.ended_at_ms,
