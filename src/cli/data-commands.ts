@@ -10,7 +10,7 @@ export function addDataCommands(program: Command, action: Action): void {
     .summary("copy a team's data, also while it runs")
     .description("Copies everything that the team knows into one file, while it runs or not. The copy is whole and checked before it gets its name.")
     .argument("<to>", "a file, or a directory: then the backup gets a name with the team and the time")
-    .option("--force", "replace a file of that name")
+    .option("--force", "replace a backup of that name")
     .action(
       action(async (context, to: string, flags: { readonly force?: boolean }) => {
         refuseStore(context, "backup");

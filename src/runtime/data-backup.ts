@@ -17,7 +17,7 @@ export interface BackupOptions {
   readonly from: string;
   /** A file, or a directory: then the backup gets a name of its own in it. */
   readonly to: string;
-  /** Whether a file of that name is replaced. Default false. */
+  /** Whether a backup of that name is replaced. Nothing else is. Default false. */
   readonly isForced?: boolean;
   readonly clock: Clock;
   readonly onProgress?: (ratio: number) => void;
