@@ -28,8 +28,13 @@ export function describeStore({ store }: Pick<ClusterPlace, "store">): string {
 
 const loopbackHosts = ["127.0.0.1", "::1", "localhost"];
 
+/** Whether this machine alone reaches what listens there. */
+export function isLoopback(host: string): boolean {
+  return loopbackHosts.includes(host);
+}
+
 /** @throws {OPTION_INVALID} when anybody could call this process. */
 export function assertCallersKnown({ listen, identityKeys = [] }: ClusterPlace): void {
-  if (loopbackHosts.includes(listen.host) || identityKeys.length > 0) return;
+  if (isLoopback(listen.host) || identityKeys.length > 0) return;
   throw new LonghaulError("OPTION_INVALID", `listen is ${listen.host}:${listen.port}, which others than this machine reach, and nothing tells Restate's calls from theirs. Give Restate's public key as identity key, or listen on 127.0.0.1.`);
 }
