@@ -1,7 +1,7 @@
-import { existsSync, linkSync, lstatSync, renameSync, type Stats, statSync, unlinkSync } from "node:fs";
+import { existsSync, linkSync, lstatSync, renameSync, rmSync, type Stats, statSync, unlinkSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { LonghaulError } from "../base/error.ts";
-import { isDataFile } from "../db/data-file.ts";
+import { isDataFile, isUnfinishedCopy } from "../db/data-file.ts";
 import { fileIdentity } from "../db/file-identity.ts";
 
 /** What a backup is called until it is whole. */
@@ -43,6 +43,14 @@ export function assertPlace(path: string, { from, isForced }: { readonly from: s
   else assertFree(path);
   const log = logSuffixes.map((each) => `${path}${each}`).find((each) => existsSync(each));
   if (log !== undefined) throw refused(`${log} is the log of a file that a process has open, or died with: it would be applied to a backup called ${path}. Give another name.`);
+}
+
+/** Removes what a copy that was killed left under the name of a partial one. @throws {BACKUP_EXISTS} for what is none. */
+export function removeRemains(partial: string): void {
+  const stats = lstatSync(partial, { throwIfNoEntry: false });
+  if (stats === undefined) return;
+  if (!stats.isFile() || !isUnfinishedCopy(partial)) throw refused(`${partial} is what the backup would be called until it is whole, and is not left by another one. Move it, or give the backup another name.`);
+  rmSync(partial);
 }
 
 /** `partial` is called `path` from now on. Where nobody said that it may, it takes the place of no file that came meanwhile. */

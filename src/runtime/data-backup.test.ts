@@ -87,6 +87,18 @@ it.skipIf(process.platform === "win32")("replaces nothing but what longhaul wrot
   server.close();
 });
 
+it("removes what a copy that was killed left, and no file of somebody else's that has such a name", async () => {
+  writeFileSync(inFolder("notes.partial"), "mine");
+  await expect(backUp("notes")).rejects.toMatchObject({ code: "BACKUP_EXISTS", message: expect.stringContaining("notes.partial is ") as string });
+  expect(readFileSync(inFolder("notes.partial"), "utf8")).toBe("mine");
+
+  for (const left of [Buffer.alloc(0), Buffer.alloc(8_192), Buffer.from("SQLite format 3\0and half of it")]) {
+    writeFileSync(inFolder("copy.db.partial"), left);
+    await backUp("copy.db", { isForced: true });
+  }
+  expect(readdirSync(folder).filter((name) => name.startsWith("copy"))).toEqual(["copy.db"]);
+});
+
 it("never replaces the data file by another path to it, nor gives a backup a name that SQLite keeps for logs", async () => {
   symlinkSync(folder, inFolder("mount"));
   symlinkSync(inFolder("longhaul.db"), inFolder("link.db"));
