@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { type ClusterFlags, toClusterPlace, toClusterWords } from "./cluster-options.ts";
+import { type ClusterFlags, refuseClusterFlags, toClusterPlace, toClusterWords } from "./cluster-options.ts";
 
 const store = "postgres://me:secret@db/team";
 const place = (given: string | null, flags: Partial<ClusterFlags> = {}, environment?: string) => toClusterPlace({ store: given, environment: () => environment }, { identityKey: [], ...flags });
@@ -25,6 +25,8 @@ it("refuses a cluster without a database and repeats no password", () => {
 
 it("drops no flag in silence: another team than the one that is meant would run", () => {
   expect(() => place(store, { engine: "embedded" })).toThrow("--store is where");
+  expect(() => refuseClusterFlags({ restateAdmin: "http://r", restateIngress: "http://i" })).toThrow("--restate-ingress, --restate-admin are of a team on a cluster");
+  expect(() => refuseClusterFlags({})).not.toThrow();
   for (const [flags, name] of [[{ restateIngress: "http://127.0.0.1:8080" }, "--restate-ingress"], [{ restateAdmin: "http://r" }, "--restate-admin"], [{ listen: "127.0.0.1:9080" }, "--listen"], [{ advertise: "http://w" }, "--advertise"], [{ identityKey: ["publickeyv1_x"] }, "--identity-key"]] as const) {
     expect(() => place(null, flags)).toThrow(`${name} is of a team on a cluster`);
     expect(() => place(store, { ...flags, engine: "embedded" }, store)).toThrow(name);

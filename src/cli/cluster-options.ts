@@ -20,8 +20,7 @@ export function toClusterPlace({ store, environment }: Pick<CommandContext, "sto
   if (engine === "embedded") {
     // What the environment says is a default: asking for the other engine is enough.
     if (store !== null && environment("LONGHAUL_STORE") !== store) throw new LonghaulError("OPTION_INVALID", "--store is where a team on a cluster lives, and --engine embedded keeps it in --data. Leave one of them out.");
-    const given = nameGiven(flags);
-    if (given.length > 0) throw new LonghaulError("OPTION_INVALID", `${given.join(", ")} ${given.length === 1 ? "is" : "are"} of a team on a cluster, and this one would run in its data directory. Give --store postgres://user@host/database, set LONGHAUL_STORE, or leave ${given.length === 1 ? "it" : "them"} out.`);
+    refuseClusterFlags(flags);
     return null;
   }
   if (store === null) throw new LonghaulError("OPTION_INVALID", "The engine restate needs a database: give --store postgres://user@host/database, or set LONGHAUL_STORE.");
@@ -46,9 +45,13 @@ export function toClusterWords({ restate, listen, uri, identityKeys = [] }: Clus
   ];
 }
 
-function nameGiven({ restateIngress, restateAdmin, listen, advertise, identityKey }: ClusterFlags): readonly string[] {
-  const given = { "--restate-ingress": restateIngress, "--restate-admin": restateAdmin, "--listen": listen, "--advertise": advertise, "--identity-key": identityKey[0] };
-  return Object.entries(given).flatMap(([name, value]) => (value === undefined ? [] : [name]));
+/** For a team that is in its data directory. @throws {OPTION_INVALID} */
+export function refuseClusterFlags({ restateIngress, restateAdmin, listen, advertise, identityKey = [] }: Partial<ClusterFlags>): void {
+  const flags = { "--restate-ingress": restateIngress, "--restate-admin": restateAdmin, "--listen": listen, "--advertise": advertise, "--identity-key": identityKey[0] };
+  const given = Object.entries(flags).flatMap(([name, value]) => (value === undefined ? [] : [name]));
+  if (given.length === 0) return;
+  const [are, them] = given.length === 1 ? ["is", "it"] : ["are", "them"];
+  throw new LonghaulError("OPTION_INVALID", `${given.join(", ")} ${are} of a team on a cluster, and no database is named: this one is in its data directory. Give --store postgres://user@host/database, set LONGHAUL_STORE, or leave ${them} out.`);
 }
 
 function parseListen(text: string): ClusterPlace["listen"] {
