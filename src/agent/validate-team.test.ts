@@ -171,6 +171,7 @@ describe("validateTeam, of MCP servers of one name", () => {
 describe("validateTeam, of endpoints and notifiers", () => {
   it.each<readonly [string, object, string]>([
     ["an endpoint's address", { endpoints: [endpoint({ name: "x", baseUrl: "localhost:11434" })] }, 'endpoint x: baseUrl = "localhost:11434"'],
+    ["a password in an endpoint's address, without showing it", { endpoints: [endpoint({ name: "x", baseUrl: "http://u:hidden@h:1/v1" })] }, 'endpoint x: baseUrl = "(an address of h:1 with a user or a password)"'],
     ["an endpoint's key in plain text, without showing it", { endpoints: [endpoint({ name: "x", baseUrl: "http://x", apiKey: "sk-123" as never })] }, 'endpoint x: apiKey = "(a string)"'],
     ["two endpoints of one name", { endpoints: [endpoint({ name: "x", baseUrl: "http://x" }), endpoint({ name: "x", baseUrl: "http://y" })] }, 'endpoint x: name = "x"'],
     ["an endpoint's wire", { endpoints: [endpoint({ name: "x", baseUrl: "http://x", wire: "google" as never })] }, 'endpoint x: wire = "google"'],

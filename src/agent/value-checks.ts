@@ -105,6 +105,8 @@ export function checkMoney(report: Report, field: string, value: unknown): numbe
 export function checkUrl(report: Report, field: string, value: unknown): void {
   const url = typeof value === "string" ? URL.parse(value) : null;
   if (url === null || (url.protocol !== "http:" && url.protocol !== "https:")) report(field, value, "Use a full address that begins with http:// or https://.");
+  // No request can be made to such an address, and the value is not repeated.
+  else if (url.username + url.password !== "") report(field, `(an address of ${url.host} with a user or a password)`, "Leave them out of the address, and give them by a secret.");
 }
 
 /** Reports a value that is not a secret reference. The value itself is never shown. */

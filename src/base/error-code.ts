@@ -52,7 +52,7 @@ export const errorCodes = {
   ENGINE_DRIVER_MISSING: { cause: "A team is to run on a cluster, and a package that it needs is not installed.", remedy: "`npm install @restatedev/restate-sdk pg`" },
   STORE_LEASE_LOST: { cause: "A worker wrote for a duty that another worker of the team has taken over.", remedy: "Nothing to do: the other one goes on with it." },
   STORE_DRIVER_MISSING: { cause: "A postgres:// address was given and the package pg is not installed.", remedy: "`npm install pg`" },
-  BACKUP_EXISTS: { cause: "A backup would replace a file.", remedy: "Give another name, a directory, or --force." },
+  BACKUP_EXISTS: { cause: "A backup would replace a file.", remedy: "Give another name or a directory; --force replaces an earlier backup, and nothing else." },
   BACKUP_FAILED: { cause: "A data file could not be copied: a full disk, a missing right, a damaged file.", remedy: "Do what the message says, then make the backup again." },
   BACKUP_DAMAGED: { cause: "A file that is to be restored is damaged, or no backup of longhaul.", remedy: "Restore another backup." },
   SYSTEM_REFUSED: { cause: "The operating system, the disk or SQLite refused what a command needs: a full disk, a missing right, a damaged file.", remedy: "Do what the message says, then type the command again." },

@@ -1,25 +1,46 @@
 import { expect, it } from "vitest";
-import { toClusterPlace } from "./cluster-options.ts";
+import { type ClusterFlags, refuseClusterFlags, toClusterPlace, toClusterWords } from "./cluster-options.ts";
 
-const flags = { restateIngress: "http://127.0.0.1:8080", restateAdmin: "http://127.0.0.1:9070", listen: "127.0.0.1:9080", identityKey: [] };
 const store = "postgres://me:secret@db/team";
+const place = (given: string | null, flags: Partial<ClusterFlags> = {}, environment?: string) => toClusterPlace({ store: given, environment: () => environment }, { identityKey: [], ...flags });
 
-it("is in the data directory without a database, or when that is asked for", () => {
-  expect(toClusterPlace(null, flags)).toBeNull();
-  expect(toClusterPlace(store, { ...flags, engine: "embedded" })).toBeNull();
+it("is in the data directory without a database, or when that is asked for where the environment has one", () => {
+  expect(place(null)).toBeNull();
+  expect(place(null, { engine: "embedded" })).toBeNull();
+  expect(place(store, { engine: "embedded" }, store)).toBeNull();
 });
 
 it("is on a cluster with a database", () => {
-  expect(toClusterPlace(store, { ...flags, listen: "[::1]:9081", advertise: "http://workers:9080" })).toEqual({
-    store, restate: { ingress: "http://127.0.0.1:8080", admin: "http://127.0.0.1:9070" }, listen: { host: "::1", port: 9081 }, uri: "http://workers:9080", identityKeys: [],
+  expect(place(store)).toEqual({ store, restate: { ingress: "http://127.0.0.1:8080", admin: "http://127.0.0.1:9070" }, listen: { host: "127.0.0.1", port: 9080 }, identityKeys: [] });
+  expect(place(store, { restateAdmin: "http://r:9070", listen: "[::1]:9081", advertise: "http://workers:9080" })).toEqual({
+    store, restate: { ingress: "http://127.0.0.1:8080", admin: "http://r:9070" }, listen: { host: "::1", port: 9081 }, uri: "http://workers:9080", identityKeys: [],
   });
 });
 
 it("refuses a cluster without a database and repeats no password", () => {
-  expect(() => toClusterPlace(null, { ...flags, engine: "restate" })).toThrow("--store");
-  expect(() => toClusterPlace("mysql://me:secret@db", flags)).toThrow(/^(?!.*secret).*--store/);
+  expect(() => place(null, { engine: "restate" })).toThrow("needs a database: give --store");
+  expect(() => place("mysql://me:secret@db")).toThrow(/^(?!.*secret)--store is not an address of PostgreSQL/);
+  expect(() => place("mysql://me:secret@db", {}, "mysql://me:secret@db")).toThrow(/^LONGHAUL_STORE is not an address of PostgreSQL/);
+});
+
+it("drops no flag in silence: another team than the one that is meant would run", () => {
+  expect(() => place(store, { engine: "embedded" })).toThrow("--store is where");
+  expect(() => refuseClusterFlags({ restateAdmin: "http://r", restateIngress: "http://i" })).toThrow("--restate-ingress, --restate-admin are of a team on a cluster");
+  expect(() => refuseClusterFlags({})).not.toThrow();
+  for (const [flags, name] of [[{ restateIngress: "http://127.0.0.1:8080" }, "--restate-ingress"], [{ restateAdmin: "http://r" }, "--restate-admin"], [{ listen: "127.0.0.1:9080" }, "--listen"], [{ advertise: "http://w" }, "--advertise"], [{ identityKey: ["publickeyv1_x"] }, "--identity-key"]] as const) {
+    expect(() => place(null, flags)).toThrow(`${name} is of a team on a cluster`);
+    expect(() => place(store, { ...flags, engine: "embedded" }, store)).toThrow(name);
+  }
 });
 
 it("refuses an address to listen on that is none", () => {
-  expect(() => toClusterPlace(store, { ...flags, listen: "9080" })).toThrow("--listen is 9080");
+  expect(() => place(store, { listen: "9080" })).toThrow("--listen is 9080");
+});
+
+it("writes a place as the options that lead there, without the database's password", () => {
+  const given = place(store, { restateIngress: "http://i:1", restateAdmin: "http://a:2", listen: "[::]:9081", advertise: "http://w:9080", identityKey: ["publickeyv1_a", "publickeyv1_b"] });
+
+  expect(given && toClusterWords(given)).toEqual([
+    "--engine", "restate", "--restate-ingress", "http://i:1", "--restate-admin", "http://a:2", "--listen", "[::]:9081", "--advertise", "http://w:9080", "--identity-key", "publickeyv1_a", "--identity-key", "publickeyv1_b",
+  ]);
 });

@@ -1,28 +1,57 @@
 import { LonghaulError } from "../base/error.ts";
 import type { ClusterPlace } from "../runtime/cluster-place.ts";
+import type { CommandContext } from "./command-context.ts";
 
+/** Undefined: not given. Whether one was tells what the person wants, so they have no defaults here. */
 export interface ClusterFlags {
   readonly engine?: "embedded" | "restate";
-  readonly restateIngress: string;
-  readonly restateAdmin: string;
-  readonly listen: string;
+  readonly restateIngress?: string;
+  readonly restateAdmin?: string;
+  readonly listen?: string;
   readonly advertise?: string;
   readonly identityKey: readonly string[];
 }
 
-/** Where the team lives, when several processes serve it; null: in the data directory. @throws {OPTION_INVALID} */
-export function toClusterPlace(store: string | null, flags: ClusterFlags): ClusterPlace | null {
+export const clusterDefaults = { restateIngress: "http://127.0.0.1:8080", restateAdmin: "http://127.0.0.1:9070", listen: "127.0.0.1:9080" } as const;
+
+/** Where the team lives, when several processes serve it; null: in the data directory. Flags that contradict each other are refused: whichever was dropped, another team than the one that is meant would run. @throws {OPTION_INVALID} */
+export function toClusterPlace({ store, environment }: Pick<CommandContext, "store" | "environment">, flags: ClusterFlags): ClusterPlace | null {
   const { engine = store === null ? "embedded" : "restate", restateIngress, restateAdmin, listen, advertise, identityKey } = flags;
-  if (engine === "embedded") return null;
-  // The address holds a password: it is not repeated.
-  if (store === null || !/^postgres(ql)?:\/\//.test(store)) throw new LonghaulError("OPTION_INVALID", "The engine restate needs a database: give --store postgres://user@host/database, or set LONGHAUL_STORE.");
+  if (engine === "embedded") {
+    // What the environment says is a default: asking for the other engine is enough.
+    if (store !== null && environment("LONGHAUL_STORE") !== store) throw new LonghaulError("OPTION_INVALID", "--store is where a team on a cluster lives, and --engine embedded keeps it in --data. Leave one of them out.");
+    refuseClusterFlags(flags);
+    return null;
+  }
+  if (store === null) throw new LonghaulError("OPTION_INVALID", "The engine restate needs a database: give --store postgres://user@host/database, or set LONGHAUL_STORE.");
+  // The address may hold a password: it is not repeated.
+  if (!/^postgres(ql)?:\/\//.test(store)) throw new LonghaulError("OPTION_INVALID", `${environment("LONGHAUL_STORE") === store ? "LONGHAUL_STORE" : "--store"} is not an address of PostgreSQL, which is the database of a team on a cluster. Use postgres://user@host/database.`);
   return {
     store,
-    restate: { ingress: restateIngress, admin: restateAdmin },
-    listen: parseListen(listen),
+    restate: { ingress: restateIngress ?? clusterDefaults.restateIngress, admin: restateAdmin ?? clusterDefaults.restateAdmin },
+    listen: parseListen(listen ?? clusterDefaults.listen),
     ...(advertise === undefined ? {} : { uri: advertise }),
     identityKeys: identityKey,
   };
+}
+
+/** Such a place as options of `longhaul start`, without the store: its password has no place in a command line that others read. */
+export function toClusterWords({ restate, listen, uri, identityKeys = [] }: ClusterPlace): readonly string[] {
+  const host = listen.host.includes(":") ? `[${listen.host}]` : listen.host;
+  return [
+    "--engine", "restate", "--restate-ingress", restate.ingress, "--restate-admin", restate.admin, "--listen", `${host}:${listen.port}`,
+    ...(uri === undefined ? [] : ["--advertise", uri]),
+    ...identityKeys.flatMap((key) => ["--identity-key", key]),
+  ];
+}
+
+/** For a team that is in its data directory. @throws {OPTION_INVALID} */
+export function refuseClusterFlags({ restateIngress, restateAdmin, listen, advertise, identityKey = [] }: Partial<ClusterFlags>): void {
+  const flags = { "--restate-ingress": restateIngress, "--restate-admin": restateAdmin, "--listen": listen, "--advertise": advertise, "--identity-key": identityKey[0] };
+  const given = Object.entries(flags).flatMap(([name, value]) => (value === undefined ? [] : [name]));
+  if (given.length === 0) return;
+  const [are, them] = given.length === 1 ? ["is", "it"] : ["are", "them"];
+  throw new LonghaulError("OPTION_INVALID", `${given.join(", ")} ${are} of a team on a cluster, and no database is named: this one is in its data directory. Give --store postgres://user@host/database, set LONGHAUL_STORE, or leave ${them} out.`);
 }
 
 function parseListen(text: string): ClusterPlace["listen"] {

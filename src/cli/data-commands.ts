@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { clusterDefaults, refuseClusterFlags } from "./cluster-options.ts";
 import type { Action } from "./command-context.ts";
 import type { RestateAddresses } from "./doctor/cluster-checks.ts";
 import { refuseStore } from "./refuse-store.ts";
@@ -10,7 +11,7 @@ export function addDataCommands(program: Command, action: Action): void {
     .summary("copy a team's data, also while it runs")
     .description("Copies everything that the team knows into one file, while it runs or not. The copy is whole and checked before it gets its name.")
     .argument("<to>", "a file, or a directory: then the backup gets a name with the team and the time")
-    .option("--force", "replace a file of that name")
+    .option("--force", "replace a backup of that name")
     .action(
       action(async (context, to: string, flags: { readonly force?: boolean }) => {
         refuseStore(context, "backup");
@@ -33,7 +34,7 @@ export function addDataCommands(program: Command, action: Action): void {
   addDoctor(program, action);
 }
 
-interface DoctorFlags extends RestateAddresses {
+interface DoctorFlags extends Partial<RestateAddresses> {
   readonly bundle?: string;
 }
 
@@ -43,13 +44,14 @@ function addDoctor(program: Command, action: Action): void {
     .summary("what is wrong with this installation, and what to type")
     .description("Looks at the machine, the data, the team's file and what it needs: keys, MCP servers, people who are told. Ends with 1 when something fails. Changes nothing.")
     .argument("[team.ts]", "the file that exports the team; default: team.ts, where there is one")
-    .option("--restate-ingress <url>", "where Restate takes work, with --store", "http://127.0.0.1:8080")
-    .option("--restate-admin <url>", "where Restate takes registrations, with --store", "http://127.0.0.1:9070")
+    .option("--restate-ingress <url>", `where Restate takes work, with --store; default: ${clusterDefaults.restateIngress}`)
+    .option("--restate-admin <url>", `where Restate takes registrations, with --store; default: ${clusterDefaults.restateAdmin}`)
     .option("--bundle <file>", "besides, write a support bundle (.tar.gz) without secrets: what was found, versions, options, counts, the last records")
     .action(
-      action(async (context, file: string | undefined, { bundle, restateIngress, restateAdmin }: DoctorFlags) => {
+      action(async (context, file: string | undefined, { bundle, ...addresses }: DoctorFlags) => {
+        if (context.store === null) refuseClusterFlags(addresses);
         const { runDoctor } = await import("./command/doctor.ts");
-        return runDoctor(context, { file: file ?? null, bundle: bundle ?? null, version: program.version() ?? "", restateIngress, restateAdmin });
+        return runDoctor(context, { file: file ?? null, bundle: bundle ?? null, version: program.version() ?? "", ...clusterDefaults, ...addresses });
       }),
     );
 }

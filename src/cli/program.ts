@@ -4,6 +4,7 @@ import type { Action, CommandContext, ExitCode } from "./command-context.ts";
 import { addDataCommands } from "./data-commands.ts";
 import { addTeamCommands } from "./team-commands.ts";
 import { addReadingCommands } from "./reading-commands.ts";
+import { usualData } from "./typed-command.ts";
 import { addWritingCommands } from "./writing-commands.ts";
 
 export interface GlobalOptions {
@@ -34,7 +35,7 @@ export function createProgram({ version, clock, isInteractive, context, onExitCo
     .description("Keeps teams of AI agents working for months.")
     .version(version, "-v, --version", "print the version")
     .helpOption("-h, --help", "print help")
-    .addOption(new Option("--data <dir>", "where the team keeps everything").env("LONGHAUL_DATA").default(".longhaul"))
+    .addOption(new Option("--data <dir>", "where the team keeps everything").env("LONGHAUL_DATA").default(usualData))
     .addOption(new Option("--store <url>", "where it does on a cluster: postgres://user@host/database").env("LONGHAUL_STORE"))
     .option("--json", "print JSON and nothing else: one document, or one a line")
     .configureHelp({ showGlobalOptions: true })

@@ -47,5 +47,5 @@ function settle(status: number, text: string, resolve: (answer: Json) => void, r
 }
 
 function brokenOff(cause: unknown): LonghaulError {
-  return new LonghaulError("CLIENT_UNREACHABLE", `The running team broke the connection off: ${messageOf(cause)}. See with \`longhaul ps\` what came of it, then try again.`, { retry: "backoff", cause });
+  return new LonghaulError("CLIENT_UNREACHABLE", `The running team broke the connection off (${messageOf(cause)}): its process ended, or was ended because it hung. Nobody knows whether it took this: what \`longhaul ps --all\` does not show was not taken. Type it again then, and give tasks a --key: with that, twice is once.`, { retry: "backoff", cause });
 }

@@ -1,6 +1,6 @@
 import { type Command, Option } from "commander";
 import type { Action } from "./command-context.ts";
-import { type ClusterFlags, toClusterPlace } from "./cluster-options.ts";
+import { clusterDefaults, type ClusterFlags, toClusterPlace } from "./cluster-options.ts";
 import { durationValue, textValue, wholeNumber } from "./option-values.ts";
 import { blockedAfterValue, bytesValue, defaultMemoryMax } from "./worker-limits.ts";
 
@@ -13,6 +13,12 @@ interface StartFlags {
 interface SupervisorFlags {
   readonly blockedAfter: number;
   readonly memoryMax?: number;
+}
+
+interface DeployFlags extends ClusterFlags {
+  readonly out?: string;
+  readonly drain: number;
+  readonly user?: string;
 }
 
 const collect = (value: string, earlier: readonly string[]): readonly string[] => [...earlier, value];
@@ -51,7 +57,7 @@ export function addTeamCommands(program: Command, action: Action, { isInteractiv
       const { drain, blockedAfter, memoryMax } = flags;
       context.supervisor?.begin({ blockedAfterMs: blockedAfter, memoryBytesMax: memoryMax ?? defaultMemoryMax(), drainMs: drain });
       const { runStart } = await import("./command/start.ts");
-      return runStart(context, file, { ...toStartOptions(flags), cluster: toClusterPlace(context.store, flags) });
+      return runStart(context, file, { ...toStartOptions(flags), cluster: toClusterPlace(context, flags) });
     }),
   );
   addDeploy(program, action);
@@ -59,21 +65,22 @@ export function addTeamCommands(program: Command, action: Action, { isInteractiv
 }
 
 function addDeploy(program: Command, action: Action): void {
-  program
+  const deploy = program
     .command("deploy")
     .summary("write what runs a team as a service or in a container")
-    .description("Writes a unit of systemd, or a Dockerfile and .dockerignore, with the paths of a team. Overwrites nothing.")
+    .description("Writes a unit of systemd, or a Dockerfile and .dockerignore, with the paths of a team. Overwrites nothing. With --store, what it runs is a worker of a cluster; the address itself, which holds a password, is not written.")
     .argument("<target>", "systemd or docker")
     .argument("<team.ts>", "the file that exports the team")
     .option("--out <dir>", "where to write; default: the team's project, which is the nearest folder with a package.json")
     .addOption(new Option("--drain <duration>", "how long steps may finish when it is stopped").argParser(durationValue).default(durationValue("20s"), "20s"))
-    .option("--user <name>", "who runs it under systemd; default: you", textValue(32))
-    .action(
-      action(async (context, target: string, file: string, { out, drain, user }: { readonly out?: string; readonly drain: number; readonly user?: string }) => {
-        const { runDeploy } = await import("./command/deploy.ts");
-        return runDeploy(context, target, file, { out: out ?? null, drainMs: drain, user: user ?? null });
-      }),
-    );
+    .option("--user <name>", "who runs it under systemd; default: you", textValue(32));
+  addClusterOptions(deploy).action(
+    action(async (context, target: string, file: string, flags: DeployFlags) => {
+      const { out, drain, user } = flags;
+      const { runDeploy } = await import("./command/deploy.ts");
+      return runDeploy(context, target, file, { out: out ?? null, drainMs: drain, user: user ?? null, cluster: toClusterPlace(context, flags) });
+    }),
+  );
 }
 
 function addStartOptions(command: Command, drain: string): Command {
@@ -94,9 +101,9 @@ function addSupervisorOptions(command: Command): Command {
 function addClusterOptions(command: Command): Command {
   return command
     .addOption(new Option("--engine <engine>", "embedded, or restate for a team that several processes serve; default: restate with --store").choices(["embedded", "restate"]))
-    .option("--restate-ingress <url>", "where Restate takes work", "http://127.0.0.1:8080")
-    .option("--restate-admin <url>", "where Restate takes registrations", "http://127.0.0.1:9070")
-    .option("--listen <host:port>", "where Restate calls this process", "127.0.0.1:9080")
+    .option("--restate-ingress <url>", `where Restate takes work; default: ${clusterDefaults.restateIngress}`)
+    .option("--restate-admin <url>", `where Restate takes registrations; default: ${clusterDefaults.restateAdmin}`)
+    .option("--listen <host:port>", `where Restate calls this process; default: ${clusterDefaults.listen}`)
     .option("--advertise <url>", "where Restate finds the workers; default: --listen")
     .option("--identity-key <key>", "public key of a Restate that may call; needed to listen beyond this machine. May be repeated", collect, []);
 }

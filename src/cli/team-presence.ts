@@ -16,27 +16,27 @@ export interface TeamPresence {
 /** After the end of a lease, another worker may be about to take it. */
 const handoverMsMax = 10_000;
 
-/** Looks who owns the data directory, or has the duties. An owner whose process is gone counts as not running: its work goes on at the next start. */
-export async function findPresence(view: Pick<OperatorView, "manifest" | "keeper">): Promise<TeamPresence> {
+/** Looks who owns the data directory, or has the duties. An owner whose process is gone counts as not running: its work goes on at the next start. `place`: what the commands that it names need behind them. */
+export async function findPresence(view: Pick<OperatorView, "manifest" | "keeper">, place = ""): Promise<TeamPresence> {
   const [manifest, owner] = await Promise.all([view.manifest(), view.keeper()]);
   const team = manifest?.team ?? "The team";
-  if (owner?.type === "worker") return presenceOnCluster(team, owner);
-  if (owner?.alive === true && !owner.isCommand) return presenceOf(team, owner);
+  if (owner?.type === "worker") return presenceOnCluster(team, owner, place);
+  if (owner?.alive === true && !owner.isCommand) return presenceOf(team, owner, place);
   // A command owns the data only while no team does.
   const how = owner === null || owner.isCommand ? "was stopped" : describeEnd(owner);
-  return { team, isRunning: false, isSilent: false, pid: null, text: `${team} does not run: it ${how}. Its work goes on with \`longhaul start\`.` };
+  return { team, isRunning: false, isSilent: false, pid: null, text: `${team} does not run: it ${how}. Its work goes on with \`longhaul start${place}\`.` };
 }
 
-function presenceOf(team: string, { pid, silentMs, leaseMs, isForeign }: OwnerView): TeamPresence {
+function presenceOf(team: string, { pid, silentMs, leaseMs, isForeign }: OwnerView, place: string): TeamPresence {
   const isSilent = silentMs > leaseMs;
-  const silence = ` It has written nothing for ${formatDuration(silentMs)}: its disk is full, or its process hangs. Look at its own output; \`longhaul start\` beside it takes over from one that hangs.`;
+  const silence = ` It has written nothing for ${formatDuration(silentMs)}: its disk is full, or its process hangs. Look at its own output; \`longhaul start${place}\` beside it takes over from one that hangs.`;
   const where = isForeign ? `in another container, pid ${pid} there` : `pid ${pid}`;
   return { team, isRunning: true, isSilent, pid: isForeign ? null : pid, text: `${team} runs (${where}).${isSilent ? silence : ""}` };
 }
 
-function presenceOnCluster(team: string, { holder, heldMs }: DutyView): TeamPresence {
+function presenceOnCluster(team: string, { holder, heldMs }: DutyView, place: string): TeamPresence {
   if (heldMs < -handoverMsMax) {
-    const text = `${team} does not run: the last worker that had its duties, ${holder}, was not heard of for ${formatDuration(-heldMs)}. Its work goes on with \`longhaul start\`.`;
+    const text = `${team} does not run: the last worker that had its duties, ${holder}, was not heard of for ${formatDuration(-heldMs)}. Its work goes on with \`longhaul start${place}\`.`;
     return { team, isRunning: false, isSilent: false, pid: null, text };
   }
   const text = heldMs > 0 ? `${team} runs: ${holder} has its duties.` : `${team} runs, and its duties go to another worker: ${holder}, which had them, is silent.`;

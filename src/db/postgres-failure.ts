@@ -32,6 +32,15 @@ export function fromDriver(error: unknown): unknown {
   return error;
 }
 
+/** Of connections that were not to be had, and whose server or network is not what failed: it does not let us in. The driver says much of that in words only. */
+const ofConnecting = new WeakSet();
+
+/** Like `fromDriver`, for what came of connecting. What this machine lacks, such as open files, is not the server's word. */
+export function fromConnecting(error: unknown): unknown {
+  if (error instanceof Error && !("syscall" in error)) ofConnecting.add(error);
+  return fromDriver(error);
+}
+
 export function classifyFailure(error: unknown): PostgresFailure {
   return error instanceof Error && ofDriver.has(error) ? classify(error) : "other";
 }
@@ -41,6 +50,7 @@ function classify(error: Error): PostgresFailure {
   const code = "code" in error && typeof error.code === "string" ? error.code : "";
   if (conflictStates.includes(code)) return "conflict";
   if (socketCodes.includes(code) || driverWords.test(error.message) || unavailableStates.includes(code)) return "unavailable";
+  if (ofConnecting.has(error) && !unavailableClasses.includes(code.slice(0, 2))) return "refused";
   if (!statePattern.test(code)) return "other";
   // A newer version added a column while this one runs. The words of it depend on the server's language.
   if (code === "0A000" && "routine" in error && error.routine === "RevalidateCachedQuery") return "stale";
@@ -93,7 +103,15 @@ export function toCommitUnknown(where: string, error: unknown): LonghaulError {
 }
 
 export function toRefused(where: string, error: unknown): LonghaulError {
+  // So says the driver where the server asks for a password and there is none.
+  if (/password must be a/.test(messageOf(error))) return new LonghaulError("STORE_REFUSED", `PostgreSQL at ${where} asks for a password, and there is no password in the address. Use postgres://user:password@host/database, or set PGPASSWORD.`, { cause: error });
   return new LonghaulError("STORE_REFUSED", `PostgreSQL at ${where} refuses the connection: ${reasonOf(error)}. Mend the user, the password or the database name in the address.`, { cause: error });
+}
+
+/** What the server answers to a user that may connect and may not do what is needed; every other error as it is. */
+export function asMissingRight({ where, schema }: { readonly where: string; readonly schema: string }, error: unknown): unknown {
+  if (!(error instanceof Error && ofDriver.has(error) && "code" in error && error.code === "42501")) return error;
+  return new LonghaulError("STORE_REFUSED", `PostgreSQL at ${where} does not let this user do what is needed: ${reasonOf(error)}. Use a user that owns the schema; as the database's owner, before the first start: CREATE SCHEMA ${schema} AUTHORIZATION <user>.`, { cause: error });
 }
 
 /** A connection that is tried on several addresses fails with several errors under an empty message. */

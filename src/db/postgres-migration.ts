@@ -1,5 +1,6 @@
 import { LonghaulError } from "../base/error.ts";
 import { type Migration, findUnknown } from "./migration.ts";
+import { asMissingRight } from "./postgres-failure.ts";
 import type { PostgresDatabase, PostgresSession } from "./postgres.ts";
 
 /** "lhdb" in ASCII. With the hash of the schema it names the lock that the processes which migrate one schema take in turn. */
@@ -16,9 +17,17 @@ const selectForeign = "SELECT relname FROM pg_class WHERE relnamespace = to_regn
 /**
  * Brings the schema of `db` up to date, one transaction for each migration; safe with any number of processes starting at once: they take turns under an
  * advisory lock, and each looks again what is left to do.
- * @throws {STORE_VERSION} when the schema holds migrations that this version does not know, or another application's tables.
+ * @throws {STORE_VERSION} when the schema holds migrations that this version does not know, or another application's tables. @throws {STORE_REFUSED}
  */
 export async function migratePostgres(db: PostgresDatabase, migrations: readonly Migration[]): Promise<void> {
+  try {
+    await migrate(db, migrations);
+  } catch (error) {
+    throw asMissingRight(db, error);
+  }
+}
+
+async function migrate(db: PostgresDatabase, migrations: readonly Migration[]): Promise<void> {
   await db.transaction((tx) => prepareSchema(tx, db), { idempotent: true });
   for (const { name, sql } of uniqueByName(migrations)) {
     await db.transaction(

@@ -82,6 +82,10 @@ function configOf({ url, schema, ...limits }: PoolOptions): Config {
   if (!schemaPattern.test(schema)) throw new LonghaulError("OPTION_INVALID", `schema is ${JSON.stringify(schema)}. Use at most 48 small letters, digits and underscores.`);
   const { connectionsMax = 10, statementTimeoutMs = 30_000, lockTimeoutMs = 10_000, idleInTransactionTimeoutMs = 30_000, connectTimeoutMs = 10_000 } = limits;
   const address = parseAddress(url);
+  // Where the address does not say, the driver would take the environment's word, which messages would not name.
+  const { host, port } = placeOf(address);
+  address.searchParams.set("port", port);
+  if (address.hostname === "") address.searchParams.set("host", host);
   address.searchParams.set("options", `${address.searchParams.get("options") ?? ""} -c search_path=${schema},public`.trim());
   return {
     connectionString: address.href,
@@ -101,16 +105,23 @@ function configOf({ url, schema, ...limits }: PoolOptions): Config {
 
 /** The address without its password, for messages. */
 export function labelOf(url: string): string {
-  const { hostname, port, pathname, searchParams } = parseAddress(url);
-  const host = hostname === "" ? (searchParams.get("host") ?? "localhost") : hostname;
-  return `${host}:${port === "" ? "5432" : port}${pathname === "" ? "/" : pathname}`;
+  const address = parseAddress(url);
+  const { host, port } = placeOf(address);
+  return `${host}:${port}${address.pathname === "" ? "/" : address.pathname}`;
+}
+
+/** The driver prefers what is behind the question mark. */
+function placeOf({ hostname, port, searchParams }: URL): { readonly host: string; readonly port: string } {
+  return { host: searchParams.get("host") ?? (hostname || "localhost"), port: searchParams.get("port") ?? (port || "5432") };
 }
 
 function parseAddress(url: string): URL {
   const address = URL.parse(url);
-  if (address !== null && (address.protocol === "postgres:" || address.protocol === "postgresql:")) return address;
+  const isOfPostgres = address !== null && (address.protocol === "postgres:" || address.protocol === "postgresql:");
+  // A password that is written as it is ends at its "#" or "/", and what is behind is read as something else.
+  if (isOfPostgres && address.hash === "" && !address.pathname.includes("@")) return address;
   // The text may hold a password: it is not repeated.
-  throw new LonghaulError("OPTION_INVALID", "The address of the database is not one of PostgreSQL. Use postgres://user:password@host:5432/database.");
+  throw new LonghaulError("OPTION_INVALID", "The address of the database is not one of PostgreSQL. Use postgres://user:password@host:5432/database; in the password, write @ as %40, # as %23, / as %2F, ? as %3F, : as %3A and % as %25.");
 }
 
 async function importDriver(): Promise<typeof Driver> {

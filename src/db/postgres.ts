@@ -3,7 +3,7 @@ import type { Clock, Timer } from "../base/clock.ts";
 import { sleep } from "../base/clock.ts";
 import { LonghaulError, messageOf } from "../base/error.ts";
 import { integerBetween, type Random } from "../base/random.ts";
-import { asStandby, classifyFailure, fromDriver, toCommitUnknown, toConflict, toRefused, toUnreachable } from "./postgres-failure.ts";
+import { asStandby, classifyFailure, fromConnecting, fromDriver, toCommitUnknown, toConflict, toRefused, toUnreachable } from "./postgres-failure.ts";
 import { type Listener, type Listening, PostgresNotices } from "./postgres-notices.ts";
 import { connectAlone, type Connections, createConnections, labelOf, type PostgresLimits } from "./postgres-pool.ts";
 import { toStoredText } from "./postgres-text.ts";
@@ -250,7 +250,9 @@ export class PostgresDatabase implements PostgresSession {
   }
 
   async #withClient<T>(work: (client: PoolClient) => Promise<T>): Promise<T> {
-    const client = await this.#pool.connect().catch(throwDrivers);
+    const client = await this.#pool.connect().catch((error: unknown) => {
+      throw fromConnecting(error);
+    });
     let isBroken = false;
     try {
       return await work(client);

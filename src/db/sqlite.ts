@@ -1,5 +1,6 @@
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
 import { LonghaulError } from "../base/error.ts";
+import { applicationId } from "./data-file.ts";
 import { fileIdentity } from "./file-identity.ts";
 
 export type SqlInput = string | number | null | Uint8Array;
@@ -7,8 +8,6 @@ export type Row = Readonly<Record<string, unknown>>;
 /** A row as the values of its columns, in the order of the statement. */
 export type Values = readonly unknown[];
 
-/** "lhdb" in ASCII: marks a file as Longhaul's. */
-const applicationId = 0x6c_68_64_62;
 /** The write-ahead log is cut back to this when it has been worked off. */
 const logBytesMax = 67_108_864;
 /** How long a connection waits for another one's lock, in milliseconds. */

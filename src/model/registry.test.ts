@@ -61,6 +61,28 @@ test("an endpoint's own key may be a function, which is asked for every request"
   expect(requests.map(({ headers }) => headers["x-api-key"])).toEqual(["one", "two"]);
 });
 
+test("a model that cannot be asked is found without loading anything: no key, an address that no request can be made to", () => {
+  const registry = (values: Readonly<Record<string, string>>) => createModelRegistry({ clock, secret: (name) => values[name], endpoints: { open: { baseUrl: "http://open.test/v1" } } });
+
+  expect(() => registry({}).check("anthropic/claude-haiku-4-5")).toThrow("ANTHROPIC_API_KEY");
+  expect(() => registry({ ANTHROPIC_API_KEY: "k" }).check("anthropic/claude-haiku-4-5")).not.toThrow();
+  expect(() => registry({}).check("open/any")).not.toThrow();
+  const withPassword = registry({ ANTHROPIC_API_KEY: "k", ANTHROPIC_BASE_URL: "http://me:hidden@proxy.test:4017/v1" });
+  expect(() => withPassword.check("anthropic/claude-haiku-4-5")).toThrow(expect.objectContaining({ code: "OPTION_INVALID", message: expect.stringMatching(/^(?!.*hidden).*proxy\.test:4017.*no request can be made/) as string }));
+});
+
+test("a key that no header may hold is refused before anything is sent, is not tried again and is not shown", async () => {
+  const { requests, fetch } = handler();
+  const endpoint = { baseUrl: "http://sim.test/v1", fetch, apiKey: "two\nhidden-lines" };
+  const registry = createModelRegistry({ clock, secret: noSecrets, endpoints: { a: { ...endpoint, wire: "anthropic" }, o: { ...endpoint, wire: "openai" } } });
+
+  for (const reference of ["a/m", "o/m"]) {
+    const refused = await (await registry.resolve(reference)).complete(modelRequest()).catch((error: unknown) => error);
+    expect(refused).toMatchObject({ code: "MODEL_AUTH", retry: "never", message: expect.not.stringContaining("hidden") as string });
+  }
+  expect(requests).toEqual([]);
+});
+
 test("a simulated endpoint needs no key and charges nothing, unless it is priced as another model", async () => {
   const { fetch } = handler();
   const registry = createModelRegistry({

@@ -25,6 +25,8 @@ export interface ModelRegistry {
   resolve(reference: string | LanguageModelV4): Promise<Model>;
   /** The AI SDK model behind a reference. @throws {MODEL_AUTH, OPTION_INVALID} */
   resolveLanguageModel(reference: string | LanguageModelV4): Promise<LanguageModelV4>;
+  /** Looks whether a model can be asked, and loads nothing. @throws {MODEL_AUTH, OPTION_INVALID, SECRET_MISSING} */
+  check(reference: string | LanguageModelV4): void;
 }
 
 interface KnownProvider {
@@ -57,7 +59,14 @@ const wires: Readonly<Record<Wire, (model: string, options: WireOptions) => Prom
 export function createModelRegistry(options: ModelRegistryOptions): ModelRegistry {
   const models = createCache((reference) => createModel(reference, options, languageModels.get));
   const languageModels = createCache(async (reference) => (typeof reference === "string" ? createLanguageModel(toRoute(reference, options)) : assertVersion(reference)));
-  return { resolve: models.get, resolveLanguageModel: languageModels.get };
+  return {
+    resolve: models.get,
+    resolveLanguageModel: languageModels.get,
+    check(reference) {
+      if (typeof reference === "string") toRoute(reference, options).key();
+      else assertVersion(reference);
+    },
+  };
 }
 
 /** A reference with all that is needed to follow it. */
@@ -94,7 +103,7 @@ function toRoute(reference: string, { secret, endpoints = {} }: ModelRegistryOpt
 async function createLanguageModel(route: Route): Promise<LanguageModelV4> {
   route.key();
   const { provider, model, wire, baseUrl, endpoint } = route;
-  return wires[wire](model, { name: provider, baseUrl, headers: endpoint?.headers ?? {}, fetch: keyedFetch(wire, route.key, endpoint?.fetch) });
+  return wires[wire](model, { name: provider, baseUrl, headers: endpoint?.headers ?? {}, fetch: keyedFetch(route, endpoint?.fetch) });
 }
 
 async function createModel(
@@ -161,14 +170,10 @@ function secretsOf(route: Route): readonly string[] {
 }
 
 /** Sets the key of the moment on each request, and sends it over the network or to the given handler. */
-function keyedFetch(wire: Wire, key: () => string | null, handler: RequestHandler | undefined): typeof globalThis.fetch {
+function keyedFetch(route: Route, handler: RequestHandler | undefined): typeof globalThis.fetch {
   return (input, init) => {
     const request = new Request(input, init);
-    const value = key();
-    if (wire === "anthropic" && value !== null) request.headers.set("x-api-key", value);
-    else if (wire === "anthropic") request.headers.delete("x-api-key");
-    else if (value !== null) request.headers.set("authorization", `Bearer ${value}`);
-    else if (request.headers.get("authorization")?.endsWith(placeholderKey) === true) request.headers.delete("authorization");
+    setKey(request, route);
     if (handler !== undefined) return handler(request);
     // What follows a signal is held weakly: a collected Request would no longer hear its abort, and a call that hangs would keep its connection for ever.
     const signal = init?.signal ?? (input instanceof Request ? input.signal : null);
@@ -176,12 +181,28 @@ function keyedFetch(wire: Wire, key: () => string | null, handler: RequestHandle
   };
 }
 
+/** @throws {MODEL_AUTH} for what no header may hold: nothing was sent, so that nobody bills it, and another try comes to the same. */
+function setKey({ headers }: Request, { reference, wire, key }: Route): void {
+  const value = key();
+  try {
+    if (wire === "anthropic" && value !== null) headers.set("x-api-key", value);
+    else if (wire === "anthropic") headers.delete("x-api-key");
+    else if (value !== null) headers.set("authorization", `Bearer ${value}`);
+    else if (headers.get("authorization")?.endsWith(placeholderKey) === true) headers.delete("authorization");
+  } catch {
+    // What refused it names the key.
+    throw new LonghaulError("MODEL_AUTH", `${reference} was not asked: its key holds characters that no header may, such as the end of a line. Set it again.`);
+  }
+}
+
 function filled(value: string | undefined): string | undefined {
   return value === undefined || value.trim() === "" ? undefined : value.trim();
 }
 
 function assertBaseUrl(baseUrl: string, provider: string): void {
-  if (URL.canParse(baseUrl) && /^https?:/.test(baseUrl)) return;
+  const url = URL.parse(baseUrl);
+  if (url !== null && url.username + url.password !== "") throw new LonghaulError("OPTION_INVALID", `baseUrl of the endpoint "${provider}" holds a user or a password (${url.host}), and no request can be made to such an address. Leave them out, and give the key by the endpoint's apiKey or the provider's variable.`);
+  if (url !== null && /^https?:/.test(baseUrl)) return;
   throw new LonghaulError("OPTION_INVALID", `baseUrl of the endpoint "${provider}" is ${JSON.stringify(baseUrl)}. Use an http or https address such as "http://127.0.0.1:11434/v1".`);
 }
 

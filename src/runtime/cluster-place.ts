@@ -28,8 +28,28 @@ export function describeStore({ store }: Pick<ClusterPlace, "store">): string {
 
 const loopbackHosts = ["127.0.0.1", "::1", "localhost"];
 
-/** @throws {OPTION_INVALID} when anybody could call this process. */
+/** Whether this machine alone reaches what listens there. */
+export function isLoopback(host: string): boolean {
+  return loopbackHosts.includes(host);
+}
+
+/** @throws {OPTION_INVALID} when anybody could call this process, or nobody. */
 export function assertCallersKnown({ listen, identityKeys = [] }: ClusterPlace): void {
-  if (loopbackHosts.includes(listen.host) || identityKeys.length > 0) return;
+  const wrong = identityKeys.find((key) => !isIdentityKey(key));
+  if (wrong !== undefined) throw new LonghaulError("OPTION_INVALID", `The identity key ${wrong} is no public key of Restate: publickeyv1_ and 32 bytes in base58. Use the one that Restate's server names when it starts.`);
+  if (isLoopback(listen.host) || identityKeys.length > 0) return;
   throw new LonghaulError("OPTION_INVALID", `listen is ${listen.host}:${listen.port}, which others than this machine reach, and nothing tells Restate's calls from theirs. Give Restate's public key as identity key, or listen on 127.0.0.1.`);
+}
+
+const keyPrefix = "publickeyv1_";
+const keyBytes = 32;
+const base58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
+
+function isIdentityKey(key: string): boolean {
+  const digits = Array.from(key.slice(keyPrefix.length), (character) => base58.indexOf(character));
+  if (!key.startsWith(keyPrefix) || digits.includes(-1)) return false;
+  const value = digits.reduce((sum, digit) => sum * 58n + BigInt(digit), 0n);
+  const zeros = digits.findIndex((digit) => digit !== 0);
+  // Each leading "1" is a byte of zeros.
+  return (zeros === -1 ? digits.length : zeros + Math.ceil(value.toString(16).length / 2)) === keyBytes;
 }

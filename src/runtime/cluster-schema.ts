@@ -1,6 +1,7 @@
 import type { Clock } from "../base/clock.ts";
 import type { Random } from "../base/random.ts";
 import type { Migration } from "../db/migration.ts";
+import { asMissingRight } from "../db/postgres-failure.ts";
 import { PostgresDatabase } from "../db/postgres.ts";
 import { restateEngineMigrations } from "../engine/restate/engine-migrations.ts";
 import type { OperatorReading } from "../store/operator-reading.ts";
@@ -30,6 +31,6 @@ export async function openOperatorDatabase({ store: url, clock, random }: Operat
     return { db, store: await openPostgresOperator(db, clusterMigrations) };
   } catch (error) {
     await db.close();
-    throw error;
+    throw asMissingRight(db, error);
   }
 }

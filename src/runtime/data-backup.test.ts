@@ -1,6 +1,10 @@
-import { existsSync, linkSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, linkSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { systemClock } from "../base/clock.ts";
 import { systemProcess } from "../base/process.ts";
@@ -46,17 +50,53 @@ it("holds what is only in the log yet, belongs to nobody, and is one file that i
 
 it("is given a name with the team and the time in a directory, and never replaces a file unless it is told to", async () => {
   mkdirSync(inFolder("many"));
-  writeFileSync(inFolder("mine.db"), "mine");
-
   const { path, atMs } = await backUp("many");
+  await backUp("mine.db");
+  const mine = readFileSync(inFolder("mine.db"));
+  db.run("INSERT INTO lh_meta VALUES ('later', '1')");
   await expect(backUp("mine.db")).rejects.toMatchObject({ code: "BACKUP_EXISTS", message: expect.stringContaining("--force") as string });
-  expect(readFileSync(inFolder("mine.db"), "utf8")).toBe("mine");
+  expect(readFileSync(inFolder("mine.db")).equals(mine)).toBe(true);
   await expect(backUp("longhaul.db", { isForced: true })).rejects.toMatchObject({ code: "BACKUP_EXISTS" });
 
   expect(readdirSync(inFolder("many"))).toEqual([path.slice(inFolder("many").length + 1)]);
   expect(readdirSync(inFolder("many"))).toEqual([backupName("a b/c", atMs)]);
   await backUp("mine.db", { isForced: true });
-  expect(readFileSync(inFolder("mine.db"), "latin1").startsWith("SQLite format 3")).toBe(true);
+  expect(readFileSync(inFolder("mine.db")).equals(mine)).toBe(false);
+});
+
+it.skipIf(process.platform === "win32")("replaces nothing but what longhaul wrote, whatever it is told: no other file, no device, pipe, socket or link", { timeout: 60_000 }, async () => {
+  writeFileSync(inFolder("team.ts"), "export default 1;");
+  writeFileSync(inFolder("empty"), "");
+  const foreign = new DatabaseSync(inFolder("foreign.db"));
+  foreign.exec("CREATE TABLE mine (a)");
+  foreign.close();
+  execFileSync("sh", ["-c", 'mkfifo "$0"', inFolder("pipe")]);
+  symlinkSync(inFolder("nowhere"), inFolder("dangling"));
+  await backUp("earlier.db");
+  symlinkSync(inFolder("earlier.db"), inFolder("link-to-a-backup"));
+  const server = createServer().listen(inFolder("socket"));
+  await once(server, "listening");
+  const names = ["team.ts", "empty", "foreign.db", "pipe", "dangling", "link-to-a-backup", "socket"];
+  const before = names.map((name) => lstatSync(inFolder(name)).ino);
+
+  for (const name of names) await expect(backUp(name, { isForced: true })).rejects.toMatchObject({ code: "BACKUP_EXISTS", message: expect.stringContaining(`${inFolder(name)} is `) as string });
+  await expect(backUp("dangling")).rejects.toMatchObject({ code: "BACKUP_EXISTS" });
+
+  expect(names.map((name) => lstatSync(inFolder(name)).ino)).toEqual(before);
+  expect(readdirSync(folder).filter((name) => name.endsWith(".partial"))).toEqual([]);
+  server.close();
+});
+
+it("removes what a copy that was killed left, and no file of somebody else's that has such a name", async () => {
+  writeFileSync(inFolder("notes.partial"), "mine");
+  await expect(backUp("notes")).rejects.toMatchObject({ code: "BACKUP_EXISTS", message: expect.stringContaining("notes.partial is ") as string });
+  expect(readFileSync(inFolder("notes.partial"), "utf8")).toBe("mine");
+
+  for (const left of [Buffer.alloc(0), Buffer.alloc(8_192), Buffer.from("SQLite format 3\0and half of it")]) {
+    writeFileSync(inFolder("copy.db.partial"), left);
+    await backUp("copy.db", { isForced: true });
+  }
+  expect(readdirSync(folder).filter((name) => name.startsWith("copy"))).toEqual(["copy.db"]);
 });
 
 it("never replaces the data file by another path to it, nor gives a backup a name that SQLite keeps for logs", async () => {

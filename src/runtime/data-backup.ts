@@ -5,7 +5,7 @@ import { LonghaulError } from "../base/error.ts";
 import { copyDatabase } from "../db/copy-database.ts";
 import { assertKnown } from "../db/migration.ts";
 import { SqliteDatabase } from "../db/sqlite.ts";
-import { assertPlace, backupPlace, giveName, partialSuffix } from "./backup-place.ts";
+import { assertPlace, backupPlace, giveName, partialSuffix, removeRemains } from "./backup-place.ts";
 import { type DataFacts, disownData, readDataFacts } from "./data-facts.ts";
 import { getMeta } from "../store/sqlite/meta.ts";
 import { makePrivateDirectory } from "./make-directory.ts";
@@ -17,7 +17,7 @@ export interface BackupOptions {
   readonly from: string;
   /** A file, or a directory: then the backup gets a name of its own in it. */
   readonly to: string;
-  /** Whether a file of that name is replaced. Default false. */
+  /** Whether a backup of that name is replaced. Nothing else is. Default false. */
   readonly isForced?: boolean;
   readonly clock: Clock;
   readonly onProgress?: (ratio: number) => void;
@@ -50,7 +50,7 @@ export async function backUpData(options: BackupOptions): Promise<Backup> {
   assertPlace(path, { from, isForced });
   const partial = `${path}${partialSuffix}`;
   makePrivateDirectory(dirname(path));
-  rmSync(partial, { force: true });
+  removeRemains(partial);
   // What tasks were given and returned is its owner's, whatever the mask of the process says.
   closeSync(openSync(partial, "wx", 0o600));
   try {

@@ -1,4 +1,3 @@
-import { listModels, idOfModel, type ModelReference } from "../agent/model-reference.ts";
 import type { NotifierDefinition, TeamDefinition } from "../agent/team-definition.ts";
 import type { McpDefinition } from "../agent/tool-definition.ts";
 import { systemProcess } from "../base/process.ts";
@@ -9,6 +8,7 @@ import { messageOf } from "../base/error.ts";
 import { defaultConnectTimeoutMs } from "../tool/mcp-spec.ts";
 import { mcpSource } from "../tool/mcp.ts";
 import { createChildLedger } from "./left-children.ts";
+import { referencesOf } from "./missing-models.ts";
 import { createModelServices } from "./model-services.ts";
 import type { Secrets } from "./secrets.ts";
 import { toSourceSpec } from "./tool-set.ts";
@@ -31,10 +31,8 @@ export interface Examined {
 /** Whether each model can be asked: its provider is known, and its key is there. Nobody is asked. */
 export async function examineModels({ spec }: TeamDefinition, { clock, secrets }: ExamineOptions): Promise<readonly Examined[]> {
   const { resolveModel } = createModelServices({ clock, secrets, endpoints: spec.endpoints ?? [], modelFor: () => null });
-  const references = new Map<string, ModelReference>();
-  for (const { spec: worker } of [...spec.agents, ...(spec.flows ?? [])]) for (const reference of worker.model === undefined ? [] : listModels(worker.model)) references.set(idOfModel(reference), reference);
   return await Promise.all(
-    [...references].map(async ([name, reference]): Promise<Examined> => {
+    [...referencesOf(spec)].map(async ([name, reference]): Promise<Examined> => {
       try {
         const model = await resolveModel(reference);
         return { name, problem: null, found: model.simulated ? "simulated: nobody real answers" : "its key is set" };

@@ -19,6 +19,8 @@ export type { LiveTeamOptions } from "./live-team-options.ts";
 /** A team that is open. `start` makes it work; `drain`, then `close`, ends it and loses nothing. */
 export interface LiveTeam {
   readonly team: TeamDefinition;
+  /** What it needs and is not there, such as a model's key: sentences for people. */
+  readonly missing: readonly string[];
   readonly operations: Operations;
   /** What there is to read. */
   readonly records: RecordStore;
@@ -49,6 +51,7 @@ export async function openLiveTeam(options: LiveTeamOptions): Promise<LiveTeam> 
   let isDraining = false;
   return {
     team: definition,
+    missing: parts.missing,
     operations: createOperations({ engine: data.engine, store: data.store, clock, ids: parts.ids, manifest: () => parts.manifest, checkInput: (agent, input) => checkInput(parts, agent, input) }),
     records: data.store.records,
     messages: data.store.messages,

@@ -14,6 +14,8 @@ import type { Secrets } from "./secrets.ts";
 
 export interface ModelServices {
   readonly resolveModel: (reference: ModelReference) => Promise<Model>;
+  /** Looks whether a model can be asked, and loads nothing. @throws {MODEL_AUTH, OPTION_INVALID, SECRET_MISSING} */
+  readonly checkModel: (reference: ModelReference) => void;
   readonly durableModel: (model: ModelChoice, plan: DurableModelPlan) => LanguageModelV4;
 }
 
@@ -30,6 +32,9 @@ export function createModelServices({ clock, secrets, endpoints, modelFor }: Mod
   const resolveModel = async (reference: ModelReference): Promise<Model> => modelFor(reference) ?? registry.resolve(reference);
   return {
     resolveModel,
+    checkModel(reference) {
+      if (!isReplaced(reference, modelFor)) registry.check(reference);
+    },
     durableModel(choice, { outputTokensMax, timeouts, perform }) {
       const [first, ...others] = listModels(choice).map((reference) => ({ reference, id: idOfModel(reference), languageModel: lazyModel(reference, modelFor, registry) }));
       assert(first !== undefined, "a chain of models without a model");
@@ -58,6 +63,15 @@ export function createModelServices({ clock, secrets, endpoints, modelFor }: Mod
       return durableLanguageModel(first.languageModel, runStep, { clock, id: first.id, outputTokensMax, timeouts, secrets: secrets.known });
     },
   };
+}
+
+/** A test's models that have none of this name say so when it is called. */
+function isReplaced(reference: ModelReference, modelFor: ModelServicesOptions["modelFor"]): boolean {
+  try {
+    return modelFor(reference) !== null;
+  } catch {
+    return true;
+  }
 }
 
 function toEndpoint(definition: EndpointDefinition, secrets: Secrets): ModelEndpoint {

@@ -2,6 +2,7 @@ import { hostname } from "node:os";
 import type { Clock, Timer } from "../base/clock.ts";
 import { LonghaulError } from "../base/error.ts";
 import type { Random } from "../base/random.ts";
+import { asMissingRight } from "../db/postgres-failure.ts";
 import { migratePostgres } from "../db/postgres-migration.ts";
 import { sweepPayloads } from "../db/postgres-payload-sweep.ts";
 import { PostgresDatabase } from "../db/postgres.ts";
@@ -83,7 +84,7 @@ export async function openClusterData(options: OpenClusterDataOptions): Promise<
     };
   } catch (error) {
     await db.close();
-    throw error;
+    throw asMissingRight(db, error);
   }
 }
 

@@ -26,6 +26,7 @@ import type { LiveTeamOptions } from "./live-team-options.ts";
 import type { Manifest } from "./manifest.ts";
 import { createChildLedger, endLeftChildren } from "./left-children.ts";
 import { createMcpPins } from "./mcp-pins.ts";
+import { missingModels } from "./missing-models.ts";
 import { createModelServices } from "./model-services.ts";
 import { type OpenData, openData, type OpenDataOptions } from "./open-data.ts";
 import { createRecordTail, type RecordTail } from "./record-tail.ts";
@@ -57,6 +58,8 @@ export interface TeamParts {
   readonly tools: ToolSet;
   readonly services: RunServices;
   readonly notifiers: ReadonlyMap<string, Notifier>;
+  /** What of its models is not there, for people. */
+  readonly missing: readonly string[];
   readonly tail: RecordTail;
   readonly agentTasks: AgentTasksMirror;
   /** How many groups of writes the data file took or refused: what was read holds until it changes. */
@@ -84,6 +87,7 @@ export async function openParts(definition: TeamDefinition, options: LiveTeamOpt
   });
   const notifiers = createNotifiers(spec.notify ?? [{ kind: "console", name: "console" }], secrets, options);
   const models = createModelServices({ clock, secrets, endpoints: spec.endpoints ?? [], modelFor: options.modelFor ?? (() => null) });
+  const missing = missingModels(spec, models.checkModel);
   const ids = createIds(clock, random.split("ids"));
   const onCommit: TeamParts["onCommit"] = { listener: null };
   let tail: RecordTail | null = null;
@@ -127,14 +131,13 @@ export async function openParts(definition: TeamDefinition, options: LiveTeamOpt
     breakers, taskOfRun: (runId) => data.engine.taskOfRun(runId),
     quotas: new RetryQuotas(), limiter,
     usualSpend: createUsualSpend(clock, data.store.money, { list: (filter) => data.engine.list(filter) }),
-    resolveModel: models.resolveModel,
-    durableModel: models.durableModel,
+    resolveModel: models.resolveModel, durableModel: models.durableModel,
     toolsOf: tools.toolsOf,
     findVerified: createVerifiedOutputs({ list: (filter) => data.engine.list(filter) }),
     subscribers: (event, eventData, publishId) => subscriptions.tasksFor(event, eventData, publishId),
   };
   return {
-    options, name, spec, retention, clock, ids, workers, registrations, data, tools, services, notifiers, tail, storage, onCommit, agentTasks, commits,
+    options, name, spec, missing, retention, clock, ids, workers, registrations, data, tools, services, notifiers, tail, storage, onCommit, agentTasks, commits,
     manifest: await beginManifest({ name, clock, workers, registrations, retention, data }),
     write: (writes) => data.store.write(writes),
   };

@@ -26,7 +26,7 @@ it("creates a project whose team runs without a key and does its work", async ()
   const project = join(folder, "night-shift");
   const created = await longhaul(["init", "night-shift"], { cwd: folder, program });
 
-  expect(created).toMatchObject({ exitCode: 0, stderr: "", stdout: expect.stringContaining("cd night-shift\n  npm install\n  npx longhaul start team.ts") as string });
+  expect(created).toMatchObject({ exitCode: 0, stderr: "", stdout: expect.stringContaining("cd night-shift\n  npm install\n  npx longhaul start team.ts\n\nWhile you write the team, instead: npx longhaul dev team.ts\n") as string });
   expect(readdirSync(project).toSorted()).toEqual([".gitignore", "README.md", "inbox", "package.json", "simulated-writer.ts", "team.ts"]);
   expect(readJson(join(project, "package.json"))).toMatchObject({ name: "night-shift", type: "module", scripts: { start: "longhaul start team.ts", dev: "longhaul dev team.ts" }, dependencies: { longhaul: expect.any(String) as string, zod: expect.any(String) as string } });
 

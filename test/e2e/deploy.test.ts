@@ -73,6 +73,22 @@ describe("longhaul deploy systemd", () => {
     expect(settingsOf(readFileSync(join(out, "my-team-100-home.service"), "utf8")).get("User")).toBe("nobody");
   });
 
+  it("runs a worker of a cluster, whose database's address is read from the environment and never written", async () => {
+    const { folder, project } = newProject();
+    const deploy = (...args: readonly string[]) => longhaul(["deploy", "systemd", join(project, "agents", "team.ts"), ...args], { program, cwd: folder });
+    const { stdout } = await deploy("--store", "postgres://me:hidden@db/team", "--restate-ingress", "http://restate:8080", "--listen", "10.0.0.5:9080", "--identity-key", `publickeyv1_${"1".repeat(32)}`);
+    const unit = readFileSync(join(project, "my-team-100-home.service"), "utf8");
+
+    expect(stdout).toContain("Write LONGHAUL_STORE=postgres://");
+    expect(`${stdout}${unit}`).not.toContain("hidden");
+    expect(wordsOf(settingsOf(unit).get("ExecStart") ?? "").join(" ")).toContain(`--engine restate --restate-ingress http://restate:8080 --restate-admin http://127.0.0.1:9070 --listen 10.0.0.5:9080 --identity-key publickeyv1_`);
+    // Without the address it does not run another, empty team.
+    const [, ...words] = wordsOf(settingsOf(unit).get("ExecStart") ?? "");
+    expect(await longhaul(words.slice(1), { program: words.slice(0, 1), cwd: project })).toMatchObject({ exitCode: 1, stderr: expect.stringContaining("LONGHAUL_STORE") as string });
+    expect(await deploy("--restate-ingress", "http://restate:8080")).toMatchObject({ exitCode: 1, stderr: expect.stringMatching(/--restate-ingress is of a team on a cluster.*OPTION_INVALID/) as string });
+    expect(await deploy("--store", "postgres://db/team", "--listen", "10.0.0.5:9080")).toMatchObject({ exitCode: 1, stderr: expect.stringContaining("OPTION_INVALID") as string });
+  });
+
   const hasSystemd = spawnSync("systemd-analyze", ["--version"]).status === 0;
   if (!hasSystemd) console.warn("Not shown here: that systemd takes the unit. It needs systemd-analyze.");
   it.runIf(hasSystemd)("writes what systemd-analyze finds nothing wrong with", async () => {
@@ -168,11 +184,25 @@ describe("longhaul deploy docker", () => {
     expect(existsSync(join(out, ".dockerignore"))).toBe(false);
   });
 
+  it("runs a worker of a cluster that Restate reaches", async () => {
+    const { folder, project } = newProject();
+    const deploy = (out: string, ...args: readonly string[]) => longhaul(["deploy", "docker", join(project, "agents", "team.ts"), "--out", join(folder, out), "--store", "postgres://me:hidden@db/team", ...args], { program, cwd: folder });
+    await deploy("own");
+    await deploy("open", "--listen", "0.0.0.0:9081", "--identity-key", `publickeyv1_${"1".repeat(32)}`, "--advertise", "http://workers:9081");
+    const [own, open] = ["own", "open"].map((out) => readFileSync(join(folder, out, "Dockerfile"), "utf8")) as [string, string];
+
+    expect(own.split("\n")[0]).toContain(" --env-file .env --network host -v ");
+    expect(open.split("\n")[0]).toContain(" --env-file .env -p 9081:9081 -v ");
+    expect(open).toContain('"--listen", "0.0.0.0:9081", "--advertise", "http://workers:9081", "--identity-key"');
+    expect(`${own}${open}`).not.toContain("hidden");
+  });
+
   it("says how the image is run so that a reboot, an upgrade of docker and a crash start it again", async () => {
     const { folder, project } = newProject();
     await longhaul(["deploy", "docker", join(project, "agents", "team.ts"), "--drain", "30s"], { program, cwd: folder });
     const [run = ""] = readFileSync(join(project, "Dockerfile"), "utf8").split("\n");
 
+    expect(run).toMatch(/^# docker build -t my-team-100-home .* my-team-100-home$/);
     expect(run).toContain("docker run -d --init --stop-timeout 50 --restart unless-stopped ");
   });
 
@@ -182,10 +212,12 @@ describe("longhaul deploy docker", () => {
     const again = await longhaul(["deploy", "docker", join(project, "agents", "team.ts")], { program, cwd: folder });
     const none = await longhaul(["deploy", "docker", join(project, "no-team.ts")], { program, cwd: folder });
     const unknown = await longhaul(["deploy", "kubernetes", join(project, "agents", "team.ts")], { program, cwd: folder });
+    const user = await longhaul(["deploy", "docker", join(project, "agents", "team.ts"), "--user", "bob"], { program, cwd: folder });
 
     expect(again).toMatchObject({ exitCode: 1, stderr: expect.stringMatching(/\.dockerignore exists in .*INIT_FILES_EXIST/) as string });
     expect([existsSync(join(project, "Dockerfile")), readFileSync(join(project, ".dockerignore"), "utf8")]).toEqual([false, "mine"]);
     expect(none).toMatchObject({ exitCode: 1, stderr: expect.stringContaining("TEAM_NOT_LOADED") as string });
+    expect(user).toMatchObject({ exitCode: 2, stderr: expect.stringContaining("--user is for systemd") as string });
     expect(unknown).toMatchObject({ exitCode: 2, stderr: expect.stringContaining("Use systemd or docker.") as string });
   });
 });

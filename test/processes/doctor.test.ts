@@ -95,6 +95,10 @@ it("ends with 1 for a file that is damaged, of a newer version, or that cannot b
   rmSync(open, { recursive: true });
 });
 
+it("refuses Restate's addresses where no database is named, instead of looking at another installation", { timeout: 60_000 }, async () => {
+  expect(await longhaul(["doctor", "--restate-admin", "http://127.0.0.1:9"])).toMatchObject({ exitCode: 1, stderr: expect.stringMatching(/--restate-admin is of a team on a cluster.*OPTION_INVALID/) as string });
+});
+
 it("looks at PostgreSQL and Restate with --store", { timeout: 180_000 }, async () => {
   const { exitCode, text, checks } = await examine(["--store", "postgres://ann:planted-password@127.0.0.1:9/none", "--restate-admin", "http://127.0.0.1:9", "--restate-ingress", "http://127.0.0.1:9"]);
 

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { defineAgent, defineTeam, defineTool, mcp, secret, webhook } from "longhaul";
+import { defineAgent, defineTeam, defineTool, mcp, secret, usd, webhook } from "longhaul";
 import { scriptedModel } from "longhaul/testing";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { z } from "zod";
@@ -84,4 +84,16 @@ test("a missing secret of an MCP server is found when the team is opened, not wh
 
   await expect(openDiskTeam(defineTeam({ name: "t", agents: [agent] }), { directory: directory.path })).rejects.toMatchObject({ code: "SECRET_MISSING" });
   expect(readdirSync(directory.path)).toEqual([]);
+});
+
+test("a model whose key is missing is told at the start, and one whose address is none refuses it, before anything is opened", async () => {
+  const agents = (["anthropic/claude-haiku-4-5", "openai/gpt-5"] as const).map((model, index) => defineAgent({ name: `writer${index}`, model, instructions: "Write.", budget: { perTask: usd(1), perDay: usd(1) }, verify: ({ accept }) => accept({}) }));
+  const team = defineTeam({ name: "t", agents });
+  const open = (environment: Readonly<Record<string, string>>) => openDiskTeam(team, { directory: directory.path, environment });
+
+  await expect(open({ ANTHROPIC_API_KEY: "k", OPENAI_API_KEY: "k", ANTHROPIC_BASE_URL: "http://u:p@127.0.0.1:9/v1" })).rejects.toMatchObject({ code: "OPTION_INVALID" });
+  expect(readdirSync(directory.path)).toEqual([]);
+  const half = await open({ OPENAI_API_KEY: "k" });
+  expect(half.live.missing).toEqual([expect.stringMatching(/^The model anthropic\/claude-haiku-4-5 cannot be asked: .*ANTHROPIC_API_KEY/)]);
+  await half.close();
 });

@@ -1,5 +1,6 @@
 import { formatDuration } from "../../base/duration.ts";
 import { messageOf } from "../../base/error.ts";
+import { shellWord } from "../../base/shell-word.ts";
 import { changeBackupLog, toLastBackup } from "../../runtime/backup-log.ts";
 import { type Backup, backUpData } from "../../runtime/data-backup.ts";
 import { dataDirectory } from "../../runtime/data-directory.ts";
@@ -7,9 +8,11 @@ import type { CommandContext, ExitCode } from "../command-context.ts";
 import { formatBytes } from "../format-bytes.ts";
 import { isoOf } from "../format-instant.ts";
 import { createProgressBar } from "../progress-bar.ts";
+import { placeFlags } from "../typed-command.ts";
 
 /** Copies a data directory, whether its team runs or not. */
-export async function runBackup({ output, data, clock }: CommandContext, to: string, { isForced }: { readonly isForced: boolean }): Promise<ExitCode> {
+export async function runBackup(context: CommandContext, to: string, { isForced }: { readonly isForced: boolean }): Promise<ExitCode> {
+  const { output, data, clock } = context;
   const directory = dataDirectory(data);
   const bar = createProgressBar("Copying", output);
   let backup: Backup;
@@ -24,7 +27,7 @@ export async function runBackup({ output, data, clock }: CommandContext, to: str
   output.say(
     `${path}: ${formatBytes(bytes)}, ${tasks} ${tasks === 1 ? "task" : "tasks"} of ${team}, ${openTasks} of them open; made and checked in ${formatDuration(tookMs)}.`,
     `Recovery point: ${isoOf(newestCommitAtMs) ?? "none, nothing ever happened"}. What the team did later is not in it.`,
-    `Restore it with: longhaul restore ${path}`,
+    `Restore it with: longhaul restore ${shellWord(path)}${placeFlags(context)}`,
   );
   if (unnoted !== null) output.warn(`That it was made could not be noted, so health and doctor do not know of it: ${unnoted}`);
   return 0;

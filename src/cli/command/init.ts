@@ -36,7 +36,7 @@ export async function runInit(context: CommandContext, { directory, isInteractiv
   const where = relative(process.cwd(), target) || ".";
   output.say(`Created ${created.join(", ")} in ${where === "." ? "this folder" : where}.`);
   if (added.length > 0) output.say(`Added to package.json: ${added.join(", ")}.`);
-  output.say("", "Next:", ...(where === "." ? [] : [`  cd ${/\s/.test(where) ? JSON.stringify(where) : where}`]), "  npm install", `  npx longhaul start ${teamFile}`);
+  output.say("", "Next:", ...(where === "." ? [] : [`  cd ${/\s/.test(where) ? JSON.stringify(where) : where}`]), "  npm install", `  npx longhaul start ${teamFile}`, "", `While you write the team, instead: npx longhaul dev ${teamFile}`);
   return 0;
 }
 

@@ -6,9 +6,11 @@ import type { CommandContext, ExitCode } from "../command-context.ts";
 import { formatBytes } from "../format-bytes.ts";
 import { isoOf } from "../format-instant.ts";
 import { createProgressBar } from "../progress-bar.ts";
+import { placeFlags } from "../typed-command.ts";
 
 /** Puts a backup in the place of the data of a team that does not run. */
-export async function runRestore({ output, data, clock, random }: CommandContext, backup: string): Promise<ExitCode> {
+export async function runRestore(context: CommandContext, backup: string): Promise<ExitCode> {
+  const { output, data, clock, random } = context;
   const directory = dataDirectory(data);
   const bar = createProgressBar("Restoring", output);
   let restored: Restored;
@@ -27,9 +29,15 @@ export async function runRestore({ output, data, clock, random }: CommandContext
     ...(replaced === null ? [] : [`What was here is in ${replaced}. Remove it when you need it no more.`]),
     ...(clockBehindMs === 0 ? [] : [`The clock of this machine is ${formatDuration(clockBehindMs)} behind what the data knows. Set it right and restore again before the team starts: which firings were due before the restore is told by it.`]),
     "Calls of once tools that may have been made after that time are not made again by themselves: the tool's reconcile decides, or you, with longhaul approve.",
-    "Next: longhaul start team.ts",
+    ...describeNext(placeFlags(context)),
   );
   return 0;
+}
+
+/** Into a place of its own is how a restore is drilled, beside the team that runs. */
+function describeNext(place: string): readonly string[] {
+  const next = `Next: longhaul start team.ts${place}`;
+  return place === "" ? [next] : [next, `In a drill, while the team runs elsewhere, do not: it would do the same work a second time. Only look: longhaul ps${place}`];
 }
 
 const effectsShownMax = 20;

@@ -79,6 +79,7 @@ export async function runStart(given: CommandContext, file: string, options: Sta
     leaveFatalReports(directory.path);
     presenter.started({ team: team.team.name, agents: namesOf(team), dataDirectory: directory.path, store: cluster === null ? null : describeStore(cluster), url: servers.url, resumed: report.resumed });
     sayQuarantined(presenter, report);
+    for (const text of team.missing) presenter.line(text);
     supervisor?.tell({ type: "works" });
     const stopped = await untilStopped({ presenter, team, stop, fenced, supervisor, drainMs: options.drainMs });
     await servers.close();

@@ -1,7 +1,21 @@
-/** The image of a team; `teamFile` is relative to the project. Its data is in the volume. `isElsewhere`: this file is not in the project. */
-export function dockerfile({ teamFile, drainMs, isElsewhere }: { readonly teamFile: string; readonly drainMs: number; readonly isElsewhere: boolean }): string {
-  const start = ["node", "node_modules/longhaul/bin/longhaul.js", "start", teamFile, "--plain", "--drain", `${drainMs}ms`];
-  return `# docker build -t my-team${isElsewhere ? " -f <this file>" : ""} . && docker run -d --init --stop-timeout ${Math.ceil(drainMs / 1_000) + 20} --restart unless-stopped --env-file .env -v my-team:/data my-team
+export interface ImageOptions {
+  /** Of the image and its volume. */
+  readonly name: string;
+  /** Relative to the project. */
+  readonly teamFile: string;
+  readonly drainMs: number;
+  /** The Dockerfile is not in the project. */
+  readonly isElsewhere: boolean;
+  /** Of `longhaul start`, besides. */
+  readonly options: readonly string[];
+  /** Of `docker run`, besides: how Restate reaches the worker of a cluster. */
+  readonly network: readonly string[];
+}
+
+/** The image of a team. Its data is in the volume. */
+export function dockerfile({ name, teamFile, drainMs, isElsewhere, options, network }: ImageOptions): string {
+  const start = ["node", "node_modules/longhaul/bin/longhaul.js", "start", teamFile, "--plain", "--drain", `${drainMs}ms`, ...options];
+  return `# docker build -t ${name}${isElsewhere ? " -f <this file>" : ""} . && docker run -d --init --stop-timeout ${Math.ceil(drainMs / 1_000) + 20} --restart unless-stopped --env-file .env ${network.map((word) => `${word} `).join("")}-v ${name}:/data ${name}
 FROM node:24-slim
 ENV NODE_ENV=production LONGHAUL_DATA=/data
 WORKDIR /app

@@ -9,14 +9,16 @@ export interface UnitOptions {
   readonly data: string;
   readonly user: string;
   readonly drainMs: number;
+  /** Of `longhaul start`, besides those above. */
+  readonly options: readonly string[];
 }
 
 /** After its drain, a worker that does not end is killed within 10 s. */
 const stopAfterDrainMs = 20_000;
 
 /** A unit of systemd that runs a team for months: the supervisor is its main process, and tells it how the team fares. */
-export function systemdUnit({ name, node, program, teamFile, project, data, user, drainMs }: UnitOptions): string {
-  const command = [node, program, "start", teamFile, "--data", data, "--plain", "--drain", `${drainMs}ms`].map(quote).join(" ");
+export function systemdUnit({ name, node, program, teamFile, project, data, user, drainMs, options }: UnitOptions): string {
+  const command = [node, program, "start", teamFile, "--data", data, "--plain", "--drain", `${drainMs}ms`, ...options].map(quote).join(" ");
   return `[Unit]
 Description=Longhaul team ${specifiersEscaped(name)}
 Wants=network-online.target
@@ -33,7 +35,7 @@ TimeoutStartSec=300
 ExecStart=${command}
 WorkingDirectory=${specifiersEscaped(project)}
 User=${user}
-# Keys of providers and what else the team reads from its environment: NAME=value, one a line.
+# Keys of providers, LONGHAUL_STORE of a cluster, and what else the team reads from its environment: NAME=value, one a line.
 EnvironmentFile=-${specifiersEscaped(project)}/.env
 UMask=0077
 Restart=always
