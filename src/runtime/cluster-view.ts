@@ -2,6 +2,7 @@ import { getTask, listTasks, toTask } from "../engine/restate/tasks.ts";
 import { getTaskIdOfRun, listRuns } from "../engine/restate/runs.ts";
 import { listSteps } from "../engine/restate/journal.ts";
 import { listWaitsFor } from "../engine/restate/waits.ts";
+import { listWorkers } from "../engine/restate/workers.ts";
 import type { PostgresDatabase } from "../db/postgres.ts";
 import type { Task } from "../record/task.ts";
 import { readLease } from "../store/postgres/leases.ts";
@@ -30,6 +31,7 @@ export async function openClusterView(options: OperatorDatabaseOptions): Promise
       const lease = await readLease(db, dutyLeaseName);
       return lease === null ? null : { type: "worker", ...lease };
     },
+    workers: () => listWorkers(db),
     health: async (nowMs) => judgeTeam({ tasksOf: listAgentTasks({ list: tasks }), store }, await manifest(), nowMs),
     close: () => db.close(),
   };

@@ -21,6 +21,8 @@ export interface OpenClusterDataOptions extends Pick<OpenDataOptions, "clock" | 
   readonly random: Random;
   /** Told of a bug of ours. */
   readonly onFault: (error: unknown) => void;
+  /** Told, for people, that Restate calls the team at another address. */
+  readonly onNotice: (text: string) => void;
 }
 
 /** What a process that hangs or is cut off has locked is free after this long: others, which may want it, are to go on within 10 s. */
@@ -36,7 +38,7 @@ const ownerName = "team";
  * @throws {STORE_VERSION} when a newer version or another team has the schema.
  */
 export async function openClusterData(options: OpenClusterDataOptions): Promise<OpenData> {
-  const { team, cluster, clock, random, ids, observe, onTask, redact, onCommit, onOutcome, onFault } = options;
+  const { team, cluster, clock, random, ids, observe, onTask, redact, onCommit, onOutcome, onFault, onNotice } = options;
   assertCallersKnown(cluster);
   const createRestateEngine = await importEngine();
   const worker = `${hostname()}, pid ${process.pid} (${ids("w")})`;
@@ -59,7 +61,7 @@ export async function openClusterData(options: OpenClusterDataOptions): Promise<
       },
     };
     const engine = createRestateEngine({
-      team, db, clock, ids, observe, onFault,
+      team, worker, db, clock, ids, observe, onFault, onNotice,
       restate: cluster.restate,
       endpoint: { ...cluster.listen, ...(cluster.uri === undefined ? {} : { uri: cluster.uri }), ...(cluster.identityKeys === undefined ? {} : { identityKeys: cluster.identityKeys }) },
       apply: (tx, writes) => postgresStore.apply(tx, redactWrites(writes, redact)),

@@ -169,7 +169,7 @@ async function openTeamData(team: string, options: LiveTeamOptions, wiring: Data
   const { cluster, random, print, dataDirectory: directory, watchCommits, leaseMs, onFenced } = options;
   if (cluster !== undefined) {
     const { openClusterData } = await import("./open-cluster-data.ts");
-    return await openClusterData({ ...wiring, team, cluster, random, onFault: (error) => print(`The engine failed at something, and goes on: ${messageOf(error)}`) });
+    return await openClusterData({ ...wiring, team, cluster, random, onNotice: print, onFault: (error) => print(`The engine failed at something, and goes on: ${messageOf(error)}`) });
   }
   return openData({
     ...wiring,

@@ -54,7 +54,7 @@ test("workers that open an empty database at once bring it up to date once", asy
 
   await Promise.all([1, 2, 3].map(() => open(definition, place)));
 
-  expect((await readAll(place, "SELECT name FROM lh_migration ORDER BY name")).map(({ name }) => name)).toEqual(["0001-engine", "0001-payload", "0001-store", "0002-payload", "0002-store"]);
+  expect((await readAll(place, "SELECT name FROM lh_migration ORDER BY name")).map(({ name }) => name)).toEqual(["0001-engine", "0001-payload", "0001-store", "0002-payload", "0002-store", "0003-engine"]);
 });
 
 test("the data of another team is not touched", async () => {

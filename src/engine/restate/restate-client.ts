@@ -1,6 +1,7 @@
 import type { Clock } from "../../base/clock.ts";
 import { withDeadline } from "../../base/deadline.ts";
 import { LonghaulError, messageOf } from "../../base/error.ts";
+import { serviceNames } from "./service-names.ts";
 
 export interface RestateAddresses {
   /** Where invocations are begun: "http://127.0.0.1:8080". */
@@ -61,7 +62,15 @@ export class RestateClient {
     await this.#ask(`${this.#addresses.admin}/deployments`, "POST", { body: JSON.stringify({ uri, force: true }) });
   }
 
-  async #ask(url: string, method: string, { body, tolerated = [], signal: stopped }: Question = {}): Promise<void> {
+  /** Where it calls the services of a team; null when it does not know them. */
+  async addressOf(team: string): Promise<string | null> {
+    const { admin } = this.#addresses;
+    const service = await this.#ask(`${admin}/services/${encodeURIComponent(serviceNames(team).runs)}`, "GET", { tolerated: [404] });
+    const id = textIn(service, "deployment_id");
+    return id === null ? null : textIn(await this.#ask(`${admin}/deployments/${encodeURIComponent(id)}`, "GET", { tolerated: [404] }), "uri");
+  }
+
+  async #ask(url: string, method: "GET" | "POST", { body, tolerated = [], signal: stopped }: Question = {}): Promise<string> {
     const { origin } = new URL(url);
     const silent = (): LonghaulError => new LonghaulError("ENGINE_UNREACHABLE", `Restate at ${origin} did not answer within ${answerMsMax} ms. Check that it runs and is not overloaded.`, { retry: "backoff" });
     const { response, answer } = await withDeadline({ clock: this.#clock, timeoutMs: answerMsMax, onTimeout: silent, signal: stopped }, async (signal) => {
@@ -72,7 +81,13 @@ export class RestateClient {
       });
       return { response: received, answer: await received.text() };
     });
-    if (response.ok || tolerated.includes(response.status)) return;
+    if (response.ok || tolerated.includes(response.status)) return answer;
     throw new LonghaulError("ENGINE_UNREACHABLE", `Restate refused ${method} ${url} with ${response.status}: ${answer.slice(0, answerCharsMax)}`, { retry: "backoff" });
   }
+}
+
+/** A text of an answer in JSON; null when it has none of this name. */
+function textIn(answer: string, name: string): string | null {
+  const value = (JSON.parse(answer) as Readonly<Record<string, unknown>>)[name];
+  return typeof value === "string" ? value : null;
 }
