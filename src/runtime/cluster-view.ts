@@ -12,6 +12,7 @@ import { dutyLeaseName } from "./duty-lease.ts";
 import { judgeTeam } from "./judge-team.ts";
 import { manifestName, parseManifest } from "./manifest.ts";
 import type { OperatorView } from "./operator-view.ts";
+import { tellTrouble } from "./tell-trouble.ts";
 
 /** What an operator reads of a team on a cluster, whether workers run or not. @throws as `openOperatorDatabase` does */
 export async function openClusterView(options: OperatorDatabaseOptions): Promise<OperatorView> {
@@ -32,7 +33,7 @@ export async function openClusterView(options: OperatorDatabaseOptions): Promise
       return lease === null ? null : { type: "worker", ...lease };
     },
     workers: () => listWorkers(db),
-    health: async (nowMs) => judgeTeam({ tasksOf: listAgentTasks({ list: tasks }), store }, await manifest(), nowMs),
+    health: async (nowMs) => tellTrouble(await judgeTeam({ tasksOf: listAgentTasks({ list: tasks }), store }, await manifest(), nowMs), await listWorkers(db)),
     close: () => db.close(),
   };
 }

@@ -1,7 +1,8 @@
 import type { Clock, Timer } from "../../base/clock.ts";
 import { messageOf } from "../../base/error.ts";
 import type { PostgresDatabase } from "../../db/postgres.ts";
-import type { RestateClient } from "./restate-client.ts";
+import { troubleAtIngress } from "./reachable.ts";
+import type { RestateAddresses, RestateClient } from "./restate-client.ts";
 import { isSameAddress, type LiveWorker, refuseAddress, teamAddress } from "./team-address.ts";
 import { addWorker, aliveMs, beatWorker, listWorkers, removeWorker } from "./workers.ts";
 
@@ -12,9 +13,10 @@ export interface MembershipOptions {
   readonly clock: Clock;
   readonly db: PostgresDatabase;
   readonly client: RestateClient;
+  readonly restate: RestateAddresses;
   /** How often this worker says that it lives, and looks, when it has the duties, whether Restate calls the team where it is; null: never. */
   readonly beatMs: number | null;
-  /** Told, for people, that the team's address changed. */
+  /** Told, for people, that the team's address changed, or that Restate does not answer. */
   readonly onNotice: (text: string) => void;
 }
 
@@ -28,6 +30,7 @@ export class Membership {
   #position: number | null = null;
   #timer: Timer | null = null;
   #hasDuties = false;
+  #trouble: string | null = null;
 
   constructor(options: MembershipOptions) {
     this.#options = options;
@@ -42,6 +45,8 @@ export class Membership {
     if (refusal !== null) throw refusal;
     this.#position = await addWorker(db, coming);
     await client.register(uri);
+    // What cannot be brought now is by whoever has the duties.
+    await client.bringHere(team).catch(() => undefined);
     const before = teamAddress(live);
     if (isAdvertised && before !== null && !isSameAddress(before, uri)) onNotice(`Restate calls ${team} at ${uri}, and no longer ${before}, where ${live.at(-1)?.name ?? "another worker"} is. Start the other workers anew with the same --advertise.`);
     this.#beatLater();
@@ -81,8 +86,17 @@ export class Membership {
 
   async #beat(): Promise<void> {
     if (this.#position === null) return;
-    const live = await beatWorker(this.#options.db, this.#position);
+    const trouble = await this.#lookForTrouble();
+    const live = await beatWorker(this.#options.db, this.#position, trouble);
     if (this.#hasDuties) await this.#lead(live);
+  }
+
+  async #lookForTrouble(): Promise<string | null> {
+    const { clock, restate, onNotice } = this.#options;
+    const trouble = await troubleAtIngress(restate, clock);
+    if ((trouble === null) !== (this.#trouble === null)) onNotice(trouble === null ? `Restate's ingress at ${restate.ingress} answers again.` : `${trouble} No task begins until it does.`);
+    this.#trouble = trouble;
+    return trouble;
   }
 
   /** Leads Restate to where these are, when it calls the team elsewhere. */
@@ -91,9 +105,13 @@ export class Membership {
     const address = teamAddress(live);
     if (address === null) return;
     const called = await client.addressOf(team);
-    if (called !== null && isSameAddress(called, address)) return;
+    if (called !== null && isSameAddress(called, address)) {
+      await client.bringHere(team);
+      return;
+    }
     try {
       await client.register(address);
+      await client.bringHere(team);
       onNotice(called === null ? `Restate did not know ${team}: it calls it at ${address} now.` : `Restate called ${team} at ${called}, where no worker is that lives or that was given that address; it calls ${address} again.`);
     } catch (error) {
       onNotice(`Restate calls ${team} ${called === null ? "nowhere" : `at ${called}`}, not at ${address}, and could not be told so: ${messageOf(error)} It is tried again.`);

@@ -10,7 +10,12 @@ export interface LiveWorker {
   readonly uri: string;
   /** True when it was told this address, as that of all workers; false when it is its own. */
   readonly isAdvertised: boolean;
+  /** Why it does not reach Restate's ingress, a sentence; null when it does. */
+  readonly trouble: string | null;
 }
+
+/** What a worker says of itself when it comes. */
+export type ComingWorker = Pick<LiveWorker, "name" | "uri" | "isAdvertised">;
 
 /**
  * Where Restate is to call a team: where the worker says that was last told an address for all of them, or else where the worker is that came last. Null while no worker lives.
@@ -29,7 +34,7 @@ export function isSameAddress(one: string, other: string): boolean {
  * Null when a worker that comes may say where Restate is to call the team, else why not: it would take all calls from others, which have an address for all.
  * Who is told such an address may change it: that is how a balancer is replaced.
  */
-export function refuseAddress(live: readonly LiveWorker[], coming: Omit<LiveWorker, "position">, aliveMs: number): LonghaulError | null {
+export function refuseAddress(live: readonly LiveWorker[], coming: ComingWorker, aliveMs: number): LonghaulError | null {
   const shared = live.filter(({ isAdvertised }) => isAdvertised);
   const address = teamAddress(shared);
   if (address === null || coming.isAdvertised || isSameAddress(address, coming.uri)) return null;
