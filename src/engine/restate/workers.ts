@@ -14,7 +14,7 @@ export async function listWorkers(db: PostgresSession): Promise<readonly LiveWor
 /** Notes a worker that came, forgets those that are gone, and returns its position. */
 export async function addWorker(db: PostgresSession, { name, uri, isAdvertised }: ComingWorker): Promise<number> {
   const row = await db.get(
-    `WITH gone AS (DELETE FROM lh_worker WHERE seen_at < clock_timestamp() - interval '1 day')
+    `WITH gone AS (DELETE FROM lh_worker WHERE seen_at < clock_timestamp() - interval '30 days')
      INSERT INTO lh_worker (name, uri, is_advertised, seen_at) VALUES ($1, $2, $3, clock_timestamp()) RETURNING position`,
     name, uri, isAdvertised,
   );
