@@ -28,6 +28,8 @@ export interface WatchdogOptions {
   readonly observe: (signal: AbortSignal) => Promise<readonly WatchedAgent[]>;
   /** Gets the verdicts of all agents, good ones too, after each judgement. */
   readonly onVerdict: (verdicts: readonly HealthVerdict[], signal: AbortSignal) => Promise<void> | void;
+  /** What people see to when it takes long. Default: the disk of the data directory. */
+  readonly whenSlow?: string;
   /** Gets WATCHDOG_BLIND, with the cause, each time that it cannot judge. The alert for it: `computeAlerts(…, { blind: error.message })`. */
   readonly onBlind: (error: LonghaulError) => Promise<void> | void;
 }
@@ -121,7 +123,8 @@ class LiveWatchdog implements Watchdog {
   }
 
   #within<T>(what: string, body: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    const onTimeout = (): Error => new LonghaulError("WATCHDOG_BLIND", `${what} took longer than ${lookTimeoutMs / 1000} s. See whether the data directory's disk is slow or full.`);
+    const { whenSlow = "See whether the data directory's disk is slow or full." } = this.#options;
+    const onTimeout = (): Error => new LonghaulError("WATCHDOG_BLIND", `${what} took longer than ${lookTimeoutMs / 1000} s. ${whenSlow}`);
     return withDeadline({ clock: this.#options.clock, timeoutMs: lookTimeoutMs, onTimeout, signal: this.#closing.signal }, body);
   }
 

@@ -17,6 +17,8 @@ export interface ClusterPlace {
   readonly listen: { readonly host: string; readonly port: number };
   /** Under which address Restate finds the workers, when that is another than `listen`: the one of a load balancer before all of them. */
   readonly uri?: string;
+  /** False: this process executes behind somebody else's server, and does not make itself known. Default true. */
+  readonly isWorker?: boolean;
   /** Public keys of the Restate servers that may call. Needed to listen beyond this machine. */
   readonly identityKeys?: readonly string[];
 }

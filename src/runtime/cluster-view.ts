@@ -2,6 +2,7 @@ import { getTask, listTasks, toTask } from "../engine/restate/tasks.ts";
 import { getTaskIdOfRun, listRuns } from "../engine/restate/runs.ts";
 import { listSteps } from "../engine/restate/journal.ts";
 import { listWaitsFor } from "../engine/restate/waits.ts";
+import { listWorkers } from "../engine/restate/workers.ts";
 import type { PostgresDatabase } from "../db/postgres.ts";
 import type { Task } from "../record/task.ts";
 import { readLease } from "../store/postgres/leases.ts";
@@ -11,6 +12,7 @@ import { dutyLeaseName } from "./duty-lease.ts";
 import { judgeTeam } from "./judge-team.ts";
 import { manifestName, parseManifest } from "./manifest.ts";
 import type { OperatorView } from "./operator-view.ts";
+import { tellTrouble } from "./tell-trouble.ts";
 
 /** What an operator reads of a team on a cluster, whether workers run or not. @throws as `openOperatorDatabase` does */
 export async function openClusterView(options: OperatorDatabaseOptions): Promise<OperatorView> {
@@ -30,7 +32,8 @@ export async function openClusterView(options: OperatorDatabaseOptions): Promise
       const lease = await readLease(db, dutyLeaseName);
       return lease === null ? null : { type: "worker", ...lease };
     },
-    health: async (nowMs) => judgeTeam({ tasksOf: listAgentTasks({ list: tasks }), store }, await manifest(), nowMs),
+    workers: () => listWorkers(db),
+    health: async (nowMs) => tellTrouble(await judgeTeam({ tasksOf: listAgentTasks({ list: tasks }), store }, await manifest(), nowMs), await listWorkers(db)),
     close: () => db.close(),
   };
 }

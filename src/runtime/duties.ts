@@ -17,7 +17,7 @@ import { forgetTeamBackup, startTeamBackup, type TeamBackup } from "./team-backu
 import { type AskingTask, QuestionTeller } from "./tell-questions.ts";
 import { tellOfChangedTools } from "./tell-changed-tools.ts";
 import { manifestName } from "./manifest.ts";
-import { createTeamObserver, observeTeam } from "./observe-team.ts";
+import { createTeamObserver, type JudgedAgent, observeTeam } from "./observe-team.ts";
 import { type TeamParts, teamRecord } from "./team-parts.ts";
 import { describeEnds } from "./worker-ends.ts";
 
@@ -131,6 +131,13 @@ function createQuestionTeller({ parts, store }: OnDuty, alerting: Alerting): Que
   });
 }
 
+/** While the database was away nothing could fire: it is expected from when it was back on. */
+function sinceMended({ storage, clock }: TeamParts, agents: readonly JudgedAgent[]): readonly JudgedAgent[] {
+  const sinceMs = storage.failingSinceMs === null ? storage.mendedAtMs : clock.now();
+  if (sinceMs === null) return agents;
+  return agents.map(({ observation, expectation }) => ({ expectation, observation: { ...observation, observedSinceMs: Math.max(observation.observedSinceMs, sinceMs) } }));
+}
+
 /** Tasks that go on only when a person says so. */
 const asksPeople = (reason: WaitingReason): boolean => reason === "human" || reason === "unknown-effect";
 
@@ -143,9 +150,10 @@ function startWatchdog({ parts, store }: OnDuty, alerting: Alerting, questions: 
   let asking: readonly AskingTask[] = [];
   return createWatchdog({
     clock,
+    ...(data.shared === null ? {} : { whenSlow: "See whether PostgreSQL answers, and how fast." }),
     async observe() {
       if (awake.look()) await noteSleep(parts, store, awake.sinceMs);
-      const agents = await observe(clock.now());
+      const agents = data.shared === null ? await observe(clock.now()) : sinceMended(parts, await observe(clock.now()));
       asking = agents.flatMap(({ observation: { agent, waiting } }) => waiting.filter(({ reason }) => asksPeople(reason)).map(({ taskId, sinceMs }) => ({ agent, taskId, sinceMs })));
       return agents;
     },

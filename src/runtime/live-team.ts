@@ -12,6 +12,7 @@ import { judgeTeam } from "./judge-team.ts";
 import { createOperations, type Operations } from "./operations.ts";
 import { type Running, startParts } from "./start-parts.ts";
 import { readManifest } from "./team-manifest.ts";
+import { tellTrouble } from "./tell-trouble.ts";
 import { openParts, teamRecord, type TeamParts } from "./team-parts.ts";
 
 export type { LiveTeamOptions } from "./live-team-options.ts";
@@ -68,7 +69,8 @@ export async function openLiveTeam(options: LiveTeamOptions): Promise<LiveTeam> 
       const nowMs = clock.now();
       // On a cluster, time goes by for the team, whenever this process began.
       const manifest = (data.shared === null ? null : await readManifest(parts)) ?? parts.manifest;
-      return await judgeTeam({ tasksOf: parts.agentTasks.of, store: data.store }, manifest, nowMs);
+      const verdicts = await judgeTeam({ tasksOf: parts.agentTasks.of, store: data.store }, manifest, nowMs);
+      return data.shared === null ? verdicts : tellTrouble(verdicts, await data.shared.workers());
     },
     async drain(timeoutMs) {
       isDraining = true;

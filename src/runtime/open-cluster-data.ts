@@ -7,7 +7,9 @@ import { migratePostgres } from "../db/postgres-migration.ts";
 import { sweepPayloads } from "../db/postgres-payload-sweep.ts";
 import { PostgresDatabase } from "../db/postgres.ts";
 import { enginePayloadColumns } from "../engine/restate/forget.ts";
+import { assertReachable } from "../engine/restate/reachable.ts";
 import type * as RestateEngineModule from "../engine/restate/restate-engine.ts";
+import { listWorkers } from "../engine/restate/workers.ts";
 import { storePayloadColumns } from "../store/postgres/forget.ts";
 import { createPostgresStore, type PostgresStore } from "../store/postgres/postgres-store.ts";
 import type { Store } from "../store/store.ts";
@@ -22,6 +24,8 @@ export interface OpenClusterDataOptions extends Pick<OpenDataOptions, "clock" | 
   readonly random: Random;
   /** Told of a bug of ours. */
   readonly onFault: (error: unknown) => void;
+  /** Told, for people, that Restate calls the team at another address. */
+  readonly onNotice: (text: string) => void;
 }
 
 /** What a process that hangs or is cut off has locked is free after this long: others, which may want it, are to go on within 10 s. */
@@ -33,11 +37,11 @@ const ownerName = "team";
 
 /**
  * Opens engine and store over Restate and PostgreSQL, in one of any number of processes, and brings the schema up to date: processes that start at once take turns.
- * @throws {ENGINE_DRIVER_MISSING} {STORE_DRIVER_MISSING} {STORE_UNREACHABLE} {STORE_REFUSED} {OPTION_INVALID}
+ * @throws {ENGINE_DRIVER_MISSING} {ENGINE_UNREACHABLE} {STORE_DRIVER_MISSING} {STORE_UNREACHABLE} {STORE_REFUSED} {OPTION_INVALID}
  * @throws {STORE_VERSION} when a newer version or another team has the schema.
  */
 export async function openClusterData(options: OpenClusterDataOptions): Promise<OpenData> {
-  const { team, cluster, clock, random, ids, observe, onTask, redact, onCommit, onOutcome, onFault } = options;
+  const { team, cluster, clock, random, ids, observe, onTask, redact, onCommit, onOutcome, onFault, onNotice } = options;
   assertCallersKnown(cluster);
   const createRestateEngine = await importEngine();
   const worker = `${hostname()}, pid ${process.pid} (${ids("w")})`;
@@ -52,6 +56,7 @@ export async function openClusterData(options: OpenClusterDataOptions): Promise<
     const postgresStore = createPostgresStore({ db, clock, random: random.split("store") });
     await claimSchema(postgresStore, db, team);
     await postgresStore.prepareRecords();
+    if (cluster.isWorker !== false) await assertReachable(cluster.restate, clock);
     const store: Store = {
       ...postgresStore,
       async write(writes) {
@@ -60,7 +65,7 @@ export async function openClusterData(options: OpenClusterDataOptions): Promise<
       },
     };
     const engine = createRestateEngine({
-      team, db, clock, ids, observe, onFault,
+      team, worker, db, clock, ids, observe, onFault, onNotice,
       restate: cluster.restate,
       endpoint: { ...cluster.listen, ...(cluster.uri === undefined ? {} : { uri: cluster.uri }), ...(cluster.identityKeys === undefined ? {} : { identityKeys: cluster.identityKeys }) },
       apply: (tx, writes) => postgresStore.apply(tx, redactWrites(writes, redact)),
@@ -75,7 +80,7 @@ export async function openClusterData(options: OpenClusterDataOptions): Promise<
       upkeep: { sweep: () => sweep(postgresStore, db), shrink: () => Promise.resolve() },
       hold: () => undefined,
       isHeld: false,
-      shared: { worker, duty: engine.duty, serve: (agents, execute) => engine.serve(agents, execute), keepRoom: () => keepRoom(clock, postgresStore, onFault), onNews: (listener) => postgresStore.listenForLeases(listener) },
+      shared: { worker, workers: () => listWorkers(db), duty: engine.duty, serve: (agents, execute) => engine.serve(agents, execute), keepRoom: () => keepRoom(clock, postgresStore, onFault), onNews: (listener) => postgresStore.listenForLeases(listener) },
       async close() {
         await engine.close();
         await postgresStore.close();

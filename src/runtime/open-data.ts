@@ -1,3 +1,4 @@
+import type { LiveWorker } from "../engine/restate/team-address.ts";
 import { closeSync, openSync } from "node:fs";
 import { dirname } from "node:path";
 import type { Clock, Timer } from "../base/clock.ts";
@@ -59,6 +60,8 @@ export interface OpenData {
 export interface SharedData {
   /** Names this process, for people. */
   readonly worker: string;
+  /** The workers that live, in the order in which they came. */
+  workers(): Promise<readonly LiveWorker[]>;
   /** What the engine does in one process at a time. */
   readonly duty: EngineDuty;
   /** Executes these agents behind a fetch handler that Restate calls, instead of `engine.run`. */

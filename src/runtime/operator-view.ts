@@ -3,6 +3,7 @@ import { systemProcess } from "../base/process.ts";
 import { assertKnown } from "../db/migration.ts";
 import { SqliteDatabase } from "../db/sqlite.ts";
 import type { TaskFilter } from "../engine/engine.ts";
+import type { LiveWorker } from "../engine/restate/team-address.ts";
 import type { OpenWait } from "../record/open-wait.ts";
 import { listSteps } from "../engine/sqlite/journal.ts";
 import { lookAtOwner, readOwner } from "../engine/sqlite/owner-state.ts";
@@ -36,6 +37,8 @@ export interface OperatorView {
   waits(reason: WaitingReason): Promise<readonly OpenWait[]>;
   /** Who looks after the team: the owner of the data directory, or on a cluster the worker that has the duties. Null: nobody. */
   keeper(): Promise<OwnerView | DutyView | null>;
+  /** The workers that live, in the order in which they came; none, where the data is one process's own. */
+  workers(): Promise<readonly LiveWorker[]>;
   health(nowMs: number): Promise<readonly HealthVerdict[]>;
   close(): Promise<void>;
 }
@@ -93,6 +96,7 @@ export function openOperatorView(path: string, clock: Clock = systemClock): Oper
       const { state, ageMs, isForeign } = lookAtOwner(owner, { clock, processInfo });
       return { type: "owner", pid: owner.pid, renewedAtMs: owner.renewedAtMs, silentMs: ageMs, leaseMs: owner.leaseMs, alive: state === "fresh" || (state === "silent" && !isForeign), isForeign, isCommand: owner.purpose === "command" };
     },
+    workers: async () => [],
     health: async (nowMs) => judgeTeam({ tasksOf: listAgentTasks({ list: tasks }), store }, await manifest(), nowMs),
     async close() {
       store.close();

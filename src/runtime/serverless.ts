@@ -45,7 +45,7 @@ export async function serveTeam({ team, store, restateIngress, identityKeys, env
     random: systemRandom,
     environment: (name) => environment[name],
     // Nobody listens: Restate's requests come by the handler.
-    cluster: { store, restate: { ingress: restateIngress, admin: restateIngress }, listen: { host: "127.0.0.1", port: 0 }, identityKeys: identityKeys === "anybody" ? [] : identityKeys },
+    cluster: { store, restate: { ingress: restateIngress, admin: restateIngress }, isWorker: false, listen: { host: "127.0.0.1", port: 0 }, identityKeys: identityKeys === "anybody" ? [] : identityKeys },
   });
   const { data, workers, services, tools } = parts;
   const close = async (): Promise<void> => {

@@ -3,13 +3,13 @@ import { macrotask } from "../base/turn.ts";
 import { VirtualClock } from "../base/virtual-clock.ts";
 import { GroupCommit } from "../db/group-commit.ts";
 import { SqliteDatabase } from "../db/sqlite.ts";
-import { createStorageAlarm } from "./storage-alarm.ts";
+import { createStorageAlarm, database, dataFile } from "./storage-alarm.ts";
 
 function createAlarm() {
   const clock = new VirtualClock();
   const told: string[] = [];
   const notifier = { name: "people", send: async ({ severity, title, text }: { severity: string; title: string; text: string }) => void told.push(`${severity}: ${title}. ${text}`) };
-  const alarm = createStorageAlarm({ clock, team: "t", storage: "its data file", ids: (prefix) => `${prefix}_1`, notifiers: [notifier], print: (line) => told.push(line) });
+  const alarm = createStorageAlarm({ clock, team: "t", storage: dataFile, ids: (prefix) => `${prefix}_1`, notifiers: [notifier], print: (line) => told.push(line) });
   return { clock, told, alarm };
 }
 
@@ -55,11 +55,25 @@ test("says what could not be told, and tells again after four hours", async () =
   const clock = new VirtualClock();
   const printed: string[] = [];
   const notifier = { name: "webhook", send: () => Promise.reject(new Error("refused")) };
-  const alarm = createStorageAlarm({ clock, team: "t", storage: "its data file", ids: () => "n_1", notifiers: [notifier], print: (line) => printed.push(line) });
+  const alarm = createStorageAlarm({ clock, team: "t", storage: dataFile, ids: () => "n_1", notifiers: [notifier], print: (line) => printed.push(line) });
 
   alarm.outcome(new Error("database or disk is full"));
   await clock.advance(4 * 3_600_000 + 11_000);
 
   expect(printed).toEqual([expect.stringContaining("webhook could not deliver"), expect.stringContaining("webhook could not deliver")]);
   alarm.close();
+});
+
+test("says of a database what is to be done about a database, and when it took writes again", async () => {
+  const clock = new VirtualClock();
+  const told: string[] = [];
+  const alarm = createStorageAlarm({ clock, team: "t", storage: database, ids: () => "n_1", notifiers: [{ name: "people", send: async ({ text }) => void told.push(text) }], print: (line) => told.push(line) });
+
+  alarm.outcome(new Error("connect ECONNREFUSED"));
+  await clock.advance(11_000);
+  alarm.outcome(null);
+
+  expect(told[0]).toContain("see that PostgreSQL runs");
+  expect(told[0]).not.toContain("disk");
+  expect(alarm.mendedAtMs).toBe(clock.now());
 });

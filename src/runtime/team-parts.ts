@@ -33,7 +33,7 @@ import { createRecordTail, type RecordTail } from "./record-tail.ts";
 import { createSecrets, type Secrets } from "./secrets.ts";
 import { toRetentionPolicy } from "./retention-policy.ts";
 import type { Store } from "../store/store.ts";
-import { createStorageAlarm, type StorageAlarm } from "./storage-alarm.ts";
+import { createStorageAlarm, database, dataFile, type StorageAlarm } from "./storage-alarm.ts";
 import { taskRecords } from "./task-record.ts";
 import { assertBackupPossible } from "./team-backup.ts";
 import { createTeamBreakers, noteCalleeEnd } from "./team-breakers.ts";
@@ -95,7 +95,7 @@ export async function openParts(definition: TeamDefinition, options: LiveTeamOpt
   const commits = { count: 0 };
   const limiter = new Limiter({ clock, declared: spec.limits ?? {} });
   const breakers = createBreakers(name, options, ids, () => data.store);
-  const storage = createStorageAlarm({ clock, team: name, storage: options.cluster === undefined ? "its data file" : "its database", ids, notifiers: [...notifiers.values()], print: options.print });
+  const storage = createStorageAlarm({ clock, team: name, storage: options.cluster === undefined ? dataFile : database, ids, notifiers: [...notifiers.values()], print: options.print });
   const data = await openTeamData(name, options, {
     clock,
     ids,
@@ -172,7 +172,7 @@ async function openTeamData(team: string, options: LiveTeamOptions, wiring: Data
   const { cluster, random, print, dataDirectory: directory, watchCommits, leaseMs, onFenced } = options;
   if (cluster !== undefined) {
     const { openClusterData } = await import("./open-cluster-data.ts");
-    return await openClusterData({ ...wiring, team, cluster, random, onFault: (error) => print(`The engine failed at something, and goes on: ${messageOf(error)}`) });
+    return await openClusterData({ ...wiring, team, cluster, random, onNotice: print, onFault: (error) => print(`The engine failed at something, and goes on: ${messageOf(error)}`) });
   }
   return openData({
     ...wiring,

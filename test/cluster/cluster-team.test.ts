@@ -4,9 +4,11 @@ import { afterEach, expect, test } from "vitest";
 import { PostgresDatabase } from "../../src/db/postgres.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { systemRandom } from "../../src/base/random.ts";
+import { freePort } from "../../src/engine/restate/fixture/restate-server.ts";
 import type { ClusterPlace } from "../../src/runtime/cluster-place.ts";
 import type { LiveTeam } from "../../src/runtime/live-team.ts";
 import { clusterPlace, openClusterTeam, uniqueTeamName } from "../fixture/cluster-team.ts";
+import { createSwitch } from "./fixture/switch.ts";
 
 const opened: LiveTeam[] = [];
 afterEach(async () => {
@@ -54,7 +56,7 @@ test("workers that open an empty database at once bring it up to date once", asy
 
   await Promise.all([1, 2, 3].map(() => open(definition, place)));
 
-  expect((await readAll(place, "SELECT name FROM lh_migration ORDER BY name")).map(({ name }) => name)).toEqual(["0001-engine", "0001-payload", "0001-store", "0002-engine", "0002-payload", "0002-store"]);
+  expect((await readAll(place, "SELECT name FROM lh_migration ORDER BY name")).map(({ name }) => name)).toEqual(["0001-engine", "0001-payload", "0001-store", "0002-engine", "0002-payload", "0002-store", "0003-engine"]);
 });
 
 test("the data of another team is not touched", async () => {
@@ -82,6 +84,42 @@ test("a worker that listens beyond this machine wants to know who calls", async 
   const place = await clusterPlace();
 
   await expect(open(defineTeam({ name: uniqueTeamName(), agents: [adder] }), { ...place, listen: { host: "0.0.0.0", port: 0 } })).rejects.toMatchObject({ code: "OPTION_INVALID", message: expect.stringContaining("identity key") });
+});
+
+test("a worker whose Restate does not answer, or is given the wrong way round, says so before it has its team open", async () => {
+  const place = await clusterPlace();
+  const team = defineTeam({ name: uniqueTeamName(), agents: [adder] });
+  const { ingress, admin } = place.restate;
+
+  await expect(open(team, { ...place, restate: { ingress: admin, admin: ingress } })).rejects.toMatchObject({ code: "OPTION_INVALID", message: `${admin} was given as Restate's ingress address (--restate-ingress), and is its admin address. Give the ingress address there; by default it has port 8080.` });
+  await expect(open(team, { ...place, restate: { ingress, admin: ingress } })).rejects.toMatchObject({ code: "OPTION_INVALID", message: expect.stringContaining(`${ingress} was given as Restate's admin address (--restate-admin), and is its ingress address`) as string });
+  const nobody = `127.0.0.1:${await freePort()}`;
+  await expect(open(team, { ...place, restate: { ingress: `http://${nobody}`, admin } })).rejects.toMatchObject({ code: "ENGINE_UNREACHABLE", message: `Restate's ingress at http://${nobody} does not answer: connect ECONNREFUSED ${nobody}. Check that Restate runs, or give the right address with --restate-ingress.` });
+});
+
+test("health names Restate's ingress while it does not answer, and so does the worker", { timeout: 90_000 }, async () => {
+  const place = await clusterPlace();
+  const way = await createSwitch();
+  const port = Number(new URL(place.restate.ingress).port);
+  way.leadTo(port);
+  const ingress = `http://127.0.0.1:${way.port}`;
+  const { live, printed } = await open(defineTeam({ name: uniqueTeamName(), agents: [adder] }), { ...place, restate: { ...place.restate, ingress } });
+  try {
+    await live.start();
+    const evidence = async (): Promise<string> => String((await live.health())[0]?.evidence);
+    expect(await evidence()).not.toContain("does not answer");
+
+    way.leadTo(1);
+    await expect.poll(evidence, { timeout: 30_000 }).toContain(`Restate's ingress at ${ingress} does not answer`);
+    expect(printed.join("\n")).toContain(`Restate's ingress at ${ingress} does not answer`);
+
+    way.leadTo(port);
+    await expect.poll(evidence, { timeout: 30_000 }).not.toContain("does not answer");
+    expect(printed.join("\n")).toContain(`Restate's ingress at ${ingress} answers again.`);
+  } finally {
+    await opened.pop()?.close();
+    await way.close();
+  }
 });
 
 test("without Restate's SDK a cluster says what to type", () => {

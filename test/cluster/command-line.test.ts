@@ -123,6 +123,26 @@ test.each([
   expect(errors).not.toContain("secret");
 });
 
+test("a worker without --advertise beside one behind a balancer, and one with Restate's addresses the wrong way round, end with one error and no second try", async () => {
+  const { ingress, admin } = place.restate;
+  const first = await startWorker(0);
+  const start = async (...flags: readonly string[]): Promise<{ readonly exitCode: unknown; readonly errors: readonly string[] }> => {
+    const program = runLonghaul(["start", teamFile, "--json", "--data", folder, "--port", "0", "--store", place.store, ...flags]);
+    running.add(program);
+    const exitCode = await program.ended;
+    running.delete(program);
+    return { exitCode, errors: program.errors.filter((line) => line.includes("OPTION_INVALID")) };
+  };
+
+  const alone = await start("--restate-ingress", ingress, "--restate-admin", admin, "--listen", `127.0.0.1:${await freePort()}`);
+  const swapped = await start("--restate-ingress", admin, "--restate-admin", ingress, "--listen", `127.0.0.1:${ports[1]}`);
+
+  expect(alone).toEqual({ exitCode: 1, errors: [expect.stringContaining(`Give --advertise http://127.0.0.1:${balancer.port}`)] });
+  expect(swapped).toEqual({ exitCode: 1, errors: [expect.stringContaining(`${admin} was given as Restate's ingress address (--restate-ingress), and is its admin address`)] });
+  expect(await submit(first, "twice")).toMatchObject({ status: "done" });
+  await stop(first);
+});
+
 test("a worker whose address to listen on is taken says so, and gives nothing else up", async () => {
   const first = await startWorker(0);
 

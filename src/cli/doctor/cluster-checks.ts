@@ -2,6 +2,7 @@ import type { Clock } from "../../base/clock.ts";
 import { withDeadline } from "../../base/deadline.ts";
 import { formatDuration } from "../../base/duration.ts";
 import { messageOf } from "../../base/error.ts";
+import { type CalledAt, readCalledAt } from "../../runtime/called-at.ts";
 import type { OperatorView } from "../../runtime/operator-view.ts";
 import { findPresence } from "../team-presence.ts";
 import { type Check, fail, ok, tryCheck, warn } from "./check.ts";
@@ -16,13 +17,13 @@ const answerMsMax = 5_000;
 /** A team on a cluster: PostgreSQL, Restate, who looks after it. */
 export async function checkCluster(openView: () => Promise<OperatorView>, { restateIngress, restateAdmin }: RestateAddresses, clock: Clock): Promise<readonly Check[]> {
   return [
-    ...(await checkDatabase(openView)),
+    ...(await checkDatabase(openView, (view) => readCalledAt(view, { ingress: restateIngress, admin: restateAdmin }, clock))),
     await checkAnswer("Restate ingress", new URL("/restate/health", restateIngress), "--restate-ingress", clock),
     await checkAnswer("Restate admin", new URL("/health", restateAdmin), "--restate-admin", clock),
   ];
 }
 
-async function checkDatabase(openView: () => Promise<OperatorView>): Promise<readonly Check[]> {
+async function checkDatabase(openView: () => Promise<OperatorView>, readAddress: (view: OperatorView) => Promise<CalledAt | null>): Promise<readonly Check[]> {
   let view: OperatorView;
   try {
     view = await openView();
@@ -30,7 +31,7 @@ async function checkDatabase(openView: () => Promise<OperatorView>): Promise<rea
     return [fail("PostgreSQL", messageOf(error), "Do what the message says.")];
   }
   try {
-    return [ok("PostgreSQL", "it answers, and its tables are known to this version"), await tryCheck("workers", "longhaul start team.ts --store <url>", () => checkWorkers(view))];
+    return [ok("PostgreSQL", "it answers, and its tables are known to this version"), await tryCheck("workers", "longhaul start team.ts --store <url>", () => checkWorkers(view)), ...(await checkAddress(view, readAddress))];
   } finally {
     await view.close();
   }
@@ -40,6 +41,19 @@ async function checkWorkers(view: OperatorView): Promise<Check> {
   const { isRunning, isSilent, text } = await findPresence(view);
   return isRunning && !isSilent ? ok("workers", text) : warn("workers", text, "longhaul start team.ts --store <url>");
 }
+
+/** Nothing, while no worker lives or Restate does not answer: other checks say so. */
+async function checkAddress(view: OperatorView, read: (view: OperatorView) => Promise<CalledAt | null>): Promise<readonly Check[]> {
+  const found = await read(view);
+  if (found === null) return [];
+  const { team, called, address, isRight, workers, elsewhere } = found;
+  if (!isRight) return [fail("address", `Restate calls ${team} ${called === null ? "nowhere" : `at ${called}`}, and its workers are at ${address}: whoever has the duties mends that within 30 s`, `longhaul start team.ts --store <url> --advertise ${address}`)];
+  const names = elsewhere.slice(0, namedMax).map(({ name, uri }) => `${name} at ${uri}`).join("; ");
+  if (elsewhere.length > 0) return [warn("address", `Restate calls ${team} at ${address}, and no new work comes to ${names}${elsewhere.length > namedMax ? "; …" : ""}`, "Put a balancer before all workers, and give each of them its address with --advertise.")];
+  return [ok("address", `Restate calls ${team} at ${address}, where ${workers === 1 ? "its worker is" : `${workers} workers are`}`)];
+}
+
+const namedMax = 3;
 
 function checkAnswer(name: string, url: URL, option: string, clock: Clock): Promise<Check> {
   const next = `Start Restate, or give its address with ${option}.`;

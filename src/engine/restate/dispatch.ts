@@ -1,5 +1,5 @@
 import type { RestateClient } from "./restate-client.ts";
-import { serviceNames } from "./restate-services.ts";
+import { serviceNames } from "./service-names.ts";
 
 /** What is asked for one agent. */
 interface Asked {

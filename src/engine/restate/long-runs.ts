@@ -1,6 +1,7 @@
 import type { Clock } from "../../base/clock.ts";
 import type { RestateClient } from "./restate-client.ts";
-import { serviceNames, workflowKey } from "./restate-services.ts";
+import { workflowKey } from "./restate-services.ts";
+import { serviceNames } from "./service-names.ts";
 import { listLong } from "./tasks.ts";
 import type { Writer } from "./writer.ts";
 

@@ -3,7 +3,7 @@ import { sleep, systemClock } from "../../base/clock.ts";
 import type { Write } from "../../record/write.ts";
 import { agentA, createGate, done, newTask, record, until, value } from "../engine-fixture.testsuite.ts";
 import { sharedRestate } from "./fixture/restate-server.ts";
-import { serviceNames } from "./restate-services.ts";
+import { serviceNames } from "./service-names.ts";
 import { restateSuite, type RestateFixture } from "./restate-fixture.testsuite.ts";
 
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });

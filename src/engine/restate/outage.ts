@@ -6,7 +6,7 @@ import { Calls } from "./calls.ts";
 import type { Activation } from "./claim.ts";
 import type { RestateClient } from "./restate-client.ts";
 import type { RestateEndpoint } from "./restate-endpoint.ts";
-import { serviceNames } from "./restate-services.ts";
+import { serviceNames } from "./service-names.ts";
 import { delayedMs, StoreWatch } from "./store-watch.ts";
 import { markGivenBack } from "./tasks.ts";
 import type { Writer } from "./writer.ts";

@@ -1,6 +1,7 @@
 import type { Clock } from "../../base/clock.ts";
 import { withDeadline } from "../../base/deadline.ts";
 import { LonghaulError, messageOf } from "../../base/error.ts";
+import { serviceNames } from "./service-names.ts";
 
 export interface RestateAddresses {
   /** Where invocations are begun: "http://127.0.0.1:8080". */
@@ -13,6 +14,8 @@ export interface RestateAddresses {
 const answerMsMax = 30_000;
 /** Of an answer that is quoted. */
 const answerCharsMax = 500;
+/** Moved at once: the others have their turn the next time. */
+const broughtMax = 1_000;
 
 interface Question {
   readonly body?: string;
@@ -61,18 +64,48 @@ export class RestateClient {
     await this.#ask(`${this.#addresses.admin}/deployments`, "POST", { body: JSON.stringify({ uri, force: true }) });
   }
 
-  async #ask(url: string, method: string, { body, tolerated = [], signal: stopped }: Question = {}): Promise<void> {
+  /** Where it calls the services of a team; null when it does not know them. */
+  async addressOf(team: string): Promise<string | null> {
+    const { admin } = this.#addresses;
+    const service = await this.#ask(`${admin}/services/${encodeURIComponent(serviceNames(team).runs)}`, "GET", { tolerated: [404] });
+    const id = textIn(service, "deployment_id");
+    return id === null ? null : textIn(await this.#ask(`${admin}/deployments/${encodeURIComponent(id)}`, "GET", { tolerated: [404] }), "uri");
+  }
+
+  /**
+   * What Restate tries in vain at an address where it called the team before, it tries at the present one from now on. An attempt that is under way there is left alone; what has
+   * begun nowhere goes to the present one by itself. A call that was paused for this by a process that ended before it resumed it is paused at the old address: it goes on too.
+   */
+  async bringHere(team: string): Promise<void> {
+    const { admin } = this.#addresses;
+    const names = Object.values(serviceNames(team)).map((name) => `'${name}'`).join(", ");
+    const query = `SELECT i.id AS id, i.status AS status FROM sys_invocation i JOIN sys_service s ON s.name = i.target_service_name WHERE i.target_service_name IN (${names}) AND i.status IN ('backing-off', 'paused') AND i.pinned_deployment_id <> s.deployment_id LIMIT ${broughtMax}`;
+    const { rows } = JSON.parse(await this.#ask(`${admin}/query`, "POST", { body: JSON.stringify({ query }) })) as { readonly rows: readonly { readonly id: string; readonly status: string }[] };
+    for (const { id, status } of rows) {
+      const invocation = `${admin}/invocations/${encodeURIComponent(id)}`;
+      if (status !== "paused") await this.#ask(`${invocation}/pause`, "PATCH", { tolerated: [404, 409] });
+      await this.#ask(`${invocation}/resume?deployment=latest`, "PATCH", { tolerated: [404, 409] });
+    }
+  }
+
+  async #ask(url: string, method: "GET" | "POST" | "PATCH", { body, tolerated = [], signal: stopped }: Question = {}): Promise<string> {
     const { origin } = new URL(url);
     const silent = (): LonghaulError => new LonghaulError("ENGINE_UNREACHABLE", `Restate at ${origin} did not answer within ${answerMsMax} ms. Check that it runs and is not overloaded.`, { retry: "backoff" });
     const { response, answer } = await withDeadline({ clock: this.#clock, timeoutMs: answerMsMax, onTimeout: silent, signal: stopped }, async (signal) => {
-      const request = { method, signal, ...(body === undefined ? {} : { body, headers: { "content-type": "application/json" } }) };
+      const request = { method, signal, ...(body === undefined ? {} : { body, headers: { "content-type": "application/json", accept: "application/json" } }) };
       // A connection that was kept open may have been closed at this very moment: once more, on a new one. Every call may be repeated.
       const received = await fetch(url, request).catch(() => fetch(url, request)).catch((error: unknown) => {
         throw new LonghaulError("ENGINE_UNREACHABLE", `Restate does not answer at ${origin}: ${messageOf(error)}. Check that it runs and that the address is right.`, { retry: "backoff", cause: error });
       });
       return { response: received, answer: await received.text() };
     });
-    if (response.ok || tolerated.includes(response.status)) return;
+    if (response.ok || tolerated.includes(response.status)) return answer;
     throw new LonghaulError("ENGINE_UNREACHABLE", `Restate refused ${method} ${url} with ${response.status}: ${answer.slice(0, answerCharsMax)}`, { retry: "backoff" });
   }
+}
+
+/** A text of an answer in JSON; null when it has none of this name. */
+function textIn(answer: string, name: string): string | null {
+  const value = (JSON.parse(answer) as Readonly<Record<string, unknown>>)[name];
+  return typeof value === "string" ? value : null;
 }

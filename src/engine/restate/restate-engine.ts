@@ -18,6 +18,7 @@ import { Dispatch } from "./dispatch.ts";
 import { FactStore } from "./facts.ts";
 import { createRetention } from "./forget.ts";
 import { LongRuns } from "./long-runs.ts";
+import { Membership } from "./membership.ts";
 import { News } from "./news.ts";
 import { Outage } from "./outage.ts";
 import { RestateClient, type RestateAddresses } from "./restate-client.ts";
@@ -34,6 +35,8 @@ import { Writer } from "./writer.ts";
 export interface RestateEngineOptions {
   /** The team's name: services in Restate begin with it. */
   readonly team: string;
+  /** Names this process, for people. Default: its pid. */
+  readonly worker?: string;
   readonly restate: RestateAddresses;
   /** Where Restate calls this process, and under which address it finds it, when that is another: the one of a load balancer before all workers. */
   readonly endpoint: { readonly host: string; readonly port: number; readonly uri?: string; readonly identityKeys?: readonly string[] };
@@ -49,6 +52,8 @@ export interface RestateEngineOptions {
   readonly isDutyGiven?: boolean;
   /** Told of a bug of ours. */
   readonly onFault: (error: unknown) => void;
+  /** Told, for people, that Restate calls the team at another address. */
+  readonly onNotice?: (text: string) => void;
   readonly limits?: Partial<EngineLimits>;
   /** How often it is looked for what a process that died left undone; null: never. Default 5 s. */
   readonly sweepMs?: number | null;
@@ -61,6 +66,8 @@ export interface RestateEngineOptions {
 const sweepMsDefault = 5_000;
 const recallMsDefault = 2_000;
 const silentMsDefault = 20_000;
+/** So many sweeps go by until a worker says again that it lives. */
+const sweepsPerBeat = 2;
 /** How long a process that stops waits for what others would find late. */
 const partMsMax = 5_000;
 
@@ -106,6 +113,7 @@ class RestateWorker implements RestateEngine, RestateHandler {
   readonly #attempts: Attempts;
   readonly #news: News;
   readonly #outage: Outage;
+  readonly #membership: Membership;
   readonly #agents = new Map<string, EngineAgent>();
   /** Runs that were given a slot here and have not begun here. */
   readonly #expected = new Set<string>();
@@ -154,8 +162,10 @@ class RestateWorker implements RestateEngine, RestateHandler {
       onDue: (atMs) => this.#alarm.note(atMs),
       onWork: () => this.#alarm.look(),
     });
+    const { worker = `pid ${process.pid}`, onNotice = () => undefined, team } = options;
+    this.#membership = new Membership({ team, worker, clock, db, onNotice, client: this.#client, restate: options.restate, beatMs: sweepMs === null ? null : sweepMs * sweepsPerBeat });
     this.retention = createRetention(this.#writer);
-    this.duty = { start: () => this.#alarm.start(), stop: () => this.#alarm.stop() };
+    this.duty = { start: () => this.#startDuty(), stop: () => this.#stopDuty() };
   }
 
   async serve(agents: readonly EngineAgent[], execute: Execute): Promise<FetchHandler> {
@@ -170,14 +180,14 @@ class RestateWorker implements RestateEngine, RestateHandler {
     this.#news.listen(db);
     const opened = await RestateEndpoint.open({ team, handler: this, recallMsMax, silentMsMax, ...endpoint });
     this.#endpoint = opened;
-    await this.#client.register(endpoint.uri ?? `http://${endpoint.host}:${opened.port}`);
+    await this.#membership.join(endpoint.uri ?? `http://${bracketed(endpoint.host)}:${opened.port}`, endpoint.uri !== undefined);
     this.#isKnown = true;
     // A drain may have come meanwhile: what is queued is another worker's.
     if (this.#state !== "open") {
       opened.withdraw();
       return { resumed: 0, quarantined: 0 };
     }
-    if (this.#options.isDutyGiven !== true) await this.#alarm.start();
+    if (this.#options.isDutyGiven !== true) await this.#startDuty();
     this.#dispatch.ask(this.#agents.keys());
     // Restate calls by itself what another process left.
     return { resumed: 0, quarantined: 0 };
@@ -290,6 +300,7 @@ class RestateWorker implements RestateEngine, RestateHandler {
     this.#attempts.suspects.close();
     this.#outage.close();
     this.#dispatch.stop();
+    this.#membership.stop();
     this.#alarm.stop();
     await this.#endpoint?.close();
     this.#news.close();
@@ -314,13 +325,25 @@ class RestateWorker implements RestateEngine, RestateHandler {
     if (this.#isKnown) this.#endpoint?.withdraw();
     this.#expected.clear();
     this.#attempts.suspects.close();
-    this.#alarm.stop();
+    this.#stopDuty();
+    const gone = this.#orLeft(() => this.#membership.leave());
     const report = await this.#attempts.live.drain(this.#options.clock, timeoutMs);
     // What was about to begin is given back.
     await this.#orLeft(() => this.#outage.calls.ended());
     // What Restate is not told before this process ends, others find by a sweep only: slots that are free, runs that were given back, waits that ended.
     await this.#orLeft(() => Promise.all([this.#dispatch.leave(), this.#ringer.settled()]));
+    await gone;
     return report;
+  }
+
+  #startDuty(): Promise<void> {
+    this.#membership.setDuties(true);
+    return this.#alarm.start();
+  }
+
+  #stopDuty(): void {
+    this.#membership.setDuties(false);
+    this.#alarm.stop();
   }
 
   /** What does not come to its end within 5 s is left as a crash would leave it. */
@@ -348,4 +371,9 @@ class RestateWorker implements RestateEngine, RestateHandler {
   #assertOpen(): void {
     if (this.#state === "closed") throw engineClosed();
   }
+}
+
+/** As an address writes a host: IPv6 stands in brackets. */
+function bracketed(host: string): string {
+  return host.includes(":") ? `[${host}]` : host;
 }

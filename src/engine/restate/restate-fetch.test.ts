@@ -7,7 +7,7 @@ import type { EngineContext } from "../engine.ts";
 import { agentA, code, createGate, done, newTask, quiet, until, type Gate } from "../engine-fixture.testsuite.ts";
 import { freePort, sharedRestate } from "./fixture/restate-server.ts";
 import type { FetchHandler } from "./restate-fetch.ts";
-import { serviceNames } from "./restate-services.ts";
+import { serviceNames } from "./service-names.ts";
 import { restateSuite, type RestateFixture } from "./restate-fixture.testsuite.ts";
 
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });

@@ -1,5 +1,6 @@
 import { handlers, internal, object, service, workflow, type Context, type ObjectContext, type ServiceDefinition, type VirtualObjectDefinition, type WorkflowContext, type WorkflowDefinition } from "@restatedev/restate-sdk";
 import type { Activation } from "./claim.ts";
+import { serviceNames } from "./service-names.ts";
 
 /** What the engine does when Restate calls it. */
 export interface RestateHandler {
@@ -72,8 +73,4 @@ async function tellOfEnd(handler: RestateHandler, invocationId: string, next: ()
 /** One workflow for each time that a run has a slot: Restate executes it once, however often it is asked. */
 export function workflowKey({ runId, activation }: Activation): string {
   return `${runId}.${activation}`;
-}
-
-export function serviceNames(team: string): { readonly slots: string; readonly runs: string; readonly outage: string } {
-  return { slots: `longhaul.${team}.slots`, runs: `longhaul.${team}.run`, outage: `longhaul.${team}.outage` };
 }

@@ -1,0 +1,4 @@
+/** As Restate knows the services of a team. */
+export function serviceNames(team: string): { readonly slots: string; readonly runs: string; readonly outage: string } {
+  return { slots: `longhaul.${team}.slots`, runs: `longhaul.${team}.run`, outage: `longhaul.${team}.outage` };
+}
