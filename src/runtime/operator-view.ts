@@ -20,6 +20,8 @@ import { dataDirectory as toDataDirectory } from "./data-directory.ts";
 import { judgeTeam } from "./judge-team.ts";
 import { type Manifest, manifestName, parseManifest } from "./manifest.ts";
 import { dataMigrations } from "./open-data.ts";
+import { readRestartNote } from "./read-restart-note.ts";
+import type { RestartNote } from "./restart-note.ts";
 
 /** What an operator reads, whether the team runs or not. It never writes and never makes the team wait. */
 export interface OperatorView {
@@ -36,6 +38,8 @@ export interface OperatorView {
   waits(reason: WaitingReason): Promise<readonly OpenWait[]>;
   /** Who looks after the team: the owner of the data directory, or on a cluster the worker that has the duties. Null: nobody. */
   keeper(): Promise<OwnerView | DutyView | null>;
+  /** The supervisor that starts the team again, while it does; null: none does that is known of. */
+  supervisor(): Promise<RestartNote | null>;
   health(nowMs: number): Promise<readonly HealthVerdict[]>;
   close(): Promise<void>;
 }
@@ -93,6 +97,7 @@ export function openOperatorView(path: string, clock: Clock = systemClock): Oper
       const { state, ageMs, isForeign } = lookAtOwner(owner, { clock, processInfo });
       return { type: "owner", pid: owner.pid, renewedAtMs: owner.renewedAtMs, silentMs: ageMs, leaseMs: owner.leaseMs, alive: state === "fresh" || (state === "silent" && !isForeign), isForeign, isCommand: owner.purpose === "command" };
     },
+    supervisor: async () => readRestartNote(directory.supervisor, processInfo),
     health: async (nowMs) => judgeTeam({ tasksOf: listAgentTasks({ list: tasks }), store }, await manifest(), nowMs),
     async close() {
       store.close();

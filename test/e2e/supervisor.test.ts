@@ -122,6 +122,35 @@ describe("a worker that was killed", () => {
   });
 });
 
+it("while the supervisor waits, people are told that it starts the team again, nobody is told to start another, and one that is started beside it is refused", async () => {
+  const { data, start, run, workerPid, submit } = newFolder();
+  const team = await start();
+  for (let crash = 1; crash <= 5; crash++) {
+    process.kill(workerPid(), "SIGKILL");
+    if (crash < 5) await until(`worker ${crash + 1}`, () => (workers(team) === crash + 1 ? true : null));
+  }
+  await team.line((line) => line.includes("It is started again in 8.0 s"));
+  await until("the note of the supervisor", () => (existsSync(join(data, "supervisor.json")) ? true : null));
+
+  const [health, ps, doctor, second] = await Promise.all([run("health"), run("ps"), run("doctor"), longhaul(["start", teamFile, "--port", "0", "--data", data], { program })]);
+  const queued = await run("task", "worker", "{}", "--wait");
+
+  const waits = new RegExp(`^supervised does not run just now, and its supervisor \\(pid ${team.child.pid}\\) (?:starts it again in .* s|is starting it again), by itself\\. 5 crashes of its process within an hour\\. The last worker, .* ago, was killed by SIGKILL\\.`, "m");
+  expect(health.stdout).toMatch(waits);
+  expect(health.stdout).toMatch(/\n4 crashes of its process within 24 h; the last/);
+  expect(health.exitCode).toBe(1);
+  expect(ps.stdout).toMatch(waits);
+  expect(doctor.stdout).toContain(`its supervisor (pid ${team.child.pid})`);
+  expect(`${health.stdout}${ps.stdout}${doctor.stdout}${queued.stderr}`).not.toContain("longhaul start");
+  expect(second).toMatchObject({ exitCode: 1, stderr: expect.stringContaining(`process ${team.child.pid} starts it again by itself`) as string });
+  expect(second.stderr).toContain("ENGINE_OWNED");
+
+  await until("worker 6", () => (workers(team) === 6 ? true : null));
+  await until("the end of the note", () => (existsSync(join(data, "supervisor.json")) ? null : true));
+  expect((await run("ps")).stdout).toMatch(/^supervised runs/);
+  expect(await submit({ kind: "steady" })).toMatch(/^t_/);
+});
+
 it("a worker that the system does not start, of which Node says so by an exception, is tried again until it does", async () => {
   const { path, startBy, workerPid, records } = newFolder();
   const bin = join(path, "bin");

@@ -16,7 +16,7 @@ const consequences: Readonly<Record<Decision, string>> = { allow: "is made", den
 
 /** Decides one call that waits for a person. @throws {TASK_STATE} when none waits for it in this run, or several do and none is named. */
 export async function runApprove(context: CommandContext, runId: string, decision: Decision, options: AnswerOptions): Promise<ExitCode> {
-  const isRunning = await withView(context, async (view) => (await findPresence(view)).isRunning);
+  const isRunning = await withView(context, async (view) => (await findPresence(view, context.clock.now())).isRunning);
   const answered = await (await openControl(context)).approve(runId, decision, options);
   context.output.data({ runId, decision, answered });
   context.output.say(`The call${options.call === undefined ? "" : ` ${printableLine(options.call)}`} of ${runId} ${consequences[decision]}.${isRunning ? "" : " The team does not run: the run goes on when it starts."}`);

@@ -20,13 +20,15 @@ export function runHealth(context: CommandContext): Promise<ExitCode> {
   return withView(context, async (view) => {
     const { output, clock } = context;
     const nowMs = clock.now();
-    const [presence, manifest, verdicts, counts, questions, ends, diskStop] = await Promise.all([findPresence(view), view.manifest(), view.health(nowMs), countOpenTasks(view), questionsOf(view), findProcessEnds(view, nowMs), readDiskStop(view.store)]);
+    const [presence, manifest, verdicts, counts, questions, ends, diskStop] = await Promise.all([findPresence(view, nowMs), view.manifest(), view.health(nowMs), countOpenTasks(view), questionsOf(view), findProcessEnds(view, nowMs), readDiskStop(view.store)]);
     const orphans = computeOrphans((manifest?.workers ?? []).map(({ name }) => name), counts);
     const backup = context.store === null && isBackedUp(context.data) ? checkBackup(dataDirectory(context.data), nowMs) : null;
     const isBad = backup?.status === "fail" || !presence.isRunning || presence.isSilent || orphans.length > 0 || ends.isBad || diskStop !== null || verdicts.some(({ bad }) => bad);
-    output.data({ team: presence.team, isRunning: presence.isRunning, isSilent: presence.isSilent, isBad, agents: presence.isRunning ? verdicts.map(toJson) : [], approvals: questions.map(toQuestionView), orphans, backup: backup === null ? null : { status: backup.status, found: backup.found }, process: ends, diskStop });
+    output.data({ team: presence.team, isRunning: presence.isRunning, isSilent: presence.isSilent, supervisor: presence.supervisor, isBad, agents: presence.isRunning ? verdicts.map(toJson) : [], approvals: questions.map(toQuestionView), orphans, backup: backup === null ? null : { status: backup.status, found: backup.found }, process: ends, diskStop });
+    const endsText = describeProcessEnds(ends, nowMs);
+    const endsLines = endsText === null ? [] : ["", ends.isBad ? output.style("red", endsText) : endsText];
     if (!presence.isRunning) {
-      output.say(output.style("red", presence.text), "Nobody works, so there is nothing to judge.");
+      output.say(output.style("red", presence.text), "Nobody works, so there is nothing to judge.", ...endsLines);
       return 1;
     }
     const columns = [
@@ -38,8 +40,7 @@ export function runHealth(context: CommandContext): Promise<ExitCode> {
     if (diskStop !== null) output.say("", output.style("red", `${describeDiskStop(diskStop)} So for ${ageOf(diskStop.sinceMs, nowMs)}.`));
     if (questions.length > 0) output.say("", ...describeWaiting(questions, nowMs));
     if (backup !== null) output.say("", output.style(backup.status === "fail" ? "red" : "dim", `Backup: ${printableLine(backup.found)}`));
-    const endsText = describeProcessEnds(ends, nowMs);
-    if (endsText !== null) output.say("", ends.isBad ? output.style("red", endsText) : endsText);
+    output.say(...endsLines);
     if (orphans.length > 0) output.say("", ...orphans.map((orphan) => output.style("red", describeOrphans(orphan))));
     return isBad ? 1 : 0;
   });

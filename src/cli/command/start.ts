@@ -1,11 +1,13 @@
 import type { LogRecord } from "../../record/log-record.ts";
 import { messageOf } from "../../base/error.ts";
 import { formatDuration } from "../../base/duration.ts";
+import { systemProcess } from "../../base/process.ts";
 import type { DrainReport, RecoveryReport } from "../../engine/engine.ts";
 import { type ClusterPlace, describeStore } from "../../runtime/cluster-place.ts";
 import { dataDirectory, prepareDataDirectory } from "../../runtime/data-directory.ts";
 import { leaveFatalReports } from "../../runtime/fatal-report.ts";
 import { type LiveTeam, openLiveTeam } from "../../runtime/live-team.ts";
+import { assertNoOtherSupervisor } from "../../runtime/read-restart-note.ts";
 import { captureWrites } from "../capture-writes.ts";
 import type { CommandContext, ExitCode } from "../command-context.ts";
 import { tellFailure } from "../failure-report.ts";
@@ -51,6 +53,7 @@ export async function runStart(given: CommandContext, file: string, options: Sta
   });
   const directory = dataDirectory(context.data);
   const token = prepareDataDirectory(directory, () => newToken(context));
+  if (cluster === null) assertNoOtherSupervisor(directory.supervisor, systemProcess(), process.ppid);
   const team = await openLiveTeam({
     team: definition,
     dataDirectory: directory.path,
@@ -67,7 +70,7 @@ export async function runStart(given: CommandContext, file: string, options: Sta
     ...(options.leaseMs === undefined ? {} : { leaseMs: options.leaseMs }),
     ...(supervisor === null ? {} : { workersBefore: supervisor.before }),
   });
-  supervisor?.tell({ type: "opened" });
+  supervisor?.tell({ type: "opened", ...(cluster === null ? { noteFile: directory.supervisor } : {}) });
   const stop = listenForStop({ clock: context.clock, onFirst: () => supervisor?.tell({ type: "stops" }), beforeEnd: () => presenter?.close(), ...(supervisor === null ? {} : { sameWishMs: passedOnMs }) });
   const releaseFailures = reportFailures((text) => presenter?.line(text), () => presenter?.close());
   let servers: TeamServers | null = null;

@@ -16,13 +16,13 @@ const answerMsMax = 5_000;
 /** A team on a cluster: PostgreSQL, Restate, who looks after it. */
 export async function checkCluster(openView: () => Promise<OperatorView>, { restateIngress, restateAdmin }: RestateAddresses, clock: Clock): Promise<readonly Check[]> {
   return [
-    ...(await checkDatabase(openView)),
+    ...(await checkDatabase(openView, clock)),
     await checkAnswer("Restate ingress", new URL("/restate/health", restateIngress), "--restate-ingress", clock),
     await checkAnswer("Restate admin", new URL("/health", restateAdmin), "--restate-admin", clock),
   ];
 }
 
-async function checkDatabase(openView: () => Promise<OperatorView>): Promise<readonly Check[]> {
+async function checkDatabase(openView: () => Promise<OperatorView>, clock: Clock): Promise<readonly Check[]> {
   let view: OperatorView;
   try {
     view = await openView();
@@ -30,14 +30,14 @@ async function checkDatabase(openView: () => Promise<OperatorView>): Promise<rea
     return [fail("PostgreSQL", messageOf(error), "Do what the message says.")];
   }
   try {
-    return [ok("PostgreSQL", "it answers, and its tables are known to this version"), await tryCheck("workers", "longhaul start team.ts --store <url>", () => checkWorkers(view))];
+    return [ok("PostgreSQL", "it answers, and its tables are known to this version"), await tryCheck("workers", "longhaul start team.ts --store <url>", () => checkWorkers(view, clock.now()))];
   } finally {
     await view.close();
   }
 }
 
-async function checkWorkers(view: OperatorView): Promise<Check> {
-  const { isRunning, isSilent, text } = await findPresence(view);
+async function checkWorkers(view: OperatorView, nowMs: number): Promise<Check> {
+  const { isRunning, isSilent, text } = await findPresence(view, nowMs);
   return isRunning && !isSilent ? ok("workers", text) : warn("workers", text, "longhaul start team.ts --store <url>");
 }
 

@@ -134,7 +134,7 @@ async function checkOpened({ path }: DataDirectory, clock: Clock, openView: () =
   try {
     return [
       ok("format", "known to this version"),
-      await tryCheck("owner", "Look at the output of the team.", () => checkOwner(view)),
+      await tryCheck("owner", "Look at the output of the team.", () => checkOwner(view, clock.now())),
       await tryCheck("clock of the data", "Set the clock.", () => checkNewest(view, clock.now())),
       await tryCheck("restore", "longhaul approve", () => checkRestore(view, path)),
     ];
@@ -143,8 +143,9 @@ async function checkOpened({ path }: DataDirectory, clock: Clock, openView: () =
   }
 }
 
-async function checkOwner(view: OperatorView): Promise<Check> {
-  const { isRunning, isSilent, text } = await findPresence(view);
+async function checkOwner(view: OperatorView, nowMs: number): Promise<Check> {
+  const { isRunning, isSilent, supervisor, text } = await findPresence(view, nowMs);
+  if (supervisor !== null) return warn("owner", text, "Look at the output of the team, and mend what ends its process.");
   if (isSilent) return fail("owner", text, "Look at the team's own output. A second `longhaul start team.ts` takes over from one that hangs.");
   return isRunning ? ok("owner", text) : warn("owner", text, "longhaul start team.ts");
 }

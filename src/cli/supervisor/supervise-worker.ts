@@ -46,6 +46,8 @@ export interface SupervisorState {
   readonly worker: Worker | null;
   /** True when a worker had the team open: from then on crashes are followed by a restart. */
   readonly hasBeenOpen: boolean;
+  /** Where it is noted that another worker is started, as the first one said; null: nowhere. */
+  readonly noteFile: string | null;
   readonly isStopping: boolean;
   readonly verdict: Verdict | null;
   /** When the worker is killed, unless it has ended by then. */
@@ -92,7 +94,7 @@ export interface Instant {
 
 export function beginSupervision({ nowMs }: Instant): Decision {
   const state: SupervisorState = {
-    limits: null, worker: null, hasBeenOpen: false, isStopping: false, verdict: null, killAtMs: null, restartAtMs: null, tickedAtMs: nowMs, crashesInRow: 0, recyclesInRow: 0, crashedAtMs: [], hasToldMany: false, unrecorded: [],
+    limits: null, worker: null, hasBeenOpen: false, noteFile: null, isStopping: false, verdict: null, killAtMs: null, restartAtMs: null, tickedAtMs: nowMs, crashesInRow: 0, recyclesInRow: 0, crashedAtMs: [], hasToldMany: false, unrecorded: [],
   };
   return { state, actions: [{ type: "start", before: [] }] };
 }
@@ -138,6 +140,19 @@ export function crashesLately({ crashedAtMs }: SupervisorState, { nowMs }: Insta
   return crashedAtMs.filter((atMs) => nowMs - atMs < crashWindowMs);
 }
 
+/** What is to be noted for people: the next worker does not work yet, and those before it ended. Null: nothing is. */
+export interface Restarting {
+  /** On the clock that nobody sets; null: it was started. */
+  readonly restartAtMs: number | null;
+  readonly crashesWithinHour: number;
+  readonly last: { readonly atMs: number; readonly reason: string };
+}
+
+export function describeRestarting({ unrecorded, isStopping, restartAtMs }: SupervisorState): Restarting | null {
+  const last = unrecorded.at(-1);
+  return last === undefined || isStopping ? null : { restartAtMs, crashesWithinHour: last.crashes, last: { atMs: last.atMs, reason: last.reason } };
+}
+
 /** How long the worker may take to end when it is asked to. */
 export function stopWithinMs({ limits }: SupervisorState): number {
   return (limits?.drainMs ?? 0) + graceMs;
@@ -154,7 +169,7 @@ function onMessage(state: SupervisorState, message: WorkerMessage, { nowMs }: In
     case "begins":
       return stay({ ...state, worker, limits: message.limits });
     case "opened":
-      return stay({ ...state, worker, hasBeenOpen: true });
+      return stay({ ...state, worker, hasBeenOpen: true, noteFile: message.noteFile ?? null });
     case "works":
       return stay({ ...state, worker: { ...worker, worksSinceMs: nowMs }, unrecorded: [] });
     case "lives":

@@ -3,7 +3,7 @@ import type { Clock, Timer } from "../../base/clock.ts";
 import { plainClock } from "../../base/plain-clock.ts";
 import type { WorkerEnd } from "../../record/worker-end.ts";
 import type { ServiceManager } from "./service-manager.ts";
-import { beginSupervision, type Decision, type Instant, superviseWorker, type SupervisorAction, type SupervisorEvent, type SupervisorState, untilNextLookMs } from "./supervise-worker.ts";
+import { beginSupervision, type Decision, describeRestarting, type Instant, superviseWorker, type SupervisorAction, type SupervisorEvent, type SupervisorState, untilNextLookMs } from "./supervise-worker.ts";
 import { beforeVariable, isWorkerMessage, type RecycleMessage } from "./worker-message.ts";
 
 const passedOn = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
@@ -45,6 +45,9 @@ class Supervisor {
   #worker: ChildProcess | null = null;
   #timer: Timer | null = null;
   #isOver = false;
+  /** What stands in the data directory, and what comes to stand there. */
+  #noted = "null";
+  #noting: Promise<void> = Promise.resolve();
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
@@ -69,9 +72,26 @@ class Supervisor {
     for (const action of actions) this.#act(action);
     const { clock, serviceManager } = this.#options;
     serviceManager?.show(this.#state, this.#instant());
+    this.#note(this.#state);
     // What was done may have led to a decision of its own, which has set the timer.
     this.#timer?.cancel();
     if (!this.#isOver) this.#timer = clock.setTimer(untilNextLookMs(this.#state, this.#instant()), () => this.#on({ type: "tick" }));
+  }
+
+  #note(state: SupervisorState): void {
+    const { noteFile } = state;
+    const restarting = describeRestarting(state);
+    const text = JSON.stringify(restarting);
+    if (noteFile === null || text === this.#noted) return;
+    this.#noted = text;
+    const { nowMs, wallMs } = this.#instant();
+    this.#noting = this.#noting.then(async () => {
+      const [{ removeRestartNote, writeRestartNote }, { systemProcess }] = await Promise.all([import("../../runtime/restart-note.ts"), import("../../base/process.ts")]);
+      if (restarting === null) removeRestartNote(noteFile);
+      else writeRestartNote(noteFile, { ...restarting, restartAtMs: restarting.restartAtMs === null ? null : wallMs + restarting.restartAtMs - nowMs }, systemProcess());
+    }).catch(() => {
+      // A full disk, or a module that is not where it was: people are told less, and the team goes on.
+    });
   }
 
   #act(action: SupervisorAction): void {

@@ -18,8 +18,8 @@ export interface WorkerMemory {
 /** What a worker tells its supervisor. Without the first of them, the supervisor only passes on signals and the exit code. */
 export type WorkerMessage =
   | { readonly type: "begins"; readonly limits: WorkerLimits }
-  /** The team was loaded and its data taken over: from here on an end that nobody asked for is a crash. */
-  | { readonly type: "opened" }
+  /** The team was loaded and its data taken over: from here on an end that nobody asked for is a crash. `noteFile`: where people find what the supervisor does then. */
+  | { readonly type: "opened"; readonly noteFile?: string }
   | { readonly type: "works" }
   | { readonly type: "lives"; readonly memory: WorkerMemory }
   /** It was asked to end by its own keyboard, or by a signal that only it got. */
