@@ -1,4 +1,5 @@
 import { formatDuration } from "../base/duration.ts";
+import { computeDiskStop } from "../policy/retention.ts";
 import type { DutyView, OperatorView, OwnerView } from "../runtime/operator-view.ts";
 import type { RestartNote } from "../runtime/restart-note.ts";
 
@@ -20,20 +21,27 @@ export interface TeamPresence {
 const handoverMsMax = 10_000;
 
 /** Looks who owns the data directory, or has the duties. An owner whose process is gone counts as not running: its work goes on at the next start. */
-export async function findPresence(view: Pick<OperatorView, "manifest" | "keeper" | "supervisor">, nowMs: number): Promise<TeamPresence> {
+export async function findPresence(view: Pick<OperatorView, "manifest" | "keeper" | "supervisor" | "diskUsedRatio">, nowMs: number): Promise<TeamPresence> {
   const [manifest, owner, supervisor] = await Promise.all([view.manifest(), view.keeper(), view.supervisor()]);
   const team = manifest?.team ?? "The team";
   if (owner?.type === "worker") return presenceOnCluster(team, owner);
-  if (owner?.alive === true && !owner.isCommand) return presenceOf(team, owner);
+  if (owner?.alive === true && !owner.isCommand) return presenceOf(team, owner, fullRatio(view.diskUsedRatio()));
   if (supervisor !== null) return { team, isRunning: false, isSilent: false, pid: null, supervisor, text: describeRestart(team, supervisor, nowMs) };
   // A command owns the data only while no team does.
   const how = owner === null || owner.isCommand ? "was stopped" : describeEnd(owner);
   return { team, isRunning: false, isSilent: false, pid: null, supervisor: null, text: `${team} does not run: it ${how}. Its work goes on with \`longhaul start\`.` };
 }
 
-function presenceOf(team: string, { pid, silentMs, leaseMs, isForeign }: OwnerView): TeamPresence {
+/** How full the disk is, when it is so full that no task begins; else null. */
+export function fullRatio(usedRatio: number | null): number | null {
+  return usedRatio !== null && computeDiskStop(false, usedRatio) ? usedRatio : null;
+}
+
+function presenceOf(team: string, { pid, silentMs, leaseMs, isForeign }: OwnerView, fullOf: number | null): TeamPresence {
   const isSilent = silentMs > leaseMs;
-  const silence = ` It has written nothing for ${formatDuration(silentMs)}: its disk is full, or its process hangs. Look at its own output; \`longhaul start\` beside it takes over from one that hangs.`;
+  // Another process would write to the same disk.
+  const why = fullOf === null ? "its process hangs, or could not write. Look at its own output; `longhaul start` beside it takes over from one that hangs." : `its disk is ${Math.round(fullOf * 100)} % full. Make room on it: it goes on by itself.`;
+  const silence = ` It has written nothing for ${formatDuration(silentMs)}: ${why}`;
   const where = isForeign ? `in another container, pid ${pid} there` : `pid ${pid}`;
   return { team, isRunning: true, isSilent, pid: isForeign ? null : pid, supervisor: null, text: `${team} runs (${where}).${isSilent ? silence : ""}` };
 }

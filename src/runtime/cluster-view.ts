@@ -32,6 +32,7 @@ export async function openClusterView(options: OperatorDatabaseOptions): Promise
     },
     // Other workers go on meanwhile, and another one beside them does no harm.
     supervisor: async () => null,
+    diskUsedRatio: () => null,
     health: async (nowMs) => judgeTeam({ tasksOf: listAgentTasks({ list: tasks }), store }, await manifest(), nowMs),
     close: () => db.close(),
   };

@@ -18,6 +18,7 @@ import { openOperatorStore, type OperatorStore } from "../store/sqlite/operator.
 import { listAgentTasks } from "./agent-tasks.ts";
 import { dataDirectory as toDataDirectory } from "./data-directory.ts";
 import { judgeTeam } from "./judge-team.ts";
+import { systemUsedRatio } from "./disk-watch.ts";
 import { type Manifest, manifestName, parseManifest } from "./manifest.ts";
 import { dataMigrations } from "./open-data.ts";
 import { readRestartNote } from "./read-restart-note.ts";
@@ -40,6 +41,8 @@ export interface OperatorView {
   keeper(): Promise<OwnerView | DutyView | null>;
   /** The supervisor that starts the team again, while it does; null: none does that is known of. */
   supervisor(): Promise<RestartNote | null>;
+  /** How full the disk of the data is, from 0 to 1; null when nobody knows, and on a cluster. A process whose disk is full cannot write that it is. */
+  diskUsedRatio(): number | null;
   health(nowMs: number): Promise<readonly HealthVerdict[]>;
   close(): Promise<void>;
 }
@@ -98,6 +101,7 @@ export function openOperatorView(path: string, clock: Clock = systemClock): Oper
       return { type: "owner", pid: owner.pid, renewedAtMs: owner.renewedAtMs, silentMs: ageMs, leaseMs: owner.leaseMs, alive: state === "fresh" || (state === "silent" && !isForeign), isForeign, isCommand: owner.purpose === "command" };
     },
     supervisor: async () => readRestartNote(directory.supervisor, processInfo),
+    diskUsedRatio: () => systemUsedRatio(directory.path),
     health: async (nowMs) => judgeTeam({ tasksOf: listAgentTasks({ list: tasks }), store }, await manifest(), nowMs),
     async close() {
       store.close();
