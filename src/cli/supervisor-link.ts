@@ -11,8 +11,8 @@ export interface SupervisorLink {
   readonly before: readonly WorkerEnd[];
   /** Resolves with the reason when this worker shall drain, so that another one goes on. */
   readonly recycled: Promise<string>;
-  /** Resolves when the supervisor is gone: nobody would restart this process, and whoever starts the team again finds it in the way. */
-  readonly abandoned: Promise<void>;
+  /** Resolves with what is to be told when the supervisor is gone: nobody would restart this process, and whoever starts the team again finds it in the way. */
+  readonly abandoned: Promise<string>;
   /** From now on the supervisor is told that this process lives. */
   begin(limits: WorkerLimits): void;
   tell(message: WorkerMessage): void;
@@ -31,7 +31,7 @@ export function findSupervisor(clock: Clock): SupervisorLink | null {
 class Link implements SupervisorLink {
   readonly before: readonly WorkerEnd[];
   readonly recycled: Promise<string>;
-  readonly abandoned: Promise<void>;
+  readonly abandoned: Promise<string>;
   readonly #clock: Clock;
   #timer: Timer | null = null;
   #isSending = false;
@@ -46,8 +46,10 @@ class Link implements SupervisorLink {
         if (isRecycle(message)) resolve(message.reason);
       });
     });
+    // Afterwards its parent is another process.
+    const supervisorPid = process.ppid;
     this.abandoned = new Promise((resolve) => {
-      process.once("disconnect", () => resolve());
+      process.once("disconnect", () => resolve(`its supervisor (process ${supervisorPid}) is gone`));
     });
   }
 

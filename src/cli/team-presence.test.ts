@@ -2,8 +2,8 @@ import { expect, it } from "vitest";
 import type { DutyView, OperatorView } from "../runtime/operator-view.ts";
 import { findPresence } from "./team-presence.ts";
 
-function viewOf(keeper: DutyView | null): Pick<OperatorView, "manifest" | "keeper" | "supervisor" | "diskUsedRatio"> {
-  return { manifest: async () => ({ team: "t", startedAtMs: 0, awakeSinceMs: 0, workers: [] }), keeper: async () => keeper, supervisor: async () => null, diskUsedRatio: () => null };
+function viewOf(keeper: DutyView | null): Pick<OperatorView, "manifest" | "keeper" | "supervisor" | "diskUsedRatio" | "store"> {
+  return { manifest: async () => ({ team: "t", startedAtMs: 0, awakeSinceMs: 0, workers: [] }), keeper: async () => keeper, supervisor: async () => null, diskUsedRatio: () => null, store: { records: { query: async () => [] } } as unknown as OperatorView["store"] };
 }
 
 it.each([

@@ -21,14 +21,14 @@ export interface TeamPresence {
 const handoverMsMax = 10_000;
 
 /** Looks who owns the data directory, or has the duties. An owner whose process is gone counts as not running: its work goes on at the next start. */
-export async function findPresence(view: Pick<OperatorView, "manifest" | "keeper" | "supervisor" | "diskUsedRatio">, nowMs: number): Promise<TeamPresence> {
+export async function findPresence(view: Pick<OperatorView, "manifest" | "keeper" | "supervisor" | "diskUsedRatio" | "store">, nowMs: number): Promise<TeamPresence> {
   const [manifest, owner, supervisor] = await Promise.all([view.manifest(), view.keeper(), view.supervisor()]);
   const team = manifest?.team ?? "The team";
   if (owner?.type === "worker") return presenceOnCluster(team, owner);
   if (owner?.alive === true && !owner.isCommand) return presenceOf(team, owner, fullRatio(view.diskUsedRatio()));
   if (supervisor !== null) return { team, isRunning: false, isSilent: false, pid: null, supervisor, text: describeRestart(team, supervisor, nowMs) };
   // A command owns the data only while no team does.
-  const how = owner === null || owner.isCommand ? "was stopped" : describeEnd(owner);
+  const how = owner === null || owner.isCommand ? await describeStop(view) : describeEnd(owner);
   return { team, isRunning: false, isSilent: false, pid: null, supervisor: null, text: `${team} does not run: it ${how}. Its work goes on with \`longhaul start\`.` };
 }
 
@@ -44,6 +44,13 @@ function presenceOf(team: string, { pid, silentMs, leaseMs, isForeign }: OwnerVi
   const silence = ` It has written nothing for ${formatDuration(silentMs)}: ${why}`;
   const where = isForeign ? `in another container, pid ${pid} there` : `pid ${pid}`;
   return { team, isRunning: true, isSilent, pid: isForeign ? null : pid, supervisor: null, text: `${team} runs (${where}).${isSilent ? silence : ""}` };
+}
+
+/** Why it stopped, where nobody asked it to. */
+async function describeStop({ store }: Pick<OperatorView, "store">): Promise<string> {
+  const [last] = await store.records.query({ eventTypes: ["start", "stop"], limit: 1 });
+  const isStop = last !== undefined && last.record.event_type === "stop" && last.record.result === "stopped";
+  return isStop && last.record.reason !== null ? `stopped, as ${last.record.reason}` : "was stopped";
 }
 
 function presenceOnCluster(team: string, { holder, heldMs }: DutyView): TeamPresence {

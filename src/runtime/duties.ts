@@ -24,6 +24,7 @@ import { describeEnds } from "./worker-ends.ts";
 /** What one process at a time does for the whole team: it fires triggers, judges, tells people. */
 export interface Duties {
   readonly scheduler: Scheduler;
+  readonly alerting: Pick<Alerting, "enqueue">;
   close(): Promise<void>;
 }
 
@@ -66,7 +67,7 @@ export async function startDuties(parts: TeamParts, guards: readonly Write[] = [
     };
     const scheduler = await startScheduler(duty);
     begun.push(scheduler);
-    return { scheduler, close };
+    return { scheduler, alerting, close };
   } catch (error) {
     await close();
     throw error;

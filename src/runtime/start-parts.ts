@@ -1,6 +1,7 @@
 import { messageOf } from "../base/error.ts";
 import type { Json } from "../base/json.ts";
 import type { EngineAgent, RecoveryReport } from "../engine/engine.ts";
+import type { Notification } from "../record/notification.ts";
 import type { Write } from "../record/write.ts";
 import { executeTask } from "../run/execute-task.ts";
 import { loopVersion } from "../run/loop-version.ts";
@@ -18,6 +19,8 @@ import type { TeamParts } from "./team-parts.ts";
 export interface Running {
   /** Begins nothing more for the team as a whole. */
   drain(): Promise<void>;
+  /** Tells people what concerns this process alone. On a cluster records say it: other workers go on. */
+  tell(notification: Notification): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -41,7 +44,7 @@ export function toEngineAgents(workers: TeamParts["workers"]): readonly EngineAg
 
 async function startAlone(parts: TeamParts): Promise<Running> {
   const duties = await startDuties(parts);
-  return { drain: () => duties.scheduler.close(), close: () => duties.close() };
+  return { drain: () => duties.scheduler.close(), tell: (notification) => duties.alerting.enqueue(notification), close: () => duties.close() };
 }
 
 /** Nothing is waited for: who has the duties may be another process, for as long as it lives. */
@@ -60,7 +63,7 @@ function startShared(parts: TeamParts, shared: SharedData): Running {
   });
   shared.onNews(() => lease.wake());
   lease.start();
-  return { drain: () => lease.close(), close: () => lease.close() };
+  return { drain: () => lease.close(), tell: async () => undefined, close: () => lease.close() };
 }
 
 async function beginShared(parts: TeamParts, { duty, keepRoom }: SharedData, guard: Write): Promise<{ close(): Promise<void> }> {

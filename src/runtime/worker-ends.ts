@@ -26,6 +26,12 @@ function endId(kind: "e" | "n", pid: number | null, atMs: number): string {
   return `${kind}-worker-${pid ?? "none"}-${Math.floor(atMs)}`;
 }
 
+/** What people are told of a process that ends though nobody asked it to, when none is known to follow it. */
+export function describeEnding({ name, clock, ids }: Pick<TeamParts, "name" | "clock" | "ids">, reason: string): Notification {
+  const text = "Steps under way may finish, and its work is kept. Nobody starts it again, unless a service manager does. Next: longhaul start team.ts";
+  return { id: ids("n"), atMs: clock.now(), team: name, agent: null, severity: "critical", title: `${name} stops: ${reason}`, text, data: {} };
+}
+
 /** A process that gets the duty to tell later than this after its start tells old stories. */
 const newsMs = 600_000;
 

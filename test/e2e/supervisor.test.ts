@@ -334,8 +334,8 @@ describe("the supervisor", () => {
     expect(workers(team)).toBe(1);
   });
 
-  it("takes its worker with it when it is killed: that drains, and nothing stays behind", async () => {
-    const { start, submit, untilWorld, workerPid, world, log } = newFolder();
+  it("takes its worker with it when it is killed: that drains, says why, to people too, and nothing stays behind", async () => {
+    const { start, submit, untilWorld, workerPid, world, log, run, records } = newFolder();
     const team = await start();
     const taskId = await submit({ kind: "steady", steps: 50 });
     await untilWorld(1);
@@ -347,6 +347,10 @@ describe("the supervisor", () => {
     expect(json(team.stdoutLines.at(-1) ?? "{}")).toMatchObject({ event: "stopped" });
     expect(world()).toEqual(stepsOf(taskId, world().length));
     expect(existsSync(`${log}.blocked`)).toBe(false);
+    const gone = `its supervisor (process ${team.child.pid}) is gone`;
+    expect(team.lines.filter((line) => line.includes(`[critical] supervised: supervised stops: ${gone}`))).toHaveLength(1);
+    expect((await records("stop")).at(-1)).toMatchObject({ result: "stopped", reason: gone });
+    expect((await run("health")).stdout).toContain(`supervised does not run: it stopped, as ${gone}. Its work goes on with`);
   });
 
   it("--no-supervisor: is not there, and nobody starts the team again", async () => {

@@ -91,7 +91,7 @@ export async function runStart(given: CommandContext, file: string, options: Sta
     return stopped.exitCode;
   } catch (error) {
     await servers?.close();
-    await closeTeam(team, { isFenced: true, recycled: null });
+    await closeTeam(team, { isFenced: true, recycled: null, because: null });
     throw error;
   } finally {
     presenter?.close();
@@ -115,28 +115,32 @@ interface Stopped {
   readonly isFenced: boolean;
   /** Why this process gives way to a new one; null: it does not. */
   readonly recycled: string | null;
+  /** Why it stops, when nobody asked it to. */
+  readonly because: string | null;
   readonly text: string;
   readonly details: object;
 }
 
 async function untilStopped({ presenter, team, stop, fenced, supervisor, drainMs }: Stopping): Promise<Stopped> {
   const recycled = supervisor?.recycled.then((reason) => ({ reason }));
-  const abandoned = supervisor?.abandoned.then(() => "SIGTERM" as const);
+  const abandoned = supervisor?.abandoned.then((reason) => ({ abandoned: reason }));
   const why = await Promise.race([stop.asked, fenced, ...(recycled === undefined ? [] : [recycled]), ...(abandoned === undefined ? [] : [abandoned])]);
-  if (why instanceof Error) return { exitCode: 1, isFenced: true, recycled: null, text: `${why.message} [ENGINE_FENCED]`, details: { reason: "fenced" } };
-  const reason = typeof why === "string" ? null : why.reason;
-  const intro = reason === null ? "Stopping" : "Stopping, to go on in a new process";
+  if (why instanceof Error) return { exitCode: 1, isFenced: true, recycled: null, because: null, text: `${why.message} [ENGINE_FENCED]`, details: { reason: "fenced" } };
+  const reason = typeof why === "object" && "reason" in why ? why.reason : null;
+  const because = typeof why === "object" && "abandoned" in why ? why.abandoned : null;
+  const intro = because !== null ? `Stopping, as ${because} and nobody would start this process again` : reason === null ? "Stopping" : "Stopping, to go on in a new process";
   presenter.draining(`${intro}: steps that are under way may finish, for at most ${formatDuration(drainMs)}.${reason === null ? " Ctrl-C again stops at once." : ""}`);
   if (reason !== null) void stop.asked.then(() => presenter.line("Stopping; no new process goes on. Ctrl-C again stops at once."));
+  if (because !== null) await team.tellEnding(because);
   const report = await team.drain(drainMs);
   const isRecycled = reason !== null && !stop.isAsked();
-  return { exitCode: isRecycled ? recycledExitCode : 0, isFenced: false, recycled: isRecycled ? reason : null, text: describeDrain(report), details: { ...report, ...(isRecycled ? { reason: "recycled" } : {}) } };
+  return { exitCode: isRecycled ? recycledExitCode : 0, isFenced: false, recycled: isRecycled ? reason : null, because, text: describeDrain(report), details: { ...report, ...(isRecycled ? { reason: "recycled" } : {}) } };
 }
 
 /** A team that was fenced, or failed to start, may refuse its last write; what led to that is what is told. */
-async function closeTeam(team: LiveTeam, { isFenced, recycled }: Pick<Stopped, "isFenced" | "recycled">): Promise<void> {
+async function closeTeam(team: LiveTeam, { isFenced, recycled, because }: Pick<Stopped, "isFenced" | "recycled" | "because">): Promise<void> {
   try {
-    await team.close(recycled === null ? {} : { recycled });
+    await team.close({ ...(recycled === null ? {} : { recycled }), ...(because === null ? {} : { because }) });
   } catch (error) {
     if (!isFenced) throw error;
   }
