@@ -237,7 +237,7 @@ describe("Ctrl-C as a key, which its worker alone sees,", () => {
   it("ends it at once, with 130, the second time", async () => {
     const { team, pid } = await startRecycled("60s");
     process.kill(pid, "SIGINT");
-    await sleep(systemClock, 2_500);
+    await sleep(systemClock, 500);
     process.kill(pid, "SIGINT");
 
     expect(await team.ended).toBe(130);
@@ -301,8 +301,28 @@ describe("the supervisor", () => {
     const pid = workerPid();
     team.child.kill("SIGINT");
     await team.line((line) => line.includes('"event":"draining"'));
-    // Sooner, it would be the same Ctrl-C, which the terminal sends to both.
-    await sleep(systemClock, 2_500);
+    // Sooner, it would be the same Ctrl-C, passed on by npm.
+    await sleep(systemClock, 500);
+    team.child.kill("SIGINT");
+
+    expect(await team.ended).toBe(130);
+    expect(isAlive(pid)).toBe(false);
+  });
+
+  it("takes the Ctrl-C that a terminal sends to it and to its worker for one, however late it is passed on, and a second one for a second", async () => {
+    const { start, submit, workerPid } = newFolder();
+    const team = await start("--drain", "60s");
+    const taskId = await submit({ kind: "hanging" });
+    await team.line((line) => line.includes(taskId) && line.includes('"running"'));
+    const pid = workerPid();
+    process.kill(pid, "SIGINT");
+    await team.line((line) => line.includes('"event":"draining"'));
+    await sleep(systemClock, 1_000);
+    team.child.kill("SIGINT");
+    await sleep(systemClock, 1_000);
+    expect([isAlive(pid), isAlive(team.child.pid ?? 0)]).toEqual([true, true]);
+
+    process.kill(pid, "SIGINT");
     team.child.kill("SIGINT");
 
     expect(await team.ended).toBe(130);

@@ -22,9 +22,6 @@ import type { SupervisorLink } from "../supervisor-link.ts";
 import { recycledExitCode } from "../supervisor/worker-message.ts";
 import { openTeamServers, type TeamServers } from "../team-servers.ts";
 
-/** A supervisor passes on a signal that the terminal may have sent to this process too, and later on a busy machine. */
-const passedOnMs = 2_000;
-
 export interface StartOptions {
   /** Null: the default, or any free one when that is taken. */
   readonly port: number | null;
@@ -71,7 +68,7 @@ export async function runStart(given: CommandContext, file: string, options: Sta
     ...(supervisor === null ? {} : { workersBefore: supervisor.before }),
   });
   supervisor?.tell({ type: "opened", ...(cluster === null ? { noteFile: directory.supervisor } : {}) });
-  const stop = listenForStop({ clock: context.clock, onFirst: () => supervisor?.tell({ type: "stops" }), beforeEnd: () => presenter?.close(), ...(supervisor === null ? {} : { sameWishMs: passedOnMs }) });
+  const stop = listenForStop({ clock: context.clock, onFirst: () => supervisor?.tell({ type: "stops" }), beforeEnd: () => presenter?.close(), ...(supervisor === null ? {} : { relay: (onWish) => supervisor.onStop(onWish) }) });
   const releaseFailures = reportFailures((text) => presenter?.line(text), () => presenter?.close());
   let servers: TeamServers | null = null;
   try {

@@ -4,7 +4,7 @@ import { plainClock } from "../../base/plain-clock.ts";
 import type { WorkerEnd } from "../../record/worker-end.ts";
 import type { ServiceManager } from "./service-manager.ts";
 import { beginSupervision, type Decision, describeRestarting, type Instant, superviseWorker, type SupervisorAction, type SupervisorEvent, type SupervisorState, untilNextLookMs } from "./supervise-worker.ts";
-import { beforeVariable, isWorkerMessage, type RecycleMessage } from "./worker-message.ts";
+import { beforeVariable, isWorkerMessage, type RecycleMessage, type StopMessage } from "./worker-message.ts";
 
 const passedOn = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
@@ -54,12 +54,12 @@ class Supervisor {
   }
 
   begin(): void {
-    for (const signal of passedOn) process.on(signal, (received) => this.ask(received));
+    for (const signal of passedOn) process.on(signal, () => this.ask(signal));
     this.#apply(beginSupervision(this.#instant()));
   }
 
   /** Asks for the end of the team. */
-  ask(signal: NodeJS.Signals): void {
+  ask(signal: StopMessage["signal"]): void {
     this.#on({ type: "asked", signal });
   }
 
@@ -101,6 +101,9 @@ class Supervisor {
         return;
       case "signal":
         this.#worker?.kill(action.signal);
+        return;
+      case "stop":
+        this.#tell({ type: "stop", signal: action.signal }, action.signal);
         return;
       case "recycle":
         this.#tell({ type: "recycle", reason: action.reason });
@@ -148,9 +151,12 @@ class Supervisor {
     });
   }
 
-  /** A worker that is gone by now cannot be told, and its end is about to be heard of. */
-  #tell(message: RecycleMessage): void {
-    this.#worker?.send(message, () => undefined);
+  /** A worker that is gone by now cannot be told, and its end is about to be heard of. One whose channel the team's code closed is sent a signal instead, if there is one. */
+  #tell(message: RecycleMessage | StopMessage, otherwise: NodeJS.Signals | null = null): void {
+    const worker = this.#worker;
+    worker?.send(message, (error) => {
+      if (error !== null && otherwise !== null) worker.kill(otherwise);
+    });
   }
 
   #instant(): Instant {

@@ -40,6 +40,15 @@ export interface RecycleMessage {
   readonly reason: string;
 }
 
+/**
+ * The wish to end, as its supervisor was told it. By a message and not by a signal: the terminal sends its own to both processes, and a worker that got two could not
+ * tell a second Ctrl-C from the first one passed on.
+ */
+export interface StopMessage {
+  readonly type: "stop";
+  readonly signal: "SIGINT" | "SIGTERM" | "SIGHUP";
+}
+
 /** What a worker ends with that was recycled: EX_TEMPFAIL. */
 export const recycledExitCode = 75;
 
