@@ -49,7 +49,7 @@ export function describeEnds({ name, clock, options }: Pick<TeamParts, "name" | 
       agent: null,
       severity: news === "first" ? "warning" : "critical",
       title: news === "first" ? `The worker of ${name} ${reason}` : `The worker of ${name} crashed ${crashes} times within an hour, and does not mend itself; the last one ${reason}`,
-      text: "It was started again, and goes on. Next: longhaul logs --type stop says how each ended, longhaul runs what was interrupted.",
+      text: "It was started again, and goes on. Next: longhaul logs --type stop says how each ended, longhaul runs in how many crashes each task was executing.",
       data: { pid, how, crashesWithinHour: crashes },
     }));
 }
