@@ -6,7 +6,7 @@ import type { Write } from "../record/write.ts";
 import { executeTask } from "../run/execute-task.ts";
 import { loopVersion } from "../run/loop-version.ts";
 import { holdWhereFull } from "./begin-disk-watch.ts";
-import { startDuties } from "./duties.ts";
+import { startDuties, type Telling, tellEndsFirst } from "./duties.ts";
 import { DutyLease } from "./duty-lease.ts";
 import { findOutOfMemory, removeFatalReport } from "./fatal-report.ts";
 import { manifestName } from "./manifest.ts";
@@ -26,15 +26,27 @@ export interface Running {
 
 /** Recovers, then begins to run tasks, to fire triggers, to judge and to tell: on a cluster the last three while this process has the duties. */
 export async function startParts(parts: TeamParts): Promise<{ readonly running: Running; readonly report: RecoveryReport }> {
-  const { data, workers, services, write } = parts;
+  const { data, write } = parts;
   if (data.shared === null) await data.store.meta.set(manifestName, parts.manifest as unknown as Json);
   await write(startRecords(parts));
   const { dataDirectory } = parts.options;
   const ranOutOfMemory = dataDirectory !== null && findOutOfMemory(dataDirectory);
   await holdWhereFull(parts);
+  const telling = data.shared === null ? await tellEndsFirst(parts) : null;
+  try {
+    return await runParts(parts, telling, ranOutOfMemory);
+  } catch (error) {
+    await telling?.sender.close();
+    throw error;
+  }
+}
+
+async function runParts(parts: TeamParts, telling: Telling | null, ranOutOfMemory: boolean): Promise<{ readonly running: Running; readonly report: RecoveryReport }> {
+  const { data, workers, services } = parts;
+  const { dataDirectory } = parts.options;
   const report = await data.engine.run(toEngineAgents(workers), (context) => executeTask(services, context), { ranOutOfMemory });
   if (dataDirectory !== null) removeFatalReport(dataDirectory);
-  return { report, running: data.shared === null ? await startAlone(parts) : startShared(parts, data.shared) };
+  return { report, running: data.shared === null ? await startAlone(parts, telling) : startShared(parts, data.shared) };
 }
 
 /** What the engine has to know of agents and flows to execute them. */
@@ -42,8 +54,8 @@ export function toEngineAgents(workers: TeamParts["workers"]): readonly EngineAg
   return [...workers.values()].map(({ name, version, limits }) => ({ name, version, loopVersion, concurrency: limits.concurrency, queueMax: limits.queueMax, activeMsMax: limits.activeMsMax }));
 }
 
-async function startAlone(parts: TeamParts): Promise<Running> {
-  const duties = await startDuties(parts);
+async function startAlone(parts: TeamParts, telling: Telling | null): Promise<Running> {
+  const duties = await startDuties(parts, { telling });
   return { drain: () => duties.scheduler.close(), tell: (notification) => duties.alerting.enqueue(notification), close: () => duties.close() };
 }
 
@@ -74,7 +86,7 @@ async function beginShared(parts: TeamParts, { duty, keepRoom }: SharedData, gua
   };
   try {
     await duty.start();
-    const duties = await startDuties(parts, [guard]);
+    const duties = await startDuties(parts, { guards: [guard] });
     return {
       async close() {
         stop();

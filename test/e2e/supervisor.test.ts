@@ -68,7 +68,7 @@ function newFolder() {
       return task?.["status"] === "done" ? { status: "done", output: json(String(task["end"]))["output"] } : null;
     });
   return {
-    path: folder.path, data, log, start, startBy, run, workerPid, untilDone,
+    path: folder.path, data, log, rows, start, startBy, run, workerPid, untilDone,
     submit: async (input: object): Promise<string> => String(json((await run("task", "worker", JSON.stringify({ log, ...input }), "--json")).stdout)["taskId"]),
     records: async (type: string) => (await run("logs", "--type", type, "--json")).stdout.trim().split("\n").map(json),
     world: (): readonly string[] => (existsSync(log) ? readFileSync(log, "utf8").trim().split("\n") : []),
@@ -120,6 +120,18 @@ describe("a worker that was killed", () => {
     ]);
     await team.line((line) => line.includes(`(process ${second}) was killed by SIGKILL`) && line.includes("started again in 1.0 s"));
   });
+});
+
+it("people are told of a crash once, and before what caused it is tried again", async () => {
+  const { start, submit, rows } = newFolder();
+  const team = await start();
+  await submit({ kind: "dying" });
+  await team.line((line) => line.includes("It is started again in 2.0 s"));
+
+  const told = team.lines.map((line, index) => ({ line, index })).filter(({ line }) => line.includes("[warning] supervised: The worker of supervised was killed by SIGKILL"));
+  expect(told).toHaveLength(1);
+  expect(told[0]?.index).toBeLessThan(team.lines.findIndex((line) => line.includes("It is started again in 1.0 s")));
+  expect(rows("SELECT state, attempts FROM lh_outbox")).toMatchObject([{ state: "delivered", attempts: 1 }]);
 });
 
 it("while the supervisor waits, people are told that it starts the team again, nobody is told to start another, and one that is started beside it is refused", async () => {
