@@ -55,6 +55,8 @@ export interface OutboxSenderOptions {
 export interface OutboxSender {
   /** Something was enqueued. */
   wake(): void;
+  /** Resolves when nothing is being delivered: what was due is marked, or waits for its next attempt. */
+  settled(): Promise<void>;
   /** Lets deliveries finish for 5 s, then aborts them; these are attempted again after the next start. */
   close(): Promise<void>;
 }
@@ -87,6 +89,14 @@ class LiveOutboxSender implements OutboxSender {
     if (this.#isClosed) return;
     this.#pumpAgain = true;
     if (!this.#isPumping) this.#pumped = this.#pump();
+  }
+
+  async settled(): Promise<void> {
+    await this.#pumped;
+    while (this.#underWay.size > 0 && !this.#isClosed) {
+      await Promise.all([...this.#underWay.values()].map(({ done }) => done));
+      await this.#pumped;
+    }
   }
 
   async close(): Promise<void> {

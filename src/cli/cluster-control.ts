@@ -39,7 +39,7 @@ export function createClusterControl(context: CommandContext, store: string): Co
           await endWithin(operations, context, taskId, waitMs);
           const task = await operations.task(taskId);
           if (task !== null && task.end !== null) return toTaskView(task);
-          const { isRunning, text } = await withView(context, (view) => findPresence(view, placeFlags(context)));
+          const { isRunning, text } = await withView(context, (view) => findPresence(view, context.clock.now(), placeFlags(context)));
           if (!isRunning) throw new LonghaulError("CLIENT_UNREACHABLE", `Nobody works on ${taskId} at ${describeStore({ store })}. It is kept. ${text}`);
           if (task !== null) onOpen(toTaskView(task));
         }

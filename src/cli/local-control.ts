@@ -65,7 +65,7 @@ export function createLocalControl(context: CommandContext): Control {
     async result(taskId, onOpen) {
       for (let wait = firstWait; ; wait = laterWait) {
         const answer = await ask("GET", `/api/v1/tasks/${encodeURIComponent(taskId)}?wait=${wait}`);
-        if (answer === null) throw new LonghaulError("CLIENT_UNREACHABLE", `No team runs on ${directory.path}, so nobody works on ${taskId}. It is kept. Type: longhaul start team.ts`);
+        if (answer === null) throw new LonghaulError("CLIENT_UNREACHABLE", `Nobody works on ${taskId} in ${directory.path}. It is kept. ${(await withView(context, (view) => findPresence(view, context.clock.now()))).text}`);
         const task = answer as unknown as TaskView;
         if (task.status === "done" || task.status === "dead" || task.status === "canceled") return task;
         onOpen(task);
@@ -85,7 +85,7 @@ async function whileAlive<T>(context: CommandContext, ask: (signal: AbortSignal)
   let isOver = false;
   const look = async (): Promise<void> => {
     try {
-      const presence = await withView(context, findPresence);
+      const presence = await withView(context, (view) => findPresence(view, context.clock.now()));
       const waitedMs = context.clock.monotonicMs() - sinceMs;
       if (presence.isSilent || !presence.isRunning || waitedMs >= answerMsMax) controller.abort(noAnswer(presence, waitedMs));
       else if (!isOver) timer = context.clock.setTimer(lookMs, () => void look());

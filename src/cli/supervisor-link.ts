@@ -3,7 +3,7 @@ import { getHeapStatistics } from "node:v8";
 import type { Clock, Timer } from "../base/clock.ts";
 import type { Json } from "../base/json-type.ts";
 import type { WorkerEnd } from "../record/worker-end.ts";
-import { beforeVariable, heartbeatMs, type RecycleMessage, type WorkerLimits, type WorkerMessage } from "./supervisor/worker-message.ts";
+import { beforeVariable, heartbeatMs, type RecycleMessage, type StopMessage, type WorkerLimits, type WorkerMessage } from "./supervisor/worker-message.ts";
 
 /** What this process, as a worker, tells its supervisor and hears from it. */
 export interface SupervisorLink {
@@ -11,8 +11,10 @@ export interface SupervisorLink {
   readonly before: readonly WorkerEnd[];
   /** Resolves with the reason when this worker shall drain, so that another one goes on. */
   readonly recycled: Promise<string>;
-  /** Resolves when the supervisor is gone: nobody would restart this process, and whoever starts the team again finds it in the way. */
-  readonly abandoned: Promise<void>;
+  /** Resolves with what is to be told when the supervisor is gone: nobody would restart this process, and whoever starts the team again finds it in the way. */
+  readonly abandoned: Promise<string>;
+  /** Has every wish to end that the supervisor hears of told to `listener`, earlier ones too. */
+  onStop(listener: (signal: StopMessage["signal"]) => void): void;
   /** From now on the supervisor is told that this process lives. */
   begin(limits: WorkerLimits): void;
   tell(message: WorkerMessage): void;
@@ -31,8 +33,10 @@ export function findSupervisor(clock: Clock): SupervisorLink | null {
 class Link implements SupervisorLink {
   readonly before: readonly WorkerEnd[];
   readonly recycled: Promise<string>;
-  readonly abandoned: Promise<void>;
+  readonly abandoned: Promise<string>;
   readonly #clock: Clock;
+  readonly #wishes: StopMessage["signal"][] = [];
+  #onStop: (signal: StopMessage["signal"]) => void = (signal) => void this.#wishes.push(signal);
   #timer: Timer | null = null;
   #isSending = false;
   /** Of the heap, after the last full collection. */
@@ -42,13 +46,21 @@ class Link implements SupervisorLink {
     this.#clock = clock;
     this.before = before;
     this.recycled = new Promise((resolve) => {
-      process.on("message", (message: Json | RecycleMessage) => {
+      process.on("message", (message: Json | RecycleMessage | StopMessage) => {
         if (isRecycle(message)) resolve(message.reason);
+        else if (isStop(message)) this.#onStop(message.signal);
       });
     });
+    // Afterwards its parent is another process.
+    const supervisorPid = process.ppid;
     this.abandoned = new Promise((resolve) => {
-      process.once("disconnect", () => resolve());
+      process.once("disconnect", () => resolve(`its supervisor (process ${supervisorPid}) is gone`));
     });
+  }
+
+  onStop(listener: (signal: StopMessage["signal"]) => void): void {
+    this.#onStop = listener;
+    for (const signal of this.#wishes.splice(0)) listener(signal);
   }
 
   begin(limits: WorkerLimits): void {
@@ -103,6 +115,10 @@ function longLivedBytesMax(): number {
   return Math.max(limit / 2, limit - youngBytesMax);
 }
 
-function isRecycle(message: Json | RecycleMessage): message is RecycleMessage {
+function isStop(message: Json | RecycleMessage | StopMessage): message is StopMessage {
+  return typeof message === "object" && message !== null && "type" in message && message.type === "stop";
+}
+
+function isRecycle(message: Json | RecycleMessage | StopMessage): message is RecycleMessage {
   return typeof message === "object" && message !== null && "type" in message && message.type === "recycle";
 }

@@ -304,8 +304,18 @@ export interface TaskChange {
   readonly atMs: number;
   /** Why, where the task did not end by it: ENGINE_CODE_MISMATCH of a run that was parked. */
   readonly failure?: Failure;
+  /** It was executing when its process died. */
+  readonly crashes?: CountedCrashes;
   /** The task goes on, and its run comes near a limit. May be told again when the run is resumed. */
   readonly nearLimit?: NearLimit;
+}
+
+/** How often that has happened to the task, this time included, and how often it may. */
+export interface CountedCrashes {
+  readonly withoutProgress: number;
+  readonly withoutProgressMax: number;
+  readonly inAll: number;
+  readonly inAllMax: number;
 }
 
 /** A limit of one run, of which four fifths are used. */

@@ -6,6 +6,7 @@ import type { Clock } from "../base/clock.ts";
 import { isLonghaulError, LonghaulError, messageOf } from "../base/error.ts";
 import { errorCodes, type ErrorCode } from "../base/error-code.ts";
 import { parseDuration } from "../base/duration.ts";
+import { isFileFailure } from "../db/file-failure.ts";
 import { hashOf, isNestedDeeper, type Json, jsonDepthMax } from "../base/json.ts";
 import { byLengthMax, callLengthMax, denialLengthMax } from "../runtime/answer-question.ts";
 import type { Operations } from "../runtime/operations.ts";
@@ -157,18 +158,24 @@ const statusOf: Readonly<Partial<Record<ErrorCode, 400 | 404 | 409 | 413 | 429 |
   QUEUE_FULL: 429,
   ENGINE_CLOSED: 503,
   ENGINE_FENCED: 503,
+  SYSTEM_REFUSED: 503,
 };
 
 /** What passes by itself: a full queue, a process that stops or is replaced. */
 const retryAfterSeconds = 5;
 
-function toErrorResponse(context: Context, error: Error): Response {
+function toErrorResponse(context: Context, thrown: Error): Response {
+  const error = isFileFailure(thrown) ? refusedByFile(thrown) : thrown;
   if (isLonghaulError(error)) {
     const status = statusOf[error.code] ?? 500;
     if (status === 429 || status === 503) context.header("retry-after", String(retryAfterSeconds));
     return context.json({ error: { code: error.code, message: error.message, remedy: errorCodes[error.code].remedy } }, status);
   }
   return refuse(context, "HTTP_INTERNAL", messageOf(error), 500);
+}
+
+function refusedByFile(cause: Error): LonghaulError {
+  return new LonghaulError("SYSTEM_REFUSED", `The team's data file takes no writes: ${messageOf(cause)}. Nothing was taken. Make room on its disk, or mend what \`longhaul doctor\` names; then try again.`, { retry: "backoff", cause });
 }
 
 /** The rest of the body is not read, so that the connection cannot serve another request. */

@@ -7,6 +7,6 @@ export interface QuestionView extends Omit<OpenQuestion, "task"> {
 }
 
 export function toQuestionView({ task, ...question }: OpenQuestion): QuestionView {
-  const { runId, kind, call, tool, reason, late, askedAt, until } = question;
-  return { runId, taskId: task.id, agent: task.agent, kind, call, tool, arguments: question.arguments, reason, late, askedAt, until };
+  const { runId, kind, call, tool, reason, late, calledAt, askedAt, until } = question;
+  return { runId, taskId: task.id, agent: task.agent, kind, call, tool, arguments: question.arguments, reason, late, calledAt, askedAt, until };
 }

@@ -149,8 +149,8 @@ async function withoutTool(scope: RunScope, attempt: Attempt, missing: Extract<T
   if (!(await orAborted(attempt.execution.signal, () => effects.isIntended(attempt.key)))) return finish(scope, attempt, missing, startedMs);
   const intent = await intend(scope, attempt);
   if (intent.state === "completed") return finish(scope, attempt, parseResult(intent.result), startedMs);
-  if (intent.state === "unknown") return park(scope, attempt, `an earlier attempt was interrupted. ${missing.message}`);
-  if (intent.state === "restored") return park(scope, attempt, `${describeRestored(intent)}. ${missing.message}`);
+  if (intent.state === "unknown") return park(scope, attempt, `an earlier attempt was interrupted. ${missing.message}`, intent.intendedAtMs);
+  if (intent.state === "restored") return park(scope, attempt, `${describeRestored(intent)}. ${missing.message}`, null);
   await orAborted(attempt.execution.signal, () => effects.withdraw(attempt.key));
   return finish(scope, attempt, missing, startedMs);
 }
@@ -159,17 +159,18 @@ async function onceStep(scope: RunScope, attempt: Attempt, tool: Tool, options: 
   const { execution, key, call } = attempt;
   const intent = await intend(scope, attempt);
   if (intent.state === "completed") return finish(scope, attempt, parseResult(intent.result), startedMs, key);
-  if (intent.state === "restored" && !intent.isSameKey) return park(scope, attempt, describeRestored(intent));
+  if (intent.state === "restored" && !intent.isSameKey) return park(scope, attempt, describeRestored(intent), null);
   if (intent.state === "unknown" || intent.state === "restored") {
     const earlier = await orTakenOver(scope.services.clock, execution.signal, () => reconcile(tool, call.input, options));
-    if (earlier === null) return park(scope, attempt, intent.state === "restored" ? describeRestored(intent) : "an earlier attempt was interrupted");
+    if (earlier === null) return intent.state === "restored" ? park(scope, attempt, describeRestored(intent), null) : park(scope, attempt, "an earlier attempt was interrupted", intent.intendedAtMs);
     if (earlier.happened) return finish(scope, attempt, earlier.result, startedMs, key);
   }
+  const madeAtMs = scope.services.clock.now();
   const result = await make(tool, call.input, options, made);
   throwIfCanceled(result, execution);
   if (!isUncertain(result, tool)) return finish(scope, attempt, result, startedMs, key);
   const looked = await reconcile(tool, call.input, options);
-  if (looked === null) return park(scope, attempt, result.message);
+  if (looked === null) return park(scope, attempt, result.message, madeAtMs);
   return finish(scope, attempt, looked.happened ? looked.result : result, startedMs, key);
 }
 
@@ -202,7 +203,8 @@ function throwIfCanceled(result: ToolResult, execution: StepExecution): void {
   if (!result.ok && result.kind === "canceled") throw execution.signal.reason instanceof Error ? execution.signal.reason : new LonghaulError("TASK_CANCELED", result.message);
 }
 
-function park(scope: RunScope, { execution, key, call }: Attempt, why: string): StepEnd {
+/** `calledAtMs`: when the call was made whose end nobody knows; null when that is not known either. A person looks outside for what happened then. */
+function park(scope: RunScope, { execution, key, call }: Attempt, why: string, calledAtMs: number | null): StepEnd {
   const signal = questionSignal(execution);
   const parked: Parked = { parked: "unknown-effect", forMs: null, signal, effectKey: key };
   const write = recordWrite(scope, placeOf(execution), {
@@ -211,7 +213,7 @@ function park(scope: RunScope, { execution, key, call }: Attempt, why: string): 
     tool_args: toArguments(call.input),
     result: "asked",
     reason: `It is not known whether this call happened: ${why}. Look, then decide: longhaul approve`,
-    data: { signal, key },
+    data: { signal, key, calledAt: calledAtMs === null ? null : new Date(calledAtMs).toISOString() },
   });
   return { outcome: { ok: true, value: parkedToJson(parked) }, writes: [write] };
 }

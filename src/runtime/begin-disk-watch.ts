@@ -1,11 +1,10 @@
 import { formatDuration } from "../base/duration.ts";
 import { messageOf } from "../base/error.ts";
 import type { Json } from "../base/json.ts";
-import { fileSystemFacts } from "../base/machine.ts";
 import { computeDiskStop } from "../policy/retention.ts";
 import type { Store } from "../store/store.ts";
 import type { Alerting } from "./alerting.ts";
-import { describeDiskStop, type DiskStop, diskStopName, type DiskWatch, readDiskStop, startDiskWatch } from "./disk-watch.ts";
+import { describeDiskStop, type DiskStop, diskStopName, type DiskWatch, readDiskStop, startDiskWatch, systemUsedRatio } from "./disk-watch.ts";
 import { type TeamParts, teamRecord } from "./team-parts.ts";
 
 /** Watches the disk of a team that has its data in a directory; null for one that has them in memory or on a cluster, whose disk is another machine's. */
@@ -27,13 +26,4 @@ export async function beginDiskWatch(parts: TeamParts, store: Store, alerting: A
 export async function holdWhereFull({ data, options: { dataDirectory, diskUsedRatio = systemUsedRatio } }: TeamParts): Promise<void> {
   const used = dataDirectory === null || data.shared !== null ? null : diskUsedRatio(dataDirectory);
   if (used !== null && computeDiskStop((await readDiskStop(data.store)) !== null, used)) data.hold(true);
-}
-
-function systemUsedRatio(directory: string): number | null {
-  try {
-    return fileSystemFacts(directory).usedRatio;
-  } catch {
-    // A file system that does not say how full it is is none that can be watched.
-    return null;
-  }
 }

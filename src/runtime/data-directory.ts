@@ -14,6 +14,8 @@ export interface DataDirectory {
   readonly endpoint: string;
   /** Which child processes run: of a process that was killed they are ended by the next one. */
   readonly children: string;
+  /** What the supervisor says while it starts the team again: JSON, see `RestartNote`. */
+  readonly supervisor: string;
   /** In the data directory, or where that has too long a path for a socket, in a folder of this user's own below the system's temporary one. */
   readonly socket: string;
 }
@@ -30,6 +32,7 @@ export function dataDirectory(path: string): DataDirectory {
     token: join(absolute, "token"),
     endpoint: join(absolute, "endpoint.json"),
     children: join(absolute, "children"),
+    supervisor: join(absolute, "supervisor.json"),
     socket: Buffer.byteLength(socket) <= socketPathBytesMax ? socket : join(tmpdir(), `longhaul-${userId()}`, `${hashOf(absolute)}.sock`),
   };
 }

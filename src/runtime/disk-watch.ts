@@ -1,4 +1,5 @@
 import type { Clock, Timer } from "../base/clock.ts";
+import { fileSystemFacts } from "../base/machine.ts";
 import { computeDiskStop, diskDefaults } from "../policy/retention.ts";
 import type { Store } from "../store/store.ts";
 
@@ -95,6 +96,16 @@ export async function readDiskStop({ meta }: { readonly meta: Pick<Store["meta"]
   return (await meta.get(diskStopName)) as DiskStop | null;
 }
 
-export function describeDiskStop({ usedRatio }: DiskStop): string {
+export function describeDiskStop({ usedRatio }: Pick<DiskStop, "usedRatio">): string {
   return `No task begins: the disk of the data directory is ${Math.round(usedRatio * 100)} % full. Next: make room on it. Tasks begin again by themselves at ${diskDefaults.resumeRatio * 100} %.`;
+}
+
+/** From 0 to 1; null when nobody knows. */
+export function systemUsedRatio(directory: string): number | null {
+  try {
+    return fileSystemFacts(directory).usedRatio;
+  } catch {
+    // A file system that does not say how full it is is none that can be watched.
+    return null;
+  }
 }

@@ -24,7 +24,14 @@ import { describeEnds } from "./worker-ends.ts";
 /** What one process at a time does for the whole team: it fires triggers, judges, tells people. */
 export interface Duties {
   readonly scheduler: Scheduler;
+  readonly alerting: Pick<Alerting, "enqueue">;
   close(): Promise<void>;
+}
+
+/** What tells people. */
+export interface Telling {
+  readonly sender: OutboxSender;
+  readonly alerting: Alerting;
 }
 
 /** A team whose duties this process has. */
@@ -36,8 +43,15 @@ interface OnDuty {
   readonly guards: readonly Write[];
 }
 
-/** When one of them cannot begin, those that had begun are ended. `guards` go with whatever they write. */
-export async function startDuties(parts: TeamParts, guards: readonly Write[] = []): Promise<Duties> {
+export interface DutyOptions {
+  /** Go with whatever is written for them. */
+  readonly guards?: readonly Write[];
+  /** What tells people already. */
+  readonly telling?: Telling | null;
+}
+
+/** When one of them cannot begin, those that had begun are ended. */
+export async function startDuties(parts: TeamParts, { guards = [], telling = null }: DutyOptions): Promise<Duties> {
   const store = guardStore(parts.data.store, guards);
   const duty: OnDuty = { parts, guards, store };
   const begun: { close(): Promise<void> }[] = [];
@@ -46,13 +60,13 @@ export async function startDuties(parts: TeamParts, guards: readonly Write[] = [
     for (const duty of begun.toReversed()) await duty.close();
   };
   try {
-    const { sender, alerting } = await startTelling(duty);
+    const { sender, alerting } = telling ?? (await startTelling(duty));
     begun.push(sender);
     const open = await parts.data.engine.list({ statuses: ["queued", "waiting"], limit: openTasksMax });
     await wakeForBudget(parts, open);
     await tellOfStrangers(duty, alerting, open);
     await tellOfRestore({ team: parts.name, clock: parts.clock, store: duty.store, alerting });
-    for (const notification of describeEnds(parts)) await alerting.enqueue(notification);
+    if (telling === null) for (const notification of describeEnds(parts)) await alerting.enqueue(notification);
     const questions = createQuestionTeller(duty, alerting);
     const watchdog = startWatchdog(duty, alerting, questions);
     const retention = beginRetention(duty);
@@ -66,7 +80,7 @@ export async function startDuties(parts: TeamParts, guards: readonly Write[] = [
     };
     const scheduler = await startScheduler(duty);
     begun.push(scheduler);
-    return { scheduler, close };
+    return { scheduler, alerting, close };
   } catch (error) {
     await close();
     throw error;
@@ -95,7 +109,26 @@ async function tellOfStrangers({ parts, store }: OnDuty, alerting: Alerting, ope
   }
 }
 
-async function startTelling({ parts, store }: OnDuty): Promise<{ readonly sender: OutboxSender; readonly alerting: Alerting }> {
+/** For how long work waits for people to be told. */
+const tellFirstMs = 1_000;
+
+/**
+ * Tells people how the processes before this one ended, before anything executes: what ended them may end this one too, before it has told anything, or
+ * between a message and its mark, and then the next one tells it again.
+ */
+export async function tellEndsFirst(parts: TeamParts): Promise<Telling> {
+  const telling = await startTelling({ parts, store: parts.data.store });
+  const news = describeEnds(parts);
+  for (const notification of news) await telling.alerting.enqueue(notification);
+  if (news.length === 0) return telling;
+  const late = Promise.withResolvers<void>();
+  const timer = parts.clock.setTimer(tellFirstMs, late.resolve);
+  await Promise.race([telling.sender.settled(), late.promise]);
+  timer.cancel();
+  return telling;
+}
+
+async function startTelling({ parts, store }: Pick<OnDuty, "parts" | "store">): Promise<Telling> {
   const { clock, ids, name, notifiers, options } = parts;
   let sender: OutboxSender | null = null;
   const alerting = await createAlerting({ team: name, clock, ids, store, notifiers: notifiers.keys(), onQueued: () => sender?.wake() });

@@ -13,6 +13,7 @@ import { createOperations, type Operations } from "./operations.ts";
 import { type Running, startParts } from "./start-parts.ts";
 import { readManifest } from "./team-manifest.ts";
 import { tellTrouble } from "./tell-trouble.ts";
+import { describeEnding } from "./worker-ends.ts";
 import { openParts, teamRecord, type TeamParts } from "./team-parts.ts";
 
 export type { LiveTeamOptions } from "./live-team-options.ts";
@@ -36,8 +37,10 @@ export interface LiveTeam {
   health(): Promise<readonly HealthVerdict[]>;
   /** Takes no new work, lets steps finish for at most `timeoutMs`, leaves the rest to be resumed. */
   drain(timeoutMs: number): Promise<DrainReport>;
-  /** `recycled`: why a new process goes on at once. */
-  close(options?: { readonly recycled?: string }): Promise<void>;
+  /** Tells people that this process ends though nobody asked it to, and why. */
+  tellEnding(reason: string): Promise<void>;
+  /** `recycled`: why a new process goes on at once. `because`: why it ends, when nobody asked it to. */
+  close(options?: { readonly recycled?: string; readonly because?: string }): Promise<void>;
 }
 
 /**
@@ -77,14 +80,21 @@ export async function openLiveTeam(options: LiveTeamOptions): Promise<LiveTeam> 
       await running?.drain();
       return data.engine.drain(timeoutMs);
     },
-    async close({ recycled } = {}) {
+    async tellEnding(reason) {
+      try {
+        await running?.tell(describeEnding(parts, reason));
+      } catch (error) {
+        parts.options.print(`That the team ends could not be told: ${messageOf(error)}`);
+      }
+    },
+    async close({ recycled, because } = {}) {
       isDraining = true;
       await running?.close();
       // Steps that still execute end before the tools that they use are taken from them.
       await data.engine.drain(0);
       await parts.tools.close();
       parts.storage.close();
-      if (running !== null) await recordStop(parts, recycled ?? null);
+      if (running !== null) await recordStop(parts, recycled ?? null, because ?? null);
       await parts.tail.settled();
       await data.close();
     },
@@ -92,9 +102,9 @@ export async function openLiveTeam(options: LiveTeamOptions): Promise<LiveTeam> 
 }
 
 /** A full disk keeps the stop from being recorded, and nothing else: the file is closed all the same. */
-async function recordStop(parts: TeamParts, recycled: string | null): Promise<void> {
+async function recordStop(parts: TeamParts, recycled: string | null, because: string | null): Promise<void> {
   try {
-    await parts.write([teamRecord(parts, { event_type: "stop", result: recycled === null ? "stopped" : "recycled", reason: recycled })]);
+    await parts.write([teamRecord(parts, { event_type: "stop", result: recycled === null ? "stopped" : "recycled", reason: recycled ?? because })]);
   } catch (error) {
     if (!isFileFailure(error)) throw error;
     parts.options.print(`The stop could not be recorded: ${messageOf(error)}`);

@@ -1,4 +1,4 @@
-import type { JsonObject } from "../base/json.ts";
+import type { Json, JsonObject } from "../base/json.ts";
 import type { OpenWait } from "../record/open-wait.ts";
 import type { LogRecord } from "../record/log-record.ts";
 import type { Run } from "../record/run.ts";
@@ -21,6 +21,8 @@ export interface OpenQuestion {
   readonly reason: string | null;
   /** What the call came to after all, when nobody waited for it any more; null while nothing is known. */
   readonly late: string | null;
+  /** When it was made, of a call that may have happened; null when nobody knows, and of one that was not made yet. */
+  readonly calledAt: string | null;
   readonly askedAt: string;
   /** When nobody can allow it any more; null of a question that waits for as long as its task. */
   readonly until: string | null;
@@ -82,10 +84,15 @@ async function toFound(source: QuestionSource, kind: QuestionKind, { runId, sign
     arguments: record?.tool_args ?? null,
     reason: record?.reason ?? null,
     late: late?.reason ?? null,
+    calledAt: toText(record?.data["calledAt"]),
     askedAt: record?.timestamp ?? new Date(sinceAtMs).toISOString(),
     until: dueAtMs === null ? null : new Date(dueAtMs).toISOString(),
   };
   return { question, stepName, key };
+}
+
+function toText(value: Json | undefined): string | null {
+  return typeof value === "string" ? value : null;
 }
 
 /** "t1/tool/c1" of the key "r_1/tool/t1/tool/c1/1". */

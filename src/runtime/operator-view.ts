@@ -19,8 +19,11 @@ import { openOperatorStore, type OperatorStore } from "../store/sqlite/operator.
 import { listAgentTasks } from "./agent-tasks.ts";
 import { dataDirectory as toDataDirectory } from "./data-directory.ts";
 import { judgeTeam } from "./judge-team.ts";
+import { systemUsedRatio } from "./disk-watch.ts";
 import { type Manifest, manifestName, parseManifest } from "./manifest.ts";
 import { dataMigrations } from "./open-data.ts";
+import { readRestartNote } from "./read-restart-note.ts";
+import type { RestartNote } from "./restart-note.ts";
 
 /** What an operator reads, whether the team runs or not. It never writes and never makes the team wait. */
 export interface OperatorView {
@@ -39,6 +42,10 @@ export interface OperatorView {
   keeper(): Promise<OwnerView | DutyView | null>;
   /** The workers that live, in the order in which they came; none, where the data is one process's own. */
   workers(): Promise<readonly LiveWorker[]>;
+  /** The supervisor that starts the team again, while it does; null: none does that is known of. */
+  supervisor(): Promise<RestartNote | null>;
+  /** How full the disk of the data is, from 0 to 1; null when nobody knows, and on a cluster. A process whose disk is full cannot write that it is. */
+  diskUsedRatio(): number | null;
   health(nowMs: number): Promise<readonly HealthVerdict[]>;
   close(): Promise<void>;
 }
@@ -97,6 +104,8 @@ export function openOperatorView(path: string, clock: Clock = systemClock): Oper
       return { type: "owner", pid: owner.pid, renewedAtMs: owner.renewedAtMs, silentMs: ageMs, leaseMs: owner.leaseMs, alive: state === "fresh" || (state === "silent" && !isForeign), isForeign, isCommand: owner.purpose === "command" };
     },
     workers: async () => [],
+    supervisor: async () => readRestartNote(directory.supervisor, processInfo),
+    diskUsedRatio: () => systemUsedRatio(directory.path),
     health: async (nowMs) => judgeTeam({ tasksOf: listAgentTasks({ list: tasks }), store }, await manifest(), nowMs),
     async close() {
       store.close();

@@ -1,11 +1,12 @@
 import { messageOf } from "../base/error.ts";
 import type { Json } from "../base/json.ts";
 import type { EngineAgent, RecoveryReport } from "../engine/engine.ts";
+import type { Notification } from "../record/notification.ts";
 import type { Write } from "../record/write.ts";
 import { executeTask } from "../run/execute-task.ts";
 import { loopVersion } from "../run/loop-version.ts";
 import { holdWhereFull } from "./begin-disk-watch.ts";
-import { startDuties } from "./duties.ts";
+import { startDuties, type Telling, tellEndsFirst } from "./duties.ts";
 import { DutyLease } from "./duty-lease.ts";
 import { findOutOfMemory, removeFatalReport } from "./fatal-report.ts";
 import { manifestName } from "./manifest.ts";
@@ -18,20 +19,34 @@ import type { TeamParts } from "./team-parts.ts";
 export interface Running {
   /** Begins nothing more for the team as a whole. */
   drain(): Promise<void>;
+  /** Tells people what concerns this process alone. On a cluster records say it: other workers go on. */
+  tell(notification: Notification): Promise<void>;
   close(): Promise<void>;
 }
 
 /** Recovers, then begins to run tasks, to fire triggers, to judge and to tell: on a cluster the last three while this process has the duties. */
 export async function startParts(parts: TeamParts): Promise<{ readonly running: Running; readonly report: RecoveryReport }> {
-  const { data, workers, services, write } = parts;
+  const { data, write } = parts;
   if (data.shared === null) await data.store.meta.set(manifestName, parts.manifest as unknown as Json);
   await write(startRecords(parts));
   const { dataDirectory } = parts.options;
   const ranOutOfMemory = dataDirectory !== null && findOutOfMemory(dataDirectory);
   await holdWhereFull(parts);
+  const telling = data.shared === null ? await tellEndsFirst(parts) : null;
+  try {
+    return await runParts(parts, telling, ranOutOfMemory);
+  } catch (error) {
+    await telling?.sender.close();
+    throw error;
+  }
+}
+
+async function runParts(parts: TeamParts, telling: Telling | null, ranOutOfMemory: boolean): Promise<{ readonly running: Running; readonly report: RecoveryReport }> {
+  const { data, workers, services } = parts;
+  const { dataDirectory } = parts.options;
   const report = await data.engine.run(toEngineAgents(workers), (context) => executeTask(services, context), { ranOutOfMemory });
   if (dataDirectory !== null) removeFatalReport(dataDirectory);
-  return { report, running: data.shared === null ? await startAlone(parts) : startShared(parts, data.shared) };
+  return { report, running: data.shared === null ? await startAlone(parts, telling) : startShared(parts, data.shared) };
 }
 
 /** What the engine has to know of agents and flows to execute them. */
@@ -39,9 +54,9 @@ export function toEngineAgents(workers: TeamParts["workers"]): readonly EngineAg
   return [...workers.values()].map(({ name, version, limits }) => ({ name, version, loopVersion, concurrency: limits.concurrency, queueMax: limits.queueMax, activeMsMax: limits.activeMsMax }));
 }
 
-async function startAlone(parts: TeamParts): Promise<Running> {
-  const duties = await startDuties(parts);
-  return { drain: () => duties.scheduler.close(), close: () => duties.close() };
+async function startAlone(parts: TeamParts, telling: Telling | null): Promise<Running> {
+  const duties = await startDuties(parts, { telling });
+  return { drain: () => duties.scheduler.close(), tell: (notification) => duties.alerting.enqueue(notification), close: () => duties.close() };
 }
 
 /** Nothing is waited for: who has the duties may be another process, for as long as it lives. */
@@ -60,7 +75,7 @@ function startShared(parts: TeamParts, shared: SharedData): Running {
   });
   shared.onNews(() => lease.wake());
   lease.start();
-  return { drain: () => lease.close(), close: () => lease.close() };
+  return { drain: () => lease.close(), tell: async () => undefined, close: () => lease.close() };
 }
 
 async function beginShared(parts: TeamParts, { duty, keepRoom }: SharedData, guard: Write): Promise<{ close(): Promise<void> }> {
@@ -71,7 +86,7 @@ async function beginShared(parts: TeamParts, { duty, keepRoom }: SharedData, gua
   };
   try {
     await duty.start();
-    const duties = await startDuties(parts, [guard]);
+    const duties = await startDuties(parts, { guards: [guard] });
     return {
       async close() {
         stop();

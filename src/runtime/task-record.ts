@@ -1,4 +1,4 @@
-import type { NearLimit, TaskChange } from "../engine/engine.ts";
+import type { CountedCrashes, NearLimit, TaskChange } from "../engine/engine.ts";
 import { stopReasonOfEnd } from "../record/stop-reason.ts";
 import type { Task, TaskEnd } from "../record/task.ts";
 import { type RecordFields, toLogRecord } from "../record/log-record.ts";
@@ -44,17 +44,24 @@ function resultOf({ task }: TaskChange): string {
   return task.status;
 }
 
-function reasonOf({ task, from, earlierVersion, failure }: TaskChange): string | null {
+function reasonOf({ task, from, earlierVersion, failure, crashes }: TaskChange): string | null {
   if (from === null) return `started by ${task.source}`;
+  if (crashes !== undefined) return describeCrashes(crashes);
   if (earlierVersion !== undefined) return `goes on with another version of ${task.agent}; so far it ran with ${earlierVersion}`;
   if (task.end?.status === "dead") return task.end.failure.message;
   if (failure !== undefined) return failure.message;
   return task.end?.reason ?? null;
 }
 
-function dataOf({ task, from, failure }: TaskChange): JsonObject {
+/** It may be what killed the process, or have executed beside that. */
+function describeCrashes({ withoutProgress, withoutProgressMax, inAll, inAllMax }: CountedCrashes): string {
+  return `it was executing when its process died: crash ${withoutProgress} of at most ${withoutProgressMax} without progress, and ${inAll} of at most ${inAllMax} in all; after that it is dead(recovery-limit)`;
+}
+
+function dataOf({ task, from, failure, crashes }: TaskChange): JsonObject {
   if (from === null) return { input: task.input, key: task.key, source: task.source };
   if (task.end !== null) return { ...endData(task.end), stopReason: stopReasonOfEnd(task.end) };
+  if (crashes !== undefined) return { from, crashes: { ...crashes } };
   return failure === undefined ? { from } : { from, failure: failure as unknown as Json };
 }
 

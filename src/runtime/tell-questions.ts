@@ -141,8 +141,8 @@ function parseTold(stored: Json | null): ReadonlyMap<string, number> {
 
 function describe({ agent, taskId }: AskingTask, questions: readonly OpenQuestion[]): readonly string[] {
   if (questions.length === 0) return [`${agent}: task ${taskId}`];
-  return questions.map(({ kind, tool, arguments: given, until }) => {
+  return questions.map(({ kind, tool, arguments: given, calledAt, until }) => {
     const call = `${tool === null ? "a call" : quoteName(tool)}${given === null ? "" : ` ${cutText(quote(given), argumentsCharsMax)}`}`;
-    return kind === "permission" ? `${agent} asks whether it may call ${call}${until === null ? "" : `, until ${until}`} (task ${taskId})` : `${agent} does not know whether ${call} happened (task ${taskId})`;
+    return kind === "permission" ? `${agent} asks whether it may call ${call}${until === null ? "" : `, until ${until}`} (task ${taskId})` : `${agent} does not know whether ${call} happened${calledAt === null ? "" : `, which was made at ${calledAt}`} (task ${taskId})`;
   });
 }

@@ -26,6 +26,12 @@ function endId(kind: "e" | "n", pid: number | null, atMs: number): string {
   return `${kind}-worker-${pid ?? "none"}-${Math.floor(atMs)}`;
 }
 
+/** What people are told of a process that ends though nobody asked it to, when none is known to follow it. */
+export function describeEnding({ name, clock, ids }: Pick<TeamParts, "name" | "clock" | "ids">, reason: string): Notification {
+  const text = "Steps under way may finish, and its work is kept. Nobody starts it again, unless a service manager does. Next: longhaul start team.ts";
+  return { id: ids("n"), atMs: clock.now(), team: name, agent: null, severity: "critical", title: `${name} stops: ${reason}`, text, data: {} };
+}
+
 /** A process that gets the duty to tell later than this after its start tells old stories. */
 const newsMs = 600_000;
 
@@ -43,7 +49,7 @@ export function describeEnds({ name, clock, options }: Pick<TeamParts, "name" | 
       agent: null,
       severity: news === "first" ? "warning" : "critical",
       title: news === "first" ? `The worker of ${name} ${reason}` : `The worker of ${name} crashed ${crashes} times within an hour, and does not mend itself; the last one ${reason}`,
-      text: "It was started again, and goes on. Next: longhaul logs --type stop says how each ended, longhaul runs what was interrupted.",
+      text: "It was started again, and goes on. Next: longhaul logs --type stop says how each ended, longhaul runs in how many crashes each task was executing.",
       data: { pid, how, crashesWithinHour: crashes },
     }));
 }

@@ -1,8 +1,8 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
-import { systemClock } from "../../src/base/clock.ts";
+import { sleep, systemClock } from "../../src/base/clock.ts";
 import { systemRandom } from "../../src/base/random.ts";
 import { listApprovals, runApprove } from "../../src/cli/command/approve.ts";
 import type { CommandContext } from "../../src/cli/command-context.ts";
@@ -10,6 +10,8 @@ import { createOutput } from "../../src/cli/output.ts";
 import { runLonghaul } from "../docs/team-process.ts";
 import { clusterPlace, openClusterTeam } from "../fixture/cluster-team.ts";
 import definition from "./fixture/approval-team.ts";
+import doubtful from "./fixture/doubtful-team.ts";
+import { eventually } from "./fixture/eventually.ts";
 
 test("on a cluster a question outlives a worker that is killed, is answered by a command beside the workers, once, and runs out", { timeout: 90_000 }, async () => {
   const place = await clusterPlace();
@@ -52,4 +54,36 @@ test("on a cluster a question outlives a worker that is killed, is answered by a
   const { taskId: late } = await live.operations.submit({ agent: "clerk", input: { file, isShort: true }, source: "test" });
   expect(await live.operations.result(late)).toMatchObject({ output: expect.stringContaining("nobody gave it within 1.0 s") as string });
   expect(readFileSync(file, "utf8")).toBe("5\n");
+});
+
+test("on a cluster the time of a call that may have happened is that of the call, told by the store to whoever goes on", { timeout: 90_000 }, async () => {
+  const place = await clusterPlace();
+  const folder = mkdtempSync(join(tmpdir(), "longhaul-cluster-doubt-"));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  const { ingress, admin } = place.restate;
+  const worker = runLonghaul([
+    "start", join(import.meta.dirname, "fixture", "doubtful-team.ts"), "--json", "--no-supervisor", "--data", folder, "--port", "0", "--store", place.store, "--restate-ingress", ingress, "--restate-admin", admin,
+    "--listen", `${place.listen.host}:${place.listen.port}`,
+  ]);
+  onTestFinished(async () => {
+    worker.signal("SIGKILL");
+    await worker.ended;
+  });
+  const { url } = JSON.parse(await worker.said('"event":"started"')) as { readonly url: string };
+  const headers = { authorization: `Bearer ${readFileSync(join(folder, "token"), "utf8").trim()}`, "content-type": "application/json" };
+  const marker = join(folder, "marker");
+  await fetch(`${url}/api/v1/tasks`, { method: "POST", headers, body: JSON.stringify({ agent: "clerk", input: { marker } }) });
+  await worker.ended;
+  const calledAtMs = statSync(marker).mtimeMs;
+  await sleep(systemClock, 3_000);
+
+  const { live } = await openClusterTeam(doubtful, place);
+  onTestFinished(() => live.close());
+  await live.start();
+
+  await eventually("the call is asked about", async () => (await live.operations.questions()).length > 0);
+  const [question] = await live.operations.questions();
+  expect(question).toMatchObject({ kind: "unknown-effect", tool: "pay" });
+  expect(Math.abs(Date.parse(question?.calledAt ?? "") - calledAtMs)).toBeLessThan(2_000);
+  expect(Date.parse(question?.askedAt ?? "") - calledAtMs).toBeGreaterThan(2_900);
 });

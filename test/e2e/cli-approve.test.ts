@@ -1,6 +1,7 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it, onTestFinished } from "vitest";
+import { sleep, systemClock } from "../../src/base/clock.ts";
 import { longhaul, type RunningProcess, startTeam, temporaryFolder } from "./fixture/longhaul.ts";
 
 const json = (text: string): Record<string, unknown> => JSON.parse(text) as Record<string, unknown>;
@@ -23,7 +24,7 @@ function newFolder() {
   };
   const file = join(folder.path, "payments");
   const submit = async (...amounts: readonly number[]): Promise<string> => String(json((await run("task", "payer", JSON.stringify({ file, amounts }), "--json")).stdout)["taskId"]);
-  return { start, run, kill, submit, payments: () => (existsSync(file) ? readFileSync(file, "utf8") : "") };
+  return { path: folder.path, start, run, kill, submit, payments: () => (existsSync(file) ? readFileSync(file, "utf8") : "") };
 }
 
 it("asks a person before a call, through kill -9 and while nobody runs, and obeys the answer once", async () => {
@@ -88,4 +89,24 @@ it("decides each of several calls by its name, over the socket of a team that ru
   const done = await team.line((line) => line.includes(taskId) && line.includes("done("));
   expect(done).toContain("A person did not allow this call of pay: too much");
   expect(payments()).toBe("2\n");
+});
+
+it("tells of a call that may have happened when it was made, not when the question came up", async () => {
+  const { path, start, run } = newFolder();
+  const team = await start();
+  const marker = join(path, "marker");
+  await run("task", "mailer", JSON.stringify({ marker }), "--json");
+  await team.ended;
+  const calledAtMs = statSync(marker).mtimeMs;
+  await sleep(systemClock, 3_000);
+
+  const second = await start();
+  await second.line((line) => line.includes("waiting(unknown-effect)"));
+
+  const listed = await run("approve");
+  const [, told = ""] = /mailer called send at (\S+), and it is not known whether it happened\. Asked at (\S+)\./.exec(listed.stdout) ?? [];
+  expect(Math.abs(Date.parse(told) - calledAtMs), `${told} in ${listed.stdout}`).toBeLessThan(2_000);
+  const question = json((await run("approve", "--json")).stdout);
+  expect(question["calledAt"]).toBe(told);
+  expect(Date.parse(String(question["askedAt"])) - calledAtMs).toBeGreaterThan(2_900);
 });

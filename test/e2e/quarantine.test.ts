@@ -49,6 +49,7 @@ function deadlyFolder() {
         db.close();
       }
     },
+    run: (...args: readonly string[]) => longhaul([...args, "--data", data]),
     world: () => (existsSync(log) ? readFileSync(log, "utf8").trim().split("\n") : []),
   };
 }
@@ -87,4 +88,22 @@ it.each([
   await team.line((line) => line.includes('"event":"started"'));
   team.child.kill("SIGTERM");
   expect(await team.ended).toBe(0);
+});
+
+it("names the task that kills the process, and how many crashes it has left", async () => {
+  const { start, submit, tasks, run } = deadlyFolder();
+  const first = start();
+  await first.line((line) => line.includes('"event":"started"'));
+  await submit("patient");
+  await submit("deadly");
+  await first.ended;
+  for (let life = 0; life < 2; life++) await start().ended;
+  const id = tasks().find(({ kind }) => kind === "deadly")?.id ?? "";
+
+  const told = "it was executing when its process died: crash 2 of at most 10 without progress, and 2 of at most 100 in all; after that it is dead(recovery-limit)";
+  expect((await run("show", id)).stdout).toContain(`crashes  ${told}`);
+  expect((await run("logs", "--task", id)).stdout).toContain(told);
+  const runs = (await run("runs", "--json")).stdout.trim().split("\n").map((line) => JSON.parse(line) as { readonly taskId: string; readonly crashes: number });
+  expect(runs.map(({ taskId, crashes }) => [taskId === id, crashes])).toEqual([[true, 2], [false, 0]]);
+  expect((await run("runs")).stdout).toContain("crashes");
 });

@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from "node:child_process";
-import { mkdirSync, rmSync, statfsSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdirSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createClient } from "longhaul/client";
 import { expect, it, vi } from "vitest";
@@ -18,6 +18,19 @@ function mountSmall(path: string): { readonly unmount: () => void } | null {
 function fill(path: string, ratio: number): void {
   const { blocks, bfree, bsize } = statfsSync(path);
   writeFileSync(join(path, "ballast"), Buffer.alloc(Math.max(0, Math.ceil(blocks * ratio) - (blocks - bfree)) * bsize));
+}
+
+/** To the last block, as what fills a disk in a moment does. */
+function fillUp(path: string): void {
+  fill(path, 0.99);
+  for (;;) {
+    try {
+      appendFileSync(join(path, "crumbs"), Buffer.alloc(4_096));
+    } catch {
+      // Nothing fits any more.
+      return;
+    }
+  }
 }
 
 it("begins no task while its disk is 90 % full, says so, and goes on by itself when there is room", async () => {
@@ -47,6 +60,39 @@ it("begins no task while its disk is 90 % full, says so, and goes on by itself w
     await vi.waitFor(async () => expect(await client.task(taskId)).toMatchObject({ status: "waiting" }), { timeout: 10_000 });
     team.child.kill("SIGINT");
     expect(await team.ended).toBe(0);
+  } finally {
+    team.child.kill("SIGKILL");
+    await team.ended;
+    disk.unmount();
+    folder.remove();
+  }
+});
+
+it("says of a disk that is full at once that it is full, and tells nobody to start another team, while nothing can be written", async () => {
+  const folder = temporaryFolder();
+  const path = join(folder.path, "disk");
+  const disk = mountSmall(path);
+  if (disk === null) return;
+  const data = join(path, "data");
+  const team = startLonghaul(["start", teamFile, "--data", data, "--port", "0", "--plain"]);
+  const run = (...args: readonly string[]) => longhaul([...args, "--data", data]);
+  try {
+    await team.line((line) => line.includes("Ctrl-C stops it"));
+    fillUp(path);
+    const tasks = await Promise.all(Array.from({ length: 4 }, () => run("task", "echo", JSON.stringify({ text: "x".repeat(100_000) }))));
+
+    expect(tasks.at(-1)).toMatchObject({ exitCode: 1, stderr: expect.stringMatching(/data file takes no writes: .*full.* Nothing was taken\. Make room on its disk.*\[SYSTEM_REFUSED\]/) as string });
+    const health = await run("health");
+    expect(health).toMatchObject({ exitCode: 1, stdout: expect.stringMatching(/No task begins: the disk of the data directory is (?:9\d|100) % full\. Next: make room on it\./) as string });
+
+    await vi.waitFor(async () => expect((await run("ps")).stdout).toContain("It has written nothing for"), { timeout: 30_000, interval: 1_000 });
+    const [silent, ps, doctor] = await Promise.all([run("health"), run("ps"), run("doctor")]);
+    for (const { stdout } of [silent, ps, doctor]) expect(stdout).toMatch(/It has written nothing for .*: its disk is (?:9\d|100) % full\. Make room on it: it goes on by itself\./);
+    expect(`${silent.stdout}${ps.stdout}${doctor.stdout}`).not.toMatch(/takes over from one that hangs|longhaul start/);
+
+    rmSync(join(path, "ballast"));
+    rmSync(join(path, "crumbs"));
+    await vi.waitFor(async () => expect(await run("ps")).toMatchObject({ stdout: expect.not.stringContaining("has written nothing") as string }), { timeout: 30_000, interval: 1_000 });
   } finally {
     team.child.kill("SIGKILL");
     await team.ended;

@@ -68,7 +68,7 @@ function newFolder() {
       return task?.["status"] === "done" ? { status: "done", output: json(String(task["end"]))["output"] } : null;
     });
   return {
-    path: folder.path, data, log, start, startBy, run, workerPid, untilDone,
+    path: folder.path, data, log, rows, start, startBy, run, workerPid, untilDone,
     submit: async (input: object): Promise<string> => String(json((await run("task", "worker", JSON.stringify({ log, ...input }), "--json")).stdout)["taskId"]),
     records: async (type: string) => (await run("logs", "--type", type, "--json")).stdout.trim().split("\n").map(json),
     world: (): readonly string[] => (existsSync(log) ? readFileSync(log, "utf8").trim().split("\n") : []),
@@ -120,6 +120,47 @@ describe("a worker that was killed", () => {
     ]);
     await team.line((line) => line.includes(`(process ${second}) was killed by SIGKILL`) && line.includes("started again in 1.0 s"));
   });
+});
+
+it("people are told of a crash once, and before what caused it is tried again", async () => {
+  const { start, submit, rows } = newFolder();
+  const team = await start();
+  await submit({ kind: "dying" });
+  await team.line((line) => line.includes("It is started again in 2.0 s"));
+
+  const told = team.lines.map((line, index) => ({ line, index })).filter(({ line }) => line.includes("[warning] supervised: The worker of supervised was killed by SIGKILL"));
+  expect(told).toHaveLength(1);
+  expect(told[0]?.index).toBeLessThan(team.lines.findIndex((line) => line.includes("It is started again in 1.0 s")));
+  expect(rows("SELECT state, attempts FROM lh_outbox")).toMatchObject([{ state: "delivered", attempts: 1 }]);
+});
+
+it("while the supervisor waits, people are told that it starts the team again, nobody is told to start another, and one that is started beside it is refused", async () => {
+  const { data, start, run, workerPid, submit } = newFolder();
+  const team = await start();
+  for (let crash = 1; crash <= 5; crash++) {
+    process.kill(workerPid(), "SIGKILL");
+    if (crash < 5) await until(`worker ${crash + 1}`, () => (workers(team) === crash + 1 ? true : null));
+  }
+  await team.line((line) => line.includes("It is started again in 8.0 s"));
+  await until("the note of the supervisor", () => (existsSync(join(data, "supervisor.json")) ? true : null));
+
+  const [health, ps, doctor, second] = await Promise.all([run("health"), run("ps"), run("doctor"), longhaul(["start", teamFile, "--port", "0", "--data", data], { program })]);
+  const queued = await run("task", "worker", "{}", "--wait");
+
+  const waits = new RegExp(`^supervised does not run just now, and its supervisor \\(pid ${team.child.pid}\\) (?:starts it again in .* s|is starting it again), by itself\\. 5 crashes of its process within an hour\\. The last worker, .* ago, was killed by SIGKILL\\.`, "m");
+  expect(health.stdout).toMatch(waits);
+  expect(health.stdout).toMatch(/\n4 crashes of its process within 24 h; the last/);
+  expect(health.exitCode).toBe(1);
+  expect(ps.stdout).toMatch(waits);
+  expect(doctor.stdout).toContain(`its supervisor (pid ${team.child.pid})`);
+  expect(`${health.stdout}${ps.stdout}${doctor.stdout}${queued.stderr}`).not.toContain("longhaul start");
+  expect(second).toMatchObject({ exitCode: 1, stderr: expect.stringContaining(`process ${team.child.pid} starts it again by itself`) as string });
+  expect(second.stderr).toContain("ENGINE_OWNED");
+
+  await until("worker 6", () => (workers(team) === 6 ? true : null));
+  await until("the end of the note", () => (existsSync(join(data, "supervisor.json")) ? null : true));
+  expect((await run("ps")).stdout).toMatch(/^supervised runs/);
+  expect(await submit({ kind: "steady" })).toMatch(/^t_/);
 });
 
 it("a worker that the system does not start, of which Node says so by an exception, is tried again until it does", async () => {
@@ -208,7 +249,7 @@ describe("Ctrl-C as a key, which its worker alone sees,", () => {
   it("ends it at once, with 130, the second time", async () => {
     const { team, pid } = await startRecycled("60s");
     process.kill(pid, "SIGINT");
-    await sleep(systemClock, 2_500);
+    await sleep(systemClock, 500);
     process.kill(pid, "SIGINT");
 
     expect(await team.ended).toBe(130);
@@ -272,8 +313,28 @@ describe("the supervisor", () => {
     const pid = workerPid();
     team.child.kill("SIGINT");
     await team.line((line) => line.includes('"event":"draining"'));
-    // Sooner, it would be the same Ctrl-C, which the terminal sends to both.
-    await sleep(systemClock, 2_500);
+    // Sooner, it would be the same Ctrl-C, passed on by npm.
+    await sleep(systemClock, 500);
+    team.child.kill("SIGINT");
+
+    expect(await team.ended).toBe(130);
+    expect(isAlive(pid)).toBe(false);
+  });
+
+  it("takes the Ctrl-C that a terminal sends to it and to its worker for one, however late it is passed on, and a second one for a second", async () => {
+    const { start, submit, workerPid } = newFolder();
+    const team = await start("--drain", "60s");
+    const taskId = await submit({ kind: "hanging" });
+    await team.line((line) => line.includes(taskId) && line.includes('"running"'));
+    const pid = workerPid();
+    process.kill(pid, "SIGINT");
+    await team.line((line) => line.includes('"event":"draining"'));
+    await sleep(systemClock, 1_000);
+    team.child.kill("SIGINT");
+    await sleep(systemClock, 1_000);
+    expect([isAlive(pid), isAlive(team.child.pid ?? 0)]).toEqual([true, true]);
+
+    process.kill(pid, "SIGINT");
     team.child.kill("SIGINT");
 
     expect(await team.ended).toBe(130);
@@ -305,8 +366,8 @@ describe("the supervisor", () => {
     expect(workers(team)).toBe(1);
   });
 
-  it("takes its worker with it when it is killed: that drains, and nothing stays behind", async () => {
-    const { start, submit, untilWorld, workerPid, world, log } = newFolder();
+  it("takes its worker with it when it is killed: that drains, says why, to people too, and nothing stays behind", async () => {
+    const { start, submit, untilWorld, workerPid, world, log, run, records } = newFolder();
     const team = await start();
     const taskId = await submit({ kind: "steady", steps: 50 });
     await untilWorld(1);
@@ -318,6 +379,10 @@ describe("the supervisor", () => {
     expect(json(team.stdoutLines.at(-1) ?? "{}")).toMatchObject({ event: "stopped" });
     expect(world()).toEqual(stepsOf(taskId, world().length));
     expect(existsSync(`${log}.blocked`)).toBe(false);
+    const gone = `its supervisor (process ${team.child.pid}) is gone`;
+    expect(team.lines.filter((line) => line.includes(`[critical] supervised: supervised stops: ${gone}`))).toHaveLength(1);
+    expect((await records("stop")).at(-1)).toMatchObject({ result: "stopped", reason: gone });
+    expect((await run("health")).stdout).toContain(`supervised does not run: it stopped, as ${gone}. Its work goes on with`);
   });
 
   it("--no-supervisor: is not there, and nobody starts the team again", async () => {

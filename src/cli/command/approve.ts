@@ -16,7 +16,7 @@ const consequences: Readonly<Record<Decision, string>> = { allow: "is made", den
 
 /** Decides one call that waits for a person. @throws {TASK_STATE} when none waits for it in this run, or several do and none is named. */
 export async function runApprove(context: CommandContext, runId: string, decision: Decision, options: AnswerOptions): Promise<ExitCode> {
-  const isRunning = await withView(context, async (view) => (await findPresence(view)).isRunning);
+  const isRunning = await withView(context, async (view) => (await findPresence(view, context.clock.now())).isRunning);
   const answered = await (await openControl(context)).approve(runId, decision, options);
   context.output.data({ runId, decision, answered });
   context.output.say(`The call${options.call === undefined ? "" : ` ${printableLine(options.call)}`} of ${runId} ${consequences[decision]}.${isRunning ? "" : " The team does not run: the run goes on when it starts."}`);
@@ -45,14 +45,21 @@ function describeArguments({ runId, arguments: given }: OpenQuestion): readonly 
   return text.length <= argumentsShownMax ? [shown] : [shown, "  These are not all of the arguments. See all before you decide: longhaul approve --json"];
 }
 
+/** Of a call that may have happened a person looks outside: at the time of the call, which may be long before the question. */
+function describeCall({ task, kind, tool, calledAt, askedAt, until }: OpenQuestion, style: Output["style"]): string {
+  const bold = (verb: string): string => style("bold", printableLine(`${task.agent} ${verb} ${tool ?? "a tool"}`));
+  if (kind === "permission") return `${bold("wants to call")} since ${askedAt}${until === null ? "" : `, until ${until}`}.`;
+  if (calledAt !== null) return `${bold("called")} at ${calledAt}, and it is not known whether it happened. Asked at ${askedAt}.`;
+  return `${bold("may have called")} at some time before ${askedAt}, when this was asked: when, and whether it happened, is not known.`;
+}
+
 function describeQuestion(question: OpenQuestion, { style, isAlone }: { readonly style: Output["style"]; readonly isAlone: boolean }): readonly string[] {
-  const { task, kind, tool, askedAt, until, reason, late, runId, call } = question;
-  const what = `${task.agent} ${kind === "permission" ? "wants to call" : "called"} ${tool ?? "a tool"}`;
+  const { task, kind, reason, late, runId, call } = question;
   const type = `longhaul approve ${runId}`;
   // A permission is for what is shown here: should the run ask something else meanwhile, it is not answered by this.
   const named = kind === "permission" || !isAlone ? ` --call ${shellWord(call)}` : "";
   return [
-    `${style("bold", printableLine(what))} ${kind === "permission" ? `since ${askedAt}${until === null ? "" : `, until ${until}`}.` : `at ${askedAt}, and it is not known whether it happened.`}`,
+    describeCall(question, style),
     ...describeArguments(question),
     ...(reason === null ? [] : [`  ${printableLine(reason)}`]),
     ...(late === null ? [] : [`  ${printableLine(late)}`]),

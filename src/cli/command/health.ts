@@ -10,10 +10,11 @@ import { computeOrphans, describeOrphans } from "../orphaned-tasks.ts";
 import { printableLine } from "../printable.ts";
 import { describeProcessEnds, findProcessEnds } from "../process-ends.ts";
 import { describeDiskStop, readDiskStop } from "../../runtime/disk-watch.ts";
+import type { OperatorView } from "../../runtime/operator-view.ts";
 import type { OpenQuestion } from "../../runtime/open-questions.ts";
 import { ageOf, describeWaitingCall } from "../task-columns.ts";
 import { formatTable } from "../table.ts";
-import { findPresence } from "../team-presence.ts";
+import { findPresence, fullRatio } from "../team-presence.ts";
 import { placeFlags } from "../typed-command.ts";
 
 /** What is wrong, per agent, with the numbers that say so. Ends with 1 when something is bad, when nobody is there for open tasks, or when the team does not run. */
@@ -21,13 +22,15 @@ export function runHealth(context: CommandContext): Promise<ExitCode> {
   return withView(context, async (view) => {
     const { output, clock } = context;
     const nowMs = clock.now();
-    const [presence, manifest, verdicts, counts, questions, ends, diskStop] = await Promise.all([findPresence(view, placeFlags(context)), view.manifest(), view.health(nowMs), countOpenTasks(view), questionsOf(view), findProcessEnds(view, nowMs), readDiskStop(view.store)]);
+    const [presence, manifest, verdicts, counts, questions, ends, diskStop] = await Promise.all([findPresence(view, nowMs, placeFlags(context)), view.manifest(), view.health(nowMs), countOpenTasks(view), questionsOf(view), findProcessEnds(view, nowMs), findDiskStop(view)]);
     const orphans = computeOrphans((manifest?.workers ?? []).map(({ name }) => name), counts);
     const backup = context.store === null && isBackedUp(context.data) ? checkBackup(dataDirectory(context.data), nowMs) : null;
     const isBad = backup?.status === "fail" || !presence.isRunning || presence.isSilent || orphans.length > 0 || ends.isBad || diskStop !== null || verdicts.some(({ bad }) => bad);
-    output.data({ team: presence.team, isRunning: presence.isRunning, isSilent: presence.isSilent, isBad, agents: presence.isRunning ? verdicts.map(toJson) : [], approvals: questions.map(toQuestionView), orphans, backup: backup === null ? null : { status: backup.status, found: backup.found }, process: ends, diskStop });
+    output.data({ team: presence.team, isRunning: presence.isRunning, isSilent: presence.isSilent, supervisor: presence.supervisor, isBad, agents: presence.isRunning ? verdicts.map(toJson) : [], approvals: questions.map(toQuestionView), orphans, backup: backup === null ? null : { status: backup.status, found: backup.found }, process: ends, diskStop });
+    const endsText = describeProcessEnds(ends, nowMs);
+    const endsLines = endsText === null ? [] : ["", ends.isBad ? output.style("red", endsText) : endsText];
     if (!presence.isRunning) {
-      output.say(output.style("red", presence.text), "Nobody works, so there is nothing to judge.");
+      output.say(output.style("red", presence.text), "Nobody works, so there is nothing to judge.", ...endsLines);
       return 1;
     }
     const columns = [
@@ -36,14 +39,19 @@ export function runHealth(context: CommandContext): Promise<ExitCode> {
       { title: "evidence", value: ({ evidence }: HealthVerdict) => printableLine(evidence) },
     ];
     output.say(presence.isSilent ? output.style("red", presence.text) : presence.text, "", ...formatTable(columns, verdicts, { columns: output.columns, styleTitle: (text) => output.style("dim", text) }));
-    if (diskStop !== null) output.say("", output.style("red", `${describeDiskStop(diskStop)} So for ${ageOf(diskStop.sinceMs, nowMs)}.`));
+    if (diskStop !== null) output.say("", output.style("red", `${describeDiskStop(diskStop)}${diskStop.sinceMs === null ? "" : ` So for ${ageOf(diskStop.sinceMs, nowMs)}.`}`));
     if (questions.length > 0) output.say("", ...describeWaiting(questions, nowMs));
     if (backup !== null) output.say("", output.style(backup.status === "fail" ? "red" : "dim", `Backup: ${printableLine(backup.found)}`));
-    const endsText = describeProcessEnds(ends, nowMs);
-    if (endsText !== null) output.say("", ends.isBad ? output.style("red", endsText) : endsText);
+    output.say(...endsLines);
     if (orphans.length > 0) output.say("", ...orphans.map((orphan) => output.style("red", describeOrphans(orphan))));
     return isBad ? 1 : 0;
   });
+}
+
+/** What the team wrote of its disk; where that is so full that it cannot, what the disk says. */
+async function findDiskStop(view: OperatorView): Promise<{ readonly sinceMs: number | null; readonly usedRatio: number } | null> {
+  const usedRatio = fullRatio(view.diskUsedRatio());
+  return (await readDiskStop(view.store)) ?? (usedRatio === null ? null : { sinceMs: null, usedRatio });
 }
 
 /** A team that makes no backups of its own is not judged by them. */

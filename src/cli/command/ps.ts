@@ -27,12 +27,12 @@ export function runPs(context: CommandContext, { all, agent, limit }: PsOptions)
     const { output, clock } = context;
     const nowMs = clock.now();
     const filter = { limit, ...(agent === undefined ? {} : { agent }), ...(all ? {} : { statuses: ["queued", "running", "waiting"] as const }) };
-    const [presence, manifest, verdicts, tasks, counts] = await Promise.all([findPresence(view, placeFlags(context)), view.manifest(), view.health(nowMs), view.tasks(filter), countOpenTasks(view)]);
+    const [presence, manifest, verdicts, tasks, counts] = await Promise.all([findPresence(view, nowMs, placeFlags(context)), view.manifest(), view.health(nowMs), view.tasks(filter), countOpenTasks(view)]);
     const questions = await questionsOf(view, tasks.map(({ runId }) => runId));
     const breakers = await breakersOf(view, tasks);
     const agents = toAgentRows(manifest, verdicts, counts, presence.isRunning).filter(({ name }) => agent === undefined || name === agent);
     const orphans = computeOrphans((manifest?.workers ?? []).map(({ name }) => name), counts);
-    output.data({ team: presence.team, isRunning: presence.isRunning, pid: presence.pid, agents, tasks: tasks.map(toTaskView), approvals: questions.map(toQuestionView), orphans });
+    output.data({ team: presence.team, isRunning: presence.isRunning, pid: presence.pid, supervisor: presence.supervisor, agents, tasks: tasks.map(toTaskView), approvals: questions.map(toQuestionView), orphans });
     output.say(presence.text, "", ...agentTable(agents, output), "");
     for (const orphan of orphans) if (agent === undefined || agent === orphan.agent) output.say(output.style("red", describeOrphans(orphan)), "");
     if (tasks.length === 0) output.say(all ? "No task yet." : "No open task. Ended ones: longhaul ps --all");

@@ -42,7 +42,7 @@ async function toRow(view: OperatorView, task: Task, runId: string): Promise<Run
 
 function toJson({ runId, task, steps, tokens, costMicroUsd }: RunRow): object {
   const toIso = (atMs: number | null): string | null => (atMs === null ? null : new Date(atMs).toISOString());
-  return { runId, taskId: task.id, agent: task.agent, status: task.status, result: describeStatus(task), stopReason: stopReasonOf(task), startedAt: toIso(task.startedAtMs), endedAt: toIso(task.endedAtMs), steps, tokens, costMicroUsd };
+  return { runId, taskId: task.id, agent: task.agent, status: task.status, result: describeStatus(task), stopReason: stopReasonOf(task), startedAt: toIso(task.startedAtMs), endedAt: toIso(task.endedAtMs), steps, tokens, costMicroUsd, crashes: task.recoveries };
 }
 
 function columnsFor(nowMs: number, style: CommandContext["output"]["style"]): readonly Column<RunRow>[] {
@@ -54,6 +54,8 @@ function columnsFor(nowMs: number, style: CommandContext["output"]["style"]): re
     stopColumn(({ task }) => task),
     { title: "began", value: ({ task }) => `${ageOf(task.startedAtMs ?? task.createdAtMs, nowMs)} ago`, align: "right" },
     { title: "took", value: ({ task }) => (task.endedAtMs === null ? "" : formatDuration(task.endedAtMs - (task.startedAtMs ?? task.createdAtMs))), align: "right" },
+    // A task that was executing in each of many crashes is likely what kills the process.
+    { title: "crashes", value: ({ task }) => (task.recoveries === 0 ? "" : style("yellow", String(task.recoveries))), align: "right" },
     { title: "steps", value: ({ steps }) => String(steps), align: "right" },
     { title: "tokens", value: ({ tokens }) => (tokens === 0 ? "" : tokens.toLocaleString("en-US")), align: "right" },
     { title: "cost", value: ({ costMicroUsd }) => (costMicroUsd === 0 ? "" : formatUsd(costMicroUsd)), align: "right" },

@@ -68,7 +68,7 @@ function findStep(rows: readonly StepRow[], number: number, id: string): StepRow
 async function showTask({ output }: CommandContext, view: OperatorView, task: Task, runId: string | null, rows: readonly StepRow[]): Promise<void> {
   const [money, runs] = await Promise.all([view.store.money.spent({ taskId: task.id }), view.runs(task.id)]);
   const mismatch = toMismatch(task, runs.at(-1)?.id === runId ? runs.at(-1) : undefined);
-  output.data({ task: toTaskView(task), runId, runs: runs.map(toRunJson), mismatch, tokens: money.tokens, costMicroUsd: money.spentMicroUsd, steps: rows.map(toStepJson) });
+  output.data({ task: toTaskView(task), crashes: task.recoveries, runId, runs: runs.map(toRunJson), mismatch, tokens: money.tokens, costMicroUsd: money.spentMicroUsd, steps: rows.map(toStepJson) });
   if (output.isJson) return;
   const { end } = task;
   const line = (name: string, text: string): void => output.say(`${output.style("dim", name.padEnd(9))}${text}`);
@@ -87,6 +87,7 @@ async function showTask({ output }: CommandContext, view: OperatorView, task: Ta
   if (end?.status === "canceled") line("reason", printable(end.reason));
   const undoing = runId === null ? null : await view.task(compensationIdOf(runId));
   if (undoing !== null) line("undone", `by ${undoing.id}, ${describeStatus(undoing)}`);
+  if (task.recoveries > 0) line("crashes", await describeCrashes(view, task));
   for (const reason of await listNearLimits(view, runId)) line("limit", printableLine(reason));
   if (mismatch !== null) line("expected", printableLine(mismatch.expected));
   if (mismatch !== null) line("came", printableLine(mismatch.came));
@@ -106,6 +107,13 @@ function describeRun(runId: string, runs: readonly Run[]): string {
 
 function toRunJson({ id, number, agentVersion, fromRunId }: Run): object {
   return { id, number, agentVersion, fromRunId };
+}
+
+/** In how many crashes of the process the task was executing; of one that goes on, how many more it may. */
+async function describeCrashes({ store }: OperatorView, { id, recoveries, end }: Task): Promise<string> {
+  const told = end === null ? await store.records.query({ taskId: id, eventTypes: ["task"], result: "queued", limit: 100 }) : [];
+  const last = told.findLast(({ record }) => record.data["crashes"] !== undefined)?.record.reason ?? null;
+  return last === null ? `it was executing in ${recoveries} ${recoveries === 1 ? "crash" : "crashes"} of its process` : printableLine(last);
 }
 
 /** What was announced of the limits of a run. */

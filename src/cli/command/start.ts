@@ -1,11 +1,13 @@
 import type { LogRecord } from "../../record/log-record.ts";
 import { messageOf } from "../../base/error.ts";
 import { formatDuration } from "../../base/duration.ts";
+import { systemProcess } from "../../base/process.ts";
 import type { DrainReport, RecoveryReport } from "../../engine/engine.ts";
 import { type ClusterPlace, describeStore } from "../../runtime/cluster-place.ts";
 import { dataDirectory, prepareDataDirectory } from "../../runtime/data-directory.ts";
 import { leaveFatalReports } from "../../runtime/fatal-report.ts";
 import { type LiveTeam, openLiveTeam } from "../../runtime/live-team.ts";
+import { assertNoOtherSupervisor } from "../../runtime/read-restart-note.ts";
 import { captureWrites } from "../capture-writes.ts";
 import type { CommandContext, ExitCode } from "../command-context.ts";
 import { tellFailure } from "../failure-report.ts";
@@ -19,9 +21,6 @@ import { listenForStop, type StopSignal } from "../stop-signal.ts";
 import type { SupervisorLink } from "../supervisor-link.ts";
 import { recycledExitCode } from "../supervisor/worker-message.ts";
 import { openTeamServers, type TeamServers } from "../team-servers.ts";
-
-/** A supervisor passes on a signal that the terminal may have sent to this process too, and later on a busy machine. */
-const passedOnMs = 2_000;
 
 export interface StartOptions {
   /** Null: the default, or any free one when that is taken. */
@@ -51,6 +50,7 @@ export async function runStart(given: CommandContext, file: string, options: Sta
   });
   const directory = dataDirectory(context.data);
   const token = prepareDataDirectory(directory, () => newToken(context));
+  if (cluster === null) assertNoOtherSupervisor(directory.supervisor, systemProcess(), process.ppid);
   const team = await openLiveTeam({
     team: definition,
     dataDirectory: directory.path,
@@ -67,8 +67,8 @@ export async function runStart(given: CommandContext, file: string, options: Sta
     ...(options.leaseMs === undefined ? {} : { leaseMs: options.leaseMs }),
     ...(supervisor === null ? {} : { workersBefore: supervisor.before }),
   });
-  supervisor?.tell({ type: "opened" });
-  const stop = listenForStop({ clock: context.clock, onFirst: () => supervisor?.tell({ type: "stops" }), beforeEnd: () => presenter?.close(), ...(supervisor === null ? {} : { sameWishMs: passedOnMs }) });
+  supervisor?.tell({ type: "opened", ...(cluster === null ? { noteFile: directory.supervisor } : {}) });
+  const stop = listenForStop({ clock: context.clock, onFirst: () => supervisor?.tell({ type: "stops" }), beforeEnd: () => presenter?.close(), ...(supervisor === null ? {} : { relay: (onWish) => supervisor.onStop(onWish) }) });
   const releaseFailures = reportFailures((text) => presenter?.line(text), () => presenter?.close());
   let servers: TeamServers | null = null;
   try {
@@ -89,7 +89,7 @@ export async function runStart(given: CommandContext, file: string, options: Sta
     return stopped.exitCode;
   } catch (error) {
     await servers?.close();
-    await closeTeam(team, { isFenced: true, recycled: null });
+    await closeTeam(team, { isFenced: true, recycled: null, because: null });
     throw error;
   } finally {
     presenter?.close();
@@ -113,28 +113,32 @@ interface Stopped {
   readonly isFenced: boolean;
   /** Why this process gives way to a new one; null: it does not. */
   readonly recycled: string | null;
+  /** Why it stops, when nobody asked it to. */
+  readonly because: string | null;
   readonly text: string;
   readonly details: object;
 }
 
 async function untilStopped({ presenter, team, stop, fenced, supervisor, drainMs }: Stopping): Promise<Stopped> {
   const recycled = supervisor?.recycled.then((reason) => ({ reason }));
-  const abandoned = supervisor?.abandoned.then(() => "SIGTERM" as const);
+  const abandoned = supervisor?.abandoned.then((reason) => ({ abandoned: reason }));
   const why = await Promise.race([stop.asked, fenced, ...(recycled === undefined ? [] : [recycled]), ...(abandoned === undefined ? [] : [abandoned])]);
-  if (why instanceof Error) return { exitCode: 1, isFenced: true, recycled: null, text: `${why.message} [ENGINE_FENCED]`, details: { reason: "fenced" } };
-  const reason = typeof why === "string" ? null : why.reason;
-  const intro = reason === null ? "Stopping" : "Stopping, to go on in a new process";
+  if (why instanceof Error) return { exitCode: 1, isFenced: true, recycled: null, because: null, text: `${why.message} [ENGINE_FENCED]`, details: { reason: "fenced" } };
+  const reason = typeof why === "object" && "reason" in why ? why.reason : null;
+  const because = typeof why === "object" && "abandoned" in why ? why.abandoned : null;
+  const intro = because !== null ? `Stopping, as ${because} and nobody would start this process again` : reason === null ? "Stopping" : "Stopping, to go on in a new process";
   presenter.draining(`${intro}: steps that are under way may finish, for at most ${formatDuration(drainMs)}.${reason === null ? " Ctrl-C again stops at once." : ""}`);
   if (reason !== null) void stop.asked.then(() => presenter.line("Stopping; no new process goes on. Ctrl-C again stops at once."));
+  if (because !== null) await team.tellEnding(because);
   const report = await team.drain(drainMs);
   const isRecycled = reason !== null && !stop.isAsked();
-  return { exitCode: isRecycled ? recycledExitCode : 0, isFenced: false, recycled: isRecycled ? reason : null, text: describeDrain(report), details: { ...report, ...(isRecycled ? { reason: "recycled" } : {}) } };
+  return { exitCode: isRecycled ? recycledExitCode : 0, isFenced: false, recycled: isRecycled ? reason : null, because, text: describeDrain(report), details: { ...report, ...(isRecycled ? { reason: "recycled" } : {}) } };
 }
 
 /** A team that was fenced, or failed to start, may refuse its last write; what led to that is what is told. */
-async function closeTeam(team: LiveTeam, { isFenced, recycled }: Pick<Stopped, "isFenced" | "recycled">): Promise<void> {
+async function closeTeam(team: LiveTeam, { isFenced, recycled, because }: Pick<Stopped, "isFenced" | "recycled" | "because">): Promise<void> {
   try {
-    await team.close(recycled === null ? {} : { recycled });
+    await team.close({ ...(recycled === null ? {} : { recycled }), ...(because === null ? {} : { because }) });
   } catch (error) {
     if (!isFenced) throw error;
   }

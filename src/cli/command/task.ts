@@ -18,8 +18,8 @@ export interface TaskOptions {
 /** Gives an agent a task, or finds the one that holds the key; with `wait`, ends with the task. */
 export async function runTask(context: CommandContext, agent: string, { input, key, priority, wait }: TaskOptions): Promise<ExitCode> {
   const { output } = context;
-  const isRunning = await withView(context, async (view) => (await findPresence(view)).isRunning);
-  if (wait && !isRunning) throw new LonghaulError("CLIENT_UNREACHABLE", "No team runs that would work on the task, so --wait would never end. Leave it out to queue the task, or type: longhaul start team.ts");
+  const { isRunning, supervisor, text } = await withView(context, (view) => findPresence(view, context.clock.now()));
+  if (wait && !isRunning) throw new LonghaulError("CLIENT_UNREACHABLE", supervisor === null ? "No team runs that would work on the task, so --wait would never end. Leave it out to queue the task, or type: longhaul start team.ts" : `${text} Leave out --wait to queue the task.`);
   const control = await openControl(context);
   const started = await control.submit({ agent, input, ...(key === undefined ? {} : { key }), ...(priority === undefined ? {} : { priority }) });
   if (!wait) {

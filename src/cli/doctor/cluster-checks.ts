@@ -17,13 +17,13 @@ const answerMsMax = 5_000;
 /** A team on a cluster: PostgreSQL, Restate, who looks after it. */
 export async function checkCluster(openView: () => Promise<OperatorView>, { restateIngress, restateAdmin }: RestateAddresses, clock: Clock): Promise<readonly Check[]> {
   return [
-    ...(await checkDatabase(openView, (view) => readCalledAt(view, { ingress: restateIngress, admin: restateAdmin }, clock))),
+    ...(await checkDatabase(openView, clock, (view) => readCalledAt(view, { ingress: restateIngress, admin: restateAdmin }, clock))),
     await checkAnswer("Restate ingress", new URL("/restate/health", restateIngress), "--restate-ingress", clock),
     await checkAnswer("Restate admin", new URL("/health", restateAdmin), "--restate-admin", clock),
   ];
 }
 
-async function checkDatabase(openView: () => Promise<OperatorView>, readAddress: (view: OperatorView) => Promise<CalledAt | null>): Promise<readonly Check[]> {
+async function checkDatabase(openView: () => Promise<OperatorView>, clock: Clock, readAddress: (view: OperatorView) => Promise<CalledAt | null>): Promise<readonly Check[]> {
   let view: OperatorView;
   try {
     view = await openView();
@@ -31,14 +31,14 @@ async function checkDatabase(openView: () => Promise<OperatorView>, readAddress:
     return [fail("PostgreSQL", messageOf(error), "Do what the message says.")];
   }
   try {
-    return [ok("PostgreSQL", "it answers, and its tables are known to this version"), await tryCheck("workers", "longhaul start team.ts --store <url>", () => checkWorkers(view)), ...(await checkAddress(view, readAddress))];
+    return [ok("PostgreSQL", "it answers, and its tables are known to this version"), await tryCheck("workers", "longhaul start team.ts --store <url>", () => checkWorkers(view, clock.now())), ...(await checkAddress(view, readAddress))];
   } finally {
     await view.close();
   }
 }
 
-async function checkWorkers(view: OperatorView): Promise<Check> {
-  const { isRunning, isSilent, text } = await findPresence(view);
+async function checkWorkers(view: OperatorView, nowMs: number): Promise<Check> {
+  const { isRunning, isSilent, text } = await findPresence(view, nowMs);
   return isRunning && !isSilent ? ok("workers", text) : warn("workers", text, "longhaul start team.ts --store <url>");
 }
 

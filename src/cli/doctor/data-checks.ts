@@ -15,7 +15,7 @@ import type { OperatorView } from "../../runtime/operator-view.ts";
 import { parseRestoreMark, restoreMarkName } from "../../runtime/restore-mark.ts";
 import { formatBytes } from "../format-bytes.ts";
 import { isoOf } from "../format-instant.ts";
-import { findPresence } from "../team-presence.ts";
+import { findPresence, fullRatio } from "../team-presence.ts";
 import { type Check, fail, ok, skipped, tryCheck, warn } from "./check.ts";
 
 const freeBytesMin = 100_000_000;
@@ -134,7 +134,7 @@ async function checkOpened({ path }: DataDirectory, clock: Clock, openView: () =
   try {
     return [
       ok("format", "known to this version"),
-      await tryCheck("owner", "Look at the output of the team.", () => checkOwner(view)),
+      await tryCheck("owner", "Look at the output of the team.", () => checkOwner(view, clock.now())),
       await tryCheck("clock of the data", "Set the clock.", () => checkNewest(view, clock.now())),
       await tryCheck("restore", "longhaul approve", () => checkRestore(view, path)),
     ];
@@ -143,9 +143,10 @@ async function checkOpened({ path }: DataDirectory, clock: Clock, openView: () =
   }
 }
 
-async function checkOwner(view: OperatorView): Promise<Check> {
-  const { isRunning, isSilent, text } = await findPresence(view);
-  if (isSilent) return fail("owner", text, "Look at the team's own output. A second `longhaul start team.ts` takes over from one that hangs.");
+async function checkOwner(view: OperatorView, nowMs: number): Promise<Check> {
+  const { isRunning, isSilent, supervisor, text } = await findPresence(view, nowMs);
+  if (supervisor !== null) return warn("owner", text, "Look at the output of the team, and mend what ends its process.");
+  if (isSilent) return fail("owner", text, fullRatio(view.diskUsedRatio()) === null ? "Look at the team's own output. A second `longhaul start team.ts` takes over from one that hangs." : "Make room on the disk.");
   return isRunning ? ok("owner", text) : warn("owner", text, "longhaul start team.ts");
 }
 

@@ -328,8 +328,8 @@ describe("the wish to stop", () => {
   it("S5 is passed on, each time, and nothing is started after it; the exit code is the worker's", () => {
     const bench = createBench();
     bench.work();
-    expect(bench.on({ type: "asked", signal: "SIGTERM" })).toEqual([{ type: "signal", signal: "SIGTERM" }]);
-    expect(bench.on({ type: "asked", signal: "SIGINT" })).toEqual([{ type: "signal", signal: "SIGINT" }]);
+    expect(bench.on({ type: "asked", signal: "SIGTERM" })).toEqual([{ type: "stop", signal: "SIGTERM" }]);
+    expect(bench.on({ type: "asked", signal: "SIGINT" })).toEqual([{ type: "stop", signal: "SIGINT" }]);
     expect(bench.exit(130)).toEqual([{ type: "exit", exitCode: 130 }]);
   });
 

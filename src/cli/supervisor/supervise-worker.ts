@@ -1,7 +1,7 @@
 import { formatBytes, formatDuration } from "../../base/amount-text.ts";
 import type { WorkerEnd } from "../../record/worker-end.ts";
 import { rememberEnd } from "./unrecorded-ends.ts";
-import { recycledExitCode, type WorkerLimits, type WorkerMemory, type WorkerMessage } from "./worker-message.ts";
+import { recycledExitCode, type StopMessage, type WorkerLimits, type WorkerMemory, type WorkerMessage } from "./worker-message.ts";
 
 /** A supervisor looks at its worker once in so long. */
 export const tickMs = 1_000;
@@ -28,6 +28,8 @@ const heapShareMax = 0.75;
 interface Worker {
   readonly pid: number;
   readonly heardAtMs: number;
+  /** It has its team open, and hears what it is told. Before that only a signal ends it. */
+  readonly isOpen: boolean;
   readonly worksSinceMs: number | null;
   readonly memory: WorkerMemory;
   /** What it said last, when it ends in order. */
@@ -46,6 +48,8 @@ export interface SupervisorState {
   readonly worker: Worker | null;
   /** True when a worker had the team open: from then on crashes are followed by a restart. */
   readonly hasBeenOpen: boolean;
+  /** Where it is noted that another worker is started, as the first one said; null: nowhere. */
+  readonly noteFile: string | null;
   readonly isStopping: boolean;
   readonly verdict: Verdict | null;
   /** When the worker is killed, unless it has ended by then. */
@@ -69,12 +73,13 @@ export type SupervisorEvent =
   | { readonly type: "failed"; readonly message: string }
   | { readonly type: "message"; readonly message: WorkerMessage }
   | { readonly type: "ended"; readonly exitCode: number | null; readonly signal: NodeJS.Signals | null; readonly signalNumber: number }
-  | { readonly type: "asked"; readonly signal: NodeJS.Signals }
+  | { readonly type: "asked"; readonly signal: StopMessage["signal"] }
   | { readonly type: "tick" };
 
 export type SupervisorAction =
   | { readonly type: "start"; readonly before: readonly WorkerEnd[] }
   | { readonly type: "signal"; readonly signal: NodeJS.Signals }
+  | { readonly type: "stop"; readonly signal: StopMessage["signal"] }
   | { readonly type: "recycle"; readonly reason: string }
   | { readonly type: "say"; readonly text: string }
   | { readonly type: "exit"; readonly exitCode: number };
@@ -92,7 +97,7 @@ export interface Instant {
 
 export function beginSupervision({ nowMs }: Instant): Decision {
   const state: SupervisorState = {
-    limits: null, worker: null, hasBeenOpen: false, isStopping: false, verdict: null, killAtMs: null, restartAtMs: null, tickedAtMs: nowMs, crashesInRow: 0, recyclesInRow: 0, crashedAtMs: [], hasToldMany: false, unrecorded: [],
+    limits: null, worker: null, hasBeenOpen: false, noteFile: null, isStopping: false, verdict: null, killAtMs: null, restartAtMs: null, tickedAtMs: nowMs, crashesInRow: 0, recyclesInRow: 0, crashedAtMs: [], hasToldMany: false, unrecorded: [],
   };
   return { state, actions: [{ type: "start", before: [] }] };
 }
@@ -108,7 +113,7 @@ export function beginSupervision({ nowMs }: Instant): Decision {
 export function superviseWorker(state: SupervisorState, event: SupervisorEvent, instant: Instant): Decision {
   switch (event.type) {
     case "started":
-      return stay({ ...state, restartAtMs: null, verdict: null, killAtMs: null, worker: { pid: event.pid, heardAtMs: instant.nowMs, worksSinceMs: null, memory: { residentBytes: 0, heapShare: 0 }, end: null } });
+      return stay({ ...state, restartAtMs: null, verdict: null, killAtMs: null, worker: { pid: event.pid, heardAtMs: instant.nowMs, isOpen: false, worksSinceMs: null, memory: { residentBytes: 0, heapShare: 0 }, end: null } });
     case "failed":
       return onFailed(state, event.message, instant);
     case "message":
@@ -138,6 +143,19 @@ export function crashesLately({ crashedAtMs }: SupervisorState, { nowMs }: Insta
   return crashedAtMs.filter((atMs) => nowMs - atMs < crashWindowMs);
 }
 
+/** What is to be noted for people: the next worker does not work yet, and those before it ended. Null: nothing is. */
+export interface Restarting {
+  /** On the clock that nobody sets; null: it was started. */
+  readonly restartAtMs: number | null;
+  readonly crashesWithinHour: number;
+  readonly last: { readonly atMs: number; readonly reason: string };
+}
+
+export function describeRestarting({ unrecorded, isStopping, restartAtMs }: SupervisorState): Restarting | null {
+  const last = unrecorded.at(-1);
+  return last === undefined || isStopping ? null : { restartAtMs, crashesWithinHour: last.crashes, last: { atMs: last.atMs, reason: last.reason } };
+}
+
 /** How long the worker may take to end when it is asked to. */
 export function stopWithinMs({ limits }: SupervisorState): number {
   return (limits?.drainMs ?? 0) + graceMs;
@@ -154,7 +172,7 @@ function onMessage(state: SupervisorState, message: WorkerMessage, { nowMs }: In
     case "begins":
       return stay({ ...state, worker, limits: message.limits });
     case "opened":
-      return stay({ ...state, worker, hasBeenOpen: true });
+      return stay({ ...state, worker: { ...worker, isOpen: true }, hasBeenOpen: true, noteFile: message.noteFile ?? null });
     case "works":
       return stay({ ...state, worker: { ...worker, worksSinceMs: nowMs }, unrecorded: [] });
     case "lives":
@@ -186,9 +204,9 @@ function describeExcess({ residentBytes, heapShare }: WorkerMemory, { memoryByte
   return null;
 }
 
-function onAsked(state: SupervisorState, signal: NodeJS.Signals, { nowMs }: Instant): Decision {
+function onAsked(state: SupervisorState, signal: StopMessage["signal"], { nowMs }: Instant): Decision {
   if (state.worker === null) return { state: { ...state, isStopping: true, restartAtMs: null }, actions: [{ type: "exit", exitCode: 0 }] };
-  return { state: { ...state, isStopping: true, killAtMs: state.killAtMs ?? killAt(state, nowMs) }, actions: [{ type: "signal", signal }] };
+  return { state: { ...state, isStopping: true, killAtMs: state.killAtMs ?? killAt(state, nowMs) }, actions: [{ type: state.worker.isOpen ? "stop" : "signal", signal }] };
 }
 
 function onTick(state: SupervisorState, { nowMs }: Instant): Decision {

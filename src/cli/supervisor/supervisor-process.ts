@@ -3,8 +3,8 @@ import type { Clock, Timer } from "../../base/clock.ts";
 import { plainClock } from "../../base/plain-clock.ts";
 import type { WorkerEnd } from "../../record/worker-end.ts";
 import type { ServiceManager } from "./service-manager.ts";
-import { beginSupervision, type Decision, type Instant, superviseWorker, type SupervisorAction, type SupervisorEvent, type SupervisorState, untilNextLookMs } from "./supervise-worker.ts";
-import { beforeVariable, isWorkerMessage, type RecycleMessage } from "./worker-message.ts";
+import { beginSupervision, type Decision, describeRestarting, type Instant, superviseWorker, type SupervisorAction, type SupervisorEvent, type SupervisorState, untilNextLookMs } from "./supervise-worker.ts";
+import { beforeVariable, isWorkerMessage, type RecycleMessage, type StopMessage } from "./worker-message.ts";
 
 const passedOn = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
@@ -45,18 +45,21 @@ class Supervisor {
   #worker: ChildProcess | null = null;
   #timer: Timer | null = null;
   #isOver = false;
+  /** What stands in the data directory, and what comes to stand there. */
+  #noted = "null";
+  #noting: Promise<void> = Promise.resolve();
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
   }
 
   begin(): void {
-    for (const signal of passedOn) process.on(signal, (received) => this.ask(received));
+    for (const signal of passedOn) process.on(signal, () => this.ask(signal));
     this.#apply(beginSupervision(this.#instant()));
   }
 
   /** Asks for the end of the team. */
-  ask(signal: NodeJS.Signals): void {
+  ask(signal: StopMessage["signal"]): void {
     this.#on({ type: "asked", signal });
   }
 
@@ -69,9 +72,26 @@ class Supervisor {
     for (const action of actions) this.#act(action);
     const { clock, serviceManager } = this.#options;
     serviceManager?.show(this.#state, this.#instant());
+    this.#note(this.#state);
     // What was done may have led to a decision of its own, which has set the timer.
     this.#timer?.cancel();
     if (!this.#isOver) this.#timer = clock.setTimer(untilNextLookMs(this.#state, this.#instant()), () => this.#on({ type: "tick" }));
+  }
+
+  #note(state: SupervisorState): void {
+    const { noteFile } = state;
+    const restarting = describeRestarting(state);
+    const text = JSON.stringify(restarting);
+    if (noteFile === null || text === this.#noted) return;
+    this.#noted = text;
+    const { nowMs, wallMs } = this.#instant();
+    this.#noting = this.#noting.then(async () => {
+      const [{ removeRestartNote, writeRestartNote }, { systemProcess }] = await Promise.all([import("../../runtime/restart-note.ts"), import("../../base/process.ts")]);
+      if (restarting === null) removeRestartNote(noteFile);
+      else writeRestartNote(noteFile, { ...restarting, restartAtMs: restarting.restartAtMs === null ? null : wallMs + restarting.restartAtMs - nowMs }, systemProcess());
+    }).catch(() => {
+      // A full disk, or a module that is not where it was: people are told less, and the team goes on.
+    });
   }
 
   #act(action: SupervisorAction): void {
@@ -81,6 +101,9 @@ class Supervisor {
         return;
       case "signal":
         this.#worker?.kill(action.signal);
+        return;
+      case "stop":
+        this.#tell({ type: "stop", signal: action.signal }, action.signal);
         return;
       case "recycle":
         this.#tell({ type: "recycle", reason: action.reason });
@@ -128,9 +151,12 @@ class Supervisor {
     });
   }
 
-  /** A worker that is gone by now cannot be told, and its end is about to be heard of. */
-  #tell(message: RecycleMessage): void {
-    this.#worker?.send(message, () => undefined);
+  /** A worker that is gone by now cannot be told, and its end is about to be heard of. One whose channel the team's code closed is sent a signal instead, if there is one. */
+  #tell(message: RecycleMessage | StopMessage, otherwise: NodeJS.Signals | null = null): void {
+    const worker = this.#worker;
+    worker?.send(message, (error) => {
+      if (error !== null && otherwise !== null) worker.kill(otherwise);
+    });
   }
 
   #instant(): Instant {

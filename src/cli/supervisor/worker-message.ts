@@ -18,8 +18,8 @@ export interface WorkerMemory {
 /** What a worker tells its supervisor. Without the first of them, the supervisor only passes on signals and the exit code. */
 export type WorkerMessage =
   | { readonly type: "begins"; readonly limits: WorkerLimits }
-  /** The team was loaded and its data taken over: from here on an end that nobody asked for is a crash. */
-  | { readonly type: "opened" }
+  /** The team was loaded and its data taken over: from here on an end that nobody asked for is a crash. `noteFile`: where people find what the supervisor does then. */
+  | { readonly type: "opened"; readonly noteFile?: string }
   | { readonly type: "works" }
   | { readonly type: "lives"; readonly memory: WorkerMemory }
   /** It was asked to end by its own keyboard, or by a signal that only it got. */
@@ -38,6 +38,15 @@ export function isWorkerMessage(message: unknown): message is WorkerMessage {
 export interface RecycleMessage {
   readonly type: "recycle";
   readonly reason: string;
+}
+
+/**
+ * The wish to end, as its supervisor was told it. By a message and not by a signal: the terminal sends its own to both processes, and a worker that got two could not
+ * tell a second Ctrl-C from the first one passed on.
+ */
+export interface StopMessage {
+  readonly type: "stop";
+  readonly signal: "SIGINT" | "SIGTERM" | "SIGHUP";
 }
 
 /** What a worker ends with that was recycled: EX_TEMPFAIL. */

@@ -11,7 +11,7 @@ import { clearRecoveriesWithoutProgress, getTaskOfRunSerial, listChildren, saveT
 import { deleteWait, forgetWaits, listWaitsForTask, type StoredWait } from "./waits.ts";
 
 /** Brings a task from one status to another and tells the observer, and the store when it leaves its slot, in the same commit. */
-export function moveTask(change: Change, task: StoredTask, fields: TaskFields, more: Pick<TaskChange, "failure" | "earlierVersion"> = {}): StoredTask {
+export function moveTask(change: Change, task: StoredTask, fields: TaskFields, more: Pick<TaskChange, "failure" | "earlierVersion" | "crashes"> = {}): StoredTask {
   const moved = computeMoved(task, fields, change.atMs);
   saveTask(change.db, task, moved);
   if (task.status === "running") change.write([{ type: "task.left", taskId: task.id }]);
