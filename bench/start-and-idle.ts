@@ -12,6 +12,8 @@ const { values: options } = parseArgs({ options: { strict: { type: "boolean", de
 const root = join(import.meta.dirname, "..");
 const rounds = 5;
 const idleMs = 20_000;
+/** Until V8 has given back what loading took: about half a minute. */
+const untilIdleMs = 40_000;
 const ticksPerSecond = 100;
 
 const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
@@ -59,7 +61,7 @@ const sumCpu = (usages: readonly { readonly cpuMs: number }[]): number => usages
 
 /** What a team takes that has nothing to do. */
 async function idleUsageOf(team: Team): Promise<{ readonly workerMb: number; readonly supervisorMb: number; readonly cpuMsPerSecond: number }> {
-  await new Promise((resolve) => setTimeout(resolve, 5_000));
+  await new Promise((resolve) => setTimeout(resolve, untilIdleMs));
   const pids = [team.worker, team.supervisor];
   const before = pids.map(usageOf);
   await new Promise((resolve) => setTimeout(resolve, idleMs));
