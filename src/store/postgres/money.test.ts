@@ -64,7 +64,7 @@ it("counts a settlement once, however many tell it, while others reserve", async
 
 type Command =
   | { readonly do: "reserve"; readonly step: number; readonly attempt: number }
-  | { readonly do: "settle" | "release"; readonly step: number; readonly attempt: number }
+  | { readonly do: "close"; readonly step: number; readonly attempt: number }
   | { readonly do: "leave"; readonly step: number };
 
 /** Steps 0 to 11 belong to 6 tasks of 2 agents, on 2 days. Their amounts are 10 to 43. */
@@ -75,7 +75,10 @@ function toReservation(step: number, attempt: number): Reservation {
   });
 }
 
-/** What is told of a reservation that was refused, or of one that is settled, is a bug of ours; here it only happens by chance. */
+/**
+ * What is told of a reservation that was refused, or of one that is settled, is a bug of ours; here it only happens by chance. Each reservation is closed in one way only: what was
+ * released and is settled after all counts, whatever was reserved in its place, and may exceed a limit.
+ */
 async function play(index: number, command: Command): Promise<void> {
   const { store } = processOf(index);
   const asked = "attempt" in command ? toReservation(command.step, command.attempt) : toReservation(command.step, 1);
@@ -83,9 +86,9 @@ async function play(index: number, command: Command): Promise<void> {
     if (!(error instanceof Error && /no money was reserved|was settled/.test(error.message))) throw error;
   };
   if (command.do === "reserve") await store.money.reserve(asked).catch(isChance);
-  else if (command.do === "release") await store.money.release(asked.id).catch(isChance);
-  else if (command.do === "settle") await store.write([settleWrite(asked.id, Math.floor(asked.amountMicroUsd / 2))]).catch(isChance);
-  else await store.write([{ type: "task.left", taskId: asked.taskId }]);
+  else if (command.do === "leave") await store.write([{ type: "task.left", taskId: asked.taskId }]);
+  else if ((command.step + command.attempt) % 2 === 0) await store.money.release(asked.id).catch(isChance);
+  else await store.write([settleWrite(asked.id, Math.floor(asked.amountMicroUsd / 2))]).catch(isChance);
 }
 
 it("keeps every limit and every total under any interleaving of three processes", async () => {
@@ -93,7 +96,7 @@ it("keeps every limit and every total under any interleaving of three processes"
   const attempt = fc.integer({ min: 1, max: 3 });
   const command = fc.oneof(
     { weight: 4, arbitrary: fc.record({ do: fc.constant("reserve" as const), step, attempt }) },
-    { weight: 2, arbitrary: fc.record({ do: fc.constantFrom("settle" as const, "release" as const), step, attempt }) },
+    { weight: 2, arbitrary: fc.record({ do: fc.constant("close" as const), step, attempt }) },
     { weight: 1, arbitrary: fc.record({ do: fc.constant("leave" as const), step }) },
   );
   await fc.assert(
