@@ -33,16 +33,36 @@ function fillUp(path: string): void {
   }
 }
 
-it("begins no task while its disk is 90 % full, says so, and goes on by itself when there is room", async () => {
+interface SmallDisk {
+  readonly path: string;
+  readonly data: string;
+  readonly team: ReturnType<typeof startLonghaul>;
+}
+
+/** A team that works, with its data on a small disk. Where nobody may mount one, nothing is tested: test/runtime/disk-watch.test.ts says the same of a disk that is told of. */
+async function withTeam(test: (place: SmallDisk) => Promise<void>): Promise<void> {
   const folder = temporaryFolder();
   const path = join(folder.path, "disk");
   const disk = mountSmall(path);
-  // Where nobody may mount one, test/runtime/disk-watch.test.ts says the same of a disk that is told of.
-  if (disk === null) return;
+  if (disk === null) {
+    console.warn("Not tested: this user may mount no file system.");
+    return;
+  }
   const data = join(path, "data");
   const team = startLonghaul(["start", teamFile, "--data", data, "--port", "0", "--plain"]);
   try {
     await team.line((line) => line.includes("Ctrl-C stops it"));
+    await test({ path, data, team });
+  } finally {
+    team.child.kill("SIGKILL");
+    await team.ended;
+    disk.unmount();
+    folder.remove();
+  }
+}
+
+it("begins no task while its disk is 90 % full, says so, and goes on by itself when there is room", async () => {
+  await withTeam(async ({ path, data, team }) => {
     const client = createClient({ dataDirectory: data });
     fill(path, 0.93);
     // A commit makes the team look.
@@ -60,24 +80,12 @@ it("begins no task while its disk is 90 % full, says so, and goes on by itself w
     await vi.waitFor(async () => expect(await client.task(taskId)).toMatchObject({ status: "waiting" }), { timeout: 10_000 });
     team.child.kill("SIGINT");
     expect(await team.ended).toBe(0);
-  } finally {
-    team.child.kill("SIGKILL");
-    await team.ended;
-    disk.unmount();
-    folder.remove();
-  }
+  });
 });
 
 it("says of a disk that is full at once that it is full, and tells nobody to start another team, while nothing can be written", async () => {
-  const folder = temporaryFolder();
-  const path = join(folder.path, "disk");
-  const disk = mountSmall(path);
-  if (disk === null) return;
-  const data = join(path, "data");
-  const team = startLonghaul(["start", teamFile, "--data", data, "--port", "0", "--plain"]);
-  const run = (...args: readonly string[]) => longhaul([...args, "--data", data]);
-  try {
-    await team.line((line) => line.includes("Ctrl-C stops it"));
+  await withTeam(async ({ path, data }) => {
+    const run = (...args: readonly string[]) => longhaul([...args, "--data", data]);
     fillUp(path);
     const tasks = await Promise.all(Array.from({ length: 4 }, () => run("task", "echo", JSON.stringify({ text: "x".repeat(100_000) }))));
 
@@ -93,10 +101,5 @@ it("says of a disk that is full at once that it is full, and tells nobody to sta
     rmSync(join(path, "ballast"));
     rmSync(join(path, "crumbs"));
     await vi.waitFor(async () => expect(await run("ps")).toMatchObject({ stdout: expect.not.stringContaining("has written nothing") as string }), { timeout: 30_000, interval: 1_000 });
-  } finally {
-    team.child.kill("SIGKILL");
-    await team.ended;
-    disk.unmount();
-    folder.remove();
-  }
+  });
 });

@@ -1,14 +1,11 @@
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import { systemClock } from "../../base/clock.ts";
-import { seededRandom } from "../../base/random.ts";
-import { sharedPostgres } from "../../db/fixture/postgres-server.ts";
-import { migratePostgres } from "../../db/postgres-migration.ts";
-import { PostgresDatabase } from "../../db/postgres.ts";
+import type { PostgresDatabase } from "../../db/postgres.ts";
 import { agentA, createGate, until } from "../engine-fixture.testsuite.ts";
 import { defaultEngineLimits } from "../limits.ts";
 import { beginnings, type BegunRun } from "./begin.ts";
 import type { Activation } from "./claim.ts";
-import { restateEngineMigrations } from "./engine-migrations.ts";
+import { EngineRows } from "./engine-rows.testsuite.ts";
 import { Writer } from "./writer.ts";
 
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
@@ -16,8 +13,7 @@ vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 let db: PostgresDatabase;
 let runs = 0;
 beforeAll(async () => {
-  db = await PostgresDatabase.open({ url: await (await sharedPostgres()).createDatabase(), clock: systemClock, random: seededRandom(1) });
-  await migratePostgres(db, restateEngineMigrations);
+  ({ db } = await EngineRows.open());
 });
 afterAll(() => db.close());
 

@@ -1,12 +1,8 @@
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
-import { systemClock } from "../../base/clock.ts";
-import { seededRandom } from "../../base/random.ts";
-import { sharedPostgres } from "../../db/fixture/postgres-server.ts";
-import { migratePostgres } from "../../db/postgres-migration.ts";
-import { PostgresDatabase } from "../../db/postgres.ts";
+import type { PostgresDatabase } from "../../db/postgres.ts";
 import { toFailure } from "../../record/failure.ts";
 import type { EndedStep } from "../journaled-step.ts";
-import { restateEngineMigrations } from "./engine-migrations.ts";
+import { EngineRows } from "./engine-rows.testsuite.ts";
 import { EnvelopeSerde, stored, type Envelope } from "./envelope.ts";
 import { appendStep, hasUntold, lastTold, listJournal, listSteps, listTold, noteTold, type ToldStep } from "./journal.ts";
 import { textOf } from "./step-text.ts";
@@ -16,8 +12,7 @@ vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 let db: PostgresDatabase;
 let runs = 0;
 beforeAll(async () => {
-  db = await PostgresDatabase.open({ url: await (await sharedPostgres()).createDatabase(), clock: systemClock, random: seededRandom(1) });
-  await migratePostgres(db, restateEngineMigrations);
+  ({ db } = await EngineRows.open());
 });
 afterAll(() => db.close());
 
