@@ -1,7 +1,7 @@
 import { LonghaulError } from "../../base/error.ts";
 import { codeVersionOf } from "../code-version.ts";
 import type { EngineAgent } from "../engine.ts";
-import { numbersOf } from "../journaled-step.ts";
+import { keyOf, numbersOf } from "../journaled-step.ts";
 import type { LoadedRun } from "../run-host.ts";
 import { unreadable } from "../stuck-run.ts";
 import { computeRecovered, executedMsSince, isSuspect } from "../task-rules.ts";
@@ -123,7 +123,7 @@ export function idsOf({ task, runId, runSerial }: BegunRun): AttemptIds {
 /** What code was told before this activation, and what it is told first in it. */
 export function toldBefore({ task, runSerial, journal, told: count }: BegunRun): ToldSteps {
   const told = new ToldSteps({ run: runSerial, activation: task.activation, suspect: task.recoveriesWithoutProgress > 0 ? task.serial : null, toldBefore: count });
-  for (const step of journal.slice(count)) told.add(stored(step));
+  for (const step of journal.slice(count)) told.add(keyOf(step), stored(step));
   return told;
 }
 
