@@ -43,6 +43,8 @@ interface Outstanding {
   readonly reject: (error: Error) => void;
 }
 
+type Awakeable = { readonly id: string; readonly promise: RestatePromise<JournaledStep> };
+
 interface Arrival {
   readonly from: Outstanding;
   readonly value: unknown;
@@ -90,30 +92,37 @@ export class ActivationHost implements RunHost {
     return false;
   }
 
-  async perform(operation: Operation, seeded: SeededOutcome | undefined): Promise<Performed> {
+  perform(operation: Operation, seeded: SeededOutcome | undefined): Promise<Performed> {
     if (seeded !== undefined) return this.#serve(operation, seeded);
     const { context, scope } = this.#options;
     const { request, identity } = operation;
     if (identity.kind === "compensate") scope.undo.isRegistered = true;
     const isWait = request.type === "wait" || request.type === "child";
     const awakeable = isWait ? context.awakeable<JournaledStep>() : null;
-    if (this.#isRacing) throw foreignStep(identity);
-    if (this.#running >= runningMax) await new Promise<void>((resolve) => this.#queue.push(resolve));
+    if (this.#isRacing) return Promise.reject(foreignStep(identity));
+    if (this.#running < runningMax) return this.#call(operation, awakeable);
+    return new Promise<void>((resolve) => this.#queue.push(resolve)).then(() => this.#call(operation, awakeable));
+  }
+
+  #call(operation: Operation, awakeable: Awakeable | null): Promise<Performed> {
+    const { context } = this.#options;
     this.#running++;
-    const call = context.run(runName, () => this.#journaled(operation, awakeable?.id ?? ""), { serde: new EnvelopeSerde() });
+    const promise = context.run(runName, () => this.#journaled(operation, awakeable?.id ?? ""), { serde: new EnvelopeSerde() });
     this.#isReplaying &&= isReplaying(context);
-    const envelope = await this.#arrival(call);
+    return new Promise<Performed>((resolve, reject) => {
+      this.#outstanding.add({ promise, resolve: (envelope: Envelope) => resolve(this.#take(operation, envelope, awakeable)), reject });
+    });
+  }
+
+  #take(operation: Operation, envelope: Envelope, awakeable: Awakeable | null): Performed | Promise<Performed> {
     this.#running--;
     this.#queue.shift()?.();
     if (envelope.type === "gone") this.#options.onLeft();
-    if (!isOf(envelope, identity) || (envelope.type === "waiting" && awakeable === null)) {
-      await this.#leave(() => this.#handOn());
-      return "ended";
-    }
+    if (!isOf(envelope, operation.identity) || (envelope.type === "waiting" && awakeable === null)) return this.#leave(() => this.#handOn()).then(() => "ended");
     if (envelope.type === "ended") this.#complete(operation, envelope);
     if (envelope.type !== "waiting" || awakeable === null) return "ended";
     // Whoever ends the wait rings; after a suspension the next activation asks anew.
-    this.#arrival(awakeable.promise).then((step) => this.#complete(operation, stored(step)), () => this.#options.onLeft());
+    this.#outstanding.add({ promise: awakeable.promise, resolve: (step: JournaledStep) => this.#complete(operation, stored(step)), reject: () => this.#options.onLeft() });
     return "waiting";
   }
 
@@ -199,10 +208,6 @@ export class ActivationHost implements RunHost {
     else from.reject(error);
     this.#onArrival();
     if (this.#isOver) this.#driven.resolve();
-  }
-
-  #arrival<T>(promise: RestatePromise<T>): Promise<T> {
-    return new Promise<T>((resolve, reject) => this.#outstanding.add({ promise, resolve, reject }));
   }
 
   /** What the next attempt finds out by itself must not be told to it. */
