@@ -1,5 +1,5 @@
 import { sleep, type Clock } from "../../base/clock.ts";
-import { isOfServer, isPassing } from "../../db/postgres-failure.ts";
+import { asBrokenStatement, isBrokenStatement, isOfServer, isPassing } from "../../db/postgres-failure.ts";
 import type { PostgresDatabase, PostgresSession } from "../../db/postgres.ts";
 import { isGuard, type Write } from "../../record/write.ts";
 import type { ObserveTask } from "../engine.ts";
@@ -24,8 +24,15 @@ export interface WriterOptions {
 
 type Work<T> = (change: Change) => Promise<T>;
 
+export interface PersistOptions {
+  /** True of what nothing else can be done in place of: it waits also for people to mend a statement that PostgreSQL cannot do. Default false. */
+  readonly isLast?: boolean;
+}
+
 /** Between two tries while PostgreSQL does not take it. */
 const retryMs = 1_000;
+/** Of a statement that PostgreSQL cannot do: a connection may lead elsewhere, a migration may be under way. */
+const brokenTriesMax = 5;
 
 /** Makes changes, each one transaction. */
 export class Writer {
@@ -42,7 +49,7 @@ export class Writer {
     return this.#pending === 0;
   }
 
-  /** Rejects with what the work threw, or with why PostgreSQL did not take it for 30 s. The work finds what it did before, when a lost connection hid it. */
+  /** Rejects with what the work threw, with STORE_STATEMENT, or with why PostgreSQL did not take it for 30 s. The work finds what it did before, when a lost connection hid it. */
   async write<T>(work: Work<T>): Promise<T> {
     this.#pending++;
     try {
@@ -63,6 +70,8 @@ export class Writer {
       );
       this.#options.onCommitted(effects);
       return value;
+    } catch (error) {
+      throw asBrokenStatement(this.#options.db, error);
     } finally {
       this.#pending--;
     }
@@ -70,14 +79,14 @@ export class Writer {
 
   /**
    * Tries until PostgreSQL takes it: what keeps it from that, an outage or a mistake of those who look after it, delays the work and loses nothing. Rejects with what the work
-   * itself threw, and with ENGINE_CLOSED.
+   * itself threw, with STORE_STATEMENT when PostgreSQL cannot do it at all, however often it is tried, and with ENGINE_CLOSED.
    */
-  async persist<T>(work: Work<T>): Promise<T> {
+  async persist<T>(work: Work<T>, { isLast = false }: PersistOptions = {}): Promise<T> {
     const { clock, onFault } = this.#options;
     const { signal } = this.#closing;
     this.#pending++;
     try {
-      for (let isTold = false; ;) {
+      for (let isTold = false, broken = 0; ;) {
         try {
           return await this.write(work);
         } catch (error) {
@@ -86,6 +95,7 @@ export class Writer {
             isTold = true;
             onFault(error);
           }
+          if (!isLast && isBrokenStatement(error) && ++broken === brokenTriesMax) throw error;
         }
         await sleep(clock, retryMs, signal).catch(() => undefined); // Closed: see below.
         if (signal.aborted) throw engineClosed();
@@ -112,6 +122,8 @@ export class Writer {
     this.#pending++;
     try {
       return await query(this.#options.db);
+    } catch (error) {
+      throw asBrokenStatement(this.#options.db, error);
     } finally {
       this.#pending--;
     }
