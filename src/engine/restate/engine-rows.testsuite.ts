@@ -55,7 +55,7 @@ export class EngineRows {
   readonly newId = (prefix: string): string => `${prefix}${++this.#count}`;
 
   async empty(): Promise<void> {
-    await this.db.exec("DELETE FROM lh_task; DELETE FROM lh_run; DELETE FROM lh_wait; DELETE FROM lh_journal");
+    await this.db.exec("DELETE FROM lh_task; DELETE FROM lh_run; DELETE FROM lh_wait; DELETE FROM lh_journal; DELETE FROM lh_bell");
   }
 
   async make({ by, priority = 0, agent = "a", deadlineAtMs = this.clock.now() + 86_400_000, ...as }: MadeAs = {}): Promise<Made> {

@@ -220,9 +220,19 @@ export async function listAgentsDue(db: PostgresSession, afterMs: number, atMs: 
   return (await db.all("SELECT DISTINCT agent FROM lh_task WHERE status = 'queued' AND not_before_at_ms > $1 AND not_before_at_ms <= $2", afterMs, atMs)).map((row) => String(row["agent"]));
 }
 
-/** Unfinished tasks whose deadline has come. */
-export async function listOverdue(db: PostgresSession, atMs: number, limit: number): Promise<readonly string[]> {
-  return (await db.all("SELECT id FROM lh_task WHERE ended_at_ms IS NULL AND deadline_at_ms <= $1 ORDER BY deadline_at_ms, serial LIMIT $2", atMs, limit)).map((row) => String(row["id"]));
+export interface OverdueTask {
+  readonly id: string;
+  readonly serial: number;
+  readonly deadlineAtMs: number;
+}
+
+/** Unfinished tasks whose deadline has come, behind this one in their order. */
+export async function listOverdue(db: PostgresSession, atMs: number, after: OverdueTask | null, limit: number): Promise<readonly OverdueTask[]> {
+  const rows = await db.all(
+    "SELECT id, serial, deadline_at_ms FROM lh_task WHERE ended_at_ms IS NULL AND deadline_at_ms <= $1 AND deadline_at_ms >= $2 AND (deadline_at_ms > $2 OR serial > $3) ORDER BY deadline_at_ms, serial LIMIT $4",
+    atMs, after?.deadlineAtMs ?? Number.MIN_SAFE_INTEGER, after?.serial ?? 0, limit,
+  );
+  return rows.map((row) => ({ id: String(row["id"]), serial: Number(row["serial"]), deadlineAtMs: Number(row["deadline_at_ms"]) }));
 }
 
 /** Runs of this agent that other code than this could not go on with. */
