@@ -1,7 +1,8 @@
+import { codeVersionOf } from "../code-version.ts";
 import type { EngineAgent } from "../engine.ts";
 import type { Change } from "./change.ts";
 import { getRun, insertRuns, setRunVersion } from "./runs.ts";
-import { countRunning, listUnbegun, lockReady } from "./tasks.ts";
+import { countRunning, listUnbegun, lockParkedByOtherVersion, lockReady } from "./tasks.ts";
 import { type Move, moveTasks } from "./transition.ts";
 
 /** A run that was given a slot, as the nth time. */
@@ -39,6 +40,12 @@ export async function claimReady(change: Change, agent: EngineAgent, claim: stri
   }
   await moveTasks(change, moves);
   return claimed;
+}
+
+/** Queues runs of these agents that other code could not go on with: they are tried with this. */
+export async function queueParked(change: Change, agents: readonly EngineAgent[]): Promise<void> {
+  const parked = await lockParkedByOtherVersion(change.db, agents.map((agent) => ({ name: agent.name, codeVersion: codeVersionOf(agent) })));
+  await moveTasks(change, parked.map((task) => ({ task, fields: { status: "queued" } })));
 }
 
 /** Notes the version that a run goes on with, and says which one it had when that was another. */

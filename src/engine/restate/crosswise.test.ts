@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import type { EngineAgent } from "../engine.ts";
 import { Alarm } from "./alarm.ts";
-import { claimReady } from "./claim.ts";
+import { claimReady, queueParked } from "./claim.ts";
 import { EngineRows, type Made, type MadeAs } from "./engine-rows.testsuite.ts";
 import { ToldSteps } from "./facts.ts";
 import { cancelTask, restartTask } from "./operator.ts";
@@ -129,6 +129,16 @@ describe("transactions that touch the same tasks do not die of each other:", () 
         await lockTask(change.db, called.id);
       });
       await Promise.all([call(), end(called)]);
+    })).toBe(0);
+  });
+
+  it("two workers take up what other code could not go on with, each its agents in its own order", async () => {
+    const agents = [agent, { ...agent, name: "b" }];
+    expect(await countDeadlocks(async () => {
+      const parked: Made[] = [];
+      for (const name of ["a", "b", "a", "b"]) parked.push(await rows.make({ agent: name, status: "waiting", waitingReason: "code-mismatch" }));
+      await whileLocked(parked.slice(0, 2), [agents, agents.toReversed()].map((taken) => () => rows.writer.persist((change) => queueParked(change, taken))));
+      expect(await Promise.all(parked.map((task) => rows.statusOf(task)))).toEqual(["queued", "queued", "queued", "queued"]);
     })).toBe(0);
   });
 

@@ -235,13 +235,13 @@ export async function listOverdue(db: PostgresSession, atMs: number, after: Over
   return rows.map((row) => ({ id: String(row["id"]), serial: Number(row["serial"]), deadlineAtMs: Number(row["deadline_at_ms"]) }));
 }
 
-/** Runs of this agent that other code than this could not go on with. */
-export async function lockParkedByOtherVersion(db: PostgresSession, agent: string, codeVersion: string): Promise<readonly StoredTask[]> {
+/** Runs of these agents that other code than this could not go on with, by their serials whatever their agent. */
+export async function lockParkedByOtherVersion(db: PostgresSession, agents: readonly { readonly name: string; readonly codeVersion: string }[]): Promise<readonly StoredTask[]> {
   return await all(
     db,
-    `SELECT lh_task.* FROM lh_task JOIN lh_run ON lh_run.id = lh_task.run_id
-     WHERE lh_task.status = 'waiting' AND lh_task.waiting_reason = 'code-mismatch' AND lh_task.agent = $1 AND lh_run.parked_version <> $2 ORDER BY lh_task.serial FOR UPDATE OF lh_task`,
-    agent, codeVersion,
+    `SELECT lh_task.* FROM unnest($1::text[], $2::text[]) AS known (agent, code_version) JOIN lh_task ON lh_task.agent = known.agent JOIN lh_run ON lh_run.id = lh_task.run_id
+     WHERE lh_task.status = 'waiting' AND lh_task.waiting_reason = 'code-mismatch' AND lh_run.parked_version <> known.code_version ORDER BY lh_task.serial FOR UPDATE OF lh_task`,
+    agents.map(({ name }) => name), agents.map(({ codeVersion }) => codeVersion),
   );
 }
 
