@@ -25,11 +25,19 @@ export interface StartedAs extends Started {
  * @throws {TASK_KEY_CONFLICT, QUEUE_FULL, PAYLOAD_TOO_LARGE, JSON_INVALID, OPTION_INVALID}
  */
 export async function startTask(change: Change, task: NewTask, plan: StartPlan): Promise<StartedAs> {
-  // Without a key, the row itself says whether there is one.
-  const before = task.key === null ? null : await getTask(change.db, task.id);
-  if (before !== null) return { taskId: task.id, created: false, serial: before.serial };
-  const holder = await claimKey(change, task);
-  if (holder !== null) return await findHolder(change, task, holder, plan.parentRunId !== undefined);
+  return await startClaimed(change, task, await claimKey(change, task), plan);
+}
+
+/** Starts these in this order, or finds them. Their keys are locked before, in the order of the keys: two that start the same work do not wait for each other crosswise. @throws as `startTask` does. */
+export async function startEach(change: Change, tasks: readonly NewTask[], plan: StartPlan): Promise<void> {
+  const claims = new Map<NewTask, Claim>();
+  for (const task of tasks.toSorted((a, b) => compareKeys(a.key, b.key))) claims.set(task, await claimKey(change, task));
+  for (const task of tasks) await startClaimed(change, task, claims.get(task) ?? null, plan);
+}
+
+async function startClaimed(change: Change, task: NewTask, claim: Claim, plan: StartPlan): Promise<StartedAs> {
+  if (claim?.by === "itself") return { taskId: task.id, created: false, serial: claim.serial };
+  if (claim !== null) return await findHolder(change, task, claim.taskId, plan.parentRunId !== undefined);
   const queueMax = plan.queueMax(task.agent);
   const input = boundedJson(task.input, `The input of task ${task.id}`, change.limits.valueBytesMax);
   const [inserted] = await insertTasks(change.db, [{ task: { ...task, input }, parentRunId: plan.parentRunId ?? null, queueMax }], change.atMs);
@@ -79,14 +87,24 @@ async function findHolder(change: Change, task: NewTask, taskId: string, isCalle
   return { taskId, created: false, serial: null };
 }
 
-/** The id of the task that holds the key of this one, null when this one holds it now or has none. */
-async function claimKey(change: Change, task: NewTask): Promise<string | null> {
+/** Why a task is not made: it is there, or another one holds its key. Null: this one holds its key now, or has none; without one, the row itself says whether there is one. */
+type Claim = { readonly by: "itself"; readonly serial: number } | { readonly by: "another"; readonly taskId: string } | null;
+
+async function claimKey(change: Change, task: NewTask): Promise<Claim> {
   if (task.key === null) return null;
+  const before = await getTask(change.db, task.id);
+  if (before !== null) return { by: "itself", serial: before.serial };
   assertWellFormedKey(task.key);
   try {
     await change.write([{ type: "key.claim", key: task.key, taskId: task.id, atMs: change.atMs, expiresAtMs: change.atMs + change.limits.keyWindowMs }]);
     return null;
   } catch (error) {
-    return keyHolder(error);
+    return { by: "another", taskId: keyHolder(error) };
   }
+}
+
+/** Those of one key stay in their order: the first of them gets it. */
+function compareKeys(a: string | null, b: string | null): number {
+  const [one, other] = [a ?? "", b ?? ""];
+  return one < other ? -1 : one > other ? 1 : 0;
 }

@@ -16,7 +16,7 @@ import { noteDue, type Change } from "./change.ts";
 import { stored, type Ended, type Envelope } from "./envelope.ts";
 import { appendCurrent, getStep } from "./journal.ts";
 import { currentTask, stateOf, type AttemptIds } from "./attempt-state.ts";
-import { startTask } from "./start-task.ts";
+import { startEach, startTask } from "./start-task.ts";
 import { asStored, textOf } from "./step-text.ts";
 import { clearRecoveriesWithoutProgress, getTask, getTaskOfRun, lockTask } from "./tasks.ts";
 import { runUserTransaction } from "./user-transaction.ts";
@@ -213,7 +213,7 @@ async function commitEnd(scope: StepScope, change: Change, { operation, startedA
     const before = await getStep(change.db, scope.runSerial, operation.identity);
     return before === null ? gone : stored(before);
   }
-  for (const started of starts) await startTask(change, started, { queueMax: scope.queueMax });
+  await startEach(change, starts, { queueMax: scope.queueMax });
   await change.write(writes);
   if (scope.isSuspect && (await clearRecoveriesWithoutProgress(change.db, scope.taskSerial))) change.effects.hasCleared = true;
   return stored(step);
