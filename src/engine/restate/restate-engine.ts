@@ -12,7 +12,7 @@ import { reasonOfEnd } from "../task-rules.ts";
 import { Alarm } from "./alarm.ts";
 import { Attempts } from "./attempts.ts";
 import type { Effects } from "./change.ts";
-import { claimReady, queueParked, type Activation } from "./claim.ts";
+import { giveSlots, queueParked, type Activation } from "./claim.ts";
 import { Dispatch } from "./dispatch.ts";
 import { FactStore } from "./facts.ts";
 import { createRetention } from "./forget.ts";
@@ -197,7 +197,8 @@ class RestateWorker implements RestateEngine, RestateHandler {
     const agent = this.#agents.get(agentName);
     if (agent === undefined) return [];
     // While it waited for PostgreSQL it would keep the agent's slots from all.
-    const claimed = await this.#outage.orTurnedAway(() => this.#writer.persist((change) => claimReady(change, agent, claim, this.#options.ids)));
+    const { clock, ids: newId, onFault } = this.#options;
+    const claimed = await this.#outage.orTurnedAway(() => giveSlots({ writer: this.#writer, clock, newId, onFault }, agent, claim));
     for (const { runId } of claimed) this.#expected.add(runId);
     return claimed;
   }

@@ -157,11 +157,15 @@ export async function countRunning(db: PostgresSession, agent: string): Promise<
 
 const isReady = "agent = $1 AND status = 'queued' AND not_before_at_ms <= $2 AND deadline_at_ms > $2";
 
-/** What this agent does next: runs that can go on before new ones, then by priority, then by age. Fewer, when others take some of them out of the queue just then. */
-export async function lockReady(db: PostgresSession, agent: string, atMs: number, limit: number): Promise<{ readonly tasks: readonly StoredTask[]; readonly isLess: boolean }> {
-  const picked = (await db.all(`SELECT serial FROM lh_task WHERE ${isReady} ORDER BY (run_id IS NOT NULL) DESC, priority DESC, created_at_ms, serial LIMIT $3`, agent, atMs, limit)).map((row) => Number(row["serial"]));
-  const locked = new Map((await all(db, `SELECT * FROM lh_task WHERE serial = ANY ($3) AND ${isReady} ORDER BY serial FOR UPDATE`, agent, atMs, picked)).map((task) => [task.serial, task]));
-  return { tasks: picked.flatMap((serial) => locked.get(serial) ?? []), isLess: locked.size < picked.length };
+/** What this agent does next, by serials: runs that can go on before new ones, then by priority, then by age. */
+export async function listReady(db: PostgresSession, agent: string, atMs: number, limit: number): Promise<readonly number[]> {
+  return (await db.all(`SELECT serial FROM lh_task WHERE ${isReady} ORDER BY (run_id IS NOT NULL) DESC, priority DESC, created_at_ms, serial LIMIT $3`, agent, atMs, limit)).map((row) => Number(row["serial"]));
+}
+
+/** Those of them, in their order, that others have not taken out of the queue just then. */
+export async function lockReady(db: PostgresSession, agent: string, atMs: number, serials: readonly number[]): Promise<readonly StoredTask[]> {
+  const locked = new Map((await all(db, `SELECT * FROM lh_task WHERE serial = ANY ($3) AND ${isReady} ORDER BY serial FOR UPDATE`, agent, atMs, serials)).map((task) => [task.serial, task]));
+  return serials.flatMap((serial) => locked.get(serial) ?? []);
 }
 
 /** Restate took this attempt out of memory; null when it is not known how long its task has executed. */
