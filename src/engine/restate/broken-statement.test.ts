@@ -1,4 +1,5 @@
 import { afterAll, describe, expect, it, vi } from "vitest";
+import { sleep, systemClock } from "../../base/clock.ts";
 import { messageOf } from "../../base/error.ts";
 import type { TaskEnd } from "../../record/task.ts";
 import type { Write } from "../../record/write.ts";
@@ -48,7 +49,7 @@ describe("a statement that PostgreSQL cannot do, since what it names is not ther
 
     expect(end).toMatchObject({ status: "dead", failure: { code: "STORE_STATEMENT", message: expect.stringMatching(/test_key.*42P01.*newest version/) as string } });
     expect(bodies).toBe(1);
-    expect(fixture.faults).toMatchObject([{ code: "STORE_STATEMENT" }]);
+    expect(fixture.faults[0]).toMatchObject({ code: "STORE_STATEMENT" });
   });
 
   it("is what a run comes to whose end needed it", async () => {
@@ -76,6 +77,23 @@ describe("a statement that PostgreSQL cannot do, since what it names is not ther
     await fixture.observer.exec("ALTER TABLE lh_run RENAME COLUMN parked_version TO moved");
 
     await expect(whilePassing(fixture, fixture.engine.run([agentA], async () => done(null)))).rejects.toMatchObject({ code: "STORE_STATEMENT" });
+  });
+
+  it.each([["slots", "lh_run", "loop_version"], ["a run", "lh_told", "run"]])("refuses Restate's call for %s, which Restate repeats: nothing is counted, and the task goes on when it is mended", async (_, table, column) => {
+    const fixture = (await suite.create()) as RestateFixture;
+    await fixture.engine.run([agentA], async () => done("charged"));
+    await fixture.observer.exec(`ALTER TABLE ${table} RENAME COLUMN ${column} TO moved`);
+    const { taskId } = await fixture.engine.start(newTask(fixture));
+    await until(() => fixture.faults.length > 0, "people are told");
+    // Restate calls again in its own time.
+    while (fixture.faults.length < 3) {
+      await sleep(systemClock, 10);
+      await fixture.clock.advance(500, () => Promise.resolve());
+    }
+    await fixture.observer.exec(`ALTER TABLE ${table} RENAME COLUMN moved TO ${column}`);
+
+    expect(await whilePassing(fixture, fixture.engine.result(taskId))).toMatchObject({ status: "done" });
+    expect(await fixture.engine.get(taskId)).toMatchObject({ recoveries: 0 });
   });
 
   it("fails what nothing else can be done in place of as soon as it can", async () => {

@@ -1,4 +1,5 @@
 import { sleep, type Clock } from "../../base/clock.ts";
+import { messageOf } from "../../base/error.ts";
 import { asBrokenStatement, isBrokenStatement, isOfServer, isPassing } from "../../db/postgres-failure.ts";
 import type { PostgresDatabase, PostgresSession } from "../../db/postgres.ts";
 import { isGuard, type Write } from "../../record/write.ts";
@@ -18,7 +19,7 @@ export interface WriterOptions {
   readonly tell: (db: PostgresSession, effects: Effects, atMs: number) => Promise<void>;
   /** Takes the effects of a change once it is committed. */
   readonly onCommitted: (effects: Effects) => void;
-  /** Told once of each piece of work that waits for people to mend something: that does not pass by itself. */
+  /** Told of what people have to mend, since it does not pass by itself: once a minute while it lasts, however much work meets it. */
   readonly onFault: (error: unknown) => void;
 }
 
@@ -33,12 +34,17 @@ export interface PersistOptions {
 const retryMs = 1_000;
 /** Of a statement that PostgreSQL cannot do: a connection may lead elsewhere, a migration may be under way. */
 const brokenTriesMax = 5;
+const toldEveryMs = 60_000;
+/** Messages that are remembered. */
+const toldMax = 100;
 
 /** Makes changes, each one transaction. */
 export class Writer {
   readonly #options: WriterOptions;
   readonly #closing = new AbortController();
   readonly #joints = new Map<unknown, unknown>();
+  /** When people were told of what, by its message. */
+  readonly #toldAtMs = new Map<string, number>();
   #pending = 0;
 
   constructor(options: WriterOptions) {
@@ -82,19 +88,16 @@ export class Writer {
    * itself threw, with STORE_STATEMENT when PostgreSQL cannot do it at all, however often it is tried, and with ENGINE_CLOSED.
    */
   async persist<T>(work: Work<T>, { isLast = false }: PersistOptions = {}): Promise<T> {
-    const { clock, onFault } = this.#options;
+    const { clock } = this.#options;
     const { signal } = this.#closing;
     this.#pending++;
     try {
-      for (let isTold = false, broken = 0; ;) {
+      for (let broken = 0; ;) {
         try {
           return await this.write(work);
         } catch (error) {
           if (!isOfServer(error)) throw error;
-          if (!isTold && !isPassing(error)) {
-            isTold = true;
-            onFault(error);
-          }
+          if (!isPassing(error)) this.#tell(error);
           if (!isLast && isBrokenStatement(error) && ++broken === brokenTriesMax) throw error;
         }
         await sleep(clock, retryMs, signal).catch(() => undefined); // Closed: see below.
@@ -132,6 +135,16 @@ export class Writer {
   /** What waits for PostgreSQL to come back is given up. */
   close(): void {
     this.#closing.abort();
+  }
+
+  #tell(error: unknown): void {
+    const { clock, onFault } = this.#options;
+    const message = messageOf(error);
+    const nowMs = clock.monotonicMs();
+    if (nowMs - (this.#toldAtMs.get(message) ?? Number.NEGATIVE_INFINITY) < toldEveryMs) return;
+    if (this.#toldAtMs.size === toldMax) this.#toldAtMs.clear();
+    this.#toldAtMs.set(message, nowMs);
+    onFault(error);
   }
 
   #changeOf(db: PostgresSession, effects: Effects, last: Write[]): Change {
