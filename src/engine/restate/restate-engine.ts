@@ -5,7 +5,6 @@ import type { PostgresDatabase, PostgresSession } from "../../db/postgres.ts";
 import type { CompletedStep } from "../../record/step.ts";
 import type { NewTask, Task, TaskEnd } from "../../record/task.ts";
 import type { Write } from "../../record/write.ts";
-import { codeVersionOf } from "../code-version.ts";
 import type { DrainReport, Engine, EngineAgent, EngineDuty, EngineRetention, Execute, ObserveTask, RecoveryReport, Started, StartOptions, TaskFilter } from "../engine.ts";
 import { defaultEngineLimits, type EngineLimits } from "../limits.ts";
 import { engineClosed, engineDraining, resultAbandoned } from "../refusal.ts";
@@ -13,7 +12,7 @@ import { reasonOfEnd } from "../task-rules.ts";
 import { Alarm } from "./alarm.ts";
 import { Attempts } from "./attempts.ts";
 import type { Effects } from "./change.ts";
-import { claimReady, type Activation } from "./claim.ts";
+import { giveSlots, queueParked, type Activation } from "./claim.ts";
 import { Dispatch } from "./dispatch.ts";
 import { FactStore } from "./facts.ts";
 import { createRetention } from "./forget.ts";
@@ -26,10 +25,9 @@ import { RestateEndpoint } from "./restate-endpoint.ts";
 import { createFetchEndpoint, type FetchHandler } from "./restate-fetch.ts";
 import type { RestateHandler } from "./restate-services.ts";
 import { Ringer } from "./ringer.ts";
-import { lockParkedByOtherVersion, type StoredTask } from "./tasks.ts";
+import type { StoredTask } from "./tasks.ts";
 import { TaskDesk } from "./task-desk.ts";
 import { tellOthers } from "./tell-others.ts";
-import { moveTask } from "./transition.ts";
 import { Writer } from "./writer.ts";
 
 export interface RestateEngineOptions {
@@ -199,7 +197,8 @@ class RestateWorker implements RestateEngine, RestateHandler {
     const agent = this.#agents.get(agentName);
     if (agent === undefined) return [];
     // While it waited for PostgreSQL it would keep the agent's slots from all.
-    const claimed = await this.#outage.orTurnedAway(() => this.#writer.persist((change) => claimReady(change, agent, claim, this.#options.ids)));
+    const { clock, ids: newId, onFault } = this.#options;
+    const claimed = await this.#outage.orTurnedAway(() => giveSlots({ writer: this.#writer, clock, newId, onFault }, agent, claim));
     for (const { runId } of claimed) this.#expected.add(runId);
     return claimed;
   }
@@ -315,9 +314,7 @@ class RestateWorker implements RestateEngine, RestateHandler {
     this.#assertOpen();
     for (const agent of agents) this.#agents.set(agent.name, agent);
     this.#execute = execute;
-    await this.#writer.persist(async (change) => {
-      for (const agent of agents) for (const task of await lockParkedByOtherVersion(change.db, agent.name, codeVersionOf(agent))) await moveTask(change, task, { status: "queued" });
-    });
+    await this.#writer.persist((change) => queueParked(change, agents));
   }
 
   async #drain(timeoutMs: number): Promise<DrainReport> {
