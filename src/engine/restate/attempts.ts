@@ -113,7 +113,7 @@ export class Attempts {
   }
 
   async #note(act: (change: Change) => Promise<void>): Promise<void> {
-    const noting = this.#options.writer.persist(act, { isLast: true });
+    const noting = this.#options.writer.persist(act, { patience: "last" });
     this.#noting.add(noting);
     await noting.finally(() => this.#noting.delete(noting));
   }

@@ -9,7 +9,9 @@ import { restateSuite, type RestateFixture } from "./restate-fixture.testsuite.t
 
 vi.setConfig({ testTimeout: 30_000, hookTimeout: 60_000 });
 
-const suite = restateSuite();
+/** In place of ten minutes. */
+const brokenStatementMs = 12_000;
+const suite = restateSuite({ limits: { brokenStatementMs } });
 afterAll(() => suite.destroy());
 
 /** One of the store's guards. */
@@ -49,6 +51,8 @@ describe("a statement that PostgreSQL cannot do, since what it names is not ther
 
     expect(end).toMatchObject({ status: "dead", failure: { code: "STORE_STATEMENT", message: expect.stringMatching(/test_key.*42P01.*newest version/) as string } });
     expect(bodies).toBe(1);
+    const [step] = await fixture.engine.steps(String((await fixture.engine.get("t_1"))?.runId));
+    expect(Number(step?.completedAtMs) - Number(step?.startedAtMs)).toBeGreaterThanOrEqual(brokenStatementMs);
     expect(fixture.faults[0]).toMatchObject({ code: "STORE_STATEMENT" });
   });
 

@@ -55,7 +55,7 @@ export async function releaseRun(leaving: Leaving): Promise<boolean> {
   return await exit(leaving, async (change, task) => {
     await moveTask(change, task, { status: "queued", activeMs: leaving.activeMs() });
     return true;
-  }, { isLast: true });
+  }, { patience: "last" });
 }
 
 /** Durable code returned. When a guard refuses what it wants to write, or its output cannot be stored, the task is dead with that failure. */
@@ -84,7 +84,7 @@ export async function failRun(leaving: Leaving, reason: DeadReason, error: unkno
   return await exit(leaving, async (change, task) => {
     await endTask(change, task, end);
     return true;
-  }, { lock: lockOwnEnd(leaving), isLast: true });
+  }, { lock: lockOwnEnd(leaving), patience: "last" });
 }
 
 /** Stores what code was told, and what it is about to be told, while the run stays in memory. False when the task does not execute it any more. Rejects as an exit does. */
@@ -93,7 +93,7 @@ export async function storeTold({ writer, ids, told }: Leaving): Promise<boolean
     const task = await currentTask(change, ids);
     if (task === "superseded") throw new AttemptLost(ids.runId);
     return task === "over" ? null : await told.store(change);
-  }, { isLast: true });
+  }, { patience: "last" });
   forget?.();
   return forget !== null;
 }
@@ -122,7 +122,7 @@ function lockOwnEnd({ ids }: Leaving): (change: Change) => Promise<void> {
   return (change) => lockForEnds(change, [ids.taskId]);
 }
 
-async function exit({ writer, ids, told }: Leaving, act: Act, { lock, ...options }: ExitOptions = {}): Promise<boolean> {
+async function exit({ writer, ids, told }: Leaving, act: Act, { lock, patience = "task" }: ExitOptions = {}): Promise<boolean> {
   return await writer.persist(async (change) => {
     await lock?.(change);
     const task = await currentTask(change, ids);
@@ -130,5 +130,5 @@ async function exit({ writer, ids, told }: Leaving, act: Act, { lock, ...options
     if (task === "over") return true;
     await told.store(change);
     return await act(change, task);
-  }, options);
+  }, { patience });
 }

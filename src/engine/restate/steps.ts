@@ -72,11 +72,11 @@ export async function executeStep(scope: StepScope, operation: Operation, body: 
 /** Does this in one transaction. What refuses it, a guard or PostgreSQL, is what the step comes to: nothing else of it is kept. */
 async function orFailed(scope: StepScope, operation: Operation, startedAtMs: number, act: (change: Change) => Promise<Envelope>, onRefused: () => void = () => undefined): Promise<Envelope> {
   try {
-    return await scope.writer.persist(act);
+    return await scope.writer.persist(act, { patience: "task" });
   } catch (error) {
     if (isEngineClosed(error)) throw error;
     onRefused();
-    return await scope.writer.persist((change) => commitEnd(scope, change, { operation, startedAtMs, end: failedStep(error) }), { isLast: true });
+    return await scope.writer.persist((change) => commitEnd(scope, change, { operation, startedAtMs, end: failedStep(error) }), { patience: "last" });
   }
 }
 

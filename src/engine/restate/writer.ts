@@ -26,14 +26,17 @@ export interface WriterOptions {
 type Work<T> = (change: Change) => Promise<T>;
 
 export interface PersistOptions {
-  /** True of what nothing else can be done in place of: it waits also for people to mend a statement that PostgreSQL cannot do. Default false. */
-  readonly isLast?: boolean;
+  /**
+   * For how long a statement is tried that PostgreSQL cannot do, until people mend it. `call`: some seconds, since whoever asks will ask again. `task`: `brokenStatementMs`, since
+   * the task fails of it. `last`: without end, since nothing else can be done in its place. Default `call`.
+   */
+  readonly patience?: "call" | "task" | "last";
 }
 
 /** Between two tries while PostgreSQL does not take it. */
 const retryMs = 1_000;
-/** Of a statement that PostgreSQL cannot do: a connection may lead elsewhere, a migration may be under way. */
-const brokenTriesMax = 5;
+/** For how long a call tries a statement that PostgreSQL cannot do: a connection may lead elsewhere, a migration may be under way. */
+const brokenCallMs = 4_000;
 const toldEveryMs = 60_000;
 /** Messages that are remembered. */
 const toldMax = 100;
@@ -85,20 +88,25 @@ export class Writer {
 
   /**
    * Tries until PostgreSQL takes it: what keeps it from that, an outage or a mistake of those who look after it, delays the work and loses nothing. Rejects with what the work
-   * itself threw, with STORE_STATEMENT when PostgreSQL cannot do it at all, however often it is tried, and with ENGINE_CLOSED.
+   * itself threw, with STORE_STATEMENT when PostgreSQL cannot do it, for as long as `patience` says, and with ENGINE_CLOSED.
    */
-  async persist<T>(work: Work<T>, { isLast = false }: PersistOptions = {}): Promise<T> {
-    const { clock } = this.#options;
+  async persist<T>(work: Work<T>, { patience = "call" }: PersistOptions = {}): Promise<T> {
+    const { clock, limits } = this.#options;
     const { signal } = this.#closing;
+    const brokenMsMax = { call: brokenCallMs, task: limits.brokenStatementMs, last: Number.POSITIVE_INFINITY }[patience];
+    let brokenSinceMs: number | null = null;
     this.#pending++;
     try {
-      for (let broken = 0; ;) {
+      for (;;) {
         try {
           return await this.write(work);
         } catch (error) {
           if (!isOfServer(error)) throw error;
           if (!isPassing(error)) this.#tell(error);
-          if (!isLast && isBrokenStatement(error) && ++broken === brokenTriesMax) throw error;
+          if (isBrokenStatement(error)) {
+            brokenSinceMs ??= clock.monotonicMs();
+            if (clock.monotonicMs() - brokenSinceMs >= brokenMsMax) throw error;
+          }
         }
         await sleep(clock, retryMs, signal).catch(() => undefined); // Closed: see below.
         if (signal.aborted) throw engineClosed();
