@@ -75,8 +75,8 @@ export async function runStart(given: CommandContext, file: string, options: Sta
     presenter = await createPresenter(context, team, options);
     for (const record of held) presenter.record(record);
     servers = await openTeamServers({ team, directory, hasSocket: cluster === null, token, port: options.port, clock: context.clock });
+    leaveFatalReports(directory.path, team.worker);
     const report = await team.start();
-    leaveFatalReports(directory.path);
     presenter.started({ team: team.team.name, agents: namesOf(team), dataDirectory: directory.path, store: cluster === null ? null : describeStore(cluster), url: servers.url, resumed: report.resumed });
     sayQuarantined(presenter, report);
     for (const text of team.missing) presenter.line(text);
