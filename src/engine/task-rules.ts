@@ -68,7 +68,7 @@ export function deadEnd(reason: DeadReason, error: unknown): TaskEnd {
 /** @throws {TASK_STATE} unless the task is dead, canceled or parked. */
 export function assertRestartable(task: Task): void {
   if (task.status === "dead" || task.status === "canceled" || isParked(task)) return;
-  const way = task.status === "done" ? `Begin a new task with \`longhaul fork ${task.id} --from 1\`.` : "See its state with `longhaul show`.";
+  const way = task.status === "done" ? `Begin a new task with \`longhaul fork ${task.id} --from 1\`.` : `See its state with \`longhaul show ${task.id}\`.`;
   throw new LonghaulError("TASK_STATE", `Task ${task.id} is ${task.status}; only a dead, canceled or parked (code-mismatch) task is restarted. ${way}`);
 }
 
@@ -93,7 +93,7 @@ export function isSuspect({ recoveriesWithoutProgress, outOfMemoryWithoutProgres
 export function assertSkippable<T extends Task>(task: T): asserts task is T & { readonly runId: string } {
   if (isParked(task) && task.runId !== null) return;
   const state = `${task.status}${task.waitingReason === null ? "" : `(${task.waitingReason})`}`;
-  throw new LonghaulError("TASK_STATE", `Task ${task.id} is ${state}; only one whose run is parked (code-mismatch) has a step to skip. See its state with \`longhaul show\`.`);
+  throw new LonghaulError("TASK_STATE", `Task ${task.id} is ${state}; only one whose run is parked (code-mismatch) has a step to skip. See its state with \`longhaul show ${task.id}\`.`);
 }
 
 /** The step that the journal holds and the code did not ask for. @throws {TASK_STATE} when the whole journal is of another version. */

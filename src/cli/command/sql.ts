@@ -21,7 +21,7 @@ export function runSql(context: CommandContext, sql: string, { rows: rowsMax }: 
       grows: index === names.length - 1,
     }));
     if (rows.length === 0) output.say("No rows.");
-    else output.say(...formatTable(columns, rows, { columns: output.columns, styleTitle: (text) => output.style("dim", text) }));
+    else output.quote(...formatTable(columns, rows, { columns: output.columns, styleTitle: (text) => output.style("dim", text) }));
     if (truncated) output.warn(`Only the first ${rowsMax} rows are shown. Use LIMIT in the statement, or --rows.`);
     return 0;
   });
