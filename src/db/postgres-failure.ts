@@ -74,6 +74,11 @@ export function isOfServer(error: unknown): boolean {
   return classify(error) !== "other" || ("code" in error && typeof error.code === "string" && statePattern.test(error.code) && !workClasses.includes(error.code.slice(0, 2)));
 }
 
+/** True of a statement that was ended: its time was over, or somebody ended it by hand. */
+export function isCanceled(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "57014";
+}
+
 /** True when a later try of the same work may succeed by itself. */
 export function isPassing(error: unknown): boolean {
   if (error instanceof LonghaulError) return error.code === "STORE_UNREACHABLE" || error.code === "STORE_CONFLICT" || error.code === "STORE_COMMIT_UNKNOWN";

@@ -40,6 +40,8 @@ function advisedIn(said: string): readonly string[] {
   return [...new Set(found.map((line) => line.replaceAll(/ <[\w.]+>/g, " x")))];
 }
 
+const endless = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT 1 FROM n) SELECT count(*) FROM n";
+
 /** Runs a team there until it has done one task, and lets commands say all that they advise. */
 async function collect(where: readonly string[], more: readonly string[]): Promise<string> {
   const team = runLonghaul(["start", teamFile, "--json", "--port", "0", ...where, ...more]);
@@ -50,7 +52,7 @@ async function collect(where: readonly string[], more: readonly string[]): Promi
   const asked = [
     ["ps"], ["ps", "--agent", "none"], ["runs", "--agent", "none"], ["logs", "--agent", "none"], ["health"], ["doctor"], ["doctor", "--json"], ["approve"], ["mcp"], ["mcp", "s", "t"], ["breakers"],
     ["show", id], ["show", id, "--step", "9"], ["show", "t_none"], ["show", "t_none", "--json"], ["cancel", id], ["cancel", "t_none"], ["restart", id], ["restart", id, "--json"], ["skip", id], ["fork", id],
-    ["fork", id, "--from", "99"], ["approve", "r_none", "--allow"], ["approve", "r_none"], ["task", "adder", "2", "--wait"], ["task", "adder", "2"], ["breakers", "it's a tool", "--isolate", "why"], ["breakers", "--close"], ["sql", "x"],
+    ["fork", id, "--from", "99"], ["approve", "r_none", "--allow"], ["approve", "r_none"], ["task", "adder", "2", "--wait"], ["task", "adder", "2"], ["breakers", "it's a tool", "--isolate", "why"], ["breakers", "--close"], ["sql", "x"], ["sql", endless, "--timeout", "300ms"],
   ];
   const said: string[] = [];
   for (const args of asked) said.push((await say(...args, ...where)).text);
@@ -80,6 +82,10 @@ describe.each(["--data", "--store"] as const)("what commands advise that were ca
     const lines = advisedIn(said);
     expect(lines.length).toBeGreaterThan(12);
     for (const line of lines) expect([line, await refuse(await wordsOf(line))]).toEqual([line, null]);
+  });
+
+  it("is what is wrong: a query without an end was ended", () => {
+    expect(said).toContain("The query was ended: it took longer than 300 ms. Ask for less, or give it more time with --timeout. [STORE_QUERY]");
   });
 
   it("does what it says when it is pasted", async () => {
