@@ -91,6 +91,11 @@ export function asBrokenStatement({ where, schema }: { readonly where: string; r
   return new LonghaulError("STORE_STATEMENT", `PostgreSQL at ${where} cannot do a statement of Longhaul: ${reasonOf(error)} (${error.code}). Start a worker of the newest version, which brings the schema ${schema} up to date, and stop older ones; if that does not mend it, report it.`, { cause: error });
 }
 
+/** True of a statement that was ended: its time was over, or somebody ended it by hand. */
+export function isCanceled(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "57014";
+}
+
 /** True when a later try of the same work may succeed by itself. */
 export function isPassing(error: unknown): boolean {
   if (error instanceof LonghaulError) return error.code === "STORE_UNREACHABLE" || error.code === "STORE_CONFLICT" || error.code === "STORE_COMMIT_UNKNOWN";

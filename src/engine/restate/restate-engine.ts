@@ -14,6 +14,7 @@ import { Attempts } from "./attempts.ts";
 import type { Effects } from "./change.ts";
 import { giveSlots, queueParked, type Activation } from "./claim.ts";
 import { Dispatch } from "./dispatch.ts";
+import { countExhausted } from "./exhausted.ts";
 import { FactStore } from "./facts.ts";
 import { createRetention } from "./forget.ts";
 import { LongRuns } from "./long-runs.ts";
@@ -76,6 +77,8 @@ export interface RestateEngine extends Engine {
    * that runs (`run`) sees to waits, deadlines and schedules.
    */
   serve(agents: readonly EngineAgent[], execute: Execute): Promise<FetchHandler>;
+  /** These workers died of exhausted memory: that is counted of the tasks that they had, once. Asked before `run`, so that it is known when this process goes on with them. */
+  countExhausted(workers: readonly string[]): Promise<void>;
   /** True when nothing is under way here but bodies of steps. For tests. */
   isStill(): boolean;
   /** The tasks of which an attempt executes here. For tests. */
@@ -123,7 +126,7 @@ class RestateWorker implements RestateEngine, RestateHandler {
   #draining: Promise<DrainReport> | null = null;
 
   constructor(options: RestateEngineOptions) {
-    const { db, clock, ids, apply, observe, onFault, sweepMs = sweepMsDefault } = options;
+    const { db, clock, ids, apply, observe, onFault, worker = `pid ${process.pid}`, sweepMs = sweepMsDefault } = options;
     this.#options = options;
     this.#limits = { ...defaultEngineLimits, ...options.limits };
     this.#client = new RestateClient(options.restate, clock);
@@ -138,7 +141,7 @@ class RestateWorker implements RestateEngine, RestateHandler {
       onBack: () => this.#dispatch.ask(this.#agents.keys()),
     });
     this.#attempts = new Attempts({
-      clock, ids,
+      clock, ids, worker,
       writer: this.#writer, facts: this.#facts, limits: this.#limits, calls: this.#outage.calls, agents: this.#agents, queueMax: this.#queueMax,
       execute: () => (this.#state === "open" ? this.#execute : null),
       onBegun: (runId) => this.#expected.delete(runId),
@@ -160,10 +163,14 @@ class RestateWorker implements RestateEngine, RestateHandler {
       onDue: (atMs) => this.#alarm.note(atMs),
       onWork: () => this.#alarm.look(),
     });
-    const { worker = `pid ${process.pid}`, onNotice = () => undefined, team } = options;
+    const { onNotice = () => undefined, team } = options;
     this.#membership = new Membership({ team, worker, clock, db, onNotice, client: this.#client, restate: options.restate, beatMs: sweepMs === null ? null : sweepMs * sweepsPerBeat });
     this.retention = createRetention(this.#writer);
     this.duty = { start: () => this.#startDuty(), stop: () => this.#stopDuty() };
+  }
+
+  countExhausted(workers: readonly string[]): Promise<void> {
+    return this.#writer.persist((change) => countExhausted(change, workers));
   }
 
   async serve(agents: readonly EngineAgent[], execute: Execute): Promise<FetchHandler> {
