@@ -3,7 +3,7 @@ import { compare, type Finding, parts, type Sizes } from "./restate/compare.ts";
 import { openPlace } from "./restate/place.ts";
 
 // The engine on Restate beside Restate's bare SDK that executes as many steps that do nothing, on the same servers in the same run, in turns: `npm run bench:restate`.
-// `--only long` measures that part alone, of single, long, short and guards; it may be given more than once.
+// `--only long` measures that part alone, of single, long, short, kept and guards; it may be given more than once.
 // `--strict` ends with 1 when a target is missed. `--no-fsync` takes the disk out of it: PostgreSQL does not wait for it, Restate still does.
 const { values } = parseArgs({
   allowNegative: true,

@@ -13,6 +13,7 @@ interface Call {
   readonly run: number;
   readonly steps: number;
   readonly guards: boolean;
+  readonly kept: boolean;
 }
 
 /** The limit: the same number of steps, by Restate's own SDK and nothing else, called over the same ingress. They do nothing, or make one commit that writes what a guard step writes. */
@@ -25,29 +26,35 @@ export async function openBareSide(place: Place): Promise<Side> {
     name: "bare",
     options: { inactivityTimeout: longest, abortTimeout: longest, journalRetention: { milliseconds: 0 } },
     handlers: {
-      async steps(context: Context, { run, steps, guards }: Call) {
-        stopwatch.begin(run);
+      async steps(context: Context, { run, steps, guards, kept }: Call) {
         const commit = commits.begin();
-        for (let step = 1; step <= steps; step++) {
-          await context.run("step", async () => {
-            if (guards) await commit(step);
-            executed++;
-            return step;
-          });
-        }
-        stopwatch.end(run);
+        const execute = async (): Promise<readonly string[]> => {
+          stopwatch.begin(run);
+          const texts: string[] = [];
+          for (let step = 1; step <= steps; step++) {
+            await context.run("step", async () => {
+              if (guards) await commit(step);
+              executed++;
+              return step;
+            });
+            if (kept) texts.push(`["code","count",${step},${step},1,${systemClock.now()},0,{"ok":true,"value":${step}}]`);
+          }
+          stopwatch.end(run);
+          return texts;
+        };
+        await (kept ? commits.keep(execute) : execute());
       },
     },
   });
   const { port, close } = await listen(createEndpointHandler({ services: [bare], logger: () => undefined }));
   await post(`${restate.admin}/deployments`, { uri: `http://127.0.0.1:${port}`, force: true });
   return {
-    async measure({ runs, stepsPerRun, guards }: Workload): Promise<Times> {
+    async measure({ runs, stepsPerRun, guards, kept = false }: Workload): Promise<Times> {
       stopwatch = new Stopwatch(runs);
       executed = 0;
       const beganAtMs = systemClock.monotonicMs();
       // The answer comes when the handler has ended, so that both sides are told of each run's end.
-      await Promise.all(Array.from({ length: runs }, (_, run) => post(`${restate.ingress}/bare/steps`, { run, steps: stepsPerRun, guards })));
+      await Promise.all(Array.from({ length: runs }, (_, run) => post(`${restate.ingress}/bare/steps`, { run, steps: stepsPerRun, guards, kept })));
       const wholeMs = systemClock.monotonicMs() - beganAtMs;
       if (executed !== runs * stepsPerRun) throw new Error(`The bare side executed ${executed} steps in place of ${runs * stepsPerRun}.`);
       return { ...stopwatch.times(), wholeMs };

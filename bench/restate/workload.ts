@@ -6,6 +6,8 @@ export interface Workload {
   readonly stepsPerRun: number;
   /** Each step queues a message, which others see: it is stored in PostgreSQL with the step. */
   readonly guards: boolean;
+  /** The bare side, too, keeps of each run in PostgreSQL what the engine keeps of it. */
+  readonly kept?: boolean;
 }
 
 export interface Times {
