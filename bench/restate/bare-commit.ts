@@ -23,7 +23,7 @@ export class BareCommits {
   }
 
   static async open({ db }: Place): Promise<BareCommits> {
-    await db.exec(`${["journal", "outbox", "task", "run", "told"].map((name) => `CREATE TABLE IF NOT EXISTS bench_${name} (LIKE lh_${name} INCLUDING ALL)`).join(";")}`);
+    await db.exec(["journal", "outbox", "task", "run", "told"].map((name) => `CREATE TABLE IF NOT EXISTS bench_${name} (LIKE lh_${name} INCLUDING ALL)`).join(";"));
     return new BareCommits(db);
   }
 
