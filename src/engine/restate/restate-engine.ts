@@ -171,6 +171,8 @@ class RestateWorker implements RestateEngine, RestateHandler {
   async serve(agents: readonly EngineAgent[], execute: Execute): Promise<FetchHandler> {
     await this.#take(agents, execute);
     const { team, endpoint, recallMsMax = recallMsDefault } = this.#options;
+    // Of many instances each would keep a connection to be told at once.
+    this.#news.watch();
     return createFetchEndpoint({ team, handler: this, recallMsMax, identityKeys: endpoint.identityKeys ?? [] });
   }
 
@@ -209,10 +211,13 @@ class RestateWorker implements RestateEngine, RestateHandler {
     await this.#outage.take(activations);
   }
 
-  readonly activate: RestateHandler["activate"] = (context, activation) => this.#attempts.activate(context, activation);
+  readonly activate: RestateHandler["activate"] = async (context, activation) => {
+    this.#outage.assertThere();
+    await this.#attempts.activate(context, activation);
+  };
   readonly suspended: RestateHandler["suspended"] = (invocationId) => this.#attempts.suspended(invocationId);
   readonly mismatched: RestateHandler["mismatched"] = (invocationId) => this.#attempts.mismatched(invocationId);
-  readonly noted: RestateHandler["noted"] = () => this.#attempts.noted();
+  readonly noted: RestateHandler["noted"] = (invocationId) => this.#attempts.noted(invocationId);
 
   async start(task: NewTask, options: StartOptions = {}): Promise<Started> {
     this.#assertOpen();

@@ -19,7 +19,8 @@ export function createFetchEndpoint({ team, handler, recallMsMax, identityKeys }
     const { status, headers, body } = await answer(request);
     // As a whole: what tells Restate that a run may go on must not be there before it is noted that nothing crashed.
     const bytes = body === null ? null : await new Response(body).arrayBuffer();
-    await handler.noted();
+    const invocationId = request.headers.get("x-restate-invocation-id");
+    if (invocationId !== null) await handler.noted(invocationId);
     return new Response(bytes, { status, headers });
   };
 }

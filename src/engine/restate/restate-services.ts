@@ -13,8 +13,8 @@ export interface RestateHandler {
   suspended(invocationId: string): Promise<void>;
   /** The code of this invocation waits for something else than its journal goes on with: Restate ends the attempt, and calls it again. */
   mismatched(invocationId: string): Promise<void>;
-  /** Resolves when each end of an attempt that was told is noted. */
-  noted(): Promise<void>;
+  /** Resolves when it is noted why this invocation ended, if it was told. */
+  noted(invocationId: string): Promise<void>;
 }
 
 /** Longer than any step may take, since no run may execute for longer than 30 days (`limits.activeTime`): Restate throws away what a step comes to that it has cut off. */
