@@ -80,7 +80,7 @@ async function openTwo(): Promise<Instances> {
   }
   closing.push(async () => gate.open());
   const { admin, ingress } = await sharedRestate();
-  await new RestateClient({ admin, ingress }, systemClock).register(`http://127.0.0.1:${port}`);
+  await new RestateClient({ admin, ingress }, systemClock).register(`http://127.0.0.1:${port}`, team);
   return { workers: workers as [EngineWorker, EngineWorker], executed, signals, release: () => gate.open(), share: () => void (isShared = true) };
 }
 

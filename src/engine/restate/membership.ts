@@ -3,7 +3,7 @@ import { messageOf } from "../../base/error.ts";
 import type { PostgresDatabase } from "../../db/postgres.ts";
 import { troubleAtIngress } from "./reachable.ts";
 import type { RestateAddresses, RestateClient } from "./restate-client.ts";
-import { isSameAddress, type LiveWorker, refuseAddress, teamAddress } from "./team-address.ts";
+import { type ComingWorker, isSameAddress, type LiveWorker, refuseAddress, teamAddress } from "./team-address.ts";
 import { addWorker, aliveMs, beatWorker, listWorkers, removeWorker } from "./workers.ts";
 
 export interface MembershipOptions {
@@ -26,9 +26,13 @@ export interface MembershipOptions {
  */
 export class Membership {
   readonly #options: MembershipOptions;
+  #joining: Promise<void> | null = null;
+  #isLeaving = false;
   /** Of this worker's row; null while it takes no calls. */
   #position: number | null = null;
   #timer: Timer | null = null;
+  /** Restate is being led to the team. */
+  #leading: Promise<void> | null = null;
   #hasDuties = false;
   #trouble: string | null = null;
 
@@ -36,30 +40,24 @@ export class Membership {
     this.#options = options;
   }
 
-  /** Leads Restate here. @throws {OPTION_INVALID} when that took all calls from other workers. @throws {ENGINE_UNREACHABLE} */
-  async join(uri: string, isAdvertised: boolean): Promise<void> {
-    const { db, client, worker: name, team, onNotice } = this.#options;
-    const coming = { name, uri, isAdvertised };
-    const live = await listWorkers(db);
-    const refusal = refuseAddress(live, coming, aliveMs);
-    if (refusal !== null) throw refusal;
-    this.#position = await addWorker(db, coming);
-    await client.register(uri);
-    // What cannot be brought now is by whoever has the duties.
-    await client.bringHere(team).catch(() => undefined);
-    const before = teamAddress(live);
-    if (isAdvertised && before !== null && !isSameAddress(before, uri)) onNotice(`Restate calls ${team} at ${uri}, and no longer ${before}, where ${live.at(-1)?.name ?? "another worker"} is. Start the other workers anew with the same --advertise.`);
-    this.#beatLater();
+  /** Leads Restate here. @throws {OPTION_INVALID} when that took all calls from other workers, or the team is not there. @throws {ENGINE_UNREACHABLE} */
+  join(uri: string, isAdvertised: boolean): Promise<void> {
+    this.#joining = this.#join({ name: this.#options.worker, uri, isAdvertised });
+    return this.#joining;
   }
 
   /** Calls go to the others from now on. */
   async leave(): Promise<void> {
+    this.#isLeaving = true;
     this.stop();
+    await this.#joining?.catch(() => undefined); // Whoever asked for it is told.
     const position = this.#position;
     if (position === null) return;
     this.#position = null;
     const { db } = this.#options;
     await removeWorker(db, position);
+    // What was read before this worker's row was gone must not have the last word.
+    await this.#leading;
     const others = await listWorkers(db);
     if (this.#options.beatMs !== null) await this.#lead(others);
   }
@@ -75,20 +73,54 @@ export class Membership {
     this.#timer = null;
   }
 
-  #beatLater(): void {
+  async #join(coming: ComingWorker): Promise<void> {
+    const { db, client, team, onNotice } = this.#options;
+    const { uri, isAdvertised } = coming;
+    const live = await listWorkers(db);
+    const refusal = refuseAddress(live, coming, aliveMs);
+    if (refusal !== null) throw refusal;
+    const position = (this.#position = await addWorker(db, coming));
+    // However long Restate takes.
+    this.#beatLater(coming);
+    try {
+      await client.register(uri, team);
+    } catch (error) {
+      this.stop();
+      this.#position = null;
+      await removeWorker(db, position).catch(() => undefined); // It counts for a while, as of one that was killed.
+      throw error;
+    }
+    // What cannot be brought now is by whoever has the duties.
+    await client.bringHere(team).catch(() => undefined);
+    const before = teamAddress(live);
+    if (isAdvertised && before !== null && !isSameAddress(before, uri)) onNotice(`Restate calls ${team} at ${uri}, and no longer ${before}, where ${live.findLast((worker) => worker.uri === before)?.name ?? "another worker"} is. Start the other workers anew with the same --advertise.`);
+  }
+
+  #beatLater(self: ComingWorker): void {
     const { clock, beatMs } = this.#options;
-    if (beatMs === null || this.#position === null) return;
+    if (beatMs === null || this.#isLeaving) return;
     this.#timer = clock.setTimer(beatMs, () => {
       // PostgreSQL or Restate is away: the next beat tries again.
-      void this.#beat().catch(() => undefined).finally(() => this.#timer !== null && this.#beatLater());
+      void this.#beat(self).catch(() => undefined).finally(() => this.#timer !== null && this.#beatLater(self));
     });
   }
 
-  async #beat(): Promise<void> {
-    if (this.#position === null) return;
+  async #beat(self: ComingWorker): Promise<void> {
+    const { db } = this.#options;
     const trouble = await this.#lookForTrouble();
-    const live = await beatWorker(this.#options.db, this.#position, trouble);
-    if (this.#hasDuties) await this.#lead(live);
+    if (this.#position === null) return;
+    const live = await beatWorker(db, this.#position, trouble);
+    if (!live.some(({ position }) => position === this.#position)) await this.#addAgain(self);
+    // It says that it lives also while that takes long.
+    if (this.#hasDuties) this.#leading ??= this.#lead(live).catch(() => undefined).finally(() => (this.#leading = null)); // As above.
+  }
+
+  /** PostgreSQL went back to an earlier state, or somebody emptied the table. */
+  async #addAgain(self: ComingWorker): Promise<void> {
+    if (this.#position === null) return;
+    const position = await addWorker(this.#options.db, self);
+    if (this.#isLeaving) await removeWorker(this.#options.db, position);
+    else this.#position = position;
   }
 
   async #lookForTrouble(): Promise<string | null> {
@@ -110,7 +142,7 @@ export class Membership {
       return;
     }
     try {
-      await client.register(address);
+      await client.register(address, team);
       await client.bringHere(team);
       onNotice(called === null ? `Restate did not know ${team}: it calls it at ${address} now.` : `Restate called ${team} at ${called}, where no worker is that lives or that was given that address; it calls ${address} again.`);
     } catch (error) {

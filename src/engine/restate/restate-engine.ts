@@ -181,6 +181,10 @@ class RestateWorker implements RestateEngine, RestateHandler {
     const { team, endpoint, db, recallMsMax = recallMsDefault, silentMsMax = silentMsDefault } = this.#options;
     this.#news.listen(db);
     const opened = await RestateEndpoint.open({ team, handler: this, recallMsMax, silentMsMax, ...endpoint });
+    if (this.#state !== "open") {
+      await opened.close();
+      throw engineClosed();
+    }
     this.#endpoint = opened;
     await this.#membership.join(endpoint.uri ?? `http://${bracketed(endpoint.host)}:${opened.port}`, endpoint.uri !== undefined);
     this.#isKnown = true;
