@@ -22,10 +22,10 @@ afterEach(async () => {
 });
 
 /** One address behind which a platform executes: `route` says which instance has the next request. */
-async function deploy(route: () => FetchHandler): Promise<number> {
+async function deploy(route: (path: string) => FetchHandler): Promise<number> {
   const port = await freePort();
   const sessions = new Set<ServerHttp2Session>();
-  const server = serve({ hostname: "127.0.0.1", port, createServer, fetch: async (request) => await route()(request) });
+  const server = serve({ hostname: "127.0.0.1", port, createServer, fetch: async (request) => await route(new URL(request.url).pathname)(request) });
   server.on("session", (session: ServerHttp2Session) => sessions.add(session));
   closing.push(async () => {
     const closed = once(server, "close");
@@ -43,6 +43,8 @@ interface Instances {
   /** Of the steps that are held. */
   readonly signals: AbortSignal[];
   readonly release: () => void;
+  /** From now on runs are executed by the other one. */
+  readonly part: () => void;
   /** From now on each request is anyone's. */
   readonly share: () => void;
 }
@@ -53,8 +55,8 @@ async function openTwo(): Promise<Instances> {
   const team = `cutserve${process.pid}x${++teams}`;
   const handlers: FetchHandler[] = [];
   const random = seededRandom("who has a request");
-  let isShared = false;
-  const port = await deploy(() => handlers[isShared ? integerBetween(random, 0, 1) : 0] as FetchHandler);
+  let [isShared, isParted] = [false, false];
+  const port = await deploy((path) => handlers[isShared ? integerBetween(random, 0, 1) : Number(isParted && path.endsWith("/run"))] as FetchHandler);
   const workers: EngineWorker[] = [];
   const executed: string[] = [];
   const signals: AbortSignal[] = [];
@@ -81,7 +83,7 @@ async function openTwo(): Promise<Instances> {
   closing.push(async () => gate.open());
   const { admin, ingress } = await sharedRestate();
   await new RestateClient({ admin, ingress }, systemClock).register(`http://127.0.0.1:${port}`, team);
-  return { workers: workers as [EngineWorker, EngineWorker], executed, signals, release: () => gate.open(), share: () => void (isShared = true) };
+  return { workers: workers as [EngineWorker, EngineWorker], executed, signals, release: () => gate.open(), share: () => void (isShared = true), part: () => void (isParted = true) };
 }
 
 const newTask = (id: string) => ({ id, agent: "a", input: null, key: null, priority: 0, notBeforeAtMs: 0, deadlineAtMs: systemClock.now() + 3_600_000, depth: 0, source: "test" });
@@ -117,5 +119,18 @@ describe("an instance behind a fetch handler whose run is over by somebody else'
 
     expect(signals[0]?.reason).toMatchObject({ code: "TASK_CANCELED" });
     expect([...one.faults, ...other.faults]).toEqual([]);
+  });
+});
+
+describe("an instance that gives slots to runs that another one executes", () => {
+  it("does not wait for them for ever", async () => {
+    const { workers: [one, other], release, part } = await openTwo();
+    part();
+    release();
+
+    await other.engine.start(newTask("t_1"));
+    expect(await other.engine.result("t_1")).toMatchObject({ status: "done" });
+
+    await eventually("it is still", () => one.engine.isStill());
   });
 });

@@ -15,6 +15,7 @@ import { Attempts } from "./attempts.ts";
 import type { Effects } from "./change.ts";
 import { claimReady, type Activation } from "./claim.ts";
 import { Dispatch } from "./dispatch.ts";
+import { ExpectedRuns } from "./expected-runs.ts";
 import { FactStore } from "./facts.ts";
 import { createRetention } from "./forget.ts";
 import { LongRuns } from "./long-runs.ts";
@@ -115,8 +116,7 @@ class RestateWorker implements RestateEngine, RestateHandler {
   readonly #outage: Outage;
   readonly #membership: Membership;
   readonly #agents = new Map<string, EngineAgent>();
-  /** Runs that were given a slot here and have not begun here. */
-  readonly #expected = new Set<string>();
+  readonly #expected: ExpectedRuns;
   #execute: Execute | null = null;
   #endpoint: RestateEndpoint | null = null;
   /** True when Restate knows the endpoint: before, it has to be let in to learn what there is. */
@@ -129,6 +129,7 @@ class RestateWorker implements RestateEngine, RestateHandler {
     this.#options = options;
     this.#limits = { ...defaultEngineLimits, ...options.limits };
     this.#client = new RestateClient(options.restate, clock);
+    this.#expected = new ExpectedRuns(clock);
     this.#writer = new Writer({ db, clock, limits: this.#limits, apply, observe, tell: tellOthers, onFault, onCommitted: (effects) => this.#onCommitted(effects) });
     this.#desk = new TaskDesk({ writer: this.#writer, ids, queueMax: this.#queueMax });
     this.#facts = new FactStore(this.#writer, clock, (error) => this.#state === "closed" || onFault(error));
@@ -143,7 +144,7 @@ class RestateWorker implements RestateEngine, RestateHandler {
       clock, ids,
       writer: this.#writer, facts: this.#facts, limits: this.#limits, calls: this.#outage.calls, agents: this.#agents, queueMax: this.#queueMax,
       execute: () => (this.#state === "open" ? this.#execute : null),
-      onBegun: (runId) => this.#expected.delete(runId),
+      onBegun: (runId) => this.#expected.remove(runId),
     });
     this.#dispatch = new Dispatch(this.#client, options.team);
     this.#ringer = new Ringer(this.#client, this.#writer);
@@ -288,7 +289,7 @@ class RestateWorker implements RestateEngine, RestateHandler {
   }
 
   isStill(): boolean {
-    return this.#writer.isIdle && this.#facts.isIdle && this.#dispatch.isIdle && this.#ringer.isIdle && this.#news.isIdle && this.#alarm.isIdle && this.#expected.size === 0;
+    return this.#writer.isIdle && this.#facts.isIdle && this.#dispatch.isIdle && this.#ringer.isIdle && this.#news.isIdle && this.#alarm.isIdle && this.#expected.isEmpty;
   }
 
   async close(): Promise<void> {
