@@ -10,6 +10,7 @@ import { createGate, until, type Gate } from "../engine-fixture.testsuite.ts";
 import { restateEngineMigrations } from "./engine-migrations.ts";
 import { sharedRestate } from "./fixture/restate-server.ts";
 import { Membership } from "./membership.ts";
+import { readPlace } from "./place.ts";
 import { RestateClient } from "./restate-client.ts";
 import { RestateEndpoint } from "./restate-endpoint.ts";
 import type { RestateHandler } from "./restate-services.ts";
@@ -76,7 +77,7 @@ async function client(): Promise<RestateClient> {
 
 /** A worker that listens, and may join. */
 async function open(lateAdmin?: string): Promise<{ readonly uri: string; readonly membership: Membership }> {
-  const endpoint = await RestateEndpoint.open({ team, handler: idle, host: "127.0.0.1", port: 0, recallMsMax: 100, silentMsMax: 20_000 });
+  const endpoint = await RestateEndpoint.open({ team, handler: idle, host: "127.0.0.1", port: 0, recallMsMax: 100, silentMsMax: 20_000, place: await readPlace(db) });
   closing.push(() => endpoint.close());
   const { ingress, admin } = await sharedRestate();
   const restate = { ingress, admin: lateAdmin ?? admin };
@@ -117,6 +118,21 @@ describe("a worker that says where another team is", () => {
 
     expect(error).toMatchObject({ code: "OPTION_INVALID", message: expect.stringContaining(`longhaul.${team}b.run`) as string });
     expect(await listWorkers(db)).toEqual([]);
+  });
+});
+
+describe("a worker that says where workers of a team of the same name are, which has another database", () => {
+  it("is refused, and calls go on to where the team is", async () => {
+    const there = await RestateEndpoint.open({ team, handler: idle, host: "127.0.0.1", port: 0, recallMsMax: 100, silentMsMax: 20_000, place: "another" });
+    closing.push(() => there.close());
+    const [first, second] = [await open(), await open()];
+    await first.membership.join(first.uri, true);
+
+    const error = await second.membership.join(`http://127.0.0.1:${there.port}`, true).catch((error: unknown) => error);
+
+    expect(error).toMatchObject({ code: "OPTION_INVALID", message: expect.stringContaining("another database") as string });
+    expect((await listWorkers(db)).map(({ uri }) => uri)).toEqual([first.uri]);
+    expect(isSameAddress(await called(), first.uri)).toBe(true);
   });
 });
 

@@ -1,6 +1,7 @@
 import type { Clock, Timer } from "../../base/clock.ts";
-import { messageOf } from "../../base/error.ts";
+import { LonghaulError, messageOf } from "../../base/error.ts";
 import type { PostgresDatabase } from "../../db/postgres.ts";
+import { readPlace } from "./place.ts";
 import { troubleAtIngress } from "./reachable.ts";
 import type { RestateAddresses, RestateClient } from "./restate-client.ts";
 import { type ComingWorker, isSameAddress, type LiveWorker, refuseAddress, teamAddress } from "./team-address.ts";
@@ -82,8 +83,9 @@ export class Membership {
     const position = (this.#position = await addWorker(db, coming));
     // However long Restate takes.
     this.#beatLater(coming);
+    const before = teamAddress(live);
     try {
-      await client.register(uri, team);
+      await this.#register(uri, before);
     } catch (error) {
       this.stop();
       this.#position = null;
@@ -92,8 +94,16 @@ export class Membership {
     }
     // What cannot be brought now is by whoever has the duties.
     await client.bringHere(team).catch(() => undefined);
-    const before = teamAddress(live);
     if (isAdvertised && before !== null && !isSameAddress(before, uri)) onNotice(`Restate calls ${team} at ${uri}, and no longer ${before}, where ${live.findLast((worker) => worker.uri === before)?.name ?? "another worker"} is. Start the other workers anew with the same --advertise.`);
+  }
+
+  /** Leads Restate to an address, or back to the one before when it finds workers there that have another database. */
+  async #register(uri: string, before: string | null): Promise<void> {
+    const { db, client, team } = this.#options;
+    const [found, place] = [await client.register(uri, team), await readPlace(db)];
+    if (found === null || place === null || found === place) return;
+    if (before !== null) await client.register(before, team).catch(() => undefined); // Whoever has the duties does it then.
+    throw new LonghaulError("OPTION_INVALID", `The workers that Restate finds at ${uri} are of a team ${team} that has another database. Give the address of this team's workers with --advertise, and each of two teams that one Restate serves a name of its own.`);
   }
 
   #beatLater(self: ComingWorker): void {

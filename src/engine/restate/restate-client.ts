@@ -1,7 +1,7 @@
 import type { Clock } from "../../base/clock.ts";
 import { withDeadline } from "../../base/deadline.ts";
 import { LonghaulError, messageOf } from "../../base/error.ts";
-import { serviceNames } from "./service-names.ts";
+import { placeName, serviceNames } from "./service-names.ts";
 
 export interface RestateAddresses {
   /** Where invocations are begun: "http://127.0.0.1:8080". */
@@ -18,6 +18,11 @@ const answerCharsMax = 500;
 const namedMax = 5;
 /** Moved at once: the others have their turn the next time. */
 const broughtMax = 1_000;
+
+interface RegisteredService {
+  readonly name: string;
+  readonly metadata?: Readonly<Record<string, string>>;
+}
 
 interface Question {
   readonly body?: string;
@@ -61,11 +66,16 @@ export class RestateClient {
     await this.#ask(`${this.#addresses.ingress}/restate/awakeables/${encodeURIComponent(id)}/resolve`, "POST", { body: value, tolerated: [404] });
   }
 
-  /** Makes an address known under which Restate finds a team. Registering what is known already replaces it. @throws {OPTION_INVALID} when something else is there. */
-  async register(uri: string, team: string): Promise<void> {
-    const { services } = JSON.parse(await this.#ask(`${this.#addresses.admin}/deployments`, "POST", { body: JSON.stringify({ uri, force: true }) })) as { readonly services: readonly { readonly name: string }[] };
+  /**
+   * Makes an address known under which Restate finds a team, and returns what tells the database of the workers there; null when they do not say. Registering what is known already
+   * replaces it. @throws {OPTION_INVALID} when something else is there.
+   */
+  async register(uri: string, team: string): Promise<string | null> {
+    const { services } = JSON.parse(await this.#ask(`${this.#addresses.admin}/deployments`, "POST", { body: JSON.stringify({ uri, force: true }) })) as { readonly services: readonly RegisteredService[] };
+    const runs = services.find(({ name }) => name === serviceNames(team).runs);
+    if (runs !== undefined) return runs.metadata?.[placeName] ?? null;
     const names = services.map(({ name }) => name);
-    if (!names.includes(serviceNames(team).runs)) throw new LonghaulError("OPTION_INVALID", `Restate finds ${names.slice(0, namedMax).join(", ")} at ${uri}, and no ${serviceNames(team).runs}: that is not where ${team} is. Give the address of this team's workers with --advertise.`);
+    throw new LonghaulError("OPTION_INVALID", `Restate finds ${names.slice(0, namedMax).join(", ")} at ${uri}, and no ${serviceNames(team).runs}: that is not where ${team} is. Give the address of this team's workers with --advertise.`);
   }
 
   /** Where it calls the services of a team; null when it does not know them. */

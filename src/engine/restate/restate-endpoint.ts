@@ -3,15 +3,12 @@ import { type AddressInfo, createServer, type Server, type Socket } from "node:n
 import { createEndpointHandler, type LoggerTransport } from "@restatedev/restate-sdk";
 import { systemClock, type Timer } from "../../base/clock.ts";
 import { LonghaulError, messageOf } from "../../base/error.ts";
-import { restateServices, type RestateHandler } from "./restate-services.ts";
+import { restateServices, type ServicesOptions } from "./restate-services.ts";
 
-export interface EndpointOptions {
-  readonly team: string;
-  readonly handler: RestateHandler;
+export interface EndpointOptions extends ServicesOptions {
   readonly host: string;
   /** 0: any free one. */
   readonly port: number;
-  readonly recallMsMax: number;
   /** How long nothing may come from Restate, which is asked meanwhile, until a connection counts as lost. Real time, as of all that is on a wire. */
   readonly silentMsMax: number;
   /** Public keys of the Restate servers that may call; others are refused. None: whoever reaches the port. */
@@ -52,8 +49,8 @@ export class RestateEndpoint {
   }
 
   /** @throws {OPTION_INVALID} when the address cannot be listened on. */
-  static async open({ team, handler, recallMsMax, silentMsMax, host, port, identityKeys = [] }: EndpointOptions): Promise<RestateEndpoint> {
-    const services = [...restateServices(team, handler, recallMsMax)];
+  static async open({ silentMsMax, host, port, identityKeys = [], ...options }: EndpointOptions): Promise<RestateEndpoint> {
+    const services = [...restateServices(options)];
     const serve = createEndpointHandler({ services, logger, ...(identityKeys.length === 0 ? {} : { identityKeys: [...identityKeys] }) });
     const endpoint = new RestateEndpoint(createHttp2Server(serve), host);
     await endpoint.#listen(port);

@@ -22,6 +22,7 @@ import { LongRuns } from "./long-runs.ts";
 import { Membership } from "./membership.ts";
 import { News } from "./news.ts";
 import { Outage } from "./outage.ts";
+import { readPlace } from "./place.ts";
 import { RestateClient, type RestateAddresses } from "./restate-client.ts";
 import { RestateEndpoint } from "./restate-endpoint.ts";
 import { createFetchEndpoint, type FetchHandler } from "./restate-fetch.ts";
@@ -174,14 +175,14 @@ class RestateWorker implements RestateEngine, RestateHandler {
     const { team, endpoint, recallMsMax = recallMsDefault } = this.#options;
     // Of many instances each would keep a connection to be told at once.
     this.#news.watch();
-    return createFetchEndpoint({ team, handler: this, recallMsMax, identityKeys: endpoint.identityKeys ?? [] });
+    return createFetchEndpoint({ team, handler: this, recallMsMax, place: await readPlace(this.#options.db), identityKeys: endpoint.identityKeys ?? [] });
   }
 
   async run(agents: readonly EngineAgent[], execute: Execute): Promise<RecoveryReport> {
     await this.#take(agents, execute);
     const { team, endpoint, db, recallMsMax = recallMsDefault, silentMsMax = silentMsDefault } = this.#options;
     this.#news.listen(db);
-    const opened = await RestateEndpoint.open({ team, handler: this, recallMsMax, silentMsMax, ...endpoint });
+    const opened = await RestateEndpoint.open({ team, handler: this, recallMsMax, silentMsMax, place: await readPlace(db), ...endpoint });
     if (this.#state !== "open") {
       await opened.close();
       throw engineClosed();
