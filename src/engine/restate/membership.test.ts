@@ -51,10 +51,15 @@ async function holdWorkers(held: Gate, locked: Gate): Promise<void> {
   });
 }
 
-/** Where another server is found that has each word so much later. */
-async function createLateDoor(port: number, lateMs: number): Promise<string> {
+/** Where another server is found as soon as it leads there, and has each word so much later. */
+async function createDoor(port: number, lateMs = 0): Promise<{ readonly uri: string; lead(): void }> {
   const sockets = new Set<Socket>();
+  let isLeading = false;
   const door = createServer((caller) => {
+    if (!isLeading) {
+      caller.destroy();
+      return;
+    }
     const server = connect(port, "127.0.0.1");
     for (const [one, other] of [[caller, server], [server, caller]] as const) {
       sockets.add(one);
@@ -68,7 +73,7 @@ async function createLateDoor(port: number, lateMs: number): Promise<string> {
     door.close();
     await once(door, "close");
   });
-  return `http://127.0.0.1:${(door.address() as AddressInfo).port}`;
+  return { uri: `http://127.0.0.1:${(door.address() as AddressInfo).port}`, lead: () => void (isLeading = true) };
 }
 
 async function client(): Promise<RestateClient> {
@@ -166,8 +171,9 @@ describe("a worker that was killed before PostgreSQL's clock was set back", () =
 
 describe("a worker to which Restate answers slowly", () => {
   it("says all the same that it lives, while it comes", async () => {
-    const slow = await createLateDoor(Number(new URL((await sharedRestate()).admin).port), 1_000);
-    const { uri, membership } = await open(slow);
+    const slow = await createDoor(Number(new URL((await sharedRestate()).admin).port), 1_000);
+    slow.lead();
+    const { uri, membership } = await open(slow.uri);
 
     const joined = membership.join(uri, false);
     await until(async () => (await listWorkers(db)).length === 1, "it has a row");
@@ -204,5 +210,32 @@ describe("a call that was paused to be brought to another address, by a worker t
 
     await until(async () => (await calls()).length === 0, "it is done");
     expect(notices).toEqual([]);
+  });
+});
+
+describe("a worker behind a balancer that does not know it yet", () => {
+  it("is waited for", async () => {
+    const { uri, membership } = await open();
+    const balancer = await createDoor(Number(new URL(uri).port));
+
+    const joined = membership.join(balancer.uri, true);
+    await sleep(systemClock, 4_000);
+    balancer.lead();
+    await joined;
+
+    expect(isSameAddress(await called(), balancer.uri)).toBe(true);
+    expect(notices).toMatchObject([expect.stringContaining(balancer.uri)]);
+  });
+
+  it("is not waited for when it ends before", async () => {
+    const { uri, membership } = await open();
+    const balancer = await createDoor(Number(new URL(uri).port));
+
+    const joined = membership.join(balancer.uri, true).catch((error: unknown) => error);
+    await until(() => notices.length > 0, "it is tried again");
+    await membership.leave();
+
+    expect(await joined).toMatchObject({ code: "ENGINE_CLOSED" });
+    expect(await listWorkers(db)).toEqual([]);
   });
 });

@@ -1,6 +1,7 @@
-import type { Clock, Timer } from "../../base/clock.ts";
-import { LonghaulError, messageOf } from "../../base/error.ts";
+import { sleep, type Clock, type Timer } from "../../base/clock.ts";
+import { isLonghaulError, LonghaulError, messageOf } from "../../base/error.ts";
 import type { PostgresDatabase } from "../../db/postgres.ts";
+import { engineClosed } from "../refusal.ts";
 import { readPlace } from "./place.ts";
 import { troubleAtIngress } from "./reachable.ts";
 import type { RestateAddresses, RestateClient } from "./restate-client.ts";
@@ -21,6 +22,12 @@ export interface MembershipOptions {
   readonly onNotice: (text: string) => void;
 }
 
+/** As long as a balancer may take to find out that a worker has come. */
+const balancerMsMax = 30_000;
+const registerAgainMs = 500;
+/** What Restate says when somebody is there who refuses it. */
+const answered = /got status code '4/;
+
 /**
  * This process as one of the team's workers. Each keeps a row while it takes calls, so that Restate is led to an address where one is: by a worker that comes, by one that
  * goes, and by whoever has the duties when it was led elsewhere all the same.
@@ -28,7 +35,7 @@ export interface MembershipOptions {
 export class Membership {
   readonly #options: MembershipOptions;
   #joining: Promise<void> | null = null;
-  #isLeaving = false;
+  readonly #leaving = new AbortController();
   /** Of this worker's row; null while it takes no calls. */
   #position: number | null = null;
   #timer: Timer | null = null;
@@ -49,7 +56,7 @@ export class Membership {
 
   /** Calls go to the others from now on. */
   async leave(): Promise<void> {
-    this.#isLeaving = true;
+    this.#leaving.abort(engineClosed());
     this.stop();
     await this.#joining?.catch(() => undefined); // Whoever asked for it is told.
     const position = this.#position;
@@ -85,7 +92,7 @@ export class Membership {
     this.#beatLater(coming);
     const before = teamAddress(live);
     try {
-      await this.#register(uri, before);
+      await this.#registerInTime(coming, before);
     } catch (error) {
       this.stop();
       this.#position = null;
@@ -95,6 +102,23 @@ export class Membership {
     // What cannot be brought now is by whoever has the duties.
     await client.bringHere(team).catch(() => undefined);
     if (isAdvertised && before !== null && !isSameAddress(before, uri)) onNotice(`Restate calls ${team} at ${uri}, and no longer ${before}, where ${live.findLast((worker) => worker.uri === before)?.name ?? "another worker"} is. Start the other workers anew with the same --advertise.`);
+  }
+
+  /** Where a balancer is, Restate may find nobody for a while: it looks first whether a worker that listens also speaks. */
+  async #registerInTime({ uri, isAdvertised }: ComingWorker, before: string | null): Promise<void> {
+    const { clock, onNotice } = this.#options;
+    const untilMs = clock.monotonicMs() + balancerMsMax;
+    for (let isTold = false; ; isTold = true) {
+      try {
+        await this.#register(uri, before);
+        return;
+      } catch (error) {
+        const isAlone = isLonghaulError(error) && error.code === "ENGINE_UNREACHABLE" && !answered.test(error.message);
+        if (!isAdvertised || !isAlone || clock.monotonicMs() >= untilMs) throw error;
+        if (!isTold) onNotice(`Restate finds nobody at ${uri}, which a balancer may not lead here yet. It is tried for ${balancerMsMax / 1_000} s: ${messageOf(error)}`);
+      }
+      await sleep(clock, registerAgainMs, this.#leaving.signal);
+    }
   }
 
   /** Leads Restate to an address, or back to the one before when it finds workers there that have another database. */
@@ -108,7 +132,7 @@ export class Membership {
 
   #beatLater(self: ComingWorker): void {
     const { clock, beatMs } = this.#options;
-    if (beatMs === null || this.#isLeaving) return;
+    if (beatMs === null || this.#leaving.signal.aborted) return;
     this.#timer = clock.setTimer(beatMs, () => {
       // PostgreSQL or Restate is away: the next beat tries again.
       void this.#beat(self).catch(() => undefined).finally(() => this.#timer !== null && this.#beatLater(self));
@@ -129,7 +153,7 @@ export class Membership {
   async #addAgain(self: ComingWorker): Promise<void> {
     if (this.#position === null) return;
     const position = await addWorker(this.#options.db, self);
-    if (this.#isLeaving) await removeWorker(this.#options.db, position);
+    if (this.#leaving.signal.aborted) await removeWorker(this.#options.db, position);
     else this.#position = position;
   }
 
