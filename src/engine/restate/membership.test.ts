@@ -52,7 +52,7 @@ async function holdWorkers(held: Gate, locked: Gate): Promise<void> {
 }
 
 /** Where another server is found as soon as it leads there, and has each word so much later. */
-async function createDoor(port: number, lateMs = 0): Promise<{ readonly uri: string; lead(): void }> {
+async function createDoor(port: number, lateMs = 0): Promise<{ readonly uri: string; lead(): void; shut(): void }> {
   const sockets = new Set<Socket>();
   let isLeading = false;
   const door = createServer((caller) => {
@@ -73,7 +73,14 @@ async function createDoor(port: number, lateMs = 0): Promise<{ readonly uri: str
     door.close();
     await once(door, "close");
   });
-  return { uri: `http://127.0.0.1:${(door.address() as AddressInfo).port}`, lead: () => void (isLeading = true) };
+  return {
+    uri: `http://127.0.0.1:${(door.address() as AddressInfo).port}`,
+    lead: () => void (isLeading = true),
+    shut() {
+      isLeading = false;
+      for (const socket of sockets) socket.destroy();
+    },
+  };
 }
 
 async function client(): Promise<RestateClient> {
@@ -237,5 +244,24 @@ describe("a worker behind a balancer that does not know it yet", () => {
 
     expect(await joined).toMatchObject({ code: "ENGINE_CLOSED" });
     expect(await listWorkers(db)).toEqual([]);
+  });
+});
+
+describe("a worker with the duties that does not reach Restate's admin port", () => {
+  it("says so once, and when it does again", async () => {
+    const admin = await createDoor(Number(new URL((await sharedRestate()).admin).port));
+    admin.lead();
+    const { uri, membership } = await open(admin.uri);
+    await membership.join(uri, false);
+    membership.setDuties(true);
+
+    admin.shut();
+    await until(() => notices.length > 0, "it is said");
+    await sleep(systemClock, 500);
+    expect(notices).toMatchObject([expect.stringContaining(admin.uri)]);
+    admin.lead();
+
+    await until(() => notices.length === 2, "it is said that it answers");
+    expect(notices[1]).toContain("again");
   });
 });

@@ -43,6 +43,8 @@ export class Membership {
   #leading: Promise<void> | null = null;
   #hasDuties = false;
   #trouble: string | null = null;
+  /** It is not known where Restate calls the team. */
+  #isBlind = false;
 
   constructor(options: MembershipOptions) {
     this.#options = options;
@@ -146,7 +148,7 @@ export class Membership {
     const live = await beatWorker(db, this.#position, trouble);
     if (!live.some(({ position }) => position === this.#position)) await this.#addAgain(self);
     // It says that it lives also while that takes long.
-    if (this.#hasDuties) this.#leading ??= this.#lead(live).catch(() => undefined).finally(() => (this.#leading = null)); // As above.
+    if (this.#hasDuties) this.#leading ??= this.#look(live).finally(() => (this.#leading = null));
   }
 
   /** PostgreSQL went back to an earlier state, or somebody emptied the table. */
@@ -163,6 +165,14 @@ export class Membership {
     if ((trouble === null) !== (this.#trouble === null)) onNotice(trouble === null ? `Restate's ingress at ${restate.ingress} answers again.` : `${trouble} No task begins until it does.`);
     this.#trouble = trouble;
     return trouble;
+  }
+
+  /** See `#lead`. Whether that can be done is told when it changes. */
+  async #look(live: readonly LiveWorker[]): Promise<void> {
+    const { restate, team, onNotice } = this.#options;
+    const failure = await this.#lead(live).then(() => null, messageOf);
+    if ((failure !== null) !== this.#isBlind && !this.#leaving.signal.aborted) onNotice(failure === null ? `Restate says again where it calls ${team}.` : `Whether Restate calls ${team} where its workers are cannot be looked at by ${restate.admin}: ${failure} It is tried again.`);
+    this.#isBlind = failure !== null;
   }
 
   /** Leads Restate to where these are, when it calls the team elsewhere. */
