@@ -7,7 +7,6 @@ import type { CommandContext } from "./command-context.ts";
 import { type Control, toAnswer, toBreakerDecision } from "./control.ts";
 import { withView } from "./open-view.ts";
 import { findPresence } from "./team-presence.ts";
-import { placeFlags } from "./typed-command.ts";
 
 /** People who wait for a task want to know early why it takes long. */
 const firstWaitMs = 3_000;
@@ -39,7 +38,7 @@ export function createClusterControl(context: CommandContext, store: string): Co
           await endWithin(operations, context, taskId, waitMs);
           const task = await operations.task(taskId);
           if (task !== null && task.end !== null) return toTaskView(task);
-          const { isRunning, text } = await withView(context, (view) => findPresence(view, context.clock.now(), placeFlags(context)));
+          const { isRunning, text } = await withView(context, (view) => findPresence(view, context.clock.now()));
           if (!isRunning) throw new LonghaulError("CLIENT_UNREACHABLE", `Nobody works on ${taskId} at ${describeStore({ store })}. It is kept. ${text}`);
           if (task !== null) onOpen(toTaskView(task));
         }

@@ -4,7 +4,7 @@ import { describeRecord, isNoteworthy } from "./describe-record.ts";
 import { formatRecordLine } from "./record-line.ts";
 
 const record = (fields: RecordFields) => toLogRecord("r_1/1/0", Date.UTC(2026, 0, 15, 10, 23, 45, 120), "prospecting", { agent_id: "sourcing", ...fields });
-const plain = (_style: unknown, text: string): string => text;
+const plain = { style: (_style: unknown, text: string): string => text, placed: (text: string): string => text };
 
 it("tells a tool call in one line: time, agent, what, how long, with which arguments", () => {
   const call = record({ event_type: "tool_call", tool_name: "search", tool_args: { query: "AI\nstartups" }, result: "success", duration_ms: 234 });

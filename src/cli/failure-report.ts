@@ -23,7 +23,8 @@ const bugRemedy = "This is a bug of longhaul. Please report it with the lines ab
 /** Tells why a command failed; returns what it ends with. */
 export function tellFailure(output: Output, error: unknown): ExitCode {
   const { exitCode, lines, json } = toFailureReport(error);
-  if (output.isJson) output.warn(JSON.stringify(json));
+  const { code, message, remedy, ...more } = json.error;
+  if (output.isJson) output.warn(JSON.stringify({ error: { code, message: output.placed(message), remedy: output.placed(remedy), ...more } }));
   else output.warn(`${output.style("red", "error:")} ${lines[0] ?? ""}`, ...lines.slice(1));
   return exitCode;
 }

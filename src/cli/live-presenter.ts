@@ -12,19 +12,20 @@ export interface LivePresenterOptions {
   readonly stdout: NodeJS.WriteStream;
   readonly stderr: NodeJS.WriteStream;
   readonly clock: Clock;
-  readonly style: Output["style"];
+  readonly output: Pick<Output, "style" | "placed">;
   readonly board: StatusBoard;
 }
 
 /** Readable lines that scroll above a status block. What the team's own code writes to the terminal scrolls with them. */
-export function createLivePresenter({ stdout, stderr, clock, style, board }: LivePresenterOptions): Presenter {
+export function createLivePresenter({ stdout, stderr, clock, output, board }: LivePresenterOptions): Presenter {
+  const { style, placed } = output;
   const captures: Capture[] = [];
   let head = { team: "", address: "" };
   let phase: string | null = null;
   const view = new LiveView({
     clock,
     screen: { write: (text) => captures[0]?.write(text), columns: () => stdout.columns, rows: () => stdout.rows },
-    block: (columns) => (head.team === "" ? [] : formatStatusBlock(board.status(), { ...head, phase, columns, style })),
+    block: (columns) => (head.team === "" ? [] : formatStatusBlock(board.status(), { ...head, phase, columns, style, placed })),
   });
   const onText = (text: string): void => view.printText(text);
   captures.push(captureWrites(stdout, onText));
@@ -39,10 +40,10 @@ export function createLivePresenter({ stdout, stderr, clock, style, board }: Liv
     },
     record(record) {
       board.apply(record);
-      if (isNoteworthy(record)) view.print(formatRecordLine(record, style, { isClockTime: true, columns: stdout.columns }));
+      if (isNoteworthy(record)) view.print(formatRecordLine(record, output, { isClockTime: true, columns: stdout.columns }));
       else view.changed();
     },
-    line: (text) => view.print(text),
+    line: (text) => view.print(placed(text)),
     draining(text) {
       phase = "stops";
       view.print(style("yellow", text));

@@ -9,6 +9,7 @@ import { createOutput, type Output } from "./output.ts";
 import { printable } from "./printable.ts";
 import { createProgram } from "./program.ts";
 import { findSupervisor } from "./supervisor-link.ts";
+import { placeOf } from "./typed-command.ts";
 
 const isJson = process.argv.includes("--json");
 const supervisor = findSupervisor(systemClock);
@@ -17,13 +18,18 @@ let isTransient = false;
 
 /** Runs the command line. Never rejects: what goes wrong is told, and becomes the exit code. */
 async function main(): Promise<void> {
-  const output = createOutput({ stdout: process.stdout, stderr: process.stderr, isJson, hasColors: process.stdout.isTTY && process.stdout.hasColors() && !process.env["NO_COLOR"] });
+  const streams = { stdout: process.stdout, stderr: process.stderr, isJson, hasColors: process.stdout.isTTY && process.stdout.hasColors() && !process.env["NO_COLOR"] };
+  const environment = (name: string): string | undefined => process.env[name];
+  let output = createOutput(streams);
   const usage: string[] = [];
   const program = createProgram({
     version: readVersion(),
     clock: systemClock,
     isInteractive: process.stdin.isTTY && process.stdout.isTTY,
-    context: ({ data, store = null }) => ({ output, data, store, clock: systemClock, random: systemRandom, environment: (name) => process.env[name], supervisor }),
+    context: ({ data, store = null }) => {
+      output = createOutput({ ...streams, place: placeOf({ data, store, environment }) });
+      return { output, data, store, clock: systemClock, random: systemRandom, environment, supervisor };
+    },
     onExitCode: (exitCode) => {
       process.exitCode = exitCode;
     },

@@ -1,11 +1,16 @@
 import { expect, it } from "vitest";
-import { durationValue, eventTypesValue, idValue, instantValue, wholeNumber } from "./option-values.ts";
+import { durationUpTo, durationValue, eventTypesValue, idValue, instantValue, wholeNumber } from "./option-values.ts";
 
 const nowMs = Date.UTC(2026, 0, 15, 12);
 
 it("reads durations, bare numbers as milliseconds", () => {
   expect([durationValue("20s"), durationValue("2000"), durationValue("1.5h")]).toEqual([20_000, 2000, 5_400_000]);
   expect(() => durationValue("soon")).toThrow("not a duration");
+});
+
+it("refuses a duration that is too long, or none", () => {
+  expect(durationUpTo(86_400_000)("24h")).toBe(86_400_000);
+  for (const [text, says] of [["25h", "longer than"], ["0", "not a duration"]] as const) expect(() => durationUpTo(86_400_000)(text)).toThrow(says);
 });
 
 it("reads instants, also as a time before now", () => {

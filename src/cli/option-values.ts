@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from "commander";
-import { parseDuration } from "../base/duration.ts";
+import { formatDuration, parseDuration } from "../base/duration.ts";
 import { messageOf } from "../base/error.ts";
 import { type EventType, eventTypes } from "../record/log-record.ts";
 import type { TaskStatus } from "../record/task.ts";
@@ -11,6 +11,15 @@ export function durationValue(text: string): number {
   } catch (error) {
     throw new InvalidArgumentError(messageOf(error));
   }
+}
+
+/** A duration that is not longer than another one. */
+export function durationUpTo(maxMs: number): (text: string) => number {
+  return (text) => {
+    const value = durationValue(text);
+    if (value > maxMs) throw new InvalidArgumentError(`It is longer than ${formatDuration(maxMs)}.`);
+    return value;
+  };
 }
 
 /** The id of a task or a run, or the name of an agent. */

@@ -1,5 +1,6 @@
 import { styleText } from "node:util";
 import type { Json } from "../base/json-type.ts";
+import { placeCommands } from "./typed-command.ts";
 
 type Style = Parameters<typeof styleText>[0];
 
@@ -8,12 +9,16 @@ export interface Output {
   readonly isJson: boolean;
   /** Width of the terminal; null where standard output is none. */
   readonly columns: number | null;
-  /** Lines for people; nothing under `--json`. */
+  /** Lines for people; nothing under `--json`. Commands in them are about the same team. */
   say(...lines: readonly string[]): void;
+  /** Lines that others wrote, as they are; nothing under `--json`. */
+  quote(...lines: readonly string[]): void;
   /** One JSON document or JSON line; nothing without `--json`. */
   data(value: unknown): void;
-  /** Lines for people on standard error, also under `--json`. */
+  /** Lines for people on standard error, also under `--json`. Commands in them are about the same team. */
   warn(...lines: readonly string[]): void;
+  /** The text with each command in it as it is to be typed for the same team. */
+  readonly placed: (text: string) => string;
   /** Colours, where the terminal shows them and NO_COLOR does not forbid them. */
   readonly style: (style: Style, text: string) => string;
 }
@@ -30,22 +35,27 @@ export interface OutputOptions {
   readonly stderr: OutputStream;
   readonly isJson: boolean;
   readonly hasColors: boolean;
+  /** What commands that are advised need to be about the same team. Default: nothing. */
+  readonly place?: string;
 }
 
-export function createOutput({ stdout, stderr, isJson, hasColors }: OutputOptions): Output {
+export function createOutput({ stdout, stderr, isJson, hasColors, place = "" }: OutputOptions): Output {
+  const placed = (text: string): string => placeCommands(text, place);
+  const quote = (...lines: readonly string[]): void => {
+    if (!isJson) for (const line of lines) stdout.write(`${line}\n`);
+  };
   return {
     isJson,
     get columns() {
       return stdout.isTTY === true ? (stdout.columns ?? 80) : null;
     },
-    say(...lines) {
-      if (!isJson) for (const line of lines) stdout.write(`${line}\n`);
-    },
+    placed, quote,
+    say: (...lines) => quote(...lines.map(placed)),
     data(value) {
       if (isJson) stdout.write(`${unseenEscaped(JSON.stringify(value))}\n`);
     },
     warn(...lines) {
-      for (const line of lines) stderr.write(`${line}\n`);
+      for (const line of lines) stderr.write(`${placed(line)}\n`);
     },
     style: (style, text) => (hasColors ? styleText(style, text, { validateStream: false }) : text),
   };

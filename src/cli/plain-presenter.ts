@@ -12,7 +12,7 @@ export function createPlainPresenter(output: Output): Presenter {
     },
     record(record) {
       output.data(record);
-      if (isNoteworthy(record)) output.say(formatRecordLine(record, output.style, { isClockTime: false, columns: null }));
+      if (isNoteworthy(record)) output.quote(formatRecordLine(record, output, { isClockTime: false, columns: null }));
     },
     line(text) {
       if (output.isJson) output.warn(text);

@@ -3,7 +3,8 @@ import type { Clock } from "../base/clock.ts";
 import type { EventType } from "../record/log-record.ts";
 import type { TaskStatus } from "../record/task.ts";
 import type { Action } from "./command-context.ts";
-import { durationValue, eventTypesValue, idValue, instantValue, taskStatuses, wholeNumber } from "./option-values.ts";
+import type { SqlOptions } from "./command/sql.ts";
+import { durationUpTo, durationValue, eventTypesValue, idValue, instantValue, taskStatuses, wholeNumber } from "./option-values.ts";
 
 const listMax = 10_000;
 
@@ -63,8 +64,9 @@ export function addReadingCommands(program: Command, action: Action, clock: Cloc
     .description('Runs one reading statement. See the tables with: longhaul sql "SELECT name, sql FROM sqlite_schema"')
     .argument("<select>", "one SELECT statement")
     .option("--rows <n>", "at most so many rows", wholeNumber(1, 100_000), 1_000)
+    .addOption(new Option("--timeout <duration>", "end it after so long, at most 24h").argParser(durationUpTo(86_400_000)).default(30_000, "30s"))
     .action(
-      action(async (context, sql: string, flags: { readonly rows: number }) => {
+      action(async (context, sql: string, flags: SqlOptions) => {
         const { runSql } = await import("./command/sql.ts");
         return runSql(context, sql, flags);
       }),

@@ -18,7 +18,7 @@ export interface RecordLineOptions {
 }
 
 /** One record as one line: time, agent, what, its measures, reason and detail. */
-export function formatRecordLine(record: LogRecord, style: Output["style"], { isClockTime, columns }: RecordLineOptions): string {
+export function formatRecordLine(record: LogRecord, { style, placed }: Pick<Output, "style" | "placed">, { isClockTime, columns }: RecordLineOptions): string {
   const line = describeRecord(record);
   const time = isClockTime ? toClockTime(record.timestamp) : record.timestamp;
   const parts = [
@@ -26,7 +26,7 @@ export function formatRecordLine(record: LogRecord, style: Output["style"], { is
     style("bold", padToWidth(line.agent, agentWidth)),
     style(toneStyles[line.tone], line.what),
     ...(line.measures.length === 0 ? [] : [style("cyan", line.measures.join(" · "))]),
-    ...(line.reason === "" ? [] : [style(line.tone === "bad" || line.tone === "attention" ? toneStyles[line.tone] : [], line.reason)]),
+    ...(line.reason === "" ? [] : [style(line.tone === "bad" || line.tone === "attention" ? toneStyles[line.tone] : [], placed(line.reason))]),
   ];
   const text = parts.join(gap);
   const room = columns === null ? line.detail.length * 2 : columns - textWidth(text) - gap.length - 1;

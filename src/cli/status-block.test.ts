@@ -6,7 +6,7 @@ import { textWidth } from "./text-width.ts";
 const plain = (_style: unknown, text: string): string => text;
 const agent = (name: string, state: string, isBad = false, running = 0): AgentStatus => ({ name, state, isBad, running });
 const status = (agents: readonly AgentStatus[]): TeamStatus => ({ agents, running: 2, queued: 3, waiting: 1, tokensToday: 12_345, costMicroUsdToday: 123_400, isSimulated: false });
-const options = { team: "release-watch", address: "http://127.0.0.1:7117", phase: null, columns: 120, style: plain };
+const options = { team: "release-watch", address: "http://127.0.0.1:7117", phase: null, columns: 120, style: plain, placed: (text: string) => text };
 
 it("says what runs, what it costs today and where it is reached, then the agents that need a look first", () => {
   const [, head, agents] = formatStatusBlock(status([agent("scout", "idle"), agent("analyst", "working", false, 2), agent("editor", "hollow", true)]), options);

@@ -10,23 +10,24 @@ export interface StatusBlockOptions {
   readonly phase: string | null;
   readonly columns: number;
   readonly style: Output["style"];
+  readonly placed: Output["placed"];
 }
 
 const agentLinesMax = 4;
 const gap = "   ";
 
 /** The few lines at the bottom of the live view, none wider than the terminal. */
-export function formatStatusBlock(status: TeamStatus, { team, address, phase, columns, style }: StatusBlockOptions): readonly string[] {
+export function formatStatusBlock(status: TeamStatus, { team, address, phase, columns, style, placed }: StatusBlockOptions): readonly string[] {
   const { running, queued, waiting, tokensToday, costMicroUsdToday, isSimulated } = status;
   const width = Math.max(1, columns - 1);
   const tasks = `${running} running · ${queued} queued · ${waiting} waiting`;
   const spent = `${tokensToday.toLocaleString("en-US")} tokens · ${formatUsd(costMicroUsdToday)} today${isSimulated ? " (simulated)" : ""}`;
   const head = [phase === null ? team : `${team} ${phase}`, tasks, spent, address].join(gap);
-  return [style("dim", "─".repeat(width)), style("bold", cutToWidth(head, width)), ...formatAgents(status.agents, width, style)];
+  return [style("dim", "─".repeat(width)), style("bold", cutToWidth(head, width)), ...formatAgents(status.agents, width, { style, placed })];
 }
 
 /** Those that need a look first. What does not fit is counted. */
-function formatAgents(agents: readonly AgentStatus[], width: number, style: Output["style"]): readonly string[] {
+function formatAgents(agents: readonly AgentStatus[], width: number, { style, placed }: Pick<Output, "style" | "placed">): readonly string[] {
   const ordered = agents.toSorted((a, b) => rank(a) - rank(b));
   const lines: { text: string; width: number }[] = [];
   let shown = 0;
@@ -42,7 +43,7 @@ function formatAgents(agents: readonly AgentStatus[], width: number, style: Outp
     shown++;
   }
   const rest = ordered.length - shown;
-  return [...lines.map(({ text }) => text), ...(rest > 0 ? [style("dim", cutToWidth(`and ${rest} more: longhaul ps`, width))] : [])];
+  return [...lines.map(({ text }) => text), ...(rest > 0 ? [style("dim", cutToWidth(placed(`and ${rest} more: longhaul ps`), width))] : [])];
 }
 
 function stateOf({ state, running }: AgentStatus): string {

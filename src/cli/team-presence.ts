@@ -20,16 +20,16 @@ export interface TeamPresence {
 /** After the end of a lease, another worker may be about to take it. */
 const handoverMsMax = 10_000;
 
-/** Looks who owns the data directory, or has the duties. An owner whose process is gone counts as not running: its work goes on at the next start. `place`: what the commands that it names need behind them. */
-export async function findPresence(view: Pick<OperatorView, "manifest" | "keeper" | "supervisor" | "diskUsedRatio" | "store">, nowMs: number, place = ""): Promise<TeamPresence> {
+/** Looks who owns the data directory, or has the duties. An owner whose process is gone counts as not running: its work goes on at the next start. */
+export async function findPresence(view: Pick<OperatorView, "manifest" | "keeper" | "supervisor" | "diskUsedRatio" | "store">, nowMs: number): Promise<TeamPresence> {
   const [manifest, owner, supervisor] = await Promise.all([view.manifest(), view.keeper(), view.supervisor()]);
   const team = manifest?.team ?? "The team";
-  if (owner?.type === "worker") return presenceOnCluster(team, owner, place);
-  if (owner?.alive === true && !owner.isCommand) return presenceOf(team, owner, fullRatio(view.diskUsedRatio()), place);
+  if (owner?.type === "worker") return presenceOnCluster(team, owner);
+  if (owner?.alive === true && !owner.isCommand) return presenceOf(team, owner, fullRatio(view.diskUsedRatio()));
   if (supervisor !== null) return { team, isRunning: false, isSilent: false, pid: null, supervisor, text: describeRestart(team, supervisor, nowMs) };
   // A command owns the data only while no team does.
   const how = owner === null || owner.isCommand ? await describeStop(view) : describeEnd(owner);
-  return { team, isRunning: false, isSilent: false, pid: null, supervisor: null, text: `${team} does not run: it ${how}. Its work goes on with \`longhaul start${place}\`.` };
+  return { team, isRunning: false, isSilent: false, pid: null, supervisor: null, text: `${team} does not run: it ${how}. Its work goes on with \`longhaul start team.ts\`.` };
 }
 
 /** How full the disk is, when it is so full that no task begins; else null. */
@@ -37,10 +37,10 @@ export function fullRatio(usedRatio: number | null): number | null {
   return usedRatio !== null && computeDiskStop(false, usedRatio) ? usedRatio : null;
 }
 
-function presenceOf(team: string, { pid, silentMs, leaseMs, isForeign }: OwnerView, fullOf: number | null, place: string): TeamPresence {
+function presenceOf(team: string, { pid, silentMs, leaseMs, isForeign }: OwnerView, fullOf: number | null): TeamPresence {
   const isSilent = silentMs > leaseMs;
   // Another process would write to the same disk.
-  const why = fullOf === null ? `its process hangs, or could not write. Look at its own output; \`longhaul start${place}\` beside it takes over from one that hangs.` : `its disk is ${Math.round(fullOf * 100)} % full. Make room on it: it goes on by itself.`;
+  const why = fullOf === null ? `its process hangs, or could not write. Look at its own output; \`longhaul start team.ts\` beside it takes over from one that hangs.` : `its disk is ${Math.round(fullOf * 100)} % full. Make room on it: it goes on by itself.`;
   const silence = ` It has written nothing for ${formatDuration(silentMs)}: ${why}`;
   const where = isForeign ? `in another container, pid ${pid} there` : `pid ${pid}`;
   return { team, isRunning: true, isSilent, pid: isForeign ? null : pid, supervisor: null, text: `${team} runs (${where}).${isSilent ? silence : ""}` };
@@ -53,9 +53,9 @@ async function describeStop({ store }: Pick<OperatorView, "store">): Promise<str
   return isStop && last.record.reason !== null ? `stopped, as ${last.record.reason}` : "was stopped";
 }
 
-function presenceOnCluster(team: string, { holder, heldMs }: DutyView, place: string): TeamPresence {
+function presenceOnCluster(team: string, { holder, heldMs }: DutyView): TeamPresence {
   if (heldMs < -handoverMsMax) {
-    const text = `${team} does not run: the last worker that had its duties, ${holder}, was not heard of for ${formatDuration(-heldMs)}. Its work goes on with \`longhaul start${place}\`.`;
+    const text = `${team} does not run: the last worker that had its duties, ${holder}, was not heard of for ${formatDuration(-heldMs)}. Its work goes on with \`longhaul start team.ts\`.`;
     return { team, isRunning: false, isSilent: false, pid: null, supervisor: null, text };
   }
   const text = heldMs > 0 ? `${team} runs: ${holder} has its duties.` : `${team} runs, and its duties go to another worker: ${holder}, which had them, is silent.`;

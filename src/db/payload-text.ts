@@ -20,8 +20,13 @@ export type Find = (hash: string) => string;
  * The smallest part that is long is what is taken out, so that a document is stored once, whether a step returned it, a message quotes it or a record shows it.
  */
 export function packText(text: string, keep: Keep): string {
-  if (text.length <= inlineLengthMax && !text.includes(keyText)) return text;
+  if (isWhole(text)) return text;
   return isNestedDeeper(text, depthMax) ? `{${keyText}:"${keepText(text, keep)}","whole":true}` : pack(JSON.parse(text) as Json, keep);
+}
+
+/** True for a JSON text that a row keeps as it is. */
+export function isWhole(text: string): boolean {
+  return text.length <= inlineLengthMax && isInline(text);
 }
 
 /** True for the text of a row that holds all of its value. */

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { LonghaulError } from "../base/error.ts";
-import { asStandby, classifyFailure, fromDriver, isOfServer, isPassing, type PostgresFailure } from "./postgres-failure.ts";
+import { asBrokenStatement, asStandby, classifyFailure, fromDriver, isOfServer, isPassing, type PostgresFailure } from "./postgres-failure.ts";
 
 const withCode = (code: string, message = "said so"): Error => Object.assign(new Error(message), { code });
 
@@ -45,4 +45,20 @@ it("tells what keeps work from being done from what the work comes to", () => {
 
   expect(kept.filter((error) => !isOfServer(error))).toEqual([]);
   expect(done.filter(isOfServer)).toEqual([]);
+});
+
+it("names what a statement that cannot be done failed of, and what to do; anything else it leaves as it is", () => {
+  const place = { where: "host:5432/db", schema: "longhaul" };
+  const broken = ["42P01", "42703", "42601", "42883", "3F000", "0A000"].map((code) => fromDriver(withCode(code, `failed with ${code}`)));
+  const other = [
+    ...["42501", "42P05", "57014", "40001", "53300", "23505", "XX000"].map((code) => fromDriver(withCode(code))), fromDriver(Object.assign(withCode("0A000"), { routine: "RevalidateCachedQuery" })),
+    fromDriver(withCode("ECONNRESET")), withCode("42P01"), new LonghaulError("TASK_KEY_TAKEN", "taken"), "text",
+  ];
+
+  const made = broken.map((error) => asBrokenStatement(place, error));
+
+  expect(made).toMatchObject(broken.map((error) => ({ code: "STORE_STATEMENT", cause: error, retry: "never" })));
+  expect((made[0] as Error).message).toMatch(/host:5432\/db.*failed with 42P01.*newest version.*schema longhaul/);
+  expect(made.filter((error) => !isOfServer(error))).toEqual([]);
+  expect(other.map((error) => asBrokenStatement(place, error))).toEqual(other);
 });

@@ -69,9 +69,31 @@ const workClasses = ["21", "22", "23", "44", "54", "P0"];
 
 /** True when the server kept the work from being done, or somebody who looks after it: an outage, a statement that was ended, a right that is missing. False of what the work itself comes to. */
 export function isOfServer(error: unknown): boolean {
-  if (error instanceof LonghaulError) return isPassing(error) || error.code === "STORE_REFUSED";
+  if (error instanceof LonghaulError) return isPassing(error) || error.code === "STORE_REFUSED" || isBrokenStatement(error);
   if (!(error instanceof Error && ofDriver.has(error))) return false;
   return classify(error) !== "other" || ("code" in error && typeof error.code === "string" && statePattern.test(error.code) && !workClasses.includes(error.code.slice(0, 2)));
+}
+
+/** What PostgreSQL says of a statement that it cannot do at all: what that names is not there, or is not understood. */
+const brokenClasses = ["42", "3F", "0A"];
+/** Of these, what another try may mend: a right that is given meanwhile, a name that another one has on a connection that several share. */
+const mendedStates = ["42501", "42P05"];
+
+/** True of what `asBrokenStatement` made. */
+export function isBrokenStatement(error: unknown): boolean {
+  return error instanceof LonghaulError && error.code === "STORE_STATEMENT";
+}
+
+/** A statement of ours that the server cannot do, and that no later try mends while the schema stays as it is; every other error as it is. */
+export function asBrokenStatement({ where, schema }: { readonly where: string; readonly schema: string }, error: unknown): unknown {
+  if (classifyFailure(error) !== "other" || !(error instanceof Error && ofDriver.has(error) && "code" in error && typeof error.code === "string")) return error;
+  if (!statePattern.test(error.code) || !brokenClasses.includes(error.code.slice(0, 2)) || mendedStates.includes(error.code)) return error;
+  return new LonghaulError("STORE_STATEMENT", `PostgreSQL at ${where} cannot do a statement of Longhaul: ${reasonOf(error)} (${error.code}). Start a worker of the newest version, which brings the schema ${schema} up to date, and stop older ones; if that does not mend it, report it.`, { cause: error });
+}
+
+/** True of a statement that was ended: its time was over, or somebody ended it by hand. */
+export function isCanceled(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "57014";
 }
 
 /** True when a later try of the same work may succeed by itself. */

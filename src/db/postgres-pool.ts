@@ -22,7 +22,7 @@ export interface PoolOptions extends PostgresLimits {
 }
 
 /** The driver waits this much longer than the server for the end of a statement: then the way to the server is broken. */
-const graceMs = 5_000;
+export const graceMs = 5_000;
 /** A connection of its own that does not answer for so long is lost. */
 const aloneTimeoutMs = 10_000;
 /** A schema's name stands in statements and in the options of a connection: no quoting is needed for these. */

@@ -5,7 +5,7 @@ import { LonghaulError, messageOf } from "../base/error.ts";
 import { integerBetween, type Random } from "../base/random.ts";
 import { asStandby, classifyFailure, fromConnecting, fromDriver, toCommitUnknown, toConflict, toRefused, toUnreachable } from "./postgres-failure.ts";
 import { type Listener, type Listening, PostgresNotices } from "./postgres-notices.ts";
-import { connectAlone, type Connections, createConnections, labelOf, type PostgresLimits } from "./postgres-pool.ts";
+import { connectAlone, type Connections, createConnections, graceMs, labelOf, type PostgresLimits } from "./postgres-pool.ts";
 import { toStoredText } from "./postgres-text.ts";
 
 type PostgresItem = string | number | boolean | null;
@@ -51,11 +51,14 @@ export interface TransactionOptions {
   /** Default "read committed". */
   readonly isolation?: "read committed" | "repeatable read" | "serializable";
   readonly readOnly?: boolean;
+  /** How long each of its statements may take. Default: as long as any of this database. */
+  readonly statementTimeoutMs?: number;
 }
 
 interface TransactionState {
   readonly isEnded: boolean;
   readonly isReadOnly: boolean;
+  readonly statementTimeoutMs?: number | undefined;
 }
 
 /** What the driver takes beyond its published type: the extended protocol also for a statement without parameters, and a time limit of its own. */
@@ -154,8 +157,10 @@ export class PostgresDatabase implements PostgresSession {
       // The first statement of the job is sent behind it without waiting for the answer.
       const begun = ask(client, { text: begin });
       begun.catch(() => undefined); // Awaited below.
-      const state = { isEnded: false, isReadOnly: options.readOnly ?? false };
+      const { readOnly = false, statementTimeoutMs } = options;
+      const state = { isEnded: false, isReadOnly: readOnly, statementTimeoutMs };
       try {
+        if (statementTimeoutMs !== undefined) await ask(client, { text: `SET LOCAL statement_timeout = ${Math.ceil(statementTimeoutMs)}` });
         const value = await job(this.#sessionOf(client, state));
         await begun;
         state.isEnded = true;
@@ -278,7 +283,8 @@ export class PostgresDatabase implements PostgresSession {
     const query = async (config: Query): Promise<QueryResult<Record<string, unknown>>> => {
       if (transaction.isEnded) throw new LonghaulError("TRANSACTION_SQL", "The transaction has ended: a statement came after its function. Await all statements of a transaction.");
       try {
-        return await ask(client, config);
+        const { statementTimeoutMs } = transaction;
+        return await ask(client, statementTimeoutMs === undefined ? config : { ...config, query_timeout: statementTimeoutMs + graceMs });
       } catch (error) {
         throw transaction.isReadOnly ? error : asStandby(error);
       }

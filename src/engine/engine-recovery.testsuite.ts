@@ -44,6 +44,8 @@ function testCrash(suite: EngineSuite): void {
     expect(await runToEnd(fixture, queued.taskId)).toMatchObject({ status: "done", output: 1 });
     expect(logs).toEqual({ running: ["first", "second 1 true", "second 2 true"], queued: ["first", "second 1 true"] });
     expect(await fixture.engine.get(running.taskId)).toMatchObject({ recoveries: 1 });
+    const told = fixture.changes.flatMap(({ task, crashes }) => (task.id === running.taskId && crashes !== undefined ? [crashes] : []));
+    expect(told).toEqual([{ withoutProgress: 1, withoutProgressMax: 10, inAll: 1, inAllMax: 100 }]);
   });
 
   it("E4 drops what an engine commits after another one took over", async () => {

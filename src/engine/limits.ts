@@ -28,6 +28,8 @@ export interface EngineLimits {
   readonly compensationMs: number;
   /** How long what undoes a run waits for steps of it that still act, though they were told to stop. Over it: it begins all the same. */
   readonly stopGraceMs: number;
+  /** How long a task waits for people to mend a statement that the store cannot do, such as one of a table that is gone. Over it: the step or the run fails with STORE_STATEMENT. The engine on Restate. */
+  readonly brokenStatementMs: number;
   /** How long an idempotency key belongs to its task. */
   readonly keyWindowMs: number;
 }
@@ -47,5 +49,6 @@ export const defaultEngineLimits: EngineLimits = {
   outOfMemoryMax: 3,
   compensationMs: 7 * 86_400_000,
   stopGraceMs: 60_000,
+  brokenStatementMs: 600_000,
   keyWindowMs: 400 * 86_400_000,
 };

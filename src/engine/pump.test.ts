@@ -1,9 +1,8 @@
 import { expect, it } from "vitest";
 import { macrotask } from "../base/turn.ts";
-import type { EndedStep } from "./journaled-step.ts";
-import { Pump } from "./pump.ts";
+import { Pump, type Completion } from "./pump.ts";
 
-const step: EndedStep = { kind: "code", name: "one", occurrence: 1, number: 1, attempt: 1, startedAtMs: 0, completedAtMs: 0, outcome: { ok: true, value: null } };
+const completion: Completion = { key: "code/one/1", step: { kind: "code", name: "one", occurrence: 1, number: 1, attempt: 1, startedAtMs: 0, completedAtMs: 0, outcome: { ok: true, value: null } } };
 
 it("lets durable code go on by itself for two turns of the event loop before it counts as being at rest", async () => {
   const log: string[] = [];
@@ -23,8 +22,8 @@ it("lets durable code go on by itself for two turns of the event loop before it 
       return true;
     },
   });
-  pump.add(step);
-  pump.add(step);
+  pump.add(completion);
+  pump.add(completion);
 
   for (let turn = 0; turn < 30; turn++) await macrotask();
 
@@ -46,7 +45,7 @@ it("stops while something is under way, and goes on when that pokes it", async (
   expect({ isActive: pump.isActive, log }).toEqual({ isActive: false, log: [] });
 
   isUnderWay = false;
-  pump.add(step);
+  pump.add(completion);
   for (let turn = 0; turn < 10; turn++) await macrotask();
   expect(log).toEqual(["delivered", "rest"]);
 });

@@ -1,13 +1,19 @@
 import { onNextTurn } from "../base/turn.ts";
 import type { EndedStep } from "./journaled-step.ts";
 
+/** A step that is over, and what it is found by. */
+export interface Completion {
+  readonly key: string;
+  readonly step: EndedStep;
+}
+
 export interface PumpHost {
   /** Runs in each turn before anything is delivered. False stops the pump for good. */
   turn(): boolean;
   /** True when something is under way that pokes the pump when it is over: until then nobody need know whether durable code is at rest. */
   readonly isUnderWay?: () => boolean;
   /** Settles the promise of this step; false while durable code has not asked for it. */
-  deliver(step: EndedStep): boolean;
+  deliver(completion: Completion): boolean;
   /** Nothing can be delivered, and durable code had several turns to go on. */
   rest(): void;
 }
@@ -22,7 +28,7 @@ const restTurns = 3;
  */
 export class Pump {
   readonly #host: PumpHost;
-  #queue: EndedStep[] = [];
+  #queue: Completion[] = [];
   #deliveredCount = 0;
   #isActive = false;
   /** Turns since something happened, this one not counted. */
@@ -42,7 +48,7 @@ export class Pump {
   }
 
   /** The completions that wait for their turn, in order. */
-  get undelivered(): readonly EndedStep[] {
+  get undelivered(): readonly Completion[] {
     return this.#queue;
   }
 
@@ -50,8 +56,8 @@ export class Pump {
     return this.#queue.length === 0;
   }
 
-  add(step: EndedStep): void {
-    this.#queue.push(step);
+  add(completion: Completion): void {
+    this.#queue.push(completion);
     this.poke();
   }
 
@@ -80,8 +86,8 @@ export class Pump {
   };
 
   #deliverNext(): boolean {
-    const step = this.#queue[0];
-    if (step === undefined || !this.#host.deliver(step)) return false;
+    const completion = this.#queue[0];
+    if (completion === undefined || !this.#host.deliver(completion)) return false;
     this.#queue.shift();
     this.#deliveredCount++;
     return true;

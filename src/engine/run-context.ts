@@ -3,6 +3,7 @@ import type { LazyAbort } from "../base/lazy-abort.ts";
 import { seededRandom, type Random } from "../base/random.ts";
 import type { NewTask, Task } from "../record/task.ts";
 import type { ChildEnd, ChildGate, EngineContext, HeldChild, StepBody, StepSpec, Transaction, Unwinding, WaitEnd, WaitSpec } from "./engine.ts";
+import type { StepKind } from "../record/step.ts";
 import { keyOf, type EndedStep } from "./journaled-step.ts";
 import type { Operation, Request } from "./operation.ts";
 
@@ -33,7 +34,8 @@ export class RunContext implements EngineContext {
   readonly #abort: Pick<LazyAbort, "signal">;
   readonly #onRequest: (operation: Operation) => void;
   readonly #random: Random;
-  readonly #occurrences = new Map<string, number>();
+  /** By kind and name. */
+  readonly #occurrences = new Map<StepKind, Map<string, number>>();
   readonly #stored: ReadonlyMap<string, number>;
   readonly #taken: ReadonlySet<number>;
   #nowMs: number;
@@ -98,17 +100,23 @@ export class RunContext implements EngineContext {
     if (this.#isFenced) return promise;
     // As the file will hold it: half a character, which a model may put into the id of a tool call, does not come back as it went in.
     const name = spec.name.toWellFormed();
-    const named = `${spec.kind}/${name}`;
-    const occurrence = (this.#occurrences.get(named) ?? 0) + 1;
-    this.#occurrences.set(named, occurrence);
-    const identity = { kind: spec.kind, name, occurrence };
+    const identity = { kind: spec.kind, name, occurrence: this.#nextOccurrence(spec.kind, name) };
     const key = keyOf(identity);
     this.#onRequest({ identity, key, number: this.#numberOf(key), request, resolve, reject: (error) => rejectQuietly(settled, error), state: "held" });
     return promise;
   }
 
+  #nextOccurrence(kind: StepKind, name: string): number {
+    let names = this.#occurrences.get(kind);
+    if (names === undefined) this.#occurrences.set(kind, (names = new Map()));
+    const occurrence = (names.get(name) ?? 0) + 1;
+    names.set(name, occurrence);
+    return occurrence;
+  }
+
   #numberOf(key: string): number {
     const next = this.#lastNumber + 1;
+    if (this.#stored.size === 0) return (this.#lastNumber = next);
     const number = this.#stored.get(key) ?? (this.#taken.has(next) ? Math.max(...this.#taken) + 1 : next);
     this.#lastNumber = Math.max(this.#lastNumber, number);
     return number;

@@ -4,11 +4,11 @@ import { fromFailure } from "../record/failure.ts";
 import type { DeadReason } from "../record/task.ts";
 import type { Execute, NearLimit, RunEnd } from "./engine.ts";
 import { isCompensation, Unwind } from "./compensation.ts";
-import { keyOf, type EndedStep, type JournaledStep } from "./journaled-step.ts";
+import { keyOf, type JournaledStep } from "./journaled-step.ts";
 import type { EngineLimits } from "./limits.ts";
 import { activeTimePassed, journalLimit, nearLimitRatio, stepLimit } from "./near-limit.ts";
 import type { Operation } from "./operation.ts";
-import { Pump } from "./pump.ts";
+import { Pump, type Completion } from "./pump.ts";
 import { RunContext } from "./run-context.ts";
 import type { LoadedRun, RunHost } from "./run-host.ts";
 import { codeMismatch, foreignAwait, type StuckRun } from "./stuck-run.ts";
@@ -85,7 +85,7 @@ export class RunExecution {
     });
     this.activeMs = countFrom(options.clock, loaded.task.activeMs);
     this.#host = options.host(this.#abort, this.activeMs);
-    this.#pump = new Pump({ turn: () => this.#turn(), deliver: (step) => this.#deliver(step), rest: () => this.#rest(), isUnderWay: () => this.#isUnderWay() });
+    this.#pump = new Pump({ turn: () => this.#turn(), deliver: (completion) => this.#deliver(completion), rest: () => this.#rest(), isUnderWay: () => this.#isUnderWay() });
     this.#replayedCount = loaded.journal.length;
     for (const step of loaded.journal) this.addCompletion(step);
   }
@@ -117,11 +117,11 @@ export class RunExecution {
     this.#pump.poke();
   }
 
-  addCompletion(step: JournaledStep): void {
+  addCompletion(step: JournaledStep, key: string = keyOf(step)): void {
     if (this.#isStopped) return;
     this.#journalBytes += step.outcomeBytes;
     this.#announce("journal-bytes", this.#journalBytes, this.#limits.journalBytesPerRunMax);
-    this.#pump.add(step);
+    this.#pump.add({ key, step });
   }
 
   /** No new step begins; when those that execute are committed, the run is released. */
@@ -190,7 +190,8 @@ export class RunExecution {
   }
 
   #isSeeded({ key }: Operation): boolean {
-    return this.#options.loaded.seed.has(key);
+    const { seed } = this.#options.loaded;
+    return seed.size > 0 && seed.has(key);
   }
 
   /** Serves the first of the seeded outcomes that were asked for. One at a time, and when the code is at rest: in their order, as far as the code still allows it. */
@@ -248,9 +249,8 @@ export class RunExecution {
     return true;
   }
 
-  #deliver(step: EndedStep): boolean {
+  #deliver({ key, step }: Completion): boolean {
     if (this.#settled !== null || this.#isLeaving) return false;
-    const key = keyOf(step);
     const operation = this.#operations.get(key);
     if (operation === undefined) return false;
     this.#operations.delete(key);
@@ -312,7 +312,7 @@ export class RunExecution {
   }
 
   async #finish(settled: Settled): Promise<void> {
-    const isUnexpected = this.#pump.undelivered.some((step) => !this.#operations.has(keyOf(step)));
+    const isUnexpected = this.#pump.undelivered.some(({ key }) => !this.#operations.has(key));
     if (isUnexpected) await this.#park(codeMismatch(this.#stuck()));
     else if (settled.ok) await this.#leave(() => this.#host.end(settled.end));
     else await this.#leave(() => this.#host.fail("failed", settled.error));
@@ -360,7 +360,7 @@ export class RunExecution {
   }
 
   #stuck(): StuckRun {
-    return { taskId: this.#options.loaded.task.id, runId: this.#options.loaded.runId, expected: this.#pump.undelivered.find((step) => !this.#operations.has(keyOf(step))), pending: [...this.#operations.values()] };
+    return { taskId: this.#options.loaded.task.id, runId: this.#options.loaded.runId, expected: this.#pump.undelivered.find(({ key }) => !this.#operations.has(key))?.step, pending: [...this.#operations.values()] };
   }
 }
 

@@ -3,6 +3,7 @@ import { LonghaulError } from "../base/error.ts";
 import { isJsonObject } from "../base/json.ts";
 import { toFailure, type Failure } from "../record/failure.ts";
 import type { StepIdentity, StepKind } from "../record/step.ts";
+import type { CountedCrashes } from "./engine.ts";
 import type { EndedStep } from "./journaled-step.ts";
 import { isEnded, isLegalTransition, isOwnWait, type DeadReason, type Task, type TaskEnd } from "../record/task.ts";
 import type { EngineLimits } from "./limits.ts";
@@ -41,7 +42,7 @@ export function executedMsSince(steps: readonly Pick<EndedStep, "kind" | "starte
 }
 
 /** What a crash that interrupted a task comes to: `end` is null while it may go on. Exhausted memory is the work's own doing more often than a crash is, and has a count of its own. */
-export function computeRecovered<T extends TaskState>(task: T, limits: EngineLimits, ranOutOfMemory: boolean): { readonly counted: T; readonly end: TaskEnd | null } {
+export function computeRecovered<T extends TaskState>(task: T, limits: EngineLimits, ranOutOfMemory: boolean): { readonly counted: T; readonly crashes: CountedCrashes; readonly end: TaskEnd | null } {
   const { recoveriesMax, recoveriesWithoutProgressMax, outOfMemoryMax } = limits;
   const counted: T = {
     ...task,
@@ -50,10 +51,11 @@ export function computeRecovered<T extends TaskState>(task: T, limits: EngineLim
     outOfMemoryWithoutProgress: task.outOfMemoryWithoutProgress + (ranOutOfMemory ? 1 : 0),
   };
   const mayGoOn = counted.recoveries <= recoveriesMax && counted.recoveriesWithoutProgress <= recoveriesWithoutProgressMax && counted.outOfMemoryWithoutProgress < outOfMemoryMax;
-  if (mayGoOn) return { counted, end: null };
-  const last = ranOutOfMemory ? " In the last one the process ran out of memory." : "";
-  const message = `Task ${task.id} was executing in ${counted.recoveries} crashes, too many of them without a completed step between; at most ${recoveriesMax} in all, ${recoveriesWithoutProgressMax} without progress and ${outOfMemoryMax - 1} of exhausted memory are allowed.${last} Find what kills the process, then restart the task.`;
-  return { counted, end: { status: "dead", reason: "recovery-limit", failure: toFailure(new LonghaulError("ENGINE_RECOVERY_LIMIT", message)), evidence: { recoveries: counted.recoveries } } };
+  const crashes = { withoutProgress: counted.recoveriesWithoutProgress, withoutProgressMax: recoveriesWithoutProgressMax, inAll: counted.recoveries, inAllMax: recoveriesMax };
+  if (mayGoOn) return { counted, crashes, end: null };
+  const exhausted = counted.outOfMemoryWithoutProgress === 0 ? "" : ` In ${counted.outOfMemoryWithoutProgress} of them the process ran out of memory.`;
+  const message = `Task ${task.id} was executing in ${counted.recoveries} crashes, too many of them without a completed step between; at most ${recoveriesMax} in all, ${recoveriesWithoutProgressMax} without progress and ${outOfMemoryMax - 1} of exhausted memory are allowed.${exhausted} Find what kills the process, then restart the task.`;
+  return { counted, crashes, end: { status: "dead", reason: "recovery-limit", failure: toFailure(new LonghaulError("ENGINE_RECOVERY_LIMIT", message)), evidence: { recoveries: counted.recoveries } } };
 }
 
 /** The end of a task whose code threw, or has to be stopped. An error whose details name a `deadReason` decides it. */
@@ -66,7 +68,7 @@ export function deadEnd(reason: DeadReason, error: unknown): TaskEnd {
 /** @throws {TASK_STATE} unless the task is dead, canceled or parked. */
 export function assertRestartable(task: Task): void {
   if (task.status === "dead" || task.status === "canceled" || isParked(task)) return;
-  const way = task.status === "done" ? `Begin a new task with \`longhaul fork ${task.id} --from 1\`.` : "See its state with `longhaul show`.";
+  const way = task.status === "done" ? `Begin a new task with \`longhaul fork ${task.id} --from 1\`.` : `See its state with \`longhaul show ${task.id}\`.`;
   throw new LonghaulError("TASK_STATE", `Task ${task.id} is ${task.status}; only a dead, canceled or parked (code-mismatch) task is restarted. ${way}`);
 }
 
@@ -91,7 +93,7 @@ export function isSuspect({ recoveriesWithoutProgress, outOfMemoryWithoutProgres
 export function assertSkippable<T extends Task>(task: T): asserts task is T & { readonly runId: string } {
   if (isParked(task) && task.runId !== null) return;
   const state = `${task.status}${task.waitingReason === null ? "" : `(${task.waitingReason})`}`;
-  throw new LonghaulError("TASK_STATE", `Task ${task.id} is ${state}; only one whose run is parked (code-mismatch) has a step to skip. See its state with \`longhaul show\`.`);
+  throw new LonghaulError("TASK_STATE", `Task ${task.id} is ${state}; only one whose run is parked (code-mismatch) has a step to skip. See its state with \`longhaul show ${task.id}\`.`);
 }
 
 /** The step that the journal holds and the code did not ask for. @throws {TASK_STATE} when the whole journal is of another version. */

@@ -37,6 +37,11 @@ describe("the token", () => {
     }
   });
 
+  it.each(["bearer", "BEARER", "Bearer "])("is taken with the scheme written as %j: RFC 9110 tells neither case nor the number of spaces apart", async (scheme) => {
+    expect(await served.ask("GET", "/api/v1/tasks/t_none", undefined, { authorization: `${scheme} ${token}` })).toMatchObject({ status: 404 });
+    expect(await served.ask("GET", "/api/v1/tasks/t_none", undefined, { authorization: `${scheme} ${token}x` })).toMatchObject({ status: 401 });
+  });
+
   it("that is empty opens nothing", async () => {
     const api = createApi({ operations: served.team.operations, clock: systemClock, token: "", isReady: () => true, source: "api" });
 

@@ -140,7 +140,7 @@ async function parseBody<T>(context: Context, schema: z.ZodType<T>): Promise<T> 
 }
 
 function hasToken(header: string | undefined, token: string): boolean {
-  const sent = header?.startsWith("Bearer ") === true ? header.slice("Bearer ".length) : "";
+  const sent = /^bearer +(.+)$/i.exec(header ?? "")?.[1] ?? "";
   // Hashes have one length, so that the comparison takes the same time whatever was sent.
   return token !== "" && timingSafeEqual(Buffer.from(hashOf(sent)), Buffer.from(hashOf(token)));
 }

@@ -140,7 +140,7 @@ async function whileGone<T>(ask: () => Promise<T>, goneMsMax: number, signal: Ab
       if (!isGone || signal?.aborted) throw error;
       const goneMs = systemClock.monotonicMs() - sinceMs;
       if (goneMs >= goneMsMax) {
-        throw new LonghaulError("CLIENT_UNREACHABLE", `The team gave no answer for ${formatDuration(goneMs)}. Start it with \`longhaul start\` and ask again: the task is kept. Last: ${error.message}`, { retry: "backoff", cause: error });
+        throw new LonghaulError("CLIENT_UNREACHABLE", `The team gave no answer for ${formatDuration(goneMs)}. Start it with \`longhaul start team.ts\` and ask again: the task is kept. Last: ${error.message}`, { retry: "backoff", cause: error });
       }
       await sleep(systemClock, pauseMs, signal);
     }
@@ -155,7 +155,7 @@ async function send(url: string, init: RequestInit): Promise<Json> {
     return answer;
   } catch (error) {
     if (isLonghaulError(error) || init.signal?.aborted) throw error;
-    throw new LonghaulError("CLIENT_UNREACHABLE", `Nobody answers at ${url}: ${messageOf(error)}. Start the team with \`longhaul start\`.`, { retry: "backoff", cause: error });
+    throw new LonghaulError("CLIENT_UNREACHABLE", `Nobody answers at ${url}: ${messageOf(error)}. Start the team with \`longhaul start team.ts\`.`, { retry: "backoff", cause: error });
   }
 }
 
@@ -174,6 +174,6 @@ function readEndpoint(dataDirectory: string): { readonly url: string; readonly t
     const { url } = JSON.parse(readFileSync(join(path, "endpoint.json"), "utf8")) as { readonly url: string };
     return { url, token: readFileSync(join(path, "token"), "utf8").trim() };
   } catch (error) {
-    throw new LonghaulError("CLIENT_UNREACHABLE", `No team runs on ${path}: ${messageOf(error)}. Start it with \`longhaul start\`, or give another data directory.`, { cause: error });
+    throw new LonghaulError("CLIENT_UNREACHABLE", `No team runs on ${path}: ${messageOf(error)}. Start it with \`longhaul start team.ts\`, or give another data directory.`, { cause: error });
   }
 }

@@ -104,7 +104,7 @@ class CallWatch {
 
   #stop({ toolName }: ToolCallPart, expected: Expected): Promise<never> {
     const { rounds, period } = expected;
-    const message = `${this.#scope.worker.name} is in a loop: its code asked for ${describeRounds(expected)}, the last time for ${toolName}, and the result was the same each time that they were made. Look at the run with \`longhaul show\`; calls that repeat on purpose have a ctx.sleep between them.`;
+    const message = `${this.#scope.worker.name} is in a loop: its code asked for ${describeRounds(expected)}, the last time for ${toolName}, and the result was the same each time that they were made. Look at the run with \`longhaul show ${this.#scope.engine.task.id}\`; calls that repeat on purpose have a ctx.sleep between them.`;
     return this.#scope.ending.end(deadError("looping", message, { tools: [toolName], rounds, period }));
   }
 

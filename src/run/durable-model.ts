@@ -12,7 +12,7 @@ export function createDurableModel(scope: RunScope, model: ModelChoice): Languag
   const { name, limits } = scope.worker;
   const perform = async (candidates: readonly ForeignCandidate[]): Promise<Json> => {
     if (++scope.counts.modelCalls > limits.turnsMax) {
-      return await scope.ending.end(deadError("turn-limit", `${name} asked for more than ${limits.turnsMax} model calls in one task. Raise limits.turnsMax, or look at the run with \`longhaul show\`.`));
+      return await scope.ending.end(deadError("turn-limit", `${name} asked for more than ${limits.turnsMax} model calls in one task. Raise limits.turnsMax, or look at the run with \`longhaul show ${scope.engine.task.id}\`.`));
     }
     try {
       // Those of one run may be under way at once, each with a turn of its own.

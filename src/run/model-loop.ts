@@ -46,7 +46,7 @@ export async function runModelLoop(scope: RunScope, input: unknown, verify: Veri
     if (refusal.feedback === null || ++refusals > worker.limits.verifyAttempts) throw deadError(refusal.reason, describeRefusal(worker.name, refusal.why, refusals), refusal.evidence);
     loop.refuse(calls, refusal.feedback);
   }
-  throw deadError("turn-limit", `${worker.name} made ${worker.limits.turnsMax} model calls without an accepted answer. Raise limits.turnsMax, or look at the run with \`longhaul show\`.`);
+  throw deadError("turn-limit", `${worker.name} made ${worker.limits.turnsMax} model calls without an accepted answer. Raise limits.turnsMax, or look at the run with \`longhaul show ${scope.engine.task.id}\`.`);
 }
 
 interface TurnAnswer {

@@ -56,7 +56,7 @@ export class RepeatGuard {
 
   #endOf(calls: readonly ToolCallPart[], repetition: Repetition): string {
     const tools = [...new Set(calls.map(({ toolName }) => toolName))].join(", ");
-    return `${this.#scope.worker.name} is in a loop: it asked for ${describeRounds(repetition)}, the last time for ${tools}, and the result was the same each time that they were made. Look at the run with \`longhaul show\`; a clearer instruction, or a tool result that says what to do next, ends most loops.`;
+    return `${this.#scope.worker.name} is in a loop: it asked for ${describeRounds(repetition)}, the last time for ${tools}, and the result was the same each time that they were made. Look at the run with \`longhaul show ${this.#scope.engine.task.id}\`; a clearer instruction, or a tool result that says what to do next, ends most loops.`;
   }
 }
 

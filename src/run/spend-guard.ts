@@ -19,7 +19,7 @@ export async function checkSpend(scope: RunScope, signal: AbortSignal): Promise<
   const text = unit === "microUsd" ? formatUsd : (tokens: number): string => `${tokens} tokens`;
   const message = `${scope.worker.name} has spent ${text(spent)} on this task without an accepted output; 99 of 100 of its tasks took at most ${text(percentile99)}.`;
   if (what === "end") {
-    throw deadError("looping", `${message} It makes no further model call: the limit is ${text(limit)}. Look at the run with \`longhaul show\`; if the task is worth it, restart it: then it ends by its budget alone.`, data);
+    throw deadError("looping", `${message} It makes no further model call: the limit is ${text(limit)}. Look at the run with \`longhaul show ${scope.engine.task.id}\`; if the task is worth it, restart it: then it ends by its budget alone.`, data);
   }
   if (warned.has(scope)) return null;
   warned.add(scope);

@@ -67,8 +67,8 @@ export async function restoreData(options: RestoreOptions): Promise<Restored> {
 const fileSuffixes = ["", "-wal", "-shm"] as const;
 
 function assertRestorable(backup: string, { database }: DataDirectory): void {
-  if (statSync(backup, { throwIfNoEntry: false })?.isFile() !== true) throw new LonghaulError("STORE_NOT_FOUND", `There is no file ${backup}. Give a file that longhaul backup made.`);
-  if (isSameFile(backup, database)) throw new LonghaulError("BACKUP_EXISTS", `${backup} is the data file itself. Give a file that longhaul backup made, or another --data directory.`);
+  if (statSync(backup, { throwIfNoEntry: false })?.isFile() !== true) throw new LonghaulError("STORE_NOT_FOUND", `There is no file ${backup}. Give a file that a backup made.`);
+  if (isSameFile(backup, database)) throw new LonghaulError("BACKUP_EXISTS", `${backup} is the data file itself. Give a file that a backup made, or another --data directory.`);
   try {
     const db = SqliteDatabase.openReadOnly(backup);
     try {

@@ -23,6 +23,8 @@ export interface LiveTeam {
   readonly team: TeamDefinition;
   /** What it needs and is not there, such as a model's key: sentences for people. */
   readonly missing: readonly string[];
+  /** Names this process among the workers of a cluster; null: it is the only one. */
+  readonly worker: string | null;
   readonly operations: Operations;
   /** What there is to read. */
   readonly records: RecordStore;
@@ -56,6 +58,7 @@ export async function openLiveTeam(options: LiveTeamOptions): Promise<LiveTeam> 
   return {
     team: definition,
     missing: parts.missing,
+    worker: data.shared?.worker ?? null,
     operations: createOperations({ engine: data.engine, store: data.store, clock, ids: parts.ids, manifest: () => parts.manifest, checkInput: (agent, input) => checkInput(parts, agent, input) }),
     records: data.store.records,
     messages: data.store.messages,

@@ -62,6 +62,8 @@ export interface SharedData {
   readonly worker: string;
   /** The workers that live, in the order in which they came. */
   workers(): Promise<readonly LiveWorker[]>;
+  /** These workers died of exhausted memory: it is counted of the tasks that they had, once. */
+  countExhausted(workers: readonly string[]): Promise<void>;
   /** What the engine does in one process at a time. */
   readonly duty: EngineDuty;
   /** Executes these agents behind a fetch handler that Restate calls, instead of `engine.run`. */

@@ -83,7 +83,7 @@ export interface DutyView {
  */
 export function openOperatorView(path: string, clock: Clock = systemClock): OperatorView {
   const directory = toDataDirectory(path);
-  const store = openOperatorStore(directory.database);
+  const store = openOperatorStore(directory.database, clock);
   const db = openKnown(directory.database, store);
   const processInfo = systemProcess();
   const manifest = async (): Promise<Manifest | null> => parseManifest(await store.meta.get(manifestName));

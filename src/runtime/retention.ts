@@ -1,5 +1,6 @@
 import { sleep, type Clock, type Timer } from "../base/clock.ts";
-import type { Engine } from "../engine/engine.ts";
+import { isLonghaulError } from "../base/error.ts";
+import type { DueTask, Engine } from "../engine/engine.ts";
 import { computeForgettable, type Forgettable, type RetentionPolicy } from "../policy/retention.ts";
 import type { Store } from "../store/store.ts";
 import type { StorageUpkeep } from "./storage-upkeep.ts";
@@ -36,6 +37,8 @@ const whileIdleMs = 86_400_000;
 const rowsMax = 200;
 const restMs = 20;
 const tasksAtOnce = 100;
+/** Tasks of which each by itself cannot be forgotten, in one pass. */
+const refusedMax = 1_000;
 /** Tasks of each agent that stay listed: the health judge looks at as many. */
 export const listedTasks = 100;
 
@@ -95,7 +98,9 @@ class LiveRetention implements Retention {
   async #forget(nowMs: number): Promise<void> {
     const { policy, engine, store, upkeep } = this.#options;
     const due = computeForgettable(policy, nowMs);
-    for (const agent of await engine.retention.agents()) await this.#forgetTasks(agent, due);
+    /** Why these tasks cannot be forgotten, by their ids: they keep nothing else from it. */
+    const refused = new Map<string, unknown>();
+    for (const agent of await engine.retention.agents()) await this.#forgetTasks(agent, due, refused);
     const before = { recordsMs: due.recordsBeforeMs, rollupsMs: due.rollupsBeforeMs, keysMs: due.keysBeforeMs };
     for (let rows = 1; rows > 0; this.#forgottenSinceSweep += rows) {
       rows = await store.forget(before, rowsMax);
@@ -107,20 +112,50 @@ class LiveRetention implements Retention {
       this.#forgottenSinceSweep = 0;
     }
     await upkeep.shrink(this.#rest);
+    const [first] = refused.values();
+    if (refused.size > 0) throw first;
   }
 
-  async #forgetTasks(agent: string, { endedBeforeMs, deadBeforeMs }: Forgettable): Promise<void> {
+  async #forgetTasks(agent: string, { endedBeforeMs, deadBeforeMs }: Forgettable, refused: Map<string, unknown>): Promise<void> {
     const { retention } = this.#options.engine;
     for (;;) {
-      const tasks = await retention.due({ agent, endedBeforeMs: endedBeforeMs(agent), deadBeforeMs, listed: listedTasks, limit: tasksAtOnce });
-      let forgotten = 0;
-      for (let rows = tasks.length; rows > 0; forgotten += rows) {
-        rows = await retention.forget(tasks, rowsMax);
-        await this.#rest();
-      }
-      this.#forgottenSinceSweep += forgotten;
+      const due = await retention.due({ agent, endedBeforeMs: endedBeforeMs(agent), deadBeforeMs, listed: listedTasks, limit: tasksAtOnce + refused.size });
+      const tasks = due.filter(({ id }) => !refused.has(id));
+      const before = this.#forgottenSinceSweep + refused.size;
+      await this.#forgetEach(tasks, refused);
       // What is due and does not go was begun again.
-      if (forgotten === 0) return;
+      if (this.#forgottenSinceSweep + refused.size === before) return;
+    }
+  }
+
+  /** All together; when that fails, each by itself. */
+  async #forgetEach(tasks: readonly DueTask[], refused: Map<string, unknown>): Promise<void> {
+    try {
+      await this.#forgetRows(tasks);
+      return;
+    } catch (error) {
+      this.#throwUnlessOfTask(error, refused);
+    }
+    for (const task of tasks) {
+      try {
+        await this.#forgetRows([task]);
+      } catch (error) {
+        this.#throwUnlessOfTask(error, refused);
+        refused.set(task.id, error);
+      }
+    }
+  }
+
+  /** An outage is every task's, and so is what so many of them come to. */
+  #throwUnlessOfTask(error: unknown, refused: ReadonlyMap<string, unknown>): void {
+    if (this.#closing.signal.aborted || isLonghaulError(error) || refused.size >= refusedMax) throw error;
+  }
+
+  async #forgetRows(tasks: readonly DueTask[]): Promise<void> {
+    for (let rows = tasks.length; rows > 0; ) {
+      rows = await this.#options.engine.retention.forget(tasks, rowsMax);
+      this.#forgottenSinceSweep += rows;
+      await this.#rest();
     }
   }
 

@@ -8,7 +8,7 @@ import { loopVersion } from "../run/loop-version.ts";
 import { holdWhereFull } from "./begin-disk-watch.ts";
 import { startDuties, type Telling, tellEndsFirst } from "./duties.ts";
 import { DutyLease } from "./duty-lease.ts";
-import { findOutOfMemory, removeFatalReport } from "./fatal-report.ts";
+import { findOutOfMemory, listOutOfMemory, removeFatalReport } from "./fatal-report.ts";
 import { manifestName } from "./manifest.ts";
 import type { SharedData } from "./open-data.ts";
 import { startRecords } from "./worker-ends.ts";
@@ -30,7 +30,8 @@ export async function startParts(parts: TeamParts): Promise<{ readonly running: 
   if (data.shared === null) await data.store.meta.set(manifestName, parts.manifest as unknown as Json);
   await write(startRecords(parts));
   const { dataDirectory } = parts.options;
-  const ranOutOfMemory = dataDirectory !== null && findOutOfMemory(dataDirectory);
+  const ranOutOfMemory = data.shared === null && dataDirectory !== null && findOutOfMemory(dataDirectory);
+  if (data.shared !== null && dataDirectory !== null) await countExhausted(data.shared, dataDirectory);
   await holdWhereFull(parts);
   const telling = data.shared === null ? await tellEndsFirst(parts) : null;
   try {
@@ -45,8 +46,16 @@ async function runParts(parts: TeamParts, telling: Telling | null, ranOutOfMemor
   const { data, workers, services } = parts;
   const { dataDirectory } = parts.options;
   const report = await data.engine.run(toEngineAgents(workers), (context) => executeTask(services, context), { ranOutOfMemory });
-  if (dataDirectory !== null) removeFatalReport(dataDirectory);
+  if (data.shared === null && dataDirectory !== null) removeFatalReport(dataDirectory, null);
   return { report, running: data.shared === null ? await startAlone(parts, telling) : startShared(parts, data.shared) };
+}
+
+/** Others may have gone on with their tasks. What is left of a report that was cut off, or is being written, is not looked at again. */
+async function countExhausted(shared: SharedData, directory: string): Promise<void> {
+  const workers = listOutOfMemory(directory);
+  if (workers.length === 0) return;
+  await shared.countExhausted(workers);
+  for (const worker of workers) removeFatalReport(directory, worker);
 }
 
 /** What the engine has to know of agents and flows to execute them. */

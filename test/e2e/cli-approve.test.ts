@@ -28,7 +28,7 @@ function newFolder() {
 }
 
 it("asks a person before a call, through kill -9 and while nobody runs, and obeys the answer once", async () => {
-  const { start, run, kill, submit, payments } = newFolder();
+  const { path, start, run, kill, submit, payments } = newFolder();
   const first = await start();
   const taskId = await submit(500);
   await first.line((line) => line.includes(taskId) && line.includes("waiting(human)"));
@@ -42,12 +42,12 @@ it("asks a person before a call, through kill -9 and while nobody runs, and obey
   expect(json((await run("approve", "--json")).stdout)).toMatchObject({ runId, taskId, agent: "payer", kind: "permission", call: "call-1", tool: "pay", arguments: { amount: 500 } });
 
   const second = await start();
-  expect((await run("ps")).stdout).toMatch(/waiting\(human\).*pay waits to be allowed: longhaul approve/);
+  expect((await run("ps")).stdout).toMatch(/waiting\(human\).*pay waits to be allowed: longhaul --data \S+ approve/);
   expect((await run("show", taskId)).stdout).toMatch(/waits +human: pay waits for a person to allow this call, until/);
-  expect((await run("health")).stdout).toMatch(/payer: pay waits to be allowed, for .*: longhaul approve/);
+  expect((await run("health")).stdout).toMatch(/payer: pay waits to be allowed, for .*: longhaul --data \S+ approve/);
   expect(await run("approve", runId)).toMatchObject({ exitCode: 2, stderr: expect.stringContaining("--allow or --deny") as string });
   expect(await run("approve", runId, "--allow", "--deny")).toMatchObject({ exitCode: 2 });
-  expect(await run("approve", taskId, "--allow")).toMatchObject({ exitCode: 1, stderr: expect.stringContaining(`${taskId} is a task, and an answer is given to its run. Type: longhaul approve ${runId} --allow.`) as string });
+  expect(await run("approve", taskId, "--allow")).toMatchObject({ exitCode: 1, stderr: expect.stringContaining(`${taskId} is a task, and an answer is given to its run. Type: longhaul --data ${path} approve ${runId} --allow.`) as string });
   expect(await run("approve", runId, "--retry")).toMatchObject({ exitCode: 1, stderr: expect.stringContaining("--allow or --deny") as string });
   await kill(second);
   expect(payments()).toBe("");
@@ -69,7 +69,7 @@ it("shows the beginning of long arguments, says that it is one, and all of them 
   await team.line((line) => line.includes(String(taskId)) && line.includes("waiting(human)"));
   const listed = (await run("approve")).stdout;
 
-  expect(listed).toMatch(/\n {2}arguments: \{"amount":"9{1900,2000}… \(cut: 20013 characters\)\n {2}These are not all of the arguments\. See all before you decide: longhaul approve --json\n/);
+  expect(listed).toMatch(/\n {2}arguments: \{"amount":"9{1900,2000}… \(cut: 20013 characters\)\n {2}These are not all of the arguments\. See all before you decide: longhaul --data \S+ approve --json\n/);
   expect(json((await run("approve", "--json")).stdout)).toMatchObject({ arguments: { amount: "9".repeat(20_000) } });
 });
 

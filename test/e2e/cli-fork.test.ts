@@ -92,9 +92,9 @@ it("stops only the run that changed code no longer fits, shows the ways on, and 
   const [shown, asJson, other] = await Promise.all([world.run("show", taskId), world.json("show", taskId), world.json("task", "other", "--wait")]);
 
   expect(other).toMatchObject({ status: "done", output: "fine" });
-  for (const line of ["expected code store (step 2)", "came     code check\n", `longhaul restart ${taskId} `, `longhaul fork ${taskId} --from 2 `, `longhaul skip ${taskId} `]) expect(shown.stdout).toContain(line);
+  for (const line of ["expected code store (step 2)", "came     code check\n", `longhaul ${world.at.join(" ")} restart ${taskId} `, `longhaul ${world.at.join(" ")} fork ${taskId} --from 2 `, `longhaul ${world.at.join(" ")} skip ${taskId} `]) expect(shown.stdout).toContain(line);
   expect(shown.stdout).toMatch(/1 {2}code +fetch[^]*3 {2}code +count/);
-  expect(asJson).toMatchObject({ mismatch: { expected: "code store (step 2)", came: "code check", waysOn: [{}, {}, { command: `longhaul skip ${taskId}` }] } });
+  expect(asJson).toMatchObject({ mismatch: { expected: "code store (step 2)", came: "code check", waysOn: [{}, {}, { command: `longhaul ${world.at.join(" ")} skip ${taskId}` }] } });
 
   expect((await world.run("skip", taskId)).stdout).toBe(`${taskId} goes on: code check came where the journal held code store (step 2). What it held is served when the code asks for it.\n`);
 

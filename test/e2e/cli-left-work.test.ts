@@ -26,7 +26,7 @@ it("names work that nobody is there for: the agent was removed while a task of i
   await team.line((line) => line.includes("1 open task waits for patient, which cli-fixture does not have"));
   const [health, asJson, ps] = await Promise.all([longhaul(["health", ...at]), longhaul(["health", "--json", ...at]), longhaul(["ps", ...at])]);
 
-  const told = "1 open task is for patient, which the team does not have: nobody works on it. Add it again, or look at it with: longhaul ps --agent patient";
+  const told = `1 open task is for patient, which the team does not have: nobody works on it. Add it again, or look at it with: longhaul ${at.join(" ")} ps --agent patient`;
   expect(health).toMatchObject({ exitCode: 1, stdout: expect.stringContaining(told) as string });
   expect(JSON.parse(asJson.stdout)).toMatchObject({ isBad: true, orphans: [{ agent: "patient", openTasks: 1 }] });
   expect(ps.stdout).toContain(told);
@@ -51,5 +51,5 @@ it("says while it waits what a task waits for", async () => {
   const waiting = startLonghaul(["task", "patient", "--wait", "--data", folder]);
   onTestFinished(() => end(waiting));
 
-  expect(await waiting.line((line) => line.includes("waiting"))).toMatch(/^t_\w+ is waiting\(signal\)\. Ctrl-C ends this wait, not the task\. See it with: longhaul show t_\w+$/);
+  expect(await waiting.line((line) => line.includes("waiting"))).toMatch(/^t_\w+ is waiting\(signal\)\. Ctrl-C ends this wait, not the task\. See it with: longhaul --data \S+ show t_\w+$/);
 });

@@ -36,7 +36,7 @@ it("ends with 1 when the task dies, and says where to look", async () => {
   const { exitCode, stderr } = await longhaul(["task", "failing", "--wait", ...at]);
 
   expect(exitCode).toBe(1);
-  expect(stderr).toMatch(/is dead \(failed\): the disk is on fire\n {2}Next: longhaul show t_/);
+  expect(stderr).toMatch(/is dead \(failed\): the disk is on fire\n {2}Next: longhaul --data \S+ show t_/);
 });
 
 it("shows agents, tasks, runs and steps while the team runs", async () => {
@@ -73,7 +73,7 @@ it("answers questions about records by filters", async () => {
   const records = found.stdout.trim().split("\n").map(json);
   expect(records.every((record) => record["agent_id"] === "failing" && record["reason"] === "the disk is on fire")).toBe(true);
   expect(count.stdout).toBe(`${records.length}\n`);
-  expect(none).toMatchObject({ exitCode: 0, stdout: "No record matches. Without filters: longhaul logs\n" });
+  expect(none).toMatchObject({ exitCode: 0, stdout: `No record matches. Without filters: longhaul ${at.join(" ")} logs\n` });
   expect(usage).toMatchObject({ exitCode: 0, stdout: "No agent called a model or a tool in this time.\n" });
 });
 

@@ -43,7 +43,7 @@ it("says what to type where no team ever ran, whatever is asked", async () => {
 
   for (const { exitCode, stdout, stderr } of ended) {
     expect({ exitCode, stdout }).toEqual({ exitCode: 1, stdout: "" });
-    expect(stderr).toMatch(/^error: No team has run .*Type: longhaul start team\.ts/);
+    expect(stderr).toMatch(/^error: No team has run .*Type: longhaul --data \S+ start team\.ts/);
   }
 });
 

@@ -75,10 +75,10 @@ async function giveWork(world: World): Promise<{ readonly main: string; readonly
 
 const statusOf = (world: World, taskId: string): unknown => world.rows(`SELECT status FROM lh_task WHERE id = '${taskId}'`)[0]?.["status"];
 
-const presence = { works: /^work runs \(pid \d+\)\.$/m, "is gone": /^work does not run: it ended without saying so.*longhaul start/m, hangs: /^work runs \(pid \d+\)\. It has written nothing for .*`longhaul start` beside it takes over/m };
+const presence = { works: /^work runs \(pid \d+\)\.$/m, "is gone": /^work does not run: it ended without saying so.*longhaul start/m, hangs: /^work runs \(pid \d+\)\. It has written nothing for .*`longhaul start team\.ts` beside it takes over/m };
 
 /** What is told of a request that nobody answers: why, and what to do. */
-const unanswered = /^The team did not answer within .*has written nothing for .*`longhaul start` beside it.*`longhaul ps` before you type it again.*\[CLIENT_UNREACHABLE\]$/m;
+const unanswered = /^The team did not answer within .*has written nothing for .*`longhaul start team\.ts` beside it.*`longhaul ps` before you type it again.*\[CLIENT_UNREACHABLE\]$/m;
 
 function expectAnswer(answer: Ended, exitCode: number | null, text: RegExp): void {
   expect(answer.text).toMatch(text);

@@ -56,13 +56,13 @@ it("looks at the data of a team that was killed, at a team of another name, and 
   expect(exitCode).toBe(0);
   expect(checks).toMatchObject({
     "data directory": { status: "ok" }, "data file": { status: "ok", found: expect.stringContaining("whole") as string }, format: { status: "ok" },
-    owner: { status: "warn", next: "longhaul start team.ts" }, "left processes": { status: "ok" }, restore: { status: "ok" },
+    owner: { status: "warn", next: `longhaul --data ${data} start team.ts` }, "left processes": { status: "ok" }, restore: { status: "ok" },
     backup: { status: "warn", found: "none was made of this directory" },
     team: { status: "warn", found: "cli-fixture, 6 agents; the data is that of work" },
     notifier: { status: "warn" },
   });
   expect(people.stdout).toMatch(/^ok {4}node /m);
-  expect(people.stdout).toMatch(/^warn {2}owner +.*\n {6}Next: longhaul start team\.ts$/m);
+  expect(people.stdout).toMatch(/^warn {2}owner +.*\n {6}Next: longhaul --data \S+ start team\.ts$/m);
   expect(people.stdout).toMatch(/^0 things fail, \d may fail later\.$/m);
 });
 
@@ -88,7 +88,7 @@ it("ends with 1 for a file that is damaged, of a newer version, or that cannot b
   const [first, second, third] = await Promise.all([damaged, newer, open].map((path) => examine(["--data", path])));
 
   expect(first?.exitCode).toBe(1);
-  expect(first?.checks["data file"]).toMatchObject({ status: "fail", next: expect.stringContaining("longhaul restore") as string });
+  expect(first?.checks["data file"]).toMatchObject({ status: "fail", next: expect.stringMatching(/longhaul --data \S+ restore/) as string });
   expect(second?.exitCode).toBe(1);
   expect(second?.checks["format"]).toMatchObject({ status: "fail", found: expect.stringContaining("0900-engine") as string });
   expect(third?.checks["data directory"]).toMatchObject({ status: "warn", next: `chmod 700 ${open}` });

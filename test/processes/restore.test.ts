@@ -50,9 +50,9 @@ it("loses nothing of before the recovery point, doubles nothing of after it, and
   const restored = await longhaul(["restore", backupFile, "--data", world.data]);
 
   expect(restored).toMatchObject({ exitCode: 0 });
-  expect(restored.stdout).toContain(`Next: longhaul start team.ts --data ${world.data}`);
-  expect(restored.stdout).toContain(`Only look: longhaul ps --data ${world.data}`);
-  expect((await longhaul(["health", "--data", world.data])).stdout).toContain(`goes on with \`longhaul start --data ${world.data}\``);
+  expect(restored.stdout).toContain(`Next: longhaul --data ${world.data} start team.ts`);
+  expect(restored.stdout).toContain(`Only look: longhaul --data ${world.data} ps`);
+  expect((await longhaul(["health", "--data", world.data])).stdout).toContain(`goes on with \`longhaul --data ${world.data} start team.ts\``);
   expect(restored.stdout).toContain(`Lost is what was done after ${backup.recoveryPoint}.`);
   const again = await world.startWorking();
   await world.submit("payer", { job: "later", payments: 2, payMs: 10 });
@@ -90,7 +90,7 @@ it("keeps what it replaces, fences it, and names what of it the backup lacks", {
   const team = await world.startWorking();
   await world.submit("payer", { job: "before", payments: 1, payMs: 1 });
   await until("the first job is done", () => ended(world, "before/1"));
-  expect(await longhaul(["backup", backupFile, "--data", world.data])).toMatchObject({ exitCode: 0, stdout: expect.stringContaining(`longhaul restore ${backupFile} --data ${world.data}`) as string });
+  expect(await longhaul(["backup", backupFile, "--data", world.data])).toMatchObject({ exitCode: 0, stdout: expect.stringContaining(`longhaul --data ${world.data} restore ${backupFile}`) as string });
   const lost = await world.submit("payer", { job: "after", payments: 2, payMs: 1 });
   await until("the second job is done", () => ended(world, "after/2"));
 

@@ -30,7 +30,7 @@ export function listApprovals(context: CommandContext): Promise<ExitCode> {
     const questions = await questionsOf(view);
     for (const question of questions) output.data(toQuestionView(question));
     if (questions.length === 0) output.say("Nothing waits for a decision.");
-    for (const question of questions) output.say(...describeQuestion(question, { style: output.style, isAlone: questions.filter(({ runId }) => runId === question.runId).length === 1 }), "");
+    for (const question of questions) output.quote(...describeQuestion(question, { output, isAlone: questions.filter(({ runId }) => runId === question.runId).length === 1 }), "");
     return 0;
   });
 }
@@ -38,11 +38,11 @@ export function listApprovals(context: CommandContext): Promise<ExitCode> {
 /** Characters of the arguments of a call that people are shown. */
 const argumentsShownMax = 2_000;
 
-function describeArguments({ runId, arguments: given }: OpenQuestion): readonly string[] {
-  if (given === null) return [`  Its arguments are not kept any more. See the run: longhaul show ${runId}`];
+function describeArguments({ runId, arguments: given }: OpenQuestion, placed: Output["placed"]): readonly string[] {
+  if (given === null) return [placed(`  Its arguments are not kept any more. See the run: longhaul show ${runId}`)];
   const text = quote(given);
   const shown = `  arguments: ${cutText(text, argumentsShownMax)}`;
-  return text.length <= argumentsShownMax ? [shown] : [shown, "  These are not all of the arguments. See all before you decide: longhaul approve --json"];
+  return text.length <= argumentsShownMax ? [shown] : [shown, placed("  These are not all of the arguments. See all before you decide: longhaul approve --json")];
 }
 
 /** Of a call that may have happened a person looks outside: at the time of the call, which may be long before the question. */
@@ -53,15 +53,15 @@ function describeCall({ task, kind, tool, calledAt, askedAt, until }: OpenQuesti
   return `${bold("may have called")} at some time before ${askedAt}, when this was asked: when, and whether it happened, is not known.`;
 }
 
-function describeQuestion(question: OpenQuestion, { style, isAlone }: { readonly style: Output["style"]; readonly isAlone: boolean }): readonly string[] {
+function describeQuestion(question: OpenQuestion, { output: { style, placed }, isAlone }: { readonly output: Output; readonly isAlone: boolean }): readonly string[] {
   const { task, kind, reason, late, runId, call } = question;
-  const type = `longhaul approve ${runId}`;
+  const type = placed(`longhaul approve ${runId}`);
   // A permission is for what is shown here: should the run ask something else meanwhile, it is not answered by this.
   const named = kind === "permission" || !isAlone ? ` --call ${shellWord(call)}` : "";
   return [
     describeCall(question, style),
-    ...describeArguments(question),
-    ...(reason === null ? [] : [`  ${printableLine(reason)}`]),
+    ...describeArguments(question, placed),
+    ...(reason === null ? [] : [`  ${placed(printableLine(reason))}`]),
     ...(late === null ? [] : [`  ${printableLine(late)}`]),
     `  task ${task.id}, call ${printableLine(call)}`,
     ...(kind === "permission"

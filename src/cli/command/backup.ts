@@ -8,7 +8,6 @@ import type { CommandContext, ExitCode } from "../command-context.ts";
 import { formatBytes } from "../format-bytes.ts";
 import { isoOf } from "../format-instant.ts";
 import { createProgressBar } from "../progress-bar.ts";
-import { placeFlags } from "../typed-command.ts";
 
 /** Copies a data directory, whether its team runs or not. */
 export async function runBackup(context: CommandContext, to: string, { isForced }: { readonly isForced: boolean }): Promise<ExitCode> {
@@ -27,7 +26,7 @@ export async function runBackup(context: CommandContext, to: string, { isForced 
   output.say(
     `${path}: ${formatBytes(bytes)}, ${tasks} ${tasks === 1 ? "task" : "tasks"} of ${team}, ${openTasks} of them open; made and checked in ${formatDuration(tookMs)}.`,
     `Recovery point: ${isoOf(newestCommitAtMs) ?? "none, nothing ever happened"}. What the team did later is not in it.`,
-    `Restore it with: longhaul restore ${shellWord(path)}${placeFlags(context)}`,
+    `Restore it with: longhaul restore ${shellWord(path)}`,
   );
   if (unnoted !== null) output.warn(`That it was made could not be noted, so health and doctor do not know of it: ${unnoted}`);
   return 0;

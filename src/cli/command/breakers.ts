@@ -1,4 +1,5 @@
 import { formatDuration } from "../../base/duration.ts";
+import { shellWord } from "../../base/shell-word.ts";
 import { dependencyOfCallee } from "../../policy/callee-dependency.ts";
 import type { Manifest } from "../../runtime/manifest.ts";
 import { type BreakerView, listBreakers } from "../../runtime/team-breakers.ts";
@@ -27,7 +28,7 @@ export async function runBreakerDecision(context: CommandContext, dependency: st
   if (warning !== null) context.output.warn(warning);
   context.output.data({ dependency, before, state: isolateFor === null ? "closed" : "isolated" });
   if (isolateFor === null) context.output.say(`${dependency} is called again (it was ${before}). Runs that wait for that come back now; those that wait for the end of an outage, within 5 min.`);
-  else context.output.say(`${dependency} is not called from now on (it was ${before}); runs that need it wait. Have it called again with: longhaul breakers '${dependency}' --close`);
+  else context.output.say(`${dependency} is not called from now on (it was ${before}); runs that need it wait. Have it called again with: longhaul breakers ${shellWord(dependency)} --close`);
   return 0;
 }
 

@@ -34,7 +34,7 @@ export async function runDoctor(context: CommandContext, options: DoctorOptions)
     file: options.file, dataTeam: store === null ? await readDataTeam(context) : null, clock, secrets, children: store === null ? directory.children : null,
     tell: (error) => tellFailure(output, error),
   });
-  const all = [...checkMachine(machineFacts(nowMs), nowMs), ...place, ...checks].map((check) => secrets.redact({ ...check }) as Check);
+  const all = [...checkMachine(machineFacts(nowMs), nowMs), ...place, ...checks].map((check) => secrets.redact({ ...check }) as Check).map((check) => ({ ...check, found: output.placed(check.found), next: check.next === null ? null : output.placed(check.next) }));
   const isBad = all.some(({ status }) => status === "fail");
   const bundle = options.bundle === null ? null : await bundleUp(context, { file: options.bundle, nowMs, version: options.version, checks: all, team, directory: store === null ? directory.path : null, redact: secrets.redact });
   output.data({ at: new Date(nowMs).toISOString(), isBad, checks: all, bundle });

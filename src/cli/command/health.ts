@@ -15,14 +15,13 @@ import type { OpenQuestion } from "../../runtime/open-questions.ts";
 import { ageOf, describeWaitingCall } from "../task-columns.ts";
 import { formatTable } from "../table.ts";
 import { findPresence, fullRatio } from "../team-presence.ts";
-import { placeFlags } from "../typed-command.ts";
 
 /** What is wrong, per agent, with the numbers that say so. Ends with 1 when something is bad, when nobody is there for open tasks, or when the team does not run. */
 export function runHealth(context: CommandContext): Promise<ExitCode> {
   return withView(context, async (view) => {
     const { output, clock } = context;
     const nowMs = clock.now();
-    const [presence, manifest, verdicts, counts, questions, ends, diskStop] = await Promise.all([findPresence(view, nowMs, placeFlags(context)), view.manifest(), view.health(nowMs), countOpenTasks(view), questionsOf(view), findProcessEnds(view, nowMs), findDiskStop(view)]);
+    const [presence, manifest, verdicts, counts, questions, ends, diskStop] = await Promise.all([findPresence(view, nowMs), view.manifest(), view.health(nowMs), countOpenTasks(view), questionsOf(view), findProcessEnds(view, nowMs), findDiskStop(view)]);
     const orphans = computeOrphans((manifest?.workers ?? []).map(({ name }) => name), counts);
     const backup = context.store === null && isBackedUp(context.data) ? checkBackup(dataDirectory(context.data), nowMs) : null;
     const isBad = backup?.status === "fail" || !presence.isRunning || presence.isSilent || orphans.length > 0 || ends.isBad || diskStop !== null || verdicts.some(({ bad }) => bad);

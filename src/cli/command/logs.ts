@@ -48,7 +48,7 @@ async function printRecords({ output }: CommandContext, view: OperatorView, filt
   const found = await view.store.records.query(filter);
   for (const { record } of found) {
     output.data(record);
-    output.say(formatRecordLine(record, output.style, { isClockTime: false, columns: null }));
+    output.quote(formatRecordLine(record, output, { isClockTime: false, columns: null }));
   }
   return { count: found.length, position: found.at(-1)?.position ?? null };
 }

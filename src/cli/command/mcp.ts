@@ -6,6 +6,7 @@ import { listMcpTools, type McpApproval, type McpToolView } from "../../runtime/
 import type { CommandContext, ExitCode } from "../command-context.ts";
 import { openControl } from "../open-control.ts";
 import { withView } from "../open-view.ts";
+import type { Output } from "../output.ts";
 import { printableLine } from "../printable.ts";
 import { type Column, formatTable } from "../table.ts";
 
@@ -20,7 +21,7 @@ export function listMcp(context: CommandContext, server?: string): Promise<ExitC
     for (const tool of tools) output.data({ ...toMcpToolView(tool) });
     if (tools.length === 0) output.say(server === undefined ? "No tool of an MCP server was seen yet: they are when an agent first uses one." : `No tool of an MCP server ${printableLine(server)} was seen yet.`);
     else output.say(...formatTable(columnsFor(output.style), tools, { columns: output.columns, styleTitle: (text) => output.style("dim", text) }));
-    for (const tool of tools.filter(({ state }) => state === "changed")) output.say("", ...linesOf(tool));
+    for (const tool of tools.filter(({ state }) => state === "changed")) output.quote("", ...linesOf(tool, output.placed));
     return 0;
   });
 }
@@ -32,8 +33,8 @@ export function showMcpTool(context: CommandContext, server: string, tool: strin
     const found = (await listMcpTools(view.store.meta, server)).find((each) => each.tool === tool);
     if (found === undefined) throw new LonghaulError("OPTION_INVALID", `The team has not seen a tool ${JSON.stringify(tool)} of an MCP server ${JSON.stringify(server)}. See those that it has with: longhaul mcp`);
     output.data({ ...toMcpToolView(found) });
-    output.say(...quote(found.definition, 2).split("\n"));
-    if (found.offer !== null) output.say("", ...linesOf(found), "", "In full, as it is now:", ...quote(found.offer.definition, 2).split("\n"));
+    output.quote(...quote(found.definition, 2).split("\n"));
+    if (found.offer !== null) output.quote("", ...linesOf(found, output.placed), "", "In full, as it is now:", ...quote(found.offer.definition, 2).split("\n"));
     return 0;
   });
 }
@@ -58,8 +59,8 @@ function columnsFor(style: CommandContext["output"]["style"]): readonly Column<M
 }
 
 /** What a server wrote is quoted, so that none of it steers a terminal or passes for a line of ours. */
-function linesOf({ server, tool, offer }: McpToolView): readonly string[] {
+function linesOf({ server, tool, offer }: McpToolView, placed: Output["placed"]): readonly string[] {
   if (offer === null) return [];
-  const command = `longhaul mcp ${server} ${shellWord(tool)} --approve ${offer.hash.slice(0, hashLength)}`;
+  const command = placed(`longhaul mcp ${server} ${shellWord(tool)} --approve ${offer.hash.slice(0, hashLength)}`);
   return [`${printableLine(tool)} of MCP server ${server} is held back since it changed:`, ...offer.changes.map((line) => `  ${printableLine(line)}`), `Approve it with: ${command}`];
 }

@@ -13,7 +13,6 @@ import { computeOrphans, describeOrphans } from "../orphaned-tasks.ts";
 import { formatTable } from "../table.ts";
 import { taskColumns } from "../task-columns.ts";
 import { findPresence } from "../team-presence.ts";
-import { placeFlags } from "../typed-command.ts";
 
 export interface PsOptions {
   readonly all: boolean;
@@ -27,7 +26,7 @@ export function runPs(context: CommandContext, { all, agent, limit }: PsOptions)
     const { output, clock } = context;
     const nowMs = clock.now();
     const filter = { limit, ...(agent === undefined ? {} : { agent }), ...(all ? {} : { statuses: ["queued", "running", "waiting"] as const }) };
-    const [presence, manifest, verdicts, tasks, counts] = await Promise.all([findPresence(view, nowMs, placeFlags(context)), view.manifest(), view.health(nowMs), view.tasks(filter), countOpenTasks(view)]);
+    const [presence, manifest, verdicts, tasks, counts] = await Promise.all([findPresence(view, nowMs), view.manifest(), view.health(nowMs), view.tasks(filter), countOpenTasks(view)]);
     const questions = await questionsOf(view, tasks.map(({ runId }) => runId));
     const breakers = await breakersOf(view, tasks);
     const agents = toAgentRows(manifest, verdicts, counts, presence.isRunning).filter(({ name }) => agent === undefined || name === agent);

@@ -6,7 +6,7 @@ import type { CommandContext, ExitCode } from "../command-context.ts";
 import { formatBytes } from "../format-bytes.ts";
 import { isoOf } from "../format-instant.ts";
 import { createProgressBar } from "../progress-bar.ts";
-import { placeFlags } from "../typed-command.ts";
+import { placeOf } from "../typed-command.ts";
 
 /** Puts a backup in the place of the data of a team that does not run. */
 export async function runRestore(context: CommandContext, backup: string): Promise<ExitCode> {
@@ -29,15 +29,15 @@ export async function runRestore(context: CommandContext, backup: string): Promi
     ...(replaced === null ? [] : [`What was here is in ${replaced}. Remove it when you need it no more.`]),
     ...(clockBehindMs === 0 ? [] : [`The clock of this machine is ${formatDuration(clockBehindMs)} behind what the data knows. Set it right and restore again before the team starts: which firings were due before the restore is told by it.`]),
     "Calls of once tools that may have been made after that time are not made again by themselves: the tool's reconcile decides, or you, with longhaul approve.",
-    ...describeNext(placeFlags(context)),
+    ...describeNext(placeOf(context)),
   );
   return 0;
 }
 
 /** Into a place of its own is how a restore is drilled, beside the team that runs. */
 function describeNext(place: string): readonly string[] {
-  const next = `Next: longhaul start team.ts${place}`;
-  return place === "" ? [next] : [next, `In a drill, while the team runs elsewhere, do not: it would do the same work a second time. Only look: longhaul ps${place}`];
+  const next = "Next: longhaul start team.ts";
+  return place === "" ? [next] : [next, "In a drill, while the team runs elsewhere, do not: it would do the same work a second time. Only look: longhaul ps"];
 }
 
 const effectsShownMax = 20;

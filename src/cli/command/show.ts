@@ -68,23 +68,25 @@ function findStep(rows: readonly StepRow[], number: number, id: string): StepRow
 async function showTask({ output }: CommandContext, view: OperatorView, task: Task, runId: string | null, rows: readonly StepRow[]): Promise<void> {
   const [money, runs] = await Promise.all([view.store.money.spent({ taskId: task.id }), view.runs(task.id)]);
   const mismatch = toMismatch(task, runs.at(-1)?.id === runId ? runs.at(-1) : undefined);
-  output.data({ task: toTaskView(task), crashes: task.recoveries, runId, runs: runs.map(toRunJson), mismatch, tokens: money.tokens, costMicroUsd: money.spentMicroUsd, steps: rows.map(toStepJson) });
+  output.data({ task: toTaskView(task), crashes: task.recoveries, runId, runs: runs.map(toRunJson), mismatch: mismatch === null ? null : { ...mismatch, waysOn: mismatch.waysOn.map(({ command, does }) => ({ command: output.placed(command), does })) }, tokens: money.tokens, costMicroUsd: money.spentMicroUsd, steps: rows.map(toStepJson) });
   if (output.isJson) return;
   const { end } = task;
-  const line = (name: string, text: string): void => output.say(`${output.style("dim", name.padEnd(9))}${text}`);
+  const named = (name: string, text: string): string => `${output.style("dim", name.padEnd(9))}${text}`;
+  const line = (name: string, text: string): void => output.say(named(name, text));
+  const quoted = (name: string, text: string): void => output.quote(named(name, text));
   line("task", `${task.id}  ${task.agent}  ${output.style(statusStyle(task), describeStatus(task))}`);
   if (runId !== null) line("run", describeRun(runId, runs));
-  line("from", printableLine(`${task.source}${task.key === null ? "" : `, key ${task.key}`}`));
+  quoted("from", printableLine(`${task.source}${task.key === null ? "" : `, key ${task.key}`}`));
   line("when", `${new Date(task.createdAtMs).toISOString()}${task.endedAtMs === null ? "" : `, took ${formatDuration(task.endedAtMs - (task.startedAtMs ?? task.createdAtMs))}`}`);
   if (money.tokens > 0) line("spent", `${money.tokens.toLocaleString("en-US")} tokens, ${formatUsd(money.spentMicroUsd)}`);
-  line("input", `${printableLine(JSON.stringify(task.input))}${task.doubts.length === 0 ? "" : output.style("yellow", `  (from ${task.doubts.join(" and ")} outputs)`)}`);
-  if (end?.status === "done") line("output", printable(textOfValue(end.output)));
-  if (end?.status === "done" && end.evidence !== null) line("evidence", printableLine(JSON.stringify(end.evidence)));
-  if (end?.status === "done" && end.reason !== null) line(end.outcome, printableLine(end.reason));
+  quoted("input", `${printableLine(JSON.stringify(task.input))}${task.doubts.length === 0 ? "" : output.style("yellow", `  (from ${task.doubts.join(" and ")} outputs)`)}`);
+  if (end?.status === "done") quoted("output", printable(textOfValue(end.output)));
+  if (end?.status === "done" && end.evidence !== null) quoted("evidence", printableLine(JSON.stringify(end.evidence)));
+  if (end?.status === "done" && end.reason !== null) quoted(end.outcome, printableLine(end.reason));
   const stopped = stopReasonOf(task);
   if (stopped !== null) line("stopped", stopped);
   if (end?.status === "dead") line("reason", printable(`${end.reason}: ${end.failure.message}`));
-  if (end?.status === "canceled") line("reason", printable(end.reason));
+  if (end?.status === "canceled") quoted("reason", printable(end.reason));
   const undoing = runId === null ? null : await view.task(compensationIdOf(runId));
   if (undoing !== null) line("undone", `by ${undoing.id}, ${describeStatus(undoing)}`);
   if (task.recoveries > 0) line("crashes", await describeCrashes(view, task));
@@ -94,7 +96,7 @@ async function showTask({ output }: CommandContext, view: OperatorView, task: Ta
   if (mismatch !== null) output.say("", ...formatWaysOn(mismatch));
   else if (task.status === "waiting") line("waits", await describeWait(view, task));
   if (rows.length === 0) return;
-  output.say("", ...formatTable(stepColumns(output.style), rows, { columns: output.columns, styleTitle: (text) => output.style("dim", text) }));
+  output.quote("", ...formatTable(stepColumns(output.style), rows, { columns: output.columns, styleTitle: (text) => output.style("dim", text) }));
   output.say("", output.style("dim", `Everything of one step: longhaul show ${task.id} --step ${rows.at(-1)?.step.number ?? 1}`));
 }
 
@@ -144,12 +146,12 @@ async function showStep({ output }: CommandContext, view: OperatorView, task: Ta
   if (output.isJson) return;
   const { step } = row;
   const title = printableLine(`step ${step.number}: ${step.kind} ${step.name} of ${task.agent} (${task.id})`);
-  output.say(output.style("bold", title), `${new Date(step.startedAtMs).toISOString()}, ${step.attempt === 0 ? "served from another run" : `took ${formatDuration(step.completedAtMs - step.startedAtMs)}, attempt ${step.attempt}`}`);
-  if (record !== undefined) output.say(...measuresOf(row).map(printableLine));
-  output.say("");
-  if (messages.length > 0) output.say(...formatTranscript(messages, output.style));
-  if (record?.tool_args !== undefined && record.tool_args !== null) output.say(output.style("bold", "── arguments"), printable(textOfValue(record.tool_args)), "");
-  if (messages.length === 0) output.say(output.style("bold", step.outcome.ok ? "── result" : "── failure"), printable(textOfValue(resultOf(row))));
+  output.quote(output.style("bold", title), `${new Date(step.startedAtMs).toISOString()}, ${step.attempt === 0 ? "served from another run" : `took ${formatDuration(step.completedAtMs - step.startedAtMs)}, attempt ${step.attempt}`}`);
+  if (record !== undefined) output.quote(...measuresOf(row).map(printableLine));
+  output.quote("");
+  if (messages.length > 0) output.quote(...formatTranscript(messages, output.style));
+  if (record?.tool_args !== undefined && record.tool_args !== null) output.quote(output.style("bold", "── arguments"), printable(textOfValue(record.tool_args)), "");
+  if (messages.length === 0) output.quote(output.style("bold", step.outcome.ok ? "── result" : "── failure"), printable(textOfValue(resultOf(row))));
 }
 
 function measuresOf(row: StepRow): readonly string[] {

@@ -5,13 +5,14 @@ import { formatTable } from "../table.ts";
 
 export interface SqlOptions {
   readonly rows: number;
+  readonly timeout: number;
 }
 
 /** One reading statement on the team's data. Under `--json`, one line a row. @throws {STORE_QUERY} */
-export function runSql(context: CommandContext, sql: string, { rows: rowsMax }: SqlOptions): Promise<ExitCode> {
+export function runSql(context: CommandContext, sql: string, { rows: rowsMax, timeout: timeoutMs }: SqlOptions): Promise<ExitCode> {
   return withView(context, async (view) => {
     const { output } = context;
-    const { rows, truncated } = await view.store.query(sql, { rowsMax });
+    const { rows, truncated } = await view.store.query(sql, { rowsMax, timeoutMs });
     for (const row of rows) output.data(Object.fromEntries(Object.entries(row).map(([name, value]) => [name, toJsonCell(value)])));
     const names = Object.keys(rows[0] ?? {});
     const columns = names.map((title, index) => ({
@@ -21,7 +22,7 @@ export function runSql(context: CommandContext, sql: string, { rows: rowsMax }: 
       grows: index === names.length - 1,
     }));
     if (rows.length === 0) output.say("No rows.");
-    else output.say(...formatTable(columns, rows, { columns: output.columns, styleTitle: (text) => output.style("dim", text) }));
+    else output.quote(...formatTable(columns, rows, { columns: output.columns, styleTitle: (text) => output.style("dim", text) }));
     if (truncated) output.warn(`Only the first ${rowsMax} rows are shown. Use LIMIT in the statement, or --rows.`);
     return 0;
   });

@@ -20,6 +20,7 @@ import { StatusBoard } from "../status-board.ts";
 import { listenForStop, type StopSignal } from "../stop-signal.ts";
 import type { SupervisorLink } from "../supervisor-link.ts";
 import { recycledExitCode } from "../supervisor/worker-message.ts";
+import { placeOf } from "../typed-command.ts";
 import { openTeamServers, type TeamServers } from "../team-servers.ts";
 
 export interface StartOptions {
@@ -75,8 +76,8 @@ export async function runStart(given: CommandContext, file: string, options: Sta
     presenter = await createPresenter(context, team, options);
     for (const record of held) presenter.record(record);
     servers = await openTeamServers({ team, directory, hasSocket: cluster === null, token, port: options.port, clock: context.clock });
+    leaveFatalReports(directory.path, team.worker);
     const report = await team.start();
-    leaveFatalReports(directory.path);
     presenter.started({ team: team.team.name, agents: namesOf(team), dataDirectory: directory.path, store: cluster === null ? null : describeStore(cluster), url: servers.url, resumed: report.resumed });
     sayQuarantined(presenter, report);
     for (const text of team.missing) presenter.line(text);
@@ -156,7 +157,7 @@ function sayQuarantined(presenter: Presenter, { quarantined }: RecoveryReport): 
 async function createPresenter(context: CommandContext, team: LiveTeam, { isPlain }: StartOptions): Promise<Presenter> {
   const { output, clock } = context;
   if (output.isJson || isPlain || output.columns === null) return createPlainPresenter(output);
-  return createLivePresenter({ stdout: process.stdout, stderr: process.stderr, clock, style: output.style, board: await createBoard(context, team) });
+  return createLivePresenter({ stdout: process.stdout, stderr: process.stderr, clock, output, board: await createBoard(context, team) });
 }
 
 /** The board begins with what is on disk; records keep it up to date. */
@@ -186,7 +187,7 @@ function newToken({ random }: CommandContext): string {
 function keepJsonClean(context: CommandContext): { readonly context: CommandContext; readonly release: () => void } {
   if (!context.output.isJson) return { context, release: () => undefined };
   const capture = captureWrites(process.stdout, (text) => process.stderr.write(text));
-  const output = createOutput({ stdout: { write: capture.write }, stderr: process.stderr, isJson: true, hasColors: false });
+  const output = createOutput({ stdout: { write: capture.write }, stderr: process.stderr, isJson: true, hasColors: false, place: placeOf(context) });
   return { context: { ...context, output }, release: capture.release };
 }
 

@@ -48,7 +48,7 @@ function createWaitTeller({ output }: CommandContext): (task: TaskView) => void 
 function printEnd({ output }: CommandContext, task: TaskView): void {
   if (task.status === "done") {
     output.warn(output.style("dim", `${task.id} is done(${task.outcome ?? "unverified"})${task.reason === null ? "" : `: ${printableLine(task.reason).replace(/\.$/, "")}`}.`));
-    output.say(printable(textOfValue(task.output)));
+    output.quote(printable(textOfValue(task.output)));
     return;
   }
   if (output.isJson) return;

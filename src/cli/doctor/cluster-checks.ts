@@ -31,7 +31,7 @@ async function checkDatabase(openView: () => Promise<OperatorView>, clock: Clock
     return [fail("PostgreSQL", messageOf(error), "Do what the message says.")];
   }
   try {
-    return [ok("PostgreSQL", "it answers, and its tables are known to this version"), await tryCheck("workers", "longhaul start team.ts --store <url>", () => checkWorkers(view, clock.now())), ...(await checkAddress(view, readAddress))];
+    return [ok("PostgreSQL", "it answers, and its tables are known to this version"), await tryCheck("workers", "longhaul start team.ts", () => checkWorkers(view, clock.now())), ...(await checkAddress(view, readAddress))];
   } finally {
     await view.close();
   }
@@ -39,7 +39,7 @@ async function checkDatabase(openView: () => Promise<OperatorView>, clock: Clock
 
 async function checkWorkers(view: OperatorView, nowMs: number): Promise<Check> {
   const { isRunning, isSilent, text } = await findPresence(view, nowMs);
-  return isRunning && !isSilent ? ok("workers", text) : warn("workers", text, "longhaul start team.ts --store <url>");
+  return isRunning && !isSilent ? ok("workers", text) : warn("workers", text, "longhaul start team.ts");
 }
 
 /** Nothing, while no worker lives or Restate does not answer: other checks say so. */
@@ -47,7 +47,7 @@ async function checkAddress(view: OperatorView, read: (view: OperatorView) => Pr
   const found = await read(view);
   if (found === null) return [];
   const { team, called, address, isRight, workers, elsewhere } = found;
-  if (!isRight) return [fail("address", `Restate calls ${team} ${called === null ? "nowhere" : `at ${called}`}, and its workers are at ${address}: whoever has the duties mends that within 30 s`, `longhaul start team.ts --store <url> --advertise ${address}`)];
+  if (!isRight) return [fail("address", `Restate calls ${team} ${called === null ? "nowhere" : `at ${called}`}, and its workers are at ${address}: whoever has the duties mends that within 30 s`, `longhaul start team.ts --advertise ${address}`)];
   const names = elsewhere.slice(0, namedMax).map(({ name, uri }) => `${name} at ${uri}`).join("; ");
   if (elsewhere.length > 0) return [warn("address", `Restate calls ${team} at ${address}, and no new work comes to ${names}${elsewhere.length > namedMax ? "; …" : ""}`, "Put a balancer before all workers, and give each of them its address with --advertise.")];
   return [ok("address", `Restate calls ${team} at ${address}, where ${workers === 1 ? "its worker is" : `${workers} workers are`}`)];

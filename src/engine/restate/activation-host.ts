@@ -3,7 +3,7 @@ import { LonghaulError } from "../../base/error.ts";
 import { describeStep, type StepIdentity } from "../../record/step.ts";
 import type { DeadReason, WaitingReason } from "../../record/task.ts";
 import type { NearLimit, RunEnd } from "../engine.ts";
-import { keyOf, type JournaledStep, type SeededOutcome } from "../journaled-step.ts";
+import type { JournaledStep, SeededOutcome } from "../journaled-step.ts";
 import type { Operation, Performed } from "../operation.ts";
 import { isEngineClosed } from "../refusal.ts";
 import type { RunHost } from "../run-host.ts";
@@ -28,7 +28,7 @@ export interface ActivationHostOptions {
   /** True when the run is on its way back to Restate: what its steps come to from now on is not for its journal. */
   readonly isGivenBack: () => boolean;
   /** Told of each completed step, in the order in which code is to be told. */
-  readonly onCompleted: (step: JournaledStep) => void;
+  readonly onCompleted: (step: JournaledStep, key: string) => void;
   /** The run has left memory, or cannot go on in it. */
   readonly onLeft: () => void;
   /** Restate is to call the run again. */
@@ -36,13 +36,19 @@ export interface ActivationHostOptions {
   readonly onReleased: () => void;
 }
 
-type Arrival<T> = { readonly key: string; readonly value: T | undefined; readonly error: Error | undefined };
-
 /** What a run waits for in Restate. */
 interface Outstanding {
-  readonly key: string;
   readonly promise: RestatePromise<unknown>;
-  readonly arrive: (arrival: Arrival<never>) => void;
+  readonly resolve: (value: never) => void;
+  readonly reject: (error: Error) => void;
+}
+
+type Awakeable = { readonly id: string; readonly promise: RestatePromise<JournaledStep> };
+
+interface Arrival {
+  readonly from: Outstanding;
+  readonly value: unknown;
+  readonly error: Error | undefined;
 }
 
 /**
@@ -56,8 +62,9 @@ interface Outstanding {
 export class ActivationHost implements RunHost {
   readonly #options: ActivationHostOptions;
   readonly #leaving: Leaving;
-  readonly #outstanding = new Map<string, Outstanding>();
+  readonly #outstanding = new Set<Outstanding>();
   readonly #queue: (() => void)[] = [];
+  readonly #driven = Promise.withResolvers<void>();
   #running = 0;
   /** Restate's journal holds calls of earlier attempts that this one has not made. */
   #isReplaying: boolean;
@@ -67,7 +74,6 @@ export class ActivationHost implements RunHost {
   #isOver = false;
   /** Whether the run has left memory since code came to rest. */
   #suspension: Promise<boolean> | null = null;
-  #wake: (() => void) | null = null;
   #onArrival: () => void = () => undefined;
 
   constructor(options: ActivationHostOptions) {
@@ -86,31 +92,37 @@ export class ActivationHost implements RunHost {
     return false;
   }
 
-  async perform(operation: Operation, seeded: SeededOutcome | undefined): Promise<Performed> {
+  perform(operation: Operation, seeded: SeededOutcome | undefined): Promise<Performed> {
     if (seeded !== undefined) return this.#serve(operation, seeded);
     const { context, scope } = this.#options;
-    const { key } = operation;
-    if (operation.identity.kind === "compensate") scope.undo.isRegistered = true;
-    const { request } = operation;
+    const { request, identity } = operation;
+    if (identity.kind === "compensate") scope.undo.isRegistered = true;
     const isWait = request.type === "wait" || request.type === "child";
     const awakeable = isWait ? context.awakeable<JournaledStep>() : null;
-    if (this.#isRacing) throw foreignStep(operation.identity);
-    if (this.#running >= runningMax) await new Promise<void>((resolve) => this.#queue.push(resolve));
+    if (this.#isRacing) return Promise.reject(foreignStep(identity));
+    if (this.#running < runningMax) return this.#call(operation, awakeable);
+    return new Promise<void>((resolve) => this.#queue.push(resolve)).then(() => this.#call(operation, awakeable));
+  }
+
+  #call(operation: Operation, awakeable: Awakeable | null): Promise<Performed> {
+    const { context } = this.#options;
     this.#running++;
-    const call = context.run(runName, () => this.#journaled(operation, awakeable?.id ?? ""), { serde: new EnvelopeSerde() });
+    const promise = context.run(runName, () => this.#journaled(operation, awakeable?.id ?? ""), { serde: new EnvelopeSerde() });
     this.#isReplaying &&= isReplaying(context);
-    const envelope = await this.#arrival(key, call);
+    return new Promise<Performed>((resolve, reject) => {
+      this.#outstanding.add({ promise, resolve: (envelope: Envelope) => resolve(this.#take(operation, envelope, awakeable)), reject });
+    });
+  }
+
+  #take(operation: Operation, envelope: Envelope, awakeable: Awakeable | null): Performed | Promise<Performed> {
     this.#running--;
     this.#queue.shift()?.();
     if (envelope.type === "gone") this.#options.onLeft();
-    if (!isOf(envelope, key) || (envelope.type === "waiting" && awakeable === null)) {
-      await this.#leave(() => this.#handOn());
-      return "ended";
-    }
-    if (envelope.type === "ended") this.#complete(envelope);
+    if (!isOf(envelope, operation.identity) || (envelope.type === "waiting" && awakeable === null)) return this.#leave(() => this.#handOn()).then(() => "ended");
+    if (envelope.type === "ended") this.#complete(operation, envelope);
     if (envelope.type !== "waiting" || awakeable === null) return "ended";
     // Whoever ends the wait rings; after a suspension the next activation asks anew.
-    this.#arrival(key, awakeable.promise).then((step) => this.#complete(stored(step)), () => this.#options.onLeft());
+    this.#outstanding.add({ promise: awakeable.promise, resolve: (step: JournaledStep) => this.#complete(operation, stored(step)), reject: () => this.#options.onLeft() });
     return "waiting";
   }
 
@@ -150,61 +162,52 @@ export class ActivationHost implements RunHost {
     this.#options.onLost(error as Error);
   }
 
+  /** Whoever says so may be about to suspend the run: the race waits for that. */
   rest(): void {
     this.#isAtRest = true;
-    this.#wake?.();
+    queueMicrotask(() => this.#race());
   }
 
-  /** Tells code what Restate has to tell, one after the other. Ends with `stop`, or by Restate's own failure. */
-  async drive(): Promise<void> {
-    while (!this.#isOver) {
-      if (!this.#isAtRest || this.#outstanding.size === 0) {
-        await new Promise<void>((resolve) => (this.#wake = resolve));
-        continue;
-      }
-      const arrival = await this.#race();
-      if (arrival === null) return;
-      this.#isAtRest = false;
-      const waiting = this.#outstanding.get(arrival.key);
-      this.#outstanding.delete(arrival.key);
-      waiting?.arrive(arrival as Arrival<never>);
-      this.#onArrival();
-    }
-  }
-
-  /** What comes first; null when the run has left memory instead. That is known before: behind a fetch handler, Restate would keep a call that awaits what will never come. */
-  async #race(): Promise<Arrival<unknown> | null> {
-    this.#isRacing = true;
-    try {
-      if (this.#suspension !== null && (await this.#suspension)) return null;
-      const [only, second] = this.#outstanding.values();
-      if (only === undefined || second !== undefined) {
-        return await RestatePromise.race([...this.#outstanding.values()].map(({ key, promise }) => promise.map<Arrival<unknown>>((value, error) => ({ key, value, error }))));
-      }
-      // A race of one costs Restate's SDK twice what the one does.
-      try {
-        return { key: only.key, value: await only.promise, error: undefined };
-      } catch (error) {
-        if (!(error instanceof TerminalError)) throw error;
-        return { key: only.key, value: undefined, error };
-      }
-    } finally {
-      this.#isRacing = false;
-    }
+  /** While this lasts, code is told what Restate has to tell, one after the other, whenever it is at rest. Ends with `stop`, when the run has left memory, or by Restate's own failure. */
+  drive(): Promise<void> {
+    return this.#driven.promise;
   }
 
   stop(): void {
     this.#isOver = true;
-    this.#wake?.();
+    if (!this.#isRacing) this.#driven.resolve();
   }
 
-  #arrival<T>(key: string, promise: RestatePromise<T>): Promise<T> {
-    return new Promise<T>((resolve, reject) => {
-      this.#outstanding.set(key, {
-        key, promise,
-        arrive: ({ value, error }) => (error === undefined ? resolve(value as T) : reject(error)),
-      });
+  /** That the run has left memory is known before: behind a fetch handler, Restate would keep a call that awaits what will never come. */
+  #race(): void {
+    if (!this.#isAtRest || this.#isRacing || this.#isOver || this.#outstanding.size === 0) return;
+    this.#isRacing = true;
+    if (this.#suspension === null) this.#await();
+    else void this.#suspension.then((hasLeft) => (hasLeft ? this.#driven.resolve() : this.#await()));
+  }
+
+  /** Waits for what comes first. A race of one costs Restate's SDK twice what the one does. */
+  #await(): void {
+    const [only, second] = this.#outstanding;
+    if (only === undefined || second !== undefined) {
+      const all = [...this.#outstanding].map((from) => from.promise.map<Arrival>((value, error) => ({ from, value, error })));
+      RestatePromise.race(all).then(({ from, value, error }) => this.#arrive(from, value, error), this.#driven.reject);
+      return;
+    }
+    only.promise.then((value) => this.#arrive(only, value), (error: unknown) => {
+      if (error instanceof TerminalError) this.#arrive(only, undefined, error);
+      else this.#driven.reject(error);
     });
+  }
+
+  #arrive(from: Outstanding, value: unknown, error?: Error): void {
+    this.#isRacing = false;
+    this.#isAtRest = false;
+    this.#outstanding.delete(from);
+    if (error === undefined) from.resolve(value as never);
+    else from.reject(error);
+    this.#onArrival();
+    if (this.#isOver) this.#driven.resolve();
   }
 
   /** What the next attempt finds out by itself must not be told to it. */
@@ -235,23 +238,23 @@ export class ActivationHost implements RunHost {
   }
 
   /** A seeded outcome is journaled as attempt 0, with the times that it had: nothing executed. Restate does not hear of it: it is in the tables before code is told. */
-  async #serve({ identity, number }: Operation, { outcome, startedAtMs, completedAtMs }: SeededOutcome): Promise<Performed> {
+  async #serve({ identity, key, number }: Operation, { outcome, startedAtMs, completedAtMs }: SeededOutcome): Promise<Performed> {
     const { kind, name, occurrence } = identity;
     const begunAtMs = startedAtMs ?? this.#options.startedAtMs;
     const served = { kind, name, occurrence, number, attempt: 0, startedAtMs: begunAtMs, completedAtMs: completedAtMs ?? begunAtMs, outcome };
     const text = textOf(served);
     const step = asStored(served, text);
-    this.#options.told.add({ step, text, writes: [], isStored: false });
-    if (await storeTold(this.#leaving)) this.#options.onCompleted(step);
+    this.#options.told.add(key, { type: "ended", step, text, writes: [], isStored: false });
+    if (await storeTold(this.#leaving)) this.#options.onCompleted(step, key);
     else this.#options.onLeft();
     return "ended";
   }
 
-  #complete(ended: Ended): void {
+  #complete({ key }: Operation, ended: Ended): void {
     const { told, facts, onCompleted } = this.#options;
-    told.add(ended);
+    told.add(key, ended);
     facts.note(told);
-    onCompleted(ended.step);
+    onCompleted(ended.step, key);
   }
 
   /** Takes an exit, unless the journal holds steps that the code did not ask for: it came here by other steps than they are. */
@@ -271,9 +274,13 @@ export class ActivationHost implements RunHost {
 }
 
 /** False when what Restate's journal holds in the place of a step is of another one: the code has changed since. */
-function isOf(envelope: Envelope, key: string): boolean {
-  if (envelope.type === "ended") return keyOf(envelope.step) === key;
-  return envelope.type !== "waiting" || keyOf(envelope.identity) === key;
+function isOf(envelope: Envelope, identity: StepIdentity): boolean {
+  if (envelope.type === "ended") return isSame(envelope.step, identity);
+  return envelope.type !== "waiting" || isSame(envelope.identity, identity);
+}
+
+function isSame(one: StepIdentity, other: StepIdentity): boolean {
+  return one.kind === other.kind && one.name === other.name && one.occurrence === other.occurrence;
 }
 
 /** Restate replays what depends on completions alone. A step that came while nothing was completed would be in another place the next time. */

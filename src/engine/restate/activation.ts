@@ -69,7 +69,7 @@ export class LiveActivation {
           startedAtMs: begun.startedAtMs,
           codeVersion: codeVersionOf(agent), activeMs,
           isGivenBack: () => this.#isGivenBack,
-          onCompleted: (step) => this.#execution.addCompletion(step),
+          onCompleted: (step, key) => this.#execution.addCompletion(step, key),
           onLost: (error) => this.#giveBack(error),
           onLeft: () => this.#onLeft(told, facts),
           onReleased: () => (this.wasReleased = true),

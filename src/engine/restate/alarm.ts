@@ -1,11 +1,12 @@
 import type { Clock, Timer } from "../../base/clock.ts";
 import { isLonghaulError } from "../../base/error.ts";
+import type { PostgresSession } from "../../db/postgres.ts";
 import { deadlinePassed } from "../refusal.ts";
 import { deadEnd } from "../task-rules.ts";
 import type { Bell, Change } from "./change.ts";
 import { listSilentBells } from "./bells.ts";
 import { lockForEnds, lockTasksOfRuns } from "./task-locks.ts";
-import { getTask, listAgentsDue, listOverdue, listReadyAgents, nextTaskInstantMs } from "./tasks.ts";
+import { getTask, listAgentsDue, listOverdue, listReadyAgents, nextTaskInstantMs, type OverdueTask } from "./tasks.ts";
 import { completeWait, endTask } from "./transition.ts";
 import { listDueWaits, nextWaitInstantMs, type StoredWait } from "./waits.ts";
 import type { Writer } from "./writer.ts";
@@ -44,6 +45,8 @@ export class Alarm {
   #isFiring = false;
   #isLooking = false;
   #isLookedForAgain = false;
+  /** lh_bell.position of the last one that was swept, while there are more: those that nobody can ring keep no others from it. */
+  #bellsAfter = 0;
   /** How often it was started: a sweep that was under way when it was stopped does not go on beside the next one. */
   #starts = 0;
 
@@ -121,12 +124,23 @@ export class Alarm {
     this.#arm();
   }
 
-  /** Ends waits and tasks whose time has come. What does not fit into these transactions is due at once. False when some of it cannot be ended. */
+  /** Ends waits and tasks whose time has come. False when some of it cannot be ended. */
   async #endWhatIsDue(atMs: number): Promise<boolean> {
-    const { writer } = this.#options;
-    const areWaitsEnded = await this.#endEach(await writer.read((db) => listDueWaits(db, atMs, batchMax)), endWaits);
-    const areTasksEnded = await this.#endEach(await writer.read((db) => listOverdue(db, atMs, batchMax)), endOverdue);
+    const areWaitsEnded = await this.#endPages((db, after: StoredWait | null) => listDueWaits(db, atMs, after, batchMax), endWaits);
+    const areTasksEnded = await this.#endPages((db, after: OverdueTask | null) => listOverdue(db, atMs, after, batchMax), endOverdue);
     return areWaitsEnded && areTasksEnded;
+  }
+
+  /** Ends the first page: what does not fit into it is due at once. When some of it cannot be ended, and would be the first page again, those behind it are ended here. */
+  async #endPages<T>(list: (db: PostgresSession, after: T | null) => Promise<readonly T[]>, end: (change: Change, items: readonly T[]) => Promise<void>): Promise<boolean> {
+    let areEnded = true;
+    let page: readonly T[] = [];
+    do {
+      const after = page.at(-1) ?? null;
+      page = await this.#options.writer.read((db) => list(db, after));
+      areEnded = (await this.#endEach(page, end)) && areEnded;
+    } while (!areEnded && page.length === batchMax && !this.#isStopped);
+    return areEnded;
   }
 
   /** Ends all in one transaction; when that fails, each by itself. False when some of them cannot be ended. */
@@ -179,7 +193,9 @@ export class Alarm {
     const { clock, writer, onReady, onSilentBells, onFault } = this.#options;
     try {
       onReady(await writer.read((db) => listReadyAgents(db, clock.now())));
-      onSilentBells(await writer.read((db) => listSilentBells(db, bellsBeforeMs, batchMax)));
+      const bells = await writer.read((db) => listSilentBells(db, bellsBeforeMs, this.#bellsAfter, batchMax));
+      this.#bellsAfter = bells.length < batchMax ? 0 : (bells.at(-1)?.position ?? 0);
+      onSilentBells(bells);
       // Another process may have noted what is due before this one began to look.
       const instants = await writer.read((db) => Promise.all([nextWaitInstantMs(db), nextTaskInstantMs(db, clock.now())]));
       for (const atMs of instants) if (atMs !== null) this.note(atMs);
@@ -194,9 +210,9 @@ async function endWaits(change: Change, waits: readonly StoredWait[]): Promise<v
   for (const wait of waits) await completeWait(change, wait, { ok: true, value: { by: "timer" } });
 }
 
-async function endOverdue(change: Change, taskIds: readonly string[]): Promise<void> {
-  await lockForEnds(change, taskIds);
-  for (const id of taskIds) {
+async function endOverdue(change: Change, overdue: readonly OverdueTask[]): Promise<void> {
+  await lockForEnds(change, overdue.map(({ id }) => id));
+  for (const { id } of overdue) {
     const task = await getTask(change.db, id); // It may have ended with the task before it, or been restarted with another deadline.
     if (task !== null && task.endedAtMs === null && task.deadlineAtMs <= change.atMs) await endTask(change, task, deadEnd("deadline", deadlinePassed(task)));
   }

@@ -11,6 +11,7 @@ import { beginnings, idsOf } from "./begin.ts";
 import type { Call, Calls } from "./calls.ts";
 import type { Change } from "./change.ts";
 import type { Activation } from "./claim.ts";
+import { callOf } from "./exhausted.ts";
 import type { FactStore } from "./facts.ts";
 import { handOn } from "./hand-on.ts";
 import { LiveActivations } from "./live-activations.ts";
@@ -30,6 +31,8 @@ export interface AttemptsOptions {
   /** What durable code is executed with; null while this process takes no calls. */
   readonly execute: () => Execute | null;
   readonly ids: (prefix: string) => string;
+  /** Names this process. */
+  readonly worker: string;
   readonly queueMax: (agent: string) => number;
   /** This run has begun here, or is not to. */
   readonly onBegun: (runId: string) => void;
@@ -55,11 +58,11 @@ export class Attempts {
   }
 
   async #activate(context: WorkflowContext, activation: Activation, call: Call): Promise<void> {
-    const { writer, agents, ids, onBegun, limits, facts, clock, queueMax } = this.#options;
+    const { writer, agents, ids, worker, onBegun, limits, facts, clock, queueMax } = this.#options;
     const execute = this.#options.execute();
     if (execute === null) throw engineClosed();
     const called = context.request().attemptCompletedSignal;
-    const beginning = { agents, called, call: ids("c") };
+    const beginning = { agents, called, call: callOf(worker, ids("c")) };
     const begun = await orAborted(call.given.signal, () => writer.together(beginnings, { writer, activation, beginning }));
     onBegun(activation.runId);
     const agent = begun === null ? undefined : agents.get(begun.task.agent);
@@ -110,7 +113,7 @@ export class Attempts {
 
   /** Whoever takes the call meanwhile notes that nothing has crashed. What neither of them notes counts as a crash. */
   async #note(call: Call, act: (change: Change) => Promise<void>): Promise<void> {
-    call.noting = orAborted(call.given.signal, () => this.#options.writer.persist(act)).catch(() => undefined);
+    call.noting = orAborted(call.given.signal, () => this.#options.writer.persist(act, { patience: "last" })).catch(() => undefined);
     await call.noting;
   }
 }

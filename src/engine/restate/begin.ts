@@ -1,7 +1,7 @@
 import { LonghaulError } from "../../base/error.ts";
 import { codeVersionOf } from "../code-version.ts";
 import type { EngineAgent } from "../engine.ts";
-import { numbersOf } from "../journaled-step.ts";
+import { keyOf, numbersOf } from "../journaled-step.ts";
 import type { LoadedRun } from "../run-host.ts";
 import { unreadable } from "../stuck-run.ts";
 import { computeRecovered, executedMsSince, isSuspect } from "../task-rules.ts";
@@ -9,6 +9,7 @@ import { AttemptLost } from "./attempt-lost.ts";
 import type { Change } from "./change.ts";
 import type { Activation } from "./claim.ts";
 import { stored } from "./envelope.ts";
+import { noteCrash } from "./exhausted.ts";
 import { ToldSteps } from "./facts.ts";
 import { hasStepsOf, listJournal, listSeed, listSteps } from "./journal.ts";
 import { currentTask, type AttemptIds } from "./attempt-state.ts";
@@ -123,7 +124,7 @@ export function idsOf({ task, runId, runSerial }: BegunRun): AttemptIds {
 /** What code was told before this activation, and what it is told first in it. */
 export function toldBefore({ task, runSerial, journal, told: count }: BegunRun): ToldSteps {
   const told = new ToldSteps({ run: runSerial, activation: task.activation, suspect: task.recoveriesWithoutProgress > 0 ? task.serial : null, toldBefore: count });
-  for (const step of journal.slice(count)) told.add(stored(step));
+  for (const step of journal.slice(count)) told.add(keyOf(step), stored(step));
   return told;
 }
 
@@ -155,8 +156,9 @@ async function begun(change: Change, task: StoredTask, attempt: AttemptFields): 
 }
 
 async function begunAgain(change: Change, task: StoredTask, attempt: AttemptFields): Promise<StoredTask | null> {
-  // Whether its process died of exhausted memory is known when that starts again, and not to whoever goes on before.
-  const { counted, end } = computeRecovered(task, change.limits, false);
+  // Whether its process died of exhausted memory is known to the one that starts after it, and is counted by that: before now, or later.
+  const { counted, crashes, end } = computeRecovered(task, change.limits, false);
+  await noteCrash(change.db, task.id, task.claim);
   if (task.runId !== null) await countRecovery(change.db, task.runId);
   if (end !== null) {
     await endTask(change, counted, end);
@@ -166,6 +168,6 @@ async function begunAgain(change: Change, task: StoredTask, attempt: AttemptFiel
   const executedMs = executedMsSince(task.runId === null ? [] : await listSteps(change.db, task.runId), task.statusSinceMs);
   // An attempt that Restate took out of memory has counted its own time: what was executed before it is not counted twice.
   const activeMs = task.attempt === 1 ? task.activeMs + executedMs : Math.max(task.activeMs, executedMs);
-  const queued = await moveTask(change, counted, { status: "queued", activeMs });
+  const queued = await moveTask(change, counted, { status: "queued", activeMs }, { crashes });
   return await moveTask(change, queued, { status: "running", ...attempt, suspended: isSuspect(queued, change.limits) });
 }

@@ -9,9 +9,9 @@ export async function noteBell(change: Change, awakeable: string, step: Journale
   change.effects.bells.push({ position: Number(row?.["position"]), awakeable, step: text });
 }
 
-/** Bells that nobody has rung since this instant. */
-export async function listSilentBells(db: PostgresSession, beforeMs: number, limit: number): Promise<readonly Bell[]> {
-  const rows = await db.all("SELECT position, awakeable, step FROM lh_bell WHERE at_ms < $1 ORDER BY position LIMIT $2", beforeMs, limit);
+/** Bells that nobody has rung since this instant, behind this position. */
+export async function listSilentBells(db: PostgresSession, beforeMs: number, afterPosition: number, limit: number): Promise<readonly Bell[]> {
+  const rows = await db.all("SELECT position, awakeable, step FROM lh_bell WHERE at_ms < $1 AND position > $2 ORDER BY position LIMIT $3", beforeMs, afterPosition, limit);
   return rows.map((row) => ({ position: Number(row["position"]), awakeable: String(row["awakeable"]), step: String(row["step"]) }));
 }
 

@@ -1,8 +1,12 @@
+import type { Clock } from "../../base/clock.ts";
+import { isLonghaulError } from "../../base/error.ts";
+import { codeVersionOf } from "../code-version.ts";
 import type { EngineAgent } from "../engine.ts";
 import type { Change } from "./change.ts";
 import { getRun, insertRuns, setRunVersion } from "./runs.ts";
-import { countRunning, listUnbegun, lockReady } from "./tasks.ts";
+import { countRunning, listReady, listUnbegun, lockParkedByOtherVersion, lockReady } from "./tasks.ts";
 import { type Move, moveTasks } from "./transition.ts";
+import type { Writer } from "./writer.ts";
 
 /** A run that was given a slot, as the nth time. */
 export interface Activation {
@@ -13,19 +17,51 @@ export interface Activation {
 /** How long a run may have its slot before it is begun; over it, it is called once more. */
 const unbegunMsMax = 1_000;
 
+/** Tasks that are tried one by one, in one call for slots. */
+const triedMax = 1_000;
+
+export interface SlotGiver {
+  readonly writer: Writer;
+  readonly clock: Clock;
+  readonly newId: (prefix: string) => string;
+  readonly onFault: (error: unknown) => void;
+}
+
+/** See `claimReady`. When that fails of one of them, each is given its slot by itself: one that cannot be given one keeps none behind it from theirs, and people are told. */
+export async function giveSlots({ writer, clock, newId, onFault }: SlotGiver, agent: EngineAgent, claim: string): Promise<readonly Activation[]> {
+  try {
+    return await writer.persist((change) => claimReady(change, agent, claim, newId));
+  } catch (error) {
+    if (isLonghaulError(error)) throw error;
+  }
+  let claimed: readonly Activation[] = [];
+  const line = await writer.read((db) => listReady(db, agent.name, clock.now(), triedMax));
+  for (const serial of line) {
+    try {
+      claimed = await writer.persist((change) => claimReady(change, agent, claim, newId, [serial]));
+    } catch (error) {
+      if (isLonghaulError(error)) throw error;
+      onFault(error);
+    }
+    if (claimed.length >= agent.concurrency) break;
+  }
+  return claimed;
+}
+
 /**
- * Gives runs of an agent its free slots, one caller at a time: which runs have slots is what the tasks say, so that none is lost with a process.
+ * Gives runs of an agent its free slots, one caller at a time: which runs have slots is what the tasks say, so that none is lost with a process. To those first in line, or to `line`.
  * Returns what is to be called: with what this `claim` gave before its answer was lost, and with what was called and did not begin.
  */
-export async function claimReady(change: Change, agent: EngineAgent, claim: string, newId: (prefix: string) => string): Promise<readonly Activation[]> {
+export async function claimReady(change: Change, agent: EngineAgent, claim: string, newId: (prefix: string) => string, line?: readonly number[]): Promise<readonly Activation[]> {
   await change.db.run("SELECT pg_advisory_xact_lock(hashtext($1))", `longhaul slots of ${agent.name}`);
   const late = (await listUnbegun(change.db, agent.name)).filter((task) => task.claim === claim || change.atMs - task.statusSinceMs > unbegunMsMax);
   const free = agent.concurrency - (await countRunning(change.db, agent.name));
   const claimed: Activation[] = late.map(({ runId, activation }) => ({ runId: String(runId), activation }));
   if (free <= 0) return claimed;
-  const { tasks: ready, isLess } = await lockReady(change.db, agent.name, change.atMs, free);
+  const picked = line ?? (await listReady(change.db, agent.name, change.atMs, free));
+  const ready = await lockReady(change.db, agent.name, change.atMs, picked);
   // Slots are left for which there may be others in line.
-  if (isLess) change.effects.agents.add(agent.name);
+  if (ready.length < picked.length) change.effects.agents.add(agent.name);
   const begun = ready.filter(({ runId }) => runId === null).map(({ id: taskId }) => ({ id: newId("r"), taskId }));
   await insertRuns(change.db, begun, { agentVersion: agent.version, loopVersion: agent.loopVersion ?? 0, startedAtMs: change.atMs });
   const runIds = new Map(begun.map(({ id, taskId }) => [taskId, id]));
@@ -39,6 +75,12 @@ export async function claimReady(change: Change, agent: EngineAgent, claim: stri
   }
   await moveTasks(change, moves);
   return claimed;
+}
+
+/** Queues runs of these agents that other code could not go on with: they are tried with this. */
+export async function queueParked(change: Change, agents: readonly EngineAgent[]): Promise<void> {
+  const parked = await lockParkedByOtherVersion(change.db, agents.map((agent) => ({ name: agent.name, codeVersion: codeVersionOf(agent) })));
+  await moveTasks(change, parked.map((task) => ({ task, fields: { status: "queued" } })));
 }
 
 /** Notes the version that a run goes on with, and says which one it had when that was another. */

@@ -1,14 +1,14 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import type { EngineAgent } from "../engine.ts";
 import { Alarm } from "./alarm.ts";
-import { claimReady } from "./claim.ts";
+import { claimReady, queueParked } from "./claim.ts";
 import { EngineRows, type Made, type MadeAs } from "./engine-rows.testsuite.ts";
 import { ToldSteps } from "./facts.ts";
 import { cancelTask, restartTask } from "./operator.ts";
 import { failRun, type Leaving } from "./run-exits.ts";
-import { startTask } from "./start-task.ts";
+import { startEach, startTask } from "./start-task.ts";
 import { lockTouchedByEnd } from "./task-locks.ts";
-import { lockTask, markGivenBack } from "./tasks.ts";
+import { listTasks, lockTask, markGivenBack } from "./tasks.ts";
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 });
 
@@ -59,6 +59,18 @@ async function whileLocked(tasks: readonly Made[], both: readonly (() => Promise
     await tx.all("SELECT 1 FROM lh_task WHERE id = ANY ($1) ORDER BY serial FOR UPDATE", tasks.map(({ id }) => id));
     begun = both.map((begin) => begin());
     await vi.waitFor(async () => expect((await tx.get("SELECT count(*) AS n FROM pg_locks WHERE NOT granted"))?.["n"]).toBe(both.length), 10_000);
+  });
+  await Promise.all(begun);
+}
+
+/** Like `whileLocked`, of keys that nobody holds in the end. */
+async function whileKeysLocked(keys: readonly string[], both: readonly (() => Promise<unknown>)[]): Promise<void> {
+  let begun: readonly Promise<unknown>[] = [];
+  await rows.db.transaction(async (tx) => {
+    await tx.run("INSERT INTO test_key (key, task_id) SELECT key, 'nobody' FROM unnest($1::text[]) AS key", keys);
+    begun = both.map((begin) => begin());
+    await vi.waitFor(async () => expect((await tx.get("SELECT count(*) AS n FROM pg_locks WHERE NOT granted"))?.["n"]).toBe(both.length), 10_000);
+    await tx.run("DELETE FROM test_key WHERE task_id = 'nobody'");
   });
   await Promise.all(begun);
 }
@@ -122,13 +134,34 @@ describe("transactions that touch the same tasks do not die of each other:", () 
       const called = await rows.make();
       const caller = await rows.make();
       await rows.waitFor(caller, { called });
-      const task = { id: rows.newId("t"), agent: "a", input: null, key: called.id, priority: 0, notBeforeAtMs: 0, deadlineAtMs: 1, depth: 0, source: "test" };
+      await rows.hold(called.id, called);
+      const task = rows.newTask(called.id);
       const call = (): Promise<unknown> => rows.writer.persist(async (change) => {
         await lockTask(change.db, caller.id);
         await startTask(change, task, { queueMax: () => 1, parentRunId: caller.runId });
         await lockTask(change.db, called.id);
       });
       await Promise.all([call(), end(called)]);
+    })).toBe(0);
+  });
+
+  it("two workers take up what other code could not go on with, each its agents in its own order", async () => {
+    const agents = [agent, { ...agent, name: "b" }];
+    expect(await countDeadlocks(async () => {
+      const parked: Made[] = [];
+      for (const name of ["a", "b", "a", "b"]) parked.push(await rows.make({ agent: name, status: "waiting", waitingReason: "code-mismatch" }));
+      await whileLocked(parked.slice(0, 2), [agents, agents.toReversed()].map((taken) => () => rows.writer.persist((change) => queueParked(change, taken))));
+      expect(await Promise.all(parked.map((task) => rows.statusOf(task)))).toEqual(["queued", "queued", "queued", "queued"]);
+    })).toBe(0);
+  });
+
+  it("two steps start tasks of the same keys, each in its own order, and each begins them in that", async () => {
+    expect(await countDeadlocks(async () => {
+      const keys = ["one", "two", "three"].map((key) => rows.newId(key));
+      const asked = [keys, keys.toReversed()].map((of) => of.map((key) => rows.newTask(key)));
+      await whileKeysLocked(keys, asked.map((tasks) => () => rows.writer.persist((change) => startEach(change, tasks, { queueMax: () => 1_000 }))));
+      const begun = (await listTasks(rows.db, { statuses: ["queued"], first: "oldest" })).map(({ key }) => String(key)).slice(-3);
+      expect([keys, keys.toReversed()]).toContainEqual(begun);
     })).toBe(0);
   });
 

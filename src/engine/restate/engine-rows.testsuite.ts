@@ -6,6 +6,7 @@ import { sharedPostgres } from "../../db/fixture/postgres-server.ts";
 import { migratePostgres } from "../../db/postgres-migration.ts";
 import { PostgresDatabase, type PostgresSession } from "../../db/postgres.ts";
 import { toFailure } from "../../record/failure.ts";
+import type { NewTask } from "../../record/task.ts";
 import type { Write } from "../../record/write.ts";
 import { defaultEngineLimits } from "../limits.ts";
 import { restateEngineMigrations } from "./engine-migrations.ts";
@@ -28,10 +29,15 @@ export interface MadeAs extends Partial<Pick<StoredTask, "status" | "waitingReas
   readonly by?: Made;
 }
 
-/** Each key belongs to the task that it names. */
-async function claim(_: PostgresSession, writes: readonly Write[]): Promise<void> {
-  for (const write of writes) if (write.type === "key.claim") throw new LonghaulError("TASK_KEY_TAKEN", "It is taken.", { details: { taskId: write.key } });
-  return await Promise.resolve();
+const takeKey = "INSERT INTO test_key (key, task_id) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET task_id = excluded.task_id WHERE test_key.task_id = excluded.task_id";
+
+/** A key belongs to whoever had it first. */
+async function claim(db: PostgresSession, writes: readonly Write[]): Promise<void> {
+  for (const write of writes) {
+    if (write.type !== "key.claim" || (await db.run(takeKey, write.key, write.taskId)).changes > 0) continue;
+    const holder = await db.get("SELECT task_id FROM test_key WHERE key = $1", write.key);
+    throw new LonghaulError("TASK_KEY_TAKEN", "It is taken.", { details: { taskId: String(holder?.["task_id"]) } });
+  }
 }
 
 /** The engine's tables in a database of their own, without Restate. */
@@ -48,14 +54,14 @@ export class EngineRows {
 
   static async open(): Promise<EngineRows> {
     const db = await PostgresDatabase.open({ url: await (await sharedPostgres()).createDatabase(), connectionsMax: 6, clock: systemClock, random: seededRandom(1) });
-    await migratePostgres(db, restateEngineMigrations);
+    await migratePostgres(db, [...restateEngineMigrations, { name: "0002-test-keys", sql: "CREATE TABLE test_key (key TEXT PRIMARY KEY, task_id TEXT NOT NULL)" }]);
     return new EngineRows(db);
   }
 
   readonly newId = (prefix: string): string => `${prefix}${++this.#count}`;
 
   async empty(): Promise<void> {
-    await this.db.exec("DELETE FROM lh_task; DELETE FROM lh_run; DELETE FROM lh_wait; DELETE FROM lh_journal");
+    await this.db.exec("DELETE FROM lh_task; DELETE FROM lh_run; DELETE FROM lh_wait; DELETE FROM lh_journal; DELETE FROM lh_bell; DELETE FROM test_key");
   }
 
   async make({ by, priority = 0, agent = "a", deadlineAtMs = this.clock.now() + 86_400_000, ...as }: MadeAs = {}): Promise<Made> {
@@ -68,6 +74,15 @@ export class EngineRows {
       if (as.waitingReason === "code-mismatch") await markParked(change.db, runId, "0", toFailure(new Error("mismatch")));
     });
     return { id, runId, runSerial: (await getRun(this.db, runId))?.serial ?? 0, task: (await getTask(this.db, id)) as StoredTask };
+  }
+
+  /** A task of this key, which nobody has started. */
+  newTask(key: string): NewTask {
+    return { id: this.newId("t"), agent: "a", input: null, key, priority: 0, notBeforeAtMs: 0, deadlineAtMs: 1, depth: 0, source: "test" };
+  }
+
+  async hold(key: string, { id }: Made): Promise<void> {
+    await this.db.run(takeKey, key, id);
   }
 
   /** Its run waits for the end of a task, or for an instant. */

@@ -2,7 +2,7 @@ import type { Serde } from "@restatedev/restate-sdk";
 import type { StepIdentity } from "../../record/step.ts";
 import type { Write } from "../../record/write.ts";
 import type { JournaledStep } from "../journaled-step.ts";
-import { joined, stepFromFields, textOf, type StepFields, type StepText } from "./step-text.ts";
+import { stepFromFields, textOf, type StepFields, type StepText } from "./step-text.ts";
 
 /** A step that has ended. */
 export interface Ended {
@@ -44,8 +44,8 @@ export class EnvelopeSerde implements Serde<Envelope> {
 }
 
 function endedText({ text, writes, isStored }: Ended): string {
-  if (writes.length === 0 && !isStored) return `[${joined(text)}]`;
-  return `[${joined(text)},${JSON.stringify(writes)}${isStored ? ",1" : ""}]`;
+  if (writes.length === 0 && !isStored) return `[${text.list}]`;
+  return `[${text.list},${JSON.stringify(writes)}${isStored ? ",1" : ""}]`;
 }
 
 function readEnvelope(bytes: Uint8Array): Envelope {

@@ -1,16 +1,17 @@
 import type { Clock, Timer } from "../../base/clock.ts";
 import { onNextTurn } from "../../base/turn.ts";
-import type { Write } from "../../record/write.ts";
-import { keyOf } from "../journaled-step.ts";
 import type { Change } from "./change.ts";
 import type { Ended } from "./envelope.ts";
-import { lastTold, noteTold, type ToldPart, type ToldStep } from "./journal.ts";
+import { lastTold, noteTold, type ToldPart } from "./journal.ts";
 import { clearRecoveriesWithoutProgress, lockTaskBySerial } from "./tasks.ts";
 import type { Writer } from "./writer.ts";
 
-/** A step that code was told of, and the facts that came with it. They are in Restate's journal until they are stored here. */
-interface WaitingStep extends ToldStep {
-  readonly writes: readonly Write[];
+/** What waits of one run. */
+interface WaitingPart extends ToldPart {
+  readonly steps: readonly Ended[];
+  readonly suspect: number | null;
+  /** To be called when it is known to be stored. */
+  readonly forget: () => void;
 }
 
 export interface ToldStepsOptions {
@@ -27,12 +28,13 @@ export class ToldSteps {
   readonly #options: ToldStepsOptions;
   /** A list: few ask for the set, and each step is added. */
   readonly #keys: string[] = [];
-  #seq: number;
-  #waiting: WaitingStep[] = [];
+  #count: number;
+  /** In Restate's journal, with the facts that came with them, until they are stored here. */
+  #waiting: Ended[] = [];
 
   constructor(options: ToldStepsOptions) {
     this.#options = options;
-    this.#seq = options.toldBefore;
+    this.#count = options.toldBefore;
   }
 
   get run(): number {
@@ -46,7 +48,7 @@ export class ToldSteps {
 
   /** How many steps there are for code to be told, in this activation and before it. */
   get count(): number {
-    return this.#seq;
+    return this.#count;
   }
 
   /** True when storing it may say of its task that it proved harmless: the next crash is counted by whether a step was stored before it. */
@@ -54,10 +56,11 @@ export class ToldSteps {
     return this.#options.suspect !== null;
   }
 
-  /** As text, which does not change with what code makes of it. */
-  add({ step, text, writes, isStored }: Omit<Ended, "type">): void {
-    this.#keys.push(keyOf(step));
-    this.#waiting.push({ seq: ++this.#seq, identity: step, text: isStored ? null : text, writes });
+  /** What is stored is its text, which does not change with what code makes of it. */
+  add(key: string, ended: Ended): void {
+    this.#count++;
+    this.#keys.push(key);
+    this.#waiting.push(ended);
   }
 
   /** Stores what waits. */
@@ -65,14 +68,17 @@ export class ToldSteps {
     return await storeAllTold(change, [this]);
   }
 
-  /** What waits; and what is to be called when it is known to be stored. */
-  take(): Omit<ToldPart, "steps"> & { readonly steps: readonly WaitingStep[]; readonly suspect: number | null; readonly forget: () => void } {
+  /** What waits. */
+  take(): WaitingPart {
     const { run, activation, suspect } = this.#options;
-    const steps = this.#waiting;
-    const last = this.#seq;
+    const last = this.#count;
     // Two transactions may have stored the same: each forgets what it stored, and that only.
-    const forget = (): void => void (this.#waiting = this.#waiting.filter(({ seq }) => seq > last));
-    return { run, activation, steps: [...steps], suspect, forget };
+    const forget = (): void => void this.#waiting.splice(0, Math.max(0, last - this.#stored));
+    return { run, activation, first: this.#stored + 1, steps: [...this.#waiting], suspect, forget };
+  }
+
+  get #stored(): number {
+    return this.#count - this.#waiting.length;
   }
 }
 
@@ -85,7 +91,7 @@ export async function storeAllTold(change: Change, told: readonly ToldSteps[]): 
   if (parts.length === 0) return () => undefined;
   const proved = await lockProved(change, parts);
   await noteTold(change.db, parts);
-  await change.write(parts.flatMap(({ steps }) => steps.flatMap(({ writes }) => writes)));
+  await change.write(parts.flatMap(({ steps }) => steps.filter(({ writes }) => writes.length > 0).flatMap(({ writes }) => writes)));
   for (const suspect of proved) if (await clearRecoveriesWithoutProgress(change.db, suspect)) change.effects.hasCleared = true;
   return () => {
     for (const { forget } of parts) forget();
@@ -93,13 +99,13 @@ export async function storeAllTold(change: Change, told: readonly ToldSteps[]): 
 }
 
 /** The suspects of which a step is about to be stored that was not stored before: what code is told again after a crash is no progress. */
-async function lockProved({ db }: Change, parts: readonly ReturnType<ToldSteps["take"]>[]): Promise<readonly number[]> {
+async function lockProved({ db }: Change, parts: readonly WaitingPart[]): Promise<readonly number[]> {
   const proved: number[] = [];
-  for (const { run, suspect, steps } of parts) {
+  for (const { run, suspect, first, steps } of parts) {
     if (suspect === null) continue;
     await lockTaskBySerial(db, suspect);
     const last = await lastTold(db, run);
-    if (steps.some(({ seq, text }) => text !== null && seq > last)) proved.push(suspect);
+    if (steps.some(({ isStored }, index) => !isStored && first + index > last)) proved.push(suspect);
   }
   return proved;
 }

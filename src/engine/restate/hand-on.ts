@@ -18,7 +18,7 @@ export async function handOn(context: Context, begun: BegunRun, writer: Writer):
   const keys = new Set(told.keys());
   for (const ended of [...before, ...recorded]) {
     const key = keyOf(ended.step);
-    if (!keys.has(key)) told.add(ended);
+    if (!keys.has(key)) told.add(key, ended);
     keys.add(key);
   }
   await releaseRun({ writer, ids: idsOf(begun), told, activeMs: () => begun.task.activeMs });

@@ -1,3 +1,4 @@
+import { isWhole } from "../../db/payload-text.ts";
 import { loadJson, storeJson } from "../../db/postgres-payload.ts";
 import { toRecordset } from "../../db/postgres-text.ts";
 import type { PostgresRow, PostgresSession } from "../../db/postgres.ts";
@@ -6,22 +7,19 @@ import type { SeededStep } from "../engine.ts";
 import { keyOf, outcomeText, type EndedStep, type JournaledStep, type SeededOutcome } from "../journaled-step.ts";
 import type { AttemptIds } from "./attempt-state.ts";
 import { stored, type Ended } from "./envelope.ts";
-import { asStored, identityText, joined, textOf, withBytes, type StepFields, type StepText } from "./step-text.ts";
+import { asStored, identityText, outcomeOf, textOf, withBytes, withOutcome, type StepFields } from "./step-text.ts";
 import { numberOrNull, storeOne } from "./tasks.ts";
 
-/** A step of a run that code was told, and its place in that order. */
-export interface ToldStep {
-  readonly seq: number;
-  readonly identity: StepIdentity;
-  /** Null for one that is a row of lh_journal. */
-  readonly text: StepText | null;
-}
+/** A step of a run that code was told. */
+export type ToldStep = Pick<Ended, "text" | "isStored"> & { readonly step: StepIdentity };
 
 /** Steps of one run that code was told in one activation, one after the other in that order. */
 export interface ToldPart {
   /** lh_run.serial. */
   readonly run: number;
   readonly activation: number;
+  /** The place of the first one in that order, from 1. */
+  readonly first: number;
   readonly steps: readonly ToldStep[];
 }
 
@@ -32,7 +30,7 @@ const insertStep = `INSERT INTO lh_journal (run, activation, number, kind, name,
 export async function appendStep(db: PostgresSession, run: number, activation: number, step: EndedStep): Promise<JournaledStep | null> {
   const text = textOf(step);
   const { number, kind, name, occurrence, attempt, startedAtMs, completedAtMs } = step;
-  const { changes } = await db.run(insertStep, run, activation, number, kind, name, occurrence, attempt, startedAtMs, completedAtMs, await storeOne(db, text.outcome));
+  const { changes } = await db.run(insertStep, run, activation, number, kind, name, occurrence, attempt, startedAtMs, completedAtMs, await storeOne(db, outcomeOf(text)));
   return changes === 0 ? null : asStored(step, text);
 }
 
@@ -52,7 +50,7 @@ export async function appendCurrent(db: PostgresSession, ids: AttemptIds, step: 
   const text = textOf(step);
   const { number, kind, name, occurrence, attempt, startedAtMs, completedAtMs } = step;
   const row = await db.get(
-    insertCurrent, ids.runSerial, ids.activation, number, kind, name, occurrence, attempt, startedAtMs, completedAtMs, await storeOne(db, text.outcome), ids.taskId, ids.runId, ids.attempt,
+    insertCurrent, ids.runSerial, ids.activation, number, kind, name, occurrence, attempt, startedAtMs, completedAtMs, await storeOne(db, outcomeOf(text)), ids.taskId, ids.runId, ids.attempt,
   );
   const state = row?.["is_current"] === true ? (row["attempt"] === ids.attempt ? "current" : "superseded") : "over";
   return { state, step: row?.["is_stored"] === true ? asStored(step, text) : null };
@@ -67,9 +65,17 @@ const insertTold = `INSERT INTO lh_told (run, activation, first, last, steps)
 
 /** Stores what code was told, whether it was stored before or not, with its place in that order: all that a run was told since the last time is one row. */
 export async function noteTold(db: PostgresSession, parts: readonly ToldPart[]): Promise<void> {
-  const outcomes = (await storeJson(db, parts.flatMap(({ steps }) => steps.flatMap(({ text }) => (text === null ? [] : [text.outcome])))))[Symbol.iterator]();
-  const lists = parts.map(({ steps }) => `[${steps.map(({ identity, text }) => (text === null ? identityText(identity) : joined({ head: text.head, outcome: String(outcomes.next().value) }))).join(",")}]`);
-  await db.run(insertTold, parts.map(({ run }) => run), parts.map(({ activation }) => activation), parts.map(({ steps }) => steps[0]?.seq ?? 0), parts.map(({ steps }) => steps.at(-1)?.seq ?? 0), lists.join(separator));
+  const packed = await packTold(db, parts);
+  const lists = parts.map(({ steps }) => `[${steps.map((told) => (told.isStored ? identityText(told.step) : (packed.get(told) ?? told.text.list))).join(",")}]`);
+  await db.run(insertTold, parts.map(({ run }) => run), parts.map(({ activation }) => activation), parts.map(({ first }) => first), parts.map(({ first, steps }) => first + steps.length - 1), lists.join(separator));
+}
+
+/** The lists of those that do not hold all of their outcome. */
+async function packTold(db: PostgresSession, parts: readonly ToldPart[]): Promise<ReadonlyMap<ToldStep, string>> {
+  const long = parts.flatMap(({ steps }) => steps.filter(({ text, isStored }) => !isStored && !isWhole(text.list)));
+  if (long.length === 0) return new Map();
+  const outcomes = await storeJson(db, long.map(({ text }) => outcomeOf(text)));
+  return new Map(long.map((told, index) => [told, withOutcome(told.text, outcomes[index] ?? missing(told.step.name))]));
 }
 
 /** The place of the last step that is stored as one that code was told. */

@@ -40,7 +40,11 @@ export class LongRuns {
     const after = this.#after;
     this.#after = 0;
     const long = await writer.read((db) => listLong(db, clock.now() - longMs, after, batchMax));
-    for (const { runId, activation } of long) await client.sendWorkflow(serviceNames(team).runs, workflowKey({ runId, activation }), "run", { runId, activation });
-    if (long.length === batchMax) this.#after = long.at(-1)?.serial ?? 0;
+    for (const { serial, runId, activation } of long) {
+      // One that Restate refuses keeps those behind it for one turn only.
+      this.#after = serial;
+      await client.sendWorkflow(serviceNames(team).runs, workflowKey({ runId, activation }), "run", { runId, activation });
+    }
+    if (long.length < batchMax) this.#after = 0;
   }
 }

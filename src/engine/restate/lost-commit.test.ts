@@ -6,6 +6,8 @@ import { VirtualClock } from "../../base/virtual-clock.ts";
 import { createLosingProxy, type LosingProxy } from "../../db/fixture/losing-proxy.ts";
 import { sharedPostgres } from "../../db/fixture/postgres-server.ts";
 import { PostgresDatabase } from "../../db/postgres.ts";
+import type { NewTask } from "../../record/task.ts";
+import type { StartOptions } from "../engine.ts";
 import { advance, agentA, code, done, newTask, progress, quiet, record, runToEnd, until, value } from "../engine-fixture.testsuite.ts";
 import { OperatorEngine } from "./operator-engine.ts";
 import { restateSuite, type RestateFixture } from "./restate-fixture.testsuite.ts";
@@ -75,6 +77,29 @@ describe("a run of which every second COMMIT is answered into nothing", () => {
     expect(await fixture.applied()).toEqual(["ended"]);
     expect(await fixture.observer.all("SELECT key, expires_at_ms FROM test_key ORDER BY key")).toEqual(["one", "two"].map((key) => ({ key, expires_at_ms: Number.MAX_SAFE_INTEGER - 1 })));
     expect(fixture.faults).toEqual([]);
+  });
+});
+
+describe("a task that is started, when its COMMIT took effect and the answer was lost", () => {
+  it.each<[string, Partial<NewTask>, StartOptions]>([["without a key", {}, {}], ["with a key", { key: "lead 7" }, {}], ["with writes", {}, { writes: [progress("started")] }]])("is answered as made, once, %s", async (_, more, options) => {
+    const fixture = (await suite.create()) as RestateFixture;
+    const task = newTask(fixture, more);
+
+    expect(await losing(fixture, () => fixture.engine.start(task, options))).toEqual({ taskId: task.id, created: true });
+
+    expect(await fixture.engine.start(task, options)).toEqual({ taskId: task.id, created: false });
+    expect(await losing(fixture, () => fixture.engine.start(task, options))).toEqual({ taskId: task.id, created: false });
+    expect(await fixture.applied()).toEqual(options.writes === undefined ? [] : ["started"]);
+    expect(await fixture.engine.list({})).toHaveLength(1);
+  });
+
+  it("is answered as made to one of those who ask for it at once", async () => {
+    const fixture = (await suite.create()) as RestateFixture;
+    const task = newTask(fixture);
+
+    const answers = await losing(fixture, () => Promise.all([fixture.engine.start(task), fixture.engine.start(task), fixture.engine.start({ ...task })]));
+
+    expect(answers.filter(({ created }) => created)).toHaveLength(1);
   });
 });
 

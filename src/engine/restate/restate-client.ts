@@ -35,6 +35,8 @@ interface Question {
 export class RestateClient {
   readonly #addresses: RestateAddresses;
   readonly #clock: Clock;
+  /** The invocation that was brought last, while others are left: one that Restate refuses keeps those behind it for one turn only. */
+  #broughtAfter = "";
 
   constructor(addresses: RestateAddresses, clock: Clock) {
     this.#addresses = addresses;
@@ -93,13 +95,15 @@ export class RestateClient {
   async bringHere(team: string): Promise<void> {
     const { admin } = this.#addresses;
     const names = Object.values(serviceNames(team)).map((name) => `'${name}'`).join(", ");
-    const query = `SELECT i.id AS id, i.status AS status FROM sys_invocation i JOIN sys_service s ON s.name = i.target_service_name WHERE i.target_service_name IN (${names}) AND (i.status = 'paused' OR (i.status = 'backing-off' AND i.pinned_deployment_id <> s.deployment_id)) LIMIT ${broughtMax}`;
+    const query = `SELECT i.id AS id, i.status AS status FROM sys_invocation i JOIN sys_service s ON s.name = i.target_service_name WHERE i.target_service_name IN (${names}) AND (i.status = 'paused' OR (i.status = 'backing-off' AND i.pinned_deployment_id <> s.deployment_id)) AND i.id > '${this.#broughtAfter}' ORDER BY i.id LIMIT ${broughtMax}`;
     const { rows } = JSON.parse(await this.#ask(`${admin}/query`, "POST", { body: JSON.stringify({ query }) })) as { readonly rows: readonly { readonly id: string; readonly status: string }[] };
     for (const { id, status } of rows) {
+      this.#broughtAfter = id;
       const invocation = `${admin}/invocations/${encodeURIComponent(id)}`;
       if (status !== "paused") await this.#ask(`${invocation}/pause`, "PATCH", { tolerated: [404, 409] });
       await this.#ask(`${invocation}/resume?deployment=latest`, "PATCH", { tolerated: [404, 409] });
     }
+    if (rows.length < broughtMax) this.#broughtAfter = "";
   }
 
   async #ask(url: string, method: "GET" | "POST" | "PATCH", { body, tolerated = [], signal: stopped }: Question = {}): Promise<string> {

@@ -3,6 +3,7 @@ import { type AddressInfo, createServer, type Server, type Socket } from "node:n
 import { createEndpointHandler, type LoggerTransport } from "@restatedev/restate-sdk";
 import { systemClock, type Timer } from "../../base/clock.ts";
 import { LonghaulError, messageOf } from "../../base/error.ts";
+import { attachStream } from "./call-stream.ts";
 import { restateServices, type ServicesOptions } from "./restate-services.ts";
 
 export interface EndpointOptions extends ServicesOptions {
@@ -52,7 +53,11 @@ export class RestateEndpoint {
   static async open({ silentMsMax, host, port, identityKeys = [], ...options }: EndpointOptions): Promise<RestateEndpoint> {
     const services = [...restateServices(options)];
     const serve = createEndpointHandler({ services, logger, ...(identityKeys.length === 0 ? {} : { identityKeys: [...identityKeys] }) });
-    const endpoint = new RestateEndpoint(createHttp2Server(serve), host);
+    const server = createHttp2Server((request, response) => {
+      attachStream(request, response);
+      serve(request, response);
+    });
+    const endpoint = new RestateEndpoint(server, host);
     await endpoint.#listen(port);
     endpoint.#lookLater(silentMsMax / looks);
     return endpoint;

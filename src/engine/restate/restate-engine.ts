@@ -5,7 +5,6 @@ import type { PostgresDatabase, PostgresSession } from "../../db/postgres.ts";
 import type { CompletedStep } from "../../record/step.ts";
 import type { NewTask, Task, TaskEnd } from "../../record/task.ts";
 import type { Write } from "../../record/write.ts";
-import { codeVersionOf } from "../code-version.ts";
 import type { DrainReport, Engine, EngineAgent, EngineDuty, EngineRetention, Execute, ObserveTask, RecoveryReport, Started, StartOptions, TaskFilter } from "../engine.ts";
 import { defaultEngineLimits, type EngineLimits } from "../limits.ts";
 import { engineClosed, engineDraining, resultAbandoned } from "../refusal.ts";
@@ -13,8 +12,9 @@ import { reasonOfEnd } from "../task-rules.ts";
 import { Alarm } from "./alarm.ts";
 import { Attempts } from "./attempts.ts";
 import type { Effects } from "./change.ts";
-import { claimReady, type Activation } from "./claim.ts";
+import { giveSlots, queueParked, type Activation } from "./claim.ts";
 import { Dispatch } from "./dispatch.ts";
+import { countExhausted } from "./exhausted.ts";
 import { ExpectedRuns } from "./expected-runs.ts";
 import { FactStore } from "./facts.ts";
 import { createRetention } from "./forget.ts";
@@ -28,10 +28,9 @@ import { RestateEndpoint } from "./restate-endpoint.ts";
 import { createFetchEndpoint, type FetchHandler } from "./restate-fetch.ts";
 import type { RestateHandler } from "./restate-services.ts";
 import { Ringer } from "./ringer.ts";
-import { lockParkedByOtherVersion, type StoredTask } from "./tasks.ts";
+import type { StoredTask } from "./tasks.ts";
 import { TaskDesk } from "./task-desk.ts";
 import { tellOthers } from "./tell-others.ts";
-import { moveTask } from "./transition.ts";
 import { Writer } from "./writer.ts";
 
 export interface RestateEngineOptions {
@@ -80,6 +79,8 @@ export interface RestateEngine extends Engine {
    * that runs (`run`) sees to waits, deadlines and schedules.
    */
   serve(agents: readonly EngineAgent[], execute: Execute): Promise<FetchHandler>;
+  /** These workers died of exhausted memory: that is counted of the tasks that they had, once. Asked before `run`, so that it is known when this process goes on with them. */
+  countExhausted(workers: readonly string[]): Promise<void>;
   /** True when nothing is under way here but bodies of steps. For tests. */
   isStill(): boolean;
   /** The tasks of which an attempt executes here. For tests. */
@@ -126,7 +127,7 @@ class RestateWorker implements RestateEngine, RestateHandler {
   #draining: Promise<DrainReport> | null = null;
 
   constructor(options: RestateEngineOptions) {
-    const { db, clock, ids, apply, observe, onFault, sweepMs = sweepMsDefault } = options;
+    const { db, clock, ids, apply, observe, onFault, worker = `pid ${process.pid}`, sweepMs = sweepMsDefault } = options;
     this.#options = options;
     this.#limits = { ...defaultEngineLimits, ...options.limits };
     this.#client = new RestateClient(options.restate, clock);
@@ -142,7 +143,7 @@ class RestateWorker implements RestateEngine, RestateHandler {
       onBack: () => this.#dispatch.ask(this.#agents.keys()),
     });
     this.#attempts = new Attempts({
-      clock, ids,
+      clock, ids, worker,
       writer: this.#writer, facts: this.#facts, limits: this.#limits, calls: this.#outage.calls, agents: this.#agents, queueMax: this.#queueMax,
       execute: () => (this.#state === "open" ? this.#execute : null),
       onBegun: (runId) => this.#expected.remove(runId),
@@ -164,10 +165,14 @@ class RestateWorker implements RestateEngine, RestateHandler {
       onDue: (atMs) => this.#alarm.note(atMs),
       onWork: () => this.#alarm.look(),
     });
-    const { worker = `pid ${process.pid}`, onNotice = () => undefined, team } = options;
+    const { onNotice = () => undefined, team } = options;
     this.#membership = new Membership({ team, worker, clock, db, onNotice, client: this.#client, restate: options.restate, beatMs: sweepMs === null ? null : sweepMs * sweepsPerBeat });
     this.retention = createRetention(this.#writer);
     this.duty = { start: () => this.#startDuty(), stop: () => this.#stopDuty() };
+  }
+
+  countExhausted(workers: readonly string[]): Promise<void> {
+    return this.#writer.persist((change) => countExhausted(change, workers));
   }
 
   async serve(agents: readonly EngineAgent[], execute: Execute): Promise<FetchHandler> {
@@ -207,7 +212,8 @@ class RestateWorker implements RestateEngine, RestateHandler {
     const agent = this.#agents.get(agentName);
     if (agent === undefined) return [];
     // While it waited for PostgreSQL it would keep the agent's slots from all.
-    const claimed = await this.#outage.orTurnedAway(() => this.#writer.persist((change) => claimReady(change, agent, claim, this.#options.ids)));
+    const { clock, ids: newId, onFault } = this.#options;
+    const claimed = await this.#outage.orTurnedAway(() => giveSlots({ writer: this.#writer, clock, newId, onFault }, agent, claim));
     for (const { runId } of claimed) this.#expected.add(runId);
     return claimed;
   }
@@ -326,9 +332,7 @@ class RestateWorker implements RestateEngine, RestateHandler {
     this.#assertOpen();
     for (const agent of agents) this.#agents.set(agent.name, agent);
     this.#execute = execute;
-    await this.#writer.persist(async (change) => {
-      for (const agent of agents) for (const task of await lockParkedByOtherVersion(change.db, agent.name, codeVersionOf(agent))) await moveTask(change, task, { status: "queued" });
-    });
+    await this.#writer.persist((change) => queueParked(change, agents));
   }
 
   async #drain(timeoutMs: number): Promise<DrainReport> {

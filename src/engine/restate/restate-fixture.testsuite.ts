@@ -75,6 +75,9 @@ export interface RestateSuiteOptions {
 
 let teams = 0;
 
+/** The name of the worker that is opened there. */
+export const workerName = ({ team, seed }: Place): string => `${team}, ${seed}`;
+
 async function openRestateFixture(place: Place, { limits, server, way }: Required<RestateSuiteOptions>): Promise<RestateFixture> {
   const { team, url, port, clock } = place;
   const random = seededRandom(`${team} ${place.seed}`);
@@ -86,6 +89,7 @@ async function openRestateFixture(place: Place, { limits, server, way }: Require
   const { ingress, admin } = await server();
   const engine = createRestateEngine({
     team, db, clock, limits,
+    worker: workerName(place),
     restate: { ingress, admin },
     endpoint: { host: "127.0.0.1", port },
     ids: createIds(clock, random),

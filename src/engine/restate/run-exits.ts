@@ -16,7 +16,7 @@ import { lockForEnds } from "./task-locks.ts";
 import { markChanged, toTask, type StoredTask } from "./tasks.ts";
 import { endTask, moveTask } from "./transition.ts";
 import type { Joint } from "./together.ts";
-import type { Writer } from "./writer.ts";
+import type { PersistOptions, Writer } from "./writer.ts";
 
 /** What leaves memory with a run. */
 export interface Leaving {
@@ -55,7 +55,7 @@ export async function releaseRun(leaving: Leaving): Promise<boolean> {
   return await exit(leaving, async (change, task) => {
     await moveTask(change, task, { status: "queued", activeMs: leaving.activeMs() });
     return true;
-  });
+  }, { patience: "last" });
 }
 
 /** Durable code returned. When a guard refuses what it wants to write, or its output cannot be stored, the task is dead with that failure. */
@@ -71,20 +71,20 @@ export async function endRun(leaving: Leaving, { end, writes = [] }: RunEnd): Pr
 
 const endings: Joint<Leaving & Ending, boolean> = {
   together: endTogether,
-  alone: ({ end, writes, ...leaving }) => exitForGood(leaving, async (change, task) => {
+  alone: ({ end, writes, ...leaving }) => exit(leaving, async (change, task) => {
     await endTask(change, task, boundedTaskEnd(end, task.id, change.limits.valueBytesMax));
     await change.write(writes);
     return true;
-  }),
+  }, { lock: lockOwnEnd(leaving) }),
 };
 
 /** Durable code threw, or has to be stopped. */
 export async function failRun(leaving: Leaving, reason: DeadReason, error: unknown): Promise<boolean> {
   const end = deadEnd(reason, error);
-  return await exitForGood(leaving, async (change, task) => {
+  return await exit(leaving, async (change, task) => {
     await endTask(change, task, end);
     return true;
-  });
+  }, { lock: lockOwnEnd(leaving), patience: "last" });
 }
 
 /** Stores what code was told, and what it is about to be told, while the run stays in memory. False when the task does not execute it any more. Rejects as an exit does. */
@@ -93,7 +93,7 @@ export async function storeTold({ writer, ids, told }: Leaving): Promise<boolean
     const task = await currentTask(change, ids);
     if (task === "superseded") throw new AttemptLost(ids.runId);
     return task === "over" ? null : await told.store(change);
-  });
+  }, { patience: "last" });
   forget?.();
   return forget !== null;
 }
@@ -113,18 +113,22 @@ export async function announceNearLimit({ writer, ids }: Leaving, nearLimit: Nea
 
 type Act = (change: Change, task: StoredTask) => Promise<boolean>;
 
-/** The task ends, and others with it or because of it. */
-async function exitForGood(leaving: Leaving, act: Act): Promise<boolean> {
-  return await exit(leaving, act, (change) => lockForEnds(change, [leaving.ids.taskId]));
+interface ExitOptions extends PersistOptions {
+  readonly lock?: (change: Change) => Promise<void>;
 }
 
-async function exit({ writer, ids, told }: Leaving, act: Act, lock: (change: Change) => Promise<void> = () => Promise.resolve()): Promise<boolean> {
+/** The task ends, and others with it or because of it. */
+function lockOwnEnd({ ids }: Leaving): (change: Change) => Promise<void> {
+  return (change) => lockForEnds(change, [ids.taskId]);
+}
+
+async function exit({ writer, ids, told }: Leaving, act: Act, { lock, patience = "task" }: ExitOptions = {}): Promise<boolean> {
   return await writer.persist(async (change) => {
-    await lock(change);
+    await lock?.(change);
     const task = await currentTask(change, ids);
     if (task === "superseded") throw new AttemptLost(ids.runId);
     if (task === "over") return true;
     await told.store(change);
     return await act(change, task);
-  });
+  }, { patience });
 }

@@ -16,7 +16,7 @@ beforeEach(() => rows.empty());
 
 const newTask = (id: string, agent = "a", input: NewTask["input"] = id): NewTask => ({ id, agent, input, key: null, priority: 0, notBeforeAtMs: 0, deadlineAtMs: 1_000_000, depth: 0, source: "test" });
 const start = async (tasks: readonly NewTask[], queueMax: (agent: string) => number = () => 100): Promise<readonly string[]> => (
-  [...(await rows.writer.write((change) => startTasks(change, tasks, queueMax))).values()].map(({ taskId }) => taskId)
+  [...(await rows.writer.write((change) => startTasks(change, tasks.map((task) => ({ task })), queueMax))).values()].map(({ taskId }) => taskId)
 );
 const queued = async (): Promise<readonly string[]> => (await listTasks(rows.db, { statuses: ["queued"], first: "oldest" })).map(({ id }) => id);
 

@@ -15,26 +15,41 @@ export interface StartPlan {
   readonly fork?: { readonly prefix: RunPrefix; readonly newRunId: string };
 }
 
+export interface StartedAs extends Started {
+  /** lh_task.serial of the task that has this id; null when another one holds its key. By it a try knows what an earlier one inserted whose COMMIT was answered into nothing. */
+  readonly serial: number | null;
+}
+
 /**
  * Starts a task in this change, or finds the one that has its id or holds its key.
  * @throws {TASK_KEY_CONFLICT, QUEUE_FULL, PAYLOAD_TOO_LARGE, JSON_INVALID, OPTION_INVALID}
  */
-export async function startTask(change: Change, task: NewTask, plan: StartPlan): Promise<Started> {
-  // Without a key, the row itself says whether there is one.
-  if (task.key !== null && (await getTask(change.db, task.id)) !== null) return { taskId: task.id, created: false };
-  const holder = await claimKey(change, task);
-  if (holder !== null) return await findHolder(change, task, holder, plan.parentRunId !== undefined);
+export async function startTask(change: Change, task: NewTask, plan: StartPlan): Promise<StartedAs> {
+  return await startClaimed(change, task, await claimKey(change, task), plan);
+}
+
+/** Starts these in this order, or finds them. Their keys are locked before, in the order of the keys: two that start the same work do not wait for each other crosswise. @throws as `startTask` does. */
+export async function startEach(change: Change, tasks: readonly NewTask[], plan: StartPlan): Promise<void> {
+  const claims = new Map<NewTask, Claim>();
+  for (const task of tasks.toSorted((a, b) => compareKeys(a.key, b.key))) claims.set(task, await claimKey(change, task));
+  for (const task of tasks) await startClaimed(change, task, claims.get(task) ?? null, plan);
+}
+
+async function startClaimed(change: Change, task: NewTask, claim: Claim, plan: StartPlan): Promise<StartedAs> {
+  if (claim?.by === "itself") return { taskId: task.id, created: false, serial: claim.serial };
+  if (claim !== null) return await findHolder(change, task, claim.taskId, plan.parentRunId !== undefined);
   const queueMax = plan.queueMax(task.agent);
   const input = boundedJson(task.input, `The input of task ${task.id}`, change.limits.valueBytesMax);
   const [inserted] = await insertTasks(change.db, [{ task: { ...task, input }, parentRunId: plan.parentRunId ?? null, queueMax }], change.atMs);
   if (inserted === undefined) {
-    if ((await getTask(change.db, task.id)) !== null) return { taskId: task.id, created: false };
+    const there = await getTask(change.db, task.id);
+    if (there !== null) return { taskId: task.id, created: false, serial: there.serial };
     throw queueFull(task.agent, queueMax, queueMax);
   }
   const stored = plan.fork === undefined ? inserted : await forked(change, inserted, plan.fork);
   if (plan.seed !== undefined && plan.seed.length > 0) await replaceSeed(change.db, task.id, plan.seed);
   await noteCreated(change, stored);
-  return { taskId: task.id, created: true };
+  return { taskId: task.id, created: true, serial: stored.serial };
 }
 
 async function noteCreated(change: Change, task: StoredTask): Promise<void> {
@@ -43,16 +58,16 @@ async function noteCreated(change: Change, task: StoredTask): Promise<void> {
 }
 
 /** Starts tasks without a key, in this order, by one statement. Those are left out that cannot be started, or are there already: `startTask` says which. @throws {PAYLOAD_TOO_LARGE, JSON_INVALID} */
-export async function startTasks(change: Change, tasks: readonly NewTask[], queueMax: (agent: string) => number): Promise<ReadonlyMap<NewTask, Started>> {
-  const bounded = tasks.map((task) => ({ ...task, input: boundedJson(task.input, `The input of task ${task.id}`, change.limits.valueBytesMax) }));
+export async function startTasks<C extends { readonly task: NewTask }>(change: Change, calls: readonly C[], queueMax: (agent: string) => number): Promise<ReadonlyMap<C, StartedAs>> {
+  const bounded = calls.map(({ task }) => ({ ...task, input: boundedJson(task.input, `The input of task ${task.id}`, change.limits.valueBytesMax) }));
   const inserted = new Map((await insertTasks(change.db, bounded.map((task) => ({ task, parentRunId: null, queueMax: queueMax(task.agent) })), change.atMs)).map((task) => [task.id, task]));
-  const started = new Map<NewTask, Started>();
-  for (const task of tasks) {
-    const stored = inserted.get(task.id);
+  const started = new Map<C, StartedAs>();
+  for (const call of calls) {
+    const stored = inserted.get(call.task.id);
     if (stored === undefined) continue;
-    inserted.delete(task.id); // Asked for twice: the second one finds it.
+    inserted.delete(stored.id); // Asked for twice: the second one finds it.
     await noteCreated(change, stored);
-    started.set(task, { taskId: task.id, created: true });
+    started.set(call, { taskId: stored.id, created: true, serial: stored.serial });
   }
   return started;
 }
@@ -65,21 +80,31 @@ async function forked(change: Change, task: StoredTask, { prefix, newRunId }: No
 }
 
 /** The task that holds the key, when it is this agent's too. It may be older than the task that calls it, which is locked. @throws {TASK_KEY_CONFLICT} */
-async function findHolder(change: Change, task: NewTask, taskId: string, isCalled: boolean): Promise<Started> {
+async function findHolder(change: Change, task: NewTask, taskId: string, isCalled: boolean): Promise<StartedAs> {
   if (isCalled) await lockTaskNow(change.db, taskId);
   const agent = (await getTask(change.db, taskId))?.agent ?? task.agent;
   if (agent !== task.agent) throw keyConflict(task, taskId, agent);
-  return { taskId, created: false };
+  return { taskId, created: false, serial: null };
 }
 
-/** The id of the task that holds the key of this one, null when this one holds it now or has none. */
-async function claimKey(change: Change, task: NewTask): Promise<string | null> {
+/** Why a task is not made: it is there, or another one holds its key. Null: this one holds its key now, or has none; without one, the row itself says whether there is one. */
+type Claim = { readonly by: "itself"; readonly serial: number } | { readonly by: "another"; readonly taskId: string } | null;
+
+async function claimKey(change: Change, task: NewTask): Promise<Claim> {
   if (task.key === null) return null;
+  const before = await getTask(change.db, task.id);
+  if (before !== null) return { by: "itself", serial: before.serial };
   assertWellFormedKey(task.key);
   try {
     await change.write([{ type: "key.claim", key: task.key, taskId: task.id, atMs: change.atMs, expiresAtMs: change.atMs + change.limits.keyWindowMs }]);
     return null;
   } catch (error) {
-    return keyHolder(error);
+    return { by: "another", taskId: keyHolder(error) };
   }
+}
+
+/** Those of one key stay in their order: the first of them gets it. */
+function compareKeys(a: string | null, b: string | null): number {
+  const [one, other] = [a ?? "", b ?? ""];
+  return one < other ? -1 : one > other ? 1 : 0;
 }

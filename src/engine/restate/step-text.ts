@@ -7,20 +7,26 @@ import { outcomeText, type EndedStep, type JournaledStep } from "../journaled-st
  * what it came to. Written once, for both.
  */
 export interface StepText {
-  /** All but the outcome: `["code","fetch",1,7,1,1790000000000,12,`. */
-  readonly head: string;
-  /** JSON. */
-  readonly outcome: string;
+  /** `["code","fetch",1,7,1,1790000000000,12,{"ok":true,"value":"page"}]` */
+  readonly list: string;
+  /** The place of the outcome in it, which is JSON and the last. */
+  readonly outcomeAt: number;
 }
 
 export type StepFields = readonly [kind: StepKind, name: string, occurrence: number, number: number, attempt: number, startedAtMs: number, tookMs: number, outcome: Json];
 
 export function textOf({ kind, name, occurrence, number, attempt, startedAtMs, completedAtMs, outcome }: EndedStep): StepText {
-  return { head: `["${kind}",${JSON.stringify(name)},${occurrence},${number},${attempt},${startedAtMs},${completedAtMs - startedAtMs},`, outcome: outcomeText(outcome) };
+  const head = `["${kind}",${JSON.stringify(name)},${occurrence},${number},${attempt},${startedAtMs},${completedAtMs - startedAtMs},`;
+  return { list: `${head}${outcomeText(outcome)}]`, outcomeAt: head.length };
 }
 
-export function joined({ head, outcome }: StepText): string {
-  return `${head}${outcome}]`;
+export function outcomeOf({ list, outcomeAt }: StepText): string {
+  return list.slice(outcomeAt, -1);
+}
+
+/** The list with another text of the outcome. */
+export function withOutcome({ list, outcomeAt }: StepText, outcome: string): string {
+  return `${list.slice(0, outcomeAt)}${outcome}]`;
 }
 
 /** The list of a step whose outcome stands elsewhere. */
@@ -37,7 +43,11 @@ export function withBytes(step: EndedStep): JournaledStep {
 }
 
 /** What a step comes to for code, when this is what is stored of it. A value was made plain JSON when its size was checked; a failure may hold more than is stored. */
-export function asStored(step: EndedStep, { outcome }: StepText): JournaledStep {
-  const outcomeBytes = Buffer.byteLength(outcome);
-  return step.outcome.ok ? { ...step, outcomeBytes } : { ...step, outcome: parseOutcome(JSON.parse(outcome) as Json), outcomeBytes };
+export function asStored({ kind, name, occurrence, number, attempt, startedAtMs, completedAtMs, outcome }: EndedStep, text: StepText): JournaledStep {
+  const stored = outcomeOf(text);
+  return {
+    kind, name, occurrence, number, attempt, startedAtMs, completedAtMs,
+    outcome: outcome.ok ? outcome : parseOutcome(JSON.parse(stored) as Json),
+    outcomeBytes: Buffer.byteLength(stored),
+  };
 }

@@ -16,7 +16,7 @@ import { noteDue, type Change } from "./change.ts";
 import { stored, type Ended, type Envelope } from "./envelope.ts";
 import { appendCurrent, getStep } from "./journal.ts";
 import { currentTask, stateOf, type AttemptIds } from "./attempt-state.ts";
-import { startTask } from "./start-task.ts";
+import { startEach, startTask } from "./start-task.ts";
 import { asStored, textOf } from "./step-text.ts";
 import { clearRecoveriesWithoutProgress, getTask, getTaskOfRun, lockTask } from "./tasks.ts";
 import { runUserTransaction } from "./user-transaction.ts";
@@ -66,12 +66,17 @@ export async function executeStep(scope: StepScope, operation: Operation, body: 
   const { writes = [], starts = [] } = end;
   const isRestates = starts.length === 0 && writes.every(isFact) && !scope.undo.isRegistered;
   if (isRestates && !scope.isOver() && !wasCutOff(scope, end)) return endedWith(endedStep(scope, operation, startedAtMs, end), writes);
+  return await orFailed(scope, operation, startedAtMs, (change) => commitEnd(scope, change, { operation, startedAtMs, end }));
+}
+
+/** Does this in one transaction. What refuses it, a guard or PostgreSQL, is what the step comes to: nothing else of it is kept. */
+async function orFailed(scope: StepScope, operation: Operation, startedAtMs: number, act: (change: Change) => Promise<Envelope>, onRefused: () => void = () => undefined): Promise<Envelope> {
   try {
-    return await scope.writer.persist((change) => commitEnd(scope, change, { operation, startedAtMs, end }));
+    return await scope.writer.persist(act, { patience: "task" });
   } catch (error) {
     if (isEngineClosed(error)) throw error;
-    // A guard refused what the step wanted to write: nothing of it is kept, and the refusal is the step's end.
-    return await scope.writer.persist((change) => commitEnd(scope, change, { operation, startedAtMs, end: failedStep(error) }));
+    onRefused();
+    return await scope.writer.persist((change) => commitEnd(scope, change, { operation, startedAtMs, end: failedStep(error) }), { patience: "last" });
   }
 }
 
@@ -104,7 +109,7 @@ async function executeBody(scope: StepScope, { identity, number }: Operation, bo
 export async function executeTransaction(scope: StepScope, operation: Operation, body: (tx: Transaction) => Promise<Json>): Promise<Envelope> {
   const startedAtMs = scope.clock.now();
   const check = (value: Json): Json => boundedJson(value, `The result of ${describeStep(operation.identity)}`, scope.limits.valueBytesMax);
-  return await scope.writer.persist(async (change) => {
+  return await orFailed(scope, operation, startedAtMs, async (change) => {
     const known = await knownStep(scope, change, operation.identity);
     if (known !== null) return known;
     const outcome = await runUserTransaction(change.db, body, check);
@@ -115,7 +120,7 @@ export async function executeTransaction(scope: StepScope, operation: Operation,
 /** Asks for a durable wait, which `awakeable` tells the end of while the run is in memory. */
 export async function beginWait(scope: StepScope, operation: Operation, spec: WaitSpec, asked: { readonly requestedAtMs: number; readonly awakeable: string }): Promise<Envelope> {
   const dueAtMs = spec.timeoutMs === undefined ? null : Math.max(asked.requestedAtMs, scope.begunAtMs) + Math.max(0, Math.ceil(spec.timeoutMs));
-  return await scope.writer.persist(async (change) => {
+  return await orFailed(scope, operation, scope.clock.now(), async (change) => {
     const known = await knownWait(scope, change, operation, asked.awakeable);
     if (known !== null) return known;
     const arrived = spec.signal === undefined ? null : await takeSignal(change.db, scope.runSerial, spec.signal);
@@ -132,7 +137,7 @@ export async function beginChild(scope: StepScope, operation: Operation, { task,
   if (before !== null) return before;
   const startedAtMs = scope.clock.now();
   const held = gate === null ? letThrough : await askBefore(scope, operation, task, gate);
-  if (held !== letThrough) return await scope.writer.persist((change) => commitEnd(scope, change, { operation, startedAtMs, end: held }));
+  if (held !== letThrough) return await orFailed(scope, operation, startedAtMs, (change) => commitEnd(scope, change, { operation, startedAtMs, end: held }));
   const begin = async (change: Change): Promise<Envelope> => {
     const known = await knownWait(scope, change, operation, awakeable);
     if (known !== null) return known;
@@ -146,15 +151,9 @@ export async function beginChild(scope: StepScope, operation: Operation, { task,
     await insertWait(change.db, { ...waitOf(scope, operation, change), reason: "child", childTaskId: taskId, awakeable });
     return { type: "waiting", identity: operation.identity, awakeable };
   };
-  try {
-    const envelope = await scope.writer.persist(begin);
-    if (envelope.type === "gone") gate?.giveBack();
-    return envelope;
-  } catch (error) {
-    if (isEngineClosed(error)) throw error;
-    gate?.giveBack();
-    return await scope.writer.persist((change) => commitEnd(scope, change, { operation, startedAtMs: change.atMs, end: failedStep(error) }));
-  }
+  const envelope = await orFailed(scope, operation, scope.clock.now(), begin, () => gate?.giveBack());
+  if (envelope.type === "gone") gate?.giveBack();
+  return envelope;
 }
 
 /** A run that is called again asks again for what it waits for: of a child that exists no gate is asked. */
@@ -214,7 +213,7 @@ async function commitEnd(scope: StepScope, change: Change, { operation, startedA
     const before = await getStep(change.db, scope.runSerial, operation.identity);
     return before === null ? gone : stored(before);
   }
-  for (const started of starts) await startTask(change, started, { queueMax: scope.queueMax });
+  await startEach(change, starts, { queueMax: scope.queueMax });
   await change.write(writes);
   if (scope.isSuspect && (await clearRecoveriesWithoutProgress(change.db, scope.taskSerial))) change.effects.hasCleared = true;
   return stored(step);

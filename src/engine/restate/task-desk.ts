@@ -12,7 +12,7 @@ import { listSteps } from "./journal.ts";
 import { cancelTask, restartTask, skipMismatch } from "./operator.ts";
 import { getTaskIdOfRun, listRuns } from "./runs.ts";
 import { acceptSignal } from "./signal.ts";
-import { startTask, startTasks } from "./start-task.ts";
+import { startTask, startTasks, type StartedAs } from "./start-task.ts";
 import { TaskReads } from "./task-reads.ts";
 import { listTasks, toTask } from "./tasks.ts";
 import type { Joint } from "./together.ts";
@@ -23,6 +23,20 @@ export interface TaskDeskOptions {
   readonly writer: Writer;
   readonly ids: (prefix: string) => string;
   readonly queueMax: (agent: string) => number;
+}
+
+/** What is asked for once, whatever number of tries that takes. */
+interface StartCall {
+  readonly task: NewTask;
+  readonly options: StartOptions;
+  /** lh_task.serial of what the last try inserted that got so far. It may be there although its COMMIT was answered into nothing. */
+  insertedAs: number | null;
+}
+
+/** What a call is told: also that it made the task when an earlier try did. */
+function answer(call: StartCall, { taskId, created, serial }: StartedAs): Started {
+  if (created) call.insertedAs = serial;
+  return { taskId, created: serial !== null && serial === call.insertedAs };
 }
 
 /** What is asked of tasks and done to them by rows alone: by a worker, or by a command of a person beside the workers. */
@@ -37,29 +51,30 @@ export class TaskDesk implements OperableEngine {
   }
 
   async start(task: NewTask, options: StartOptions = {}): Promise<Started> {
-    return Object.keys(options).length === 0 && task.key === null ? await this.#options.writer.together(this.#starts, task) : await this.#start(task, options);
+    const call: StartCall = { task, options, insertedAs: null };
+    return Object.keys(options).length === 0 && task.key === null ? await this.#options.writer.together(this.#starts, call) : await this.#start(call);
   }
 
-  async #start(task: NewTask, options: StartOptions): Promise<Started> {
+  async #start(call: StartCall): Promise<Started> {
     const { writer, ids, queueMax } = this.#options;
+    const { seed, prefix, writes = [] } = call.options;
     const newRunId = ids("r");
     return await writer.write(async (change) => {
-      const { seed, prefix } = options;
-      const started = await startTask(change, task, {
+      const started = await startTask(change, call.task, {
         queueMax,
         ...(seed === undefined ? {} : { seed }),
         ...(prefix === undefined ? {} : { fork: { prefix, newRunId } }),
       });
-      if (started.created) await change.write(options.writes ?? []);
-      return started;
+      if (started.created) await change.write(writes);
+      return answer(call, started);
     });
   }
 
   /** Of tasks alone: of keys, two transactions could wait for each other crosswise. */
-  readonly #starts: Joint<NewTask, Started> = {
+  readonly #starts: Joint<StartCall, Started> = {
     // One after the other: they come into the queue in the order in which they were asked for.
-    together: (change, tasks) => startTasks(change, tasks, this.#options.queueMax),
-    alone: (task) => this.#start(task, {}),
+    together: async (change, calls) => new Map([...(await startTasks(change, calls, this.#options.queueMax))].map(([call, started]) => [call, answer(call, started)])),
+    alone: (call) => this.#start(call),
     // It was waited for once.
     isForAll: (error) => isLonghaulError(error) && error.code === "STORE_UNREACHABLE",
   };

@@ -2,7 +2,8 @@ import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import type { Change } from "./change.ts";
 import { EngineRows } from "./engine-rows.testsuite.ts";
 import { lockForEnds, lockTasksOfRuns, lockTouchedByEnd } from "./task-locks.ts";
-import { getTask, listReadyAgents, lockReady, markGivenBack } from "./tasks.ts";
+import { getTask, listOverdue, listReady, listReadyAgents, lockReady, markGivenBack } from "./tasks.ts";
+import { listDueWaits } from "./waits.ts";
 
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
@@ -28,7 +29,9 @@ it.each<[string, (change: Change) => Promise<unknown>]>([
     if (task !== null) await lockTouchedByEnd(change, task);
   }],
   ["tasks of runs", ({ db }) => lockTasksOfRuns(db, [7, 8, 9])],
-  ["who is next in line", ({ db }) => lockReady(db, "a1", 5, 10)],
+  ["who is next in line", async ({ db }) => await lockReady(db, "a1", 5, await listReady(db, "a1", 5, 10))],
+  ["what is overdue", ({ db }) => listOverdue(db, 9e12, { id: "t2", serial: 2, deadlineAtMs: 9e12 - 1 }, 10)],
+  ["whose time has come", async ({ db }) => await listDueWaits(db, 9e12, ((await listDueWaits(db, 9e12, null, 2))[1] ?? null), 10)],
   ["who can begin at all", ({ db }) => listReadyAgents(db, 5)],
   ["what is given back", ({ db }) => markGivenBack(db, [{ runId: "r2", activation: 0 }, { runId: "r3", activation: 0 }])],
 ])("looks for %s in indexes, also with a plan that does not know the parameters", async (_, work) => {

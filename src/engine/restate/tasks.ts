@@ -157,11 +157,15 @@ export async function countRunning(db: PostgresSession, agent: string): Promise<
 
 const isReady = "agent = $1 AND status = 'queued' AND not_before_at_ms <= $2 AND deadline_at_ms > $2";
 
-/** What this agent does next: runs that can go on before new ones, then by priority, then by age. Fewer, when others take some of them out of the queue just then. */
-export async function lockReady(db: PostgresSession, agent: string, atMs: number, limit: number): Promise<{ readonly tasks: readonly StoredTask[]; readonly isLess: boolean }> {
-  const picked = (await db.all(`SELECT serial FROM lh_task WHERE ${isReady} ORDER BY (run_id IS NOT NULL) DESC, priority DESC, created_at_ms, serial LIMIT $3`, agent, atMs, limit)).map((row) => Number(row["serial"]));
-  const locked = new Map((await all(db, `SELECT * FROM lh_task WHERE serial = ANY ($3) AND ${isReady} ORDER BY serial FOR UPDATE`, agent, atMs, picked)).map((task) => [task.serial, task]));
-  return { tasks: picked.flatMap((serial) => locked.get(serial) ?? []), isLess: locked.size < picked.length };
+/** What this agent does next, by serials: runs that can go on before new ones, then by priority, then by age. */
+export async function listReady(db: PostgresSession, agent: string, atMs: number, limit: number): Promise<readonly number[]> {
+  return (await db.all(`SELECT serial FROM lh_task WHERE ${isReady} ORDER BY (run_id IS NOT NULL) DESC, priority DESC, created_at_ms, serial LIMIT $3`, agent, atMs, limit)).map((row) => Number(row["serial"]));
+}
+
+/** Those of them, in their order, that others have not taken out of the queue just then. */
+export async function lockReady(db: PostgresSession, agent: string, atMs: number, serials: readonly number[]): Promise<readonly StoredTask[]> {
+  const locked = new Map((await all(db, `SELECT * FROM lh_task WHERE serial = ANY ($3) AND ${isReady} ORDER BY serial FOR UPDATE`, agent, atMs, serials)).map((task) => [task.serial, task]));
+  return serials.flatMap((serial) => locked.get(serial) ?? []);
 }
 
 /** Restate took this attempt out of memory; null when it is not known how long its task has executed. */
@@ -220,18 +224,28 @@ export async function listAgentsDue(db: PostgresSession, afterMs: number, atMs: 
   return (await db.all("SELECT DISTINCT agent FROM lh_task WHERE status = 'queued' AND not_before_at_ms > $1 AND not_before_at_ms <= $2", afterMs, atMs)).map((row) => String(row["agent"]));
 }
 
-/** Unfinished tasks whose deadline has come. */
-export async function listOverdue(db: PostgresSession, atMs: number, limit: number): Promise<readonly string[]> {
-  return (await db.all("SELECT id FROM lh_task WHERE ended_at_ms IS NULL AND deadline_at_ms <= $1 ORDER BY deadline_at_ms, serial LIMIT $2", atMs, limit)).map((row) => String(row["id"]));
+export interface OverdueTask {
+  readonly id: string;
+  readonly serial: number;
+  readonly deadlineAtMs: number;
 }
 
-/** Runs of this agent that other code than this could not go on with. */
-export async function lockParkedByOtherVersion(db: PostgresSession, agent: string, codeVersion: string): Promise<readonly StoredTask[]> {
+/** Unfinished tasks whose deadline has come, behind this one in their order. */
+export async function listOverdue(db: PostgresSession, atMs: number, after: OverdueTask | null, limit: number): Promise<readonly OverdueTask[]> {
+  const rows = await db.all(
+    "SELECT id, serial, deadline_at_ms FROM lh_task WHERE ended_at_ms IS NULL AND deadline_at_ms <= $1 AND deadline_at_ms >= $2 AND (deadline_at_ms > $2 OR serial > $3) ORDER BY deadline_at_ms, serial LIMIT $4",
+    atMs, after?.deadlineAtMs ?? Number.MIN_SAFE_INTEGER, after?.serial ?? 0, limit,
+  );
+  return rows.map((row) => ({ id: String(row["id"]), serial: Number(row["serial"]), deadlineAtMs: Number(row["deadline_at_ms"]) }));
+}
+
+/** Runs of these agents that other code than this could not go on with, by their serials whatever their agent. */
+export async function lockParkedByOtherVersion(db: PostgresSession, agents: readonly { readonly name: string; readonly codeVersion: string }[]): Promise<readonly StoredTask[]> {
   return await all(
     db,
-    `SELECT lh_task.* FROM lh_task JOIN lh_run ON lh_run.id = lh_task.run_id
-     WHERE lh_task.status = 'waiting' AND lh_task.waiting_reason = 'code-mismatch' AND lh_task.agent = $1 AND lh_run.parked_version <> $2 ORDER BY lh_task.serial FOR UPDATE OF lh_task`,
-    agent, codeVersion,
+    `SELECT lh_task.* FROM unnest($1::text[], $2::text[]) AS known (agent, code_version) JOIN lh_task ON lh_task.agent = known.agent JOIN lh_run ON lh_run.id = lh_task.run_id
+     WHERE lh_task.status = 'waiting' AND lh_task.waiting_reason = 'code-mismatch' AND lh_run.parked_version <> known.code_version ORDER BY lh_task.serial FOR UPDATE OF lh_task`,
+    agents.map(({ name }) => name), agents.map(({ codeVersion }) => codeVersion),
   );
 }
 

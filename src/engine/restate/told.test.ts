@@ -5,7 +5,7 @@ import type { EndedStep } from "../journaled-step.ts";
 import { EngineRows } from "./engine-rows.testsuite.ts";
 import { EnvelopeSerde, stored, type Envelope } from "./envelope.ts";
 import { appendStep, hasUntold, lastTold, listJournal, listSteps, listTold, noteTold, type ToldStep } from "./journal.ts";
-import { textOf } from "./step-text.ts";
+import { outcomeOf, textOf } from "./step-text.ts";
 
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
@@ -28,14 +28,14 @@ function step(number: number, value: unknown = number): EndedStep {
 
 /** Code was told of steps numbered like their places. */
 function told(from: number, to: number, rows: readonly number[] = []): readonly ToldStep[] {
-  return Array.from({ length: to - from + 1 }, (_, index) => from + index).map((seq) => ({ seq, identity: step(seq), text: rows.includes(seq) ? null : textOf(step(seq)) }));
+  return Array.from({ length: to - from + 1 }, (_, index) => from + index).map((seq) => ({ step: step(seq), text: textOf(step(seq)), isStored: rows.includes(seq) }));
 }
 
 const numbers = (steps: readonly { readonly number: number }[]): readonly number[] => steps.map(({ number }) => number);
 
 it("is read once and in order, however attempts of one activation have parted it", async () => {
   const { id, serial } = await createRun();
-  const note = (activation: number, from: number, to: number): Promise<void> => noteTold(db, [{ run: serial, activation, steps: told(from, to) }]);
+  const note = (activation: number, from: number, to: number): Promise<void> => noteTold(db, [{ run: serial, activation, first: from, steps: told(from, to) }]);
 
   await note(1, 1, 4);
   await note(1, 1, 2);
@@ -52,7 +52,7 @@ it("is read once and in order, however attempts of one activation have parted it
 it("holds the place of steps that are rows; those that were not told come behind", async () => {
   const { id, serial } = await createRun();
   for (const number of [9, 2, 3]) await appendStep(db, serial, 1, step(number));
-  await noteTold(db, [{ run: serial, activation: 1, steps: told(1, 4, [2, 3]) }]);
+  await noteTold(db, [{ run: serial, activation: 1, first: 1, steps: told(1, 4, [2, 3]) }]);
 
   expect(numbers(await listSteps(db, id))).toEqual([1, 2, 3, 4, 9]);
   expect((await listJournal(db, serial, 2)).told).toBe(4);
@@ -69,7 +69,7 @@ it("gives back every value and name, for many runs at once", async () => {
   const all = await Promise.all(strange.map(createRun));
   const steps = strange.map((value, index): EndedStep => ({ ...step(1, value), name: typeof value === "string" ? value.slice(0, 40).toWellFormed() : `step ${index}` }));
 
-  await noteTold(db, all.map(({ serial }, index) => ({ run: serial, activation: 1, steps: [{ seq: 1, identity: steps[index] ?? step(1), text: textOf(steps[index] ?? step(1)) }] })));
+  await noteTold(db, all.map(({ serial }, index) => ({ run: serial, activation: 1, first: 1, steps: [{ step: steps[index] ?? step(1), text: textOf(steps[index] ?? step(1)), isStored: false }] })));
 
   for (const [index, { id }] of all.entries()) expect(await listSteps(db, id)).toEqual([{ ...steps[index], seq: 1 }]);
 });
@@ -79,9 +79,9 @@ it("is the same for whoever executed a step and for whoever reads Restate's jour
   const steps = [step(1), step(2, { a: ["\u0000", 1] }), failed];
   const record = { type: "meta", name: "seen", value: 1 } as const;
   const envelopes: readonly Envelope[] = [
-    ...steps.map((each) => ({ ...stored({ ...each, outcomeBytes: Buffer.byteLength(textOf(each).outcome) }), isStored: false })),
-    { ...stored({ ...step(4), outcomeBytes: Buffer.byteLength(textOf(step(4)).outcome) }), writes: [record], isStored: false },
-    stored({ ...step(5), outcomeBytes: Buffer.byteLength(textOf(step(5)).outcome) }),
+    ...steps.map((each) => ({ ...stored({ ...each, outcomeBytes: Buffer.byteLength(outcomeOf(textOf(each))) }), isStored: false })),
+    { ...stored({ ...step(4), outcomeBytes: Buffer.byteLength(outcomeOf(textOf(step(4)))) }), writes: [record], isStored: false },
+    stored({ ...step(5), outcomeBytes: Buffer.byteLength(outcomeOf(textOf(step(5)))) }),
     { type: "waiting", identity: { kind: "wait", name: "nap", occurrence: 2 }, awakeable: "sign_1" },
     { type: "gone" },
   ];

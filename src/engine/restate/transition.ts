@@ -19,7 +19,7 @@ type PlaceFields = Partial<Pick<StoredTask, "activation" | "attempt" | "suspende
 export interface Move {
   readonly task: StoredTask;
   readonly fields: TaskFields & PlaceFields;
-  readonly more?: Pick<TaskChange, "failure" | "earlierVersion">;
+  readonly more?: Pick<TaskChange, "failure" | "earlierVersion" | "crashes">;
 }
 
 /** Brings tasks from one status to another and tells the observer, and the store of those that leave their slots, in the same transaction. */

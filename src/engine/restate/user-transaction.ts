@@ -20,7 +20,8 @@ export async function runUserTransaction(db: PostgresSession, body: (tx: Transac
   const tx = new SavepointTransaction(db);
   try {
     const stored = check(await tx.settled(body(tx)));
-    await db.exec("RELEASE SAVEPOINT user_sql");
+    // A constraint that is looked at last is looked at here: at the COMMIT it would refuse the step's outcome too.
+    await db.exec("SET CONSTRAINTS ALL IMMEDIATE; RELEASE SAVEPOINT user_sql");
     return { ok: true, value: stored };
   } catch (error) {
     if (isPassing(error)) throw error;

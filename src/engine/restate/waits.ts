@@ -43,8 +43,13 @@ export async function listWaits(db: PostgresSession, run: number): Promise<reado
   return (await db.all("SELECT * FROM lh_wait WHERE run = $1 ORDER BY number", run)).map((row) => waitFromRow(row));
 }
 
-export async function listDueWaits(db: PostgresSession, atMs: number, limit: number): Promise<readonly StoredWait[]> {
-  return (await db.all("SELECT * FROM lh_wait WHERE due_at_ms <= $1 ORDER BY due_at_ms, run, number LIMIT $2", atMs, limit)).map((row) => waitFromRow(row));
+/** Waits whose time has come, behind this one in their order. */
+export async function listDueWaits(db: PostgresSession, atMs: number, after: StoredWait | null, limit: number): Promise<readonly StoredWait[]> {
+  const rows = await db.all(
+    "SELECT * FROM lh_wait WHERE due_at_ms <= $1 AND due_at_ms >= $2 AND (due_at_ms > $2 OR (run, number) > ($3, $4)) ORDER BY due_at_ms, run, number LIMIT $5",
+    atMs, after?.dueAtMs ?? Number.MIN_SAFE_INTEGER, after?.run ?? 0, after?.number ?? 0, limit,
+  );
+  return rows.map((row) => waitFromRow(row));
 }
 
 /** Who waits for the end of this task. */

@@ -1,5 +1,6 @@
 import { sleep, type Clock } from "../../base/clock.ts";
-import { isOfServer, isPassing } from "../../db/postgres-failure.ts";
+import { messageOf } from "../../base/error.ts";
+import { asBrokenStatement, isBrokenStatement, isOfServer, isPassing } from "../../db/postgres-failure.ts";
 import type { PostgresDatabase, PostgresSession } from "../../db/postgres.ts";
 import { isGuard, type Write } from "../../record/write.ts";
 import type { ObserveTask } from "../engine.ts";
@@ -18,20 +19,35 @@ export interface WriterOptions {
   readonly tell: (db: PostgresSession, effects: Effects, atMs: number) => Promise<void>;
   /** Takes the effects of a change once it is committed. */
   readonly onCommitted: (effects: Effects) => void;
-  /** Told once of each piece of work that waits for people to mend something: that does not pass by itself. */
+  /** Told of what people have to mend, since it does not pass by itself: once a minute while it lasts, however much work meets it. */
   readonly onFault: (error: unknown) => void;
 }
 
 type Work<T> = (change: Change) => Promise<T>;
 
+export interface PersistOptions {
+  /**
+   * For how long a statement is tried that PostgreSQL cannot do, until people mend it. `call`: some seconds, since whoever asks will ask again. `task`: `brokenStatementMs`, since
+   * the task fails of it. `last`: without end, since nothing else can be done in its place. Default `call`.
+   */
+  readonly patience?: "call" | "task" | "last";
+}
+
 /** Between two tries while PostgreSQL does not take it. */
 const retryMs = 1_000;
+/** For how long a call tries a statement that PostgreSQL cannot do: a connection may lead elsewhere, a migration may be under way. */
+const brokenCallMs = 4_000;
+const toldEveryMs = 60_000;
+/** Messages that are remembered. */
+const toldMax = 100;
 
 /** Makes changes, each one transaction. */
 export class Writer {
   readonly #options: WriterOptions;
   readonly #closing = new AbortController();
   readonly #joints = new Map<unknown, unknown>();
+  /** When people were told of what, by its message. */
+  readonly #toldAtMs = new Map<string, number>();
   #pending = 0;
 
   constructor(options: WriterOptions) {
@@ -42,7 +58,7 @@ export class Writer {
     return this.#pending === 0;
   }
 
-  /** Rejects with what the work threw, or with why PostgreSQL did not take it for 30 s. The work finds what it did before, when a lost connection hid it. */
+  /** Rejects with what the work threw, with STORE_STATEMENT, or with why PostgreSQL did not take it for 30 s. The work finds what it did before, when a lost connection hid it. */
   async write<T>(work: Work<T>): Promise<T> {
     this.#pending++;
     try {
@@ -63,6 +79,8 @@ export class Writer {
       );
       this.#options.onCommitted(effects);
       return value;
+    } catch (error) {
+      throw asBrokenStatement(this.#options.db, error);
     } finally {
       this.#pending--;
     }
@@ -70,21 +88,24 @@ export class Writer {
 
   /**
    * Tries until PostgreSQL takes it: what keeps it from that, an outage or a mistake of those who look after it, delays the work and loses nothing. Rejects with what the work
-   * itself threw, and with ENGINE_CLOSED.
+   * itself threw, with STORE_STATEMENT when PostgreSQL cannot do it, for as long as `patience` says, and with ENGINE_CLOSED.
    */
-  async persist<T>(work: Work<T>): Promise<T> {
-    const { clock, onFault } = this.#options;
+  async persist<T>(work: Work<T>, { patience = "call" }: PersistOptions = {}): Promise<T> {
+    const { clock, limits } = this.#options;
     const { signal } = this.#closing;
+    const brokenMsMax = { call: brokenCallMs, task: limits.brokenStatementMs, last: Number.POSITIVE_INFINITY }[patience];
+    let brokenSinceMs: number | null = null;
     this.#pending++;
     try {
-      for (let isTold = false; ;) {
+      for (;;) {
         try {
           return await this.write(work);
         } catch (error) {
           if (!isOfServer(error)) throw error;
-          if (!isTold && !isPassing(error)) {
-            isTold = true;
-            onFault(error);
+          if (!isPassing(error)) this.#tell(error);
+          if (isBrokenStatement(error)) {
+            brokenSinceMs ??= clock.monotonicMs();
+            if (clock.monotonicMs() - brokenSinceMs >= brokenMsMax) throw error;
           }
         }
         await sleep(clock, retryMs, signal).catch(() => undefined); // Closed: see below.
@@ -112,6 +133,8 @@ export class Writer {
     this.#pending++;
     try {
       return await query(this.#options.db);
+    } catch (error) {
+      throw asBrokenStatement(this.#options.db, error);
     } finally {
       this.#pending--;
     }
@@ -120,6 +143,16 @@ export class Writer {
   /** What waits for PostgreSQL to come back is given up. */
   close(): void {
     this.#closing.abort();
+  }
+
+  #tell(error: unknown): void {
+    const { clock, onFault } = this.#options;
+    const message = messageOf(error);
+    const nowMs = clock.monotonicMs();
+    if (nowMs - (this.#toldAtMs.get(message) ?? Number.NEGATIVE_INFINITY) < toldEveryMs) return;
+    if (this.#toldAtMs.size === toldMax) this.#toldAtMs.clear();
+    this.#toldAtMs.set(message, nowMs);
+    onFault(error);
   }
 
   #changeOf(db: PostgresSession, effects: Effects, last: Write[]): Change {

@@ -43,10 +43,8 @@ function recoverBatch(change: Change, ranOutOfMemory: boolean): RecoveryReport {
 }
 
 function recoverTask(change: Change, task: StoredTask, ranOutOfMemory: boolean): boolean {
-  const { counted, end } = computeRecovered(task, change.limits, ranOutOfMemory);
+  const { counted, crashes, end } = computeRecovered(task, change.limits, ranOutOfMemory);
   if (task.runId !== null) countRecovery(change.db, task.runId);
-  const { recoveriesWithoutProgressMax: withoutProgressMax, recoveriesMax: inAllMax } = change.limits;
-  const crashes = { withoutProgress: counted.recoveriesWithoutProgress, withoutProgressMax, inAll: counted.recoveries, inAllMax };
   if (end === null) moveTask(change, counted, { status: "queued", activeMs: task.activeMs + executedMsSince(task.runId === null ? [] : listSteps(change.db, task.runId), task.statusSinceMs) }, { crashes });
   else endTask(change, counted, end);
   return end === null;

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { systemClock } from "../../base/clock.ts";
 import { sharedPostgres } from "../../db/fixture/postgres-server.ts";
 import { toLogRecord } from "../../record/log-record.ts";
 import type { OperatorReading } from "../operator-reading.ts";
@@ -43,6 +44,16 @@ describe("an operator", () => {
   ])("is refused %j, and nothing is changed", async (sql) => {
     await expect(operator.query(sql)).rejects.toMatchObject({ code: "STORE_QUERY" });
     expect(await operator.records.query({})).toHaveLength(5);
+  });
+
+  it("ends a statement whose time is over, also where that is longer than any other has", async () => {
+    const startedMs = systemClock.monotonicMs();
+
+    await expect(operator.query("SELECT pg_sleep(20)", { timeoutMs: 300 })).rejects.toMatchObject({ code: "STORE_QUERY", message: expect.stringContaining("took longer than 300 ms") as string });
+
+    expect(systemClock.monotonicMs() - startedMs).toBeLessThan(10_000);
+    expect((await operator.query("SELECT current_setting('statement_timeout') AS ms", { timeoutMs: 3_600_000 })).rows).toEqual([{ ms: "1h" }]);
+    expect((await operator.query("SELECT 1 AS one")).rows).toEqual([{ one: 1 }]);
   });
 
   it("is refused a number of rows out of range", async () => {

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { systemClock } from "../../base/clock.ts";
 import { macrotask } from "../../base/turn.ts";
 import { GroupCommit } from "../../db/group-commit.ts";
 import { migrate } from "../../db/migration.ts";
@@ -96,6 +97,21 @@ describe("beside a writer", () => {
     expect(await operator.records.query({})).toHaveLength(3);
     operator.close();
     db.close();
+  });
+
+  it("ends a statement whose time is over, and answers the next one with all kinds of values", async () => {
+    startTeam().db.close();
+    const operator = openOperatorStore(path);
+    const startedMs = systemClock.monotonicMs();
+    // It would end by itself, after minutes.
+    const slow = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000000000) SELECT count(*) AS n FROM n";
+
+    await expect(operator.query(slow, { timeoutMs: 500 })).rejects.toMatchObject({ code: "STORE_QUERY", message: expect.stringContaining("took longer than 500 ms") as string });
+
+    expect(systemClock.monotonicMs() - startedMs).toBeLessThan(15_000);
+    expect(await operator.query("SELECT 'a' AS a, 1.5 AS b, x'00ff' AS c, NULL AS d UNION ALL SELECT 'b', 2, x'', 1", { timeoutMs: 60_000, rowsMax: 1 })).toEqual({ rows: [{ a: "a", b: 1.5, c: new Uint8Array([0, 255]), d: null }], truncated: true, rowsMax: 1 });
+    await expect(operator.query("DELETE FROM lh_meta", { timeoutMs: 60_000 })).rejects.toMatchObject({ code: "STORE_QUERY", message: expect.stringContaining("it begins with DELETE") as string });
+    operator.close();
   });
 
   it("follows another process that writes, which loses none of its commits", async () => {

@@ -1,5 +1,6 @@
 import { statSync } from "node:fs";
 import { basename } from "node:path";
+import { type Clock, systemClock } from "../../base/clock.ts";
 import { LonghaulError, messageOf } from "../../base/error.ts";
 import { SqliteDatabase } from "../../db/sqlite.ts";
 import type { OperatorReading } from "../operator-reading.ts";
@@ -13,6 +14,7 @@ import { allProgress } from "./progress.ts";
 import { runReadingQuery } from "./reading-query.ts";
 import { queryRecords, selectUsageByAgent } from "./records.ts";
 import { storeMigrations } from "./schema.ts";
+import { runTimedQuery } from "./timed-query.ts";
 import { allTriggerStates } from "./triggers.ts";
 
 /** A data file, opened for reading. */
@@ -24,7 +26,7 @@ export interface OperatorStore extends OperatorReading {
  * Opens a data file for reading only. It has a connection of its own: it works beside the process that writes and never makes it wait.
  * @throws {STORE_NOT_FOUND} when there is no data. @throws {SYSTEM_REFUSED} when this user may not read it. @throws {STORE_VERSION} when the file's format is another one than this version reads.
  */
-export function openOperatorStore(path: string): OperatorStore {
+export function openOperatorStore(path: string, clock: Clock = systemClock): OperatorStore {
   const db = openExisting(path);
   const read = async <T>(job: (db: SqliteDatabase) => T): Promise<T> => job(db);
   return {
@@ -40,7 +42,10 @@ export function openOperatorStore(path: string): OperatorStore {
     meta: { get: (name) => read((tx) => getMeta(tx, name)), list: (prefix) => read((tx) => listMeta(tx, prefix)) },
     keys: { heldBy: (taskId) => read((tx) => findKeyOf(tx, taskId)) },
     outbox: { list: () => read(listOutbox) },
-    query: (sql, options) => read((tx) => runReadingQuery(tx, sql, options)),
+    query: (sql, { rowsMax, timeoutMs } = {}) => {
+      const rows = rowsMax === undefined ? {} : { rowsMax };
+      return timeoutMs === undefined ? read((tx) => runReadingQuery(tx, sql, rows)) : runTimedQuery({ path, sql, ...rows }, timeoutMs, clock);
+    },
     close: () => db.close(),
   };
 }
