@@ -116,7 +116,7 @@ test("when Restate was led to where nobody is, whoever has the duties leads it b
   const port = await freePort();
   const handler = { claim: async () => [], activate: async () => undefined, take: async () => undefined, suspended: async () => undefined, mismatched: async () => undefined, noted: async () => undefined };
   const stranger = await RestateEndpoint.open({ team: name, handler, host: "127.0.0.1", port, recallMsMax: 100, silentMsMax: 20_000 });
-  await client().register(`http://127.0.0.1:${port}`);
+  await client().register(`http://127.0.0.1:${port}`, name);
   await stranger.close();
   expect(await address()).toMatchObject({ status: "fail", found: expect.stringContaining(`at http://127.0.0.1:${port}/, and its workers are at ${atBalancer()}`) as string });
 

@@ -1,3 +1,5 @@
+import { once } from "node:events";
+import { connect } from "node:net";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { sleep, systemClock } from "../../src/base/clock.ts";
 import { sharedPostgres } from "../../src/db/fixture/postgres-server.ts";
@@ -50,5 +52,31 @@ describe.each([[0], [5_000]])("a worker that drains for %i ms while it begins a 
     expect(executed).toEqual(["second worker"]);
     expect(await other.engine.get("t_1")).toMatchObject({ recoveries: 0 });
     expect([...worker.faults, ...other.faults]).toEqual([]);
+  });
+});
+
+describe("a worker that is closed while it starts", () => {
+  it("listens nowhere, and is none of the team's workers", async () => {
+    const [url, port, team] = [await (await sharedPostgres()).createDatabase(), await freePort(), `beginning${process.pid}x${++teams}`];
+    const open = () => openEngineWorker({ team, url, port, lane: { port }, recallMsMax: 50, sweepMs: 200 });
+    const [worker, other] = [await open(), await open()];
+    closing.push(() => other.close(), () => worker.close());
+    const [held, locked] = [createGate(), createGate()];
+    const holding = other.db.transaction(async (tx) => {
+      await tx.run("LOCK TABLE lh_task IN ACCESS EXCLUSIVE MODE");
+      locked.open();
+      await held.opened;
+    });
+    await locked.opened;
+
+    const started = worker.engine.run([agentA], async () => done(null)).then(() => "started", () => "refused");
+    await eventually("it is about to look for its runs", async () => (await other.db.all("SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")).length > 0);
+    await worker.engine.close();
+    held.open();
+    await Promise.all([holding, started]);
+
+    const socket = connect(port, "127.0.0.1");
+    expect(await once(socket, "connect").then(() => "listens", () => "does not")).toBe("does not");
+    expect(await other.db.all("SELECT 1 FROM lh_worker")).toEqual([]);
   });
 });

@@ -46,8 +46,6 @@ export class Attempts {
   readonly live = new LiveActivations();
   readonly suspects: Suspects;
   readonly #options: AttemptsOptions;
-  /** Why attempts ended without a crash, while it is being noted. */
-  readonly #noting = new Set<Promise<void>>();
 
   constructor(options: AttemptsOptions) {
     const { writer, clock, limits } = options;
@@ -73,51 +71,49 @@ export class Attempts {
       return;
     }
     const attempt = (call.attempt = idsOf(begun));
-    if (this.#options.execute() === null) await this.#decline(attempt);
+    if (this.#options.execute() === null) await this.#decline(call, attempt);
     const over = (): AbortSignal => AbortSignal.any([call.given.signal, called]);
     if (begun.isOfOtherCode || (begun.hasSteps && !isReplaying(context))) {
       await orAborted(over(), () => handOn(context, begun, writer));
       return;
     }
     if (!(await this.suspects.turnOf(begun, over))) throw engineClosed();
-    if (this.#options.execute() === null) await this.#decline(attempt);
+    if (this.#options.execute() === null) await this.#decline(call, attempt);
     await this.live.run(new LiveActivation({ context, begun, agent, clock, execute, writer, facts, limits, queueMax, given: call.given.signal }));
   }
 
   /** This process stops, and nothing of the attempt has executed: Restate calls another one, and no crash is counted. */
-  async #decline(attempt: AttemptIds): Promise<never> {
-    await this.#note((change) => markSuspended(change.db, attempt, null));
+  async #decline(call: Call, attempt: AttemptIds): Promise<never> {
+    await this.#note(call, (change) => markSuspended(change.db, attempt, null));
     throw engineClosed();
   }
 
   /** Restate takes this invocation out of memory, and calls it again when it can go on. */
   async suspended(invocationId: string): Promise<void> {
-    const attempt = this.#attemptOf(invocationId);
-    if (attempt === null) return;
+    const call = this.#options.calls.get(invocationId);
+    const attempt = call?.attempt ?? null;
+    if (call === undefined || attempt === null) return;
     const activeMs = this.live.letGo(attempt);
-    await this.#note((change) => markSuspended(change.db, attempt, activeMs));
+    await this.#note(call, (change) => markSuspended(change.db, attempt, activeMs));
   }
 
   /** The code of this invocation waits for something else than its journal goes on with. */
   async mismatched(invocationId: string): Promise<void> {
-    const attempt = this.#attemptOf(invocationId);
-    if (attempt !== null) await this.#note((change) => markChanged(change.db, attempt));
+    const call = this.#options.calls.get(invocationId);
+    const attempt = call?.attempt ?? null;
+    if (call !== undefined && attempt !== null) await this.#note(call, (change) => markChanged(change.db, attempt));
   }
 
-  /** Resolves when each end of an attempt that was told is noted. */
-  async noted(): Promise<void> {
+  /** Resolves when it is noted why this call ended, if it was told, here or by who took it. */
+  async noted(invocationId: string): Promise<void> {
     // The SDK ends its answer before it tells of the suspension.
     for (let turn = 0; turn < noticeTurns; turn++) await macrotask();
-    await Promise.allSettled(this.#noting);
+    await this.#options.calls.get(invocationId)?.noting;
   }
 
-  #attemptOf(invocationId: string): AttemptIds | null {
-    return this.#options.calls.get(invocationId)?.attempt ?? null;
-  }
-
-  async #note(act: (change: Change) => Promise<void>): Promise<void> {
-    const noting = this.#options.writer.persist(act, { patience: "last" });
-    this.#noting.add(noting);
-    await noting.finally(() => this.#noting.delete(noting));
+  /** Whoever takes the call meanwhile notes that nothing has crashed. What neither of them notes counts as a crash. */
+  async #note(call: Call, act: (change: Change) => Promise<void>): Promise<void> {
+    call.noting = orAborted(call.given.signal, () => this.#options.writer.persist(act, { patience: "last" })).catch(() => undefined);
+    await call.noting;
   }
 }

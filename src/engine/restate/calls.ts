@@ -5,6 +5,8 @@ import type { Activation } from "./claim.ts";
 export interface Call extends Activation {
   /** Null before it has begun. */
   attempt: AttemptIds | null;
+  /** Why the attempt ended without a crash, while it is being noted. Until then the call is under way: what this process cannot note another one does that takes the call. */
+  noting: Promise<void> | null;
   /** Aborts when another process is to go on with it. */
   readonly given: AbortController;
 }
@@ -16,12 +18,13 @@ export class Calls {
   #ended: (() => void)[] = [];
 
   async track(invocationId: string, activation: Activation, execute: (call: Call) => Promise<void>): Promise<void> {
-    const call: Call = { ...activation, attempt: null, given: new AbortController() };
+    const call: Call = { ...activation, attempt: null, noting: null, given: new AbortController() };
     this.#calls.set(invocationId, call);
     this.#underWay++;
     try {
       await execute(call);
     } finally {
+      await call.noting;
       // A later call of the same invocation may have come while this one was given up.
       if (this.#calls.get(invocationId) === call) this.#calls.delete(invocationId);
       if (--this.#underWay === 0) for (const wake of this.#ended.splice(0)) wake();

@@ -1,9 +1,11 @@
-import type { Clock, Timer } from "../../base/clock.ts";
-import { messageOf } from "../../base/error.ts";
+import { sleep, type Clock, type Timer } from "../../base/clock.ts";
+import { isLonghaulError, LonghaulError, messageOf } from "../../base/error.ts";
 import type { PostgresDatabase } from "../../db/postgres.ts";
+import { engineClosed } from "../refusal.ts";
+import { readPlace } from "./place.ts";
 import { troubleAtIngress } from "./reachable.ts";
 import type { RestateAddresses, RestateClient } from "./restate-client.ts";
-import { isSameAddress, type LiveWorker, refuseAddress, teamAddress } from "./team-address.ts";
+import { type ComingWorker, isSameAddress, type LiveWorker, refuseAddress, teamAddress } from "./team-address.ts";
 import { addWorker, aliveMs, beatWorker, listWorkers, removeWorker } from "./workers.ts";
 
 export interface MembershipOptions {
@@ -20,46 +22,52 @@ export interface MembershipOptions {
   readonly onNotice: (text: string) => void;
 }
 
+/** As long as a balancer may take to find out that a worker has come. */
+const balancerMsMax = 30_000;
+const registerAgainMs = 500;
+/** What Restate says when somebody is there who refuses it. */
+const answered = /got status code '4/;
+
 /**
  * This process as one of the team's workers. Each keeps a row while it takes calls, so that Restate is led to an address where one is: by a worker that comes, by one that
  * goes, and by whoever has the duties when it was led elsewhere all the same.
  */
 export class Membership {
   readonly #options: MembershipOptions;
+  #joining: Promise<void> | null = null;
+  readonly #leaving = new AbortController();
   /** Of this worker's row; null while it takes no calls. */
   #position: number | null = null;
   #timer: Timer | null = null;
+  /** Restate is being led to the team. */
+  #leading: Promise<void> | null = null;
   #hasDuties = false;
   #trouble: string | null = null;
+  /** It is not known where Restate calls the team. */
+  #isBlind = false;
 
   constructor(options: MembershipOptions) {
     this.#options = options;
   }
 
-  /** Leads Restate here. @throws {OPTION_INVALID} when that took all calls from other workers. @throws {ENGINE_UNREACHABLE} */
-  async join(uri: string, isAdvertised: boolean): Promise<void> {
-    const { db, client, worker: name, team, onNotice } = this.#options;
-    const coming = { name, uri, isAdvertised };
-    const live = await listWorkers(db);
-    const refusal = refuseAddress(live, coming, aliveMs);
-    if (refusal !== null) throw refusal;
-    this.#position = await addWorker(db, coming);
-    await client.register(uri);
-    // What cannot be brought now is by whoever has the duties.
-    await client.bringHere(team).catch(() => undefined);
-    const before = teamAddress(live);
-    if (isAdvertised && before !== null && !isSameAddress(before, uri)) onNotice(`Restate calls ${team} at ${uri}, and no longer ${before}, where ${live.at(-1)?.name ?? "another worker"} is. Start the other workers anew with the same --advertise.`);
-    this.#beatLater();
+  /** Leads Restate here. @throws {OPTION_INVALID} when that took all calls from other workers, or the team is not there. @throws {ENGINE_UNREACHABLE} */
+  join(uri: string, isAdvertised: boolean): Promise<void> {
+    this.#joining = this.#join({ name: this.#options.worker, uri, isAdvertised });
+    return this.#joining;
   }
 
   /** Calls go to the others from now on. */
   async leave(): Promise<void> {
+    this.#leaving.abort(engineClosed());
     this.stop();
+    await this.#joining?.catch(() => undefined); // Whoever asked for it is told.
     const position = this.#position;
     if (position === null) return;
     this.#position = null;
     const { db } = this.#options;
     await removeWorker(db, position);
+    // What was read before this worker's row was gone must not have the last word.
+    await this.#leading;
     const others = await listWorkers(db);
     if (this.#options.beatMs !== null) await this.#lead(others);
   }
@@ -75,20 +83,80 @@ export class Membership {
     this.#timer = null;
   }
 
-  #beatLater(): void {
+  async #join(coming: ComingWorker): Promise<void> {
+    const { db, client, team, onNotice } = this.#options;
+    const { uri, isAdvertised } = coming;
+    const live = await listWorkers(db);
+    const refusal = refuseAddress(live, coming, aliveMs);
+    if (refusal !== null) throw refusal;
+    const position = (this.#position = await addWorker(db, coming));
+    // However long Restate takes.
+    this.#beatLater(coming);
+    const before = teamAddress(live);
+    try {
+      await this.#registerInTime(coming, before);
+    } catch (error) {
+      this.stop();
+      this.#position = null;
+      await removeWorker(db, position).catch(() => undefined); // It counts for a while, as of one that was killed.
+      throw error;
+    }
+    // What cannot be brought now is by whoever has the duties.
+    await client.bringHere(team).catch(() => undefined);
+    if (isAdvertised && before !== null && !isSameAddress(before, uri)) onNotice(`Restate calls ${team} at ${uri}, and no longer ${before}, where ${live.findLast((worker) => worker.uri === before)?.name ?? "another worker"} is. Start the other workers anew with the same --advertise.`);
+  }
+
+  /** Where a balancer is, Restate may find nobody for a while: it looks first whether a worker that listens also speaks. */
+  async #registerInTime({ uri, isAdvertised }: ComingWorker, before: string | null): Promise<void> {
+    const { clock, onNotice } = this.#options;
+    const untilMs = clock.monotonicMs() + balancerMsMax;
+    for (let isTold = false; ; isTold = true) {
+      try {
+        await this.#register(uri, before);
+        return;
+      } catch (error) {
+        const isAlone = isLonghaulError(error) && error.code === "ENGINE_UNREACHABLE" && !answered.test(error.message);
+        if (!isAdvertised || !isAlone || clock.monotonicMs() >= untilMs) throw error;
+        if (!isTold) onNotice(`Restate finds nobody at ${uri}, which a balancer may not lead here yet. It is tried for ${balancerMsMax / 1_000} s: ${messageOf(error)}`);
+      }
+      await sleep(clock, registerAgainMs, this.#leaving.signal);
+    }
+  }
+
+  /** Leads Restate to an address, or back to the one before when it finds workers there that have another database. */
+  async #register(uri: string, before: string | null): Promise<void> {
+    const { db, client, team } = this.#options;
+    const [found, place] = [await client.register(uri, team), await readPlace(db)];
+    if (found === null || place === null || found === place) return;
+    if (before !== null) await client.register(before, team).catch(() => undefined); // Whoever has the duties does it then.
+    throw new LonghaulError("OPTION_INVALID", `The workers that Restate finds at ${uri} are of a team ${team} that has another database. Give the address of this team's workers with --advertise, and each of two teams that one Restate serves a name of its own.`);
+  }
+
+  #beatLater(self: ComingWorker): void {
     const { clock, beatMs } = this.#options;
-    if (beatMs === null || this.#position === null) return;
+    if (beatMs === null || this.#leaving.signal.aborted) return;
     this.#timer = clock.setTimer(beatMs, () => {
       // PostgreSQL or Restate is away: the next beat tries again.
-      void this.#beat().catch(() => undefined).finally(() => this.#timer !== null && this.#beatLater());
+      void this.#beat(self).catch(() => undefined).finally(() => this.#timer !== null && this.#beatLater(self));
     });
   }
 
-  async #beat(): Promise<void> {
-    if (this.#position === null) return;
+  async #beat(self: ComingWorker): Promise<void> {
+    const { db } = this.#options;
     const trouble = await this.#lookForTrouble();
-    const live = await beatWorker(this.#options.db, this.#position, trouble);
-    if (this.#hasDuties) await this.#lead(live);
+    if (this.#position === null) return;
+    const live = await beatWorker(db, this.#position, trouble);
+    if (!live.some(({ position }) => position === this.#position)) await this.#addAgain(self);
+    // It says that it lives also while that takes long.
+    if (this.#hasDuties) this.#leading ??= this.#look(live).finally(() => (this.#leading = null));
+  }
+
+  /** PostgreSQL went back to an earlier state, or somebody emptied the table. */
+  async #addAgain(self: ComingWorker): Promise<void> {
+    if (this.#position === null) return;
+    const position = await addWorker(this.#options.db, self);
+    if (this.#leaving.signal.aborted) await removeWorker(this.#options.db, position);
+    else this.#position = position;
   }
 
   async #lookForTrouble(): Promise<string | null> {
@@ -97,6 +165,14 @@ export class Membership {
     if ((trouble === null) !== (this.#trouble === null)) onNotice(trouble === null ? `Restate's ingress at ${restate.ingress} answers again.` : `${trouble} No task begins until it does.`);
     this.#trouble = trouble;
     return trouble;
+  }
+
+  /** See `#lead`. Whether that can be done is told when it changes. */
+  async #look(live: readonly LiveWorker[]): Promise<void> {
+    const { restate, team, onNotice } = this.#options;
+    const failure = await this.#lead(live).then(() => null, messageOf);
+    if ((failure !== null) !== this.#isBlind && !this.#leaving.signal.aborted) onNotice(failure === null ? `Restate says again where it calls ${team}.` : `Whether Restate calls ${team} where its workers are cannot be looked at by ${restate.admin}: ${failure} It is tried again.`);
+    this.#isBlind = failure !== null;
   }
 
   /** Leads Restate to where these are, when it calls the team elsewhere. */
@@ -110,7 +186,7 @@ export class Membership {
       return;
     }
     try {
-      await client.register(address);
+      await client.register(address, team);
       await client.bringHere(team);
       onNotice(called === null ? `Restate did not know ${team}: it calls it at ${address} now.` : `Restate called ${team} at ${called}, where no worker is that lives or that was given that address; it calls ${address} again.`);
     } catch (error) {

@@ -51,7 +51,12 @@ export class News {
       db.listen(dueTopic, { onNotice: (atMs) => onDue(Number(atMs)), onListening: () => undefined }),
       db.listen(workTopic, { onNotice: onWork, onListening: () => undefined }),
     ];
-    this.#sweepLater();
+    this.watch();
+  }
+
+  /** Looks now and then at what is watched, and asks nobody while that is nothing. */
+  watch(): void {
+    if (this.#sweeper === null && !this.#closing.signal.aborted) this.#sweepLater();
   }
 
   close(): void {

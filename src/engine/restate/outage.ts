@@ -55,6 +55,11 @@ export class Outage {
     return await orAborted(this.#watch.away, work);
   }
 
+  /** Before something is begun that needs PostgreSQL. A handler of a platform has no port to shut. @throws {STORE_UNREACHABLE} when it is away. */
+  assertThere(): void {
+    this.#watch.away.throwIfAborted();
+  }
+
   /** Another process offers these. */
   async take(activations: readonly Activation[]): Promise<void> {
     // An offer of this process, made before PostgreSQL was back here, is void.

@@ -1,7 +1,7 @@
 import type { Clock } from "../../base/clock.ts";
 import { withDeadline } from "../../base/deadline.ts";
 import { LonghaulError, messageOf } from "../../base/error.ts";
-import { serviceNames } from "./service-names.ts";
+import { placeName, serviceNames } from "./service-names.ts";
 
 export interface RestateAddresses {
   /** Where invocations are begun: "http://127.0.0.1:8080". */
@@ -14,8 +14,15 @@ export interface RestateAddresses {
 const answerMsMax = 30_000;
 /** Of an answer that is quoted. */
 const answerCharsMax = 500;
+/** Of services that are named to people. */
+const namedMax = 5;
 /** Moved at once: the others have their turn the next time. */
 const broughtMax = 1_000;
+
+interface RegisteredService {
+  readonly name: string;
+  readonly metadata?: Readonly<Record<string, string>>;
+}
 
 interface Question {
   readonly body?: string;
@@ -61,9 +68,16 @@ export class RestateClient {
     await this.#ask(`${this.#addresses.ingress}/restate/awakeables/${encodeURIComponent(id)}/resolve`, "POST", { body: value, tolerated: [404] });
   }
 
-  /** Makes an address known under which Restate finds this code. Registering what is known already replaces it. */
-  async register(uri: string): Promise<void> {
-    await this.#ask(`${this.#addresses.admin}/deployments`, "POST", { body: JSON.stringify({ uri, force: true }) });
+  /**
+   * Makes an address known under which Restate finds a team, and returns what tells the database of the workers there; null when they do not say. Registering what is known already
+   * replaces it. @throws {OPTION_INVALID} when something else is there.
+   */
+  async register(uri: string, team: string): Promise<string | null> {
+    const { services } = JSON.parse(await this.#ask(`${this.#addresses.admin}/deployments`, "POST", { body: JSON.stringify({ uri, force: true }) })) as { readonly services: readonly RegisteredService[] };
+    const runs = services.find(({ name }) => name === serviceNames(team).runs);
+    if (runs !== undefined) return runs.metadata?.[placeName] ?? null;
+    const names = services.map(({ name }) => name);
+    throw new LonghaulError("OPTION_INVALID", `Restate finds ${names.slice(0, namedMax).join(", ")} at ${uri}, and no ${serviceNames(team).runs}: that is not where ${team} is. Give the address of this team's workers with --advertise.`);
   }
 
   /** Where it calls the services of a team; null when it does not know them. */
@@ -76,12 +90,12 @@ export class RestateClient {
 
   /**
    * What Restate tries in vain at an address where it called the team before, it tries at the present one from now on. An attempt that is under way there is left alone; what has
-   * begun nowhere goes to the present one by itself. A call that was paused for this by a process that ended before it resumed it is paused at the old address: it goes on too.
+   * begun nowhere goes to the present one by itself. A call that is paused was so for this, by a process that ended before it resumed it: wherever that was, it goes on too.
    */
   async bringHere(team: string): Promise<void> {
     const { admin } = this.#addresses;
     const names = Object.values(serviceNames(team)).map((name) => `'${name}'`).join(", ");
-    const query = `SELECT i.id AS id, i.status AS status FROM sys_invocation i JOIN sys_service s ON s.name = i.target_service_name WHERE i.target_service_name IN (${names}) AND i.status IN ('backing-off', 'paused') AND i.pinned_deployment_id <> s.deployment_id AND i.id > '${this.#broughtAfter}' ORDER BY i.id LIMIT ${broughtMax}`;
+    const query = `SELECT i.id AS id, i.status AS status FROM sys_invocation i JOIN sys_service s ON s.name = i.target_service_name WHERE i.target_service_name IN (${names}) AND (i.status = 'paused' OR (i.status = 'backing-off' AND i.pinned_deployment_id <> s.deployment_id)) AND i.id > '${this.#broughtAfter}' ORDER BY i.id LIMIT ${broughtMax}`;
     const { rows } = JSON.parse(await this.#ask(`${admin}/query`, "POST", { body: JSON.stringify({ query }) })) as { readonly rows: readonly { readonly id: string; readonly status: string }[] };
     for (const { id, status } of rows) {
       this.#broughtAfter = id;

@@ -4,15 +4,12 @@ import { createEndpointHandler, type LoggerTransport } from "@restatedev/restate
 import { systemClock, type Timer } from "../../base/clock.ts";
 import { LonghaulError, messageOf } from "../../base/error.ts";
 import { attachStream } from "./call-stream.ts";
-import { restateServices, type RestateHandler } from "./restate-services.ts";
+import { restateServices, type ServicesOptions } from "./restate-services.ts";
 
-export interface EndpointOptions {
-  readonly team: string;
-  readonly handler: RestateHandler;
+export interface EndpointOptions extends ServicesOptions {
   readonly host: string;
   /** 0: any free one. */
   readonly port: number;
-  readonly recallMsMax: number;
   /** How long nothing may come from Restate, which is asked meanwhile, until a connection counts as lost. Real time, as of all that is on a wire. */
   readonly silentMsMax: number;
   /** Public keys of the Restate servers that may call; others are refused. None: whoever reaches the port. */
@@ -24,18 +21,19 @@ const unlimited = 2 ** 32 - 1;
 /** How often it is looked, within that time, whether something has come. */
 const looks = 4;
 
-/** What had come on a connection at the last look, and at how many looks it was no more than at the one before. */
-interface Heard {
-  readonly bytes: number;
-  readonly silentLooks: number;
+/** A connection, what had come on it at the last look, and at how many looks that was no more than at the one before. */
+interface Connection {
+  /** It may be over while its socket, which the other side has not closed, is not. */
+  readonly session: Http2Session;
+  bytes: number;
+  silentLooks: number;
 }
 
 /** Where Restate calls this process. */
 export class RestateEndpoint {
   readonly #server: Http2Server;
   readonly #host: string;
-  readonly #sockets = new Set<Socket>();
-  readonly #sessions = new Map<Http2Session, Heard>();
+  readonly #connections = new Map<Socket, Connection>();
   #looking: Timer | null = null;
   /** Takes connections for the server, and can be shut without a word to those that there are. */
   #door: Server;
@@ -48,16 +46,12 @@ export class RestateEndpoint {
     this.#door = this.#createDoor();
     // A connection that breaks is Restate's to make anew; without listeners it would end the process.
     server.on("sessionError", ignore);
-    server.on("session", (session) => {
-      this.#sessions.set(session, { bytes: 0, silentLooks: 0 });
-      session.on("error", ignore);
-      session.on("close", () => this.#sessions.delete(session));
-    });
+    server.on("session", (session) => session.on("error", ignore));
   }
 
   /** @throws {OPTION_INVALID} when the address cannot be listened on. */
-  static async open({ team, handler, recallMsMax, silentMsMax, host, port, identityKeys = [] }: EndpointOptions): Promise<RestateEndpoint> {
-    const services = [...restateServices(team, handler, recallMsMax)];
+  static async open({ silentMsMax, host, port, identityKeys = [], ...options }: EndpointOptions): Promise<RestateEndpoint> {
+    const services = [...restateServices(options)];
     const serve = createEndpointHandler({ services, logger, ...(identityKeys.length === 0 ? {} : { identityKeys: [...identityKeys] }) });
     const server = createHttp2Server((request, response) => {
       attachStream(request, response);
@@ -79,7 +73,7 @@ export class RestateEndpoint {
    */
   withdraw(): void {
     this.#door.close();
-    for (const session of this.#sessions.keys()) session.settings({ maxConcurrentStreams: 0 });
+    this.#allowCalls(0);
   }
 
   /** Takes calls again, at the same place. Rejects when somebody else has taken that meanwhile. */
@@ -87,7 +81,7 @@ export class RestateEndpoint {
     if (this.#isClosed) return;
     this.#door = this.#createDoor();
     await this.#listen(this.#port);
-    for (const session of this.#sessions.keys()) session.settings({ maxConcurrentStreams: unlimited });
+    this.#allowCalls(unlimited);
   }
 
   /** Takes no connection any more and cuts those that there are: what Restate had called here is called again elsewhere. */
@@ -95,32 +89,27 @@ export class RestateEndpoint {
     this.#isClosed = true;
     this.#looking?.cancel();
     const closed = new Promise<void>((resolve) => this.#door.close(() => resolve()));
-    for (const socket of this.#sockets) socket.destroy();
+    for (const socket of this.#connections.keys()) socket.destroy();
     await closed;
+  }
+
+  /** On each of the connections that there are. */
+  #allowCalls(maxConcurrentStreams: number): void {
+    for (const { session } of this.#connections.values()) if (!session.destroyed) session.settings({ maxConcurrentStreams });
   }
 
   #lookLater(everyMs: number): void {
     this.#looking = systemClock.setTimer(everyMs, () => {
-      for (const [session, heard] of this.#sessions) this.#look(session, heard);
+      for (const [socket, connection] of this.#connections) look(socket, connection);
       if (!this.#isClosed) this.#lookLater(everyMs);
     });
   }
 
-  /** A link that vanishes says nothing, and TCP tells of it after a quarter of an hour, or never. A process that was stopped has one look when it goes on, and then hears first. */
-  #look(session: Http2Session, { bytes, silentLooks }: Heard): void {
-    const { bytesRead } = session.socket;
-    if (bytesRead === bytes && silentLooks + 1 === looks) {
-      session.destroy();
-      return;
-    }
-    this.#sessions.set(session, { bytes: bytesRead, silentLooks: bytesRead === bytes ? silentLooks + 1 : 0 });
-    session.ping(ignore);
-  }
-
   #createDoor(): Server {
     return createServer((socket) => {
-      this.#sockets.add(socket);
-      socket.on("close", () => this.#sockets.delete(socket));
+      this.#server.once("session", (session) => this.#connections.set(socket, { session, bytes: 0, silentLooks: 0 }));
+      socket.on("close", () => this.#connections.delete(socket));
+      // It has a session by the time that this returns.
       this.#server.emit("connection", socket);
     });
   }
@@ -132,6 +121,15 @@ export class RestateEndpoint {
     });
     this.#port = (this.#door.address() as AddressInfo).port;
   }
+}
+
+/** A link that vanishes says nothing, and TCP tells of it after a quarter of an hour, or never. A process that was stopped has one look when it goes on, and then hears first. */
+function look(socket: Socket, connection: Connection): void {
+  const { bytesRead } = socket;
+  connection.silentLooks = bytesRead === connection.bytes ? connection.silentLooks + 1 : 0;
+  connection.bytes = bytesRead;
+  if (connection.silentLooks === looks) socket.destroy();
+  else if (!connection.session.destroyed) connection.session.ping(ignore);
 }
 
 /** What an attempt failed of is told by Restate's own records and tried again; it is not written to the console of a team. */

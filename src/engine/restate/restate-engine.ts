@@ -15,12 +15,14 @@ import type { Effects } from "./change.ts";
 import { giveSlots, queueParked, type Activation } from "./claim.ts";
 import { Dispatch } from "./dispatch.ts";
 import { countExhausted } from "./exhausted.ts";
+import { ExpectedRuns } from "./expected-runs.ts";
 import { FactStore } from "./facts.ts";
 import { createRetention } from "./forget.ts";
 import { LongRuns } from "./long-runs.ts";
 import { Membership } from "./membership.ts";
 import { News } from "./news.ts";
 import { Outage } from "./outage.ts";
+import { readPlace } from "./place.ts";
 import { RestateClient, type RestateAddresses } from "./restate-client.ts";
 import { RestateEndpoint } from "./restate-endpoint.ts";
 import { createFetchEndpoint, type FetchHandler } from "./restate-fetch.ts";
@@ -116,8 +118,7 @@ class RestateWorker implements RestateEngine, RestateHandler {
   readonly #outage: Outage;
   readonly #membership: Membership;
   readonly #agents = new Map<string, EngineAgent>();
-  /** Runs that were given a slot here and have not begun here. */
-  readonly #expected = new Set<string>();
+  readonly #expected: ExpectedRuns;
   #execute: Execute | null = null;
   #endpoint: RestateEndpoint | null = null;
   /** True when Restate knows the endpoint: before, it has to be let in to learn what there is. */
@@ -130,6 +131,7 @@ class RestateWorker implements RestateEngine, RestateHandler {
     this.#options = options;
     this.#limits = { ...defaultEngineLimits, ...options.limits };
     this.#client = new RestateClient(options.restate, clock);
+    this.#expected = new ExpectedRuns(clock);
     this.#writer = new Writer({ db, clock, limits: this.#limits, apply, observe, tell: tellOthers, onFault, onCommitted: (effects) => this.#onCommitted(effects) });
     this.#desk = new TaskDesk({ writer: this.#writer, ids, queueMax: this.#queueMax });
     this.#facts = new FactStore(this.#writer, clock, (error) => this.#state === "closed" || onFault(error));
@@ -144,7 +146,7 @@ class RestateWorker implements RestateEngine, RestateHandler {
       clock, ids, worker,
       writer: this.#writer, facts: this.#facts, limits: this.#limits, calls: this.#outage.calls, agents: this.#agents, queueMax: this.#queueMax,
       execute: () => (this.#state === "open" ? this.#execute : null),
-      onBegun: (runId) => this.#expected.delete(runId),
+      onBegun: (runId) => this.#expected.remove(runId),
     });
     this.#dispatch = new Dispatch(this.#client, options.team);
     this.#ringer = new Ringer(this.#client, this.#writer);
@@ -176,14 +178,20 @@ class RestateWorker implements RestateEngine, RestateHandler {
   async serve(agents: readonly EngineAgent[], execute: Execute): Promise<FetchHandler> {
     await this.#take(agents, execute);
     const { team, endpoint, recallMsMax = recallMsDefault } = this.#options;
-    return createFetchEndpoint({ team, handler: this, recallMsMax, identityKeys: endpoint.identityKeys ?? [] });
+    // Of many instances each would keep a connection to be told at once.
+    this.#news.watch();
+    return createFetchEndpoint({ team, handler: this, recallMsMax, place: await readPlace(this.#options.db), identityKeys: endpoint.identityKeys ?? [] });
   }
 
   async run(agents: readonly EngineAgent[], execute: Execute): Promise<RecoveryReport> {
     await this.#take(agents, execute);
     const { team, endpoint, db, recallMsMax = recallMsDefault, silentMsMax = silentMsDefault } = this.#options;
     this.#news.listen(db);
-    const opened = await RestateEndpoint.open({ team, handler: this, recallMsMax, silentMsMax, ...endpoint });
+    const opened = await RestateEndpoint.open({ team, handler: this, recallMsMax, silentMsMax, place: await readPlace(db), ...endpoint });
+    if (this.#state !== "open") {
+      await opened.close();
+      throw engineClosed();
+    }
     this.#endpoint = opened;
     await this.#membership.join(endpoint.uri ?? `http://${bracketed(endpoint.host)}:${opened.port}`, endpoint.uri !== undefined);
     this.#isKnown = true;
@@ -215,10 +223,13 @@ class RestateWorker implements RestateEngine, RestateHandler {
     await this.#outage.take(activations);
   }
 
-  readonly activate: RestateHandler["activate"] = (context, activation) => this.#attempts.activate(context, activation);
+  readonly activate: RestateHandler["activate"] = async (context, activation) => {
+    this.#outage.assertThere();
+    await this.#attempts.activate(context, activation);
+  };
   readonly suspended: RestateHandler["suspended"] = (invocationId) => this.#attempts.suspended(invocationId);
   readonly mismatched: RestateHandler["mismatched"] = (invocationId) => this.#attempts.mismatched(invocationId);
-  readonly noted: RestateHandler["noted"] = () => this.#attempts.noted();
+  readonly noted: RestateHandler["noted"] = (invocationId) => this.#attempts.noted(invocationId);
 
   async start(task: NewTask, options: StartOptions = {}): Promise<Started> {
     this.#assertOpen();
@@ -285,7 +296,7 @@ class RestateWorker implements RestateEngine, RestateHandler {
   }
 
   isStill(): boolean {
-    return this.#writer.isIdle && this.#facts.isIdle && this.#dispatch.isIdle && this.#ringer.isIdle && this.#news.isIdle && this.#alarm.isIdle && this.#expected.size === 0;
+    return this.#writer.isIdle && this.#facts.isIdle && this.#dispatch.isIdle && this.#ringer.isIdle && this.#news.isIdle && this.#alarm.isIdle && this.#expected.isEmpty;
   }
 
   async close(): Promise<void> {

@@ -1,6 +1,6 @@
 import { handlers, internal, object, service, workflow, type Context, type ObjectContext, type ServiceDefinition, type VirtualObjectDefinition, type WorkflowContext, type WorkflowDefinition } from "@restatedev/restate-sdk";
 import type { Activation } from "./claim.ts";
-import { serviceNames } from "./service-names.ts";
+import { placeName, serviceNames } from "./service-names.ts";
 
 /** What the engine does when Restate calls it. */
 export interface RestateHandler {
@@ -13,8 +13,8 @@ export interface RestateHandler {
   suspended(invocationId: string): Promise<void>;
   /** The code of this invocation waits for something else than its journal goes on with: Restate ends the attempt, and calls it again. */
   mismatched(invocationId: string): Promise<void>;
-  /** Resolves when each end of an attempt that was told is noted. */
-  noted(): Promise<void>;
+  /** Resolves when it is noted why this invocation ended, if it was told. */
+  noted(invocationId: string): Promise<void>;
 }
 
 /** Longer than any step may take, since no run may execute for longer than 30 days (`limits.activeTime`): Restate throws away what a step comes to that it has cut off. */
@@ -26,6 +26,14 @@ const journalMismatch = 570;
 /** How long it remembers what it did: nobody asks, but a call that came twice must find it. */
 const remembered = { minutes: 1 };
 
+export interface ServicesOptions {
+  readonly team: string;
+  readonly handler: RestateHandler;
+  readonly recallMsMax: number;
+  /** Tells the database from others; null or left out: not known. */
+  readonly place?: string | null;
+}
+
 interface Services {
   readonly slots: VirtualObjectDefinition<string, unknown>;
   readonly runs: WorkflowDefinition<string, unknown>;
@@ -33,11 +41,12 @@ interface Services {
 }
 
 /** The services of a team: one object for each agent, which gives its slots one after the other, one workflow for each time that a run has a slot, and one that takes over what a process without PostgreSQL cannot go on with. */
-export function restateServices(team: string, handler: RestateHandler, recallMsMax: number): readonly Services[keyof Services][] {
+export function restateServices({ team, handler, recallMsMax, place = null }: ServicesOptions): readonly Services[keyof Services][] {
   const names = serviceNames(team);
   const options = { inactivityTimeout: longestStep, abortTimeout: longestStep, retryPolicy: { ...retryPolicy, maxInterval: recallMsMax }, journalRetention: { milliseconds: 0 } };
   const runs = workflow({
     name: names.runs,
+    ...(place === null ? {} : { metadata: { [placeName]: place } }),
     options: { ...options, workflowRetention: remembered, hooks: [({ request }) => ({ interceptor: { handler: (next) => tellOfEnd(handler, request.id, next) } })] },
     handlers: { run: (context: WorkflowContext, activation: Activation) => handler.activate(context, activation) },
   });

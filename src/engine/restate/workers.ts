@@ -4,11 +4,13 @@ import type { ComingWorker, LiveWorker } from "./team-address.ts";
 /** How long a worker that is silent counts as alive. */
 export const aliveMs = 30_000;
 
+/** One that spoke after now was killed, and PostgreSQL's clock set back: it would count for as long as that. */
+const isAlive = "seen_at BETWEEN clock_timestamp() - $1 * interval '1 ms' AND clock_timestamp() + $1 * interval '1 ms'";
 const columns = "position, name, uri, is_advertised, trouble";
 
 /** Those that live, in the order in which they came. */
 export async function listWorkers(db: PostgresSession): Promise<readonly LiveWorker[]> {
-  return (await db.all(`SELECT ${columns} FROM lh_worker WHERE seen_at > clock_timestamp() - $1 * interval '1 ms' ORDER BY position`, aliveMs)).map(toWorker);
+  return (await db.all(`SELECT ${columns} FROM lh_worker WHERE ${isAlive} ORDER BY position`, aliveMs)).map(toWorker);
 }
 
 /** Notes a worker that came, forgets those that are gone, and returns its position. */
@@ -21,12 +23,12 @@ export async function addWorker(db: PostgresSession, { name, uri, isAdvertised }
   return Number(row?.["position"]);
 }
 
-/** A worker says that it lives, and whether it reaches Restate. Returns all others that do, and itself. */
+/** A worker says that it lives, and whether it reaches Restate. Returns all others that do, and itself, when it still has its row. */
 export async function beatWorker(db: PostgresSession, position: number, trouble: string | null): Promise<readonly LiveWorker[]> {
   const rows = await db.all(
-    `WITH own AS (UPDATE lh_worker SET seen_at = clock_timestamp(), trouble = $3 WHERE position = $1 RETURNING ${columns})
-     SELECT ${columns} FROM own UNION ALL SELECT ${columns} FROM lh_worker WHERE position <> $1 AND seen_at > clock_timestamp() - $2 * interval '1 ms' ORDER BY position`,
-    position, aliveMs, trouble,
+    `WITH own AS (UPDATE lh_worker SET seen_at = clock_timestamp(), trouble = $3 WHERE position = $2 RETURNING ${columns})
+     SELECT ${columns} FROM own UNION ALL SELECT ${columns} FROM lh_worker WHERE position <> $2 AND ${isAlive} ORDER BY position`,
+    aliveMs, position, trouble,
   );
   return rows.map(toWorker);
 }

@@ -1,0 +1,65 @@
+import { once } from "node:events";
+import { connect, type Socket } from "node:net";
+import { afterEach, describe, expect, it } from "vitest";
+import { sleep, systemClock } from "../../base/clock.ts";
+import { freePort } from "./fixture/restate-server.ts";
+import { RestateEndpoint } from "./restate-endpoint.ts";
+import type { RestateHandler } from "./restate-services.ts";
+
+const handler: RestateHandler = { claim: async () => [], activate: async () => undefined, take: async () => undefined, suspended: async () => undefined, mismatched: async () => undefined, noted: async () => undefined };
+const closing: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const close of closing.splice(0).toReversed()) await close();
+});
+
+async function open(silentMsMax: number): Promise<RestateEndpoint> {
+  const endpoint = await RestateEndpoint.open({ team: "t", handler, silentMsMax, host: "127.0.0.1", port: await freePort(), recallMsMax: 100 });
+  closing.push(() => endpoint.close());
+  return endpoint;
+}
+
+/** A caller that speaks HTTP/2, says goodbye to the server at once, and keeps its own end open. */
+async function sayGoodbye(port: number): Promise<Socket> {
+  const frame = (type: number, payload: readonly number[]): Buffer => Buffer.from([0, 0, payload.length, type, 0, 0, 0, 0, 0, ...payload]);
+  const socket = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
+  closing.push(async () => void socket.destroy());
+  socket.on("error", () => undefined).resume();
+  socket.write(Buffer.concat([Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), frame(4, []), frame(7, [0, 0, 0, 0, 0, 0, 0, 0])]));
+  await once(socket, "end");
+  return socket;
+}
+
+async function isListenedTo(port: number): Promise<boolean> {
+  const socket = connect(port, "127.0.0.1");
+  const isOpen = await once(socket, "connect").then(() => true, () => false);
+  socket.destroy();
+  return isOpen;
+}
+
+describe("a caller that says goodbye and does not go", () => {
+  it("is cut as a silent one is, and ends no process", async () => {
+    const endpoint = await open(400);
+    const socket = await sayGoodbye(endpoint.port);
+
+    await sleep(systemClock, 1_000);
+    // A socket that nobody is behind any more is told so of what it writes first, and fails of the next.
+    for (let writes = 0; writes < 2; writes++) {
+      socket.write("x");
+      await sleep(systemClock, 100);
+    }
+
+    expect(socket.destroyed).toBe(true);
+    expect(await isListenedTo(endpoint.port)).toBe(true);
+  });
+
+  it("keeps no worker from withdrawing, nor from coming back", async () => {
+    const endpoint = await open(20_000);
+    await sayGoodbye(endpoint.port);
+
+    endpoint.withdraw();
+    expect(await isListenedTo(endpoint.port)).toBe(false);
+    await endpoint.return();
+
+    expect(await isListenedTo(endpoint.port)).toBe(true);
+  });
+});
