@@ -79,7 +79,7 @@ describe("a worker that died of exhausted memory", () => {
     fixture = await crash(fixture);
     await fixture.engine.run([agentA], hangsOnce);
     const { taskId: other } = await fixture.engine.start(newTask(fixture, { source: "other" }));
-    await until(async () => (await fixture.observer.all("SELECT 1 FROM lh_task WHERE recoveries_without_progress = 0 AND attempt > 0")).length === 2, "both have come further");
+    await until(async () => (await fixture.observer.all("SELECT 1 FROM lh_task WHERE recoveries_without_progress = 0 AND attempt > 0 AND recoveries = CASE WHEN id = $1 THEN 1 ELSE 0 END", taskId)).length === 2, "the crash is counted, and both have come further");
 
     await fixture.engine.countExhausted([dead]);
 
