@@ -33,7 +33,7 @@ export const engineBugs: readonly PlantedBug[] = [
   },
   {
     name: "wrong delivery order", harm: "a race has another winner after a restart",
-    file: "src/engine/pump.ts", find: "    this.#queue.push(step);", replace: "    this.#queue.unshift(step);", suites: [contract, programs],
+    file: "src/engine/pump.ts", find: "    this.#queue.push(completion);", replace: "    this.#queue.unshift(completion);", suites: [contract, programs],
   },
   {
     name: "two deliveries in one turn", harm: "a race has another winner after a restart",
