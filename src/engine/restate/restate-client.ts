@@ -29,6 +29,7 @@ interface Question {
   /** Statuses that are no refusal. */
   readonly tolerated?: readonly number[];
   readonly signal?: AbortSignal;
+  readonly idempotencyKey?: string;
 }
 
 /** What the engine asks of Restate over HTTP. Each call may be repeated. */
@@ -43,9 +44,9 @@ export class RestateClient {
     this.#clock = clock;
   }
 
-  /** Calls a handler of a virtual object, and waits for its end or for `signal`. */
-  async callObject(service: string, key: string, handler: string, signal: AbortSignal): Promise<void> {
-    await this.#ask(`${this.#addresses.ingress}/${service}/${encodeURIComponent(key)}/${handler}`, "POST", { signal });
+  /** Calls a handler of a virtual object, and waits for its end or for `signal`. Of calls with one idempotency key that are not over Restate has one. */
+  async callObject(service: string, key: string, handler: string, options: { readonly signal: AbortSignal; readonly idempotencyKey?: string }): Promise<void> {
+    await this.#ask(`${this.#addresses.ingress}/${service}/${encodeURIComponent(key)}/${handler}`, "POST", options);
   }
 
   /** Calls a handler of a virtual object, and waits until Restate has accepted the call. */
@@ -106,11 +107,12 @@ export class RestateClient {
     if (rows.length < broughtMax) this.#broughtAfter = "";
   }
 
-  async #ask(url: string, method: "GET" | "POST" | "PATCH", { body, tolerated = [], signal: stopped }: Question = {}): Promise<string> {
+  async #ask(url: string, method: "GET" | "POST" | "PATCH", { body, tolerated = [], signal: stopped, idempotencyKey }: Question = {}): Promise<string> {
     const { origin } = new URL(url);
     const silent = (): LonghaulError => new LonghaulError("ENGINE_UNREACHABLE", `Restate at ${origin} did not answer within ${answerMsMax} ms. Check that it runs and is not overloaded.`, { retry: "backoff" });
     const { response, answer } = await withDeadline({ clock: this.#clock, timeoutMs: answerMsMax, onTimeout: silent, signal: stopped }, async (signal) => {
-      const request = { method, signal, ...(body === undefined ? {} : { body, headers: { "content-type": "application/json", accept: "application/json" } }) };
+      const headers = { ...(body === undefined ? {} : { "content-type": "application/json", accept: "application/json" }), ...(idempotencyKey === undefined ? {} : { "idempotency-key": idempotencyKey }) };
+      const request = { method, signal, headers, ...(body === undefined ? {} : { body }) };
       // A connection that was kept open may have been closed at this very moment: once more, on a new one. Every call may be repeated.
       const received = await fetch(url, request).catch(() => fetch(url, request)).catch((error: unknown) => {
         throw new LonghaulError("ENGINE_UNREACHABLE", `Restate does not answer at ${origin}: ${messageOf(error)}. Check that it runs and that the address is right.`, { retry: "backoff", cause: error });
