@@ -1,3 +1,5 @@
+import { once } from "node:events";
+import { createServer } from "node:net";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { sleep, systemClock } from "../../src/base/clock.ts";
 import { startPostgres, type PostgresServer } from "../../src/db/fixture/postgres-server.ts";
@@ -32,6 +34,7 @@ interface Executing {
 }
 
 interface Fixture {
+  readonly ports: readonly [number, number];
   readonly workers: readonly [EngineWorker, EngineWorker];
   readonly executing: readonly Executing[];
   /** From now on a step comes to its end. */
@@ -61,11 +64,22 @@ async function openTwo(): Promise<Fixture> {
   }
   return {
     workers, executing,
+    ports: [one, other],
     release: () => void (isReleased = true),
     async start(from, id) {
       await from.engine.start({ id, agent: "a", input: null, key: null, priority: 0, notBeforeAtMs: 0, deadlineAtMs: systemClock.now() + 3_600_000, depth: 0, source: "test" });
     },
   };
+}
+
+/** Nobody listens there. */
+async function isFree(port: number): Promise<boolean> {
+  const server = createServer();
+  const listening = once(server.listen(port, "127.0.0.1"), "listening").then(() => true, () => false);
+  if (!(await listening)) return false;
+  server.close();
+  await once(server, "close");
+  return true;
 }
 
 async function untilDone({ engine }: EngineWorker, ids: readonly string[]): Promise<void> {
@@ -97,6 +111,25 @@ describe.each<Cut>(["reset", "silent"])("a worker whose way to PostgreSQL is cut
     expect(tookMs).toBeLessThan(resumeMsMax);
     expect((await other.engine.list({ statuses: ["done"] })).map(({ recoveries }) => recoveries)).toEqual([0, 0, 0, 0, 0, 0]);
     expect([...cutOff.faults, ...other.faults]).toEqual([]);
+  }, 90_000);
+});
+
+describe("a worker whose port somebody took while its way to PostgreSQL was cut", () => {
+  it("tells people once, and takes calls again when the port is free", async () => {
+    const { workers: [worker], ports: [port] } = await openTwo();
+    worker.way.cut("reset");
+    void worker.engine.get("t_1").catch(() => null); // It takes long: whether PostgreSQL is there is looked at.
+    await eventually("it has shut its port", () => isFree(port));
+    const taker = createServer().listen(port, "127.0.0.1");
+    await once(taker, "listening");
+
+    worker.way.heal();
+    await eventually("people are told", () => worker.faults.length > 0);
+    await sleep(systemClock, 2_000);
+
+    expect(worker.faults).toMatchObject([{ code: "OPTION_INVALID", message: expect.stringContaining(String(port)) as string }]);
+    taker.close();
+    await eventually("it listens again", async () => !(await isFree(port)));
   }, 90_000);
 });
 

@@ -21,6 +21,7 @@ import { createRetention } from "./forget.ts";
 import { LongRuns } from "./long-runs.ts";
 import { Membership } from "./membership.ts";
 import { News } from "./news.ts";
+import { onceAMinute } from "./once-a-minute.ts";
 import { Outage } from "./outage.ts";
 import { readPlace } from "./place.ts";
 import { RestateClient, type RestateAddresses } from "./restate-client.ts";
@@ -51,7 +52,7 @@ export interface RestateEngineOptions {
   readonly onCommit?: (ended: readonly Task[]) => void;
   /** True: `duty` is started and stopped by whoever knows whose it is. False: this process is the only one, and has it from `run` to `drain`. Default false. */
   readonly isDutyGiven?: boolean;
-  /** Told of a bug of ours. */
+  /** Told of a bug of ours, and of what people have to mend: of each once a minute, however often it is met. */
   readonly onFault: (error: unknown) => void;
   /** Told, for people, that Restate calls the team at another address. */
   readonly onNotice?: (text: string) => void;
@@ -127,8 +128,9 @@ class RestateWorker implements RestateEngine, RestateHandler {
   #draining: Promise<DrainReport> | null = null;
 
   constructor(options: RestateEngineOptions) {
-    const { db, clock, ids, apply, observe, onFault, worker = `pid ${process.pid}`, sweepMs = sweepMsDefault } = options;
-    this.#options = options;
+    const { db, clock, ids, apply, observe, worker = `pid ${process.pid}`, sweepMs = sweepMsDefault } = options;
+    const onFault = onceAMinute(clock, options.onFault);
+    this.#options = { ...options, onFault };
     this.#limits = { ...defaultEngineLimits, ...options.limits };
     this.#client = new RestateClient(options.restate, clock);
     this.#expected = new ExpectedRuns(clock);
