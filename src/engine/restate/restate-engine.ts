@@ -187,9 +187,9 @@ class RestateWorker implements RestateEngine, RestateHandler {
 
   async run(agents: readonly EngineAgent[], execute: Execute): Promise<RecoveryReport> {
     await this.#take(agents, execute);
-    const { team, endpoint, db, recallMsMax = recallMsDefault, silentMsMax = silentMsDefault } = this.#options;
+    const { team, endpoint, db, onFault, recallMsMax = recallMsDefault, silentMsMax = silentMsDefault } = this.#options;
     this.#news.listen(db);
-    const opened = await RestateEndpoint.open({ team, handler: this, recallMsMax, silentMsMax, place: await readPlace(db), ...endpoint });
+    const opened = await RestateEndpoint.open({ team, handler: this, recallMsMax, silentMsMax, onFault, place: await readPlace(db), ...endpoint });
     if (this.#state !== "open") {
       await opened.close();
       throw engineClosed();
