@@ -5,7 +5,8 @@ import { sleep, systemClock } from "../../src/base/clock.ts";
 import { startPostgres, type PostgresServer } from "../../src/db/fixture/postgres-server.ts";
 import { agentA, done, value } from "../../src/engine/engine-fixture.testsuite.ts";
 import type { Execute, StepExecution } from "../../src/engine/engine.ts";
-import { freePort } from "../../src/engine/restate/fixture/restate-server.ts";
+import { freePort, sharedRestate } from "../../src/engine/restate/fixture/restate-server.ts";
+import { serviceNames } from "../../src/engine/restate/service-names.ts";
 import { createBalancer } from "./fixture/balancer.ts";
 import type { Cut } from "./fixture/cut-proxy.ts";
 import { eventually } from "./fixture/eventually.ts";
@@ -34,6 +35,7 @@ interface Executing {
 }
 
 interface Fixture {
+  readonly team: string;
   readonly ports: readonly [number, number];
   readonly workers: readonly [EngineWorker, EngineWorker];
   readonly executing: readonly Executing[];
@@ -63,13 +65,20 @@ async function openTwo(): Promise<Fixture> {
     await worker.engine.run([agent], executeBy(worker));
   }
   return {
-    workers, executing,
+    team, workers, executing,
     ports: [one, other],
     release: () => void (isReleased = true),
     async start(from, id) {
       await from.engine.start({ id, agent: "a", input: null, key: null, priority: 0, notBeforeAtMs: 0, deadlineAtMs: systemClock.now() + 3_600_000, depth: 0, source: "test" });
     },
   };
+}
+
+/** Calls by which workers offer what they execute, and that are not over. */
+async function offersLeft(team: string): Promise<number> {
+  const query = `SELECT id FROM sys_invocation WHERE target_service_name = '${serviceNames(team).outage}' AND status <> 'completed'`;
+  const answer = await fetch(`${(await sharedRestate()).admin}/query`, { method: "POST", headers: { "content-type": "application/json", accept: "application/json" }, body: JSON.stringify({ query }) });
+  return ((await answer.json()) as { readonly rows: readonly unknown[] }).rows.length;
 }
 
 /** Nobody listens there. */
@@ -153,5 +162,26 @@ describe("PostgreSQL away from all workers", () => {
     expect((await workers[0].engine.list({ statuses: ["done"] })).map(({ recoveries }) => recoveries)).toEqual([0, 0, 0, 0, 0, 0, 0]);
     expect(executing).toHaveLength(ids.length + 1);
     expect(workers.flatMap(({ faults }) => faults)).toEqual([]);
+  }, 90_000);
+
+  it("leaves no attempt that goes on marked as given back, when an offer that was made meanwhile is taken late", async () => {
+    const fixture = await openTwo();
+    const { workers, executing } = fixture;
+    const ids = Array.from({ length: 8 }, (_, index) => `t_${index}`);
+    for (const id of ids) await fixture.start(workers[0], id);
+    await eventually("all execute", () => executing.length === ids.length);
+
+    await postgres.stop("kill");
+    await sleep(systemClock, 8_000);
+    await postgres.start();
+
+    await eventually("no offer is left", async () => (await offersLeft(fixture.team)) === 0);
+    const marked = async (): Promise<number> => Number((await workers[0].db.get("SELECT count(*) AS n FROM lh_task WHERE suspended"))?.["n"]);
+    await eventually("no attempt is marked", async () => (await marked()) === 0);
+    await sleep(systemClock, 2_000);
+    expect(await marked()).toBe(0);
+    expect(executing).toHaveLength(ids.length);
+    fixture.release();
+    await untilDone(workers[0], ids);
   }, 90_000);
 });

@@ -66,9 +66,9 @@ export class RestateClient {
     await this.#ask(this.#at("ingress", `/${service}/${encodeURIComponent(key)}/${handler}/send`), "POST", { body: JSON.stringify(input) });
   }
 
-  /** Calls a handler of a service, and waits for its end or for `signal`. */
-  async callService(service: string, handler: string, input: unknown, signal: AbortSignal): Promise<void> {
-    await this.#ask(this.#at("ingress", `/${service}/${handler}`), "POST", { body: JSON.stringify(input), signal });
+  /** Calls a handler of a service, and waits for its end or for `signal`. Of calls with one idempotency key Restate has one. */
+  async callService(service: string, handler: string, input: unknown, options: { readonly signal: AbortSignal; readonly idempotencyKey: string }): Promise<void> {
+    await this.#ask(this.#at("ingress", `/${service}/${handler}`), "POST", { ...options, body: JSON.stringify(input) });
   }
 
   /** Wakes what awaits an awakeable. Nobody may await it any more. `value` is JSON. */

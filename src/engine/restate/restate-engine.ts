@@ -138,11 +138,12 @@ class RestateWorker implements RestateEngine, RestateHandler {
     this.#desk = new TaskDesk({ writer: this.#writer, ids, queueMax: this.#queueMax });
     this.#facts = new FactStore(this.#writer, clock, (error) => this.#state === "closed" || onFault(error));
     this.#outage = new Outage({
-      clock, db, onFault,
+      clock, db, ids, onFault,
       writer: this.#writer, client: this.#client, team: options.team,
       // One that drains has shut it for good.
       endpoint: () => (this.#state === "open" ? this.#endpoint : null),
       onBack: () => this.#dispatch.ask(this.#agents.keys()),
+      onTakenInVain: (activations) => this.#attempts.keep(activations),
     });
     this.#attempts = new Attempts({
       clock, ids, worker,

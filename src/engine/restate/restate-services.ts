@@ -64,7 +64,7 @@ export function restateServices({ team, handler, recallMsMax, place = null }: Se
   });
   const outage = service({
     name: names.outage,
-    options,
+    options: { ...options, idempotencyRetention: remembered },
     handlers: { take: (_: Context, activations: readonly Activation[]) => handler.take(activations) },
   });
   return [slots, runs, outage];
