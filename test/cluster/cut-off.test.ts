@@ -1,9 +1,12 @@
+import { once } from "node:events";
+import { createServer } from "node:net";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { sleep, systemClock } from "../../src/base/clock.ts";
 import { startPostgres, type PostgresServer } from "../../src/db/fixture/postgres-server.ts";
 import { agentA, done, value } from "../../src/engine/engine-fixture.testsuite.ts";
 import type { Execute, StepExecution } from "../../src/engine/engine.ts";
-import { freePort } from "../../src/engine/restate/fixture/restate-server.ts";
+import { freePort, sharedRestate } from "../../src/engine/restate/fixture/restate-server.ts";
+import { serviceNames } from "../../src/engine/restate/service-names.ts";
 import { createBalancer } from "./fixture/balancer.ts";
 import type { Cut } from "./fixture/cut-proxy.ts";
 import { eventually } from "./fixture/eventually.ts";
@@ -32,6 +35,8 @@ interface Executing {
 }
 
 interface Fixture {
+  readonly team: string;
+  readonly ports: readonly [number, number];
   readonly workers: readonly [EngineWorker, EngineWorker];
   readonly executing: readonly Executing[];
   /** From now on a step comes to its end. */
@@ -60,12 +65,30 @@ async function openTwo(): Promise<Fixture> {
     await worker.engine.run([agent], executeBy(worker));
   }
   return {
-    workers, executing,
+    team, workers, executing,
+    ports: [one, other],
     release: () => void (isReleased = true),
     async start(from, id) {
       await from.engine.start({ id, agent: "a", input: null, key: null, priority: 0, notBeforeAtMs: 0, deadlineAtMs: systemClock.now() + 3_600_000, depth: 0, source: "test" });
     },
   };
+}
+
+/** Calls by which workers offer what they execute, and that are not over. */
+async function offersLeft(team: string): Promise<number> {
+  const query = `SELECT id FROM sys_invocation WHERE target_service_name = '${serviceNames(team).outage}' AND status <> 'completed'`;
+  const answer = await fetch(`${(await sharedRestate()).admin}/query`, { method: "POST", headers: { "content-type": "application/json", accept: "application/json" }, body: JSON.stringify({ query }) });
+  return ((await answer.json()) as { readonly rows: readonly unknown[] }).rows.length;
+}
+
+/** Nobody listens there. */
+async function isFree(port: number): Promise<boolean> {
+  const server = createServer();
+  const listening = once(server.listen(port, "127.0.0.1"), "listening").then(() => true, () => false);
+  if (!(await listening)) return false;
+  server.close();
+  await once(server, "close");
+  return true;
 }
 
 async function untilDone({ engine }: EngineWorker, ids: readonly string[]): Promise<void> {
@@ -100,6 +123,25 @@ describe.each<Cut>(["reset", "silent"])("a worker whose way to PostgreSQL is cut
   }, 90_000);
 });
 
+describe("a worker whose port somebody took while its way to PostgreSQL was cut", () => {
+  it("tells people once, and takes calls again when the port is free", async () => {
+    const { workers: [worker], ports: [port] } = await openTwo();
+    worker.way.cut("reset");
+    void worker.engine.get("t_1").catch(() => null); // It takes long: whether PostgreSQL is there is looked at.
+    await eventually("it has shut its port", () => isFree(port));
+    const taker = createServer().listen(port, "127.0.0.1");
+    await once(taker, "listening");
+
+    worker.way.heal();
+    await eventually("people are told", () => worker.faults.length > 0);
+    await sleep(systemClock, 2_000);
+
+    expect(worker.faults).toMatchObject([{ code: "OPTION_INVALID", message: expect.stringContaining(String(port)) as string }]);
+    taker.close();
+    await eventually("it listens again", async () => !(await isFree(port)));
+  }, 90_000);
+});
+
 describe("PostgreSQL away from all workers", () => {
   it("keeps runs where they are; all goes on when it is back, and no crash is counted", async () => {
     const fixture = await openTwo();
@@ -120,5 +162,26 @@ describe("PostgreSQL away from all workers", () => {
     expect((await workers[0].engine.list({ statuses: ["done"] })).map(({ recoveries }) => recoveries)).toEqual([0, 0, 0, 0, 0, 0, 0]);
     expect(executing).toHaveLength(ids.length + 1);
     expect(workers.flatMap(({ faults }) => faults)).toEqual([]);
+  }, 90_000);
+
+  it("leaves no attempt that goes on marked as given back, when an offer that was made meanwhile is taken late", async () => {
+    const fixture = await openTwo();
+    const { workers, executing } = fixture;
+    const ids = Array.from({ length: 8 }, (_, index) => `t_${index}`);
+    for (const id of ids) await fixture.start(workers[0], id);
+    await eventually("all execute", () => executing.length === ids.length);
+
+    await postgres.stop("kill");
+    await sleep(systemClock, 8_000);
+    await postgres.start();
+
+    await eventually("no offer is left", async () => (await offersLeft(fixture.team)) === 0);
+    const marked = async (): Promise<number> => Number((await workers[0].db.get("SELECT count(*) AS n FROM lh_task WHERE suspended"))?.["n"]);
+    await eventually("no attempt is marked", async () => (await marked()) === 0);
+    await sleep(systemClock, 2_000);
+    expect(await marked()).toBe(0);
+    expect(executing).toHaveLength(ids.length);
+    fixture.release();
+    await untilDone(workers[0], ids);
   }, 90_000);
 });

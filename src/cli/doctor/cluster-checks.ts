@@ -2,6 +2,7 @@ import type { Clock } from "../../base/clock.ts";
 import { withDeadline } from "../../base/deadline.ts";
 import { formatDuration } from "../../base/duration.ts";
 import { messageOf } from "../../base/error.ts";
+import { joinUrl } from "../../base/join-url.ts";
 import { type CalledAt, readCalledAt } from "../../runtime/called-at.ts";
 import type { OperatorView } from "../../runtime/operator-view.ts";
 import { findPresence } from "../team-presence.ts";
@@ -18,8 +19,8 @@ const answerMsMax = 5_000;
 export async function checkCluster(openView: () => Promise<OperatorView>, { restateIngress, restateAdmin }: RestateAddresses, clock: Clock): Promise<readonly Check[]> {
   return [
     ...(await checkDatabase(openView, clock, (view) => readCalledAt(view, { ingress: restateIngress, admin: restateAdmin }, clock))),
-    await checkAnswer("Restate ingress", new URL("/restate/health", restateIngress), "--restate-ingress", clock),
-    await checkAnswer("Restate admin", new URL("/health", restateAdmin), "--restate-admin", clock),
+    await checkAnswer("Restate ingress", new URL(joinUrl(restateIngress, "/restate/health")), "--restate-ingress", clock),
+    await checkAnswer("Restate admin", new URL(joinUrl(restateAdmin, "/health")), "--restate-admin", clock),
   ];
 }
 

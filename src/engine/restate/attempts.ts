@@ -17,7 +17,7 @@ import { handOn } from "./hand-on.ts";
 import { LiveActivations } from "./live-activations.ts";
 import { callRecorded, isReplaying } from "./recorded.ts";
 import { Suspects } from "./suspects.ts";
-import { markChanged, markSuspended } from "./tasks.ts";
+import { markChanged, markExecuting, markSuspended } from "./tasks.ts";
 import type { Writer } from "./writer.ts";
 
 export interface AttemptsOptions {
@@ -104,6 +104,19 @@ export class Attempts {
     if (call !== undefined && attempt !== null) await this.#note(call, (change) => markChanged(change.db, attempt));
   }
 
+  /** These were noted as given back, and execute here all the same: a crash interrupts them as any. */
+  keep(activations: readonly Activation[]): void {
+    for (const call of activations.flatMap((activation) => this.#options.calls.find(activation))) {
+      const { attempt } = call;
+      if (attempt === null || call.noting !== null || !this.live.has(attempt)) continue;
+      const noting = this.#note(call, (change) => markExecuting(change.db, attempt));
+      // It has not ended: what comes next is noted as well.
+      void noting.then(() => {
+        if (call.noting === noting) call.noting = null;
+      });
+    }
+  }
+
   /** Resolves when it is noted why this call ended, if it was told, here or by who took it. */
   async noted(invocationId: string): Promise<void> {
     // The SDK ends its answer before it tells of the suspension.
@@ -112,8 +125,13 @@ export class Attempts {
   }
 
   /** Whoever takes the call meanwhile notes that nothing has crashed. What neither of them notes counts as a crash. */
-  async #note(call: Call, act: (change: Change) => Promise<void>): Promise<void> {
-    call.noting = orAborted(call.given.signal, () => this.#options.writer.persist(act, { patience: "last" })).catch(() => undefined);
-    await call.noting;
+  #note(call: Call, act: (change: Change) => Promise<void>): Promise<void> {
+    const earlier = call.noting;
+    const noting = orAborted(call.given.signal, async () => {
+      await earlier;
+      await this.#options.writer.persist(act, { patience: "last" });
+    }).catch(() => undefined);
+    call.noting = noting;
+    return noting;
   }
 }

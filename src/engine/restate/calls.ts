@@ -45,14 +45,14 @@ export class Calls {
   }
 
   has(activation: Activation): boolean {
-    return this.#find(activation).length > 0;
+    return this.find(activation).length > 0;
   }
 
   giveBack(activations: readonly Activation[], reason: Error): void {
-    for (const activation of activations) for (const call of this.#find(activation)) call.given.abort(reason);
+    for (const activation of activations) for (const call of this.find(activation)) call.given.abort(reason);
   }
 
-  #find({ runId, activation }: Activation): readonly Call[] {
+  find({ runId, activation }: Activation): readonly Call[] {
     return [...this.#calls.values()].filter((call) => call.runId === runId && call.activation === activation);
   }
 }

@@ -8,11 +8,19 @@ interface Asked {
   settled: Promise<void>;
 }
 
-/** Asks the slots of agents to be given. While one call for an agent is under way, all that come meanwhile are one more. */
+/** Of the one call for an agent's slots that waits with Restate while that finds no worker, whoever asks. */
+const waitingKey = "waiting";
+
+/**
+ * Asks the slots of agents to be given. While one call for an agent is under way, all that come meanwhile are one more. A call that was given up, since Restate finds no
+ * worker, waits there all the same: after it all ask for one and the same call, however long that lasts.
+ */
 export class Dispatch {
   readonly #client: RestateClient;
   readonly #service: string;
   readonly #asked = new Map<string, Asked>();
+  /** Agents of which a call was given up. */
+  readonly #givenUp = new Set<string>();
   /** Aborts when nobody here waits for answers any more. */
   readonly #leaving = new AbortController();
   #isStopped = false;
@@ -67,10 +75,16 @@ export class Dispatch {
     const { signal } = this.#leaving;
     if (!signal.aborted) {
       try {
-        await this.#client.callObject(this.#service, agent, "dispatch", signal);
+        if (this.#givenUp.has(agent)) await this.#client.callObject(this.#service, agent, "dispatch", { signal, idempotencyKey: waitingKey });
+        this.#givenUp.delete(agent);
+        // The one that waited may have looked before there was what is asked for now.
+        await this.#client.callObject(this.#service, agent, "dispatch", { signal });
         return;
       } catch (error) {
-        if (!signal.aborted) throw error;
+        if (!signal.aborted) {
+          this.#givenUp.add(agent);
+          throw error;
+        }
       }
     }
     if (!this.#isStopped) await this.#client.sendObject(this.#service, agent, "dispatch");

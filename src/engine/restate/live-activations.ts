@@ -47,6 +47,12 @@ export class LiveActivations {
     }
   }
 
+  /** True while this attempt is in memory. */
+  has({ taskId, activation, attempt }: AttemptIds): boolean {
+    const ids = this.#live.get(taskId)?.ids;
+    return ids?.activation === activation && ids.attempt === attempt;
+  }
+
   /** How long the task of this attempt has executed; null when the attempt is not in memory any more. */
   letGo(attempt: AttemptIds): number | null {
     const live = this.#live.get(attempt.taskId);

@@ -19,11 +19,14 @@ export interface OutageOptions {
   readonly team: string;
   /** Null while this process does not listen, or has shut its port for good. */
   readonly endpoint: () => RestateEndpoint | null;
+  readonly ids: (prefix: string) => string;
   readonly onBack: () => void;
+  /** These were noted as given back when this process reached PostgreSQL again: they go on here. */
+  readonly onTakenInVain: (activations: readonly Activation[]) => void;
   readonly onFault: (error: unknown) => void;
 }
 
-/** Between two offers. */
+/** Until it is asked again what became of an offer. */
 const offerMs = 1_000;
 
 /**
@@ -31,12 +34,14 @@ const offerMs = 1_000;
  *
  * O1 it turns away what Restate calls: another process may be able to do it, and a call for slots that waited here would keep an agent's slots from all;
  * O2 what it was executing it offers to the others, through Restate. Whoever takes it notes that no crash interrupted it, and only then Restate has it back;
- * O3 while nobody takes it, PostgreSQL is away from all: runs stay where they are, and go on when it is back.
+ * O3 while nobody takes it, PostgreSQL is away from all: runs stay where they are, and go on when it is back. An offer that is taken then is one in vain: what was noted is
+ *    taken back.
  */
 export class Outage {
   readonly calls = new Calls();
   readonly #options: OutageOptions;
   readonly #watch: StoreWatch;
+  readonly #closing = new AbortController();
 
   constructor(options: OutageOptions) {
     const { clock, db, onFault } = options;
@@ -68,6 +73,7 @@ export class Outage {
   }
 
   close(): void {
+    this.#closing.abort();
     this.#watch.close();
   }
 
@@ -81,19 +87,24 @@ export class Outage {
     this.#options.onBack();
   }
 
+  /** One call, however long nobody takes it and however often its answer is asked for: it is carried out once, and what it came to is known here. */
   async #offer(back: AbortSignal): Promise<void> {
-    const { clock, client, team } = this.#options;
-    while (!back.aborted) {
-      const activations = this.calls.list();
-      if (activations.length > 0) {
-        try {
-          await client.callService(serviceNames(team).outage, "take", activations, back);
-          if (!back.aborted) this.calls.giveBack(activations, runGivenBack());
-        } catch {
-          // Nobody reaches PostgreSQL, or Restate is away: offered again.
-        }
+    const { clock, client, team, ids, onTakenInVain } = this.#options;
+    const { signal } = this.#closing;
+    // None comes to these: what Restate calls is turned away.
+    const activations = this.calls.list();
+    if (activations.length === 0) return;
+    const idempotencyKey = ids("o");
+    while (!signal.aborted) {
+      try {
+        await client.callService(serviceNames(team).outage, "take", activations, { signal, idempotencyKey });
+        if (back.aborted) onTakenInVain(activations);
+        else this.calls.giveBack(activations, runGivenBack());
+        return;
+      } catch {
+        // Nobody reaches PostgreSQL, or Restate is away.
       }
-      await sleep(clock, offerMs, back).catch(() => undefined); // PostgreSQL is back.
+      await sleep(clock, offerMs, signal).catch(() => undefined); // Closed.
     }
   }
 }

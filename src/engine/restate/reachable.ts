@@ -1,6 +1,7 @@
 import { sleep, type Clock } from "../../base/clock.ts";
 import { withDeadline } from "../../base/deadline.ts";
 import { LonghaulError, messageOf } from "../../base/error.ts";
+import { joinUrl } from "../../base/join-url.ts";
 import type { RestateAddresses } from "./restate-client.ts";
 
 type Door = "ingress" | "admin";
@@ -47,7 +48,7 @@ async function look(door: Door, address: string, clock: Clock): Promise<string |
   try {
     const onTimeout = (): Error => new Error(`nothing came within ${answerMsMax} ms`);
     const status = await withDeadline({ clock, timeoutMs: answerMsMax, onTimeout }, async (signal) => {
-      const response = await fetch(`${address}${paths[door]}`, { signal });
+      const response = await fetch(joinUrl(address, paths[door]), { signal });
       await response.body?.cancel();
       return response.status;
     });

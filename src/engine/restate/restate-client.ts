@@ -1,6 +1,7 @@
 import type { Clock } from "../../base/clock.ts";
 import { withDeadline } from "../../base/deadline.ts";
 import { LonghaulError, messageOf } from "../../base/error.ts";
+import { joinUrl } from "../../base/join-url.ts";
 import { placeName, serviceNames } from "./service-names.ts";
 
 export interface RestateAddresses {
@@ -24,11 +25,18 @@ interface RegisteredService {
   readonly metadata?: Readonly<Record<string, string>>;
 }
 
+/** Where Restate calls services, or called them. */
+interface Deployment {
+  readonly id: string;
+  readonly uri: string;
+}
+
 interface Question {
   readonly body?: string;
   /** Statuses that are no refusal. */
   readonly tolerated?: readonly number[];
   readonly signal?: AbortSignal;
+  readonly idempotencyKey?: string;
 }
 
 /** What the engine asks of Restate over HTTP. Each call may be repeated. */
@@ -43,29 +51,29 @@ export class RestateClient {
     this.#clock = clock;
   }
 
-  /** Calls a handler of a virtual object, and waits for its end or for `signal`. */
-  async callObject(service: string, key: string, handler: string, signal: AbortSignal): Promise<void> {
-    await this.#ask(`${this.#addresses.ingress}/${service}/${encodeURIComponent(key)}/${handler}`, "POST", { signal });
+  /** Calls a handler of a virtual object, and waits for its end or for `signal`. Of calls with one idempotency key that are not over Restate has one. */
+  async callObject(service: string, key: string, handler: string, options: { readonly signal: AbortSignal; readonly idempotencyKey?: string }): Promise<void> {
+    await this.#ask(this.#at("ingress", `/${service}/${encodeURIComponent(key)}/${handler}`), "POST", options);
   }
 
   /** Calls a handler of a virtual object, and waits until Restate has accepted the call. */
   async sendObject(service: string, key: string, handler: string): Promise<void> {
-    await this.#ask(`${this.#addresses.ingress}/${service}/${encodeURIComponent(key)}/${handler}/send`, "POST");
+    await this.#ask(this.#at("ingress", `/${service}/${encodeURIComponent(key)}/${handler}/send`), "POST");
   }
 
   /** Begins a workflow, unless Restate has one of this key, and waits until Restate has accepted that. */
   async sendWorkflow(service: string, key: string, handler: string, input: unknown): Promise<void> {
-    await this.#ask(`${this.#addresses.ingress}/${service}/${encodeURIComponent(key)}/${handler}/send`, "POST", { body: JSON.stringify(input) });
+    await this.#ask(this.#at("ingress", `/${service}/${encodeURIComponent(key)}/${handler}/send`), "POST", { body: JSON.stringify(input) });
   }
 
-  /** Calls a handler of a service, and waits for its end or for `signal`. */
-  async callService(service: string, handler: string, input: unknown, signal: AbortSignal): Promise<void> {
-    await this.#ask(`${this.#addresses.ingress}/${service}/${handler}`, "POST", { body: JSON.stringify(input), signal });
+  /** Calls a handler of a service, and waits for its end or for `signal`. Of calls with one idempotency key Restate has one. */
+  async callService(service: string, handler: string, input: unknown, options: { readonly signal: AbortSignal; readonly idempotencyKey: string }): Promise<void> {
+    await this.#ask(this.#at("ingress", `/${service}/${handler}`), "POST", { ...options, body: JSON.stringify(input) });
   }
 
   /** Wakes what awaits an awakeable. Nobody may await it any more. `value` is JSON. */
   async resolveAwakeable(id: string, value: string): Promise<void> {
-    await this.#ask(`${this.#addresses.ingress}/restate/awakeables/${encodeURIComponent(id)}/resolve`, "POST", { body: value, tolerated: [404] });
+    await this.#ask(this.#at("ingress", `/restate/awakeables/${encodeURIComponent(id)}/resolve`), "POST", { body: value, tolerated: [404] });
   }
 
   /**
@@ -73,7 +81,7 @@ export class RestateClient {
    * replaces it. @throws {OPTION_INVALID} when something else is there.
    */
   async register(uri: string, team: string): Promise<string | null> {
-    const { services } = JSON.parse(await this.#ask(`${this.#addresses.admin}/deployments`, "POST", { body: JSON.stringify({ uri, force: true }) })) as { readonly services: readonly RegisteredService[] };
+    const { services } = JSON.parse(await this.#ask(this.#at("admin", "/deployments"), "POST", { body: JSON.stringify({ uri, force: true }) })) as { readonly services: readonly RegisteredService[] };
     const runs = services.find(({ name }) => name === serviceNames(team).runs);
     if (runs !== undefined) return runs.metadata?.[placeName] ?? null;
     const names = services.map(({ name }) => name);
@@ -82,10 +90,9 @@ export class RestateClient {
 
   /** Where it calls the services of a team; null when it does not know them. */
   async addressOf(team: string): Promise<string | null> {
-    const { admin } = this.#addresses;
-    const service = await this.#ask(`${admin}/services/${encodeURIComponent(serviceNames(team).runs)}`, "GET", { tolerated: [404] });
+    const service = await this.#ask(this.#at("admin", `/services/${encodeURIComponent(serviceNames(team).runs)}`), "GET", { tolerated: [404] });
     const id = textIn(service, "deployment_id");
-    return id === null ? null : textIn(await this.#ask(`${admin}/deployments/${encodeURIComponent(id)}`, "GET", { tolerated: [404] }), "uri");
+    return id === null ? null : textIn(await this.#ask(this.#at("admin", `/deployments/${encodeURIComponent(id)}`), "GET", { tolerated: [404] }), "uri");
   }
 
   /**
@@ -93,24 +100,46 @@ export class RestateClient {
    * begun nowhere goes to the present one by itself. A call that is paused was so for this, by a process that ended before it resumed it: wherever that was, it goes on too.
    */
   async bringHere(team: string): Promise<void> {
-    const { admin } = this.#addresses;
     const names = Object.values(serviceNames(team)).map((name) => `'${name}'`).join(", ");
     const query = `SELECT i.id AS id, i.status AS status FROM sys_invocation i JOIN sys_service s ON s.name = i.target_service_name WHERE i.target_service_name IN (${names}) AND (i.status = 'paused' OR (i.status = 'backing-off' AND i.pinned_deployment_id <> s.deployment_id)) AND i.id > '${this.#broughtAfter}' ORDER BY i.id LIMIT ${broughtMax}`;
-    const { rows } = JSON.parse(await this.#ask(`${admin}/query`, "POST", { body: JSON.stringify({ query }) })) as { readonly rows: readonly { readonly id: string; readonly status: string }[] };
+    const rows = await this.#query<{ readonly id: string; readonly status: string }>(query);
     for (const { id, status } of rows) {
       this.#broughtAfter = id;
-      const invocation = `${admin}/invocations/${encodeURIComponent(id)}`;
+      const invocation = this.#at("admin", `/invocations/${encodeURIComponent(id)}`);
       if (status !== "paused") await this.#ask(`${invocation}/pause`, "PATCH", { tolerated: [404, 409] });
       await this.#ask(`${invocation}/resume?deployment=latest`, "PATCH", { tolerated: [404, 409] });
     }
     if (rows.length < broughtMax) this.#broughtAfter = "";
   }
 
-  async #ask(url: string, method: "GET" | "POST" | "PATCH", { body, tolerated = [], signal: stopped }: Question = {}): Promise<string> {
+  /** Where it called a team before and has no call of it any more. */
+  async idleDeployments(team: string): Promise<readonly Deployment[]> {
+    const names = Object.values(serviceNames(team));
+    // In this order: what begins meanwhile begins where the team is called now.
+    const { deployments } = JSON.parse(await this.#ask(this.#at("admin", "/deployments"), "GET")) as { readonly deployments: readonly (Partial<Deployment> & { readonly id: string; readonly services: readonly RegisteredService[] })[] };
+    const used = new Set((await this.#query<{ readonly id: string }>("SELECT deployment_id AS id FROM sys_service UNION SELECT pinned_deployment_id AS id FROM sys_invocation WHERE pinned_deployment_id IS NOT NULL")).map(({ id }) => id));
+    return deployments.flatMap(({ id, uri, services }) => (uri !== undefined && !used.has(id) && services.every(({ name }) => names.includes(name)) ? [{ id, uri }] : []));
+  }
+
+  /** Restate asks nobody whether it has calls there, and could not go on with them. */
+  async removeDeployment(id: string): Promise<void> {
+    await this.#ask(this.#at("admin", `/deployments/${encodeURIComponent(id)}?force=true`), "DELETE", { tolerated: [404] });
+  }
+
+  async #query<Row>(query: string): Promise<readonly Row[]> {
+    return (JSON.parse(await this.#ask(this.#at("admin", "/query"), "POST", { body: JSON.stringify({ query }) })) as { readonly rows: readonly Row[] }).rows;
+  }
+
+  #at(door: keyof RestateAddresses, path: string): string {
+    return joinUrl(this.#addresses[door], path);
+  }
+
+  async #ask(url: string, method: "GET" | "POST" | "PATCH" | "DELETE", { body, tolerated = [], signal: stopped, idempotencyKey }: Question = {}): Promise<string> {
     const { origin } = new URL(url);
     const silent = (): LonghaulError => new LonghaulError("ENGINE_UNREACHABLE", `Restate at ${origin} did not answer within ${answerMsMax} ms. Check that it runs and is not overloaded.`, { retry: "backoff" });
     const { response, answer } = await withDeadline({ clock: this.#clock, timeoutMs: answerMsMax, onTimeout: silent, signal: stopped }, async (signal) => {
-      const request = { method, signal, ...(body === undefined ? {} : { body, headers: { "content-type": "application/json", accept: "application/json" } }) };
+      const headers = { ...(body === undefined ? {} : { "content-type": "application/json", accept: "application/json" }), ...(idempotencyKey === undefined ? {} : { "idempotency-key": idempotencyKey }) };
+      const request = { method, signal, headers, ...(body === undefined ? {} : { body }) };
       // A connection that was kept open may have been closed at this very moment: once more, on a new one. Every call may be repeated.
       const received = await fetch(url, request).catch(() => fetch(url, request)).catch((error: unknown) => {
         throw new LonghaulError("ENGINE_UNREACHABLE", `Restate does not answer at ${origin}: ${messageOf(error)}. Check that it runs and that the address is right.`, { retry: "backoff", cause: error });

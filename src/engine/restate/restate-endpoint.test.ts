@@ -1,7 +1,9 @@
 import { once } from "node:events";
+import { type ClientHttp2Session, connect as connectHttp2 } from "node:http2";
 import { connect, type Socket } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
 import { sleep, systemClock } from "../../base/clock.ts";
+import { until } from "../engine-fixture.testsuite.ts";
 import { freePort } from "./fixture/restate-server.ts";
 import { RestateEndpoint } from "./restate-endpoint.ts";
 import type { RestateHandler } from "./restate-services.ts";
@@ -12,8 +14,12 @@ afterEach(async () => {
   for (const close of closing.splice(0).toReversed()) await close();
 });
 
-async function open(silentMsMax: number): Promise<RestateEndpoint> {
-  const endpoint = await RestateEndpoint.open({ team: "t", handler, silentMsMax, host: "127.0.0.1", port: await freePort(), recallMsMax: 100 });
+const faults: unknown[] = [];
+
+async function open(silentMsMax: number, connectionsMax?: number): Promise<RestateEndpoint> {
+  faults.length = 0;
+  const limit = connectionsMax === undefined ? {} : { connectionsMax };
+  const endpoint = await RestateEndpoint.open({ team: "t", handler, silentMsMax, host: "127.0.0.1", port: await freePort(), recallMsMax: 100, onFault: (error) => faults.push(error), ...limit });
   closing.push(() => endpoint.close());
   return endpoint;
 }
@@ -61,5 +67,38 @@ describe("a caller that says goodbye and does not go", () => {
     await endpoint.return();
 
     expect(await isListenedTo(endpoint.port)).toBe(true);
+  });
+});
+
+/** A caller that speaks HTTP/2 and answers what it is asked, for as long as it is let. */
+async function call(port: number): Promise<ClientHttp2Session> {
+  const session = connectHttp2(`http://127.0.0.1:${port}`);
+  closing.push(async () => session.destroy());
+  session.on("error", () => undefined);
+  await Promise.race([once(session, "remoteSettings"), once(session, "close")]);
+  return session;
+}
+
+describe("more callers than a worker takes", () => {
+  it("are turned away, and people are told; those that came before stay, and another one may come when one has gone", async () => {
+    const endpoint = await open(20_000, 2);
+    const [first, second] = [await call(endpoint.port), await call(endpoint.port)];
+
+    const third = await call(endpoint.port);
+
+    expect([first, second, third].map(({ closed }) => closed)).toEqual([false, false, true]);
+    expect(faults).toMatchObject([{ message: expect.stringContaining("2 connections") as string }]);
+    first?.close();
+    await until(async () => !(await call(endpoint.port)).closed, "another one may come");
+  });
+
+  it("are counted also of those that came before it withdrew", async () => {
+    const endpoint = await open(20_000, 1);
+    const first = await call(endpoint.port);
+    endpoint.withdraw();
+    await endpoint.return();
+
+    expect((await call(endpoint.port)).closed).toBe(true);
+    expect(first.closed).toBe(false);
   });
 });

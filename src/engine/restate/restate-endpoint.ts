@@ -14,7 +14,13 @@ export interface EndpointOptions extends ServicesOptions {
   readonly silentMsMax: number;
   /** Public keys of the Restate servers that may call; others are refused. None: whoever reaches the port. */
   readonly identityKeys?: readonly string[];
+  /** Callers that may be connected at once; more are turned away. Default 3,000: room for 12,000 calls at once with 4 on each, and fewer than the 4,096 files that a process may have open on many systems. */
+  readonly connectionsMax?: number;
+  /** Told of each caller that is turned away. */
+  readonly onFault?: (error: unknown) => void;
 }
+
+const connectionsMaxDefault = 3_000;
 
 /** As many calls on a connection as Restate likes: HTTP/2's own limit. */
 const unlimited = 2 ** 32 - 1;
@@ -33,6 +39,8 @@ interface Connection {
 export class RestateEndpoint {
   readonly #server: Http2Server;
   readonly #host: string;
+  readonly #connectionsMax: number;
+  readonly #onFault: (error: unknown) => void;
   readonly #connections = new Map<Socket, Connection>();
   #looking: Timer | null = null;
   /** Takes connections for the server, and can be shut without a word to those that there are. */
@@ -40,9 +48,11 @@ export class RestateEndpoint {
   #port = 0;
   #isClosed = false;
 
-  private constructor(server: Http2Server, host: string) {
+  private constructor(server: Http2Server, { host, connectionsMax = connectionsMaxDefault, onFault = ignore }: Pick<EndpointOptions, "host" | "connectionsMax" | "onFault">) {
     this.#server = server;
     this.#host = host;
+    this.#connectionsMax = connectionsMax;
+    this.#onFault = onFault;
     this.#door = this.#createDoor();
     // A connection that breaks is Restate's to make anew; without listeners it would end the process.
     server.on("sessionError", ignore);
@@ -50,14 +60,14 @@ export class RestateEndpoint {
   }
 
   /** @throws {OPTION_INVALID} when the address cannot be listened on. */
-  static async open({ silentMsMax, host, port, identityKeys = [], ...options }: EndpointOptions): Promise<RestateEndpoint> {
+  static async open({ silentMsMax, port, identityKeys = [], ...options }: EndpointOptions): Promise<RestateEndpoint> {
     const services = [...restateServices(options)];
     const serve = createEndpointHandler({ services, logger, ...(identityKeys.length === 0 ? {} : { identityKeys: [...identityKeys] }) });
     const server = createHttp2Server((request, response) => {
       attachStream(request, response);
       serve(request, response);
     });
-    const endpoint = new RestateEndpoint(server, host);
+    const endpoint = new RestateEndpoint(server, options);
     await endpoint.#listen(port);
     endpoint.#lookLater(silentMsMax / looks);
     return endpoint;
@@ -107,6 +117,11 @@ export class RestateEndpoint {
 
   #createDoor(): Server {
     return createServer((socket) => {
+      if (this.#connections.size >= this.#connectionsMax) {
+        socket.destroy();
+        this.#onFault(new Error(`${this.#host}:${this.#port}, where Restate calls this worker, has ${this.#connectionsMax} connections, and takes no more. See who opens them: nobody but Restate, or a balancer, may.`));
+        return;
+      }
       this.#server.once("session", (session) => this.#connections.set(socket, { session, bytes: 0, silentLooks: 0 }));
       socket.on("close", () => this.#connections.delete(socket));
       // It has a session by the time that this returns.

@@ -21,6 +21,7 @@ import { createRetention } from "./forget.ts";
 import { LongRuns } from "./long-runs.ts";
 import { Membership } from "./membership.ts";
 import { News } from "./news.ts";
+import { onceAMinute } from "./once-a-minute.ts";
 import { Outage } from "./outage.ts";
 import { readPlace } from "./place.ts";
 import { RestateClient, type RestateAddresses } from "./restate-client.ts";
@@ -51,7 +52,7 @@ export interface RestateEngineOptions {
   readonly onCommit?: (ended: readonly Task[]) => void;
   /** True: `duty` is started and stopped by whoever knows whose it is. False: this process is the only one, and has it from `run` to `drain`. Default false. */
   readonly isDutyGiven?: boolean;
-  /** Told of a bug of ours. */
+  /** Told of a bug of ours, and of what people have to mend: of each once a minute, however often it is met. */
   readonly onFault: (error: unknown) => void;
   /** Told, for people, that Restate calls the team at another address. */
   readonly onNotice?: (text: string) => void;
@@ -127,8 +128,9 @@ class RestateWorker implements RestateEngine, RestateHandler {
   #draining: Promise<DrainReport> | null = null;
 
   constructor(options: RestateEngineOptions) {
-    const { db, clock, ids, apply, observe, onFault, worker = `pid ${process.pid}`, sweepMs = sweepMsDefault } = options;
-    this.#options = options;
+    const { db, clock, ids, apply, observe, worker = `pid ${process.pid}`, sweepMs = sweepMsDefault } = options;
+    const onFault = onceAMinute(clock, options.onFault);
+    this.#options = { ...options, onFault };
     this.#limits = { ...defaultEngineLimits, ...options.limits };
     this.#client = new RestateClient(options.restate, clock);
     this.#expected = new ExpectedRuns(clock);
@@ -136,11 +138,12 @@ class RestateWorker implements RestateEngine, RestateHandler {
     this.#desk = new TaskDesk({ writer: this.#writer, ids, queueMax: this.#queueMax });
     this.#facts = new FactStore(this.#writer, clock, (error) => this.#state === "closed" || onFault(error));
     this.#outage = new Outage({
-      clock, db, onFault,
+      clock, db, ids, onFault,
       writer: this.#writer, client: this.#client, team: options.team,
       // One that drains has shut it for good.
       endpoint: () => (this.#state === "open" ? this.#endpoint : null),
       onBack: () => this.#dispatch.ask(this.#agents.keys()),
+      onTakenInVain: (activations) => this.#attempts.keep(activations),
     });
     this.#attempts = new Attempts({
       clock, ids, worker,
@@ -185,9 +188,9 @@ class RestateWorker implements RestateEngine, RestateHandler {
 
   async run(agents: readonly EngineAgent[], execute: Execute): Promise<RecoveryReport> {
     await this.#take(agents, execute);
-    const { team, endpoint, db, recallMsMax = recallMsDefault, silentMsMax = silentMsDefault } = this.#options;
+    const { team, endpoint, db, onFault, recallMsMax = recallMsDefault, silentMsMax = silentMsDefault } = this.#options;
     this.#news.listen(db);
-    const opened = await RestateEndpoint.open({ team, handler: this, recallMsMax, silentMsMax, place: await readPlace(db), ...endpoint });
+    const opened = await RestateEndpoint.open({ team, handler: this, recallMsMax, silentMsMax, onFault, place: await readPlace(db), ...endpoint });
     if (this.#state !== "open") {
       await opened.close();
       throw engineClosed();

@@ -52,7 +52,8 @@ export function restateServices({ team, handler, recallMsMax, place = null }: Se
   });
   const slots = object({
     name: names.slots,
-    options,
+    // A call that is over is no answer to whoever asks again.
+    options: { ...options, idempotencyRetention: { milliseconds: 0 } },
     handlers: {
       dispatch: handlers.object.exclusive(async (context: ObjectContext) => {
         for (const activation of await context.run("claim", () => handler.claim(context.key, context.request().id))) {
@@ -63,7 +64,7 @@ export function restateServices({ team, handler, recallMsMax, place = null }: Se
   });
   const outage = service({
     name: names.outage,
-    options,
+    options: { ...options, idempotencyRetention: remembered },
     handlers: { take: (_: Context, activations: readonly Activation[]) => handler.take(activations) },
   });
   return [slots, runs, outage];

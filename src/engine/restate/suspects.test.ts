@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import { sleep, systemClock } from "../../base/clock.ts";
 import { seededRandom } from "../../base/random.ts";
+import { VirtualClock } from "../../base/virtual-clock.ts";
 import { sharedPostgres } from "../../db/fixture/postgres-server.ts";
 import { migratePostgres } from "../../db/postgres-migration.ts";
 import { PostgresDatabase } from "../../db/postgres.ts";
@@ -82,6 +83,26 @@ it("an attempt that is over takes no turn", async () => {
   expect(await turn).toEqual(new Error("given up"));
 
   expect(await executing()).toBe(0);
+  await endAll();
+});
+
+it("a task that waits for long is kept once, however often it asks", async () => {
+  const [, begun] = [await createSuspect({ suspended: false }), await createSuspect({ suspended: true })];
+  const clock = new VirtualClock();
+  const suspects = new Suspects(writer, clock, limits);
+  const turn = suspects.turnOf(begun, never);
+  for (let asked = 0; asked < 5; asked++) {
+    const { timersSet } = clock;
+    await until(() => suspects.waiting > 0, "it waits");
+    await clock.advance(1_000);
+    await until(() => clock.timersSet > timersSet, "it asks again");
+  }
+
+  expect(suspects.waiting).toBe(1);
+
+  suspects.close();
+  expect(await turn).toBe(false);
+  expect(suspects.waiting).toBe(0);
   await endAll();
 });
 

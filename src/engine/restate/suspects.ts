@@ -13,7 +13,7 @@ export class Suspects {
   readonly #writer: Writer;
   readonly #clock: Clock;
   readonly #limits: EngineLimits;
-  #waiting: AbortController[] = [];
+  readonly #waiting = new Set<AbortController>();
   #wakes = 0;
   #isClosed = false;
 
@@ -39,17 +39,23 @@ export class Suspects {
       // What happened while it was asked may have come too late for the answer.
       if (this.#wakes !== wakes) continue;
       const woken = new AbortController();
-      this.#waiting.push(woken);
+      this.#waiting.add(woken);
       await sleep(this.#clock, askMs, AbortSignal.any([woken.signal, over])).catch(() => undefined); // Woken: it asks at once.
+      this.#waiting.delete(woken);
       over.throwIfAborted();
     }
     return false;
   }
 
+  /** How many wait here. For tests. */
+  get waiting(): number {
+    return this.#waiting.size;
+  }
+
   /** Something left memory, or proved harmless. */
   wake(): void {
     this.#wakes++;
-    for (const woken of this.#waiting.splice(0)) woken.abort();
+    for (const woken of this.#waiting) woken.abort();
   }
 
   close(): void {

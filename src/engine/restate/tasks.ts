@@ -173,6 +173,11 @@ export async function markSuspended(db: PostgresSession, { runId, activation, at
   await db.run("UPDATE lh_task SET suspended = true, active_ms = coalesce($4, active_ms) WHERE run_id = $1 AND activation = $2 AND attempt = $3 AND status = 'running'", runId, activation, attempt, activeMs);
 }
 
+/** This attempt executes, and was noted as given back: whoever took it came too late. */
+export async function markExecuting(db: PostgresSession, { runId, activation, attempt }: { readonly runId: string; readonly activation: number; readonly attempt: number }): Promise<void> {
+  await db.run("UPDATE lh_task SET suspended = false WHERE run_id = $1 AND activation = $2 AND attempt = $3 AND status = 'running'", runId, activation, attempt);
+}
+
 /** These are given back to Restate by a process that does not reach PostgreSQL: no crash interrupted them, whichever attempt it has. */
 export async function markGivenBack(db: PostgresSession, activations: readonly { readonly runId: string; readonly activation: number }[]): Promise<void> {
   await db.run(

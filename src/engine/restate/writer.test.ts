@@ -7,6 +7,7 @@ import { PostgresDatabase } from "../../db/postgres.ts";
 import type { Write } from "../../record/write.ts";
 import { defaultEngineLimits } from "../limits.ts";
 import { freePort } from "./fixture/restate-server.ts";
+import { onceAMinute } from "./once-a-minute.ts";
 import { Writer } from "./writer.ts";
 
 const db = await PostgresDatabase.open({ url: await (await sharedPostgres()).createDatabase(), connectionsMax: 4, clock: systemClock, random: seededRandom(1) });
@@ -30,11 +31,11 @@ it("gives the store all writes of a transaction but guards at once: it locks its
   expect(applied).toEqual([["lease"], ["b", "task.left", "a"]]);
 });
 
-it("tells people once a minute of the same mistake, however much work meets it", async () => {
+it("has people told once a minute of the same mistake, however much work meets it", async () => {
   const clock = new VirtualClock();
   const faults: unknown[] = [];
   const writer = new Writer({
-    db, clock, limits: defaultEngineLimits, apply: () => Promise.resolve(), observe: () => [], tell: () => Promise.resolve(), onCommitted: () => undefined, onFault: (error) => faults.push(error),
+    db, clock, limits: defaultEngineLimits, apply: () => Promise.resolve(), observe: () => [], tell: () => Promise.resolve(), onCommitted: () => undefined, onFault: onceAMinute(clock, (error) => faults.push(error)),
   });
   const fail = async (table: string): Promise<void> => {
     let isOver = false;
