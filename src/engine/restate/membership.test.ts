@@ -33,7 +33,6 @@ beforeEach(async () => {
   await migratePostgres(db, restateEngineMigrations);
   notices.length = 0;
   isAway = false;
-  underWay = async () => undefined;
 });
 afterEach(async () => {
   for (const close of closing.splice(0).toReversed()) await close();
@@ -41,9 +40,7 @@ afterEach(async () => {
 
 /** True while calls for slots fail. */
 let isAway = false;
-/** What a call for slots does before it is answered. */
-let underWay = async (): Promise<void> => undefined;
-const idle: RestateHandler = { claim: async () => underWay().then(() => (isAway ? Promise.reject(new Error("away")) : [])), activate: async () => undefined, take: async () => undefined, suspended: async () => undefined, mismatched: async () => undefined, noted: async () => undefined };
+const idle: RestateHandler = { claim: async () => (isAway ? Promise.reject(new Error("away")) : []), activate: async () => undefined, take: async () => undefined, suspended: async () => undefined, mismatched: async () => undefined, noted: async () => undefined };
 
 /** Keeps every worker's row as it is until `held` opens. */
 async function holdWorkers(held: Gate, locked: Gate): Promise<void> {
@@ -220,42 +217,6 @@ describe("a call that was paused to be brought to another address, by a worker t
 
     await until(async () => (await calls()).length === 0, "it is done");
     expect(notices).toEqual([]);
-  });
-});
-
-describe("addresses where the team was before", () => {
-  const known = async (): Promise<readonly string[]> => {
-    const { deployments } = (await (await fetch(`${(await sharedRestate()).admin}/deployments`)).json()) as { readonly deployments: readonly { readonly uri: string; readonly services: readonly { readonly name: string }[] }[] };
-    return deployments.filter(({ services }) => services.some(({ name }) => name === serviceNames(team).runs)).map(({ uri }) => new URL(uri).port);
-  };
-  const portOf = ({ uri }: { readonly uri: string }): string => new URL(uri).port;
-
-  it("are forgotten by Restate, but for those where a worker lives or a call is under way", async () => {
-    const [idle, busy, live, present] = [await open(), await open(), await open(), await open()];
-    await (await client()).register(idle.uri, team);
-    await (await client()).register(busy.uri, team);
-    const begun = createGate();
-    const ended = createGate();
-    underWay = async () => {
-      begun.open();
-      await ended.opened;
-    };
-    const slots = `${(await sharedRestate()).ingress}/${serviceNames(team).slots}/a/dispatch/send`;
-    await until(async () => (await fetch(slots, { method: "POST" })).ok, "Restate takes the call");
-    await begun.opened;
-    await live.membership.join(live.uri, false);
-    await present.membership.join(present.uri, false);
-    expect((await known()).toSorted()).toEqual([idle, busy, live, present].map(portOf).toSorted());
-
-    present.membership.setDuties(true);
-
-    await until(async () => !(await known()).includes(portOf(idle)), "it is forgotten");
-    // As long as it takes to look twice more.
-    await sleep(systemClock, 13_000);
-    expect((await known()).toSorted()).toEqual([busy, live, present].map(portOf).toSorted());
-    expect(isSameAddress(await called(), present.uri)).toBe(true);
-    expect(notices).toEqual([]);
-    ended.open();
   });
 });
 

@@ -2,7 +2,6 @@ import { sleep, type Clock, type Timer } from "../../base/clock.ts";
 import { isLonghaulError, LonghaulError, messageOf } from "../../base/error.ts";
 import type { PostgresDatabase } from "../../db/postgres.ts";
 import { engineClosed } from "../refusal.ts";
-import { OldAddresses } from "./old-addresses.ts";
 import { readPlace } from "./place.ts";
 import { troubleAtIngress } from "./reachable.ts";
 import type { RestateAddresses, RestateClient } from "./restate-client.ts";
@@ -35,7 +34,6 @@ const answered = /got status code '4/;
  */
 export class Membership {
   readonly #options: MembershipOptions;
-  readonly #oldAddresses: OldAddresses;
   #joining: Promise<void> | null = null;
   readonly #leaving = new AbortController();
   /** Of this worker's row; null while it takes no calls. */
@@ -50,7 +48,6 @@ export class Membership {
 
   constructor(options: MembershipOptions) {
     this.#options = options;
-    this.#oldAddresses = new OldAddresses(options.client, options.team);
   }
 
   /** Leads Restate here. @throws {OPTION_INVALID} when that took all calls from other workers, or the team is not there. @throws {ENGINE_UNREACHABLE} */
@@ -176,7 +173,6 @@ export class Membership {
     const failure = await this.#lead(live).then(() => null, messageOf);
     if ((failure !== null) !== this.#isBlind && !this.#leaving.signal.aborted) onNotice(failure === null ? `Restate says again where it calls ${team}.` : `Whether Restate calls ${team} where its workers are cannot be looked at by ${restate.admin}: ${failure} It is tried again.`);
     this.#isBlind = failure !== null;
-    if (failure === null) await this.#oldAddresses.look(live).catch(() => undefined); // It is looked again.
   }
 
   /** Leads Restate to where these are, when it calls the team elsewhere. */

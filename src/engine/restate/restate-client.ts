@@ -25,12 +25,6 @@ interface RegisteredService {
   readonly metadata?: Readonly<Record<string, string>>;
 }
 
-/** Where Restate calls services, or called them. */
-interface Deployment {
-  readonly id: string;
-  readonly uri: string;
-}
-
 interface Question {
   readonly body?: string;
   /** Statuses that are no refusal. */
@@ -102,7 +96,7 @@ export class RestateClient {
   async bringHere(team: string): Promise<void> {
     const names = Object.values(serviceNames(team)).map((name) => `'${name}'`).join(", ");
     const query = `SELECT i.id AS id, i.status AS status FROM sys_invocation i JOIN sys_service s ON s.name = i.target_service_name WHERE i.target_service_name IN (${names}) AND (i.status = 'paused' OR (i.status = 'backing-off' AND i.pinned_deployment_id <> s.deployment_id)) AND i.id > '${this.#broughtAfter}' ORDER BY i.id LIMIT ${broughtMax}`;
-    const rows = await this.#query<{ readonly id: string; readonly status: string }>(query);
+    const { rows } = JSON.parse(await this.#ask(this.#at("admin", "/query"), "POST", { body: JSON.stringify({ query }) })) as { readonly rows: readonly { readonly id: string; readonly status: string }[] };
     for (const { id, status } of rows) {
       this.#broughtAfter = id;
       const invocation = this.#at("admin", `/invocations/${encodeURIComponent(id)}`);
@@ -112,29 +106,11 @@ export class RestateClient {
     if (rows.length < broughtMax) this.#broughtAfter = "";
   }
 
-  /** Where it called a team before and has no call of it any more. */
-  async idleDeployments(team: string): Promise<readonly Deployment[]> {
-    const names = Object.values(serviceNames(team));
-    // In this order: what begins meanwhile begins where the team is called now.
-    const { deployments } = JSON.parse(await this.#ask(this.#at("admin", "/deployments"), "GET")) as { readonly deployments: readonly (Partial<Deployment> & { readonly id: string; readonly services: readonly RegisteredService[] })[] };
-    const used = new Set((await this.#query<{ readonly id: string }>("SELECT deployment_id AS id FROM sys_service UNION SELECT pinned_deployment_id AS id FROM sys_invocation WHERE pinned_deployment_id IS NOT NULL")).map(({ id }) => id));
-    return deployments.flatMap(({ id, uri, services }) => (uri !== undefined && !used.has(id) && services.every(({ name }) => names.includes(name)) ? [{ id, uri }] : []));
-  }
-
-  /** Restate asks nobody whether it has calls there, and could not go on with them. */
-  async removeDeployment(id: string): Promise<void> {
-    await this.#ask(this.#at("admin", `/deployments/${encodeURIComponent(id)}?force=true`), "DELETE", { tolerated: [404] });
-  }
-
-  async #query<Row>(query: string): Promise<readonly Row[]> {
-    return (JSON.parse(await this.#ask(this.#at("admin", "/query"), "POST", { body: JSON.stringify({ query }) })) as { readonly rows: readonly Row[] }).rows;
-  }
-
   #at(door: keyof RestateAddresses, path: string): string {
     return joinUrl(this.#addresses[door], path);
   }
 
-  async #ask(url: string, method: "GET" | "POST" | "PATCH" | "DELETE", { body, tolerated = [], signal: stopped, idempotencyKey }: Question = {}): Promise<string> {
+  async #ask(url: string, method: "GET" | "POST" | "PATCH", { body, tolerated = [], signal: stopped, idempotencyKey }: Question = {}): Promise<string> {
     const { origin } = new URL(url);
     const silent = (): LonghaulError => new LonghaulError("ENGINE_UNREACHABLE", `Restate at ${origin} did not answer within ${answerMsMax} ms. Check that it runs and is not overloaded.`, { retry: "backoff" });
     const { response, answer } = await withDeadline({ clock: this.#clock, timeoutMs: answerMsMax, onTimeout: silent, signal: stopped }, async (signal) => {
