@@ -31,6 +31,7 @@ import { Ringer } from "./ringer.ts";
 import type { StoredTask } from "./tasks.ts";
 import { TaskDesk } from "./task-desk.ts";
 import { tellOthers } from "./tell-others.ts";
+import { toldRarely } from "./told-rarely.ts";
 import { Writer } from "./writer.ts";
 
 export interface RestateEngineOptions {
@@ -127,8 +128,9 @@ class RestateWorker implements RestateEngine, RestateHandler {
   #draining: Promise<DrainReport> | null = null;
 
   constructor(options: RestateEngineOptions) {
-    const { db, clock, ids, apply, observe, onFault, worker = `pid ${process.pid}`, sweepMs = sweepMsDefault } = options;
-    this.#options = options;
+    const { db, clock, ids, apply, observe, worker = `pid ${process.pid}`, sweepMs = sweepMsDefault } = options;
+    const onFault = toldRarely(clock, options.onFault);
+    this.#options = { ...options, onFault };
     this.#limits = { ...defaultEngineLimits, ...options.limits };
     this.#client = new RestateClient(options.restate, clock);
     this.#expected = new ExpectedRuns(clock);

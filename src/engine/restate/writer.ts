@@ -1,5 +1,4 @@
 import { sleep, type Clock } from "../../base/clock.ts";
-import { messageOf } from "../../base/error.ts";
 import { asBrokenStatement, isBrokenStatement, isOfServer, isPassing } from "../../db/postgres-failure.ts";
 import type { PostgresDatabase, PostgresSession } from "../../db/postgres.ts";
 import { isGuard, type Write } from "../../record/write.ts";
@@ -19,7 +18,7 @@ export interface WriterOptions {
   readonly tell: (db: PostgresSession, effects: Effects, atMs: number) => Promise<void>;
   /** Takes the effects of a change once it is committed. */
   readonly onCommitted: (effects: Effects) => void;
-  /** Told of what people have to mend, since it does not pass by itself: once a minute while it lasts, however much work meets it. */
+  /** Told of what people have to mend, since it does not pass by itself, each time that it is tried. */
   readonly onFault: (error: unknown) => void;
 }
 
@@ -37,17 +36,12 @@ export interface PersistOptions {
 const retryMs = 1_000;
 /** For how long a call tries a statement that PostgreSQL cannot do: a connection may lead elsewhere, a migration may be under way. */
 const brokenCallMs = 4_000;
-const toldEveryMs = 60_000;
-/** Messages that are remembered. */
-const toldMax = 100;
 
 /** Makes changes, each one transaction. */
 export class Writer {
   readonly #options: WriterOptions;
   readonly #closing = new AbortController();
   readonly #joints = new Map<unknown, unknown>();
-  /** When people were told of what, by its message. */
-  readonly #toldAtMs = new Map<string, number>();
   #pending = 0;
 
   constructor(options: WriterOptions) {
@@ -91,7 +85,7 @@ export class Writer {
    * itself threw, with STORE_STATEMENT when PostgreSQL cannot do it, for as long as `patience` says, and with ENGINE_CLOSED.
    */
   async persist<T>(work: Work<T>, { patience = "call" }: PersistOptions = {}): Promise<T> {
-    const { clock, limits } = this.#options;
+    const { clock, limits, onFault } = this.#options;
     const { signal } = this.#closing;
     const brokenMsMax = { call: brokenCallMs, task: limits.brokenStatementMs, last: Number.POSITIVE_INFINITY }[patience];
     let brokenSinceMs: number | null = null;
@@ -102,7 +96,7 @@ export class Writer {
           return await this.write(work);
         } catch (error) {
           if (!isOfServer(error)) throw error;
-          if (!isPassing(error)) this.#tell(error);
+          if (!isPassing(error)) onFault(error);
           if (isBrokenStatement(error)) {
             brokenSinceMs ??= clock.monotonicMs();
             if (clock.monotonicMs() - brokenSinceMs >= brokenMsMax) throw error;
@@ -143,16 +137,6 @@ export class Writer {
   /** What waits for PostgreSQL to come back is given up. */
   close(): void {
     this.#closing.abort();
-  }
-
-  #tell(error: unknown): void {
-    const { clock, onFault } = this.#options;
-    const message = messageOf(error);
-    const nowMs = clock.monotonicMs();
-    if (nowMs - (this.#toldAtMs.get(message) ?? Number.NEGATIVE_INFINITY) < toldEveryMs) return;
-    if (this.#toldAtMs.size === toldMax) this.#toldAtMs.clear();
-    this.#toldAtMs.set(message, nowMs);
-    onFault(error);
   }
 
   #changeOf(db: PostgresSession, effects: Effects, last: Write[]): Change {
