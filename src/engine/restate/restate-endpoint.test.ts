@@ -63,3 +63,13 @@ describe("a caller that says goodbye and does not go", () => {
     expect(await isListenedTo(endpoint.port)).toBe(true);
   });
 });
+
+it("comes back where it never was away: PostgreSQL was, while it began to listen", async () => {
+  const endpoint = await open(20_000);
+
+  await endpoint.return();
+  expect(await isListenedTo(endpoint.port)).toBe(true);
+
+  await endpoint.close();
+  expect(await isListenedTo(endpoint.port)).toBe(false);
+});
