@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterAll, expect, it } from "vitest";
 import { LonghaulError } from "../base/error.ts";
-import { toFailureReport, usageError } from "./failure-report.ts";
+import { tellFailure, toFailureReport, usageError } from "./failure-report.ts";
+import { createOutput } from "./output.ts";
 
 it("tells a coded error with its code and what to type next, without a stack", () => {
   const { exitCode, lines, json } = toFailureReport(new LonghaulError("TASK_UNKNOWN", "There is no task t_1."));
@@ -15,6 +16,17 @@ it("tells a coded error with its code and what to type next, without a stack", (
 
 it("ends with 2 when the command line is wrong", () => {
   expect(toFailureReport(usageError("--port is x.")).exitCode).toBe(2);
+});
+
+it("is JSON for programs wherever the team is", () => {
+  const written: string[] = [];
+  const stream = { write: (text: string) => written.push(text) };
+  const place = "--data 'a \"b\\c'";
+  const bug = new TypeError("It threw after longhaul ps.");
+
+  tellFailure(createOutput({ stdout: stream, stderr: stream, isJson: true, hasColors: false, place }), bug);
+
+  expect(JSON.parse(written.join(""))).toMatchObject({ error: { code: "BUG", message: `It threw after longhaul ${place} ps.`, stack: expect.stringContaining(`It threw after longhaul ${place} ps.`) as string } });
 });
 
 const folder = mkdtempSync(join(tmpdir(), "longhaul-failure-"));

@@ -23,8 +23,8 @@ const bugRemedy = "This is a bug of longhaul. Please report it with the lines ab
 /** Tells why a command failed; returns what it ends with. */
 export function tellFailure(output: Output, error: unknown): ExitCode {
   const { exitCode, lines, json } = toFailureReport(error);
-  const { code, message, remedy, ...more } = json.error;
-  if (output.isJson) output.warn(JSON.stringify({ error: { code, message: output.placed(message), remedy: output.placed(remedy), ...more } }));
+  // Each text by itself: a path may hold what stands for something else in JSON.
+  if (output.isJson) output.warn(JSON.stringify({ error: Object.fromEntries(Object.entries(json.error).map(([name, text]) => [name, output.placed(text)])) }));
   else output.warn(`${output.style("red", "error:")} ${lines[0] ?? ""}`, ...lines.slice(1));
   return exitCode;
 }

@@ -21,6 +21,8 @@ it.each([
   ["postgres://u:s/ecret@h/d", "--store '<url>'"],
   ["postgres://u:1/secret@h/d", "--store '<url>'"],
   ["postgres://u:1#secret@h/d", "--store '<url>'"],
+  ["postgres://u:1?secret@h/d", "--store '<url>'"],
+  ["postgres://u:1?pass=secret@h/d", "--store '<url>'"],
 ])("repeats no password: of %s", (store, said) => {
   expect(place(".longhaul", {}, store)).toBe(said);
   expect(place(".longhaul", {}, store)).not.toMatch(/sec|ret/);

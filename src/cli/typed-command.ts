@@ -23,8 +23,8 @@ const password = "<password>";
 /** A password is not repeated: whoever types the command knows it. */
 function withoutPassword(store: string): string {
   const address = URL.parse(store);
-  // A password that is written as it is ends at its "#" or "/", and what is behind is read as something else.
-  if (address === null || address.hash !== "" || address.pathname.includes("@")) return "<url>";
+  // A password that is written as it is ends at its "#", "/" or "?", and what is behind is read as something else.
+  if (address === null || address.hash !== "" || `${address.pathname}${address.search}`.includes("@")) return "<url>";
   const { protocol, username, host, pathname, searchParams } = address;
   const secrets = [...searchParams.keys()].filter((name) => /pass/i.test(name));
   if (address.password === "" && secrets.length === 0) return store;

@@ -130,9 +130,14 @@ export function toRefused(where: string, error: unknown): LonghaulError {
   return new LonghaulError("STORE_REFUSED", `PostgreSQL at ${where} refuses the connection: ${reasonOf(error)}. Mend the user, the password or the database name in the address.`, { cause: error });
 }
 
+/** True of what the server answers to a user that may connect and may not do what a statement does. */
+export function isMissingRight(error: unknown): boolean {
+  return error instanceof Error && ofDriver.has(error) && "code" in error && error.code === "42501";
+}
+
 /** What the server answers to a user that may connect and may not do what is needed; every other error as it is. */
 export function asMissingRight({ where, schema }: { readonly where: string; readonly schema: string }, error: unknown): unknown {
-  if (!(error instanceof Error && ofDriver.has(error) && "code" in error && error.code === "42501")) return error;
+  if (!isMissingRight(error)) return error;
   return new LonghaulError("STORE_REFUSED", `PostgreSQL at ${where} does not let this user do what is needed: ${reasonOf(error)}. Use a user that owns the schema; as the database's owner, before the first start: CREATE SCHEMA ${schema} AUTHORIZATION <user>.`, { cause: error });
 }
 

@@ -10,7 +10,7 @@ import type { RunHost } from "../run-host.ts";
 import { AttemptLost } from "./attempt-lost.ts";
 import { EnvelopeSerde, stored, type Ended, type Envelope } from "./envelope.ts";
 import type { FactStore, ToldSteps } from "./facts.ts";
-import { isReplaying, runName, runningMax } from "./recorded.ts";
+import { isEndOf, isReplaying, isSame, runName, runningMax } from "./recorded.ts";
 import { announceNearLimit, endRun, failRun, markForHandingOn, parkRun, releaseRun, storeTold, suspendRun, type Leaving } from "./run-exits.ts";
 import { beginChild, beginWait, executeStep, executeTransaction, type StepScope } from "./steps.ts";
 import { asStored, textOf } from "./step-text.ts";
@@ -122,8 +122,14 @@ export class ActivationHost implements RunHost {
     if (envelope.type === "ended") this.#complete(operation, envelope);
     if (envelope.type !== "waiting" || awakeable === null) return "ended";
     // Whoever ends the wait rings; after a suspension the next activation asks anew.
-    this.#outstanding.add({ promise: awakeable.promise, resolve: (step: JournaledStep) => this.#complete(operation, stored(step)), reject: () => this.#options.onLeft() });
+    this.#outstanding.add({ promise: awakeable.promise, resolve: (step: unknown) => this.#ring(operation, step), reject: () => this.#options.onLeft() });
     return "waiting";
+  }
+
+  /** Whoever reaches Restate may ring too. What is no end of this wait is in the journal for good: the run goes on with another one. */
+  #ring(operation: Operation, step: unknown): void {
+    if (isEndOf(step, operation.identity)) this.#complete(operation, stored(step));
+    else void this.#leave(() => this.#handOn()).catch((error: unknown) => this.lose(error));
   }
 
   /** While the journal goes on, the race says whether it does with what code waits for: then the run goes on. Else Restate ends the attempt, and it is handed on. */
@@ -277,10 +283,6 @@ export class ActivationHost implements RunHost {
 function isOf(envelope: Envelope, identity: StepIdentity): boolean {
   if (envelope.type === "ended") return isSame(envelope.step, identity);
   return envelope.type !== "waiting" || isSame(envelope.identity, identity);
-}
-
-function isSame(one: StepIdentity, other: StepIdentity): boolean {
-  return one.kind === other.kind && one.name === other.name && one.occurrence === other.occurrence;
 }
 
 /** Restate replays what depends on completions alone. A step that came while nothing was completed would be in another place the next time. */

@@ -39,11 +39,11 @@ export async function giveSlots({ writer, clock, newId, onFault }: SlotGiver, ag
   for (const serial of line) {
     try {
       claimed = await writer.persist((change) => claimReady(change, agent, claim, newId, [serial]));
+      if ((await writer.read((db) => countRunning(db, agent.name))) >= agent.concurrency) break;
     } catch (error) {
       if (isLonghaulError(error)) throw error;
       onFault(error);
     }
-    if (claimed.length >= agent.concurrency) break;
   }
   return claimed;
 }

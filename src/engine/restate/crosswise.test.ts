@@ -2,13 +2,14 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vites
 import type { EngineAgent } from "../engine.ts";
 import { Alarm } from "./alarm.ts";
 import { claimReady, queueParked } from "./claim.ts";
+import { callOf, countExhausted, noteCrash } from "./exhausted.ts";
 import { EngineRows, type Made, type MadeAs } from "./engine-rows.testsuite.ts";
 import { ToldSteps } from "./facts.ts";
 import { cancelTask, restartTask } from "./operator.ts";
 import { failRun, type Leaving } from "./run-exits.ts";
 import { startEach, startTask } from "./start-task.ts";
 import { lockTouchedByEnd } from "./task-locks.ts";
-import { listTasks, lockTask, markGivenBack } from "./tasks.ts";
+import { getTask, listTasks, lockTask, markGivenBack } from "./tasks.ts";
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 });
 
@@ -165,6 +166,18 @@ describe("transactions that touch the same tasks do not die of each other:", () 
     })).toBe(0);
   });
 
+  it("a caller is canceled with what it called while it is counted of both that their worker ran out of memory", async () => {
+    expect(await countDeadlocks(async () => {
+      const [caller, called] = (await family(1)) as [Made, Made];
+      const worker = rows.newId("w");
+      await rows.writer.write((change) => noteCrash(change.db, caller.id, callOf(worker, "c")));
+      await rows.db.run("UPDATE lh_task SET recoveries_without_progress = 1 WHERE id = $1", caller.id);
+      await rows.db.run("UPDATE lh_task SET claim = $2 WHERE id = $1", called.id, callOf(worker, "c"));
+      await whileLocked([caller, called], [() => cancel(caller), () => rows.writer.persist((change) => countExhausted(change, [worker]))]);
+      expect(await rows.statusOf(called)).toBe("canceled");
+    })).toBe(0);
+  });
+
   it("a caller is restarted while what it called ends", async () => {
     expect(await countDeadlocks(async () => {
       const [parent, child] = await family(1, { status: "waiting", waitingReason: "code-mismatch" });
@@ -189,4 +202,22 @@ it("who ends a task that others have come to wait for since begins again in plac
     await vi.waitFor(() => expect(tries).toBeGreaterThan(1), 10_000);
   });
   await ended;
+});
+
+it("a task that is begun again just then is counted once of those whose worker ran out of memory", async () => {
+  const task = await rows.make();
+  const call = callOf("gone", "c");
+  await rows.db.run("UPDATE lh_task SET claim = $2 WHERE id = $1", task.id, call);
+  let counted: Promise<void> = Promise.resolve();
+
+  await rows.writer.write(async (change) => {
+    await lockTask(change.db, task.id);
+    counted = rows.writer.write((other) => countExhausted(other, ["gone"]));
+    await vi.waitFor(async () => expect((await change.db.get("SELECT count(*) AS n FROM pg_locks WHERE NOT granted"))?.["n"]).toBe(1), 10_000);
+    await noteCrash(change.db, task.id, call);
+    await change.db.run("UPDATE lh_task SET claim = $2, attempt = 2, recoveries_without_progress = 1 WHERE id = $1", task.id, callOf("other", "c"));
+  });
+  await counted;
+
+  expect(await getTask(rows.db, task.id)).toMatchObject({ outOfMemoryWithoutProgress: 1, claim: callOf("other", "c") });
 });

@@ -24,17 +24,18 @@ export async function noteCrash(db: PostgresSession, taskId: string, claim: stri
 }
 
 // A task that nobody has begun again since has its crash counted when that is done; one that has come further since proved harmless. A call that is named nowhere is not counted twice.
-const mayBeHit = `ended_at_ms IS NULL AND out_of_memory_without_progress < recoveries_without_progress`;
-const lockInterrupted = `SELECT serial FROM lh_task WHERE status = 'running' AND attempt > 0 AND NOT suspended AND ${workerOfClaim} = ANY ($1) ORDER BY serial FOR UPDATE`;
-const lockGoneOn = `SELECT serial FROM lh_task WHERE id = ANY ($1) AND ${mayBeHit} ORDER BY serial FOR UPDATE`;
+const isInterrupted = `status = 'running' AND attempt > 0 AND NOT suspended AND ${workerOfClaim} = ANY ($1)`;
+const mayBeHit = "ended_at_ms IS NULL AND out_of_memory_without_progress < recoveries_without_progress";
+/** One that is begun again meanwhile is locked all the same: its crash is noted then. */
+const lockConcerned = `SELECT serial FROM lh_task WHERE serial = ANY (ARRAY (SELECT serial FROM lh_task WHERE ${isInterrupted}
+    UNION SELECT serial FROM lh_request JOIN lh_task ON lh_task.id = task_id WHERE lh_request.id = ANY ($2))) ORDER BY serial FOR UPDATE`;
 const count = "UPDATE lh_task SET out_of_memory_without_progress = out_of_memory_without_progress + 1";
 
 /** Counts of the tasks that these workers had, that they ran out of memory. Each is counted once, however often it is told. */
 export async function countExhausted({ db }: Change, workers: readonly string[]): Promise<void> {
-  const serialsOf = async (sql: string, of: readonly string[]): Promise<readonly number[]> => (await db.all(sql, of)).map((row) => Number(row["serial"]));
-  const interrupted = await serialsOf(lockInterrupted, workers);
-  await db.run(`${count}, claim = NULL WHERE serial = ANY ($1)`, interrupted);
-  const noted = await db.all("DELETE FROM lh_request WHERE id = ANY ($1) RETURNING task_id", workers.map(crashWith));
-  const goneOn = await serialsOf(lockGoneOn, noted.map((row) => String(row["task_id"])));
-  await db.run(`${count} WHERE serial = ANY ($1)`, goneOn);
+  const crashes = workers.map(crashWith);
+  await db.run(lockConcerned, workers, crashes);
+  await db.run(`${count}, claim = NULL WHERE ${isInterrupted}`, workers);
+  const noted = await db.all("DELETE FROM lh_request WHERE id = ANY ($1) RETURNING task_id", crashes);
+  await db.run(`${count} WHERE id = ANY ($1) AND ${mayBeHit}`, noted.map((row) => String(row["task_id"])));
 }

@@ -1,4 +1,5 @@
 import type { Clock, Timer } from "../../base/clock.ts";
+import { isLonghaulError } from "../../base/error.ts";
 import { onNextTurn } from "../../base/turn.ts";
 import type { Change } from "./change.ts";
 import type { Ended } from "./envelope.ts";
@@ -187,13 +188,22 @@ export class FactStore {
     this.#isUrgent = false;
     const batch = this.#nextBatch();
     try {
-      for (const part of byLocks(batch)) {
-        const forget = await this.#writer.persist((change) => storeAllTold(change, part));
-        forget();
-      }
+      for (const part of byLocks(batch)) await this.#store(part);
     } catch (error) {
       // The engine closes, or a bug of the store: what is not stored here goes with the run, or is told again to the next attempt.
       this.#onFault(error);
+    }
+  }
+
+  /** All together; when that fails, each by itself. */
+  async #store(part: readonly ToldSteps[]): Promise<void> {
+    try {
+      const forget = await this.#writer.persist((change) => storeAllTold(change, part));
+      forget();
+    } catch (error) {
+      if (isLonghaulError(error)) throw error;
+      if (part.length === 1) this.#onFault(error);
+      else for (const told of part) await this.#store([told]);
     }
   }
 

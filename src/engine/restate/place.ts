@@ -1,4 +1,4 @@
-import { isLonghaulError } from "../../base/error.ts";
+import { isMissingRight } from "../../db/postgres-failure.ts";
 import type { PostgresDatabase } from "../../db/postgres.ts";
 
 const query = "SELECT system_identifier::text AS cluster, (SELECT oid::text FROM pg_database WHERE datname = current_database()) AS database FROM pg_control_system()";
@@ -9,7 +9,7 @@ export async function readPlace(db: PostgresDatabase): Promise<string | null> {
     const row = await db.get(query);
     return `${String(row?.["cluster"])}.${String(row?.["database"])}.${db.schema}`;
   } catch (error) {
-    if (isLonghaulError(error) && error.code === "STORE_REFUSED") return null;
+    if (isMissingRight(error)) return null;
     throw error;
   }
 }

@@ -1,4 +1,5 @@
 import { RestatePromise, type Context, type internal } from "@restatedev/restate-sdk";
+import type { StepIdentity } from "../../record/step.ts";
 import type { JournaledStep } from "../journaled-step.ts";
 import { EnvelopeSerde, stored, type Ended, type Envelope } from "./envelope.ts";
 
@@ -25,7 +26,16 @@ export function callRecorded(context: Context): readonly RestatePromise<Envelope
   return calls;
 }
 
-type Arrival = { readonly call: number; readonly envelope: Envelope } | { readonly awakeable: string; readonly step: JournaledStep };
+export function isSame(one: StepIdentity, other: StepIdentity): boolean {
+  return one.kind === other.kind && one.name === other.name && one.occurrence === other.occurrence;
+}
+
+/** False of what somebody else told an awakeable of Restate than the end of this wait. */
+export function isEndOf(step: unknown, identity: StepIdentity): step is JournaledStep {
+  return typeof step === "object" && step !== null && "outcome" in step && isSame(step as JournaledStep, identity);
+}
+
+type Arrival = { readonly call: number; readonly envelope: Envelope } | { readonly awakeable: string; readonly identity: StepIdentity; readonly step: unknown };
 
 /**
  * What earlier attempts of this activation came to, in the order in which code was told, whatever the code was. What had not ended is over: it is given nothing to do.
@@ -44,19 +54,19 @@ export async function readRecorded(context: Context): Promise<readonly Ended[]> 
     const arrival = await RestatePromise.race([...calling.values(), ...waiting.values()]);
     if ("awakeable" in arrival) {
       waiting.delete(arrival.awakeable);
-      steps.push(stored(arrival.step));
+      if (isEndOf(arrival.step, arrival.identity)) steps.push(stored(arrival.step));
       continue;
     }
     calling.delete(arrival.call);
     const { envelope } = arrival;
     if (envelope.type === "ended") steps.push(envelope);
     if (envelope.type !== "waiting") continue;
-    const { awakeable } = envelope;
+    const { awakeable, identity } = envelope;
     while (!awakeables.has(awakeable) && awakeables.size < calls.length) {
       const { id, promise } = context.awakeable<JournaledStep>();
       awakeables.set(id, promise);
     }
-    const rung = awakeables.get(awakeable)?.map<Arrival>((step) => ({ awakeable, step: step as JournaledStep }));
+    const rung = awakeables.get(awakeable)?.map<Arrival>((step) => ({ awakeable, identity, step }));
     if (rung !== undefined) waiting.set(awakeable, rung);
   }
 }

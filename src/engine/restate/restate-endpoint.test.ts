@@ -102,3 +102,13 @@ describe("more callers than a worker takes", () => {
     expect(first.closed).toBe(false);
   });
 });
+
+it("comes back where it never was away: PostgreSQL was, while it began to listen", async () => {
+  const endpoint = await open(20_000);
+
+  await endpoint.return();
+  expect(await isListenedTo(endpoint.port)).toBe(true);
+
+  await endpoint.close();
+  expect(await isListenedTo(endpoint.port)).toBe(false);
+});

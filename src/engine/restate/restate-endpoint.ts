@@ -86,9 +86,9 @@ export class RestateEndpoint {
     this.#allowCalls(0);
   }
 
-  /** Takes calls again, at the same place. Rejects when somebody else has taken that meanwhile. */
+  /** Takes calls again, at the same place, unless it does. Rejects when somebody else has taken that meanwhile. */
   async return(): Promise<void> {
-    if (this.#isClosed) return;
+    if (this.#isClosed || this.#door.listening) return;
     this.#door = this.#createDoor();
     await this.#listen(this.#port);
     this.#allowCalls(unlimited);

@@ -21,7 +21,6 @@ import { createRetention } from "./forget.ts";
 import { LongRuns } from "./long-runs.ts";
 import { Membership } from "./membership.ts";
 import { News } from "./news.ts";
-import { onceAMinute } from "./once-a-minute.ts";
 import { Outage } from "./outage.ts";
 import { readPlace } from "./place.ts";
 import { RestateClient, type RestateAddresses } from "./restate-client.ts";
@@ -32,6 +31,7 @@ import { Ringer } from "./ringer.ts";
 import type { StoredTask } from "./tasks.ts";
 import { TaskDesk } from "./task-desk.ts";
 import { tellOthers } from "./tell-others.ts";
+import { toldRarely } from "./told-rarely.ts";
 import { Writer } from "./writer.ts";
 
 export interface RestateEngineOptions {
@@ -129,7 +129,7 @@ class RestateWorker implements RestateEngine, RestateHandler {
 
   constructor(options: RestateEngineOptions) {
     const { db, clock, ids, apply, observe, worker = `pid ${process.pid}`, sweepMs = sweepMsDefault } = options;
-    const onFault = onceAMinute(clock, options.onFault);
+    const onFault = toldRarely(clock, options.onFault);
     this.#options = { ...options, onFault };
     this.#limits = { ...defaultEngineLimits, ...options.limits };
     this.#client = new RestateClient(options.restate, clock);

@@ -70,12 +70,11 @@ export async function executeStep(scope: StepScope, operation: Operation, body: 
 }
 
 /** Does this in one transaction. What refuses it, a guard or PostgreSQL, is what the step comes to: nothing else of it is kept. */
-async function orFailed(scope: StepScope, operation: Operation, startedAtMs: number, act: (change: Change) => Promise<Envelope>, onRefused: () => void = () => undefined): Promise<Envelope> {
+async function orFailed(scope: StepScope, operation: Operation, startedAtMs: number, act: (change: Change) => Promise<Envelope>): Promise<Envelope> {
   try {
     return await scope.writer.persist(act, { patience: "task" });
   } catch (error) {
     if (isEngineClosed(error)) throw error;
-    onRefused();
     return await scope.writer.persist((change) => commitEnd(scope, change, { operation, startedAtMs, end: failedStep(error) }), { patience: "last" });
   }
 }
@@ -151,8 +150,8 @@ export async function beginChild(scope: StepScope, operation: Operation, { task,
     await insertWait(change.db, { ...waitOf(scope, operation, change), reason: "child", childTaskId: taskId, awakeable });
     return { type: "waiting", identity: operation.identity, awakeable };
   };
-  const envelope = await orFailed(scope, operation, scope.clock.now(), begin, () => gate?.giveBack());
-  if (envelope.type === "gone") gate?.giveBack();
+  const envelope = await orFailed(scope, operation, scope.clock.now(), begin);
+  if (envelope.type === "gone" || (envelope.type === "ended" && !envelope.step.outcome.ok)) gate?.giveBack();
   return envelope;
 }
 

@@ -1,13 +1,11 @@
 import { afterAll, expect, it } from "vitest";
-import { sleep, systemClock } from "../../base/clock.ts";
+import { systemClock } from "../../base/clock.ts";
 import { seededRandom } from "../../base/random.ts";
-import { VirtualClock } from "../../base/virtual-clock.ts";
 import { sharedPostgres } from "../../db/fixture/postgres-server.ts";
 import { PostgresDatabase } from "../../db/postgres.ts";
 import type { Write } from "../../record/write.ts";
 import { defaultEngineLimits } from "../limits.ts";
 import { freePort } from "./fixture/restate-server.ts";
-import { onceAMinute } from "./once-a-minute.ts";
 import { Writer } from "./writer.ts";
 
 const db = await PostgresDatabase.open({ url: await (await sharedPostgres()).createDatabase(), connectionsMax: 4, clock: systemClock, random: seededRandom(1) });
@@ -29,31 +27,6 @@ it("gives the store all writes of a transaction but guards at once: it locks its
   });
 
   expect(applied).toEqual([["lease"], ["b", "task.left", "a"]]);
-});
-
-it("has people told once a minute of the same mistake, however much work meets it", async () => {
-  const clock = new VirtualClock();
-  const faults: unknown[] = [];
-  const writer = new Writer({
-    db, clock, limits: defaultEngineLimits, apply: () => Promise.resolve(), observe: () => [], tell: () => Promise.resolve(), onCommitted: () => undefined, onFault: onceAMinute(clock, (error) => faults.push(error)),
-  });
-  const fail = async (table: string): Promise<void> => {
-    let isOver = false;
-    void writer.persist((change) => change.db.get(`SELECT 1 FROM ${table}`)).catch(() => (isOver = true));
-    while (!isOver) {
-      await sleep(systemClock, 1);
-      await clock.advance(100, () => Promise.resolve());
-    }
-  };
-
-  for (let work = 0; work < 3; work++) await fail("nowhere");
-  expect(faults).toHaveLength(1);
-  await fail("elsewhere");
-  expect(faults).toHaveLength(2);
-
-  await clock.advance(60_000, () => Promise.resolve());
-  await fail("nowhere");
-  expect(faults).toMatchObject(["nowhere", "elsewhere", "nowhere"].map((name) => ({ code: "STORE_STATEMENT", message: expect.stringContaining(`"${name}"`) as string })));
 });
 
 it("says that it was closed of what it gives up then: that is neither done nor refused", async () => {

@@ -18,7 +18,7 @@ export interface WriterOptions {
   readonly tell: (db: PostgresSession, effects: Effects, atMs: number) => Promise<void>;
   /** Takes the effects of a change once it is committed. */
   readonly onCommitted: (effects: Effects) => void;
-  /** Told of what people have to mend, since it does not pass by itself, as often as it is met. */
+  /** Told of what people have to mend, since it does not pass by itself, each time that it is tried. */
   readonly onFault: (error: unknown) => void;
 }
 

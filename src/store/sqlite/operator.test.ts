@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { systemClock } from "../../base/clock.ts";
+import { sleep, systemClock } from "../../base/clock.ts";
 import { macrotask } from "../../base/turn.ts";
 import { GroupCommit } from "../../db/group-commit.ts";
 import { migrate } from "../../db/migration.ts";
@@ -81,6 +81,9 @@ describe("the views", () => {
   });
 });
 
+/** It would end by itself, after minutes. */
+const slow = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000000000) SELECT count(*) AS n FROM n";
+
 describe("beside a writer", () => {
   it("reads the last commit while a transaction is open, and never makes the writer wait", async () => {
     const { db, store } = startTeam();
@@ -103,8 +106,6 @@ describe("beside a writer", () => {
     startTeam().db.close();
     const operator = openOperatorStore(path);
     const startedMs = systemClock.monotonicMs();
-    // It would end by itself, after minutes.
-    const slow = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000000000) SELECT count(*) AS n FROM n";
 
     await expect(operator.query(slow, { timeoutMs: 500 })).rejects.toMatchObject({ code: "STORE_QUERY", message: expect.stringContaining("took longer than 500 ms") as string });
 
@@ -113,6 +114,26 @@ describe("beside a writer", () => {
     await expect(operator.query("DELETE FROM lh_meta", { timeoutMs: 60_000 })).rejects.toMatchObject({ code: "STORE_QUERY", message: expect.stringContaining("it begins with DELETE") as string });
     operator.close();
   });
+
+  it("ends by itself when its time is over and whoever asked was killed: it would keep the log of the team from being emptied", async () => {
+    startTeam().db.close();
+    const asks = `
+      const { openOperatorStore } = await import(${JSON.stringify(import.meta.resolve("./operator.ts"))});
+      const asked = openOperatorStore(${JSON.stringify(path)}).query(${JSON.stringify(slow)}, { timeoutMs: 2000 });
+      console.log("asked");
+      await asked;`;
+    const asking = spawn(process.execPath, ["--conditions=longhaul-source", "--input-type=module", "-e", asks], { stdio: ["ignore", "pipe", "pipe"] });
+    // It has this end too, and nobody else when the one that asked is gone.
+    const over = once(asking.stderr, "close").then(() => "over");
+    asking.stderr.resume();
+    await once(asking.stdout, "data");
+    await sleep(systemClock, 1_000);
+
+    asking.kill("SIGKILL");
+
+    expect(await Promise.race([over, sleep(systemClock, 100)])).toBe(undefined);
+    expect(await Promise.race([over, sleep(systemClock, 10_000)])).toBe("over");
+  }, 30_000);
 
   it("follows another process that writes, which loses none of its commits", async () => {
     startTeam().db.close();

@@ -44,7 +44,7 @@ export function openOperatorStore(path: string, clock: Clock = systemClock): Ope
     outbox: { list: () => read(listOutbox) },
     query: (sql, { rowsMax, timeoutMs } = {}) => {
       const rows = rowsMax === undefined ? {} : { rowsMax };
-      return timeoutMs === undefined ? read((tx) => runReadingQuery(tx, sql, rows)) : runTimedQuery({ path, sql, ...rows }, timeoutMs, clock);
+      return timeoutMs === undefined ? read((tx) => runReadingQuery(tx, sql, rows)) : runTimedQuery({ path, sql, timeoutMs, ...rows }, clock);
     },
     close: () => db.close(),
   };

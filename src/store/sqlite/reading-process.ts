@@ -1,3 +1,4 @@
+import { Worker } from "node:worker_threads";
 import { isLonghaulError, messageOf } from "../../base/error.ts";
 import { SqliteDatabase } from "../../db/sqlite.ts";
 import { runReadingQuery } from "./reading-query.ts";
@@ -15,7 +16,11 @@ function read({ path, sql, rowsMax }: ReadingOrder): ReadingAnswer {
   }
 }
 
+/** Whoever asked ends this process in time. One that was killed does not: what it asked for would go on, and keep the log of the team from being emptied. */
+const graceMs = 1_000;
+
 process.once("message", (order: ReadingOrder) => {
+  new Worker(new URL(`./reading-end.${import.meta.url.endsWith(".ts") ? "ts" : "js"}`, import.meta.url), { workerData: order.timeoutMs + graceMs }).unref();
   // Nobody is told when the process that asked has ended.
   if (process.connected) process.send?.(read(order), () => process.connected && process.disconnect());
 });

@@ -11,6 +11,7 @@ export interface ReadingOrder {
   readonly path: string;
   readonly sql: string;
   readonly rowsMax?: number;
+  readonly timeoutMs: number;
 }
 export type ReadingAnswer = { readonly type: "done"; readonly result: QueryResult } | { readonly type: "failed"; readonly message: string; readonly code: ErrorCode };
 
@@ -18,7 +19,8 @@ export type ReadingAnswer = { readonly type: "done"; readonly result: QueryResul
 const isSource = import.meta.url.endsWith(".ts");
 
 /** Runs one reading statement in a process of its own: SQLite comes back to its caller when it is done, and not before, so that it can only be ended from outside. @throws {STORE_QUERY} {OPTION_INVALID} */
-export async function runTimedQuery(order: ReadingOrder, timeoutMs: number, clock: Clock): Promise<QueryResult> {
+export async function runTimedQuery(order: ReadingOrder, clock: Clock): Promise<QueryResult> {
+  const { timeoutMs } = order;
   const child = fork(fileURLToPath(new URL(`./reading-process.${isSource ? "ts" : "js"}`, import.meta.url)), { env: {}, execArgv: isSource ? ["--conditions=longhaul-source"] : [], stdio: ["ignore", "ignore", "inherit", "ipc"], serialization: "advanced" });
   try {
     return await withDeadline({ clock, timeoutMs, onTimeout: () => tookTooLong(timeoutMs) }, () => new Promise<QueryResult>((resolve, reject) => {
