@@ -42,17 +42,18 @@ describe("a statement that PostgreSQL cannot do, since what it names is not ther
   it("is what the step comes to that needed it, and its body executes once", async () => {
     const fixture = (await suite.create()) as RestateFixture;
     let bodies = 0;
+    let actedAtMs = 0;
 
     const end = await endOf(fixture, async (ctx) => done(await ctx.step({ kind: "code", name: "charge" }, async () => {
       bodies++;
+      actedAtMs = fixture.clock.monotonicMs();
       await fixture.observer.exec(moveAway);
       return value("charged", [write]);
     })));
 
     expect(end).toMatchObject({ status: "dead", failure: { code: "STORE_STATEMENT", message: expect.stringMatching(/test_key.*42P01.*newest version/) as string } });
     expect(bodies).toBe(1);
-    const [step] = await fixture.engine.steps(String((await fixture.engine.get("t_1"))?.runId));
-    expect(Number(step?.completedAtMs) - Number(step?.startedAtMs)).toBeGreaterThanOrEqual(brokenStatementMs);
+    expect(fixture.clock.monotonicMs() - actedAtMs).toBeGreaterThanOrEqual(brokenStatementMs);
     expect(fixture.faults[0]).toMatchObject({ code: "STORE_STATEMENT" });
   });
 
