@@ -9,7 +9,7 @@ function viewOf(keeper: DutyView | null): Pick<OperatorView, "manifest" | "keepe
 it.each([
   { heldMs: 9_000, isRunning: true, isSilent: false, text: "t runs: w1 has its duties." },
   { heldMs: -2_000, isRunning: true, isSilent: true, text: "t runs, and its duties go to another worker: w1, which had them, is silent." },
-  { heldMs: -60_000, isRunning: false, isSilent: false, text: "t does not run: the last worker that had its duties, w1, was not heard of for 1 min. Its work goes on with `longhaul start team.ts`." },
+  { heldMs: -60_000, isRunning: false, isSilent: false, text: "t does not run: the last worker that had its duties, w1, was not heard of for 1 min. Its work goes on with `longhaul start team.ts` and the flags that its workers have (--restate-ingress, --restate-admin, --listen)." },
 ])("tells of a team on a cluster whose duties are held for $heldMs ms", async ({ heldMs, ...presence }) => {
   expect(await findPresence(viewOf({ type: "worker", holder: "w1", heldMs }), 0)).toEqual({ team: "t", pid: null, supervisor: null, ...presence });
 });

@@ -55,7 +55,7 @@ async function describeStop({ store }: Pick<OperatorView, "store">): Promise<str
 
 function presenceOnCluster(team: string, { holder, heldMs }: DutyView): TeamPresence {
   if (heldMs < -handoverMsMax) {
-    const text = `${team} does not run: the last worker that had its duties, ${holder}, was not heard of for ${formatDuration(-heldMs)}. Its work goes on with \`longhaul start team.ts\`.`;
+    const text = `${team} does not run: the last worker that had its duties, ${holder}, was not heard of for ${formatDuration(-heldMs)}. Its work goes on with \`longhaul start team.ts\` and the flags that its workers have (--restate-ingress, --restate-admin, --listen).`;
     return { team, isRunning: false, isSilent: false, pid: null, supervisor: null, text };
   }
   const text = heldMs > 0 ? `${team} runs: ${holder} has its duties.` : `${team} runs, and its duties go to another worker: ${holder}, which had them, is silent.`;
