@@ -17,15 +17,15 @@ export const clusterDefaults = { restateIngress: "http://127.0.0.1:8080", restat
 /** Where the team lives, when several processes serve it; null: in the data directory. Flags that contradict each other are refused: whichever was dropped, another team than the one that is meant would run. @throws {OPTION_INVALID} */
 export function toClusterPlace({ store, environment }: Pick<CommandContext, "store" | "environment">, flags: ClusterFlags): ClusterPlace | null {
   const { engine = store === null ? "embedded" : "restate", restateIngress, restateAdmin, listen, advertise, identityKey } = flags;
+  const storeName = environment("LONGHAUL_STORE") === store ? "LONGHAUL_STORE" : "--store";
   if (engine === "embedded") {
-    // What the environment says is a default: asking for the other engine is enough.
-    if (store !== null && environment("LONGHAUL_STORE") !== store) throw new LonghaulError("OPTION_INVALID", "--store is where a team on a cluster lives, and --engine embedded keeps it in --data. Leave one of them out.");
+    if (store !== null) throw new LonghaulError("OPTION_INVALID", `${storeName} names a database, where a team on a cluster is, and --engine embedded would run another, empty team in --data beside it. ${storeName === "--store" ? "Leave out --store" : "Unset LONGHAUL_STORE"}, or leave out --engine embedded.`);
     refuseClusterFlags(flags);
     return null;
   }
   if (store === null) throw new LonghaulError("OPTION_INVALID", "The engine restate needs a database: give --store postgres://user@host/database, or set LONGHAUL_STORE.");
   // The address may hold a password: it is not repeated.
-  if (!/^postgres(ql)?:\/\//.test(store)) throw new LonghaulError("OPTION_INVALID", `${environment("LONGHAUL_STORE") === store ? "LONGHAUL_STORE" : "--store"} is not an address of PostgreSQL, which is the database of a team on a cluster. Use postgres://user@host/database.`);
+  if (!/^postgres(ql)?:\/\//.test(store)) throw new LonghaulError("OPTION_INVALID", `${storeName} is not an address of PostgreSQL, which is the database of a team on a cluster. Use postgres://user@host/database.`);
   return {
     store,
     restate: { ingress: restateIngress ?? clusterDefaults.restateIngress, admin: restateAdmin ?? clusterDefaults.restateAdmin },
