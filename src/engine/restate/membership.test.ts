@@ -176,21 +176,42 @@ describe("a worker that was killed before PostgreSQL's clock was set back", () =
   });
 });
 
-describe("a worker to which Restate answers slowly", () => {
-  it("says all the same that it lives, while it comes", async () => {
-    const slow = await createDoor(Number(new URL((await sharedRestate()).admin).port), 1_000);
+describe("a worker that Restate has not found yet", () => {
+  it("counts for nobody: one that is at its own address is not refused, and whoever has the duties leads Restate nowhere", async () => {
+    const [coming, other] = [await open(), await open()];
+    const nowhere = await createDoor(Number(new URL(coming.uri).port));
+    const joined = coming.membership.join(nowhere.uri, true).catch((error: unknown) => error);
+    await until(() => notices.length > 0, "Restate finds nobody there");
+
+    await other.membership.join(other.uri, false);
+    other.membership.setDuties(true);
+    await sleep(systemClock, 500);
+
+    expect((await listWorkers(db)).map(({ uri }) => uri)).toEqual([other.uri]);
+    expect(isSameAddress(await called(), other.uri)).toBe(true);
+    expect(notices).toMatchObject([expect.stringContaining(nowhere.uri)]);
+
+    other.membership.setDuties(false);
+    nowhere.lead();
+    await joined;
+    expect((await listWorkers(db)).map(({ uri }) => uri)).toEqual([other.uri, nowhere.uri]);
+    expect(notices[1]).toContain(`no longer ${other.uri}`);
+  });
+
+  it("counts for nobody while Restate takes its time to say so", async () => {
+    const slow = await createDoor(Number(new URL((await sharedRestate()).admin).port), 500);
     slow.lead();
     const { uri, membership } = await open(slow.uri);
 
     const joined = membership.join(uri, false);
-    await until(async () => (await listWorkers(db)).length === 1, "it has a row");
-    const seenAt = async (): Promise<unknown> => (await db.get("SELECT seen_at::text AS at FROM lh_worker"))?.["at"];
-    const first = await seenAt();
-    await until(async () => (await seenAt()) !== first, "it says that it lives");
-    expect(await called()).toBe("null");
-
+    for (;;) {
+      const live = await listWorkers(db);
+      if ((await called()) !== "null") break;
+      expect(live).toEqual([]);
+    }
     await joined;
-    expect(isSameAddress(await called(), uri)).toBe(true);
+
+    expect((await listWorkers(db)).map((worker) => worker.uri)).toEqual([uri]);
   });
 });
 
