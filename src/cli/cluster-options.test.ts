@@ -37,6 +37,15 @@ it("refuses an address to listen on that is none", () => {
   expect(() => place(store, { listen: "9080" })).toThrow("--listen is 9080");
 });
 
+it.each([
+  ["--advertise", { advertise: "workers:9080" }, "workers:9080"],
+  ["--restate-ingress", { restateIngress: "127.0.0.1:42080" }, "127.0.0.1:42080"],
+  ["--restate-admin", { restateAdmin: "ftp://r:9070" }, "ftp://r:9070"],
+])("refuses an address of %s without http, and names it and the form", (name, flags, value) => {
+  expect(() => place(store, flags)).toThrow(new RegExp(`^${name} is ${value}, .*http://`));
+  expect(() => place(store, { [Object.keys(flags)[0] as string]: `https://${value.replace("ftp://", "")}/a/path` })).not.toThrow();
+});
+
 it("writes a place as the options that lead there, without the database's password", () => {
   const given = place(store, { restateIngress: "http://i:1", restateAdmin: "http://a:2", listen: "[::]:9081", advertise: "http://w:9080", identityKey: ["publickeyv1_a", "publickeyv1_b"] });
 

@@ -88,12 +88,12 @@ async function client(): Promise<RestateClient> {
 }
 
 /** A worker that listens, and may join. */
-async function open(lateAdmin?: string): Promise<{ readonly uri: string; readonly membership: Membership }> {
-  const endpoint = await RestateEndpoint.open({ team, handler: idle, host: "127.0.0.1", port: 0, recallMsMax: 100, silentMsMax: 20_000, place: await readPlace(db) });
+async function open(lateAdmin?: string, identityKeys: readonly string[] = []): Promise<{ readonly uri: string; readonly membership: Membership }> {
+  const endpoint = await RestateEndpoint.open({ team, handler: idle, host: "127.0.0.1", port: 0, recallMsMax: 100, silentMsMax: 20_000, place: await readPlace(db), identityKeys });
   closing.push(() => endpoint.close());
   const { ingress, admin } = await sharedRestate();
   const restate = { ingress, admin: lateAdmin ?? admin };
-  const membership = new Membership({ team, worker: `at ${endpoint.port}`, clock: systemClock, db, restate, client: new RestateClient(restate, systemClock), beatMs: 100, onNotice: (text) => notices.push(text) });
+  const membership = new Membership({ team, worker: `at ${endpoint.port}`, clock: systemClock, db, restate, client: new RestateClient(restate, systemClock), identityKeys, beatMs: 100, onNotice: (text) => notices.push(text) });
   closing.push(async () => membership.stop());
   return { uri: `http://127.0.0.1:${endpoint.port}`, membership };
 }
@@ -145,6 +145,22 @@ describe("a worker that says where workers of a team of the same name are, which
     expect(error).toMatchObject({ code: "OPTION_INVALID", message: expect.stringContaining("another database") as string });
     expect((await listWorkers(db)).map(({ uri }) => uri)).toEqual([first.uri]);
     expect(isSameAddress(await called(), first.uri)).toBe(true);
+  });
+});
+
+describe("a worker that Restate does not find", () => {
+  it("names the key when it is not that of the Restate which calls", async () => {
+    const key = `publickeyv1_${"1".repeat(32)}`;
+    const { uri, membership } = await open(undefined, [key]);
+
+    await expect(membership.join(uri, true)).rejects.toMatchObject({ code: "OPTION_INVALID", message: expect.stringMatching(new RegExp(`^--identity-key ${key} is not .*${uri}.*: give the one`)) as string });
+    expect(await listWorkers(db)).toEqual([]);
+  });
+
+  it("names where it listens, and repeats no JSON", async () => {
+    const { membership } = await open();
+
+    await expect(membership.join("http://127.0.0.1:1", false)).rejects.toMatchObject({ code: "ENGINE_UNREACHABLE", message: expect.stringMatching(/^Restate finds no worker at http:\/\/127.0.0.1:1, .*\(.*Connection refused.*\): give --listen [^{}]*$/) as string });
   });
 });
 

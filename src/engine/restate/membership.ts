@@ -2,6 +2,7 @@ import { sleep, type Clock, type Timer } from "../../base/clock.ts";
 import { isLonghaulError, LonghaulError, messageOf } from "../../base/error.ts";
 import type { PostgresDatabase } from "../../db/postgres.ts";
 import { engineClosed } from "../refusal.ts";
+import { noWorkerThere } from "./no-worker-there.ts";
 import { readPlace } from "./place.ts";
 import { troubleAtIngress } from "./reachable.ts";
 import type { RestateAddresses, RestateClient } from "./restate-client.ts";
@@ -16,6 +17,8 @@ export interface MembershipOptions {
   readonly db: PostgresDatabase;
   readonly client: RestateClient;
   readonly restate: RestateAddresses;
+  /** Public keys of the Restate servers that may call this worker. */
+  readonly identityKeys: readonly string[];
   /** How often this worker says that it lives, and looks, when it has the duties, whether Restate calls the team where it is; null: never. */
   readonly beatMs: number | null;
   /** Told, for people, that the team's address changed, or that Restate does not answer. */
@@ -101,7 +104,7 @@ export class Membership {
 
   /** Where a balancer is, Restate may find nobody for a while: it looks first whether a worker that listens also speaks. */
   async #registerInTime({ uri, isAdvertised }: ComingWorker): Promise<void> {
-    const { clock, onNotice } = this.#options;
+    const { clock, onNotice, restate, identityKeys } = this.#options;
     const untilMs = clock.monotonicMs() + balancerMsMax;
     for (let isTold = false; ; isTold = true) {
       try {
@@ -109,7 +112,7 @@ export class Membership {
         return;
       } catch (error) {
         const isAlone = isLonghaulError(error) && error.code === "ENGINE_UNREACHABLE" && !answered.test(error.message);
-        if (!isAdvertised || !isAlone || clock.monotonicMs() >= untilMs) throw error;
+        if (!isAdvertised || !isAlone || clock.monotonicMs() >= untilMs) throw noWorkerThere(error, { uri, isAdvertised }, { admin: restate.admin, identityKeys });
         if (!isTold) onNotice(`Restate finds nobody at ${uri}, which a balancer may not lead here yet. It is tried for ${balancerMsMax / 1_000} s: ${messageOf(error)}`);
       }
       await sleep(clock, registerAgainMs, this.#leaving.signal);
