@@ -17,15 +17,16 @@ export const clusterDefaults = { restateIngress: "http://127.0.0.1:8080", restat
 /** Where the team lives, when several processes serve it; null: in the data directory. Flags that contradict each other are refused: whichever was dropped, another team than the one that is meant would run. @throws {OPTION_INVALID} */
 export function toClusterPlace({ store, environment }: Pick<CommandContext, "store" | "environment">, flags: ClusterFlags): ClusterPlace | null {
   const { engine = store === null ? "embedded" : "restate", restateIngress, restateAdmin, listen, advertise, identityKey } = flags;
+  const storeName = environment("LONGHAUL_STORE") === store ? "LONGHAUL_STORE" : "--store";
   if (engine === "embedded") {
-    // What the environment says is a default: asking for the other engine is enough.
-    if (store !== null && environment("LONGHAUL_STORE") !== store) throw new LonghaulError("OPTION_INVALID", "--store is where a team on a cluster lives, and --engine embedded keeps it in --data. Leave one of them out.");
+    if (store !== null) throw new LonghaulError("OPTION_INVALID", `${storeName} names a database, where a team on a cluster is, and --engine embedded would run another, empty team in --data beside it. ${storeName === "--store" ? "Leave out --store" : "Unset LONGHAUL_STORE"}, or leave out --engine embedded.`);
     refuseClusterFlags(flags);
     return null;
   }
   if (store === null) throw new LonghaulError("OPTION_INVALID", "The engine restate needs a database: give --store postgres://user@host/database, or set LONGHAUL_STORE.");
   // The address may hold a password: it is not repeated.
-  if (!/^postgres(ql)?:\/\//.test(store)) throw new LonghaulError("OPTION_INVALID", `${environment("LONGHAUL_STORE") === store ? "LONGHAUL_STORE" : "--store"} is not an address of PostgreSQL, which is the database of a team on a cluster. Use postgres://user@host/database.`);
+  if (!/^postgres(ql)?:\/\//.test(store)) throw new LonghaulError("OPTION_INVALID", `${storeName} is not an address of PostgreSQL, which is the database of a team on a cluster. Use postgres://user@host/database.`);
+  assertWebAddresses(flags);
   return {
     store,
     restate: { ingress: restateIngress ?? clusterDefaults.restateIngress, admin: restateAdmin ?? clusterDefaults.restateAdmin },
@@ -52,6 +53,17 @@ export function refuseClusterFlags({ restateIngress, restateAdmin, listen, adver
   if (given.length === 0) return;
   const [are, them] = given.length === 1 ? ["is", "it"] : ["are", "them"];
   throw new LonghaulError("OPTION_INVALID", `${given.join(", ")} ${are} of a team on a cluster, and no database is named: this one is in its data directory. Give --store postgres://user@host/database, set LONGHAUL_STORE, or leave ${them} out.`);
+}
+
+const webForms = { restateIngress: ["--restate-ingress", clusterDefaults.restateIngress], restateAdmin: ["--restate-admin", clusterDefaults.restateAdmin], advertise: ["--advertise", "http://workers:9080"] } as const;
+
+/** Of flags that are given. @throws {OPTION_INVALID} for one that is no address of HTTP. */
+export function assertWebAddresses(flags: Partial<Pick<ClusterFlags, keyof typeof webForms>>): void {
+  for (const [key, [name, form]] of Object.entries(webForms)) {
+    const text = flags[key as keyof typeof webForms];
+    if (text === undefined || (/^https?:\/\//i.test(text) && URL.canParse(text))) continue;
+    throw new LonghaulError("OPTION_INVALID", `${name} is ${text}, not http://host:port. Use, for instance, ${form}.`);
+  }
 }
 
 function parseListen(text: string): ClusterPlace["listen"] {

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { clusterDefaults, refuseClusterFlags } from "./cluster-options.ts";
+import { assertWebAddresses, clusterDefaults, refuseClusterFlags } from "./cluster-options.ts";
 import type { Action } from "./command-context.ts";
 import type { RestateAddresses } from "./doctor/cluster-checks.ts";
 import { refuseStore } from "./refuse-store.ts";
@@ -50,6 +50,7 @@ function addDoctor(program: Command, action: Action): void {
     .action(
       action(async (context, file: string | undefined, { bundle, ...addresses }: DoctorFlags) => {
         if (context.store === null) refuseClusterFlags(addresses);
+        assertWebAddresses(addresses);
         const { runDoctor } = await import("./command/doctor.ts");
         return runDoctor(context, { file: file ?? null, bundle: bundle ?? null, version: program.version() ?? "", ...clusterDefaults, ...addresses });
       }),

@@ -14,7 +14,7 @@ it("begins anew when the code changes, and after an error waits for the next cha
   onTestFinished(folder.remove);
   const file = join(folder.path, "team.mts");
   writeFileSync(file, code("first"));
-  const dev = startLonghaul(["dev", file, "--plain", "--port", "0", "--drain", "1s", "--data", join(folder.path, "data")]);
+  const dev = startLonghaul(["dev", file, "--plain", "--port", "0", "--drain", "1s", "--data", join(folder.path, "data")], { environment: { LONGHAUL_STORE: "postgres://db/another" } });
   onTestFinished(() => void dev.child.kill("SIGKILL"));
   const begun = async (count: number): Promise<void> => {
     await dev.line(() => dev.lines.filter((line) => line.startsWith("reloading: idle")).length === count);

@@ -187,11 +187,14 @@ describe("longhaul deploy docker", () => {
   it("runs a worker of a cluster that Restate reaches", async () => {
     const { folder, project } = newProject();
     const deploy = (out: string, ...args: readonly string[]) => longhaul(["deploy", "docker", join(project, "agents", "team.ts"), "--out", join(folder, out), "--store", "postgres://me:hidden@db/team", ...args], { program, cwd: folder });
-    await deploy("own");
-    await deploy("open", "--listen", "0.0.0.0:9081", "--identity-key", `publickeyv1_${"1".repeat(32)}`, "--advertise", "http://workers:9081");
+    const { stderr: warned } = await deploy("own", "--listen", "127.0.0.1:9082");
+    const { stderr: silent } = await deploy("open", "--listen", "0.0.0.0:9081", "--identity-key", `publickeyv1_${"1".repeat(32)}`, "--advertise", "http://workers:9081");
     const [own, open] = ["own", "open"].map((out) => readFileSync(join(folder, out, "Dockerfile"), "utf8")) as [string, string];
 
     expect(own.split("\n")[0]).toContain(" --env-file .env --network host -v ");
+    // Whoever runs it in another way has a worker that nobody calls.
+    expect(warned).toMatch(/--listen is 127\.0\.0\.1:9082, .*--network host.*give --listen 0\.0\.0\.0:9082/);
+    expect(silent).toBe("");
     expect(open.split("\n")[0]).toContain(" --env-file .env -p 9081:9081 -v ");
     expect(open).toContain('"--listen", "0.0.0.0:9081", "--advertise", "http://workers:9081", "--identity-key"');
     expect(`${own}${open}`).not.toContain("hidden");

@@ -40,6 +40,7 @@ export async function runDeploy(context: CommandContext, target: string, file: s
       : { Dockerfile: dockerfile({ name, teamFile: toSlashes(relative(project, teamFile)), drainMs, isElsewhere, options, network: cluster === null ? [] : networkOf(cluster) }), [isElsewhere ? "Dockerfile.dockerignore" : ".dockerignore"]: dockerignore(pathWithin(project, resolve(context.data))) };
   writeNew(folder, files);
   const { output } = context;
+  if (target === "docker" && cluster !== null && isLoopback(cluster.listen.host)) output.warn(aloneInContainer(cluster));
   const names = Object.keys(files);
   const next = target === "systemd" ? [`  sudo cp ${join(folder, `${name}.service`)} /etc/systemd/system/`, `  sudo systemctl enable --now ${name}`] : [`  docker build -t ${name} ${isElsewhere ? `-f ${shellWord(join(folder, "Dockerfile"))} ` : ""}${shellWord(project)}`, "  The first line of the Dockerfile says how to run it."];
   output.data({ directory: folder, files: names });
@@ -58,6 +59,10 @@ function findProject(teamFile: string): string {
 /** A worker that listens for its own machine alone is found there only from that machine's network. */
 function networkOf({ listen: { host, port } }: ClusterPlace): readonly string[] {
   return isLoopback(host) ? ["--network", "host"] : ["-p", `${port}:${port}`];
+}
+
+function aloneInContainer({ listen: { host, port } }: ClusterPlace): string {
+  return `--listen is ${host}:${port}, which nobody outside the container calls: this image is for a Restate on the same machine, and is run with --network host. For any other, give --listen 0.0.0.0:${port}, --identity-key, and with --advertise the address under which Restate reaches the worker.`;
 }
 
 /** Null: it is not in there. */

@@ -56,7 +56,11 @@ function startChild(context: CommandContext, file: string, { port, drainMs, isPl
     ...(isPlain ? ["--plain"] : []),
     ...(context.output.isJson ? ["--json"] : []),
   ];
-  const child: ChildProcess = spawn(process.execPath, [...process.execArgv, process.argv[1] ?? "", "start", file, "--engine", "embedded", "--data", context.data, "--drain", String(drainMs), "--no-supervisor", ...flags], { stdio: "inherit" });
+  const child: ChildProcess = spawn(process.execPath, [...process.execArgv, process.argv[1] ?? "", "start", file, "--engine", "embedded", "--data", context.data, "--drain", String(drainMs), "--no-supervisor", ...flags], {
+    stdio: "inherit",
+    // A database and the engine of the data directory contradict each other; that dev does not use it has been said.
+    env: { ...process.env, LONGHAUL_STORE: undefined },
+  });
   const ended = new Promise<ExitCode>((resolveEnd, reject) => {
     child.once("error", reject);
     child.once("exit", (code) => resolveEnd(code ?? 1));

@@ -88,12 +88,12 @@ async function client(): Promise<RestateClient> {
 }
 
 /** A worker that listens, and may join. */
-async function open(lateAdmin?: string): Promise<{ readonly uri: string; readonly membership: Membership }> {
-  const endpoint = await RestateEndpoint.open({ team, handler: idle, host: "127.0.0.1", port: 0, recallMsMax: 100, silentMsMax: 20_000, place: await readPlace(db) });
+async function open(lateAdmin?: string, identityKeys: readonly string[] = []): Promise<{ readonly uri: string; readonly membership: Membership }> {
+  const endpoint = await RestateEndpoint.open({ team, handler: idle, host: "127.0.0.1", port: 0, recallMsMax: 100, silentMsMax: 20_000, place: await readPlace(db), identityKeys });
   closing.push(() => endpoint.close());
   const { ingress, admin } = await sharedRestate();
   const restate = { ingress, admin: lateAdmin ?? admin };
-  const membership = new Membership({ team, worker: `at ${endpoint.port}`, clock: systemClock, db, restate, client: new RestateClient(restate, systemClock), beatMs: 100, onNotice: (text) => notices.push(text) });
+  const membership = new Membership({ team, worker: `at ${endpoint.port}`, clock: systemClock, db, restate, client: new RestateClient(restate, systemClock), identityKeys, beatMs: 100, onNotice: (text) => notices.push(text) });
   closing.push(async () => membership.stop());
   return { uri: `http://127.0.0.1:${endpoint.port}`, membership };
 }
@@ -148,6 +148,22 @@ describe("a worker that says where workers of a team of the same name are, which
   });
 });
 
+describe("a worker that Restate does not find", () => {
+  it("names the key when it is not that of the Restate which calls", async () => {
+    const key = `publickeyv1_${"1".repeat(32)}`;
+    const { uri, membership } = await open(undefined, [key]);
+
+    await expect(membership.join(uri, true)).rejects.toMatchObject({ code: "OPTION_INVALID", message: expect.stringMatching(new RegExp(`^--identity-key ${key} is not .*${uri}.*: give the one`)) as string });
+    expect(await listWorkers(db)).toEqual([]);
+  });
+
+  it("names where it listens, and repeats no JSON", async () => {
+    const { membership } = await open();
+
+    await expect(membership.join("http://127.0.0.1:1", false)).rejects.toMatchObject({ code: "ENGINE_UNREACHABLE", message: expect.stringMatching(/^Restate finds no worker at http:\/\/127.0.0.1:1, .*\(.*Connection refused.*\): give --listen [^{}]*$/) as string });
+  });
+});
+
 describe("a worker whose row is lost", () => {
   it("has one again with its next word", async () => {
     const { uri, membership } = await open();
@@ -176,21 +192,42 @@ describe("a worker that was killed before PostgreSQL's clock was set back", () =
   });
 });
 
-describe("a worker to which Restate answers slowly", () => {
-  it("says all the same that it lives, while it comes", async () => {
-    const slow = await createDoor(Number(new URL((await sharedRestate()).admin).port), 1_000);
+describe("a worker that Restate has not found yet", () => {
+  it("counts for nobody: one that is at its own address is not refused, and whoever has the duties leads Restate nowhere", async () => {
+    const [coming, other] = [await open(), await open()];
+    const nowhere = await createDoor(Number(new URL(coming.uri).port));
+    const joined = coming.membership.join(nowhere.uri, true).catch((error: unknown) => error);
+    await until(() => notices.length > 0, "Restate finds nobody there");
+
+    await other.membership.join(other.uri, false);
+    other.membership.setDuties(true);
+    await sleep(systemClock, 500);
+
+    expect((await listWorkers(db)).map(({ uri }) => uri)).toEqual([other.uri]);
+    expect(isSameAddress(await called(), other.uri)).toBe(true);
+    expect(notices).toMatchObject([expect.stringContaining(nowhere.uri)]);
+
+    other.membership.setDuties(false);
+    nowhere.lead();
+    await joined;
+    expect((await listWorkers(db)).map(({ uri }) => uri)).toEqual([other.uri, nowhere.uri]);
+    expect(notices[1]).toContain(`no longer ${other.uri}`);
+  });
+
+  it("counts for nobody while Restate takes its time to say so", async () => {
+    const slow = await createDoor(Number(new URL((await sharedRestate()).admin).port), 500);
     slow.lead();
     const { uri, membership } = await open(slow.uri);
 
     const joined = membership.join(uri, false);
-    await until(async () => (await listWorkers(db)).length === 1, "it has a row");
-    const seenAt = async (): Promise<unknown> => (await db.get("SELECT seen_at::text AS at FROM lh_worker"))?.["at"];
-    const first = await seenAt();
-    await until(async () => (await seenAt()) !== first, "it says that it lives");
-    expect(await called()).toBe("null");
-
+    for (;;) {
+      const live = await listWorkers(db);
+      if ((await called()) !== "null") break;
+      expect(live).toEqual([]);
+    }
     await joined;
-    expect(isSameAddress(await called(), uri)).toBe(true);
+
+    expect((await listWorkers(db)).map((worker) => worker.uri)).toEqual([uri]);
   });
 });
 

@@ -2,6 +2,7 @@ import { sleep, type Clock, type Timer } from "../../base/clock.ts";
 import { isLonghaulError, LonghaulError, messageOf } from "../../base/error.ts";
 import type { PostgresDatabase } from "../../db/postgres.ts";
 import { engineClosed } from "../refusal.ts";
+import { noWorkerThere } from "./no-worker-there.ts";
 import { readPlace } from "./place.ts";
 import { troubleAtIngress } from "./reachable.ts";
 import type { RestateAddresses, RestateClient } from "./restate-client.ts";
@@ -16,6 +17,8 @@ export interface MembershipOptions {
   readonly db: PostgresDatabase;
   readonly client: RestateClient;
   readonly restate: RestateAddresses;
+  /** Public keys of the Restate servers that may call this worker. */
+  readonly identityKeys: readonly string[];
   /** How often this worker says that it lives, and looks, when it has the duties, whether Restate calls the team where it is; null: never. */
   readonly beatMs: number | null;
   /** Told, for people, that the team's address changed, or that Restate does not answer. */
@@ -29,7 +32,7 @@ const registerAgainMs = 500;
 const answered = /got status code '4/;
 
 /**
- * This process as one of the team's workers. Each keeps a row while it takes calls, so that Restate is led to an address where one is: by a worker that comes, by one that
+ * This process as one of the team's workers. Each keeps a row while it takes calls, from when Restate has found it on, so that Restate is led to an address where one is: by a worker that comes, by one that
  * goes, and by whoever has the duties when it was led elsewhere all the same.
  */
 export class Membership {
@@ -84,51 +87,45 @@ export class Membership {
   }
 
   async #join(coming: ComingWorker): Promise<void> {
-    const { db, client, team, onNotice } = this.#options;
+    const { db, team, onNotice } = this.#options;
     const { uri, isAdvertised } = coming;
-    const live = await listWorkers(db);
-    const refusal = refuseAddress(live, coming, aliveMs);
+    const refusal = refuseAddress(await listWorkers(db), coming, aliveMs);
     if (refusal !== null) throw refusal;
-    const position = (this.#position = await addWorker(db, coming));
-    // However long Restate takes.
+    await this.#registerInTime(coming);
+    // An address counts once Restate has found a worker there: a wrong one would mislead whoever has the duties, and have others refused.
+    const others = await listWorkers(db);
+    this.#position = await addWorker(db, coming);
     this.#beatLater(coming);
-    const before = teamAddress(live);
-    try {
-      await this.#registerInTime(coming, before);
-    } catch (error) {
-      this.stop();
-      this.#position = null;
-      await removeWorker(db, position).catch(() => undefined); // It counts for a while, as of one that was killed.
-      throw error;
-    }
-    // What cannot be brought now is by whoever has the duties.
-    await client.bringHere(team).catch(() => undefined);
-    if (isAdvertised && before !== null && !isSameAddress(before, uri)) onNotice(`Restate calls ${team} at ${uri}, and no longer ${before}, where ${live.findLast((worker) => worker.uri === before)?.name ?? "another worker"} is. Start the other workers anew with the same --advertise.`);
+    // Whoever has the duties may have led Restate back before there was a row. What cannot be done now is by them.
+    await this.#lead(await listWorkers(db)).catch(() => undefined);
+    const before = teamAddress(others);
+    if (isAdvertised && before !== null && !isSameAddress(before, uri)) onNotice(`Restate calls ${team} at ${uri}, and no longer ${before}, where ${others.findLast((worker) => worker.uri === before)?.name ?? "another worker"} is. Start the other workers anew with the same --advertise.`);
   }
 
   /** Where a balancer is, Restate may find nobody for a while: it looks first whether a worker that listens also speaks. */
-  async #registerInTime({ uri, isAdvertised }: ComingWorker, before: string | null): Promise<void> {
-    const { clock, onNotice } = this.#options;
+  async #registerInTime({ uri, isAdvertised }: ComingWorker): Promise<void> {
+    const { clock, onNotice, restate, identityKeys } = this.#options;
     const untilMs = clock.monotonicMs() + balancerMsMax;
     for (let isTold = false; ; isTold = true) {
       try {
-        await this.#register(uri, before);
+        await this.#register(uri);
         return;
       } catch (error) {
         const isAlone = isLonghaulError(error) && error.code === "ENGINE_UNREACHABLE" && !answered.test(error.message);
-        if (!isAdvertised || !isAlone || clock.monotonicMs() >= untilMs) throw error;
+        if (!isAdvertised || !isAlone || clock.monotonicMs() >= untilMs) throw noWorkerThere(error, { uri, isAdvertised }, { admin: restate.admin, identityKeys });
         if (!isTold) onNotice(`Restate finds nobody at ${uri}, which a balancer may not lead here yet. It is tried for ${balancerMsMax / 1_000} s: ${messageOf(error)}`);
       }
       await sleep(clock, registerAgainMs, this.#leaving.signal);
     }
   }
 
-  /** Leads Restate to an address, or back to the one before when it finds workers there that have another database. */
-  async #register(uri: string, before: string | null): Promise<void> {
+  /** Leads Restate to an address, or back to where the team is when it finds workers there that have another database. */
+  async #register(uri: string): Promise<void> {
     const { db, client, team } = this.#options;
     const [found, place] = [await client.register(uri, team), await readPlace(db)];
     if (found === null || place === null || found === place) return;
-    if (before !== null) await client.register(before, team).catch(() => undefined); // Whoever has the duties does it then.
+    const address = teamAddress(await listWorkers(db));
+    if (address !== null) await client.register(address, team).catch(() => undefined); // Whoever has the duties does it then.
     throw new LonghaulError("OPTION_INVALID", `The workers that Restate finds at ${uri} are of a team ${team} that has another database. Give the address of this team's workers with --advertise, and each of two teams that one Restate serves a name of its own.`);
   }
 

@@ -123,7 +123,16 @@ export class RestateClient {
       return { response: received, answer: await received.text() };
     });
     if (response.ok || tolerated.includes(response.status)) return answer;
-    throw new LonghaulError("ENGINE_UNREACHABLE", `Restate refused ${method} ${url} with ${response.status}: ${answer.slice(0, answerCharsMax)}`, { retry: "backoff" });
+    throw new LonghaulError("ENGINE_UNREACHABLE", `Restate refused ${method} ${url} with ${response.status}: ${reasonIn(answer).slice(0, answerCharsMax)}`, { retry: "backoff" });
+  }
+}
+
+/** What Restate says to people, without the codes before it; all that it says when that is not told apart. */
+function reasonIn(answer: string): string {
+  try {
+    return textIn(answer, "message")?.replace(/^(\[\w+\] )+/, "") ?? answer;
+  } catch {
+    return answer; // No JSON: somebody before Restate speaks.
   }
 }
 

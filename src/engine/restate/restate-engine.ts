@@ -169,7 +169,7 @@ class RestateWorker implements RestateEngine, RestateHandler {
       onWork: () => this.#alarm.look(),
     });
     const { onNotice = () => undefined, team } = options;
-    this.#membership = new Membership({ team, worker, clock, db, onNotice, client: this.#client, restate: options.restate, beatMs: sweepMs === null ? null : sweepMs * sweepsPerBeat });
+    this.#membership = new Membership({ team, worker, clock, db, onNotice, client: this.#client, restate: options.restate, identityKeys: options.endpoint.identityKeys ?? [], beatMs: sweepMs === null ? null : sweepMs * sweepsPerBeat });
     this.retention = createRetention(this.#writer);
     this.duty = { start: () => this.#startDuty(), stop: () => this.#stopDuty() };
   }
