@@ -12,6 +12,7 @@ import { type Alerting, createAlerting } from "./alerting.ts";
 import { AwakeSince } from "./awake-since.ts";
 import { listOpenQuestions, questionSource } from "./open-questions.ts";
 import { beginDiskWatch } from "./begin-disk-watch.ts";
+import { RestateAlarm } from "./restate-alarm.ts";
 import { tellOfRestore } from "./restore-mark.ts";
 import { type Retention, startRetention } from "./retention.ts";
 import { forgetTeamBackup, startTeamBackup, type TeamBackup } from "./team-backup.ts";
@@ -74,6 +75,7 @@ export async function startDuties(parts: TeamParts, { guards = [], telling = nul
     begun.push(questions, watchdog, retention, ...startBackup(duty, alerting));
     const disk = await beginDiskWatch(parts, store, alerting);
     if (disk !== null) begun.push(disk);
+    begun.push(...(await startRestateAlarm(duty)));
     parts.onCommit.listener = () => {
       watchdog.changed();
       retention.changed();
@@ -156,6 +158,17 @@ function startBackup({ parts, store }: OnDuty, alerting: Alerting): readonly Tea
     return [];
   }
   return [startTeamBackup({ team: name, spec: spec.backup, directory, clock, ids, alerting, record: (fields) => reportFailure(parts, store.write([teamRecord(parts, fields)])) })];
+}
+
+/** Where there is a Restate. */
+async function startRestateAlarm({ parts, store }: OnDuty): Promise<readonly RestateAlarm[]> {
+  const { data, clock, name: team, notifiers, options } = parts;
+  if (data.shared === null) return [];
+  const { shared } = data;
+  const onError = (error: unknown): void => {
+    if (!isLeaseLost(error)) options.print(`Whether workers reach Restate could not be told: ${messageOf(error)}`);
+  };
+  return [await RestateAlarm.start({ team, clock, store, notifiers: [...notifiers.keys()], workers: () => shared.workers(), onError })];
 }
 
 function createQuestionTeller({ parts, store }: OnDuty, alerting: Alerting): QuestionTeller {
