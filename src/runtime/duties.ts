@@ -58,6 +58,8 @@ export async function startDuties(parts: TeamParts, { guards = [], telling = nul
   const store = guardStore(parts.data.store, guards);
   const duty: OnDuty = { parts, guards, store };
   const begun: { close(): Promise<void> }[] = [];
+  // Recovery may have taken long, and on a cluster the duties may have been nobody's for a while.
+  parts.manifest = { ...parts.manifest, firesSinceMs: parts.clock.now() };
   const close = async (): Promise<void> => {
     parts.onCommit.listener = null;
     for (const duty of begun.toReversed()) await duty.close();
