@@ -14,7 +14,7 @@ function agent(changes: Partial<WatchedAgent["observation"]> = {}): WatchedAgent
   return {
     expectation: { ...expectationDefaults, progressWithinMs: hour },
     observation: {
-      agent: "research", observedSinceMs: startMs, progressSinceMs: startMs, queued: 0, oldestQueuedAtMs: null, running: [], waiting: [], paused: false, lastProgressAtMs: null,
+      agent: "research", observedSinceMs: startMs, firesSinceMs: 0, progressSinceMs: startMs, queued: 0, oldestQueuedAtMs: null, running: [], waiting: [], paused: false, lastProgressAtMs: null,
       progressCount: 0, doneSinceProgress: 0, deadSinceProgress: 0, firstEndSinceProgressAtMs: null, lastEndedAtMs: null, consecutiveDead: 0,
       lastDeadReason: null, degraded: null, schedules: [], slotsFree: 1, ...changes,
     },

@@ -16,7 +16,7 @@ const schedule = fc.record({
 });
 
 const observations: fc.Arbitrary<AgentObservation> = fc.record({
-  agent: fc.constant("research"), observedSinceMs: instant, progressSinceMs: instant, oldestQueuedAtMs: fc.option(instant), running: fc.array(running, { maxLength: 3 }),
+  agent: fc.constant("research"), observedSinceMs: instant, firesSinceMs: instant, progressSinceMs: instant, oldestQueuedAtMs: fc.option(instant), running: fc.array(running, { maxLength: 3 }),
   waiting: fc.array(waiting, { maxLength: 3 }), paused: fc.boolean(), lastProgressAtMs: fc.option(instant), progressCount: fc.nat(9),
   doneSinceProgress: fc.nat(2), deadSinceProgress: fc.nat(2), firstEndSinceProgressAtMs: fc.option(instant), lastEndedAtMs: fc.option(instant),
   consecutiveDead: fc.nat(3), lastDeadReason: fc.constantFrom(null, "failed", "empty"), degraded: fc.constantFrom(null, "another model answered"), schedules: fc.array(schedule, { maxLength: 2 }), slotsFree: fc.nat(2),

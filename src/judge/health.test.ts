@@ -10,7 +10,7 @@ const t0 = Date.UTC(2026, 0, 1);
 const expectation: AgentExpectation = { ...expectationDefaults, progressWithinMs: 2 * hour };
 
 const idle: AgentObservation = {
-  agent: "research", observedSinceMs: t0, progressSinceMs: t0, queued: 0, oldestQueuedAtMs: null, running: [], waiting: [], paused: false, lastProgressAtMs: null,
+  agent: "research", observedSinceMs: t0, firesSinceMs: t0 - hour, progressSinceMs: t0, queued: 0, oldestQueuedAtMs: null, running: [], waiting: [], paused: false, lastProgressAtMs: null,
   progressCount: 0, doneSinceProgress: 0, deadSinceProgress: 0, firstEndSinceProgressAtMs: null, lastEndedAtMs: null, consecutiveDead: 0,
   lastDeadReason: null, degraded: null, schedules: [], slotsFree: 1,
 };
@@ -107,6 +107,12 @@ describe("missed", () => {
     const afterWeekend = { ...schedule, nextAtMs: t0 - 48 * hour, lastReceiptAtMs: t0 - 49 * hour };
 
     expect(around({ schedules: [afterWeekend] }, 15 * minute)).toEqual(["idle", "missed"]);
+  });
+
+  it("gives what fell due before schedules could fire the time to be made up", () => {
+    const overdue = { observedSinceMs: t0 - hour, firesSinceMs: t0, schedules: [{ ...schedule, nextAtMs: t0 - 48 * second, intervalMs: 20 * second, lastReceiptAtMs: null }] };
+
+    expect(around(overdue, 25 * second)).toEqual(["idle", "missed"]);
   });
 
   it("forgives short intervals a hiccup of 2 s, but never more than three intervals", () => {

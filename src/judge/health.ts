@@ -18,6 +18,9 @@ export const startWithinMs = 60_000;
 const lateMinMs = 2000;
 const lateIntervalsMax = 3;
 
+/** When schedules begin to fire, what fell due before is made up within this time, beside what a firing may be late. */
+const makeUpMs = 5000;
+
 /** Waits that people or code outside end: they go on while the team is down. The others end by the team's own work. */
 const outsideReasons: readonly WaitingReason[] = ["human", "signal", "paused", "code-mismatch", "unknown-effect"];
 
@@ -71,13 +74,13 @@ function findDown({ consecutiveDead, lastDeadReason }: AgentObservation, { conse
   return [{ health: { state: "down" }, fromMs: Number.NEGATIVE_INFINITY, evidence: `${count(consecutiveDead, "task")} in a row died${last}; ${consecutiveDeadMax} in a row are the limit.` }];
 }
 
-function findMissed({ schedules, observedSinceMs }: AgentObservation, _expectation: AgentExpectation, nowMs: number): readonly Condition[] {
+function findMissed({ schedules, observedSinceMs, firesSinceMs }: AgentObservation, _expectation: AgentExpectation, nowMs: number): readonly Condition[] {
   return schedules
     .filter(({ lastReceiptAtMs, nextAtMs }) => lastReceiptAtMs === null || lastReceiptAtMs < nextAtMs)
     .map(({ triggerId, nextAtMs, intervalMs }) => {
       const graceMs = Math.min(Math.max(intervalMs, lateMinMs), lateIntervalsMax * intervalMs);
       const evidence = `${triggerId} should have fired ${formatDuration(nowMs - nextAtMs)} ago and left no receipt; it fires every ${formatDuration(intervalMs)}.`;
-      return { health: { state: "missed" }, fromMs: Math.max(nextAtMs, observedSinceMs) + graceMs + 1, evidence };
+      return { health: { state: "missed" }, fromMs: Math.max(nextAtMs, observedSinceMs, firesSinceMs + makeUpMs) + graceMs + 1, evidence };
     });
 }
 

@@ -5,6 +5,8 @@ export interface AgentObservation {
   readonly agent: string;
   /** When this team started: what it did not see (downtime) counts neither for nor against the agent. */
   readonly observedSinceMs: number;
+  /** Since when its schedules can fire: what fell due before is made up from then on. */
+  readonly firesSinceMs: number;
   /** From when on progress is expected at the earliest: the start, or an earlier one when the team was down only for a moment since. A restart accomplishes nothing. */
   readonly progressSinceMs: number;
   /** Tasks that could start now: not those with a later `notBeforeAtMs`. */

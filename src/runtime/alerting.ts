@@ -29,6 +29,11 @@ const stateName = "alerts";
 /** How long delivery is tried before it is given up and escalated. */
 export const deliverForMs = 86_400_000;
 
+/** A notification for each of these notifiers, once however often it is written. */
+export function toOutbox(notification: Notification, notifiers: Iterable<string>, nowMs: number): readonly Write[] {
+  return [...notifiers].map((notifier) => ({ type: "outbox", id: `${notification.id}/${notifier}`, notifier, message: { ...notification }, atMs: nowMs, expiresAtMs: nowMs + deliverForMs }));
+}
+
 export async function createAlerting(options: AlertingOptions): Promise<Alerting> {
   const { team, clock, ids, store } = options;
   const notifiers = [...options.notifiers];
@@ -36,18 +41,13 @@ export async function createAlerting(options: AlertingOptions): Promise<Alerting
   let state: AlertState = stored === null ? noAlerts : parseAlertState(stored);
   const known = new Map<string, string>();
 
-  const toOutbox = (notification: Notification, except?: string): readonly Write[] =>
-    notifiers
-      .filter((name) => name !== except)
-      .map((notifier) => ({ type: "outbox", id: `${notification.id}/${notifier}`, notifier, message: { ...notification }, atMs: clock.now(), expiresAtMs: clock.now() + deliverForMs }));
-
   return {
     async judged(verdicts, blind) {
       const nowMs = clock.now();
       const changed = verdicts.filter((verdict) => known.get(verdict.agent) !== describeVerdict(verdict));
       const alerts = computeAlerts(state, verdicts, nowMs, blind === undefined ? {} : { blind });
       const notifications = alerts.notifications.map((draft) => ({ ...draft, id: ids("n"), team }));
-      const writes = [...changed.map((verdict) => healthRecord(team, ids("v"), nowMs, verdict)), ...notifications.flatMap((notification) => toOutbox(notification))];
+      const writes = [...changed.map((verdict) => healthRecord(team, ids("v"), nowMs, verdict)), ...notifications.flatMap((notification) => toOutbox(notification, notifiers, nowMs))];
       // What people are told, and that they were told, is one commit: a crash between would tell it twice.
       if (alerts.next !== state) writes.push({ type: "meta", name: stateName, value: alerts.next as unknown as Json });
       if (writes.length > 0) await store.write(writes);
@@ -56,7 +56,7 @@ export async function createAlerting(options: AlertingOptions): Promise<Alerting
       if (notifications.length > 0) options.onQueued();
     },
     async enqueue(notification, exceptNotifier) {
-      await store.write(toOutbox(notification, exceptNotifier));
+      await store.write(toOutbox(notification, notifiers.filter((name) => name !== exceptNotifier), clock.now()));
       options.onQueued();
     },
   };

@@ -1,5 +1,6 @@
 import { createOutboxSender, type OutboxSender } from "../act/outbox.ts";
 import { createWatchdog, type Watchdog } from "../act/watchdog.ts";
+import type { Clock } from "../base/clock.ts";
 import { isLonghaulError, messageOf } from "../base/error.ts";
 import type { Json } from "../base/json.ts";
 import { isEnded, type Task, type WaitingReason } from "../record/task.ts";
@@ -11,6 +12,7 @@ import { type Alerting, createAlerting } from "./alerting.ts";
 import { AwakeSince } from "./awake-since.ts";
 import { listOpenQuestions, questionSource } from "./open-questions.ts";
 import { beginDiskWatch } from "./begin-disk-watch.ts";
+import { RestateAlarm } from "./restate-alarm.ts";
 import { tellOfRestore } from "./restore-mark.ts";
 import { type Retention, startRetention } from "./retention.ts";
 import { forgetTeamBackup, startTeamBackup, type TeamBackup } from "./team-backup.ts";
@@ -25,6 +27,7 @@ import { describeEnds } from "./worker-ends.ts";
 export interface Duties {
   readonly scheduler: Scheduler;
   readonly alerting: Pick<Alerting, "enqueue">;
+  readonly sender: OutboxSender;
   close(): Promise<void>;
 }
 
@@ -55,6 +58,8 @@ export async function startDuties(parts: TeamParts, { guards = [], telling = nul
   const store = guardStore(parts.data.store, guards);
   const duty: OnDuty = { parts, guards, store };
   const begun: { close(): Promise<void> }[] = [];
+  // Recovery may have taken long, and on a cluster the duties may have been nobody's for a while.
+  parts.manifest = { ...parts.manifest, firesSinceMs: parts.clock.now() };
   const close = async (): Promise<void> => {
     parts.onCommit.listener = null;
     for (const duty of begun.toReversed()) await duty.close();
@@ -66,13 +71,13 @@ export async function startDuties(parts: TeamParts, { guards = [], telling = nul
     await wakeForBudget(parts, open);
     await tellOfStrangers(duty, alerting, open);
     await tellOfRestore({ team: parts.name, clock: parts.clock, store: duty.store, alerting });
-    if (telling === null) for (const notification of describeEnds(parts)) await alerting.enqueue(notification);
     const questions = createQuestionTeller(duty, alerting);
     const watchdog = startWatchdog(duty, alerting, questions);
     const retention = beginRetention(duty);
     begun.push(questions, watchdog, retention, ...startBackup(duty, alerting));
     const disk = await beginDiskWatch(parts, store, alerting);
     if (disk !== null) begun.push(disk);
+    begun.push(...(await startRestateAlarm(duty)));
     parts.onCommit.listener = () => {
       watchdog.changed();
       retention.changed();
@@ -80,7 +85,7 @@ export async function startDuties(parts: TeamParts, { guards = [], telling = nul
     };
     const scheduler = await startScheduler(duty);
     begun.push(scheduler);
-    return { scheduler, alerting, close };
+    return { scheduler, alerting, sender, close };
   } catch (error) {
     await close();
     throw error;
@@ -113,19 +118,21 @@ async function tellOfStrangers({ parts, store }: OnDuty, alerting: Alerting, ope
 const tellFirstMs = 1_000;
 
 /**
- * Tells people how the processes before this one ended, before anything executes: what ended them may end this one too, before it has told anything, or
+ * Tells people how the processes before this one ended (`startWrites`), before anything executes: what ended them may end this one too, before it has told anything, or
  * between a message and its mark, and then the next one tells it again.
  */
 export async function tellEndsFirst(parts: TeamParts): Promise<Telling> {
   const telling = await startTelling({ parts, store: parts.data.store });
-  const news = describeEnds(parts);
-  for (const notification of news) await telling.alerting.enqueue(notification);
-  if (news.length === 0) return telling;
-  const late = Promise.withResolvers<void>();
-  const timer = parts.clock.setTimer(tellFirstMs, late.resolve);
-  await Promise.race([telling.sender.settled(), late.promise]);
-  timer.cancel();
+  if (describeEnds(parts).length > 0) await settleSoon(telling.sender, parts.clock);
   return telling;
+}
+
+/** Resolves when what is due was sent, or when that takes too long to be waited for. */
+export async function settleSoon(sender: OutboxSender, clock: Clock): Promise<void> {
+  const late = Promise.withResolvers<void>();
+  const timer = clock.setTimer(tellFirstMs, late.resolve);
+  await Promise.race([sender.settled(), late.promise]);
+  timer.cancel();
 }
 
 async function startTelling({ parts, store }: Pick<OnDuty, "parts" | "store">): Promise<Telling> {
@@ -153,6 +160,17 @@ function startBackup({ parts, store }: OnDuty, alerting: Alerting): readonly Tea
     return [];
   }
   return [startTeamBackup({ team: name, spec: spec.backup, directory, clock, ids, alerting, record: (fields) => reportFailure(parts, store.write([teamRecord(parts, fields)])) })];
+}
+
+/** Where there is a Restate. */
+async function startRestateAlarm({ parts, store }: OnDuty): Promise<readonly RestateAlarm[]> {
+  const { data, clock, name: team, notifiers, options } = parts;
+  if (data.shared === null) return [];
+  const { shared } = data;
+  const onError = (error: unknown): void => {
+    if (!isLeaseLost(error)) options.print(`Whether workers reach Restate could not be told: ${messageOf(error)}`);
+  };
+  return [await RestateAlarm.start({ team, clock, store, notifiers: [...notifiers.keys()], workers: () => shared.workers(), onError })];
 }
 
 function createQuestionTeller({ parts, store }: OnDuty, alerting: Alerting): QuestionTeller {

@@ -10,6 +10,8 @@ export interface Manifest {
   readonly startedAtMs: number;
   /** Since when time has gone by without a gap: the start, or the last time the machine slept or its wall clock was set forward. */
   readonly awakeSinceMs: number;
+  /** Since when this process, which has the duties, can fire schedules. Undefined in manifests of earlier versions. */
+  readonly firesSinceMs?: number;
   readonly workers: readonly ManifestWorker[];
   /** How long what ended is kept. Undefined in manifests of earlier versions. */
   readonly retention?: Pick<RetentionPolicy, "journalsMs" | "deadLettersMs" | "recordsMs">;
@@ -60,6 +62,7 @@ export function toManifest({ team, startedAtMs, workers, triggersOf, retention, 
     team,
     startedAtMs,
     awakeSinceMs: startedAtMs,
+    firesSinceMs: startedAtMs,
     retention: { journalsMs: retention.journalsMs, deadLettersMs: retention.deadLettersMs, recordsMs: retention.recordsMs },
     workers: [...workers].map((worker) => ({
       name: worker.name,

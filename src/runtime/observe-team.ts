@@ -57,6 +57,7 @@ async function observeWorker(source: ObservationSource, manifest: Manifest, work
   return {
     agent: worker.name,
     observedSinceMs: manifest.awakeSinceMs,
+    firesSinceMs: manifest.firesSinceMs ?? manifest.awakeSinceMs,
     progressSinceMs: worker.progressSinceMs,
     queued: queued.length,
     oldestQueuedAtMs: minimum(queued.map((task) => Math.max(task.createdAtMs, task.notBeforeAtMs))),

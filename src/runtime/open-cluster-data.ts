@@ -80,7 +80,7 @@ export async function openClusterData(options: OpenClusterDataOptions): Promise<
       upkeep: { sweep: () => sweep(postgresStore, db), shrink: () => Promise.resolve() },
       hold: () => undefined,
       isHeld: false,
-      shared: { worker, workers: () => listWorkers(db), countExhausted: (workers) => engine.countExhausted(workers), duty: engine.duty, serve: (agents, execute) => engine.serve(agents, execute), keepRoom: () => keepRoom(clock, postgresStore, onFault), onNews: (listener) => postgresStore.listenForLeases(listener) },
+      shared: { worker, workers: () => listWorkers(db), countExhausted: (workers) => engine.countExhausted(workers), duty: engine.duty, serve: (agents, execute) => engine.serve(agents, execute), keepRoom: () => keepRoom(clock, postgresStore, onFault), onNews: (listener) => postgresStore.listenForLeases(listener), onQueued: (listener) => postgresStore.listenForOutbox(listener) },
       async close() {
         await engine.close();
         await postgresStore.close();

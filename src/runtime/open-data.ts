@@ -72,6 +72,8 @@ export interface SharedData {
   readonly keepRoom: () => Timer;
   /** Calls `listener` when another process may have given up the duties. */
   onNews(listener: () => void): void;
+  /** Calls `listener` when a process has queued what people are to be told, and when one may have, until it is closed. */
+  readonly onQueued: (listener: () => void) => { close(): void };
 }
 
 /** Every migration of a data file, in order. */

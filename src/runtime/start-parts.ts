@@ -6,12 +6,13 @@ import type { Write } from "../record/write.ts";
 import { executeTask } from "../run/execute-task.ts";
 import { loopVersion } from "../run/loop-version.ts";
 import { holdWhereFull } from "./begin-disk-watch.ts";
-import { startDuties, type Telling, tellEndsFirst } from "./duties.ts";
+import { toOutbox } from "./alerting.ts";
+import { type Duties, settleSoon, startDuties, type Telling, tellEndsFirst } from "./duties.ts";
 import { DutyLease } from "./duty-lease.ts";
 import { findOutOfMemory, listOutOfMemory, removeFatalReport } from "./fatal-report.ts";
 import { manifestName } from "./manifest.ts";
 import type { SharedData } from "./open-data.ts";
-import { startRecords } from "./worker-ends.ts";
+import { startWrites } from "./worker-ends.ts";
 import { takeOverManifest } from "./team-manifest.ts";
 import type { TeamParts } from "./team-parts.ts";
 
@@ -19,7 +20,7 @@ import type { TeamParts } from "./team-parts.ts";
 export interface Running {
   /** Begins nothing more for the team as a whole. */
   drain(): Promise<void>;
-  /** Tells people what concerns this process alone. On a cluster records say it: other workers go on. */
+  /** Tells people what concerns this process alone: by itself, or by whoever has the duties. */
   tell(notification: Notification): Promise<void>;
   close(): Promise<void>;
 }
@@ -28,7 +29,7 @@ export interface Running {
 export async function startParts(parts: TeamParts): Promise<{ readonly running: Running; readonly report: RecoveryReport }> {
   const { data, write } = parts;
   if (data.shared === null) await data.store.meta.set(manifestName, parts.manifest as unknown as Json);
-  await write(startRecords(parts));
+  await write(startWrites(parts));
   const { dataDirectory } = parts.options;
   const ranOutOfMemory = data.shared === null && dataDirectory !== null && findOutOfMemory(dataDirectory);
   if (data.shared !== null && dataDirectory !== null) await countExhausted(data.shared, dataDirectory);
@@ -70,7 +71,8 @@ async function startAlone(parts: TeamParts, telling: Telling | null): Promise<Ru
 
 /** Nothing is waited for: who has the duties may be another process, for as long as it lives. */
 function startShared(parts: TeamParts, shared: SharedData): Running {
-  const { data, clock, options } = parts;
+  const { data, clock, options, notifiers } = parts;
+  let duties: Duties | null = null;
   const lease = new DutyLease({
     clock,
     leases: data.store.leases,
@@ -79,15 +81,23 @@ function startShared(parts: TeamParts, shared: SharedData): Running {
     async begin(guard, vacantMs) {
       parts.manifest = await takeOverManifest(parts, vacantMs);
       await data.store.write([guard, { type: "meta", name: manifestName, value: parts.manifest as unknown as Json }]);
-      return await beginShared(parts, shared, guard);
+      const begun = await beginShared(parts, shared, guard);
+      duties = begun.duties;
+      return begun;
     },
   });
   shared.onNews(() => lease.wake());
   lease.start();
-  return { drain: () => lease.close(), tell: async () => undefined, close: () => lease.close() };
+  const tell = async (notification: Notification): Promise<void> => {
+    await data.store.write(toOutbox(notification, notifiers.keys(), clock.now()));
+    duties?.sender.wake();
+    // The duties end with this process: who is alone would leave it to the next one.
+    if (duties !== null) await settleSoon(duties.sender, clock);
+  };
+  return { drain: () => lease.close(), tell, close: () => lease.close() };
 }
 
-async function beginShared(parts: TeamParts, { duty, keepRoom }: SharedData, guard: Write): Promise<{ close(): Promise<void> }> {
+async function beginShared(parts: TeamParts, { duty, keepRoom, onQueued }: SharedData, guard: Write): Promise<{ readonly duties: Duties; close(): Promise<void> }> {
   const room = keepRoom();
   const stop = (): void => {
     room.cancel();
@@ -96,8 +106,11 @@ async function beginShared(parts: TeamParts, { duty, keepRoom }: SharedData, gua
   try {
     await duty.start();
     const duties = await startDuties(parts, { guards: [guard] });
+    const queued = onQueued(() => duties.sender.wake());
     return {
+      duties,
       async close() {
+        queued.close();
         stop();
         await duties.close();
       },

@@ -2,16 +2,19 @@ import { toLogRecord } from "../record/log-record.ts";
 import type { Notification } from "../record/notification.ts";
 import type { WorkerEnd } from "../record/worker-end.ts";
 import type { Write } from "../record/write.ts";
+import { toOutbox } from "./alerting.ts";
 import { type TeamParts, teamRecord } from "./team-parts.ts";
 
-/** What is written when a process begins to work: how those before it ended that could not write it themselves, and that it began. */
-export function startRecords(parts: TeamParts): readonly Write[] {
-  const { workers, options } = parts;
+/** What is written when a process begins to work: how those before it ended that could not write it themselves, what people are told of that, and that it began. */
+export function startWrites(parts: TeamParts): readonly Write[] {
+  const { workers, options, notifiers, clock } = parts;
   const before = options.workersBefore ?? [];
   const last = before.at(-1);
   const reason = last === undefined ? null : `the worker before this one ${last.reason}`;
   return [
     ...before.filter(({ how }) => how !== "recycled").map((end) => toStopRecord(parts, end)),
+    // With the records: whoever sends them on a cluster does not know of these ends.
+    ...describeEnds(parts).flatMap((notification) => toOutbox(notification, notifiers.keys(), clock.now())),
     teamRecord(parts, { event_type: "start", result: "started", reason, data: { agents: [...workers.keys()], ...(last === undefined ? {} : { after: last.how }) } }),
   ];
 }
@@ -27,12 +30,15 @@ function endId(kind: "e" | "n", pid: number | null, atMs: number): string {
 }
 
 /** What people are told of a process that ends though nobody asked it to, when none is known to follow it. */
-export function describeEnding({ name, clock, ids }: Pick<TeamParts, "name" | "clock" | "ids">, reason: string): Notification {
-  const text = "Steps under way may finish, and its work is kept. Nobody starts it again, unless a service manager does. Next: longhaul start team.ts";
-  return { id: ids("n"), atMs: clock.now(), team: name, agent: null, severity: "critical", title: `${name} stops: ${reason}`, text, data: {} };
+export function describeEnding({ name, clock, ids, data }: Pick<TeamParts, "name" | "clock" | "ids" | "data">, reason: string): Notification {
+  const { worker = null } = data.shared ?? {};
+  const who = worker === null ? name : `A worker of ${name}`;
+  const kept = worker === null ? "its work is kept" : `other workers go on with what it leaves: it is ${worker}`;
+  const text = `Steps under way may finish, and ${kept}. Nobody starts it again, unless a service manager does. Next: longhaul start team.ts`;
+  return { id: ids("n"), atMs: clock.now(), team: name, agent: null, severity: "critical", title: `${who} stops: ${reason}`, text, data: { worker } };
 }
 
-/** A process that gets the duty to tell later than this after its start tells old stories. */
+/** A process that begins to work later than this after the last end tells old stories. */
 const newsMs = 600_000;
 
 /** What people are told of the processes before this one. */

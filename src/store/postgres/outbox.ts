@@ -1,5 +1,7 @@
 import { assert } from "../../base/assert.ts";
-import type { PostgresRow, PostgresSession } from "../../db/postgres.ts";
+import type { Listening } from "../../db/postgres-notices.ts";
+import { notify } from "../../db/postgres-notify.ts";
+import type { PostgresDatabase, PostgresRow, PostgresSession } from "../../db/postgres.ts";
 import type { Notification } from "../../record/notification.ts";
 import type { Write } from "../../record/write.ts";
 import type { OutboxItem } from "../operator-reading.ts";
@@ -9,6 +11,7 @@ type OutboxWrite = Extract<Write, { readonly type: "outbox" }>;
 type FailedAttempt = Parameters<Outbox["failed"]>[1];
 
 const listMax = 1_000;
+const outboxTopic = "outbox";
 
 // By name: a kept statement would fail where a newer version adds a column while this one runs.
 const columns = "position, id, notifier, notification, at_ms, expires_at_ms, state, attempts, next_at_ms, ended_at_ms, last_error";
@@ -28,6 +31,12 @@ const selectNewest = `SELECT * FROM (SELECT ${columns} FROM lh_outbox ORDER BY p
 
 export async function queueNotification(tx: PostgresSession, { id, notifier, message, atMs, expiresAtMs }: OutboxWrite): Promise<void> {
   await tx.run(insertEntry, id, notifier, JSON.stringify(message), atMs, expiresAtMs);
+  await notify(tx, outboxTopic, ["queued"]);
+}
+
+/** Whoever queues a notification may be another process than the one that sends it. */
+export function listenForOutbox(db: PostgresDatabase, onQueued: () => void): Listening {
+  return db.listen(outboxTopic, { onNotice: onQueued, onListening: onQueued });
 }
 
 /** The first of each notifier, when it is due. An expired one is among them whatever its place, so that it is failed and not forgotten. */

@@ -14,7 +14,7 @@ import { acquireLease, assertLease, heldByOther, listenForLeases, releaseLease, 
 import { insertMessagesOnce, selectMessages, toMessageRow } from "./messages.ts";
 import { getMeta, listMeta, setMeta, swapMeta } from "./meta.ts";
 import { loseMoneyOfTasks, releaseMoney, reserveMoney, selectSpentByTask, selectSpentMoney, settleMoney } from "./money.ts";
-import { markEntryDelivered, markEntryFailed, queueNotification, selectDueEntries, selectNextOutboxAtMs } from "./outbox.ts";
+import { listenForOutbox, markEntryDelivered, markEntryFailed, queueNotification, selectDueEntries, selectNextOutboxAtMs } from "./outbox.ts";
 import { prepareWeeks } from "./partitions.ts";
 import { allProgress, recordProgress } from "./progress.ts";
 import { appendRecords, queryRecords, selectUsageByAgent, toRecordRow } from "./records.ts";
@@ -48,6 +48,8 @@ export interface PostgresStore extends Store {
   prepareRecords(): Promise<void>;
   /** Calls `onFree` when another process gave up a lease, and when it may have, until the store is closed. */
   listenForLeases(onFree: () => void): void;
+  /** Calls `onQueued` when a process queued a notification, and when one may have, until it is closed. */
+  listenForOutbox(onQueued: () => void): Listening;
   /** Deletes what was said in transcripts that no record names any more. Reads all records. */
   forgetMessages(): Promise<void>;
 }
@@ -63,6 +65,7 @@ export function createPostgresStore({ db, clock, random }: PostgresStoreOptions)
   return {
     apply: applyWrites,
     listenForLeases: (onFree) => void listening.push(listenForLeases(db, onFree)),
+    listenForOutbox: (onQueued) => listenForOutbox(db, onQueued),
     prepareRecords: () => read((session) => prepareWeeks(session, clock.now())),
     keys: { heldBy: (taskId) => read((session) => findKeyOf(session, taskId)) },
     forgetMessages: () => read(forgetMessages),
