@@ -17,6 +17,7 @@ import { assertCallersKnown, type ClusterPlace } from "./cluster-place.ts";
 import { clusterMigrations } from "./cluster-schema.ts";
 import type { OpenData, OpenDataOptions } from "./open-data.ts";
 import { redactWrites } from "./redact-writes.ts";
+import { noteRestate } from "./restate-note.ts";
 
 export interface OpenClusterDataOptions extends Pick<OpenDataOptions, "clock" | "ids" | "observe" | "onTask" | "redact" | "onCommit" | "onOutcome"> {
   readonly team: string;
@@ -56,7 +57,10 @@ export async function openClusterData(options: OpenClusterDataOptions): Promise<
     const postgresStore = createPostgresStore({ db, clock, random: random.split("store") });
     await claimSchema(postgresStore, db, team);
     await postgresStore.prepareRecords();
-    if (cluster.isWorker !== false) await assertReachable(cluster.restate, clock);
+    if (cluster.isWorker !== false) {
+      await assertReachable(cluster.restate, clock);
+      await noteRestate(postgresStore.meta, cluster.restate);
+    }
     const store: Store = {
       ...postgresStore,
       async write(writes) {
