@@ -128,16 +128,17 @@ async function send(session: ClientHttp2Session, bytes: number): Promise<ClientH
 }
 
 describe("calls that send more than Restate would", () => {
-  it("are cut off when together they send too much before they begin, and people are told; another one may come then", async () => {
+  it("are cut off when together they send too much before they begin, first the one that was silent for longest, and people are told", async () => {
     const endpoint = await open(20_000, { unbegunBytesMax: 1_000_000 });
     const session = await call(endpoint.port);
 
     const [first, second] = [await send(session, 600_000), await send(session, 600_000)];
 
-    expect([first.destroyed, second.destroyed]).toEqual([false, true]);
-    expect(second.rstCode).toBe(11);
+    expect([first.destroyed, second.destroyed]).toEqual([true, false]);
+    expect(first.rstCode).toBe(11);
     expect(faults).toMatchObject([{ message: expect.stringMatching(/1000000 bytes.*--identity-key/) as string }]);
     expect((await send(session, 300_000)).destroyed).toBe(false);
+    expect(second.destroyed).toBe(false);
   });
 
   it("are cut off when one of them sends too much, whether it has begun or not", async () => {
