@@ -48,7 +48,7 @@ export const errorCodes = {
   STORE_UNREACHABLE: { cause: "PostgreSQL could not be reached, or could not work, for longer than it is tried again.", remedy: "Check that it runs and that this machine reaches it; see the message." },
   STORE_CONFLICT: { cause: "A transaction was rolled back again and again because of others.", remedy: "Try again later; make it shorter if it is frequent." },
   STORE_COMMIT_UNKNOWN: { cause: "The connection to PostgreSQL was lost during COMMIT: nobody knows whether the transaction took effect.", remedy: "Look, or do the same work again if it is idempotent." },
-  STORE_STATEMENT: { cause: "PostgreSQL cannot do a statement of Longhaul: a table or column that it names is not there.", remedy: "Start a worker of the newest version, and stop older ones; if that does not mend it, report it." },
+  STORE_STATEMENT: { cause: "PostgreSQL cannot do a statement of Longhaul: a table or column that it names is not there.", remedy: "Restore what is missing from a backup of PostgreSQL, or rename it back. If nobody dropped or renamed anything, start a worker of the newest version, and stop older ones." },
   STORE_REFUSED: { cause: "PostgreSQL refuses the connection: user, password, right or database name.", remedy: "Mend the postgres:// address." },
   ENGINE_DRIVER_MISSING: { cause: "A team is to run on a cluster, and a package that it needs is not installed.", remedy: "`npm install @restatedev/restate-sdk pg`" },
   STORE_LEASE_LOST: { cause: "A worker wrote for a duty that another worker of the team has taken over.", remedy: "Nothing to do: the other one goes on with it." },

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { assertWebAddresses, clusterDefaults, refuseClusterFlags } from "./cluster-options.ts";
+import { assertWebAddresses, refuseClusterFlags } from "./cluster-options.ts";
 import type { Action } from "./command-context.ts";
 import type { RestateAddresses } from "./doctor/cluster-checks.ts";
 import { refuseStore } from "./refuse-store.ts";
@@ -44,15 +44,15 @@ function addDoctor(program: Command, action: Action): void {
     .summary("what is wrong with this installation, and what to type")
     .description("Looks at the machine, the data, the team's file and what it needs: keys, MCP servers, people who are told. Ends with 1 when something fails. Changes nothing.")
     .argument("[team.ts]", "the file that exports the team; default: team.ts, where there is one")
-    .option("--restate-ingress <url>", `where Restate takes work, with --store; default: ${clusterDefaults.restateIngress}`)
-    .option("--restate-admin <url>", `where Restate takes registrations, with --store; default: ${clusterDefaults.restateAdmin}`)
+    .option("--restate-ingress <url>", "where Restate takes work, with --store; default: where workers find it")
+    .option("--restate-admin <url>", "where Restate takes registrations, with --store; default: where workers find it")
     .option("--bundle <file>", "besides, write a support bundle (.tar.gz) without secrets: what was found, versions, options, counts, the last records")
     .action(
       action(async (context, file: string | undefined, { bundle, ...addresses }: DoctorFlags) => {
         if (context.store === null) refuseClusterFlags(addresses);
         assertWebAddresses(addresses);
         const { runDoctor } = await import("./command/doctor.ts");
-        return runDoctor(context, { file: file ?? null, bundle: bundle ?? null, version: program.version() ?? "", ...clusterDefaults, ...addresses });
+        return runDoctor(context, { file: file ?? null, bundle: bundle ?? null, version: program.version() ?? "", ...addresses });
       }),
     );
 }

@@ -84,11 +84,16 @@ export function isBrokenStatement(error: unknown): boolean {
   return error instanceof LonghaulError && error.code === "STORE_STATEMENT";
 }
 
+/** True when a table or a column is gone that a statement of ours names. */
+export function isMissingTable(error: unknown): boolean {
+  return error instanceof Error && ofDriver.has(error) && "code" in error && (error.code === "42P01" || error.code === "42703");
+}
+
 /** A statement of ours that the server cannot do, and that no later try mends while the schema stays as it is; every other error as it is. */
 export function asBrokenStatement({ where, schema }: { readonly where: string; readonly schema: string }, error: unknown): unknown {
   if (classifyFailure(error) !== "other" || !(error instanceof Error && ofDriver.has(error) && "code" in error && typeof error.code === "string")) return error;
   if (!statePattern.test(error.code) || !brokenClasses.includes(error.code.slice(0, 2)) || mendedStates.includes(error.code)) return error;
-  return new LonghaulError("STORE_STATEMENT", `PostgreSQL at ${where} cannot do a statement of Longhaul: ${reasonOf(error)} (${error.code}). Start a worker of the newest version, which brings the schema ${schema} up to date, and stop older ones; if that does not mend it, report it.`, { cause: error });
+  return new LonghaulError("STORE_STATEMENT", `PostgreSQL at ${where} cannot do a statement of Longhaul: ${reasonOf(error)} (${error.code}). Start a worker of the newest version, which brings the schema ${schema} up to date, and stop older ones; a table or column that somebody dropped or renamed comes back from a backup of PostgreSQL only.`, { cause: error });
 }
 
 /** True of a statement that was ended: its time was over, or somebody ended it by hand. */

@@ -1,6 +1,7 @@
 import { LonghaulError } from "../base/error.ts";
 import { type Migration, findUnknown } from "./migration.ts";
 import { asMissingRight } from "./postgres-failure.ts";
+import { assertTables } from "./postgres-tables.ts";
 import type { PostgresDatabase, PostgresSession } from "./postgres.ts";
 
 /** "lhdb" in ASCII. With the hash of the schema it names the lock that the processes which migrate one schema take in turn. */
@@ -17,7 +18,7 @@ const selectForeign = "SELECT relname FROM pg_class WHERE relnamespace = to_regn
 /**
  * Brings the schema of `db` up to date, one transaction for each migration; safe with any number of processes starting at once: they take turns under an
  * advisory lock, and each looks again what is left to do.
- * @throws {STORE_VERSION} when the schema holds migrations that this version does not know, or another application's tables. @throws {STORE_REFUSED}
+ * @throws {STORE_VERSION} when the schema holds migrations that this version does not know, or another application's tables. @throws {STORE_REFUSED} {STORE_STATEMENT} when a table of theirs is gone
  */
 export async function migratePostgres(db: PostgresDatabase, migrations: readonly Migration[]): Promise<void> {
   try {
@@ -29,6 +30,7 @@ export async function migratePostgres(db: PostgresDatabase, migrations: readonly
 
 async function migrate(db: PostgresDatabase, migrations: readonly Migration[]): Promise<void> {
   await db.transaction((tx) => prepareSchema(tx, db), { idempotent: true });
+  await assertTables(db, db, migrations, await assertKnownSchema(db, db, migrations));
   for (const { name, sql } of uniqueByName(migrations)) {
     await db.transaction(
       async (tx) => {

@@ -23,7 +23,7 @@ const retryForMs = 5_000;
 
 /**
  * Opens the database of a team's workers for a command beside them; it changes no table.
- * @throws {STORE_NOT_FOUND} {STORE_VERSION} {STORE_UNREACHABLE} {STORE_REFUSED} {STORE_DRIVER_MISSING} {OPTION_INVALID}
+ * @throws {STORE_NOT_FOUND} {STORE_VERSION} {STORE_STATEMENT} {STORE_UNREACHABLE} {STORE_REFUSED} {STORE_DRIVER_MISSING} {OPTION_INVALID}
  */
 export async function openOperatorDatabase({ store: url, clock, random }: OperatorDatabaseOptions): Promise<{ readonly db: PostgresDatabase; readonly store: OperatorReading }> {
   const db = await PostgresDatabase.open({ url, clock, random, retryForMs });

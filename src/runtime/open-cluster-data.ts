@@ -17,6 +17,7 @@ import { assertCallersKnown, type ClusterPlace } from "./cluster-place.ts";
 import { clusterMigrations } from "./cluster-schema.ts";
 import type { OpenData, OpenDataOptions } from "./open-data.ts";
 import { redactWrites } from "./redact-writes.ts";
+import { noteRestate } from "./restate-note.ts";
 
 export interface OpenClusterDataOptions extends Pick<OpenDataOptions, "clock" | "ids" | "observe" | "onTask" | "redact" | "onCommit" | "onOutcome"> {
   readonly team: string;
@@ -38,7 +39,7 @@ const ownerName = "team";
 /**
  * Opens engine and store over Restate and PostgreSQL, in one of any number of processes, and brings the schema up to date: processes that start at once take turns.
  * @throws {ENGINE_DRIVER_MISSING} {ENGINE_UNREACHABLE} {STORE_DRIVER_MISSING} {STORE_UNREACHABLE} {STORE_REFUSED} {OPTION_INVALID}
- * @throws {STORE_VERSION} when a newer version or another team has the schema.
+ * @throws {STORE_VERSION} when a newer version or another team has the schema. @throws {STORE_STATEMENT} when it lacks a table.
  */
 export async function openClusterData(options: OpenClusterDataOptions): Promise<OpenData> {
   const { team, cluster, clock, random, ids, observe, onTask, redact, onCommit, onOutcome, onFault, onNotice } = options;
@@ -56,7 +57,10 @@ export async function openClusterData(options: OpenClusterDataOptions): Promise<
     const postgresStore = createPostgresStore({ db, clock, random: random.split("store") });
     await claimSchema(postgresStore, db, team);
     await postgresStore.prepareRecords();
-    if (cluster.isWorker !== false) await assertReachable(cluster.restate, clock);
+    if (cluster.isWorker !== false) {
+      await assertReachable(cluster.restate, clock);
+      await noteRestate(postgresStore.meta, cluster.restate);
+    }
     const store: Store = {
       ...postgresStore,
       async write(writes) {

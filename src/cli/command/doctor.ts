@@ -15,7 +15,7 @@ import { formatBytes } from "../format-bytes.ts";
 import { withView } from "../open-view.ts";
 import { printable } from "../printable.ts";
 
-export interface DoctorOptions extends RestateAddresses {
+export interface DoctorOptions extends Partial<RestateAddresses> {
   readonly file: string | null;
   /** Where a support bundle is written; null: none is. */
   readonly bundle: string | null;

@@ -4,7 +4,9 @@ import { formatDuration } from "../../base/duration.ts";
 import { messageOf } from "../../base/error.ts";
 import { joinUrl } from "../../base/join-url.ts";
 import { type CalledAt, readCalledAt } from "../../runtime/called-at.ts";
+import type { ClusterPlace } from "../../runtime/cluster-place.ts";
 import type { OperatorView } from "../../runtime/operator-view.ts";
+import { readRestateNote } from "../../runtime/restate-note.ts";
 import { findPresence } from "../team-presence.ts";
 import { type Check, fail, ok, tryCheck, warn } from "./check.ts";
 
@@ -15,12 +17,19 @@ export interface RestateAddresses {
 
 const answerMsMax = 5_000;
 
-/** A team on a cluster: PostgreSQL, Restate, who looks after it. */
-export async function checkCluster(openView: () => Promise<OperatorView>, { restateIngress, restateAdmin }: RestateAddresses, clock: Clock): Promise<readonly Check[]> {
+/** A team on a cluster: PostgreSQL, Restate, who looks after it. Restate is looked for where it was said to be, or else where workers find it. */
+export async function checkCluster(openView: () => Promise<OperatorView>, { restateIngress, restateAdmin }: Partial<RestateAddresses>, clock: Clock): Promise<readonly Check[]> {
+  let noted: ClusterPlace["restate"] | null = null;
+  const database = await checkDatabase(openView, clock, async (view) => {
+    noted = await readRestateNote(view.store.meta);
+    const [ingress, admin] = [restateIngress ?? noted?.ingress, restateAdmin ?? noted?.admin];
+    return ingress === undefined || admin === undefined ? null : await readCalledAt(view, { ingress, admin }, clock);
+  });
+  const { ingress, admin }: Partial<ClusterPlace["restate"]> = noted ?? {};
   return [
-    ...(await checkDatabase(openView, clock, (view) => readCalledAt(view, { ingress: restateIngress, admin: restateAdmin }, clock))),
-    await checkAnswer("Restate ingress", new URL(joinUrl(restateIngress, "/restate/health")), "--restate-ingress", clock),
-    await checkAnswer("Restate admin", new URL(joinUrl(restateAdmin, "/health")), "--restate-admin", clock),
+    ...database,
+    await checkAnswer({ name: "Restate ingress", path: "/restate/health", option: "--restate-ingress", given: restateIngress, noted: ingress }, clock),
+    await checkAnswer({ name: "Restate admin", path: "/health", option: "--restate-admin", given: restateAdmin, noted: admin }, clock),
   ];
 }
 
@@ -32,13 +41,15 @@ async function checkDatabase(openView: () => Promise<OperatorView>, clock: Clock
     return [fail("PostgreSQL", messageOf(error), "Do what the message says.")];
   }
   try {
-    return [ok("PostgreSQL", "it answers, and its tables are known to this version"), await tryCheck("workers", "longhaul start team.ts", () => checkWorkers(view, clock.now())), ...(await checkAddress(view, readAddress))];
+    return [ok("PostgreSQL", "it answers, its format is known to this version, and none of its tables is missing"), await tryCheck("workers", "longhaul start team.ts", () => checkWorkers(view, clock.now())), ...(await checkAddress(view, readAddress))];
   } finally {
     await view.close();
   }
 }
 
 async function checkWorkers(view: OperatorView, nowMs: number): Promise<Check> {
+  const troubled = (await view.workers()).find(({ trouble }) => trouble !== null);
+  if (troubled !== undefined) return fail("workers", `${troubled.name}: ${troubled.trouble}`, "Do what the message says.");
   const { isRunning, isSilent, text } = await findPresence(view, nowMs);
   return isRunning && !isSilent ? ok("workers", text) : warn("workers", text, "longhaul start team.ts");
 }
@@ -56,8 +67,24 @@ async function checkAddress(view: OperatorView, read: (view: OperatorView) => Pr
 
 const namedMax = 3;
 
-function checkAnswer(name: string, url: URL, option: string, clock: Clock): Promise<Check> {
-  const next = `Start Restate, or give its address with ${option}.`;
+interface SoughtAddress {
+  readonly name: string;
+  readonly path: string;
+  readonly option: string;
+  readonly given: string | undefined;
+  /** Of a worker. It need not lead there from here. */
+  readonly noted: string | undefined;
+}
+
+async function checkAnswer({ name, path, option, given, noted }: SoughtAddress, clock: Clock): Promise<Check> {
+  const address = given ?? noted;
+  if (address === undefined) return warn(name, "not looked at: neither a worker nor an option says where it is", `Give its address with ${option}.`);
+  const check = await askAnswer(name, new URL(joinUrl(address, path)), `Start Restate, or give its address with ${option}.`, clock);
+  if (given !== undefined || check.status === "ok") return check;
+  return warn(name, `${new URL(address).host}, which workers use, is not reached from here, and need not be: ${check.found}`, `Start Restate if it does not run, or give its address as of this machine with ${option}.`);
+}
+
+function askAnswer(name: string, url: URL, next: string, clock: Clock): Promise<Check> {
   return tryCheck(name, next, async () => {
     const onTimeout = (): Error => new Error(`${url.host} did not answer within ${formatDuration(answerMsMax)}`);
     try {

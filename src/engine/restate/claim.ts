@@ -14,6 +14,10 @@ export interface Activation {
   readonly activation: number;
 }
 
+export function isActivation(value: unknown): value is Activation {
+  return typeof value === "object" && value !== null && "runId" in value && typeof value.runId === "string" && "activation" in value && Number.isSafeInteger(value.activation);
+}
+
 /** How long a run may have its slot before it is begun; over it, it is called once more. */
 const unbegunMsMax = 1_000;
 

@@ -3,10 +3,11 @@ import { type AddressInfo, createServer, type Server, type Socket } from "node:n
 import { createEndpointHandler, type LoggerTransport } from "@restatedev/restate-sdk";
 import { systemClock, type Timer } from "../../base/clock.ts";
 import { LonghaulError, messageOf } from "../../base/error.ts";
+import { Intake, type IntakeLimits } from "./call-intake.ts";
 import { attachStream } from "./call-stream.ts";
 import { restateServices, type ServicesOptions } from "./restate-services.ts";
 
-export interface EndpointOptions extends ServicesOptions {
+export interface EndpointOptions extends ServicesOptions, IntakeLimits {
   readonly host: string;
   /** 0: any free one. */
   readonly port: number;
@@ -16,7 +17,7 @@ export interface EndpointOptions extends ServicesOptions {
   readonly identityKeys?: readonly string[];
   /** Callers that may be connected at once; more are turned away. Default 3,000: room for 12,000 calls at once with 4 on each, and fewer than the 4,096 files that a process may have open on many systems. */
   readonly connectionsMax?: number;
-  /** Told of each caller that is turned away. */
+  /** Told of each caller that is turned away, and of each call that is cut off. */
   readonly onFault?: (error: unknown) => void;
 }
 
@@ -63,9 +64,10 @@ export class RestateEndpoint {
   static async open({ silentMsMax, port, identityKeys = [], ...options }: EndpointOptions): Promise<RestateEndpoint> {
     const services = [...restateServices(options)];
     const serve = createEndpointHandler({ services, logger, ...(identityKeys.length === 0 ? {} : { identityKeys: [...identityKeys] }) });
+    const intake = new Intake({ ...options, onFault: options.onFault ?? ignore });
     const server = createHttp2Server((request, response) => {
       attachStream(request, response);
-      serve(request, response);
+      intake.serve(request.stream, () => serve(request, response));
     });
     const endpoint = new RestateEndpoint(server, options);
     await endpoint.#listen(port);

@@ -1,5 +1,6 @@
-import { handlers, internal, object, service, workflow, type Context, type ObjectContext, type ServiceDefinition, type VirtualObjectDefinition, type WorkflowContext, type WorkflowDefinition } from "@restatedev/restate-sdk";
-import type { Activation } from "./claim.ts";
+import { handlers, internal, object, service, TerminalError, workflow, type Context, type ObjectContext, type ServiceDefinition, type VirtualObjectDefinition, type WorkflowContext, type WorkflowDefinition } from "@restatedev/restate-sdk";
+import { noteBegun } from "./call-intake.ts";
+import { type Activation, isActivation } from "./claim.ts";
 import { placeName, serviceNames } from "./service-names.ts";
 
 /** What the engine does when Restate calls it. */
@@ -43,12 +44,12 @@ interface Services {
 /** The services of a team: one object for each agent, which gives its slots one after the other, one workflow for each time that a run has a slot, and one that takes over what a process without PostgreSQL cannot go on with. */
 export function restateServices({ team, handler, recallMsMax, place = null }: ServicesOptions): readonly Services[keyof Services][] {
   const names = serviceNames(team);
-  const options = { inactivityTimeout: longestStep, abortTimeout: longestStep, retryPolicy: { ...retryPolicy, maxInterval: recallMsMax }, journalRetention: { milliseconds: 0 } };
+  const options = { inactivityTimeout: longestStep, abortTimeout: longestStep, retryPolicy: { ...retryPolicy, maxInterval: recallMsMax }, journalRetention: { milliseconds: 0 }, hooks: [begins] };
   const runs = workflow({
     name: names.runs,
     ...(place === null ? {} : { metadata: { [placeName]: place } }),
-    options: { ...options, workflowRetention: remembered, hooks: [({ request }) => ({ interceptor: { handler: (next) => tellOfEnd(handler, request.id, next) } })] },
-    handlers: { run: (context: WorkflowContext, activation: Activation) => handler.activate(context, activation) },
+    options: { ...options, workflowRetention: remembered, hooks: [begins, ({ request }) => ({ interceptor: { handler: (next) => tellOfEnd(handler, request.id, next) } })] },
+    handlers: { run: async (context: WorkflowContext, activation: unknown) => handler.activate(context, parseActivation(activation)) },
   });
   const slots = object({
     name: names.slots,
@@ -65,9 +66,25 @@ export function restateServices({ team, handler, recallMsMax, place = null }: Se
   const outage = service({
     name: names.outage,
     options: { ...options, idempotencyRetention: remembered },
-    handlers: { take: (_: Context, activations: readonly Activation[]) => handler.take(activations) },
+    handlers: { take: async (_: Context, activations: unknown) => handler.take(parseActivations(activations)) },
   });
   return [slots, runs, outage];
+}
+
+const begins = (): object => {
+  noteBegun();
+  return {};
+};
+
+/** Nobody who may call sends anything else. A sentence of ours is the whole answer: an error of the language would show what this machine looks like. */
+function parseActivation(input: unknown): Activation {
+  if (!isActivation(input)) throw new TerminalError("The input is not an activation of a run.", { errorCode: 400 });
+  return input;
+}
+
+function parseActivations(input: unknown): readonly Activation[] {
+  if (!Array.isArray(input)) throw new TerminalError("The input is not a list of activations.", { errorCode: 400 });
+  return input.map(parseActivation);
 }
 
 async function tellOfEnd(handler: RestateHandler, invocationId: string, next: () => Promise<void>): Promise<void> {

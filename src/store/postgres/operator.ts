@@ -1,5 +1,6 @@
 import { LonghaulError } from "../../base/error.ts";
 import { assertKnownSchema } from "../../db/postgres-migration.ts";
+import { assertTables } from "../../db/postgres-tables.ts";
 import type { PostgresDatabase } from "../../db/postgres.ts";
 import type { Migration } from "../../db/migration.ts";
 import type { OperatorReading } from "../operator-reading.ts";
@@ -17,7 +18,7 @@ import { allTriggerStates } from "./triggers.ts";
 /**
  * What operators ask of a database, beside the processes that write it. `migrations` are those that this version knows, of the store and of the engine.
  * The database is closed by whoever opened it.
- * @throws {STORE_NOT_FOUND} when the schema holds no data of a team. @throws {STORE_VERSION} when its format is another one than this version reads.
+ * @throws {STORE_NOT_FOUND} when the schema holds no data of a team. @throws {STORE_VERSION} when its format is another one than this version reads. @throws {STORE_STATEMENT} when a table is gone.
  */
 export async function openPostgresOperator(db: PostgresDatabase, migrations: readonly Migration[]): Promise<OperatorReading> {
   const { where, schema } = db;
@@ -26,6 +27,7 @@ export async function openPostgresOperator(db: PostgresDatabase, migrations: rea
   const applied = await assertKnownSchema(db, db, migrations);
   const missing = migrations.filter(({ name }) => !applied.has(name)).map(({ name }) => name);
   if (missing.length > 0) throw new LonghaulError("STORE_VERSION", `The schema ${schema} at ${where} was written by an older version of longhaul (it lacks ${missing.join(", ")}). Start the team once with this version.`);
+  await assertTables(db, db, migrations, applied);
   return {
     records: {
       query: (filter) => queryRecords(db, filter),
