@@ -1,6 +1,6 @@
 import { assert } from "../../base/assert.ts";
 import type { Listening } from "../../db/postgres-notices.ts";
-import { notify } from "../../db/postgres-notify.ts";
+import { withNotice } from "../../db/postgres-notify.ts";
 import type { PostgresDatabase, PostgresRow, PostgresSession } from "../../db/postgres.ts";
 import type { Notification } from "../../record/notification.ts";
 import type { Write } from "../../record/write.ts";
@@ -16,8 +16,9 @@ const outboxTopic = "outbox";
 // By name: a kept statement would fail where a newer version adds a column while this one runs.
 const columns = "position, id, notifier, notification, at_ms, expires_at_ms, state, attempts, next_at_ms, ended_at_ms, last_error";
 
-const insertEntry = `INSERT INTO lh_outbox (id, notifier, notification, at_ms, expires_at_ms, state, next_at_ms) VALUES ($1, $2, $3, $4, $5, 'waiting', $4)
-  ON CONFLICT (id) DO NOTHING`;
+const insertEntry = withNotice(
+  "INSERT INTO lh_outbox (id, notifier, notification, at_ms, expires_at_ms, state, next_at_ms) VALUES ($1, $2, $3, $4, $5, 'waiting', $4) ON CONFLICT (id) DO NOTHING", outboxTopic, "queued",
+);
 const selectDue = `SELECT ${columns} FROM lh_outbox WHERE state = 'waiting' AND (expires_at_ms <= $1 OR (next_at_ms <= $1
   AND position IN (SELECT min(position) FROM lh_outbox WHERE state = 'waiting' AND expires_at_ms > $1 GROUP BY notifier))) ORDER BY position LIMIT ${outboxDueMax}`;
 const selectNextAt = `SELECT min(at_ms) AS next_at_ms FROM (SELECT min(expires_at_ms) AS at_ms FROM lh_outbox WHERE state = 'waiting'
@@ -31,7 +32,6 @@ const selectNewest = `SELECT * FROM (SELECT ${columns} FROM lh_outbox ORDER BY p
 
 export async function queueNotification(tx: PostgresSession, { id, notifier, message, atMs, expiresAtMs }: OutboxWrite): Promise<void> {
   await tx.run(insertEntry, id, notifier, JSON.stringify(message), atMs, expiresAtMs);
-  await notify(tx, outboxTopic, ["queued"]);
 }
 
 /** Whoever queues a notification may be another process than the one that sends it. */
