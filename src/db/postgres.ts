@@ -51,7 +51,7 @@ export interface TransactionOptions {
   /** Default "read committed". */
   readonly isolation?: "read committed" | "repeatable read" | "serializable";
   readonly readOnly?: boolean;
-  /** How long each of its statements may take. Default: as long as any of this database. */
+  /** Milliseconds that each of its statements may take. Default: the limit of the database, 30 s unless it was opened with another. */
   readonly statementTimeoutMs?: number;
 }
 

@@ -104,7 +104,7 @@ export class Attempts {
     if (call !== undefined && attempt !== null) await this.#note(call, (change) => markChanged(change.db, attempt));
   }
 
-  /** These were noted as given back, and execute here all the same: a crash interrupts them as any. */
+  /** These were noted as given back in vain and execute here: from now on a crash of theirs counts again. */
   keep(activations: readonly Activation[]): void {
     for (const call of activations.flatMap((activation) => this.#options.calls.find(activation))) {
       const { attempt } = call;
