@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { placeCommands } from "../../src/cli/typed-command.ts";
 import { createInertProgram, listCommandLines, refuse, splitWords } from "./command-line.ts";
 import { codeOf, readPages, readText, sectionOf, tableRows } from "./markdown.ts";
 
@@ -68,3 +69,7 @@ function toText(flags: string, value: unknown): string {
   if (value === undefined || (Array.isArray(value) && value.length === 0)) return "";
   return flags.includes("<duration>") ? `${Number(value) / 1000}s` : String(value);
 }
+
+it("names the place of its team in each command that is advised, but for those that are about none", () => {
+  expect(commands.filter((name) => placeCommands(`longhaul ${name}`, "--data x") === `longhaul ${name}`)).toEqual(["init", "fake-provider"]);
+});
