@@ -1,4 +1,5 @@
 import { orAborted, orTakenOver } from "../base/abort.ts";
+import { sleep } from "../base/clock.ts";
 import { LonghaulError, messageOf } from "../base/error.ts";
 import { isJsonObject, type Json, type JsonObject } from "../base/json.ts";
 import type { StepExecution, StepEnd } from "../engine/engine.ts";
@@ -161,7 +162,7 @@ async function onceStep(scope: RunScope, attempt: Attempt, tool: Tool, options: 
   if (intent.state === "completed") return finish(scope, attempt, parseResult(intent.result), startedMs, key);
   if (intent.state === "restored" && !intent.isSameKey) return park(scope, attempt, describeRestored(intent), null);
   if (intent.state === "unknown" || intent.state === "restored") {
-    const earlier = await orTakenOver(scope.services.clock, execution.signal, () => reconcile(tool, call.input, options));
+    const earlier = await orTakenOver(scope.services.clock, execution.signal, () => (intent.state === "unknown" ? reconcileCutOff(scope, tool, call.input, options) : reconcile(tool, call.input, options)));
     if (earlier === null) return intent.state === "restored" ? park(scope, attempt, describeRestored(intent), null) : park(scope, attempt, "an earlier attempt was interrupted", intent.intendedAtMs);
     if (earlier.happened) return finish(scope, attempt, earlier.result, startedMs, key);
   }
@@ -169,7 +170,7 @@ async function onceStep(scope: RunScope, attempt: Attempt, tool: Tool, options: 
   const result = await make(tool, call.input, options, made);
   throwIfCanceled(result, execution);
   if (!isUncertain(result, tool)) return finish(scope, attempt, result, startedMs, key);
-  const looked = await reconcile(tool, call.input, options);
+  const looked = result.kind === "failed" ? await reconcile(tool, call.input, options) : await reconcileCutOff(scope, tool, call.input, options);
   if (looked === null) return park(scope, attempt, result.message, madeAtMs);
   return finish(scope, attempt, looked.happened ? looked.result : result, startedMs, key);
 }
@@ -179,7 +180,18 @@ function describeRestored({ recoveryPointAtMs }: RestoredDoubt): string {
   return `the data was restored from a backup, and ${since} is not known. A call like this one may have been made`;
 }
 
+/** How long a call that was cut off may be on its way. */
+const onItsWayMs = 2_000;
+
 type Known = { readonly happened: true; readonly result: ToolResult } | { readonly happened: false } | null;
+
+/** As `reconcile`, of a call that was cut off and may still be on its way, or be made just now by a process that has not heard yet that it lost the run: a no counts when it is said twice. */
+async function reconcileCutOff(scope: RunScope, tool: Tool, input: Json, options: ToolCallOptions): Promise<Known> {
+  const first = await reconcile(tool, input, options);
+  if (first === null || first.happened) return first;
+  await sleep(scope.services.clock, onItsWayMs, options.signal);
+  return await reconcile(tool, input, options);
+}
 
 /** What the tool itself says of an interrupted call; null when it cannot say. */
 async function reconcile(tool: Tool, input: Json, options: ToolCallOptions): Promise<Known> {

@@ -28,6 +28,8 @@ export interface SeenTask {
 /** How fast work went on. */
 export interface Resumption {
   readonly fault: string;
+  /** From when on it is counted: the blow, or when it was over for one that stops all. */
+  readonly fromMs: number;
   /** Runs that executed where it hit. */
   readonly hit: number;
   readonly medianMs: number;
@@ -61,7 +63,7 @@ export function computeResumption(blow: Blow, beats: readonly Beat[], tasks: rea
   const sorted = took.toSorted((a, b) => a.ms - b.ms);
   const hungry = [...new Set(tasks.map(({ agent }) => agent))].map((agent) => ({ agent, ms: computeStarved(agent, beats, tasks, { fromMs, untilMs }) })).toSorted((a, b) => b.ms - a.ms)[0];
   return {
-    fault,
+    fault, fromMs,
     hit: hit.length,
     medianMs: sorted[Math.floor(sorted.length / 2)]?.ms ?? 0,
     slowestMs: sorted.at(-1)?.ms ?? 0,

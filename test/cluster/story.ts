@@ -5,6 +5,7 @@ import { type Cluster, startCluster } from "./fixture/cluster.ts";
 import { findViolations } from "./invariants.ts";
 import { type Load, startLoad } from "./load.ts";
 import { type Beat, type Blow, computeResumption, type Resumption, type SeenTask } from "./resumption.ts";
+import { queryRestate, watchRuns } from "./witness.ts";
 
 /** What became of a cluster that was told to live through a plan. */
 export interface StoryReport {
@@ -43,6 +44,7 @@ export async function tellStory({ plan, resumeMsMax, onProgress = () => undefine
     },
   });
   const load = await startLoad({ cluster, random: seededRandom(`load ${plan.seed}`), tasks: plan.tasks, everyMs: lengthOf(plan) / plan.tasks });
+  const witness = watchRuns(load.db, cluster.admin);
   try {
     const blows: Blow[] = [];
     for (const { afterMs, fault } of plan.faults) {
@@ -56,7 +58,12 @@ export async function tellStory({ plan, resumeMsMax, onProgress = () => undefine
     const isOver = await untilRest(load, onProgress);
     const tasks = await listTasks(load);
     const resumptions = blows.map((blow) => computeResumption(blow, beats, tasks));
-    const late = resumptions.filter(({ slowestMs }) => slowestMs > resumeMsMax).map(({ fault, slowestMs, slowestRun }) => `work went on after ${slowestMs} ms (run ${slowestRun}): ${fault}`);
+    const late: string[] = [];
+    for (const { fault, slowestMs, slowestRun, fromMs } of resumptions.filter((one) => one.slowestMs > resumeMsMax)) {
+      const story = await witness.tell(slowestRun, { fromMs, untilMs: fromMs + slowestMs });
+      const own = beats.filter(({ runId }) => runId === slowestRun).map(({ worker, atMs }) => `${atMs - fromMs} ms by ${worker}`);
+      late.push([`work went on after ${slowestMs} ms (run ${slowestRun}): ${fault}`, ...story, `signs of life: ${own.join(", ")}`].join("\n    "));
+    }
     const starving = resumptions.filter(({ starvedMs }) => starvedMs > resumeMsMax).map(({ fault, starvedMs, starved }) => `no task of ${starved} was started for ${starvedMs} ms: ${fault}`);
     const violations = [
       ...(isOver ? [] : [`nothing ended for ${stuckMs} ms, and not everything has`]),
@@ -68,6 +75,7 @@ export async function tellStory({ plan, resumeMsMax, onProgress = () => undefine
     ];
     return { seed: plan.seed, tasks: tasks.filter(({ endedAtMs }) => endedAtMs !== null).length, effects: cluster.sink.seen.length, resumptions, violations, troubles: [...faults, ...cluster.workers.flatMap(({ process }) => process.troubles)], tookMs: Math.round(systemClock.monotonicMs() - beganMs) };
   } finally {
+    await witness.close();
     await load.close();
     await cluster.close();
   }
@@ -131,9 +139,7 @@ async function untilRest({ db }: Load, onProgress: (what: string) => void): Prom
 
 /** What Restate says of what it has not ended: for whoever looks for the cause. */
 async function askRestate({ admin }: Cluster): Promise<readonly string[]> {
-  const query = "SELECT id, target, status, retry_count, last_start_at, modified_at, last_failure FROM sys_invocation WHERE status <> 'completed' LIMIT 50";
-  const response = await fetch(`${admin}/query`, { method: "POST", headers: { "content-type": "application/json", accept: "application/json" }, body: JSON.stringify({ query }) });
-  const { rows } = (await response.json()) as { readonly rows: readonly Readonly<Record<string, unknown>>[] };
+  const rows = await queryRestate(admin, "SELECT id, target, status, retry_count, last_start_at, modified_at, last_failure FROM sys_invocation WHERE status <> 'completed' LIMIT 50");
   return rows.map((row) => `not ended in Restate: ${JSON.stringify(row)}`);
 }
 

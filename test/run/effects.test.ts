@@ -121,6 +121,26 @@ test("after a crash the tool's word that the call did not happen makes it again,
   expect(new Set(mailer.keys).size).toBe(1);
 });
 
+test("after a crash the tool's word that the call did not happen is not believed at once: the call may still be on its way", async () => {
+  const words: Reconciliation[] = [{ happened: false }, { happened: true, value: { sentTo: "ann", late: true } }];
+  const { team, taskId } = await crashInCall(mailingTeam(mailer, { reconcile: async () => words.shift() ?? { happened: false } }));
+  await team.advance(2_000);
+
+  expect(await team.result(taskId)).toMatchObject({ status: "done", output: '{"sentTo":"ann","late":true}' });
+  expect(mailer.keys).toHaveLength(1);
+  expect(mailer.reconciled).toHaveLength(2);
+});
+
+test("a call that took too long may have got through a moment later: its tool is asked twice before the model hears that it failed", async () => {
+  const words: Reconciliation[] = [{ happened: false }, { happened: true, value: { sentTo: "ann", late: true } }];
+  const { team, taskId } = await start(mailingTeam(mailer, { reconcile: async () => words.shift() ?? { happened: false } }));
+  await team.advance(10_000);
+  await team.advance(2_000);
+
+  expect(await team.result(taskId)).toMatchObject({ status: "done", output: '{"sentTo":"ann","late":true}' });
+  expect(mailer.keys).toHaveLength(1);
+});
+
 test.each([
   ["no reconcile", undefined],
   ["a reconcile that does not know", async () => ({ happened: "unknown" }) as const],

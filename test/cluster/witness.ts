@@ -1,0 +1,63 @@
+import { sleep, systemClock } from "../../src/base/clock.ts";
+import type { PostgresDatabase } from "../../src/db/postgres.ts";
+
+/** Notes what became of each run while faults happen: for whoever looks for the cause of one that stood still. */
+export interface Witness {
+  /** What was seen of a run, in order: where its task stood, what Restate did with its calls, what it ended of its steps. */
+  tell(runId: string, window: { readonly fromMs: number; readonly untilMs: number }): Promise<readonly string[]>;
+  close(): Promise<void>;
+}
+
+interface Seen {
+  readonly atMs: number;
+  readonly what: string;
+}
+
+const lookEveryMs = 250;
+/** What is told before a time begins and after it has ended. */
+const marginMs = 2_000;
+
+export function watchRuns(db: PostgresDatabase, admin: string): Witness {
+  const seen = new Map<string, Seen[]>();
+  const stopping = new AbortController();
+  const note = (runId: string, topic: string, what: string): void => {
+    const list = seen.get(runId) ?? [];
+    seen.set(runId, list);
+    const text = `${topic}: ${what}`;
+    if (list.findLast((one) => one.what.startsWith(`${topic}:`))?.what !== text) list.push({ atMs: systemClock.now(), what: text });
+  };
+  const look = async (): Promise<void> => {
+    const tasks = await db.all("SELECT run_id, status, waiting_reason, activation, attempt, recoveries_without_progress, suspended, claim FROM lh_task WHERE run_id IS NOT NULL AND (ended_at_ms IS NULL OR status_since_ms > $1)", systemClock.now() - 4 * lookEveryMs);
+    for (const { run_id: runId, ...task } of tasks) note(String(runId), "task", Object.values(task).map(String).join(" "));
+  };
+  const ask = async (): Promise<void> => {
+    for (const { target, ...invocation } of await queryRestate(admin, "SELECT target, status, retry_count, last_failure, next_retry_at FROM sys_invocation WHERE status <> 'completed'")) {
+      const runId = /\/(?<runId>r[^./]*)\.\d+\//.exec(String(target))?.groups?.["runId"];
+      if (runId !== undefined) note(runId, "Restate", `${String(target)} ${Object.values(invocation).map(String).join(" ")}`);
+    }
+  };
+  const watching = Promise.all([look, ask].map(async (one) => {
+    while (!stopping.signal.aborted) {
+      await one().catch(() => undefined); // It is away: it is looked for again.
+      await sleep(systemClock, lookEveryMs, stopping.signal).catch(() => undefined); // Stopped.
+    }
+  }));
+  return {
+    async tell(runId, { fromMs, untilMs }) {
+      const steps = await db.all("SELECT steps FROM lh_told JOIN lh_run ON lh_run.serial = run WHERE lh_run.id = $1 ORDER BY first", runId);
+      const inWindow = (seen.get(runId) ?? []).filter(({ atMs }) => atMs > fromMs - marginMs && atMs < untilMs + marginMs);
+      return [...inWindow.map(({ atMs, what }) => `${atMs - fromMs} ms: ${what}`), ...steps.map((row) => `told: ${String(row["steps"])}`)];
+    },
+    async close() {
+      stopping.abort();
+      await watching;
+    },
+  };
+}
+
+/** Rows of a table in which Restate shows what it does. */
+export async function queryRestate(admin: string, query: string): Promise<readonly Readonly<Record<string, unknown>>[]> {
+  const response = await fetch(`${admin}/query`, { method: "POST", headers: { "content-type": "application/json", accept: "application/json" }, body: JSON.stringify({ query }) });
+  const { rows } = (await response.json()) as { readonly rows: readonly Readonly<Record<string, unknown>>[] };
+  return rows;
+}
