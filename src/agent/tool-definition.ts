@@ -34,7 +34,7 @@ export interface ToolSpec<S extends Schema, Result> {
   readonly needsApproval?: NeedsApproval<OutputOf<S>>;
   /** How long a person is waited for; then the model is told that nobody allowed it. Default 24 h. */
   readonly approvalWithin?: Duration;
-  /** For `once`: asked after a crash whether the interrupted call happened. Without it a human decides. */
+  /** For `once`: asked after a crash whether the interrupted call happened, and 2 s after a no once more. Without it a human decides. */
   readonly reconcile?: (input: OutputOf<S>, options: ToolExecuteOptions) => Promise<Reconciliation>;
 }
 
