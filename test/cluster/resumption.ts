@@ -1,3 +1,5 @@
+import type { Rest } from "./witness.ts";
+
 /** A sign of life of a run: a body of it began or ended in this worker. */
 export interface Beat {
   readonly worker: string;
@@ -47,8 +49,18 @@ const liveMs = 1_000;
 /** How long after a blow was over it is looked for silence. */
 const aftermathMs = 1_000;
 
-/** For each run that the blow hit: how long it took until a sign of life of it, from a worker that was not hit or is back, or its end. Counted from the blow, or from when it was over for a blow that stops all. */
-export function computeResumption(blow: Blow, beats: readonly Beat[], tasks: readonly SeenTask[]): Resumption {
+/** What was seen while blows fell. */
+export interface Sight {
+  readonly beats: readonly Beat[];
+  readonly tasks: readonly SeenTask[];
+  readonly rests: readonly Rest[];
+}
+
+/**
+ * For each run that the blow hit: how long it took until a sign of life of it, from a worker that was not hit or is back, until the tables had it wait for something of its own, or its end.
+ * Counted from the blow, or from when it was over for a blow that stops all.
+ */
+export function computeResumption(blow: Blow, { beats, tasks, rests }: Sight): Resumption {
   const { fault, atMs, worker, backAtMs, isAwayForAll } = blow;
   const fromMs = isAwayForAll ? backAtMs : atMs;
   const untilMs = backAtMs + aftermathMs;
@@ -57,7 +69,8 @@ export function computeResumption(blow: Blow, beats: readonly Beat[], tasks: rea
   for (const beat of beats) if (beat.atMs <= atMs && beat.atMs > atMs - liveMs && (last.get(beat.runId)?.atMs ?? 0) <= beat.atMs) last.set(beat.runId, beat);
   const hit = [...last.values()].filter((beat) => (worker === null || beat.worker === worker) && (ends.get(beat.runId) ?? Number.POSITIVE_INFINITY) > atMs);
   const took = hit.map(({ runId }) => {
-    const signs = beats.filter((beat) => beat.runId === runId && beat.atMs > fromMs && (beat.worker !== worker || beat.atMs >= backAtMs)).map((beat) => beat.atMs);
+    const own = [...beats.filter((beat) => beat.worker !== worker || beat.atMs >= backAtMs), ...rests];
+    const signs = own.filter((sign) => sign.runId === runId && sign.atMs > fromMs).map((sign) => sign.atMs);
     return { runId, ms: Math.max(0, Math.min(ends.get(runId) ?? Number.POSITIVE_INFINITY, ...signs) - fromMs) };
   });
   const sorted = took.toSorted((a, b) => a.ms - b.ms);

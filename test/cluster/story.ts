@@ -57,7 +57,7 @@ export async function tellStory({ plan, resumeMsMax, onProgress = () => undefine
     await load.finish();
     const isOver = await untilRest(load, onProgress);
     const tasks = await listTasks(load);
-    const resumptions = blows.map((blow) => computeResumption(blow, beats, tasks));
+    const resumptions = blows.map((blow) => computeResumption(blow, { beats, tasks, rests: witness.rests }));
     const late: string[] = [];
     for (const { fault, slowestMs, slowestRun, fromMs } of resumptions.filter((one) => one.slowestMs > resumeMsMax)) {
       const story = await witness.tell(slowestRun, { fromMs, untilMs: fromMs + slowestMs });

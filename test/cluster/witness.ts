@@ -3,9 +3,16 @@ import type { PostgresDatabase } from "../../src/db/postgres.ts";
 
 /** Notes what became of each run while faults happen: for whoever looks for the cause of one that stood still. */
 export interface Witness {
+  /** When a run was seen to wait, or to be in line again: it has gone on until there. */
+  readonly rests: readonly Rest[];
   /** What was seen of a run, in order: where its task stood, what Restate did with its calls, what it ended of its steps. */
   tell(runId: string, window: { readonly fromMs: number; readonly untilMs: number }): Promise<readonly string[]>;
   close(): Promise<void>;
+}
+
+export interface Rest {
+  readonly runId: string;
+  readonly atMs: number;
 }
 
 interface Seen {
@@ -19,16 +26,23 @@ const marginMs = 2_000;
 
 export function watchRuns(db: PostgresDatabase, admin: string): Witness {
   const seen = new Map<string, Seen[]>();
+  const rests: Rest[] = [];
   const stopping = new AbortController();
-  const note = (runId: string, topic: string, what: string): void => {
+  /** True when it is new. */
+  const note = (runId: string, topic: string, what: string): boolean => {
     const list = seen.get(runId) ?? [];
     seen.set(runId, list);
     const text = `${topic}: ${what}`;
-    if (list.findLast((one) => one.what.startsWith(`${topic}:`))?.what !== text) list.push({ atMs: systemClock.now(), what: text });
+    if (list.findLast((one) => one.what.startsWith(`${topic}:`))?.what === text) return false;
+    list.push({ atMs: systemClock.now(), what: text });
+    return true;
   };
   const look = async (): Promise<void> => {
     const tasks = await db.all("SELECT run_id, status, waiting_reason, activation, attempt, recoveries_without_progress, suspended, claim FROM lh_task WHERE run_id IS NOT NULL AND (ended_at_ms IS NULL OR status_since_ms > $1)", systemClock.now() - 4 * lookEveryMs);
-    for (const { run_id: runId, ...task } of tasks) note(String(runId), "task", Object.values(task).map(String).join(" "));
+    for (const { run_id: runId, ...task } of tasks) {
+      const isNew = note(String(runId), "task", Object.values(task).map(String).join(" "));
+      if (isNew && task["status"] !== "running") rests.push({ runId: String(runId), atMs: systemClock.now() });
+    }
   };
   const ask = async (): Promise<void> => {
     for (const { target, ...invocation } of await queryRestate(admin, "SELECT target, status, retry_count, last_failure, next_retry_at FROM sys_invocation WHERE status <> 'completed'")) {
@@ -43,6 +57,7 @@ export function watchRuns(db: PostgresDatabase, admin: string): Witness {
     }
   }));
   return {
+    rests,
     async tell(runId, { fromMs, untilMs }) {
       const steps = await db.all("SELECT steps FROM lh_told JOIN lh_run ON lh_run.serial = run WHERE lh_run.id = $1 ORDER BY first", runId);
       const inWindow = (seen.get(runId) ?? []).filter(({ atMs }) => atMs > fromMs - marginMs && atMs < untilMs + marginMs);
