@@ -13,7 +13,7 @@ export function addReadingCommands(program: Command, action: Action, clock: Cloc
   program
     .command("ps")
     .summary("agents and open tasks")
-    .description("Shows agents and open tasks.")
+    .description("Shows agents and open tasks, and of a team on a cluster its workers.")
     .option("-a, --all", "ended tasks too")
     .option("--agent <name>", "of this agent only")
     .option("--limit <n>", "at most so many tasks, the newest", wholeNumber(1, listMax), 100)

@@ -2,7 +2,7 @@ import { getTask, listTasks, toTask } from "../engine/restate/tasks.ts";
 import { getTaskIdOfRun, listRuns } from "../engine/restate/runs.ts";
 import { listSteps } from "../engine/restate/journal.ts";
 import { listWaitsFor } from "../engine/restate/waits.ts";
-import { listWorkers } from "../engine/restate/workers.ts";
+import { listKnownWorkers, listWorkers } from "../engine/restate/workers.ts";
 import type { PostgresDatabase } from "../db/postgres.ts";
 import type { Task } from "../record/task.ts";
 import { readLease } from "../store/postgres/leases.ts";
@@ -33,6 +33,7 @@ export async function openClusterView(options: OperatorDatabaseOptions): Promise
       return lease === null ? null : { type: "worker", ...lease };
     },
     workers: () => listWorkers(db),
+    knownWorkers: () => listKnownWorkers(db),
     // Other workers go on meanwhile, and another one beside them does no harm.
     supervisor: async () => null,
     diskUsedRatio: () => null,

@@ -16,6 +16,7 @@ const pagesAtOnce = 100;
 export function createFileUpkeep(db: SqliteDatabase, commit: GroupCommit): StorageUpkeep {
   let cameTo = 0;
   return {
+    forgetWorkers: () => Promise.resolve(),
     async sweep(rest) {
       cameTo = (await sweepPayloads({ db, commit, columns: payloadColumns, rest }, cameTo)).cameTo;
     },

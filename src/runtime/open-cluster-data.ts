@@ -9,7 +9,7 @@ import { PostgresDatabase } from "../db/postgres.ts";
 import { enginePayloadColumns } from "../engine/restate/forget.ts";
 import { assertReachable } from "../engine/restate/reachable.ts";
 import type * as RestateEngineModule from "../engine/restate/restate-engine.ts";
-import { listWorkers } from "../engine/restate/workers.ts";
+import { forgetWorkers, listWorkers } from "../engine/restate/workers.ts";
 import { storePayloadColumns } from "../store/postgres/forget.ts";
 import { createPostgresStore, type PostgresStore } from "../store/postgres/postgres-store.ts";
 import type { Store } from "../store/store.ts";
@@ -81,7 +81,7 @@ export async function openClusterData(options: OpenClusterDataOptions): Promise<
     });
     return {
       engine, store,
-      upkeep: { sweep: () => sweep(postgresStore, db), shrink: () => Promise.resolve() },
+      upkeep: { forgetWorkers: () => forgetWorkers(db), sweep: () => sweep(postgresStore, db), shrink: () => Promise.resolve() },
       hold: () => undefined,
       isHeld: false,
       shared: { worker, workers: () => listWorkers(db), countExhausted: (workers) => engine.countExhausted(workers), duty: engine.duty, serve: (agents, execute) => engine.serve(agents, execute), keepRoom: () => keepRoom(clock, postgresStore, onFault), onNews: (listener) => postgresStore.listenForLeases(listener), onQueued: (listener) => postgresStore.listenForOutbox(listener) },

@@ -4,6 +4,7 @@ import { assertKnown } from "../db/migration.ts";
 import { SqliteDatabase } from "../db/sqlite.ts";
 import type { TaskFilter } from "../engine/engine.ts";
 import type { LiveWorker } from "../engine/restate/team-address.ts";
+import type { KnownWorker } from "../engine/restate/workers.ts";
 import type { OpenWait } from "../record/open-wait.ts";
 import { listSteps } from "../engine/sqlite/journal.ts";
 import { lookAtOwner, readOwner } from "../engine/sqlite/owner-state.ts";
@@ -42,6 +43,8 @@ export interface OperatorView {
   keeper(): Promise<OwnerView | DutyView | null>;
   /** The workers that live, in the order in which they came; none, where the data is one process's own. */
   workers(): Promise<readonly LiveWorker[]>;
+  /** The same, and behind them those that are gone, 1,000 at most; null, where the data is one process's own. */
+  knownWorkers(): Promise<readonly KnownWorker[] | null>;
   /** The supervisor that starts the team again, while it does; null: none does that is known of. */
   supervisor(): Promise<RestartNote | null>;
   /** How full the disk of the data is, from 0 to 1; null when nobody knows, and on a cluster. A process whose disk is full cannot write that it is. */
@@ -104,6 +107,7 @@ export function openOperatorView(path: string, clock: Clock = systemClock): Oper
       return { type: "owner", pid: owner.pid, renewedAtMs: owner.renewedAtMs, silentMs: ageMs, leaseMs: owner.leaseMs, alive: state === "fresh" || (state === "silent" && !isForeign), isForeign, isCommand: owner.purpose === "command" };
     },
     workers: async () => [],
+    knownWorkers: async () => null,
     supervisor: async () => readRestartNote(directory.supervisor, processInfo),
     diskUsedRatio: () => systemUsedRatio(directory.path),
     health: async (nowMs) => judgeTeam({ tasksOf: listAgentTasks({ list: tasks }), store }, await manifest(), nowMs),

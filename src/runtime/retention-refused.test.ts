@@ -45,7 +45,7 @@ async function onePass(): Promise<void> {
     clock: rows.clock, isShared: true, policy: { ...retentionDefaults, longer: new Map() },
     engine: { retention: createRetention(rows.writer) },
     store: { forget: () => Promise.resolve(0) },
-    upkeep: { sweep: () => Promise.resolve(), shrink: () => Promise.resolve(void passes++) },
+    upkeep: { forgetWorkers: () => Promise.resolve(), sweep: () => Promise.resolve(), shrink: () => Promise.resolve(void passes++) },
     onError: (error) => errors.push(messageOf(error)),
   });
   const before = errors.length + passes;

@@ -100,6 +100,7 @@ class LiveRetention implements Retention {
     const due = computeForgettable(policy, nowMs);
     /** Why these tasks cannot be forgotten, by their ids: they keep nothing else from it. */
     const refused = new Map<string, unknown>();
+    await upkeep.forgetWorkers();
     for (const agent of await engine.retention.agents()) await this.#forgetTasks(agent, due, refused);
     const before = { recordsMs: due.recordsBeforeMs, rollupsMs: due.rollupsBeforeMs, keysMs: due.keysBeforeMs };
     for (let rows = 1; rows > 0; this.#forgottenSinceSweep += rows) {

@@ -1,13 +1,16 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from "vitest";
 import { sleep, systemClock } from "../../src/base/clock.ts";
+import { systemRandom } from "../../src/base/random.ts";
+import { PostgresDatabase } from "../../src/db/postgres.ts";
 import { freePort } from "../../src/engine/restate/fixture/restate-server.ts";
 import type { ClusterPlace } from "../../src/runtime/cluster-place.ts";
 import { type RunningProgram, runLonghaul } from "../docs/team-process.ts";
 import { clusterPlace } from "../fixture/cluster-team.ts";
 import { type Balancer, createBalancer } from "./fixture/balancer.ts";
+import { createSwitch } from "./fixture/switch.ts";
 
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
@@ -31,9 +34,9 @@ afterAll(async () => {
 });
 
 /** `longhaul start` with these flags, as a worker at one of the ports behind the balancer. All workers share a data directory. */
-async function startWorker(at: 0 | 1): Promise<RunningProgram> {
-  const { ingress, admin } = place.restate;
-  const worker = runLonghaul(["start", teamFile, "--json", "--data", folder, "--port", "0", "--store", place.store, "--restate-ingress", ingress, "--restate-admin", admin, "--listen", `127.0.0.1:${ports[at]}`, "--advertise", `http://127.0.0.1:${balancer.port}`]);
+async function startWorker(at: 0 | 1, ingress = place.restate.ingress, ...flags: readonly string[]): Promise<RunningProgram> {
+  const { admin } = place.restate;
+  const worker = runLonghaul(["start", teamFile, "--json", "--data", folder, "--port", "0", "--store", place.store, "--restate-ingress", ingress, "--restate-admin", admin, "--listen", `127.0.0.1:${ports[at]}`, "--advertise", `http://127.0.0.1:${balancer.port}`, ...flags]);
   running.add(worker);
   await worker.said('"event":"started"');
   return worker;
@@ -65,11 +68,21 @@ test("workers start on a cluster by flags, work, drain and leave, and the next o
   await stop(second);
 });
 
-/** A command beside the workers, which knows nothing but the database. What it says, and how it ended. */
+/** A command beside the workers, which knows nothing but the database. */
+const beside = (args: readonly string[]): RunningProgram => runLonghaul(args, { LONGHAUL_STORE: place.store, LONGHAUL_DATA: join(folder, "nothing") });
+
+/** What it says, and how it ended. */
 async function longhaul(...args: readonly string[]): Promise<{ readonly exitCode: unknown; readonly answer: Readonly<Record<string, unknown>>; readonly errors: string }> {
-  const program = runLonghaul([...args, "--json"], { LONGHAUL_STORE: place.store, LONGHAUL_DATA: join(folder, "nothing") });
+  const program = beside([...args, "--json"]);
   const exitCode = await program.ended;
   return { exitCode, answer: JSON.parse(program.lines[0] ?? "{}") as Readonly<Record<string, unknown>>, errors: program.errors.join("\n") };
+}
+
+/** What it says to people. */
+async function said(...args: readonly string[]): Promise<string> {
+  const program = beside(args);
+  await program.ended;
+  return program.lines.join("\n");
 }
 
 async function until(what: string, isSo: () => boolean | Promise<boolean>): Promise<void> {
@@ -149,5 +162,36 @@ test("a worker whose address to listen on is taken says so, and gives nothing el
   await expect(startWorker(0)).rejects.toThrow(`listen is 127.0.0.1:${ports[0]}, which cannot be used`);
 
   expect(await submit(first, "twice")).toMatchObject({ status: "done" });
+  await stop(first);
+});
+
+test("commands name the workers: who has the duties, who does not reach Restate, who is gone", { timeout: 120_000 }, async () => {
+  const way = await createSwitch();
+  onTestFinished(() => way.close());
+  way.leadTo(Number(new URL(place.restate.ingress).port));
+  const db = await PostgresDatabase.open({ url: place.store, clock: systemClock, random: systemRandom });
+  onTestFinished(() => db.close());
+  const first = await startWorker(0);
+  const workers = async (): Promise<unknown> => (await longhaul("ps")).answer["workers"];
+  const shape = { name: expect.stringMatching(/^.+, pid \d+ \(w_\w+\)$/) as string, address: `http://127.0.0.1:${balancer.port}`, state: "live", hasDuties: false, seenAt: expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/) as string, silentMs: expect.any(Number) as number, trouble: null };
+  await expect.poll(workers, { timeout: 30_000 }).toEqual([{ ...shape, hasDuties: true }]);
+  const second = await startWorker(1, `http://127.0.0.1:${way.port}`, "--no-supervisor");
+  await expect.poll(workers, { timeout: 30_000 }).toEqual([{ ...shape, hasDuties: true }, shape]);
+  expect((await longhaul("health")).answer["workers"]).toEqual({ live: 2, gone: 0, troubled: [] });
+
+  way.leadTo(1);
+  const trouble = expect.stringContaining(`Restate's ingress at http://127.0.0.1:${way.port} does not answer`) as string;
+  await expect.poll(workers, { timeout: 45_000 }).toEqual([{ ...shape, hasDuties: true }, { ...shape, trouble }]);
+  expect(await longhaul("health")).toMatchObject({ exitCode: 0, answer: { isBad: false, workers: { live: 2, gone: 0, troubled: [{ name: shape.name, trouble }] } } });
+  expect(await said("health")).toMatch(/2 workers live\. 1 of them does not reach Restate: .*, pid \d+ \(w_\w+\): Restate's ingress at .* does not answer/);
+  expect(await said("ps")).toMatch(/\nworker +address +seen +duties +state\n.*, pid \d+ .* yes +live\n.*, pid \d+ .* Restate's ingress at .*\n\nagent/);
+
+  second.signal("SIGKILL");
+  await second.ended;
+  running.delete(second);
+  // Half a minute later.
+  await db.run("UPDATE lh_worker SET seen_at = seen_at - interval '31 s' WHERE trouble IS NOT NULL");
+  expect(await workers()).toEqual([{ ...shape, hasDuties: true }, { ...shape, state: "gone" }]);
+  expect((await longhaul("health")).answer["workers"]).toEqual({ live: 1, gone: 1, troubled: [] });
   await stop(first);
 });

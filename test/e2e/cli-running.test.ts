@@ -44,7 +44,8 @@ it("shows agents, tasks, runs and steps while the team runs", async () => {
   await team.line((line) => line.includes(String(taskId)) && line.includes("waiting(signal)"));
   const [ps, waiting, runs] = await Promise.all([longhaul(["ps", ...at]), longhaul(["ps", "--agent", "patient", "--json", ...at]), longhaul(["runs", "--agent", "echo", "--json", ...at])]);
 
-  expect(ps.stdout).toMatch(/^cli-fixture runs \(pid \d+\)\.\n/);
+  expect(ps.stdout).toMatch(/^cli-fixture runs \(pid \d+\)\.\n\nagent /);
+  expect(json(waiting.stdout)).not.toHaveProperty("workers");
   expect(ps.stdout).toMatch(new RegExp(`${String(taskId)} +patient +waiting\\(signal\\)`));
   expect(json(waiting.stdout)).toMatchObject({ isRunning: true, agents: [{ name: "patient", waiting: 1 }], tasks: [{ id: taskId, waitingReason: "signal" }] });
   const [run = "{}"] = runs.stdout.split("\n");

@@ -3,6 +3,7 @@ import { describeVerdict } from "../../record/health.ts";
 import type { Task } from "../../record/task.ts";
 import type { Manifest } from "../../runtime/manifest.ts";
 import type { OperatorView } from "../../runtime/operator-view.ts";
+import { findTeamWorkers } from "../../runtime/team-workers.ts";
 import { toQuestionView } from "../../http/question-view.ts";
 import { toTaskView } from "../../http/task-view.ts";
 import type { CommandContext, ExitCode } from "../command-context.ts";
@@ -13,6 +14,7 @@ import { computeOrphans, describeOrphans } from "../orphaned-tasks.ts";
 import { formatTable } from "../table.ts";
 import { taskColumns } from "../task-columns.ts";
 import { findPresence } from "../team-presence.ts";
+import { workerTable } from "../worker-lines.ts";
 
 export interface PsOptions {
   readonly all: boolean;
@@ -20,19 +22,20 @@ export interface PsOptions {
   readonly limit: number;
 }
 
-/** Agents and open tasks; with `all`, ended tasks too. */
+/** Agents, on a cluster workers, and open tasks; with `all`, ended tasks too. */
 export function runPs(context: CommandContext, { all, agent, limit }: PsOptions): Promise<ExitCode> {
   return withView(context, async (view) => {
     const { output, clock } = context;
     const nowMs = clock.now();
     const filter = { limit, ...(agent === undefined ? {} : { agent }), ...(all ? {} : { statuses: ["queued", "running", "waiting"] as const }) };
-    const [presence, manifest, verdicts, tasks, counts] = await Promise.all([findPresence(view, nowMs), view.manifest(), view.health(nowMs), view.tasks(filter), countOpenTasks(view)]);
+    const [presence, workers, manifest, verdicts, tasks, counts] = await Promise.all([findPresence(view, nowMs), findTeamWorkers(view), view.manifest(), view.health(nowMs), view.tasks(filter), countOpenTasks(view)]);
     const questions = await questionsOf(view, tasks.map(({ runId }) => runId));
     const breakers = await breakersOf(view, tasks);
     const agents = toAgentRows(manifest, verdicts, counts, presence.isRunning).filter(({ name }) => agent === undefined || name === agent);
     const orphans = computeOrphans((manifest?.workers ?? []).map(({ name }) => name), counts);
-    output.data({ team: presence.team, isRunning: presence.isRunning, pid: presence.pid, supervisor: presence.supervisor, agents, tasks: tasks.map(toTaskView), approvals: questions.map(toQuestionView), orphans });
-    output.say(presence.text, "", ...agentTable(agents, output), "");
+    output.data({ team: presence.team, isRunning: presence.isRunning, pid: presence.pid, supervisor: presence.supervisor, ...(workers === null ? {} : { workers }), agents, tasks: tasks.map(toTaskView), approvals: questions.map(toQuestionView), orphans });
+    const workerLines = workerTable(workers ?? [], output);
+    output.say(presence.text, "", ...(workerLines.length === 0 ? [] : [...workerLines, ""]), ...agentTable(agents, output), "");
     for (const orphan of orphans) if (agent === undefined || agent === orphan.agent) output.say(output.style("red", describeOrphans(orphan)), "");
     if (tasks.length === 0) output.say(all ? "No task yet." : "No open task. Ended ones: longhaul ps --all");
     else output.say(...formatTable(taskColumns(nowMs, output.style, { questions, breakers, ended: all }), tasks, { columns: output.columns, styleTitle: (text) => output.style("dim", text) }));

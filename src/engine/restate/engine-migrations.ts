@@ -9,7 +9,7 @@ import { payloadMigrations } from "../../db/postgres-payload.ts";
  * lh_journal: completed steps that others may see before code is told of them, and those that were copied. `position` is the order in which they were stored.
  * lh_told: what code was told, in that order, many steps a row: `steps` is a JSON list from place `first` to place `last` of the run (step-text.ts); of a row of lh_journal it holds the identity alone.
  * lh_request: what was asked of a task and was done, so that it is not done again, nor refused, when the answer to its COMMIT is lost. Also with which worker a crash was counted of it.
- * lh_worker: the workers that take calls, where Restate finds each, and why it does not reach Restate.
+ * lh_worker: the workers that take calls, where Restate finds each, and why it does not reach Restate. One that was killed keeps its row for a day.
  * lh_wait.awakeable is what wakes an activation that is still in memory. lh_bell: awakeables that are to be rung, until they were.
  */
 export const restateEngineMigrations: readonly Migration[] = [

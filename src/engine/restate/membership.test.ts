@@ -175,6 +175,31 @@ describe("a worker whose row is lost", () => {
     await membership.leave();
     expect(await listWorkers(db)).toEqual([]);
   });
+
+  it("comes back to its place: an address that was the team's before does not become it again", async () => {
+    const [before, after] = [await open(), await open()];
+    await before.membership.join(before.uri, true);
+    await after.membership.join(after.uri, true);
+    before.membership.setDuties(true);
+
+    await db.run("DELETE FROM lh_worker WHERE uri = $1", before.uri);
+
+    await until(async () => (await listWorkers(db)).length === 2, "it is known again");
+    expect((await listWorkers(db)).map(({ uri }) => uri)).toEqual([before.uri, after.uri]);
+    await sleep(systemClock, 300);
+    expect(isSameAddress(await called(), after.uri)).toBe(true);
+  });
+
+  it("has another place when its own is one that PostgreSQL, which went back to an earlier state, gives to others", async () => {
+    const [first, second] = [await open(), await open()];
+    await first.membership.join(first.uri, false);
+
+    await db.exec("DELETE FROM lh_worker; ALTER SEQUENCE lh_worker_position_seq RESTART WITH 1");
+    await until(async () => (await listWorkers(db)).length === 1, "it is known again");
+    await second.membership.join(second.uri, false);
+
+    expect((await listWorkers(db)).map(({ uri }) => uri)).toEqual([first.uri, second.uri]);
+  });
 });
 
 describe("a worker that was killed before PostgreSQL's clock was set back", () => {

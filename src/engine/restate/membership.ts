@@ -7,7 +7,7 @@ import { readPlace } from "./place.ts";
 import { troubleAtIngress } from "./reachable.ts";
 import type { RestateAddresses, RestateClient } from "./restate-client.ts";
 import { type ComingWorker, isSameAddress, type LiveWorker, refuseAddress, teamAddress } from "./team-address.ts";
-import { addWorker, aliveMs, beatWorker, listWorkers, removeWorker } from "./workers.ts";
+import { addWorker, addWorkerAgain, aliveMs, beatWorker, listWorkers, removeWorker } from "./workers.ts";
 
 export interface MembershipOptions {
   readonly team: string;
@@ -148,10 +148,10 @@ export class Membership {
     if (this.#hasDuties) this.#leading ??= this.#look(live).finally(() => (this.#leading = null));
   }
 
-  /** PostgreSQL went back to an earlier state, or somebody emptied the table. */
+  /** It was silent for so long that it was forgotten, or PostgreSQL went back to an earlier state. */
   async #addAgain(self: ComingWorker): Promise<void> {
     if (this.#position === null) return;
-    const position = await addWorker(this.#options.db, self);
+    const position = await addWorkerAgain(this.#options.db, this.#position, self);
     if (this.#leaving.signal.aborted) await removeWorker(this.#options.db, position);
     else this.#position = position;
   }
