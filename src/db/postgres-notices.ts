@@ -7,8 +7,11 @@ import { fromStoredText } from "./postgres-text.ts";
 export interface Listener {
   readonly onNotice: (text: string) => void;
   /** Nothing is missed from now on; what came before may have been: look at what is waited for. Told again after each loss of the connection. */
-  readonly onListening: () => void;
+  readonly onListening: (run: RunListening) => void;
 }
+
+/** Runs a statement on the connection that listens, for what is to last as long as that, such as a lock. Rejects when it fails, and then the connection is made anew. */
+export type RunListening = (sql: string) => Promise<void>;
 
 export interface Listening {
   close(): void;
@@ -33,7 +36,8 @@ export class PostgresNotices {
   readonly #listeners = new Set<Listener & { readonly topic: string }>();
   #closing: AbortController | null = null;
   #running: Promise<void> = Promise.resolve();
-  #isListening = false;
+  /** Null while it does not listen. */
+  #runListening: RunListening | null = null;
 
   constructor(options: NoticesOptions) {
     this.#options = options;
@@ -46,7 +50,7 @@ export class PostgresNotices {
       const closing = new AbortController();
       this.#closing = closing;
       this.#running = this.#running.then(() => this.#run(closing.signal));
-    } else if (this.#isListening) added.onListening();
+    } else if (this.#runListening !== null) added.onListening(this.#runListening);
     return {
       close: () => {
         this.#listeners.delete(added);
@@ -88,12 +92,18 @@ export class PostgresNotices {
     client.on("notification", ({ payload = "" }) => this.#hand(payload));
     try {
       await client.query(`LISTEN longhaul_${schema}`);
-      this.#isListening = true;
-      for (const { onListening } of this.#listeners) onListening();
+      const run: RunListening = async (sql) => {
+        await client.query(sql).catch((error: unknown) => {
+          lost.abort();
+          throw error;
+        });
+      };
+      this.#runListening = run;
+      for (const { onListening } of this.#listeners) onListening(run);
       while (await sleep(clock, lookEveryMs, isOver).then(() => true, () => false)) await client.query("SELECT 1");
       return true;
     } finally {
-      this.#isListening = false;
+      this.#runListening = null;
       await client.end().catch(() => undefined); // It is lost already.
     }
   }
