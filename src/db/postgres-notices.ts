@@ -1,6 +1,7 @@
 import type { Client } from "pg";
 import { sleep, type Clock } from "../base/clock.ts";
 import { integerBetween, type Random } from "../base/random.ts";
+import { isOfStandby } from "./postgres-failure.ts";
 import { fromStoredText } from "./postgres-text.ts";
 
 /** What processes of one schema tell each other: about something that they look up themselves, for a notice may be lost with a connection. */
@@ -27,6 +28,8 @@ export interface NoticesOptions {
 
 const retryMsMin = 20;
 const retryMsMax = 5_000;
+/** Nobody listens at a standby: it is asked more rarely, in the end, whether it has become the primary. */
+const standbyRetryMsMax = 30_000;
 /** A connection that breaks without a word is found after this long. */
 const lookEveryMs = 30_000;
 
@@ -74,9 +77,13 @@ export class PostgresNotices {
     const { clock, random } = this.#options;
     let failures = 0;
     while (!signal.aborted) {
-      const hasListened = await this.#listenOnce(signal).catch(() => false); // A server that is away is tried again.
+      let longestMs = retryMsMax;
+      const hasListened = await this.#listenOnce(signal).catch((error: unknown) => {
+        if (isOfStandby(error)) longestMs = standbyRetryMsMax;
+        return false; // A server that is away is tried again.
+      });
       failures = hasListened ? 0 : failures + 1;
-      const delayMs = integerBetween(random, 1, Math.min(retryMsMax, retryMsMin * 2 ** Math.min(failures, 10)));
+      const delayMs = integerBetween(random, 1, Math.min(longestMs, retryMsMin * 2 ** Math.min(failures, 11)));
       await sleep(clock, delayMs, signal).catch(() => undefined); // Closed.
     }
   }
