@@ -58,10 +58,15 @@ function classify(error: Error): PostgresFailure {
   return refusedClasses.includes(code.slice(0, 2)) ? "refused" : "other";
 }
 
+/** True of what a standby answers to what only a primary does. */
+export function isOfStandby(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "25006";
+}
+
 /** A server that refuses to write where nobody asked it not to has become a standby: its connections lead to the wrong server until they are made anew. */
 export function asStandby(error: unknown): unknown {
-  if (!(error instanceof Error && "code" in error && error.code === "25006")) return error;
-  return fromDriver(Object.assign(new Error(`${error.message}: the server is a standby`, { cause: error }), { code: "57P03" }));
+  if (!isOfStandby(error)) return error;
+  return fromDriver(Object.assign(new Error(`${messageOf(error)}: the server is a standby`, { cause: error }), { code: "57P03" }));
 }
 
 /** What PostgreSQL says of values and of what a trigger refuses: the same work comes to the same again. */

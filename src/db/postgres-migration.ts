@@ -18,7 +18,7 @@ const selectForeign = "SELECT relname FROM pg_class WHERE relnamespace = to_regn
 /**
  * Brings the schema of `db` up to date, one transaction for each migration; safe with any number of processes starting at once: they take turns under an
  * advisory lock, and each looks again what is left to do.
- * @throws {STORE_VERSION} when the schema holds migrations that this version does not know, or another application's tables. @throws {STORE_REFUSED} {STORE_STATEMENT} when a table of theirs is gone
+ * @throws {STORE_VERSION} when the schema holds migrations that this version does not know, or another application's tables. @throws {STORE_REFUSED} {STORE_STATEMENT} when a table or column of theirs is gone
  */
 export async function migratePostgres(db: PostgresDatabase, migrations: readonly Migration[]): Promise<void> {
   try {

@@ -1,7 +1,11 @@
-import { afterAll, expect, it } from "vitest";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { Client } from "pg";
+import { afterAll, expect, it, onTestFinished, vi } from "vitest";
 import { sleep, systemClock } from "../base/clock.ts";
 import { seededRandom } from "../base/random.ts";
-import { sharedPostgres } from "./fixture/postgres-server.ts";
+import { VirtualClock } from "../base/virtual-clock.ts";
+import { sharedPostgres, startPostgres } from "./fixture/postgres-server.ts";
 import { notify } from "./postgres-notify.ts";
 import { PostgresDatabase } from "./postgres.ts";
 
@@ -68,4 +72,37 @@ it("tells a second listener at once that nothing is missed, and hangs up when it
 
   const server = await sharedPostgres();
   expect(await server.query("SELECT 1 AS one FROM pg_stat_activity WHERE query = 'LISTEN longhaul_notices_d'")).toEqual([]);
+});
+
+it("asks a standby, which lets nobody listen, ever more rarely, and hears soon after it has become the primary", async () => {
+  const server = await startPostgres();
+  onTestFinished(() => server.close());
+  const [folder] = await server.query("SHOW data_directory");
+  await server.stop("fast");
+  writeFileSync(join(String(folder?.["data_directory"]), "standby.signal"), "", { mode: 0o644 });
+  await server.start();
+  const clock = new VirtualClock();
+  const db = await PostgresDatabase.open({ url: server.url(), schema: "public", clock, random: seededRandom(1) });
+  onTestFinished(() => db.close());
+  const sent = vi.spyOn(Client.prototype, "query");
+  onTestFinished(() => sent.mockRestore());
+  const tries = (): number => sent.mock.calls.filter(([text]) => text === "LISTEN longhaul_public").length;
+  const { heard, times } = listenTo(db, "ended");
+
+  const restsMs: number[] = [];
+  while (restsMs.length < 16) {
+    await until("it tried, and rests", () => tries() === restsMs.length + 1 && clock.nextAtMs !== undefined);
+    restsMs.push(Number(clock.nextAtMs) - clock.now());
+    await clock.advanceToNext();
+  }
+  expect(Math.max(...restsMs.slice(0, 8))).toBeLessThanOrEqual(5_000);
+  expect(Math.max(...restsMs)).toBeGreaterThan(15_000);
+  expect(Math.max(...restsMs)).toBeLessThanOrEqual(30_000);
+  expect(times()).toBe(0);
+
+  await server.query("SELECT pg_promote()");
+  await clock.advance(30_000);
+  await until("it listens", () => times() === 1);
+  await server.query("SELECT pg_notify('longhaul_public', 'ended now')");
+  await until("it has heard", () => heard.length === 1);
 });

@@ -1,14 +1,18 @@
 import type { Client } from "pg";
 import { sleep, type Clock } from "../base/clock.ts";
 import { integerBetween, type Random } from "../base/random.ts";
+import { isOfStandby } from "./postgres-failure.ts";
 import { fromStoredText } from "./postgres-text.ts";
 
 /** What processes of one schema tell each other: about something that they look up themselves, for a notice may be lost with a connection. */
 export interface Listener {
   readonly onNotice: (text: string) => void;
   /** Nothing is missed from now on; what came before may have been: look at what is waited for. Told again after each loss of the connection. */
-  readonly onListening: () => void;
+  readonly onListening: (run: RunListening) => void;
 }
+
+/** Runs a statement on the connection that listens, for what is to last as long as that, such as a lock. Rejects when it fails, and then the connection is made anew. */
+export type RunListening = (sql: string) => Promise<void>;
 
 export interface Listening {
   close(): void;
@@ -24,6 +28,8 @@ export interface NoticesOptions {
 
 const retryMsMin = 20;
 const retryMsMax = 5_000;
+/** Nobody listens at a standby: it is asked more rarely, in the end, whether it has become the primary. */
+const standbyRetryMsMax = 30_000;
 /** A connection that breaks without a word is found after this long. */
 const lookEveryMs = 30_000;
 
@@ -33,7 +39,8 @@ export class PostgresNotices {
   readonly #listeners = new Set<Listener & { readonly topic: string }>();
   #closing: AbortController | null = null;
   #running: Promise<void> = Promise.resolve();
-  #isListening = false;
+  /** Null while it does not listen. */
+  #runListening: RunListening | null = null;
 
   constructor(options: NoticesOptions) {
     this.#options = options;
@@ -46,7 +53,7 @@ export class PostgresNotices {
       const closing = new AbortController();
       this.#closing = closing;
       this.#running = this.#running.then(() => this.#run(closing.signal));
-    } else if (this.#isListening) added.onListening();
+    } else if (this.#runListening !== null) added.onListening(this.#runListening);
     return {
       close: () => {
         this.#listeners.delete(added);
@@ -70,9 +77,13 @@ export class PostgresNotices {
     const { clock, random } = this.#options;
     let failures = 0;
     while (!signal.aborted) {
-      const hasListened = await this.#listenOnce(signal).catch(() => false); // A server that is away is tried again.
+      let longestMs = retryMsMax;
+      const hasListened = await this.#listenOnce(signal).catch((error: unknown) => {
+        if (isOfStandby(error)) longestMs = standbyRetryMsMax;
+        return false; // A server that is away is tried again.
+      });
       failures = hasListened ? 0 : failures + 1;
-      const delayMs = integerBetween(random, 1, Math.min(retryMsMax, retryMsMin * 2 ** Math.min(failures, 10)));
+      const delayMs = integerBetween(random, 1, Math.min(longestMs, retryMsMin * 2 ** Math.min(failures, 11)));
       await sleep(clock, delayMs, signal).catch(() => undefined); // Closed.
     }
   }
@@ -88,12 +99,18 @@ export class PostgresNotices {
     client.on("notification", ({ payload = "" }) => this.#hand(payload));
     try {
       await client.query(`LISTEN longhaul_${schema}`);
-      this.#isListening = true;
-      for (const { onListening } of this.#listeners) onListening();
+      const run: RunListening = async (sql) => {
+        await client.query(sql).catch((error: unknown) => {
+          lost.abort();
+          throw error;
+        });
+      };
+      this.#runListening = run;
+      for (const { onListening } of this.#listeners) onListening(run);
       while (await sleep(clock, lookEveryMs, isOver).then(() => true, () => false)) await client.query("SELECT 1");
       return true;
     } finally {
-      this.#isListening = false;
+      this.#runListening = null;
       await client.end().catch(() => undefined); // It is lost already.
     }
   }

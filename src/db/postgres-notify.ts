@@ -7,9 +7,14 @@ const noticeLengthMax = 1_000;
 const channel = "'longhaul_' || current_schema()";
 const tell = `SELECT pg_notify(${channel}, $1 || ' ' || text) FROM unnest($2::text[]) AS text`;
 
+/** SQL of a value that tells who listens to `topic`. */
+export function noticeOf(topic: string, text: string): string {
+  return `pg_notify(${channel}, '${topic} ${text}')`;
+}
+
 /** SQL of an INSERT that tells who listens to `topic` when it has made a row: one statement, where whoever waits for each would wait for two. */
 export function withNotice(insert: string, topic: string, text: string): string {
-  return `WITH new AS (${insert} RETURNING 1) SELECT pg_notify(${channel}, '${topic} ${text}') FROM new`;
+  return `WITH new AS (${insert} RETURNING 1) SELECT ${noticeOf(topic, text)} FROM new`;
 }
 
 /** Tells all who listen to `topic`, this process too, when the transaction commits. @throws {RangeError} for a text of more than 1,000 characters */

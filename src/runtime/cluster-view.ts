@@ -13,6 +13,7 @@ import { judgeTeam } from "./judge-team.ts";
 import { manifestName, parseManifest } from "./manifest.ts";
 import type { OperatorView } from "./operator-view.ts";
 import { tellTrouble } from "./tell-trouble.ts";
+import { watchClusterRecords } from "./watch-cluster-records.ts";
 
 /** What an operator reads of a team on a cluster, whether workers run or not. @throws as `openOperatorDatabase` does */
 export async function openClusterView(options: OperatorDatabaseOptions): Promise<OperatorView> {
@@ -38,6 +39,7 @@ export async function openClusterView(options: OperatorDatabaseOptions): Promise
     supervisor: async () => null,
     diskUsedRatio: () => null,
     health: async (nowMs) => tellTrouble(await judgeTeam({ tasksOf: listAgentTasks({ list: tasks }), store }, await manifest(), nowMs), await listWorkers(db)),
+    watchRecords: (look) => watchClusterRecords(db, options.clock, look),
     close: () => db.close(),
   };
 }

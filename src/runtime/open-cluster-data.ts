@@ -39,7 +39,7 @@ const ownerName = "team";
 /**
  * Opens engine and store over Restate and PostgreSQL, in one of any number of processes, and brings the schema up to date: processes that start at once take turns.
  * @throws {ENGINE_DRIVER_MISSING} {ENGINE_UNREACHABLE} {STORE_DRIVER_MISSING} {STORE_UNREACHABLE} {STORE_REFUSED} {OPTION_INVALID}
- * @throws {STORE_VERSION} when a newer version or another team has the schema. @throws {STORE_STATEMENT} when it lacks a table.
+ * @throws {STORE_VERSION} when a newer version or another team has the schema. @throws {STORE_STATEMENT} when it lacks a table or column.
  */
 export async function openClusterData(options: OpenClusterDataOptions): Promise<OpenData> {
   const { team, cluster, clock, random, ids, observe, onTask, redact, onCommit, onOutcome, onFault, onNotice } = options;

@@ -25,6 +25,7 @@ import { type Manifest, manifestName, parseManifest } from "./manifest.ts";
 import { dataMigrations } from "./open-data.ts";
 import { readRestartNote } from "./read-restart-note.ts";
 import type { RestartNote } from "./restart-note.ts";
+import { type RecordWatch, watchData } from "./watch-data.ts";
 
 /** What an operator reads, whether the team runs or not. It never writes and never makes the team wait. */
 export interface OperatorView {
@@ -50,6 +51,8 @@ export interface OperatorView {
   /** How full the disk of the data is, from 0 to 1; null when nobody knows, and on a cluster. A process whose disk is full cannot write that it is. */
   diskUsedRatio(): number | null;
   health(nowMs: number): Promise<readonly HealthVerdict[]>;
+  /** Calls `look` soon after a record was written, and now and then in any case. It finds out whether there is a new one, says so, and does not fail. */
+  watchRecords(look: () => Promise<boolean>): RecordWatch;
   close(): Promise<void>;
 }
 
@@ -111,6 +114,7 @@ export function openOperatorView(path: string, clock: Clock = systemClock): Oper
     supervisor: async () => readRestartNote(directory.supervisor, processInfo),
     diskUsedRatio: () => systemUsedRatio(directory.path),
     health: async (nowMs) => judgeTeam({ tasksOf: listAgentTasks({ list: tasks }), store }, await manifest(), nowMs),
+    watchRecords: (look) => watchData(directory.path, clock, () => void look()),
     async close() {
       store.close();
       db.close();

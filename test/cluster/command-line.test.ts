@@ -122,6 +122,21 @@ test("commands see and steer a team of two workers by its database alone", async
   await stop(third);
 });
 
+test("logs --follow goes on with what other processes of the cluster write", async () => {
+  const before = (await longhaul("task", "adder", "1")).answer;
+  const follower = runLonghaul(["logs", "--follow", "--limit", "1", "--json"], { LONGHAUL_STORE: place.store, LONGHAUL_DATA: join(folder, "nothing") });
+  running.add(follower);
+  await follower.said(String(before["taskId"]));
+
+  const { answer } = await longhaul("task", "adder", "2");
+
+  await follower.said(String(answer["taskId"]));
+  expect(follower.lines).toHaveLength(2);
+  follower.signal("SIGKILL");
+  await follower.ended;
+  running.delete(follower);
+});
+
 test.each([
   { args: ["ps", "--store", "postgres://127.0.0.1:1/none"], code: "STORE_UNREACHABLE", says: "127.0.0.1:1/none" },
   { args: ["cancel", "t_none"], code: "TASK_UNKNOWN", says: "t_none" },

@@ -1,21 +1,16 @@
-import type { Clock } from "../../base/clock.ts";
 import { formatUsd } from "../../base/money.ts";
 import type { AgentUsage, RecordFilter } from "../../store/store.ts";
-import { dataDirectory } from "../../runtime/data-directory.ts";
 import type { OperatorView } from "../../runtime/operator-view.ts";
 import type { CommandContext, ExitCode } from "../command-context.ts";
 import { withView } from "../open-view.ts";
 import { formatRecordLine } from "../record-line.ts";
 import { formatTable } from "../table.ts";
-import { watchData } from "../watch-data.ts";
 
 export interface LogsOptions {
   readonly filter: RecordFilter;
   readonly mode: "print" | "follow" | "count" | "usage";
 }
 
-/** Records of a cluster are written by processes elsewhere: it is looked for them. */
-const lookMs = 1_000;
 const pageSize = 10_000;
 
 /** Records that pass the filter; or how many there are, what agents used, or those that are still to come. */
@@ -64,39 +59,42 @@ async function countRecords(view: OperatorView, { limit: _limit, ...filter }: Re
   }
 }
 
-/** Ends only with the process. */
-async function follow(context: CommandContext, view: OperatorView, filter: RecordFilter): Promise<ExitCode> {
+/** Ends only with the process, or when the records cannot be read. */
+async function follow(context: CommandContext, view: OperatorView, filter: RecordFilter): Promise<never> {
   const [newest] = await view.store.records.query({ limit: 1 });
   const first = await printRecords(context, view, filter);
   // What came between the two questions is printed once: from the later of the two positions where something was printed.
   let position = Math.max(first.position ?? 0, newest?.position ?? 0);
-  let isReading = false;
+  let reading: Promise<boolean> | null = null;
   let isStale = false;
-  return new Promise((_resolve, reject) => {
-    const read = async (): Promise<void> => {
-      isStale = true;
-      if (isReading) return;
-      isReading = true;
-      while (isStale) {
-        isStale = false;
-        const printed = await printRecords(context, view, { ...filter, afterPosition: position, take: "oldest", limit: pageSize });
-        position = printed.position ?? position;
-        isStale ||= printed.count === pageSize;
-      }
-      isReading = false;
-    };
-    const look = (): void => void read().catch(reject);
-    if (context.store === null) watchData(dataDirectory(context.data).path, context.clock, look);
-    else lookEvery(context.clock, lookMs, look);
-    read().catch(reject);
-  });
-}
-
-function lookEvery(clock: Clock, everyMs: number, look: () => void): void {
-  clock.setTimer(everyMs, () => {
-    look();
-    lookEvery(clock, everyMs, look);
-  });
+  const readAll = async (): Promise<boolean> => {
+    const before = position;
+    while (isStale) {
+      isStale = false;
+      const printed = await printRecords(context, view, { ...filter, afterPosition: position, take: "oldest", limit: pageSize });
+      position = printed.position ?? position;
+      isStale ||= printed.count === pageSize;
+    }
+    reading = null;
+    return position > before;
+  };
+  const failed = Promise.withResolvers<never>();
+  const look = async (): Promise<boolean> => {
+    isStale = true;
+    try {
+      return await (reading ??= readAll());
+    } catch (error) {
+      failed.reject(error);
+      return false;
+    }
+  };
+  const watch = view.watchRecords(look);
+  void look();
+  try {
+    return await failed.promise;
+  } finally {
+    watch.close();
+  }
 }
 
 function printUsage({ output }: CommandContext, usage: readonly AgentUsage[]): void {

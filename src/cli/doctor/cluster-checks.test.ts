@@ -39,14 +39,14 @@ describe("a table that somebody renamed", () => {
   const names = expect.objectContaining({ code: "STORE_STATEMENT", message: expect.stringMatching(/schema longhaul at .* lacks lh_bell, lh_signal.*Rename.*backup of PostgreSQL/) as string }) as Error;
 
   it("is named, with the remedy, by the doctor, by commands and by a worker that would start", async () => {
-    expect(await examine()).toMatchObject({ PostgreSQL: { status: "ok", found: expect.stringContaining("none of its tables is missing") as string } });
+    expect(await examine()).toMatchObject({ PostgreSQL: { status: "ok", found: expect.stringContaining("none of its tables and columns is missing") as string } });
 
-    await db.exec("ALTER TABLE lh_signal RENAME TO moved; DROP TABLE lh_bell");
+    await db.exec("ALTER TABLE lh_signal RENAME TO moved; ALTER TABLE lh_bell RENAME TO gone");
 
     expect(await examine()).toMatchObject({ PostgreSQL: { status: "fail", found: expect.stringContaining("lacks lh_bell, lh_signal") as string } });
     await expect(openView()).rejects.toThrow(names);
     await expect(migratePostgres(db, clusterMigrations)).rejects.toThrow(names);
-    await db.exec("ALTER TABLE moved RENAME TO lh_signal; CREATE TABLE lh_bell ()");
+    await db.exec("ALTER TABLE moved RENAME TO lh_signal; ALTER TABLE gone RENAME TO lh_bell");
     await migratePostgres(db, clusterMigrations);
   });
 
@@ -54,6 +54,39 @@ describe("a table that somebody renamed", () => {
     await db.exec("DROP TABLE lh_signal; DROP TABLE lh_bell");
 
     await expect(migratePostgres(db, [...clusterMigrations, { name: "9999-later", sql: "ALTER TABLE lh_signal ADD COLUMN later text" }])).rejects.toThrow(names);
+  });
+});
+
+describe("a column that somebody dropped or renamed", () => {
+  const names = expect.objectContaining({ code: "STORE_STATEMENT", message: expect.stringMatching(/schema longhaul at .* lacks lh_payload\.used_at, lh_record\.reason, lh_task\.doubts, which .*Rename.*backup of PostgreSQL/) as string }) as Error;
+
+  it("is named with its table and the remedy by the doctor, by commands and by a worker that would start", async () => {
+    await db.exec("ALTER TABLE lh_task RENAME COLUMN doubts TO moved; ALTER TABLE lh_record DROP COLUMN reason; ALTER TABLE lh_payload DROP COLUMN used_at");
+
+    expect(await examine()).toMatchObject({ PostgreSQL: { status: "fail", found: expect.stringContaining("lacks lh_payload.used_at, lh_record.reason, lh_task.doubts") as string } });
+    await expect(openView()).rejects.toThrow(names);
+    await expect(migratePostgres(db, clusterMigrations)).rejects.toThrow(names);
+    await db.exec("ALTER TABLE lh_task RENAME COLUMN moved TO doubts; ALTER TABLE lh_record ADD COLUMN reason text; ALTER TABLE lh_payload ADD COLUMN used_at timestamptz");
+    await migratePostgres(db, clusterMigrations);
+    expect(await examine()).toMatchObject({ PostgreSQL: { status: "ok" } });
+  });
+
+  it("is no matter while another one is added, nor is one that a later migration makes", async () => {
+    await db.exec("ALTER TABLE lh_task ADD COLUMN theirs int");
+    const later = [...clusterMigrations, { name: "9999-later", sql: "ALTER TABLE lh_signal ADD COLUMN later text" }];
+
+    await migratePostgres(db, later);
+    await migratePostgres(db, later);
+
+    await db.exec("ALTER TABLE lh_signal DROP COLUMN later");
+    await expect(migratePostgres(db, later)).rejects.toThrow("lacks lh_signal.later,");
+  });
+
+  it("is one of ten that are named where very many are gone", async () => {
+    const tables = await db.all("SELECT relname AS name FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relname IN ('lh_task', 'lh_run')");
+    for (const { name } of tables) await db.exec(`ALTER TABLE ${String(name)} RENAME TO moved_${String(name)}; CREATE TABLE ${String(name)} ()`);
+
+    await expect(openView()).rejects.toThrow(/lacks (lh_run\.\w+, ){10}and \d+ more, which/);
   });
 });
 

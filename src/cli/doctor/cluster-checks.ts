@@ -41,7 +41,7 @@ async function checkDatabase(openView: () => Promise<OperatorView>, clock: Clock
     return [fail("PostgreSQL", messageOf(error), "Do what the message says.")];
   }
   try {
-    return [ok("PostgreSQL", "it answers, its format is known to this version, and none of its tables is missing"), await tryCheck("workers", "longhaul start team.ts", () => checkWorkers(view, clock.now())), ...(await checkAddress(view, readAddress))];
+    return [ok("PostgreSQL", "it answers, its format is known to this version, and none of its tables and columns is missing"), await tryCheck("workers", "longhaul start team.ts", () => checkWorkers(view, clock.now())), ...(await checkAddress(view, readAddress))];
   } finally {
     await view.close();
   }

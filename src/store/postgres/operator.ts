@@ -18,7 +18,7 @@ import { allTriggerStates } from "./triggers.ts";
 /**
  * What operators ask of a database, beside the processes that write it. `migrations` are those that this version knows, of the store and of the engine.
  * The database is closed by whoever opened it.
- * @throws {STORE_NOT_FOUND} when the schema holds no data of a team. @throws {STORE_VERSION} when its format is another one than this version reads. @throws {STORE_STATEMENT} when a table is gone.
+ * @throws {STORE_NOT_FOUND} when the schema holds no data of a team. @throws {STORE_VERSION} when its format is another one than this version reads. @throws {STORE_STATEMENT} when a table or column is gone.
  */
 export async function openPostgresOperator(db: PostgresDatabase, migrations: readonly Migration[]): Promise<OperatorReading> {
   const { where, schema } = db;

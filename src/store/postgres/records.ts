@@ -5,6 +5,7 @@ import { loadJson, storeJson } from "../../db/postgres-payload.ts";
 import type { PostgresRow, PostgresSession, PostgresValue } from "../../db/postgres.ts";
 import type { EventType, LogRecord } from "../../record/log-record.ts";
 import type { AgentUsage, RecordFilter, RecordStore, StoredRecord } from "../store.ts";
+import { tellFollowers } from "./follow-records.ts";
 
 type UsageWindow = Parameters<RecordStore["usageByAgent"]>[0];
 
@@ -18,6 +19,7 @@ const limitMax = 10_000;
  * A process that stands still while it has the lock loses its transaction after half a second: of one that hangs, as many as wait for it may get it one after the other.
  */
 export const lockPositions = "SELECT pg_advisory_xact_lock(1819828323, hashtext(current_schema())), set_config('idle_in_transaction_session_timeout', '500', true)";
+const lockPositionsAndTell = `${lockPositions}, ${tellFollowers}`;
 
 const columns = `id, at_ms, timestamp, team, agent_id, agent_version, task_id, run_id, step, attempt, event_type, tool_name, tool_args, result, duration_ms, tokens_used,
   cost_micro_usd, reason, simulated, data`;
@@ -56,7 +58,7 @@ export function toRecordRow(record: LogRecord): RecordRow {
 export async function appendRecords(tx: PostgresSession, rows: readonly RecordRow[]): Promise<void> {
   if (rows.length === 0) return;
   const texts = await storeJson(tx, rows.flatMap((row) => [String(row[toolArgs]), String(row[data])]));
-  await tx.run(lockPositions);
+  await tx.run(lockPositionsAndTell);
   const lists = (rows[0] ?? []).map((_, column) =>
     rows.map((row, index) => {
       if (column === data) return texts[2 * index + 1] ?? null;

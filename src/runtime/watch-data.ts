@@ -1,7 +1,8 @@
 import { type FSWatcher, watch } from "node:fs";
 import type { Clock, Timer } from "../base/clock.ts";
 
-export interface DataWatch {
+/** To be closed before the data. */
+export interface RecordWatch {
   close(): void;
 }
 
@@ -11,7 +12,7 @@ const settleMs = 50;
 const fallbackMs = 5_000;
 
 /** Calls `onChange` soon after the data file was written, which the file system tells, and every few seconds in any case. */
-export function watchData(directory: string, clock: Clock, onChange: () => void): DataWatch {
+export function watchData(directory: string, clock: Clock, onChange: () => void): RecordWatch {
   let settle: Timer | null = null;
   let fallback: Timer | null = null;
   const look = (): void => {
