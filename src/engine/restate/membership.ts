@@ -67,8 +67,8 @@ export class Membership {
     const position = this.#position;
     if (position === null) return;
     this.#position = null;
-    const { db } = this.#options;
-    await removeWorker(db, position);
+    const { db, worker: name } = this.#options;
+    await removeWorker(db, { position, name });
     // What was read before this worker's row was gone must not have the last word.
     await this.#leading;
     const others = await listWorkers(db);
@@ -139,11 +139,11 @@ export class Membership {
   }
 
   async #beat(self: ComingWorker): Promise<void> {
-    const { db } = this.#options;
+    const { db, worker } = this.#options;
     const trouble = await this.#lookForTrouble();
     if (this.#position === null) return;
-    const live = await beatWorker(db, this.#position, trouble);
-    if (!live.some(({ position }) => position === this.#position)) await this.#addAgain(self);
+    const live = await beatWorker(db, { position: this.#position, name: worker }, trouble);
+    if (!live.some(({ position, name }) => position === this.#position && name === worker)) await this.#addAgain(self);
     // It says that it lives also while that takes long.
     if (this.#hasDuties) this.#leading ??= this.#look(live).finally(() => (this.#leading = null));
   }
@@ -151,8 +151,9 @@ export class Membership {
   /** It was silent for so long that it was forgotten, or PostgreSQL went back to an earlier state. */
   async #addAgain(self: ComingWorker): Promise<void> {
     if (this.#position === null) return;
-    const position = await addWorkerAgain(this.#options.db, this.#position, self);
-    if (this.#leaving.signal.aborted) await removeWorker(this.#options.db, position);
+    const { db, worker: name } = this.#options;
+    const position = await addWorkerAgain(db, this.#position, self);
+    if (this.#leaving.signal.aborted) await removeWorker(db, { position, name });
     else this.#position = position;
   }
 

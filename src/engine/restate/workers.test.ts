@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, expect, it, vi } from "vitest";
 import { EngineRows } from "./engine-rows.testsuite.ts";
-import { addWorker, addWorkerAgain, listKnownWorkers } from "./workers.ts";
+import { addWorker, addWorkerAgain, beatWorker, listKnownWorkers, removeWorker } from "./workers.ts";
 
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
@@ -39,4 +39,15 @@ it("gives a worker its position back once, however often it asks, and none that 
   expect(await addWorkerAgain(rows.db, other, again)).toBe(other + 1);
   expect(await addWorkerAgain(rows.db, other + 3, again)).toBe(other + 2);
   expect(await come("later")).toBe(other + 3);
+});
+
+it("keeps a worker from the row of another one that was given its position, after PostgreSQL went back to an earlier state", async () => {
+  const position = await come("newcomer");
+  await silent("newcomer", "20 s");
+
+  const live = await beatWorker(rows.db, { position, name: "before" }, "trouble of another one");
+  await removeWorker(rows.db, { position, name: "before" });
+
+  expect(live).toMatchObject([{ position, name: "newcomer", trouble: null }]);
+  expect(await listKnownWorkers(rows.db)).toMatchObject([{ name: "newcomer", trouble: null, silentMs: expect.closeTo(20_000, -4) as number }]);
 });

@@ -61,18 +61,21 @@ export async function forgetWorkers(db: PostgresSession): Promise<void> {
   await db.run(`DELETE FROM lh_worker WHERE NOT (${spokeWithin})`, goneKeptMs);
 }
 
+/** The row of a worker. Where PostgreSQL went back to an earlier state, another one may have its position. */
+export type WorkerRow = Pick<LiveWorker, "position" | "name">;
+
 /** A worker says that it lives, and whether it reaches Restate. Returns all others that do, and itself, when it still has its row. */
-export async function beatWorker(db: PostgresSession, position: number, trouble: string | null): Promise<readonly LiveWorker[]> {
+export async function beatWorker(db: PostgresSession, { position, name }: WorkerRow, trouble: string | null): Promise<readonly LiveWorker[]> {
   const rows = await db.all(
-    `WITH own AS (UPDATE lh_worker SET seen_at = clock_timestamp(), trouble = $3 WHERE position = $2 RETURNING ${columns})
-     SELECT ${columns} FROM own UNION ALL SELECT ${columns} FROM lh_worker WHERE position <> $2 AND ${spokeWithin} ORDER BY position`,
-    aliveMs, position, trouble,
+    `WITH own AS (UPDATE lh_worker SET seen_at = clock_timestamp(), trouble = $4 WHERE position = $2 AND name = $3 RETURNING ${columns})
+     SELECT ${columns} FROM own UNION ALL SELECT ${columns} FROM lh_worker WHERE (position, name) <> ($2, $3) AND ${spokeWithin} ORDER BY position`,
+    aliveMs, position, name, trouble,
   );
   return rows.map(toWorker);
 }
 
-export async function removeWorker(db: PostgresSession, position: number): Promise<void> {
-  await db.run("DELETE FROM lh_worker WHERE position = $1", position);
+export async function removeWorker(db: PostgresSession, { position, name }: WorkerRow): Promise<void> {
+  await db.run("DELETE FROM lh_worker WHERE position = $1 AND name = $2", position, name);
 }
 
 function toWorker(row: PostgresRow): LiveWorker {
