@@ -126,6 +126,11 @@ export class LiveActivation {
     this.#isOver = true;
     this.#execution.detach();
     this.#leave();
+    return this.activeMs();
+  }
+
+  /** How long its task has executed by now. */
+  activeMs(): number {
     return this.#execution.activeMs();
   }
 

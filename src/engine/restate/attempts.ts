@@ -41,6 +41,12 @@ export interface AttemptsOptions {
 /** Turns of the event loop in which the SDK tells of a suspension, after it has ended its answer. */
 const noticeTurns = 3;
 
+/**
+ * An attempt whose call is cut off before it has executed for so long, in a process that lives, counts as no crash: links flap for seconds, and all that they carry with them. Of one
+ * that executed for longer it counts, so that a step that is longer than its connections last is not paid for without end.
+ */
+const flapMsMax = 10_000;
+
 /** The attempts at activations for which Restate calls this process, each from its beginning until it leaves memory. */
 export class Attempts {
   readonly live = new LiveActivations();
@@ -79,7 +85,15 @@ export class Attempts {
     }
     if (!(await this.suspects.turnOf(begun, over))) throw engineClosed();
     if (this.#options.execute() === null) await this.#decline(call, attempt);
-    await this.live.run(new LiveActivation({ context, begun, agent, clock, execute, writer, facts, limits, queueMax, given: call.given.signal }));
+    const live = new LiveActivation({ context, begun, agent, clock, execute, writer, facts, limits, queueMax, given: call.given.signal });
+    try {
+      await this.live.run(live);
+    } catch (error) {
+      const activeMs = live.activeMs();
+      const isFlap = called.aborted && this.#options.execute() !== null && activeMs - begun.task.activeMs < flapMsMax;
+      if (isFlap) await this.#note(call, (change) => markSuspended(change.db, attempt, activeMs));
+      throw error;
+    }
   }
 
   /** This process stops, and nothing of the attempt has executed: Restate calls another one, and no crash is counted. */

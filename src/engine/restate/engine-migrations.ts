@@ -4,7 +4,7 @@ import { payloadMigrations } from "../../db/postgres-payload.ts";
 /**
  * Tables of the engine in PostgreSQL. What a run does between two waits is journaled by Restate; here is what must outlive that: tasks, runs, completed steps, waits, signals.
  * lh_task.activation counts the times that a run was given a slot, `attempt` the invocations of the current one: together they fence what an earlier one still writes. `claim` is the call that gave the slot, and from the first attempt on the one that began the attempt, and its worker (exhausted.ts);
- * `suspended` says that Restate took the attempt out of memory by itself, where it cannot answer while it runs, or that it waits for its turn: the next one is no recovery.
+ * `suspended` says that Restate took the attempt out of memory by itself, where it cannot answer while it runs, that it waits for its turn, or that its call was cut off by a link that flaps: the next one is no recovery.
  * `code_version` is that of the code that began the activation; another one does not go on with it.
  * lh_journal: completed steps that others may see before code is told of them, and those that were copied. `position` is the order in which they were stored.
  * lh_told: what code was told, in that order, many steps a row: `steps` is a JSON list from place `first` to place `last` of the run (step-text.ts); of a row of lh_journal it holds the identity alone.

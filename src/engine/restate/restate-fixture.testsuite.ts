@@ -71,6 +71,8 @@ export interface RestateSuiteOptions {
   readonly server?: () => Promise<RestateServer>;
   /** The way of an engine to its database. Default: the straight one. */
   readonly way?: (url: string) => Promise<string>;
+  /** The way of Restate to an engine that listens on this port: another port. Default: the straight one. */
+  readonly lane?: ((port: number) => Promise<number>) | null;
 }
 
 let teams = 0;
@@ -78,7 +80,7 @@ let teams = 0;
 /** The name of the worker that is opened there. */
 export const workerName = ({ team, seed }: Place): string => `${team}, ${seed}`;
 
-async function openRestateFixture(place: Place, { limits, server, way }: Required<RestateSuiteOptions>): Promise<RestateFixture> {
+async function openRestateFixture(place: Place, { limits, server, way, lane }: Required<RestateSuiteOptions>): Promise<RestateFixture> {
   const { team, url, port, clock } = place;
   const random = seededRandom(`${team} ${place.seed}`);
   const open = (by: string, connectionsMax: number): Promise<PostgresDatabase> => PostgresDatabase.open({ url: by, connectionsMax, clock: systemClock, random: random.split("db") });
@@ -91,7 +93,7 @@ async function openRestateFixture(place: Place, { limits, server, way }: Require
     team, db, clock, limits,
     worker: workerName(place),
     restate: { ingress, admin },
-    endpoint: { host: "127.0.0.1", port },
+    endpoint: { host: "127.0.0.1", port, ...(lane === null ? {} : { uri: `http://127.0.0.1:${await lane(port)}` }) },
     ids: createIds(clock, random),
     apply: applyTestWrites,
     sweepMs: null,
@@ -136,10 +138,10 @@ async function untilStill(engine: RestateEngine, forMs: number): Promise<void> {
 }
 
 /** Engines on one real Restate server and one real PostgreSQL, each set of data with a team and a database of its own. */
-export function restateSuite({ limits = {}, server = sharedRestate, way = (url) => Promise.resolve(url) }: RestateSuiteOptions = {}): EngineSuite {
+export function restateSuite({ limits = {}, server = sharedRestate, way = (url) => Promise.resolve(url), lane = null }: RestateSuiteOptions = {}): EngineSuite {
   let opened: RestateFixture[] = [];
   const open = async (place: Place): Promise<RestateFixture> => {
-    const fixture = await openRestateFixture(place, { limits, server, way });
+    const fixture = await openRestateFixture(place, { limits, server, way, lane });
     opened.push(fixture);
     return fixture;
   };
