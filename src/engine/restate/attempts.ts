@@ -30,6 +30,8 @@ export interface AttemptsOptions {
   readonly agents: ReadonlyMap<string, EngineAgent>;
   /** What durable code is executed with; null while this process takes no calls. */
   readonly execute: () => Execute | null;
+  /** True while this process takes calls at a port. Behind a handler of a platform it is the platform that ends one. */
+  readonly isListening: () => boolean;
   readonly ids: (prefix: string) => string;
   /** Names this process. */
   readonly worker: string;
@@ -90,7 +92,7 @@ export class Attempts {
       await this.live.run(live);
     } catch (error) {
       const activeMs = live.activeMs();
-      const isFlap = called.aborted && this.#options.execute() !== null && activeMs - begun.task.activeMs < flapMsMax;
+      const isFlap = called.aborted && this.#options.isListening() && activeMs - begun.task.activeMs < flapMsMax;
       if (isFlap) await this.#note(call, (change) => markSuspended(change.db, attempt, activeMs));
       throw error;
     }

@@ -25,6 +25,8 @@ interface Deployed {
   readonly requests: () => number;
   /** Another engine answers from now on. */
   readonly handOver: (next: RestateFixture) => Promise<void>;
+  /** Ends all requests that are under way, as a platform does with those that take too long. */
+  readonly endRequests: () => void;
   /** Requests from now on wait for other code. */
   hold(): void;
   /** True when one does. */
@@ -62,6 +64,7 @@ async function deploy(fixture: RestateFixture, execute: Code, agent = agentA): P
   await until(async () => (await fetch(slots, { method: "POST" })).ok, "Restate gives the slots of the agent");
   return {
     requests: () => requests,
+    endRequests: () => (server as Server).closeAllConnections(),
     handOver: async (next) => void (handler = await serveBy(next, execute)),
     hold: () => void (replaced = createGate()),
     isHolding: () => held > 0,
@@ -106,6 +109,19 @@ describe("the engine behind a fetch handler", () => {
     expect(log.toSorted()).toEqual(["a", "b", "one"]);
     expect(await fixture.engine.get(taskId)).toMatchObject({ recoveries: 0 });
     expect(requests()).toBeGreaterThan(asleep);
+  });
+
+  it("counts a crash of each request that the platform ends before its step: a step that is longer than the platform's limit is not paid for without end", async () => {
+    const fixture = (await suite.create()) as RestateFixture;
+    let executed = 0;
+    const { endRequests } = await deploy(fixture, (ctx) => code(ctx, "work", () => (++executed === 1 ? new Promise<never>(() => undefined) : "worked")));
+    const { taskId } = await fixture.engine.start(newTask(fixture));
+    await until(() => executed === 1, "the step executes");
+
+    endRequests();
+
+    expect(await fixture.engine.result(taskId)).toMatchObject({ status: "done", output: "worked" });
+    expect(await fixture.engine.get(taskId)).toMatchObject({ recoveries: 1 });
   });
 
   it("does not leave memory for a wait whose end an earlier request was told of", async () => {
