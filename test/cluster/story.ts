@@ -5,7 +5,7 @@ import { type Cluster, startCluster } from "./fixture/cluster.ts";
 import { findViolations } from "./invariants.ts";
 import { type Load, startLoad } from "./load.ts";
 import { type Beat, type Blow, computeResumption, type Resumption, type SeenTask } from "./resumption.ts";
-import { queryRestate, watchRuns } from "./witness.ts";
+import { queryRestate, watchRuns, type Witness } from "./witness.ts";
 
 /** What became of a cluster that was told to live through a plan. */
 export interface StoryReport {
@@ -71,6 +71,7 @@ export async function tellStory({ plan, resumeMsMax, onProgress = () => undefine
       ...starving,
       ...load.refused.map((refusal) => `a start was refused: ${refusal}`),
       ...(isOver ? [] : await askRestate(cluster)),
+      ...(isOver ? [] : await tellUndone(load, witness)),
       ...(await findViolations({ db: load.db, seen: cluster.sink.seen, started: load.started })),
     ];
     return { seed: plan.seed, tasks: tasks.filter(({ endedAtMs }) => endedAtMs !== null).length, effects: cluster.sink.seen.length, resumptions, violations, troubles: [...faults, ...cluster.workers.flatMap(({ process }) => process.troubles)], tookMs: Math.round(systemClock.monotonicMs() - beganMs) };
@@ -135,6 +136,14 @@ async function untilRest({ db }: Load, onProgress: (what: string) => void): Prom
     await sleep(systemClock, lookEveryMs);
   }
   return false;
+}
+
+/** What became of runs that have not ended, since their tasks were last seen to move. */
+async function tellUndone({ db }: Load, witness: Witness): Promise<readonly string[]> {
+  const rows = await db.all("SELECT run_id, status_since_ms FROM lh_task WHERE ended_at_ms IS NULL AND run_id IS NOT NULL LIMIT 10");
+  const told: string[] = [];
+  for (const row of rows) told.push([`run ${String(row["run_id"])} has not ended`, ...(await witness.tell(String(row["run_id"]), { fromMs: Number(row["status_since_ms"]), untilMs: systemClock.now() }))].join("\n    "));
+  return told;
 }
 
 /** What Restate says of what it has not ended: for whoever looks for the cause. */

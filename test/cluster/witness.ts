@@ -21,6 +21,7 @@ interface Seen {
 }
 
 const lookEveryMs = 250;
+const askEveryMs = 1_000;
 /** What is told before a time begins and after it has ended. */
 const marginMs = 2_000;
 
@@ -53,7 +54,7 @@ export function watchRuns(db: PostgresDatabase, admin: string): Witness {
   const watching = Promise.all([look, ask].map(async (one) => {
     while (!stopping.signal.aborted) {
       await one().catch(() => undefined); // It is away: it is looked for again.
-      await sleep(systemClock, lookEveryMs, stopping.signal).catch(() => undefined); // Stopped.
+      await sleep(systemClock, one === ask ? askEveryMs : lookEveryMs, stopping.signal).catch(() => undefined); // Stopped.
     }
   }));
   return {

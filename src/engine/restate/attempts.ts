@@ -15,7 +15,7 @@ import { callOf } from "./exhausted.ts";
 import type { FactStore } from "./facts.ts";
 import { handOn } from "./hand-on.ts";
 import { LiveActivations } from "./live-activations.ts";
-import { callRecorded, isReplaying } from "./recorded.ts";
+import { callRecorded, isReplaying, JournalEnds } from "./recorded.ts";
 import { Suspects } from "./suspects.ts";
 import { markChanged, markExecuting, markSuspended } from "./tasks.ts";
 import type { Writer } from "./writer.ts";
@@ -54,6 +54,7 @@ export class Attempts {
   readonly live = new LiveActivations();
   readonly suspects: Suspects;
   readonly #options: AttemptsOptions;
+  readonly #ends = new JournalEnds();
 
   constructor(options: AttemptsOptions) {
     const { writer, clock, limits } = options;
@@ -75,14 +76,14 @@ export class Attempts {
     onBegun(activation.runId);
     const agent = begun === null ? undefined : agents.get(begun.task.agent);
     if (begun === null || agent === undefined) {
-      void callRecorded(context);
+      void callRecorded(context, this.#ends);
       return;
     }
     const attempt = (call.attempt = idsOf(begun));
     if (this.#options.execute() === null) await this.#decline(call, attempt);
     const over = (): AbortSignal => AbortSignal.any([call.given.signal, called]);
     if (begun.isOfOtherCode || (begun.hasSteps && !isReplaying(context))) {
-      await orAborted(over(), () => handOn(context, begun, writer));
+      await orAborted(over(), () => handOn(context, begun, writer, this.#ends));
       return;
     }
     if (!(await this.suspects.turnOf(begun, over))) throw engineClosed();

@@ -9,8 +9,29 @@ export const runName = "step";
 /** Steps of one run that execute at once; the others wait for them. A race over many costs Restate's SDK more than the steps. */
 export const runningMax = 64;
 
-/** More than any journal holds: an attempt that is over for Restate never comes to the end of its journal. */
-const callsMax = 100_000;
+/** Calls of which it is kept where their journals end. */
+const endsMax = 1_000;
+
+/**
+ * Where journals end that hold, behind their calls, that an attempt returned: it was cut off when Restate had noted that, and had not ended the call. The SDK does not say what comes next in a
+ * journal, and an attempt that makes a call too many is over. So that is how one finds out, and the next one returns in that place.
+ */
+export class JournalEnds {
+  readonly #calls = new Map<string, number>();
+
+  note(invocationId: string, calls: number): void {
+    this.#calls.set(invocationId, calls);
+    const [oldest] = this.#calls.keys();
+    if (this.#calls.size > endsMax && oldest !== undefined) this.#calls.delete(oldest);
+  }
+
+  /** Once: an attempt that is over for another reason may have noted it, and the next one finds out anew. */
+  take(invocationId: string): number | null {
+    const calls = this.#calls.get(invocationId);
+    this.#calls.delete(invocationId);
+    return calls ?? null;
+  }
+}
 
 /** True while Restate's journal of this activation holds calls of earlier attempts that this one has not made. */
 export function isReplaying(context: Context): boolean {
@@ -18,12 +39,27 @@ export function isReplaying(context: Context): boolean {
 }
 
 /** Makes the calls that Restate's journal holds, as an attempt has to before it may return. Nobody has to await them: then nothing of them executes. */
-export function callRecorded(context: Context): readonly RestatePromise<Envelope>[] {
-  context.request().attemptCompletedSignal.throwIfAborted();
+export function callRecorded(context: Context, ends: JournalEnds): readonly RestatePromise<Envelope>[] {
+  const { id, attemptCompletedSignal } = context.request();
+  attemptCompletedSignal.throwIfAborted();
+  const end = ends.take(id);
   const calls: RestatePromise<Envelope>[] = [];
-  while (isReplaying(context) && calls.length < callsMax) calls.push(context.run<Envelope>(runName, () => Promise.resolve({ type: "gone" }), { serde: new EnvelopeSerde() }));
-  if (isReplaying(context)) throw new Error("Restate's journal holds something other than steps.");
+  while (isReplaying(context) && calls.length !== end) {
+    const before = lastCommand(context);
+    const call = context.run<Envelope>(runName, () => Promise.resolve({ type: "gone" }), { serde: new EnvelopeSerde() });
+    if (lastCommand(context) === before) {
+      // The call before this one ended the attempt: it is not what the journal holds in its place.
+      if (calls.length > 0) ends.note(id, calls.length - 1);
+      throw new Error("Restate's journal holds what an earlier attempt came to. The next attempt ends the call there.");
+    }
+    calls.push(call);
+  }
   return calls;
+}
+
+/** The index of the last call of this attempt, which one has also that does not fit the journal and ends the attempt. Once it is over, no call has one. */
+function lastCommand(context: Context): number {
+  return (context as unknown as { readonly coreVm: { last_command_index(): number } }).coreVm.last_command_index();
 }
 
 export function isSame(one: StepIdentity, other: StepIdentity): boolean {
@@ -42,8 +78,8 @@ type Arrival = { readonly call: number; readonly envelope: Envelope } | { readon
  * An attempt has no more calls under way than `runningMax`, and makes them in the order of the journal: so the next one that ended is always among as many of the first
  * that are left. Waits are told of by their awakeables, which have no place in that order.
  */
-export async function readRecorded(context: Context): Promise<readonly Ended[]> {
-  const calls = callRecorded(context).map((call, index) => call.map<Arrival>((envelope) => ({ call: index, envelope: envelope ?? { type: "gone" } })));
+export async function readRecorded(context: Context, ends: JournalEnds): Promise<readonly Ended[]> {
+  const calls = callRecorded(context, ends).map((call, index) => call.map<Arrival>((envelope) => ({ call: index, envelope: envelope ?? { type: "gone" } })));
   const awakeables = new Map<string, RestatePromise<JournaledStep>>();
   const steps: Ended[] = [];
   const calling = new Map<number, RestatePromise<Arrival>>();

@@ -19,6 +19,9 @@ afterAll(async () => {
   await suite.destroy();
 });
 
+/** By which a handler tells Restate that it is over: the header of a message without a body. */
+const endMessage = Buffer.from([0, 3, 0, 0, 0, 0, 0, 0]);
+
 type Code = (ctx: EngineContext) => Promise<Json>;
 
 interface Deployed {
@@ -27,6 +30,10 @@ interface Deployed {
   readonly handOver: (next: RestateFixture) => Promise<void>;
   /** Ends all requests that are under way, as a platform does with those that take too long. */
   readonly endRequests: () => void;
+  /** Of the next call that ends, Restate hears what it came to, and not that it is over. */
+  loseEnd(): void;
+  /** How often Restate has heard that a call of a run is over. */
+  readonly ends: () => number;
   /** Requests from now on wait for other code. */
   hold(): void;
   /** True when one does. */
@@ -40,6 +47,8 @@ async function deploy(fixture: RestateFixture, execute: Code, agent = agentA): P
   let requests = 0;
   let replaced: Gate | null = null;
   let held = 0;
+  let isEndLost = false;
+  let ends = 0;
   const serveBy = ({ engine }: RestateFixture, by: Code, version = agent.version): Promise<FetchHandler> => engine.serve([{ ...agent, version }], async (ctx) => done(await by(ctx)));
   let handler = await serveBy(fixture, execute);
   const port = await freePort();
@@ -47,7 +56,14 @@ async function deploy(fixture: RestateFixture, execute: Code, agent = agentA): P
     requests++;
     if (replaced !== null) held++;
     await replaced?.opened;
-    return await handler(request);
+    const answer = await handler(request);
+    const { status, headers } = answer;
+    const bytes = Buffer.from(await answer.arrayBuffer());
+    if (!request.url.includes(`${serviceNames(fixture.place.team).runs}/`) || !bytes.subarray(-endMessage.length).equals(endMessage)) return new Response(bytes, { status, headers });
+    const isLost = isEndLost;
+    isEndLost = false;
+    if (!isLost) ends++;
+    return new Response(isLost ? bytes.subarray(0, -endMessage.length) : bytes, { status, headers });
   } });
   closing.push(async () => {
     const closed = once(server, "close");
@@ -66,6 +82,8 @@ async function deploy(fixture: RestateFixture, execute: Code, agent = agentA): P
     requests: () => requests,
     endRequests: () => (server as Server).closeAllConnections(),
     handOver: async (next) => void (handler = await serveBy(next, execute)),
+    loseEnd: () => void (isEndLost = true),
+    ends: () => ends,
     hold: () => void (replaced = createGate()),
     isHolding: () => held > 0,
     async replace(next, version, by) {
@@ -122,6 +140,18 @@ describe("the engine behind a fetch handler", () => {
 
     expect(await fixture.engine.result(taskId)).toMatchObject({ status: "done", output: "worked" });
     expect(await fixture.engine.get(taskId)).toMatchObject({ recoveries: 1 });
+  });
+
+  it("ends a call of which Restate has noted what it came to and not that it is over", async () => {
+    const fixture = (await suite.create()) as RestateFixture;
+    const deployed = await deploy(fixture, async (ctx) => [await code(ctx, "a", () => 1), await code(ctx, "b", () => 2)]);
+    deployed.loseEnd();
+
+    const { taskId } = await fixture.engine.start(newTask(fixture));
+
+    expect(await fixture.engine.result(taskId)).toMatchObject({ status: "done", output: [1, 2] });
+    await until(() => deployed.ends() === 1, "Restate knows that the call is over");
+    await until(async () => (await callsUnderWay(fixture.place.team)) === 0, "no call is left");
   });
 
   it("does not leave memory for a wait whose end an earlier request was told of", async () => {
