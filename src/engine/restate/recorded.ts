@@ -100,6 +100,8 @@ export async function readRecorded(context: Context, ends: JournalEnds): Promise
     const { awakeable, identity } = envelope;
     while (!awakeables.has(awakeable) && awakeables.size < calls.length) {
       const { id, promise } = context.awakeable<JournaledStep>();
+      // So it is when the attempt is over.
+      if (awakeables.has(id)) throw new Error("This attempt is over for Restate, which calls again.");
       awakeables.set(id, promise);
     }
     const rung = awakeables.get(awakeable)?.map<Arrival>((step) => ({ awakeable, identity, step }));
