@@ -89,14 +89,15 @@ async function toolStep(scope: RunScope, attempt: Attempt, open: () => Promise<r
     };
     const { dependency, concurrencyMax = limiterDefaults.toolConcurrency } = found;
     const governed = { name: execution.identity.name, account: dependency, provider: "", model: null, concurrencyMax, inputTokens: 0, outputTokens: 0, signal: execution.signal };
-    return await throughLimiter(scope, governed, () => ({ kind: "rejected" }), () =>
-      throughBreaker(scope, { dependency, signal: execution.signal, endOf: () => made.end }, async () => {
+    return await throughLimiter(scope, governed, () => ({ kind: "rejected" }), async () => {
+      const end = await throughBreaker(scope, { dependency, signal: execution.signal, endOf: () => made.end }, async () => {
         if (isOnce) return await onceStep(scope, attempt, found, watched, startedMs, made);
         const result = await make(found, call.input, watched, made);
         throwIfCanceled(result, execution);
         return finish(scope, attempt, result, startedMs);
-      }),
-    );
+      });
+      return typeof end === "function" ? await end() : end;
+    });
   } catch (error) {
     if (!isNotTried(error)) throw error;
     return parkForLater(scope, attempt, error);
@@ -163,7 +164,8 @@ async function withoutTool(scope: RunScope, attempt: Attempt, missing: Extract<T
   return finish(scope, attempt, missing, startedMs);
 }
 
-async function onceStep(scope: RunScope, attempt: Attempt, tool: Tool, options: ToolCallOptions, startedMs: number, made: Made): Promise<StepEnd> {
+/** Returns what is left to do where the call has ended and nobody knows how: its breaker hears of it first. */
+async function onceStep(scope: RunScope, attempt: Attempt, tool: Tool, options: ToolCallOptions, startedMs: number, made: Made): Promise<StepEnd | (() => Promise<StepEnd>)> {
   const { execution, key, call } = attempt;
   const intent = await intend(scope, attempt);
   if (intent.state === "completed") return finish(scope, attempt, parseResult(intent.result), startedMs, key);
@@ -177,9 +179,11 @@ async function onceStep(scope: RunScope, attempt: Attempt, tool: Tool, options: 
   const result = await make(tool, call.input, options, made);
   throwIfCanceled(result, execution);
   if (!isUncertain(result, tool)) return finish(scope, attempt, result, startedMs, key);
-  const looked = await lookUp(made, options, () => (result.kind === "failed" ? reconcile(tool, call.input, options) : reconcileCutOff(scope, tool, call.input, options)));
-  if (looked === null) return park(scope, attempt, result.message, madeAtMs);
-  return finish(scope, attempt, looked.happened ? looked.result : result, startedMs, key);
+  return async () => {
+    const looked = await lookUp(made, options, () => (result.kind === "failed" ? reconcile(tool, call.input, options) : reconcileCutOff(scope, tool, call.input, options)));
+    if (looked === null) return park(scope, attempt, result.message, madeAtMs);
+    return finish(scope, attempt, looked.happened ? looked.result : result, startedMs, key);
+  };
 }
 
 function describeRestored({ recoveryPointAtMs }: RestoredDoubt): string {
