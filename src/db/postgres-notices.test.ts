@@ -6,7 +6,9 @@ import { sleep, systemClock } from "../base/clock.ts";
 import { seededRandom } from "../base/random.ts";
 import { VirtualClock } from "../base/virtual-clock.ts";
 import { sharedPostgres, startPostgres } from "./fixture/postgres-server.ts";
+import { PostgresNotices } from "./postgres-notices.ts";
 import { notify } from "./postgres-notify.ts";
+import { connectAlone } from "./postgres-pool.ts";
 import { PostgresDatabase } from "./postgres.ts";
 
 const opened: PostgresDatabase[] = [];
@@ -105,4 +107,37 @@ it("asks a standby, which lets nobody listen, ever more rarely, and hears soon a
   await until("it listens", () => times() === 1);
   await server.query("SELECT pg_notify('longhaul_public', 'ended now')");
   await until("it has heard", () => heard.length === 1);
+});
+
+it("is let go by the server when its process stands still, with what its connection holds: others are not kept from theirs for as long as that lasts", async () => {
+  const server = await sharedPostgres();
+  const hearer = await open("notices_e");
+  // No time passes for it: it says nothing by itself, as one that was stopped.
+  const notices = new PostgresNotices({ connect: () => connectAlone({ url: server.url(), schema: "notices_e" }), schema: "notices_e", clock: new VirtualClock(), random: seededRandom(1), silentMsMax: 100 });
+  onTestFinished(() => notices.close());
+  const held = async (): Promise<number> => (await hearer.all("SELECT 1 AS one FROM pg_locks WHERE locktype = 'advisory' AND objid = 4711")).length;
+
+  let isHeld = false;
+  notices.listen("ended", { onNotice: () => undefined, onListening: (run) => void run("SELECT pg_advisory_lock_shared(4711)").then(() => (isHeld = true)) });
+  await until("it holds the lock", () => isHeld);
+
+  await vi.waitFor(async () => expect(await held()).toBe(0), { timeout: 15_000 });
+});
+
+it("connects ever more rarely while what is to last as long as its connection fails", async () => {
+  const server = await sharedPostgres();
+  await open("notices_f");
+  const clock = new VirtualClock();
+  const db = await PostgresDatabase.open({ url: server.url(), schema: "notices_f", clock, random: seededRandom(1) });
+  onTestFinished(() => db.close());
+  let times = 0;
+  db.listen("ended", { onNotice: () => undefined, onListening: (run) => void run("SELECT 1 / 0").catch(() => times++) });
+
+  const restsMs: number[] = [];
+  while (restsMs.length < 12) {
+    await until("it failed, and rests", () => times === restsMs.length + 1 && clock.nextAtMs !== undefined && clock.nextAtMs - clock.now() < 30_000);
+    restsMs.push(Number(clock.nextAtMs) - clock.now());
+    await clock.advanceToNext();
+  }
+  expect(Math.max(...restsMs)).toBeGreaterThan(1_000);
 });

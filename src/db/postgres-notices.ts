@@ -24,6 +24,8 @@ export interface NoticesOptions {
   readonly schema: string;
   readonly clock: Clock;
   readonly random: Random;
+  /** The server lets go of a connection, and of what that holds, whose process has said nothing for so long: it was stopped. Default 2 min. */
+  readonly silentMsMax?: number;
 }
 
 const retryMsMin = 20;
@@ -32,6 +34,7 @@ const retryMsMax = 5_000;
 const standbyRetryMsMax = 30_000;
 /** A connection that breaks without a word is found after this long. */
 const lookEveryMs = 30_000;
+const silentMsDefault = 120_000;
 
 /** One connection that listens for all of a process, made anew whenever it is lost. It is there while somebody listens. */
 export class PostgresNotices {
@@ -88,19 +91,22 @@ export class PostgresNotices {
     }
   }
 
-  /** Listens until the connection is lost. True when it was there. */
+  /** Listens until the connection is lost. True when it was there, and did what it was to run. */
   async #listenOnce(signal: AbortSignal): Promise<boolean> {
-    const { connect, schema, clock } = this.#options;
+    const { connect, schema, clock, silentMsMax = silentMsDefault } = this.#options;
     const client = await connect();
     const lost = new AbortController();
     const isOver = AbortSignal.any([signal, lost.signal]);
     client.on("error", () => lost.abort());
     client.on("end", () => lost.abort());
     client.on("notification", ({ payload = "" }) => this.#hand(payload));
+    let hasFailed = false;
     try {
+      await client.query(`SET idle_session_timeout = ${silentMsMax}`);
       await client.query(`LISTEN longhaul_${schema}`);
       const run: RunListening = async (sql) => {
         await client.query(sql).catch((error: unknown) => {
+          hasFailed = true;
           lost.abort();
           throw error;
         });
@@ -108,7 +114,7 @@ export class PostgresNotices {
       this.#runListening = run;
       for (const { onListening } of this.#listeners) onListening(run);
       while (await sleep(clock, lookEveryMs, isOver).then(() => true, () => false)) await client.query("SELECT 1");
-      return true;
+      return !hasFailed;
     } finally {
       this.#runListening = null;
       await client.end().catch(() => undefined); // It is lost already.

@@ -22,6 +22,8 @@ export interface EngineLimits {
   readonly recoveriesWithoutProgressMax: number;
   /** Crashes of one task with no step completed between them, above which it executes only while no other such task does: the next crash names its culprit. */
   readonly recoveriesIsolatedAbove: number;
+  /** Attempts at a run in one slot up to which a call that is cut off soon, while its process lives, counts as no crash. Over it: each counts as one. The engine on Restate. */
+  readonly uncountedAttemptsMax: number;
   /** Crashes of one task by exhausted memory with no step completed between them: the last of so many is dead(recovery-limit). Each counts as a crash too. From the first one on it executes as `recoveriesIsolatedAbove` says. */
   readonly outOfMemoryMax: number;
   /** How long what a run registered to be undone may take, from the run's end. Over it: dead(deadline). */
@@ -46,6 +48,7 @@ export const defaultEngineLimits: EngineLimits = {
   recoveriesMax: 100,
   recoveriesWithoutProgressMax: 10,
   recoveriesIsolatedAbove: 3,
+  uncountedAttemptsMax: 50,
   outOfMemoryMax: 3,
   compensationMs: 7 * 86_400_000,
   stopGraceMs: 60_000,

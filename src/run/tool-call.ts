@@ -70,7 +70,7 @@ async function toolStep(scope: RunScope, attempt: Attempt, open: () => Promise<r
   const { execution, key, call } = attempt;
   const startedMs = scope.services.clock.monotonicMs();
   const options: ToolCallOptions = { signal: execution.signal, idempotencyKey: key, taskId: scope.engine.task.id, runId: scope.engine.runId };
-  const made: Made = { end: "none" };
+  const made: Made = { end: "none", isLookedUp: false, late: null };
   try {
     const found = await findTool(call.toolName, open, execution.signal);
     if ("ok" in found) return await withoutTool(scope, attempt, found, startedMs);
@@ -82,18 +82,22 @@ async function toolStep(scope: RunScope, attempt: Attempt, open: () => Promise<r
     const isOnce = found.effect === "once";
     const watched: ToolCallOptions = {
       ...options,
-      onLate: (result) => recordLateResult(scope, { execution, toolName: call.toolName, effectKey: isOnce ? key : null, result, writes: finish(scope, attempt, result, startedMs, isOnce ? key : undefined).writes ?? [] }),
+      onLate: (result) => {
+        if (made.isLookedUp && result.ok) made.late = result;
+        else recordLateResult(scope, { execution, toolName: call.toolName, effectKey: isOnce ? key : null, result, writes: finish(scope, attempt, result, startedMs, isOnce ? key : undefined).writes ?? [] });
+      },
     };
     const { dependency, concurrencyMax = limiterDefaults.toolConcurrency } = found;
     const governed = { name: execution.identity.name, account: dependency, provider: "", model: null, concurrencyMax, inputTokens: 0, outputTokens: 0, signal: execution.signal };
-    return await throughLimiter(scope, governed, () => ({ kind: "rejected" }), () =>
-      throughBreaker(scope, { dependency, signal: execution.signal, endOf: () => made.end }, async () => {
+    return await throughLimiter(scope, governed, () => ({ kind: "rejected" }), async () => {
+      const end = await throughBreaker(scope, { dependency, signal: execution.signal, endOf: () => made.end }, async () => {
         if (isOnce) return await onceStep(scope, attempt, found, watched, startedMs, made);
         const result = await make(found, call.input, watched, made);
         throwIfCanceled(result, execution);
         return finish(scope, attempt, result, startedMs);
-      }),
-    );
+      });
+      return typeof end === "function" ? await end() : end;
+    });
   } catch (error) {
     if (!isNotTried(error)) throw error;
     return parkForLater(scope, attempt, error);
@@ -103,6 +107,10 @@ async function toolStep(scope: RunScope, attempt: Attempt, open: () => Promise<r
 /** What was made of a call, as its dependency is judged by it. */
 interface Made {
   end: CallEnd;
+  /** True while its tool is asked whether it happened. */
+  isLookedUp: boolean;
+  /** Its success that came meanwhile. */
+  late: Extract<ToolResult, { ok: true }> | null;
 }
 
 async function make(tool: Tool, input: Json, options: ToolCallOptions, made: Made): Promise<ToolResult> {
@@ -156,7 +164,8 @@ async function withoutTool(scope: RunScope, attempt: Attempt, missing: Extract<T
   return finish(scope, attempt, missing, startedMs);
 }
 
-async function onceStep(scope: RunScope, attempt: Attempt, tool: Tool, options: ToolCallOptions, startedMs: number, made: Made): Promise<StepEnd> {
+/** Returns what is left to do where the call has ended and nobody knows how: its breaker hears of it first. */
+async function onceStep(scope: RunScope, attempt: Attempt, tool: Tool, options: ToolCallOptions, startedMs: number, made: Made): Promise<StepEnd | (() => Promise<StepEnd>)> {
   const { execution, key, call } = attempt;
   const intent = await intend(scope, attempt);
   if (intent.state === "completed") return finish(scope, attempt, parseResult(intent.result), startedMs, key);
@@ -170,9 +179,11 @@ async function onceStep(scope: RunScope, attempt: Attempt, tool: Tool, options: 
   const result = await make(tool, call.input, options, made);
   throwIfCanceled(result, execution);
   if (!isUncertain(result, tool)) return finish(scope, attempt, result, startedMs, key);
-  const looked = result.kind === "failed" ? await reconcile(tool, call.input, options) : await reconcileCutOff(scope, tool, call.input, options);
-  if (looked === null) return park(scope, attempt, result.message, madeAtMs);
-  return finish(scope, attempt, looked.happened ? looked.result : result, startedMs, key);
+  return async () => {
+    const looked = await lookUp(made, options, () => (result.kind === "failed" ? reconcile(tool, call.input, options) : reconcileCutOff(scope, tool, call.input, options)));
+    if (looked === null) return park(scope, attempt, result.message, madeAtMs);
+    return finish(scope, attempt, looked.happened ? looked.result : result, startedMs, key);
+  };
 }
 
 function describeRestored({ recoveryPointAtMs }: RestoredDoubt): string {
@@ -184,6 +195,21 @@ function describeRestored({ recoveryPointAtMs }: RestoredDoubt): string {
 const onItsWayMs = 2_000;
 
 type Known = { readonly happened: true; readonly result: ToolResult } | { readonly happened: false } | null;
+
+/** What `ask` says of a call that this attempt made. Should the call succeed meanwhile, that is the answer. */
+async function lookUp(made: Made, { onLate }: ToolCallOptions, ask: () => Promise<Known>): Promise<Known> {
+  made.isLookedUp = true;
+  try {
+    const known = await ask();
+    return made.late === null ? known : { happened: true, result: made.late };
+  } catch (error) {
+    made.isLookedUp = false;
+    if (made.late !== null) onLate?.(made.late);
+    throw error;
+  } finally {
+    made.isLookedUp = false;
+  }
+}
 
 /** As `reconcile`, of a call that was cut off and may still be on its way, or be made just now by a process that has not heard yet that it lost the run: a no counts when it is said twice. */
 async function reconcileCutOff(scope: RunScope, tool: Tool, input: Json, options: ToolCallOptions): Promise<Known> {

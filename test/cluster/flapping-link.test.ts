@@ -7,22 +7,28 @@ import { type CutProxy, createCutProxy } from "./fixture/cut-proxy.ts";
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 let link: CutProxy;
-const suite = restateSuite({
-  async lane(port) {
-    link = await createCutProxy(port);
-    return link.port;
-  },
-});
+const links: CutProxy[] = [];
+async function lane(port: number): Promise<number> {
+  link = await createCutProxy(port);
+  links.push(link);
+  return link.port;
+}
+const suite = restateSuite({ lane });
+const impatient = restateSuite({ lane, limits: { uncountedAttemptsMax: 2, recoveriesWithoutProgressMax: 2 } });
 afterAll(async () => {
   await suite.destroy();
-  await link.close();
+  await impatient.destroy();
+  for (const each of links) await each.close();
 });
 
 let fixture: RestateFixture;
 let gate: Gate;
 let executing: number;
-beforeEach(async () => {
-  fixture = (await suite.create()) as RestateFixture;
+beforeEach(() => serve(suite));
+
+/** An engine of this suite takes tasks whose one step waits for the gate. */
+async function serve(of: typeof suite): Promise<void> {
+  fixture = (await of.create()) as RestateFixture;
   gate = createGate();
   executing = 0;
   await fixture.engine.run([{ ...agentA, concurrency: 2 }], async (ctx) =>
@@ -33,7 +39,7 @@ beforeEach(async () => {
       return value("worked");
     })),
   );
-});
+}
 
 async function start(id: string): Promise<string> {
   return (await fixture.engine.start({ ...newTask(fixture), id })).taskId;
@@ -77,5 +83,32 @@ describe("a link between Restate and a worker that breaks again and again, while
 
     expect(await fixture.engine.result(id)).toMatchObject({ status: "done" });
     expect(await fixture.engine.get(id)).toMatchObject({ recoveries: 1 });
+  });
+
+  it("counts them from some attempt on: a step that is never let through to its end is not paid for without end", async () => {
+    await serve(impatient);
+    const id = await start("t_1");
+    const isDead = async (): Promise<boolean> => (await fixture.engine.get(id))?.status === "dead";
+
+    // Two that do not count, two crashes, and the next is the end; one is counted earlier where Restate calls again before the worker has noted it.
+    for (let time = 0; time < 5 && !(await isDead()); time++) {
+      await until(async () => executing === 1 || (await isDead()), "it executes, or is given up");
+      await breakLink();
+    }
+
+    await until(isDead, "it is given up");
+    expect(await fixture.engine.result(id)).toMatchObject({ status: "dead", reason: "recovery-limit" });
+  });
+
+  it("counts none of a worker that drains either: a balancer may cut whoever refuses new connections", async () => {
+    await start("t_1");
+    await until(() => executing === 1, "it executes");
+
+    const draining = fixture.engine.drain(60_000);
+    link.cut("reset");
+    await until(() => executing === 0, "what executes is told");
+    await draining;
+
+    expect(await fixture.observer.all("SELECT status, suspended FROM lh_task")).toEqual([{ status: "running", suspended: true }]);
   });
 });

@@ -57,8 +57,8 @@ export interface Sight {
 }
 
 /**
- * For each run that the blow hit: how long it took until a sign of life of it, from a worker that was not hit or is back, until the tables had it wait for something of its own, or its end.
- * Counted from the blow, or from when it was over for a blow that stops all.
+ * For each run that the blow hit: how long it took until a sign of life of it, from a worker that was not hit or is back, until the tables had it wait for something of its own, or its end; and when it was
+ * woken while the blow lasted, how long it took from there. Counted from the blow, or from when it was over for a blow that stops all.
  */
 export function computeResumption(blow: Blow, { beats, tasks, rests }: Sight): Resumption {
   const { fault, atMs, worker, backAtMs, isAwayForAll } = blow;
@@ -69,9 +69,8 @@ export function computeResumption(blow: Blow, { beats, tasks, rests }: Sight): R
   for (const beat of beats) if (beat.atMs <= atMs && beat.atMs > atMs - liveMs && (last.get(beat.runId)?.atMs ?? 0) <= beat.atMs) last.set(beat.runId, beat);
   const hit = [...last.values()].filter((beat) => (worker === null || beat.worker === worker) && (ends.get(beat.runId) ?? Number.POSITIVE_INFINITY) > atMs);
   const took = hit.map(({ runId }) => {
-    const own = [...beats.filter((beat) => beat.worker !== worker || beat.atMs >= backAtMs), ...rests];
-    const signs = own.filter((sign) => sign.runId === runId && sign.atMs > fromMs).map((sign) => sign.atMs);
-    return { runId, ms: Math.max(0, Math.min(ends.get(runId) ?? Number.POSITIVE_INFINITY, ...signs) - fromMs) };
+    const signs = beats.filter((beat) => beat.runId === runId && (beat.worker !== worker || beat.atMs >= backAtMs)).map((beat) => beat.atMs);
+    return { runId, ms: stoodStill([...signs, ends.get(runId) ?? Number.POSITIVE_INFINITY], rests.filter((rest) => rest.runId === runId), { fromMs, untilMs }) };
   });
   const sorted = took.toSorted((a, b) => a.ms - b.ms);
   const hungry = [...new Set(tasks.map(({ agent }) => agent))].map((agent) => ({ agent, ms: computeStarved(agent, beats, tasks, { fromMs, untilMs }) })).toSorted((a, b) => b.ms - a.ms)[0];
@@ -85,6 +84,16 @@ export function computeResumption(blow: Blow, { beats, tasks, rests }: Sight): R
     starvedMs: hungry?.ms ?? 0,
     starved: hungry?.agent ?? "none",
   };
+}
+
+/** How long a run did not go on: from the blow on, and, where it waited, from when it was woken before the window ended. */
+function stoodStill(signs: readonly number[], rests: readonly Rest[], { fromMs, untilMs }: Window): number {
+  const rest = rests.find(({ wokenAtMs }) => (wokenAtMs ?? Number.POSITIVE_INFINITY) > fromMs);
+  const firstMs = Math.min(...signs.filter((atMs) => atMs > fromMs));
+  if (rest === undefined || rest.atMs >= firstMs) return firstMs - fromMs;
+  const restedMs = Math.max(0, rest.atMs - fromMs);
+  if (rest.wokenAtMs === null || rest.wokenAtMs > untilMs) return restedMs;
+  return Math.max(restedMs, Math.min(...signs.filter((atMs) => atMs > rest.atMs)) - rest.wokenAtMs);
 }
 
 interface Window {

@@ -3,7 +3,7 @@ import type { PostgresDatabase } from "../../src/db/postgres.ts";
 
 /** Notes what became of each run while faults happen: for whoever looks for the cause of one that stood still. */
 export interface Witness {
-  /** When a run was seen to wait, or to be in line again: it has gone on until there. */
+  /** When runs were seen to wait, in order: they have gone on until there. */
   readonly rests: readonly Rest[];
   /** What was seen of a run, in order: where its task stood, what Restate did with its calls, what it ended of its steps. */
   tell(runId: string, window: { readonly fromMs: number; readonly untilMs: number }): Promise<readonly string[]>;
@@ -13,6 +13,8 @@ export interface Witness {
 export interface Rest {
   readonly runId: string;
   readonly atMs: number;
+  /** When it was seen to wait no more: then it is to go on, and to be in line for a slot is not that. */
+  readonly wokenAtMs: number | null;
 }
 
 interface Seen {
@@ -29,20 +31,28 @@ export function watchRuns(db: PostgresDatabase, admin: string): Witness {
   const seen = new Map<string, Seen[]>();
   const rests: Rest[] = [];
   const stopping = new AbortController();
-  /** True when it is new. */
-  const note = (runId: string, topic: string, what: string): boolean => {
+  /** Of each run the last one, while it waits. */
+  const resting = new Map<string, number>();
+  const note = (runId: string, topic: string, what: string): void => {
     const list = seen.get(runId) ?? [];
     seen.set(runId, list);
     const text = `${topic}: ${what}`;
-    if (list.findLast((one) => one.what.startsWith(`${topic}:`))?.what === text) return false;
+    if (list.findLast((one) => one.what.startsWith(`${topic}:`))?.what === text) return;
     list.push({ atMs: systemClock.now(), what: text });
-    return true;
+  };
+  const noteRest = (runId: string, isWaiting: boolean): void => {
+    const place = resting.get(runId);
+    const rest = place === undefined ? undefined : rests[place];
+    if (isWaiting && place === undefined) resting.set(runId, rests.push({ runId, atMs: systemClock.now(), wokenAtMs: null }) - 1);
+    if (isWaiting || place === undefined || rest === undefined) return;
+    rests[place] = { ...rest, wokenAtMs: systemClock.now() };
+    resting.delete(runId);
   };
   const look = async (): Promise<void> => {
     const tasks = await db.all("SELECT run_id, status, waiting_reason, activation, attempt, recoveries_without_progress, suspended, claim FROM lh_task WHERE run_id IS NOT NULL AND (ended_at_ms IS NULL OR status_since_ms > $1)", systemClock.now() - 4 * lookEveryMs);
     for (const { run_id: runId, ...task } of tasks) {
-      const isNew = note(String(runId), "task", Object.values(task).map(String).join(" "));
-      if (isNew && task["status"] !== "running") rests.push({ runId: String(runId), atMs: systemClock.now() });
+      note(String(runId), "task", Object.values(task).map(String).join(" "));
+      noteRest(String(runId), task["status"] === "waiting");
     }
   };
   const ask = async (): Promise<void> => {

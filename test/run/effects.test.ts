@@ -224,10 +224,10 @@ test("a once call that runs into its timeout may have happened: a human decides"
 });
 
 /** A tool that does not hear when it is told to stop: it ends when the test says so, or never. */
-function deafTeam(effect: "once" | "read", calls: Deaf[]) {
+function deafTeam(effect: "once" | "read", calls: Deaf[], more: { readonly reconcile?: () => Promise<Reconciliation> } = {}) {
   const send = defineTool({
     name: "send", description: "Send a mail", inputSchema: z.object({ to: z.string() }), effect, timeout: "10s",
-    execute: () => new Promise((resolve, reject) => void calls.push({ end: resolve, fail: reject })),
+    execute: () => new Promise((resolve, reject) => void calls.push({ end: resolve, fail: reject })), ...more,
   });
   return defineTeam({ name: "t", agents: [defineAgent({ name: "clerk", model: "anthropic/test", instructions: "Mail.", tools: [send] })] });
 }
@@ -300,6 +300,20 @@ test.each(["happened", "retry"] as const)("the late success of a once call is in
   await team.live.operations.approve(runId, decision);
   expect(await team.result(taskId)).toMatchObject({ status: "done", output: '{"sentTo":"ann","late":true}' });
   expect(calls).toHaveLength(1);
+});
+
+test("a once call that succeeds while its tool is asked whether it happened has succeeded, whatever the tool says", async () => {
+  const calls: Deaf[] = [];
+  const { team, taskId } = await start(deafTeam("once", calls, { reconcile: async () => ({ happened: false }) }));
+  await team.advance(10_000);
+  await team.advance(1_000);
+  calls[0]?.end({ sentTo: "ann", slowly: true });
+  await team.settle();
+  await team.advance(1_000);
+
+  expect(await team.result(taskId)).toMatchObject({ status: "done", output: '{"sentTo":"ann","slowly":true}' });
+  expect(calls).toHaveLength(1);
+  expect(await team.records({ eventTypes: ["tool_call"] })).toMatchObject([{ result: "success" }]);
 });
 
 test("the late failure of a once call proves nothing: it is recorded, and a retry makes the call again", async () => {

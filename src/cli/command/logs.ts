@@ -1,10 +1,11 @@
 import { formatUsd } from "../../base/money.ts";
-import type { AgentUsage, RecordFilter } from "../../store/store.ts";
+import type { AgentUsage, RecordFilter, StoredRecord } from "../../store/store.ts";
 import type { OperatorView } from "../../runtime/operator-view.ts";
 import type { CommandContext, ExitCode } from "../command-context.ts";
 import { withView } from "../open-view.ts";
 import { formatRecordLine } from "../record-line.ts";
 import { formatTable } from "../table.ts";
+import { UnreadRecords } from "../unread-records.ts";
 
 export interface LogsOptions {
   readonly filter: RecordFilter;
@@ -27,9 +28,10 @@ export function runLogs(context: CommandContext, { filter, mode }: LogsOptions):
         return 0;
       }
       case "print": {
-        const { count } = await printRecords(context, view, filter);
-        if (count === 0) context.output.say("No record matches. Without filters: longhaul logs");
-        else if (count === filter.limit) context.output.say(context.output.style("dim", `The newest ${count}; more with --limit.`));
+        const found = await view.store.records.query(filter);
+        printRecords(context, found);
+        if (found.length === 0) context.output.say("No record matches. Without filters: longhaul logs");
+        else if (found.length === filter.limit) context.output.say(context.output.style("dim", `The newest ${found.length}; more with --limit.`));
         return 0;
       }
       case "follow":
@@ -38,14 +40,11 @@ export function runLogs(context: CommandContext, { filter, mode }: LogsOptions):
   });
 }
 
-/** Prints and returns how many, and the position of the last one. */
-async function printRecords({ output }: CommandContext, view: OperatorView, filter: RecordFilter): Promise<{ readonly count: number; readonly position: number | null }> {
-  const found = await view.store.records.query(filter);
+function printRecords({ output }: CommandContext, found: readonly StoredRecord[]): void {
   for (const { record } of found) {
     output.data(record);
     output.quote(formatRecordLine(record, output, { isClockTime: false, columns: null }));
   }
-  return { count: found.length, position: found.at(-1)?.position ?? null };
 }
 
 async function countRecords(view: OperatorView, { limit: _limit, ...filter }: RecordFilter): Promise<number> {
@@ -62,21 +61,22 @@ async function countRecords(view: OperatorView, { limit: _limit, ...filter }: Re
 /** Ends only with the process, or when the records cannot be read. */
 async function follow(context: CommandContext, view: OperatorView, filter: RecordFilter): Promise<never> {
   const [newest] = await view.store.records.query({ limit: 1 });
-  const first = await printRecords(context, view, filter);
+  const first = await view.store.records.query(filter);
+  printRecords(context, first);
   // What came between the two questions is printed once: from the later of the two positions where something was printed.
-  let position = Math.max(first.position ?? 0, newest?.position ?? 0);
+  const unread = new UnreadRecords(view.store.records, filter, Math.max(first.at(-1)?.position ?? 0, newest?.position ?? 0));
   let reading: Promise<boolean> | null = null;
   let isStale = false;
   const readAll = async (): Promise<boolean> => {
-    const before = position;
+    const before = unread.position;
     while (isStale) {
       isStale = false;
-      const printed = await printRecords(context, view, { ...filter, afterPosition: position, take: "oldest", limit: pageSize });
-      position = printed.position ?? position;
-      isStale ||= printed.count === pageSize;
+      const { found, isAll } = await unread.read();
+      printRecords(context, found);
+      isStale ||= !isAll;
     }
     reading = null;
-    return position > before;
+    return unread.position > before;
   };
   const failed = Promise.withResolvers<never>();
   const look = async (): Promise<boolean> => {

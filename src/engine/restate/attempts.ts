@@ -30,7 +30,7 @@ export interface AttemptsOptions {
   readonly agents: ReadonlyMap<string, EngineAgent>;
   /** What durable code is executed with; null while this process takes no calls. */
   readonly execute: () => Execute | null;
-  /** True while this process takes calls at a port. Behind a handler of a platform it is the platform that ends one. */
+  /** True while this process answers calls at a port, also those that it had when it began to drain. Behind a handler of a platform it is the platform that ends one. */
   readonly isListening: () => boolean;
   readonly ids: (prefix: string) => string;
   /** Names this process. */
@@ -45,7 +45,7 @@ const noticeTurns = 3;
 
 /**
  * An attempt whose call is cut off before it has executed for so long, in a process that lives, counts as no crash: links flap for seconds, and all that they carry with them. Of one
- * that executed for longer it counts, so that a step that is longer than its connections last is not paid for without end.
+ * that executed for longer it counts, and so it does after many attempts (`uncountedAttemptsMax`), so that a step that is longer than its connections last is not paid for without end.
  */
 const flapMsMax = 10_000;
 
@@ -93,7 +93,7 @@ export class Attempts {
       await this.live.run(live);
     } catch (error) {
       const activeMs = live.activeMs();
-      const isFlap = called.aborted && this.#options.isListening() && activeMs - begun.task.activeMs < flapMsMax;
+      const isFlap = called.aborted && this.#options.isListening() && begun.task.attempt <= limits.uncountedAttemptsMax && activeMs - begun.task.activeMs < flapMsMax;
       if (isFlap) await this.#note(call, (change) => markSuspended(change.db, attempt, activeMs));
       throw error;
     }

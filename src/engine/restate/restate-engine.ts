@@ -149,7 +149,7 @@ class RestateWorker implements RestateEngine, RestateHandler {
       clock, ids, worker,
       writer: this.#writer, facts: this.#facts, limits: this.#limits, calls: this.#outage.calls, agents: this.#agents, queueMax: this.#queueMax,
       execute: () => (this.#state === "open" ? this.#execute : null),
-      isListening: () => this.#state === "open" && this.#endpoint !== null,
+      isListening: () => this.#state !== "closed" && this.#endpoint !== null,
       onBegun: (runId) => this.#expected.remove(runId),
     });
     this.#dispatch = new Dispatch(this.#client, options.team);

@@ -3,7 +3,7 @@ import type { FailureCase } from "../case.ts";
 import { orderOf } from "../courier.ts";
 import { untilAborted } from "../hooks.ts";
 import type { World } from "../world.ts";
-import { hourMs, minuteMs, secondMs, verified } from "./faults.ts";
+import { hourMs, listenMs, lookAgainMs, minuteMs, secondMs, verified } from "./faults.ts";
 
 const downMs = 20 * secondMs;
 
@@ -59,7 +59,7 @@ export const approvalCases: readonly FailureCase[] = [
     }),
     expect: { ...verified, backMs: [minuteMs, 3 * minuteMs], callsMax: 3, did: ["process died", ...asks, "a person allows it"] },
   },
-  { layer: "approval", fault: "the process dies after the permission, before the delivery", approvalWithin: "1d", hooks: (world) => ({ beforeDelivery: deadly(world) }), play: asking(minuteMs, (world) => answer(world, "allow")), expect: { ...verified, backMs: minuteMs + downMs, callsMax: 3, did: ["process died", ...asks, "a person allows it"] } },
+  { layer: "approval", fault: "the process dies after the permission, before the delivery", approvalWithin: "1d", hooks: (world) => ({ beforeDelivery: deadly(world) }), play: asking(minuteMs, (world) => answer(world, "allow")), expect: { ...verified, backMs: minuteMs + downMs + lookAgainMs + listenMs, callsMax: 3, did: ["process died", ...asks, "a person allows it"] } },
   { layer: "approval", fault: "the process dies after the delivery, before its commit", approvalWithin: "1d", hooks: (world) => ({ afterDelivery: deadly(world) }), play: asking(minuteMs, (world) => answer(world, "allow")), expect: { ...verified, backMs: minuteMs + downMs, callsMax: 3, did: ["process died", ...asks, "a person allows it"] } },
   {
     layer: "approval", fault: "two people answer at once, and otherwise", approvalWithin: "1d",

@@ -1,6 +1,9 @@
 import type { Fault } from "../../../src/lab/provider/index.ts";
 
 export const secondMs = 1_000;
+/** Between two noes of a `reconcile`, of which the second counts; and how long is listened, after work that took long, whether another process has the run. */
+export const lookAgainMs = 2_000;
+export const listenMs = 50;
 export const minuteMs = 60_000;
 export const hourMs = 3_600_000;
 export const dayMs = 86_400_000;

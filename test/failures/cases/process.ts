@@ -1,7 +1,7 @@
 import type { FailureCase } from "../case.ts";
 import { untilAborted } from "../hooks.ts";
 import type { World } from "../world.ts";
-import { first, minuteMs, secondMs, verified } from "./faults.ts";
+import { first, listenMs, lookAgainMs, minuteMs, secondMs, verified } from "./faults.ts";
 
 /** How long the process is away each time. */
 const downMs = 20 * secondMs;
@@ -26,7 +26,7 @@ const back = (callsMax: number, times = 1): FailureCase["expect"] => ({ ...verif
 export const processCases: readonly FailureCase[] = [
   { layer: "process", fault: "dies in a read", hooks: (world) => ({ lookUp: deadly(world) }), expect: back(3) },
   { layer: "process", fault: "dies before the intent of a delivery", play: dying("after", (world) => world.calls === 2), expect: back(3) },
-  { layer: "process", fault: "dies after the intent, before the delivery", hooks: (world) => ({ beforeDelivery: deadly(world) }), expect: back(3) },
+  { layer: "process", fault: "dies after the intent, before the delivery", hooks: (world) => ({ beforeDelivery: deadly(world) }), expect: { ...back(3), backMs: downMs + lookAgainMs + listenMs } },
   { layer: "process", fault: "dies after the delivery, before its commit", hooks: (world) => ({ afterDelivery: deadly(world) }), expect: back(3) },
   { layer: "process", fault: "dies right before the commit of a delivery", play: dying("before", ({ outside }) => outside.deliveries.length === 1), expect: back(3) },
   { layer: "process", fault: "dies right after the commit of a delivery", play: dying("after", ({ outside }) => outside.deliveries.length === 1), expect: back(4) },

@@ -1,6 +1,6 @@
 import type { FailureCase } from "../case.ts";
 import { untilAborted } from "../hooks.ts";
-import { secondMs, verified } from "./faults.ts";
+import { lookAgainMs, secondMs, verified } from "./faults.ts";
 
 /** A point that fails the first times it is reached. */
 const failing = (what: string, times = 1) => ({ count }: { readonly count: number }): undefined => {
@@ -24,7 +24,7 @@ export const toolCases: readonly FailureCase[] = [
   { layer: "tool", fault: "a read answers what is not JSON", hooks: () => ({ lookUp: answering({ fact: () => 1 }) }), expect: { ...once, did: ["look_up failed"] } },
   { layer: "tool", fault: "a delivery throws before it is made", hooks: () => ({ beforeDelivery: failing("the gate is closed") }), expect: { ...once, did: ["deliver failed"] } },
   { layer: "tool", fault: "a delivery throws after it is made", hooks: () => ({ afterDelivery: failing("the line was cut") }), expect: { ...verified, backMs: 0, callsMax: 3 } },
-  { layer: "tool", fault: "a delivery hangs before it is made", hooks: () => ({ beforeDelivery: hanging() }), expect: { ...once, backMs: timeoutMs, did: ["deliver failed"] } },
+  { layer: "tool", fault: "a delivery hangs before it is made", hooks: () => ({ beforeDelivery: hanging() }), expect: { ...once, backMs: timeoutMs + lookAgainMs, did: ["deliver failed"] } },
   { layer: "tool", fault: "a delivery hangs after it is made", hooks: () => ({ afterDelivery: hanging() }), expect: { ...verified, backMs: timeoutMs, callsMax: 3 } },
   { layer: "tool", fault: "a delivery hangs after it is made, without reconcile", without: "reconcile", hooks: () => ({ afterDelivery: hanging() }), expect: { ...asks, deliveries: 1, backMs: timeoutMs } },
   { layer: "tool", fault: "a delivery hangs, and reconcile throws", hooks: () => ({ afterDelivery: hanging(), reconcile: failing("the sink is down", 9) }), expect: { ...asks, deliveries: 1, backMs: timeoutMs } },
