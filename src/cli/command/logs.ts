@@ -1,3 +1,4 @@
+import { isLonghaulError } from "../../base/error.ts";
 import { formatUsd } from "../../base/money.ts";
 import type { AgentUsage, RecordFilter } from "../../store/store.ts";
 import type { OperatorView } from "../../runtime/operator-view.ts";
@@ -59,7 +60,7 @@ async function countRecords(view: OperatorView, { limit: _limit, ...filter }: Re
   }
 }
 
-/** Ends only with the process, or when the records cannot be read. */
+/** Ends only with the process, or when the records cannot be read. While their database is away it waits for it. */
 async function follow(context: CommandContext, view: OperatorView, filter: RecordFilter): Promise<never> {
   const [newest] = await view.store.records.query({ limit: 1 });
   const first = await printRecords(context, view, filter);
@@ -67,6 +68,7 @@ async function follow(context: CommandContext, view: OperatorView, filter: Recor
   let position = Math.max(first.position ?? 0, newest?.position ?? 0);
   let reading: Promise<boolean> | null = null;
   let isStale = false;
+  let isAway = false;
   const readAll = async (): Promise<boolean> => {
     const before = position;
     while (isStale) {
@@ -74,17 +76,20 @@ async function follow(context: CommandContext, view: OperatorView, filter: Recor
       const printed = await printRecords(context, view, { ...filter, afterPosition: position, take: "oldest", limit: pageSize });
       position = printed.position ?? position;
       isStale ||= printed.count === pageSize;
+      if (isAway) context.output.warn("The database is back.");
+      isAway = false;
     }
-    reading = null;
     return position > before;
   };
   const failed = Promise.withResolvers<never>();
   const look = async (): Promise<boolean> => {
     isStale = true;
     try {
-      return await (reading ??= readAll());
+      return await (reading ??= readAll().finally(() => (reading = null)));
     } catch (error) {
-      failed.reject(error);
+      if (!isLonghaulError(error) || error.code !== "STORE_UNREACHABLE") failed.reject(error);
+      else if (!isAway) context.output.warn(`${error.message} This goes on when it is back.`);
+      isAway = true;
       return false;
     }
   };
