@@ -26,6 +26,10 @@ it("shows failures as bad, with their reason, and takes terminal controls out of
   expect(describeRecord(call)).toMatchObject({ tone: "bad", what: "tool search error", reason: "timeout: \uFFFD[2Jtook 60 s" });
 });
 
+it("tells what a call came to after it was given up from what the step came to", () => {
+  expect(describeRecord(record({ event_type: "tool_call", tool_name: "post", result: "error", reason: "failed: aborted", data: { late: true } })).what).toBe("tool post error (late)");
+});
+
 it("takes terminal controls out of the name of a tool, which a model may have made up", () => {
   expect(describeRecord(record({ event_type: "tool_call", tool_name: "\u001B[2Jrm", result: "error" })).what).toBe("tool \uFFFD[2Jrm error");
 });

@@ -25,7 +25,7 @@ export function describeRecord(record: LogRecord): RecordLine {
   return {
     tone: toneOf(record),
     agent: record.agent_id ?? record.team,
-    what: printableLine([nounOf(record), saysNothingMore(record) ? "" : (record.result ?? "")].join(" ")),
+    what: printableLine([nounOf(record), saysNothingMore(record) ? "" : (record.result ?? ""), record.data["late"] === true ? "(late)" : ""].join(" ")),
     detail: printableLine(detailOf(record)).slice(0, detailLengthMax),
     measures: [
       ...(record.duration_ms === null ? [] : [formatDuration(record.duration_ms)]),

@@ -37,7 +37,7 @@ async function main(): Promise<void> {
   const configure = { writeErr: (text: string) => void usage.push(text), outputError: (text: string) => void usage.push(text) };
   for (const command of [program, ...program.commands]) command.configureOutput(configure).exitOverride();
   const command = process.argv.slice(2).find((argument) => program.commands.some((candidate) => candidate.name() === argument));
-  ignoreClosedOutput(command === "start");
+  surviveOutput(output, command === "start");
   try {
     await program.parseAsync();
   } catch (error) {
@@ -64,12 +64,16 @@ function exit(): void {
   process.stdout.write("", () => process.stderr.write("", () => process.exit()));
 }
 
-/** `longhaul logs | head` closes the pipe before the end, and a terminal may go away: there is nobody to tell. A running team goes on unseen. */
-function ignoreClosedOutput(goesOn: boolean): void {
+/**
+ * `longhaul logs | head` closes the pipe before the end, and a terminal may go away: there is nobody to tell. Of another failure, such as a full disk, a command says so and ends.
+ * A running team goes on unseen, until its output can be written again.
+ */
+function surviveOutput(output: Output, goesOn: boolean): void {
   for (const stream of [process.stdout, process.stderr]) {
     stream.on("error", (error: NodeJS.ErrnoException) => {
-      if (error.code !== "EPIPE" && error.code !== "EIO") throw error;
-      if (!goesOn) process.exit();
+      if (goesOn) return;
+      if (stream === process.stdout && error.code !== "EPIPE" && error.code !== "EIO") process.exitCode = tellFailure(output, error);
+      process.exit();
     });
   }
 }

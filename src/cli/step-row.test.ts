@@ -28,6 +28,13 @@ it("tells what each kind of step came to", () => {
   expect(describeResult(row("code", { ok: false, failure: { name: "Error", code: null, message: "it broke", retry: "never", details: {}, cause: null } }))).toBe("failed: it broke");
 });
 
+it("tells of a step what its own call came to, and not what an earlier one did that was cut off and ended too late", () => {
+  const late = record(1, { event_type: "tool_call", result: "error", reason: "failed: aborted", data: { late: true } });
+  const own = record(1, { event_type: "tool_call", result: "success" });
+
+  expect(describeResult({ step: step(1, "tool", done({ ok: true, value: "posted" })), records: [late, own] })).toBe("posted");
+});
+
 it("takes terminal controls out of a step's name and its tool's, which a model may have chosen", () => {
   const named: StepRow = { step: { ...step(1, "tool", done(null)), name: "t1/tool/\u001B[2J" }, records: [record(1, { event_type: "tool_call", tool_name: "\u001B]0;x\u0007", result: "error" })] };
 

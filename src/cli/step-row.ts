@@ -17,9 +17,10 @@ export function toStepRows(steps: readonly CompletedStep[], records: readonly Lo
   return steps.toSorted((a, b) => a.number - b.number).map((step) => ({ step, records: records.filter((record) => record.step === step.number) }));
 }
 
-/** The record that says most of a step: its call, else the first. */
+/** The record that says most of a step: its call, else the first. What a call came to after it was given up is not what the step came to. */
 export function mainRecordOf({ records }: StepRow): LogRecord | undefined {
-  return records.find(({ event_type }) => event_type === "model_call" || event_type === "tool_call") ?? records.find(({ event_type }) => event_type !== "retry");
+  const own = records.filter(({ data }) => data["late"] !== true);
+  return own.find(({ event_type }) => event_type === "model_call" || event_type === "tool_call") ?? own.find(({ event_type }) => event_type !== "retry") ?? records[0];
 }
 
 export function stepColumns(style: Output["style"]): readonly Column<StepRow>[] {

@@ -14,6 +14,10 @@ it.each([
   expect(await findPresence(viewOf({ type: "worker", holder: "w1", heldMs }), 0)).toEqual({ team: "t", pid: null, supervisor: null, ...presence });
 });
 
+it("takes terminal controls and line breaks out of the name of whoever has the duties", async () => {
+  expect((await findPresence(viewOf({ type: "worker", holder: "w\u001B[2J\n1", heldMs: 9_000 }), 0)).text).toBe("t runs: w\uFFFD[2J 1 has its duties.");
+});
+
 it("tells of a team whose workers gave the duties back", async () => {
   expect(await findPresence(viewOf(null), 0)).toMatchObject({ isRunning: false, text: "t does not run: it was stopped. Its work goes on with `longhaul start team.ts`." });
 });

@@ -2,6 +2,7 @@ import { formatDuration } from "../base/duration.ts";
 import { computeDiskStop } from "../policy/retention.ts";
 import type { DutyView, OperatorView, OwnerView } from "../runtime/operator-view.ts";
 import type { RestartNote } from "../runtime/restart-note.ts";
+import { printableLine } from "./printable.ts";
 
 /** Whether a team runs on its data right now. */
 export interface TeamPresence {
@@ -53,7 +54,8 @@ async function describeStop({ store }: Pick<OperatorView, "store">): Promise<str
   return isStop && last.record.reason !== null ? `stopped, as ${last.record.reason}` : "was stopped";
 }
 
-function presenceOnCluster(team: string, { holder, heldMs }: DutyView): TeamPresence {
+function presenceOnCluster(team: string, { holder: name, heldMs }: DutyView): TeamPresence {
+  const holder = printableLine(name);
   if (heldMs < -handoverMsMax) {
     const text = `${team} does not run: the last worker that had its duties, ${holder}, was not heard of for ${formatDuration(-heldMs)}. Its work goes on with \`longhaul start team.ts\` and the flags that its workers have (--restate-ingress, --restate-admin, --listen).`;
     return { team, isRunning: false, isSilent: false, pid: null, supervisor: null, text };

@@ -173,18 +173,28 @@ async function onceStep(scope: RunScope, attempt: Attempt, tool: Tool, options: 
   if (intent.state === "unknown" || intent.state === "restored") {
     const earlier = await orTakenOver(scope.services.clock, execution.signal, () => (intent.state === "unknown" ? reconcileCutOff(scope, tool, call.input, options) : reconcile(tool, call.input, options)));
     if (earlier === null) return intent.state === "restored" ? park(scope, attempt, describeRestored(intent), null) : park(scope, attempt, "an earlier attempt was interrupted", intent.intendedAtMs);
-    if (earlier.happened) return finish(scope, attempt, earlier.result, startedMs, key);
+    if (earlier.happened) return finish(scope, attempt, earlier.result, startedMs, key, "happened");
   }
+  const reconciled = intent.state === "unknown" || intent.state === "restored" ? "not-happened" : null;
   const madeAtMs = scope.services.clock.now();
   const result = await make(tool, call.input, options, made);
   throwIfCanceled(result, execution);
-  if (!isUncertain(result, tool)) return finish(scope, attempt, result, startedMs, key);
+  if (!isUncertain(result, tool)) return finish(scope, attempt, result, startedMs, key, reconciled);
   return async () => {
     const looked = await lookUp(made, options, () => (result.kind === "failed" ? reconcile(tool, call.input, options) : reconcileCutOff(scope, tool, call.input, options)));
     if (looked === null) return park(scope, attempt, result.message, madeAtMs);
-    return finish(scope, attempt, looked.happened ? looked.result : result, startedMs, key);
+    const isToldByTool = looked.happened && made.late === null;
+    return finish(scope, attempt, looked.happened ? looked.result : result, startedMs, key, isToldByTool ? "happened" : reconciled);
   };
 }
+
+/** What `reconcile` said of a call of which nobody knew; null when it was not asked. */
+type Reconciled = "happened" | "not-happened" | null;
+
+const reconciledReasons = {
+  happened: "It was not known whether this call had happened. reconcile says that it had",
+  "not-happened": "It was not known whether an earlier attempt had made this call. reconcile says that it had not: it was made",
+};
 
 function describeRestored({ recoveryPointAtMs }: RestoredDoubt): string {
   const since = recoveryPointAtMs === null ? "what was done since" : `what was done after ${new Date(recoveryPointAtMs).toISOString()}`;
@@ -283,7 +293,7 @@ async function lateResultOf({ engine, services }: RunScope, execution: StepExecu
 const givenUp: ToolResult = { ok: false, kind: "failed", message: "The call was given up by an operator." };
 
 /** The end of a call that has a result. With `effectKey` it closes the intent. */
-function finish(scope: RunScope, { execution, call }: Attempt, raw: ToolResult, startedMs: number, effectKey?: string): StepEnd {
+function finish(scope: RunScope, { execution, call }: Attempt, raw: ToolResult, startedMs: number, effectKey?: string, reconciled: Reconciled = null): StepEnd {
   const result = scope.services.hideSecrets(resultToJson(raw));
   const record = recordWrite(scope, placeOf(execution), {
     event_type: "tool_call",
@@ -291,8 +301,8 @@ function finish(scope: RunScope, { execution, call }: Attempt, raw: ToolResult, 
     tool_args: toArguments(call.input),
     result: raw.ok ? "success" : "error",
     duration_ms: Math.round(scope.services.clock.monotonicMs() - startedMs),
-    reason: raw.ok ? null : `${raw.kind}: ${raw.message}`,
-    data: { callId: call.callId },
+    reason: !raw.ok ? `${raw.kind}: ${raw.message}` : reconciled === null ? null : reconciledReasons[reconciled],
+    data: { callId: call.callId, ...(reconciled === null ? {} : { reconciled }) },
   });
   return { outcome: { ok: true, value: result }, writes: effectKey === undefined ? [record] : [record, { type: "effect.complete", key: effectKey, result }] };
 }

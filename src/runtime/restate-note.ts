@@ -11,10 +11,14 @@ export async function noteRestate(meta: Pick<MetaStore, "set">, { ingress, admin
   await meta.set(noteName, { ingress, admin });
 }
 
-/** Null when no worker noted it. */
+/** Null when no worker noted it, or somebody wrote there what is no address. */
 export async function readRestateNote(meta: Pick<MetaStore, "get">): Promise<ClusterPlace["restate"] | null> {
   const note = await meta.get(noteName);
   if (!isJsonObject(note)) return null;
   const { ingress, admin } = note;
-  return typeof ingress === "string" && typeof admin === "string" ? { ingress, admin } : null;
+  return isAddress(ingress) && isAddress(admin) ? { ingress, admin } : null;
+}
+
+function isAddress(value: unknown): value is string {
+  return typeof value === "string" && URL.canParse(value);
 }

@@ -180,6 +180,19 @@ test("a worker whose address to listen on is taken says so, and gives nothing el
   await stop(first);
 });
 
+test("a worker's console shows no terminal controls that somebody wrote into the database", async () => {
+  const db = await PostgresDatabase.open({ url: place.store, clock: systemClock, random: systemRandom });
+  onTestFinished(() => db.close());
+  const worker = await startWorker(0);
+  await db.run("INSERT INTO lh_worker (name, uri, is_advertised, seen_at) VALUES ('odd', $1, true, clock_timestamp())", "http://x\u001B[2J:1");
+  onTestFinished(async () => void (await db.run("DELETE FROM lh_worker WHERE name = 'odd'")));
+
+  await expect.poll(() => worker.errors.join("\n"), { timeout: 40_000 }).toContain("not at http://x");
+
+  expect(worker.errors.join("\n")).not.toContain("\u001B");
+  await stop(worker);
+});
+
 test("commands name the workers: who has the duties, who does not reach Restate, who is gone", { timeout: 120_000 }, async () => {
   const way = await createSwitch();
   onTestFinished(() => way.close());

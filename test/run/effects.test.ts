@@ -106,19 +106,21 @@ test("an idempotent call that a crash interrupted is made again under the same k
 });
 
 test("after a crash the tool's word that the call happened is its result, and the call is not made again", async () => {
-  const { team, taskId } = await crashInCall(mailingTeam(mailer, { reconcile: async () => ({ happened: true, value: { sentTo: "ann", found: true } }) }));
+  const { team, taskId, runId } = await crashInCall(mailingTeam(mailer, { reconcile: async () => ({ happened: true, value: { sentTo: "ann", found: true } }) }));
 
   expect(await team.result(taskId)).toMatchObject({ status: "done", output: '{"sentTo":"ann","found":true}' });
   expect(mailer.keys).toHaveLength(1);
   expect(mailer.reconciled).toEqual(mailer.keys);
+  expect(await team.records({ runId, eventTypes: ["tool_call"] })).toMatchObject([{ result: "success", reason: "It was not known whether this call had happened. reconcile says that it had", data: { reconciled: "happened" } }]);
 });
 
 test("after a crash the tool's word that the call did not happen makes it again, under the same key", async () => {
-  const { team, taskId } = await crashInCall(mailingTeam(mailer, { reconcile: async () => ({ happened: false }) }));
+  const { team, taskId, runId } = await crashInCall(mailingTeam(mailer, { reconcile: async () => ({ happened: false }) }));
 
   expect(await team.result(taskId)).toMatchObject({ status: "done", output: '{"sentTo":"ann"}' });
   expect(mailer.keys).toHaveLength(2);
   expect(new Set(mailer.keys).size).toBe(1);
+  expect(await team.records({ runId, eventTypes: ["tool_call"] })).toMatchObject([{ result: "success", reason: "It was not known whether an earlier attempt had made this call. reconcile says that it had not: it was made", data: { reconciled: "not-happened" } }]);
 });
 
 test("after a crash the tool's word that the call did not happen is not believed at once: the call may still be on its way", async () => {

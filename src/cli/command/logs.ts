@@ -1,3 +1,4 @@
+import { isLonghaulError } from "../../base/error.ts";
 import { formatUsd } from "../../base/money.ts";
 import type { AgentUsage, RecordFilter, StoredRecord } from "../../store/store.ts";
 import type { OperatorView } from "../../runtime/operator-view.ts";
@@ -58,7 +59,7 @@ async function countRecords(view: OperatorView, { limit: _limit, ...filter }: Re
   }
 }
 
-/** Ends only with the process, or when the records cannot be read. */
+/** Ends only with the process, or when the records cannot be read. While their database is away it waits for it. */
 async function follow(context: CommandContext, view: OperatorView, filter: RecordFilter): Promise<never> {
   const [newest] = await view.store.records.query({ limit: 1 });
   const first = await view.store.records.query(filter);
@@ -67,6 +68,7 @@ async function follow(context: CommandContext, view: OperatorView, filter: Recor
   const unread = new UnreadRecords(view.store.records, filter, Math.max(first.at(-1)?.position ?? 0, newest?.position ?? 0));
   let reading: Promise<boolean> | null = null;
   let isStale = false;
+  let isAway = false;
   const readAll = async (): Promise<boolean> => {
     const before = unread.position;
     while (isStale) {
@@ -74,17 +76,20 @@ async function follow(context: CommandContext, view: OperatorView, filter: Recor
       const { found, isAll } = await unread.read();
       printRecords(context, found);
       isStale ||= !isAll;
+      if (isAway) context.output.warn("The database is back.");
+      isAway = false;
     }
-    reading = null;
     return unread.position > before;
   };
   const failed = Promise.withResolvers<never>();
   const look = async (): Promise<boolean> => {
     isStale = true;
     try {
-      return await (reading ??= readAll());
+      return await (reading ??= readAll().finally(() => (reading = null)));
     } catch (error) {
-      failed.reject(error);
+      if (!isLonghaulError(error) || error.code !== "STORE_UNREACHABLE") failed.reject(error);
+      else if (!isAway) context.output.warn(`${error.message} This goes on when it is back.`);
+      isAway = true;
       return false;
     }
   };

@@ -15,6 +15,7 @@ import { createLivePresenter } from "../live-presenter.ts";
 import { loadTeam } from "../load-team.ts";
 import { createOutput } from "../output.ts";
 import { createPlainPresenter } from "../plain-presenter.ts";
+import { printable } from "../printable.ts";
 import type { Presenter } from "../presenter.ts";
 import { StatusBoard } from "../status-board.ts";
 import { listenForStop, type StopSignal } from "../stop-signal.ts";
@@ -59,7 +60,7 @@ export async function runStart(given: CommandContext, file: string, options: Sta
     clock: context.clock,
     random: context.random,
     environment: context.environment,
-    print: (line) => presenter?.line(line),
+    print: (line) => presenter?.line(printable(line)),
     onRecord: (record) => {
       if (presenter === null) held.push(record);
       else presenter.record(record);

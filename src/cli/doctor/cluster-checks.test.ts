@@ -116,6 +116,12 @@ describe("Restate, which commands need not reach", () => {
     expect(await examine({ restateIngress: nowhere, restateAdmin: nowhere })).toMatchObject(both({ status: "fail" }));
   });
 
+  it("is not looked for where somebody noted what is no address", async () => {
+    await db.run("INSERT INTO lh_meta (name, value) VALUES ('restate', $1)", JSON.stringify({ ingress: "restate", admin: "\u001B[2J" }));
+
+    expect(await examine()).toMatchObject(both({ found: expect.stringMatching(/not looked at/) as string }));
+  });
+
   it("is not noted with a password", async () => {
     const store = createPostgresStore({ db, clock: systemClock, random: seededRandom(3) });
     onTestFinished(() => store.close());

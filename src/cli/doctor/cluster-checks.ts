@@ -86,7 +86,7 @@ async function checkAnswer({ name, path, option, given, noted }: SoughtAddress, 
 
 function askAnswer(name: string, url: URL, next: string, clock: Clock): Promise<Check> {
   return tryCheck(name, next, async () => {
-    const onTimeout = (): Error => new Error(`${url.host} did not answer within ${formatDuration(answerMsMax)}`);
+    const onTimeout = (): Error => new Error(`no answer within ${formatDuration(answerMsMax)}`);
     try {
       const { ok: isOk, status } = await withDeadline({ clock, timeoutMs: answerMsMax, onTimeout }, (signal) => fetch(url, { signal }));
       return isOk ? ok(name, `${url.host} answers`) : fail(name, `${url.host} answers with ${status}`, next);

@@ -169,10 +169,8 @@ let isListening = false;
 function say(text: string): void {
   if (!isListening) {
     isListening = true;
-    // A terminal that went away, a log that nobody reads any more: the team goes on.
-    process.stderr.on("error", (error: NodeJS.ErrnoException) => {
-      if (error.code !== "EPIPE" && error.code !== "EIO") throw error;
-    });
+    // A terminal that went away, a log that nobody reads any more or whose disk is full: the team goes on.
+    process.stderr.on("error", () => undefined);
   }
   process.stderr.write(`longhaul: ${text}\n`);
 }

@@ -30,6 +30,14 @@ it("lists those that live as they came, then the gone, last seen first, and none
   expect(known[0]?.seenAtMs).toBe(Math.round(Number(row?.["ms"])));
 });
 
+it("lists the others where a row says that it was seen before all time", async () => {
+  await come("first");
+  await come("never");
+  await rows.db.run("UPDATE lh_worker SET seen_at = '-infinity' WHERE name = 'never'");
+
+  expect((await listKnownWorkers(rows.db)).map(({ name }) => name)).toEqual(["first"]);
+});
+
 it("gives a worker its position back once, however often it asks, and none that another worker has, or will have", async () => {
   const [self, other] = [await come("self"), await come("other")];
   const again = { name: "self", uri: "http://127.0.0.1:1", isAdvertised: true };

@@ -30,7 +30,7 @@ export async function listWorkers(db: PostgresSession): Promise<readonly LiveWor
 export async function listKnownWorkers(db: PostgresSession): Promise<readonly KnownWorker[]> {
   const rows = await db.all(
     `SELECT ${columns}, ${spokeWithin} AS is_live, (extract(epoch FROM seen_at) * 1000)::int8 AS seen_at_ms, (extract(epoch FROM clock_timestamp() - seen_at) * 1000)::int8 AS silent_ms
-     FROM lh_worker WHERE seen_at <= clock_timestamp() + $1 * interval '1 ms' ORDER BY is_live DESC, CASE WHEN ${spokeWithin} THEN position END, seen_at DESC LIMIT $2`,
+     FROM lh_worker WHERE isfinite(seen_at) AND seen_at <= clock_timestamp() + $1 * interval '1 ms' ORDER BY is_live DESC, CASE WHEN ${spokeWithin} THEN position END, seen_at DESC LIMIT $2`,
     aliveMs, knownMax,
   );
   return rows.map((row) => ({ ...toWorker(row), isLive: row["is_live"] === true, seenAtMs: Number(row["seen_at_ms"]), silentMs: Math.max(0, Number(row["silent_ms"])) }));
