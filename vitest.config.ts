@@ -21,8 +21,8 @@ class LongestFirst extends BaseSequencer {
 export default defineConfig({
   test: {
     sequence: { sequencer: LongestFirst },
-    // Many tests mostly wait, for processes of their own and for servers: two workers more than the 2 cores that CI has keep these busy.
-    maxWorkers: 4,
+    // Many tests mostly wait, for processes of their own and for servers: a worker more than the 2 cores that CI has keeps these busy.
+    maxWorkers: 3,
     projects: [
       {
         resolve,

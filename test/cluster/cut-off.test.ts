@@ -180,8 +180,10 @@ describe("PostgreSQL away from all workers", () => {
     await eventually("no attempt is marked", async () => (await marked()) === 0);
     await sleep(systemClock, 2_000);
     expect(await marked()).toBe(0);
-    expect(executing).toHaveLength(ids.length);
     fixture.release();
     await untilDone(workers[0], ids);
+    // A worker that reaches PostgreSQL again before another one does may take what that one offers: then it goes on there, and that is no crash either.
+    expect(new Set(executing.map(({ runId }) => runId)).size).toBe(ids.length);
+    expect((await workers[0].engine.list({ statuses: ["done"] })).map(({ recoveries }) => recoveries)).toEqual(ids.map(() => 0));
   }, 90_000);
 });
