@@ -5,7 +5,7 @@ import { sleep, systemClock } from "../../src/base/clock.ts";
 import { startPostgres, type PostgresServer } from "../../src/db/fixture/postgres-server.ts";
 import { agentA, done, value } from "../../src/engine/engine-fixture.testsuite.ts";
 import type { Execute, StepExecution } from "../../src/engine/engine.ts";
-import { freePort, sharedRestate } from "../../src/engine/restate/fixture/restate-server.ts";
+import { freePort, queryRestate, sharedRestate } from "../../src/engine/restate/fixture/restate-server.ts";
 import { serviceNames } from "../../src/engine/restate/service-names.ts";
 import { createBalancer } from "./fixture/balancer.ts";
 import type { Cut } from "./fixture/cut-proxy.ts";
@@ -77,8 +77,7 @@ async function openTwo(): Promise<Fixture> {
 /** Calls by which workers offer what they execute, and that are not over. */
 async function offersLeft(team: string): Promise<number> {
   const query = `SELECT id FROM sys_invocation WHERE target_service_name = '${serviceNames(team).outage}' AND status <> 'completed'`;
-  const answer = await fetch(`${(await sharedRestate()).admin}/query`, { method: "POST", headers: { "content-type": "application/json", accept: "application/json" }, body: JSON.stringify({ query }) });
-  return ((await answer.json()) as { readonly rows: readonly unknown[] }).rows.length;
+  return (await queryRestate((await sharedRestate()).admin, query)).length;
 }
 
 /** Nobody listens there. */

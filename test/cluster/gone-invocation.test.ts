@@ -2,7 +2,7 @@ import { afterAll, afterEach, describe, expect, it, vi } from "vitest";
 import { sleep, systemClock } from "../../src/base/clock.ts";
 import { sharedPostgres } from "../../src/db/fixture/postgres-server.ts";
 import { agentA, code, createGate, done } from "../../src/engine/engine-fixture.testsuite.ts";
-import { freePort, startRestate } from "../../src/engine/restate/fixture/restate-server.ts";
+import { freePort, queryRestate, startRestate } from "../../src/engine/restate/fixture/restate-server.ts";
 import { eventually } from "./fixture/eventually.ts";
 import { type EngineWorker, openEngineWorker } from "./fixture/engine-worker.ts";
 
@@ -21,8 +21,7 @@ async function killAll(team: string): Promise<void> {
   const { admin } = await server;
   const list = async (): Promise<readonly { readonly id: string; readonly status: string }[]> => {
     const query = `SELECT id, status FROM sys_invocation WHERE target_service_name = 'longhaul.${team}.run'`;
-    const response = await fetch(`${admin}/query`, { method: "POST", headers: { "content-type": "application/json", accept: "application/json" }, body: JSON.stringify({ query }) });
-    return ((await response.json()) as { readonly rows: readonly { readonly id: string; readonly status: string }[] }).rows;
+    return (await queryRestate(admin, query)).map(({ id, status }) => ({ id: String(id), status: String(status) }));
   };
   for (const { id } of await list()) await fetch(`${admin}/invocations/${id}/kill`, { method: "PATCH" });
   await eventually("they are gone", async () => {

@@ -5,7 +5,7 @@ import { defineAgent, defineFlow, defineTeam } from "longhaul";
 import { type ServerlessOptions, serveTeam } from "longhaul/serverless";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { sleep, systemClock } from "../../src/base/clock.ts";
-import { freePort } from "../../src/engine/restate/fixture/restate-server.ts";
+import { freePort, queryRestate } from "../../src/engine/restate/fixture/restate-server.ts";
 import type { ClusterPlace } from "../../src/runtime/cluster-place.ts";
 import { clusterPlace, openClusterTeam, uniqueTeamName } from "../fixture/cluster-team.ts";
 
@@ -23,8 +23,7 @@ afterEach(async () => {
 /** How many calls of the team's services Restate has under way. */
 async function callsUnderWay(team: string): Promise<number> {
   const query = `SELECT count(*) AS n FROM sys_invocation WHERE target LIKE '%${team}%' AND status <> 'completed'`;
-  const answer = await fetch(`${place.restate.admin}/query`, { method: "POST", headers: { "content-type": "application/json", accept: "application/json" }, body: JSON.stringify({ query }) });
-  return ((await answer.json()) as { readonly rows: readonly { readonly n: number }[] }).rows[0]?.n ?? -1;
+  return Number((await queryRestate(place.restate.admin, query))[0]?.["n"] ?? -1);
 }
 
 /** A team whose steps say where they executed. */

@@ -1,11 +1,12 @@
 import { sleep, systemClock } from "../../src/base/clock.ts";
 import { seededRandom } from "../../src/base/random.ts";
+import { queryRestate } from "../../src/engine/restate/fixture/restate-server.ts";
 import { describeFault, type Fault, type FaultPlan } from "./fault-plan.ts";
 import { type Cluster, startCluster } from "./fixture/cluster.ts";
 import { findViolations } from "./invariants.ts";
 import { type Load, startLoad } from "./load.ts";
 import { type Beat, type Blow, computeResumption, type Resumption, type SeenTask } from "./resumption.ts";
-import { queryRestate, watchRuns, type Witness } from "./witness.ts";
+import { watchRuns, type Witness } from "./witness.ts";
 
 /** What became of a cluster that was told to live through a plan. */
 export interface StoryReport {

@@ -1,5 +1,6 @@
 import { sleep, systemClock } from "../../src/base/clock.ts";
 import type { PostgresDatabase } from "../../src/db/postgres.ts";
+import { queryRestate } from "../../src/engine/restate/fixture/restate-server.ts";
 
 /** Notes what became of each run while faults happen: for whoever looks for the cause of one that stood still. */
 export interface Witness {
@@ -79,11 +80,4 @@ export function watchRuns(db: PostgresDatabase, admin: string): Witness {
       await watching;
     },
   };
-}
-
-/** Rows of a table in which Restate shows what it does. */
-export async function queryRestate(admin: string, query: string): Promise<readonly Readonly<Record<string, unknown>>[]> {
-  const response = await fetch(`${admin}/query`, { method: "POST", headers: { "content-type": "application/json", accept: "application/json" }, body: JSON.stringify({ query }) });
-  const { rows } = (await response.json()) as { readonly rows: readonly Readonly<Record<string, unknown>>[] };
-  return rows;
 }

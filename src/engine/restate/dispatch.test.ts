@@ -3,7 +3,7 @@ import { sleep, systemClock } from "../../base/clock.ts";
 import { VirtualClock } from "../../base/virtual-clock.ts";
 import { until } from "../engine-fixture.testsuite.ts";
 import { Dispatch } from "./dispatch.ts";
-import { freePort, sharedRestate } from "./fixture/restate-server.ts";
+import { freePort, queryRestate, sharedRestate } from "./fixture/restate-server.ts";
 import { RestateClient } from "./restate-client.ts";
 import { RestateEndpoint } from "./restate-endpoint.ts";
 import type { RestateHandler } from "./restate-services.ts";
@@ -47,9 +47,7 @@ async function close(): Promise<void> {
 /** Calls for slots that Restate has and that are not over. */
 async function queued(): Promise<number> {
   const query = `SELECT id FROM sys_invocation WHERE target_service_name = '${serviceNames(team).slots}' AND status <> 'completed'`;
-  const { admin } = await sharedRestate();
-  const answer = await fetch(`${admin}/query`, { method: "POST", headers: { "content-type": "application/json", accept: "application/json" }, body: JSON.stringify({ query }) });
-  return ((await answer.json()) as { readonly rows: readonly unknown[] }).rows.length;
+  return (await queryRestate((await sharedRestate()).admin, query)).length;
 }
 
 it("while Restate finds no worker it leaves few calls there, however often it asks, and slots are given when a worker is back", async () => {

@@ -2,7 +2,7 @@ import { afterAll, describe, expect, it, vi } from "vitest";
 import { sleep, systemClock } from "../../base/clock.ts";
 import type { Write } from "../../record/write.ts";
 import { agentA, createGate, done, newTask, record, until, value } from "../engine-fixture.testsuite.ts";
-import { sharedRestate } from "./fixture/restate-server.ts";
+import { queryRestate, sharedRestate } from "./fixture/restate-server.ts";
 import { serviceNames } from "./service-names.ts";
 import { restateSuite, type RestateFixture } from "./restate-fixture.testsuite.ts";
 
@@ -75,6 +75,5 @@ describe("an attempt that was cut off while steps executed side by side, of a ta
 /** What Restate has not ended of a service. */
 async function listOpen(service: string): Promise<readonly unknown[]> {
   const query = `SELECT id, status, last_failure FROM sys_invocation WHERE target_service_name = '${service}' AND status <> 'completed'`;
-  const response = await fetch(`${(await sharedRestate()).admin}/query`, { method: "POST", headers: { "content-type": "application/json", accept: "application/json" }, body: JSON.stringify({ query }) });
-  return ((await response.json()) as { readonly rows: readonly unknown[] }).rows;
+  return await queryRestate((await sharedRestate()).admin, query);
 }

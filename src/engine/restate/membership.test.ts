@@ -8,7 +8,7 @@ import { migratePostgres } from "../../db/postgres-migration.ts";
 import { PostgresDatabase } from "../../db/postgres.ts";
 import { createGate, until, type Gate } from "../engine-fixture.testsuite.ts";
 import { restateEngineMigrations } from "./engine-migrations.ts";
-import { sharedRestate } from "./fixture/restate-server.ts";
+import { queryRestate, sharedRestate } from "./fixture/restate-server.ts";
 import { Membership } from "./membership.ts";
 import { readPlace } from "./place.ts";
 import { RestateClient } from "./restate-client.ts";
@@ -266,8 +266,7 @@ describe("a call that was paused to be brought to another address, by a worker t
     await until(async () => (await fetch(slots, { method: "POST" })).ok, "Restate takes the call");
     const calls = async (): Promise<readonly { readonly id: string; readonly status: string }[]> => {
       const query = `SELECT id, status FROM sys_invocation WHERE target_service_name = '${serviceNames(team).slots}' AND status <> 'completed'`;
-      const answer = await fetch(`${restate.admin}/query`, { method: "POST", headers: { "content-type": "application/json", accept: "application/json" }, body: JSON.stringify({ query }) });
-      return ((await answer.json()) as { readonly rows: readonly { readonly id: string; readonly status: string }[] }).rows;
+      return (await queryRestate(restate.admin, query)).map(({ id, status }) => ({ id: String(id), status: String(status) }));
     };
     await until(async () => (await calls()).some(({ status }) => status === "backing-off"), "it is tried in vain");
     const [call] = await calls();

@@ -5,7 +5,7 @@ import { afterAll, describe, expect, it, vi } from "vitest";
 import type { Json } from "../../base/json.ts";
 import type { EngineContext } from "../engine.ts";
 import { agentA, code, createGate, done, newTask, quiet, until, type Gate } from "../engine-fixture.testsuite.ts";
-import { freePort, sharedRestate } from "./fixture/restate-server.ts";
+import { freePort, queryRestate, sharedRestate } from "./fixture/restate-server.ts";
 import type { FetchHandler } from "./restate-fetch.ts";
 import { serviceNames } from "./service-names.ts";
 import { restateSuite, type RestateFixture } from "./restate-fixture.testsuite.ts";
@@ -98,8 +98,7 @@ async function deploy(fixture: RestateFixture, execute: Code, agent = agentA): P
 async function callsUnderWay(team: string): Promise<number> {
   const { admin } = await sharedRestate();
   const query = `SELECT count(*) AS n FROM sys_invocation WHERE target LIKE 'longhaul.${team}.%' AND status <> 'completed'`;
-  const answer = await fetch(`${admin}/query`, { method: "POST", headers: { "content-type": "application/json", accept: "application/json" }, body: JSON.stringify({ query }) });
-  return ((await answer.json()) as { readonly rows: readonly { readonly n: number }[] }).rows[0]?.n ?? -1;
+  return Number((await queryRestate(admin, query))[0]?.["n"] ?? -1);
 }
 
 describe("the engine behind a fetch handler", () => {
