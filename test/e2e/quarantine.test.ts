@@ -59,12 +59,14 @@ it.each([
   { what: "exhausts the memory", culprit: "hungry", deathsMax: outOfMemoryMax },
 ])("E12 quarantines the task that $what after $deathsMax times, and lets those that were executing beside it come to their end", async ({ culprit, deathsMax }) => {
   const { start, submit, tasks, world } = deadlyFolder();
-  // A team that has run once takes tasks while it is stopped: they begin together at the next start.
   const first = start();
   await first.line((line) => line.includes('"event":"started"'));
+  await submit("patient");
+  await expect.poll(tasks).toEqual([expect.objectContaining({ kind: "patient", status: "waiting" })]);
   first.child.kill("SIGTERM");
   expect(await first.ended).toBe(0);
-  for (const kind of ["patient", "slow", "slow", culprit, "slow"]) await submit(kind);
+  // Tasks that a stopped team takes begin together at its next start.
+  for (const kind of ["slow", "slow", culprit, "slow"]) await submit(kind);
 
   let lives = 0;
   let team = start();
@@ -95,6 +97,7 @@ it("names the task that kills the process, and how many crashes it has left", as
   const first = start();
   await first.line((line) => line.includes('"event":"started"'));
   await submit("patient");
+  await expect.poll(tasks).toEqual([expect.objectContaining({ status: "waiting" })]);
   await submit("deadly");
   await first.ended;
   for (let life = 0; life < 2; life++) await start().ended;
