@@ -1,4 +1,5 @@
 import { parseArgs } from "node:util";
+import { Worker } from "node:worker_threads";
 import { planOf } from "../test/cluster/fault-plan.ts";
 import { tellStory } from "../test/cluster/story.ts";
 
@@ -8,6 +9,7 @@ import { tellStory } from "../test/cluster/story.ts";
  *   npm run cluster-chaos -- --seeds 10          so many seeds, from 1 on, or from --from
  *   npm run cluster-chaos -- --seed 7            one seed, as a failure prints it
  *   npm run cluster-chaos -- --seed 7 --short    the story that CI tells
+ *   npm run cluster-chaos -- --seed 7 --busy 3   beside so many threads that only count: what a quiet machine hides
  *
  * Exits with 1 when a promise is broken.
  */
@@ -17,14 +19,20 @@ const { values } = parseArgs({
     from: { type: "string", default: "1" },
     seed: { type: "string" },
     short: { type: "boolean", default: false },
+    busy: { type: "string", default: "0" },
     "resume-ms": { type: "string", default: "10000" },
     verbose: { type: "boolean", default: false },
   },
 });
 
+/** More, and the cluster does not even start. */
+const busyMax = 16;
 const first = Number(values.seed ?? values.from);
 const count = values.seed === undefined ? Number(values.seeds) : 1;
+const busy = Number(values.busy);
 if (!Number.isInteger(first) || !Number.isInteger(count) || count < 1) throw new Error("--seed, --seeds and --from are whole numbers.");
+if (!Number.isInteger(busy) || busy < 0 || busy > busyMax) throw new Error(`--busy ${values.busy} is not a whole number from 0 to ${busyMax}.`);
+const counting = Array.from({ length: busy }, () => new Worker("for (;;);", { eval: true }));
 let failures = 0;
 for (let seed = first; seed < first + count; seed++) {
   const report = await tellStory({ plan: planOf(seed, { isShort: values.short }), resumeMsMax: Number(values["resume-ms"]), onProgress: (what) => values.verbose && console.log(`  … ${what}`) });
@@ -37,4 +45,5 @@ for (let seed = first; seed < first + count; seed++) {
     console.log(`again: npm run cluster-chaos -- --seed ${seed}${values.short ? " --short" : ""}`);
   }
 }
+await Promise.all(counting.map((thread) => thread.terminate()));
 process.exitCode = failures > 0 ? 1 : 0;

@@ -1,4 +1,5 @@
 import { LonghaulError } from "../base/error.ts";
+import { isWebAddress } from "../base/web-address.ts";
 import type { ClusterPlace } from "../runtime/cluster-place.ts";
 import type { CommandContext } from "./command-context.ts";
 
@@ -61,7 +62,7 @@ const webForms = { restateIngress: ["--restate-ingress", clusterDefaults.restate
 export function assertWebAddresses(flags: Partial<Pick<ClusterFlags, keyof typeof webForms>>): void {
   for (const [key, [name, form]] of Object.entries(webForms)) {
     const text = flags[key as keyof typeof webForms];
-    if (text === undefined || (/^https?:\/\//i.test(text) && URL.canParse(text))) continue;
+    if (text === undefined || isWebAddress(text)) continue;
     throw new LonghaulError("OPTION_INVALID", `${name} is ${text}, not http://host:port. Use, for instance, ${form}.`);
   }
 }

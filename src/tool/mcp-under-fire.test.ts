@@ -264,8 +264,13 @@ describe("the processes of a server", () => {
       const [grandchild = 0] = fixture.server.pids("child");
       const pending = work.call({}, callOptions());
       await until(() => fixture.server.log.includes("tools/call work"));
-      if (end === "kill") process.kill(fixture.server.pids()[0] ?? 0, "SIGKILL");
-      else void fixture.source.close();
+      if (end === "close") void fixture.source.close();
+      else {
+        const [server = 0] = fixture.server.pids();
+        process.kill(server, "SIGKILL");
+        // Virtual time passes when its death is known, not before.
+        await until(() => !isAlive(server));
+      }
       for (let isGone = false; !isGone; await macrotask()) {
         await fixture.clock.advance(100);
         isGone = !isAlive(grandchild);

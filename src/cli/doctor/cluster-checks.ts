@@ -3,6 +3,7 @@ import { withDeadline } from "../../base/deadline.ts";
 import { formatDuration } from "../../base/duration.ts";
 import { messageOf } from "../../base/error.ts";
 import { joinUrl } from "../../base/join-url.ts";
+import { shellWord } from "../../base/shell-word.ts";
 import { type CalledAt, readCalledAt } from "../../runtime/called-at.ts";
 import type { ClusterPlace } from "../../runtime/cluster-place.ts";
 import type { OperatorView } from "../../runtime/operator-view.ts";
@@ -59,7 +60,7 @@ async function checkAddress(view: OperatorView, read: (view: OperatorView) => Pr
   const found = await read(view);
   if (found === null) return [];
   const { team, called, address, isRight, workers, elsewhere } = found;
-  if (!isRight) return [fail("address", `Restate calls ${team} ${called === null ? "nowhere" : `at ${called}`}, and its workers are at ${address}: whoever has the duties mends that within 30 s`, `longhaul start team.ts --advertise ${address}`)];
+  if (!isRight) return [fail("address", `Restate calls ${team} ${called === null ? "nowhere" : `at ${called}`}, and its workers are at ${address}: whoever has the duties mends that within 30 s`, `longhaul start team.ts --advertise ${shellWord(address)}`)];
   const names = elsewhere.slice(0, namedMax).map(({ name, uri }) => `${name} at ${uri}`).join("; ");
   if (elsewhere.length > 0) return [warn("address", `Restate calls ${team} at ${address}, and no new work comes to ${names}${elsewhere.length > namedMax ? "; …" : ""}`, "Put a balancer before all workers, and give each of them its address with --advertise.")];
   return [ok("address", `Restate calls ${team} at ${address}, where ${workers === 1 ? "its worker is" : `${workers} workers are`}`)];

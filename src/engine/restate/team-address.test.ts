@@ -38,4 +38,8 @@ describe("a worker that comes", () => {
     expect(code).toBe("OPTION_INVALID");
     expect(message).toBe("Restate would call the team at http://127.0.0.1:9005, this worker alone: 4 workers that live are reached at http://workers:9080 (machine, pid 1; machine, pid 2; machine, pid 3; …). Give --advertise http://workers:9080, with this worker behind it too, or stop the others first; one that was killed counts for 30 s more.");
   });
+
+  it("may not, and what is to be typed is one word of a shell", () => {
+    expect(refuseAddress([behind(1, "http://[::1]:9080/a?b&c")], alone(2), 30_000)?.message).toContain("Give --advertise 'http://[::1]:9080/a?b&c', with");
+  });
 });

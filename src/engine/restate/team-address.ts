@@ -1,4 +1,5 @@
 import { LonghaulError } from "../../base/error.ts";
+import { shellWord } from "../../base/shell-word.ts";
 
 /** A worker that takes calls. */
 export interface LiveWorker {
@@ -43,7 +44,7 @@ export function refuseAddress(live: readonly LiveWorker[], coming: ComingWorker,
   const names = who.slice(0, namedMax).map(({ name }) => name).join("; ");
   return new LonghaulError(
     "OPTION_INVALID",
-    `Restate would call the team at ${coming.uri}, this worker alone: ${count} reached at ${address} (${names}${who.length > namedMax ? "; …" : ""}). Give --advertise ${address}, with this worker behind it too, or stop the others first; one that was killed counts for ${aliveMs / 1_000} s more.`,
+    `Restate would call the team at ${coming.uri}, this worker alone: ${count} reached at ${address} (${names}${who.length > namedMax ? "; …" : ""}). Give --advertise ${shellWord(address)}, with this worker behind it too, or stop the others first; one that was killed counts for ${aliveMs / 1_000} s more.`,
   );
 }
 
