@@ -111,7 +111,9 @@ function testLimits(suite: EngineSuite): void {
     await fixture.engine.run([agentA], execute);
     const sources = ["fine", "fine", "deadly", "fine", "fine", "fine"];
     const tasks = await Promise.all(sources.map((source) => fixture.engine.start(newTask(fixture, { source }))));
-    for (let life = 0; life < 60; life++) {
+    const statuses = async () => (await Promise.all(tasks.map(({ taskId }) => fixture.engine.get(taskId)))).map((task) => task?.status);
+    const isOver = async (): Promise<boolean> => (await statuses()).every((status) => status === "done" || status === "dead");
+    for (let life = 0; life < 60 && !(await isOver()); life++) {
       await fixture.clock.advance(isDying ? 0 : 10_000, () => fixture.settle());
       if (!isDying) continue;
       isDying = false;
@@ -119,8 +121,7 @@ function testLimits(suite: EngineSuite): void {
       await fixture.engine.run([agentA], execute);
     }
 
-    const ended = await Promise.all(tasks.map(({ taskId }) => fixture.engine.get(taskId)));
-    expect(ended.map((task) => task?.status)).toEqual(sources.map((source) => (source === "deadly" ? "dead" : "done")));
+    expect(await statuses()).toEqual(sources.map((source) => (source === "deadly" ? "dead" : "done")));
   });
 
   it("E12 counts no crash of a task that waits for its turn behind one that may be what kills the process", async () => {

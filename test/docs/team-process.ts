@@ -19,9 +19,12 @@ export interface RunningProgram {
   signal(signal: NodeJS.Signals): void;
 }
 
-/** Runs a TypeScript file of this repository, from source, with these variables as its whole environment. */
+/** Where Node keeps what it has compiled, for all processes that tests start. */
+const compiled = { NODE_COMPILE_CACHE: process.env["NODE_COMPILE_CACHE"] };
+
+/** Runs a TypeScript file of this repository, from source, with no variables of ours but these. */
 export function runFile(file: string, args: readonly string[] = [], environment: Readonly<Record<string, string>> = {}): RunningProgram {
-  const child = spawn(process.execPath, [...fromSource, file, ...args], { cwd: root, env: environment, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(process.execPath, [...fromSource, file, ...args], { cwd: root, env: { ...compiled, ...environment }, stdio: ["ignore", "pipe", "pipe"] });
   const lines: string[] = [];
   const errors: string[] = [];
   const listeners = new Set<() => void>();
