@@ -11,7 +11,7 @@ const ssr = { resolve: { conditions, externalConditions: conditions } };
 process.env["NODE_COMPILE_CACHE"] ??= join(import.meta.dirname, "node_modules", ".cache", "compiled");
 
 /** Files that take a minute or more. */
-const longest = /restate-engine\.test|kill-rounds\.test|cluster\/(?:story|idle|duties|command-line)\.test|processes\/(?:commands|doctor|owner-row|restore)\.test|quarantine\.test|mcp-connects\.test|demo\.test/;
+const longest = /restate-engine\.test|kill-rounds\.test|cluster\/(?:story|idle|duties|command-line|advice|cut-off|database-away)\.test|processes\/(?:commands|doctor|owner-row|restore)\.test|failures\/(?:table|cluster)\.test|supervisor\.test|quarantine\.test|ablation\.test|mcp-connects\.test|demo\.test/;
 
 /** The longest files first: nobody waits at the end for one that began last. */
 class LongestFirst extends BaseSequencer {
