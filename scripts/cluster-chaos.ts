@@ -2,6 +2,7 @@ import { parseArgs } from "node:util";
 import { Worker } from "node:worker_threads";
 import { planOf } from "../test/cluster/fault-plan.ts";
 import { tellStory } from "../test/cluster/story.ts";
+import { refuseUsage } from "./refuse-usage.ts";
 
 /**
  * A cluster of three Restate nodes, PostgreSQL and three workers lives through kills, freezes and cuts, and is judged by what it keeps.
@@ -30,8 +31,8 @@ const busyMax = 16;
 const first = Number(values.seed ?? values.from);
 const count = values.seed === undefined ? Number(values.seeds) : 1;
 const busy = Number(values.busy);
-if (!Number.isInteger(first) || !Number.isInteger(count) || count < 1) throw new Error("--seed, --seeds and --from are whole numbers.");
-if (!Number.isInteger(busy) || busy < 0 || busy > busyMax) throw new Error(`--busy ${values.busy} is not a whole number from 0 to ${busyMax}.`);
+if (!Number.isInteger(first) || !Number.isInteger(count) || count < 1) refuseUsage("--seed, --seeds and --from are whole numbers.");
+if (!Number.isInteger(busy) || busy < 0 || busy > busyMax) refuseUsage(`--busy is ${values.busy}, not a whole number from 0 to ${busyMax}.`);
 const counting = Array.from({ length: busy }, () => new Worker("for (;;);", { eval: true }));
 let failures = 0;
 for (let seed = first; seed < first + count; seed++) {
