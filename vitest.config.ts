@@ -1,14 +1,13 @@
-import { join } from "node:path";
 import { defineConfig } from "vitest/config";
 import { BaseSequencer, type TestSpecification } from "vitest/node";
+import { compiledFolder } from "./test/fixture/compiled.ts";
 
 /** `import "longhaul"` in a test means the source, not what was built. */
 const conditions = ["longhaul-source"];
 const resolve = { conditions };
 const ssr = { resolve: { conditions, externalConditions: conditions } };
 
-/** What Node has compiled once, it need not compile again in the next of a thousand processes that tests start. */
-process.env["NODE_COMPILE_CACHE"] ??= join(import.meta.dirname, "node_modules", ".cache", "compiled");
+process.env["NODE_COMPILE_CACHE"] ??= compiledFolder;
 
 /** Files that take a minute or more. */
 const longest = /restate-engine\.test|kill-rounds\.test|cluster\/(?:story|idle|duties|command-line|advice|cut-off|database-away)\.test|processes\/(?:commands|doctor|owner-row|restore)\.test|failures\/(?:table|cluster)\.test|supervisor\.test|quarantine\.test|ablation\.test|mcp-connects\.test|demo\.test/;

@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { compiledFolder } from "../fixture/compiled.ts";
 
 const root = join(import.meta.dirname, "..", "..");
 const fromSource = ["--conditions=longhaul-source"];
@@ -19,8 +20,7 @@ export interface RunningProgram {
   signal(signal: NodeJS.Signals): void;
 }
 
-/** Where Node keeps what it has compiled, for all processes that tests start. */
-const compiled = { NODE_COMPILE_CACHE: process.env["NODE_COMPILE_CACHE"] };
+const compiled = { NODE_COMPILE_CACHE: compiledFolder };
 
 /** Runs a TypeScript file of this repository, from source, with no variables of ours but these. */
 export function runFile(file: string, args: readonly string[] = [], environment: Readonly<Record<string, string>> = {}): RunningProgram {
