@@ -3,7 +3,7 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { sleep, systemClock } from "../../src/base/clock.ts";
 import { systemRandom } from "../../src/base/random.ts";
 import { checkCluster } from "../../src/cli/doctor/cluster-checks.ts";
-import { freePort } from "../../src/engine/restate/fixture/restate-server.ts";
+import { freePort } from "../../src/base/fixture/free-port.ts";
 import { RestateClient } from "../../src/engine/restate/restate-client.ts";
 import { RestateEndpoint } from "../../src/engine/restate/restate-endpoint.ts";
 import { openClusterView } from "../../src/runtime/cluster-view.ts";

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, onTestFinished, test, vi } from "vitest";
 import { sleep, systemClock } from "../../src/base/clock.ts";
 import { systemRandom } from "../../src/base/random.ts";
 import { PostgresDatabase } from "../../src/db/postgres.ts";
-import { freePort } from "../../src/engine/restate/fixture/restate-server.ts";
+import { freePort } from "../../src/base/fixture/free-port.ts";
 import type { ClusterPlace } from "../../src/runtime/cluster-place.ts";
 import { type RunningProgram, runLonghaul } from "../docs/team-process.ts";
 import { clusterPlace } from "../fixture/cluster-team.ts";

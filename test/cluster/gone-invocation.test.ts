@@ -2,7 +2,8 @@ import { afterAll, afterEach, describe, expect, it, vi } from "vitest";
 import { sleep, systemClock } from "../../src/base/clock.ts";
 import { sharedPostgres } from "../../src/db/fixture/postgres-server.ts";
 import { agentA, code, createGate, done } from "../../src/engine/engine-fixture.testsuite.ts";
-import { freePort, queryRestate, startRestate } from "../../src/engine/restate/fixture/restate-server.ts";
+import { freePort } from "../../src/base/fixture/free-port.ts";
+import { queryRestate, startRestate } from "../../src/engine/restate/fixture/restate-server.ts";
 import { eventually } from "./fixture/eventually.ts";
 import { type EngineWorker, openEngineWorker } from "./fixture/engine-worker.ts";
 

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { systemClock } from "../../src/base/clock.ts";
 import { systemRandom } from "../../src/base/random.ts";
 import { PostgresDatabase } from "../../src/db/postgres.ts";
-import { freePort } from "../../src/engine/restate/fixture/restate-server.ts";
+import { freePort } from "../../src/base/fixture/free-port.ts";
 import type { WorkerEnd } from "../../src/record/worker-end.ts";
 import type { ClusterPlace } from "../../src/runtime/cluster-place.ts";
 import { clusterPlace, openClusterTeam, uniqueTeamName, type ClusterTeam } from "../fixture/cluster-team.ts";

@@ -6,7 +6,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { sleep, systemClock } from "../../base/clock.ts";
 import { until } from "../engine-fixture.testsuite.ts";
 import { callHeaders, forgedCall, messageHead } from "./fixture/forged-call.ts";
-import { freePort } from "./fixture/restate-server.ts";
+import { freePort } from "../../base/fixture/free-port.ts";
 import { type EndpointOptions, RestateEndpoint } from "./restate-endpoint.ts";
 import type { RestateHandler } from "./restate-services.ts";
 import { serviceNames } from "./service-names.ts";

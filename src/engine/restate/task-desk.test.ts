@@ -3,7 +3,7 @@ import { systemClock } from "../../base/clock.ts";
 import { seededRandom } from "../../base/random.ts";
 import { PostgresDatabase } from "../../db/postgres.ts";
 import { defaultEngineLimits } from "../limits.ts";
-import { freePort } from "./fixture/restate-server.ts";
+import { freePort } from "../../base/fixture/free-port.ts";
 import { TaskDesk } from "./task-desk.ts";
 import { Writer } from "./writer.ts";
 
