@@ -13,6 +13,9 @@ process.env["NODE_COMPILE_CACHE"] ??= join(import.meta.dirname, "node_modules", 
 /** Files that take a minute or more. */
 const longest = /restate-engine\.test|kill-rounds\.test|cluster\/(?:story|idle|duties|command-line)\.test|processes\/(?:commands|doctor|owner-row|restore)\.test|quarantine\.test|mcp-connects\.test|demo\.test/;
 
+/** Nothing waits for ever; what is not there by then is not merely late, also on a machine that is busy. In place of a second. */
+const poll = { timeout: 15_000 };
+
 /** The longest files first: nobody waits at the end for one that began last. */
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
@@ -37,7 +40,10 @@ export default defineConfig({
           exclude: ["test/e2e/**"],
           // One module graph for all files: no test may change what another sees, and starting is ten times faster.
           isolate: false,
-          testTimeout: 20_000,
+          testTimeout: 60_000,
+          // The first one in a process that needs servers starts them.
+          hookTimeout: 60_000,
+          expect: { poll },
         },
       },
       {
@@ -49,6 +55,7 @@ export default defineConfig({
           globalSetup: ["test/e2e/build.setup.ts"],
           testTimeout: 180_000,
           hookTimeout: 60_000,
+          expect: { poll },
         },
       },
     ],
