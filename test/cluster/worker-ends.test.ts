@@ -54,7 +54,7 @@ test("people are told once of the crash of a worker that has not the duties, as 
 
   await join([killed]);
   expect(await queued()).toEqual([{ severity: "warning", title: `The worker of ${name} was killed by SIGKILL` }]);
-  await expect.poll(() => told(first, "was killed by SIGKILL"), { timeout: 2_000 }).toBe(1);
+  await expect.poll(() => told(first, "was killed by SIGKILL")).toBe(1);
   // It was killed before it knew that this is written.
   const again = await join([killed]);
   await first.live.close();
@@ -70,7 +70,7 @@ test("people are told of a worker that stops for want of its supervisor, by whoe
   const second = await join();
 
   await second.live.tellEnding("its supervisor is gone");
-  await expect.poll(() => told(first, "A worker of"), { timeout: 2_000 }).toBe(1);
+  await expect.poll(() => told(first, "A worker of")).toBe(1);
   await first.live.tellEnding("its own supervisor is gone");
   await first.live.drain(0);
 
