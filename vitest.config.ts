@@ -40,8 +40,8 @@ export default defineConfig({
           exclude: ["test/e2e/**"],
           // One module graph for all files: no test may change what another sees, and starting is ten times faster.
           isolate: false,
+          // Against what never ends, also where two slow cores have four workers.
           testTimeout: 60_000,
-          // The first one in a process that needs servers starts them.
           hookTimeout: 60_000,
           expect: { poll },
         },

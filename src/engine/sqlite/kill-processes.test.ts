@@ -50,7 +50,8 @@ function startTeam(...options: readonly string[]): Team {
       isOver = true;
       notify();
     });
-  const ended = once(child, "exit").then(([code, signal]) => String(signal ?? code));
+  // What it said has come by then.
+  const ended = once(child, "close").then(([code, signal]) => String(signal ?? code));
   const said = async (pattern: RegExp): Promise<string | undefined> => {
     for (;;) {
       const found = lines.find((line) => pattern.test(line));
