@@ -12,6 +12,9 @@ process.env["NODE_COMPILE_CACHE"] ??= compiledFolder;
 /** Files that take a minute or more. */
 const longest = /restate-engine\.test|kill-rounds\.test|cluster\/(?:story|idle|duties|command-line|advice|cut-off|database-away)\.test|processes\/(?:commands|doctor|owner-row|restore)\.test|failures\/(?:table|cluster)\.test|supervisor\.test|quarantine\.test|ablation\.test|mcp-connects\.test|demo\.test/;
 
+/** Nothing waits for ever; what is not there by then is not merely late, also on a machine that is busy. In place of a second. */
+const poll = { timeout: 15_000 };
+
 /** The longest files first: nobody waits at the end for one that began last. */
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
@@ -36,7 +39,10 @@ export default defineConfig({
           exclude: ["test/e2e/**"],
           // One module graph for all files: no test may change what another sees, and starting is ten times faster.
           isolate: false,
-          testTimeout: 20_000,
+          // Against what never ends, also where two slow cores have four workers.
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+          expect: { poll },
         },
       },
       {
@@ -48,6 +54,7 @@ export default defineConfig({
           globalSetup: ["test/e2e/build.setup.ts"],
           testTimeout: 180_000,
           hookTimeout: 60_000,
+          expect: { poll },
         },
       },
     ],

@@ -1,6 +1,7 @@
 import { createServer } from "node:http2";
 import { createEndpointHandler, service, type Context } from "@restatedev/restate-sdk";
-import { freePort, startRestate } from "../../src/engine/restate/fixture/restate-server.ts";
+import { freePort } from "../../src/base/fixture/free-port.ts";
+import { startRestate } from "../../src/engine/restate/fixture/restate-server.ts";
 import type { OpenSide } from "./side.ts";
 
 interface Call {

@@ -2,7 +2,7 @@ import { systemClock } from "../../src/base/clock.ts";
 import { createIds } from "../../src/base/id.ts";
 import { seededRandom } from "../../src/base/random.ts";
 import type { EngineContext, RunEnd } from "../../src/engine/engine.ts";
-import { freePort } from "../../src/engine/restate/fixture/restate-server.ts";
+import { freePort } from "../../src/base/fixture/free-port.ts";
 import { createRestateEngine } from "../../src/engine/restate/restate-engine.ts";
 import type { Write } from "../../src/record/write.ts";
 import { createPostgresStore } from "../../src/store/postgres/postgres-store.ts";

@@ -2,7 +2,7 @@ import { createServer } from "node:http2";
 import type { Socket } from "node:net";
 import { createEndpointHandler, service, type Context } from "@restatedev/restate-sdk";
 import { systemClock } from "../../src/base/clock.ts";
-import { freePort } from "../../src/engine/restate/fixture/restate-server.ts";
+import { freePort } from "../../src/base/fixture/free-port.ts";
 import { BareCommits } from "./bare-commit.ts";
 import type { Place } from "./place.ts";
 import { Stopwatch, type Side, type Times, type Workload } from "./workload.ts";

@@ -1,6 +1,5 @@
 import { describe, expect, it } from "vitest";
 import type { Json } from "../base/json.ts";
-import { macrotask } from "../base/turn.ts";
 import type { EngineAgent, EngineContext } from "./engine.ts";
 import { advance, agentA, code, createGate, done, newTask, progress, quiet, runToEnd, until, value, type EngineFixture, type EngineSuite } from "./engine-fixture.testsuite.ts";
 
@@ -18,14 +17,6 @@ async function runIdOf({ engine }: EngineFixture, taskId: string): Promise<strin
 
 async function namesOf(fixture: EngineFixture, taskId: string): Promise<readonly (readonly [string, number])[]> {
   return (await fixture.engine.steps(await runIdOf(fixture, taskId))).map(({ name, attempt }) => [name, attempt]);
-}
-
-async function untilAsync(condition: () => Promise<boolean>): Promise<void> {
-  for (let turn = 0; turn < 1_000; turn++) {
-    if (await condition()) return;
-    await macrotask();
-  }
-  throw new Error("It did not come to this.");
 }
 
 export function testFork(suite: EngineSuite): void {
@@ -80,7 +71,7 @@ function testPrefix(suite: EngineSuite): void {
     gates.quick.open();
     await until(() => log.length === 3, "the quick one has won");
     gates.slow.open();
-    await untilAsync(async () => (await fixture.engine.steps(await runIdOf(fixture, first.id))).length === 2);
+    await until(async () => (await fixture.engine.steps(await runIdOf(fixture, first.id))).length === 2, "both have ended");
     gates.after.open();
     await runToEnd(fixture, first.id);
     // The slow one begins whenever it does.

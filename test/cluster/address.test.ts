@@ -1,9 +1,10 @@
 import { defineAgent, defineTeam } from "longhaul";
-import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, expect, onTestFinished, test, vi } from "vitest";
 import { sleep, systemClock } from "../../src/base/clock.ts";
 import { systemRandom } from "../../src/base/random.ts";
 import { checkCluster } from "../../src/cli/doctor/cluster-checks.ts";
-import { freePort } from "../../src/engine/restate/fixture/restate-server.ts";
+import { freePort } from "../../src/base/fixture/free-port.ts";
+import { PostgresDatabase } from "../../src/db/postgres.ts";
 import { RestateClient } from "../../src/engine/restate/restate-client.ts";
 import { RestateEndpoint } from "../../src/engine/restate/restate-endpoint.ts";
 import { openClusterView } from "../../src/runtime/cluster-view.ts";
@@ -113,13 +114,19 @@ test("where workers have addresses of their own, Restate calls one that is there
 });
 
 test("when Restate was led to where nobody is, whoever has the duties leads it back, and says so", async () => {
+  const db = await PostgresDatabase.open({ url: place.store, clock: systemClock, random: systemRandom });
+  onTestFinished(() => db.close());
   const live = await join(ports[0], atBalancer());
   const port = await freePort();
   const handler = { claim: async () => [], activate: async () => undefined, take: async () => undefined, suspended: async () => undefined, mismatched: async () => undefined, noted: async () => undefined };
   const stranger = await RestateEndpoint.open({ team: name, handler, host: "127.0.0.1", port, recallMsMax: 100, silentMsMax: 20_000 });
-  await client().register(`http://127.0.0.1:${port}`, name);
-  await stranger.close();
-  expect(await address()).toMatchObject({ status: "fail", found: expect.stringContaining(`at http://127.0.0.1:${port}/, and its workers are at ${atBalancer()}`) as string });
+  await db.transaction(async (tx) => {
+    // Whoever has the duties looks when it has said that it lives. It cannot meanwhile.
+    await tx.run("LOCK TABLE lh_worker IN SHARE MODE");
+    await client().register(`http://127.0.0.1:${port}`, name);
+    await stranger.close();
+    expect(await address()).toMatchObject({ status: "fail", found: expect.stringContaining(`at http://127.0.0.1:${port}/, and its workers are at ${atBalancer()}`) as string });
+  });
 
   expect(await work(live, 40_000)).toMatchObject(done);
   expect(await address()).toMatchObject({ status: "ok" });

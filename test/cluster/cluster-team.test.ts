@@ -4,7 +4,7 @@ import { afterEach, expect, test } from "vitest";
 import { PostgresDatabase } from "../../src/db/postgres.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { systemRandom } from "../../src/base/random.ts";
-import { freePort } from "../../src/engine/restate/fixture/restate-server.ts";
+import { freePort } from "../../src/base/fixture/free-port.ts";
 import type { ClusterPlace } from "../../src/runtime/cluster-place.ts";
 import type { LiveTeam } from "../../src/runtime/live-team.ts";
 import { clusterPlace, openClusterTeam, uniqueTeamName } from "../fixture/cluster-team.ts";

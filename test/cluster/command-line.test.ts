@@ -5,14 +5,14 @@ import { afterAll, beforeAll, expect, onTestFinished, test, vi } from "vitest";
 import { sleep, systemClock } from "../../src/base/clock.ts";
 import { systemRandom } from "../../src/base/random.ts";
 import { PostgresDatabase } from "../../src/db/postgres.ts";
-import { freePort } from "../../src/engine/restate/fixture/restate-server.ts";
+import { freePort } from "../../src/base/fixture/free-port.ts";
 import type { ClusterPlace } from "../../src/runtime/cluster-place.ts";
 import { type RunningProgram, runLonghaul } from "../docs/team-process.ts";
 import { clusterPlace } from "../fixture/cluster-team.ts";
 import { type Balancer, createBalancer } from "./fixture/balancer.ts";
 import { createSwitch } from "./fixture/switch.ts";
 
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 60_000 });
 
 const teamFile = join(import.meta.dirname, "fixture", "command-line-team.ts");
 const folder = mkdtempSync(join(tmpdir(), "longhaul-cluster-cli-"));

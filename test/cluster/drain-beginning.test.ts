@@ -4,7 +4,7 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import { sleep, systemClock } from "../../src/base/clock.ts";
 import { sharedPostgres } from "../../src/db/fixture/postgres-server.ts";
 import { agentA, createGate, done } from "../../src/engine/engine-fixture.testsuite.ts";
-import { freePort } from "../../src/engine/restate/fixture/restate-server.ts";
+import { freePort } from "../../src/base/fixture/free-port.ts";
 import { eventually } from "./fixture/eventually.ts";
 import { openEngineWorker } from "./fixture/engine-worker.ts";
 

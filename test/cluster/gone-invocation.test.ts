@@ -2,7 +2,8 @@ import { afterAll, afterEach, describe, expect, it, vi } from "vitest";
 import { sleep, systemClock } from "../../src/base/clock.ts";
 import { sharedPostgres } from "../../src/db/fixture/postgres-server.ts";
 import { agentA, code, createGate, done } from "../../src/engine/engine-fixture.testsuite.ts";
-import { freePort, queryRestate, startRestate } from "../../src/engine/restate/fixture/restate-server.ts";
+import { freePort } from "../../src/base/fixture/free-port.ts";
+import { queryRestate, startRestate } from "../../src/engine/restate/fixture/restate-server.ts";
 import { eventually } from "./fixture/eventually.ts";
 import { type EngineWorker, openEngineWorker } from "./fixture/engine-worker.ts";
 
@@ -16,18 +17,17 @@ afterEach(async () => {
 });
 afterAll(async () => (await server).close());
 
-/** Ends what Restate has of this team's runs, and has it forgotten, as it would be a minute later. */
-async function killAll(team: string): Promise<void> {
+/** Ends what Restate has of this team's runs, and has it forgotten, as it would be a minute later. Resolves when the worker, which asks after them meanwhile, has had them called again. */
+async function killAll(team: string, isCalledAgain: () => boolean): Promise<void> {
   const { admin } = await server;
   const list = async (): Promise<readonly { readonly id: string; readonly status: string }[]> => {
     const query = `SELECT id, status FROM sys_invocation WHERE target_service_name = 'longhaul.${team}.run'`;
     return (await queryRestate(admin, query)).map(({ id, status }) => ({ id: String(id), status: String(status) }));
   };
   for (const { id } of await list()) await fetch(`${admin}/invocations/${id}/kill`, { method: "PATCH" });
-  await eventually("they are gone", async () => {
-    const left = await list();
-    for (const { id, status } of left) if (status === "completed") await fetch(`${admin}/invocations/${id}/purge`, { method: "PATCH" });
-    return left.length === 0;
+  await eventually("they are gone, and called again", async () => {
+    for (const { id, status } of await list()) if (status === "completed") await fetch(`${admin}/invocations/${id}/purge`, { method: "PATCH" });
+    return isCalledAgain();
   });
 }
 
@@ -60,8 +60,7 @@ describe("a run that executes for long", () => {
   it("whose call Restate has lost is called again and goes on behind what it had completed; no crash is counted, since its process lived", async () => {
     const { worker, team, executed, gate } = await openLong();
 
-    await killAll(team);
-    await eventually("the second step executes again", () => executed.length === 3);
+    await killAll(team, () => executed.length === 3);
     gate.open();
 
     expect(await worker.engine.result("t_1")).toMatchObject({ status: "done", output: "went on" });

@@ -2,7 +2,7 @@ import { defineAgent, defineTeam } from "longhaul";
 import { Client } from "pg";
 import { afterEach, expect, it, vi } from "vitest";
 import { sleep, systemClock } from "../../src/base/clock.ts";
-import { freePort } from "../../src/engine/restate/fixture/restate-server.ts";
+import { freePort } from "../../src/base/fixture/free-port.ts";
 import type { LiveTeam } from "../../src/runtime/live-team.ts";
 import { clusterPlace, openClusterTeam, uniqueTeamName } from "../fixture/cluster-team.ts";
 

@@ -3,7 +3,7 @@ import { sleep, systemClock } from "../../src/base/clock.ts";
 import { sharedPostgres } from "../../src/db/fixture/postgres-server.ts";
 import { agentA, createGate, done, until, value } from "../../src/engine/engine-fixture.testsuite.ts";
 import type { Execute } from "../../src/engine/engine.ts";
-import { freePort } from "../../src/engine/restate/fixture/restate-server.ts";
+import { freePort } from "../../src/base/fixture/free-port.ts";
 import { type EngineWorker, openEngineWorker } from "./fixture/engine-worker.ts";
 import { createSwitch } from "./fixture/switch.ts";
 

@@ -4,7 +4,7 @@ import { sharedPostgres } from "../../src/db/fixture/postgres-server.ts";
 import { agentA, createGate, done, value } from "../../src/engine/engine-fixture.testsuite.ts";
 import type { StepEnd, StepExecution } from "../../src/engine/engine.ts";
 import { defaultEngineLimits } from "../../src/engine/limits.ts";
-import { freePort } from "../../src/engine/restate/fixture/restate-server.ts";
+import { freePort } from "../../src/base/fixture/free-port.ts";
 import { cancelTask, restartTask } from "../../src/engine/restate/operator.ts";
 import { tellWorkers } from "../../src/engine/restate/tell-others.ts";
 import { Writer } from "../../src/engine/restate/writer.ts";

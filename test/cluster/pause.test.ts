@@ -1,7 +1,7 @@
 import { consoleNotifier, defineAgent, defineTeam, every } from "longhaul";
 import { expect, test } from "vitest";
 import { sleep, systemClock } from "../../src/base/clock.ts";
-import { freePort } from "../../src/engine/restate/fixture/restate-server.ts";
+import { freePort } from "../../src/base/fixture/free-port.ts";
 import { clusterPlace, type ClusterTeam, openClusterTeam, uniqueTeamName } from "../fixture/cluster-team.ts";
 
 /** Longer than a firing of these may be late, shorter than what counts as downtime of the team. */

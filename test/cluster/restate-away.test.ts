@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { systemClock } from "../../src/base/clock.ts";
 import { systemRandom } from "../../src/base/random.ts";
 import { PostgresDatabase } from "../../src/db/postgres.ts";
-import { freePort } from "../../src/engine/restate/fixture/restate-server.ts";
+import { freePort } from "../../src/base/fixture/free-port.ts";
 import { clusterPlace, type ClusterTeam, openClusterTeam, uniqueTeamName } from "../fixture/cluster-team.ts";
 import { createSwitch } from "./fixture/switch.ts";
 

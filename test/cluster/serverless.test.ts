@@ -5,7 +5,8 @@ import { defineAgent, defineFlow, defineTeam } from "longhaul";
 import { type ServerlessOptions, serveTeam } from "longhaul/serverless";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { sleep, systemClock } from "../../src/base/clock.ts";
-import { freePort, queryRestate } from "../../src/engine/restate/fixture/restate-server.ts";
+import { freePort } from "../../src/base/fixture/free-port.ts";
+import { queryRestate } from "../../src/engine/restate/fixture/restate-server.ts";
 import type { ClusterPlace } from "../../src/runtime/cluster-place.ts";
 import { clusterPlace, openClusterTeam, uniqueTeamName } from "../fixture/cluster-team.ts";
 

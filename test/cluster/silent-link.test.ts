@@ -3,13 +3,17 @@ import { sleep, systemClock } from "../../src/base/clock.ts";
 import { sharedPostgres } from "../../src/db/fixture/postgres-server.ts";
 import { agentA, done, value } from "../../src/engine/engine-fixture.testsuite.ts";
 import type { Execute, StepEnd, StepExecution } from "../../src/engine/engine.ts";
-import { freePort, startRestate } from "../../src/engine/restate/fixture/restate-server.ts";
+import { freePort } from "../../src/base/fixture/free-port.ts";
+import { startRestate } from "../../src/engine/restate/fixture/restate-server.ts";
 import { createCutProxy } from "./fixture/cut-proxy.ts";
 import { eventually } from "./fixture/eventually.ts";
 import { openEngineWorker } from "./fixture/engine-worker.ts";
 import { createSwitch } from "./fixture/switch.ts";
 
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
+
+/** A silence of 600 ms and a look each 200 ms are noticed long before, on a machine that is busy too. */
+const noticedMsMax = 15_000;
 
 let teams = 0;
 const closing: (() => Promise<void>)[] = [];
@@ -50,7 +54,7 @@ describe("a link to Restate that vanishes without a word", () => {
     const cutAtMs = systemClock.monotonicMs();
     await eventually("the step is told", () => begun[0]?.aborted === true);
 
-    expect(systemClock.monotonicMs() - cutAtMs).toBeLessThan(2_000);
+    expect(systemClock.monotonicMs() - cutAtMs).toBeLessThan(noticedMsMax);
     expect(begun[0]?.reason).toMatchObject({ code: "ENGINE_UNREACHABLE" });
     expect(worker.faults).toEqual([]);
   });
@@ -77,7 +81,7 @@ describe("a link to Restate that vanishes without a word", () => {
     const takenAtMs = systemClock.monotonicMs();
     await eventually("the first one is told", () => begun[0]?.aborted === true);
 
-    expect(systemClock.monotonicMs() - takenAtMs).toBeLessThan(2_000);
+    expect(systemClock.monotonicMs() - takenAtMs).toBeLessThan(noticedMsMax);
     expect(begun[0]?.reason).toMatchObject({ code: "ENGINE_UNREACHABLE" });
     expect(later[0]?.aborted).toBe(false);
     expect([...first.faults, ...second.faults]).toEqual([]);

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { systemClock } from "../../src/base/clock.ts";
 import { systemRandom } from "../../src/base/random.ts";
 import { PostgresDatabase } from "../../src/db/postgres.ts";
-import { freePort } from "../../src/engine/restate/fixture/restate-server.ts";
+import { freePort } from "../../src/base/fixture/free-port.ts";
 import type { WorkerEnd } from "../../src/record/worker-end.ts";
 import type { ClusterPlace } from "../../src/runtime/cluster-place.ts";
 import { clusterPlace, openClusterTeam, uniqueTeamName, type ClusterTeam } from "../fixture/cluster-team.ts";
@@ -54,7 +54,7 @@ test("people are told once of the crash of a worker that has not the duties, as 
 
   await join([killed]);
   expect(await queued()).toEqual([{ severity: "warning", title: `The worker of ${name} was killed by SIGKILL` }]);
-  await expect.poll(() => told(first, "was killed by SIGKILL"), { timeout: 2_000 }).toBe(1);
+  await expect.poll(() => told(first, "was killed by SIGKILL")).toBe(1);
   // It was killed before it knew that this is written.
   const again = await join([killed]);
   await first.live.close();
@@ -70,7 +70,7 @@ test("people are told of a worker that stops for want of its supervisor, by whoe
   const second = await join();
 
   await second.live.tellEnding("its supervisor is gone");
-  await expect.poll(() => told(first, "A worker of"), { timeout: 2_000 }).toBe(1);
+  await expect.poll(() => told(first, "A worker of")).toBe(1);
   await first.live.tellEnding("its own supervisor is gone");
   await first.live.drain(0);
 

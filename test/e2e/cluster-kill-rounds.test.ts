@@ -2,7 +2,8 @@ import { systemClock } from "../../src/base/clock.ts";
 import { systemRandom } from "../../src/base/random.ts";
 import { sharedPostgres } from "../../src/db/fixture/postgres-server.ts";
 import { PostgresDatabase } from "../../src/db/postgres.ts";
-import { freePort, sharedRestate } from "../../src/engine/restate/fixture/restate-server.ts";
+import { freePort } from "../../src/base/fixture/free-port.ts";
+import { sharedRestate } from "../../src/engine/restate/fixture/restate-server.ts";
 import { testKillRounds } from "./kill-rounds.testsuite.ts";
 import type { TeamData } from "./watched-team.ts";
 

@@ -4,7 +4,7 @@ import { toJson } from "../../src/base/json.ts";
 import { macrotask } from "../../src/base/turn.ts";
 import type { VirtualClock } from "../../src/base/virtual-clock.ts";
 import { PostgresDatabase } from "../../src/db/postgres.ts";
-import { freePort } from "../../src/engine/restate/fixture/restate-server.ts";
+import { freePort } from "../../src/base/fixture/free-port.ts";
 import type { RestateEngine } from "../../src/engine/restate/restate-engine.ts";
 import type { Task } from "../../src/record/task.ts";
 import { openClusterView } from "../../src/runtime/cluster-view.ts";

@@ -1,7 +1,7 @@
 import { defineAgent, defineTeam, endpoint, fallback, usd } from "longhaul";
 import { type ScriptedAnswer, scriptedModel, testTeam } from "longhaul/testing";
 import { generateText } from "ai";
-import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { LonghaulError } from "../../src/base/error.ts";
 import { isJsonObject } from "../../src/base/json.ts";
 import { createProviderSimulator } from "../../src/lab/provider/provider-simulator.ts";
@@ -225,7 +225,7 @@ describe("a chain over the wire", () => {
     });
     const { team } = await overTheWire(() => ({ kind: "status", status: 401 }), agent);
     const taskId = await team.submit("writer", null);
-    await vi.waitFor(async () => expect(await team.task(taskId)).toMatchObject({ waitingReason: "timer" }));
+    await expect.poll(() => team.task(taskId)).toMatchObject({ waitingReason: "timer" });
 
     expect(await team.live.health()).toMatchObject([{ bad: false, health: { state: "waiting" }, degraded: expect.stringContaining(`task ${taskId}: ${second} answered in the place of ${first}`) }]);
     await team.close();
@@ -251,7 +251,7 @@ describe("a chain over the wire", () => {
     });
     const { team, asked } = await overTheWire(() => ({ kind: "status", status: 401 }), agent);
     const taskId = await team.submit("writer", null);
-    await vi.waitFor(async () => expect(await team.task(taskId)).toMatchObject({ waitingReason: "timer" }));
+    await expect.poll(() => team.task(taskId)).toMatchObject({ waitingReason: "timer" });
 
     const after = await team.afterCrash();
     expect(await after.result(taskId)).toMatchObject({ status: "done", outcome: "degraded", reason: expect.stringContaining(`${second} answered in the place of ${first}`), output: expect.stringContaining("from openai") });

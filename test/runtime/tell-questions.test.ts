@@ -3,7 +3,6 @@ import { createProviderSimulator, replyText, replyToolCall, toolResultsOf } from
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { z } from "zod";
 import type { Clock } from "../../src/base/clock.ts";
-import { macrotask } from "../../src/base/turn.ts";
 import { VirtualClock } from "../../src/base/virtual-clock.ts";
 import { QuestionTeller } from "../../src/runtime/tell-questions.ts";
 import { type DiskTeam, openDiskTeam, temporaryDirectory } from "../fixture/disk-team.ts";
@@ -36,14 +35,9 @@ function payingTeam() {
   });
 }
 
-/** Lets virtual time go on, with real time for the real receiver in between. */
 async function go(open: DiskTeam, ms: number): Promise<void> {
-  await open.advance(ms);
-  for (let turn = 0; turn < 300; turn++) await macrotask();
-  await open.settle();
-  await open.advance(1_000);
-  for (let turn = 0; turn < 300; turn++) await macrotask();
-  await open.settle();
+  await receiver.pass(open, ms);
+  await receiver.pass(open, 1_000);
 }
 
 const told = (): readonly unknown[] => receiver.posts.map(({ body }) => JSON.parse(body) as unknown);

@@ -3,8 +3,6 @@ import { messageOf } from "../../base/error.ts";
 import { Alarm } from "./alarm.ts";
 import { EngineRows, type Made } from "./engine-rows.testsuite.ts";
 
-vi.setConfig({ testTimeout: 30_000, hookTimeout: 60_000 });
-
 let rows: EngineRows;
 let ready: (readonly string[])[];
 let faults: string[];

@@ -1,4 +1,4 @@
-import { afterAll, describe, expect, it, vi } from "vitest";
+import { afterAll, describe, expect, it } from "vitest";
 import { sleep, systemClock } from "../../base/clock.ts";
 import { messageOf } from "../../base/error.ts";
 import type { TaskEnd } from "../../record/task.ts";
@@ -6,8 +6,6 @@ import type { Write } from "../../record/write.ts";
 import { agentA, done, newTask, until, value } from "../engine-fixture.testsuite.ts";
 import type { Execute } from "../engine.ts";
 import { restateSuite, type RestateFixture } from "./restate-fixture.testsuite.ts";
-
-vi.setConfig({ testTimeout: 30_000, hookTimeout: 60_000 });
 
 /** In place of ten minutes. */
 const brokenStatementMs = 12_000;

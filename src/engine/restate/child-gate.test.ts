@@ -7,8 +7,6 @@ import type { Envelope } from "./envelope.ts";
 import { cancelTask } from "./operator.ts";
 import { beginChild, type StepScope } from "./steps.ts";
 
-vi.setConfig({ testTimeout: 30_000, hookTimeout: 60_000 });
-
 let rows: EngineRows;
 beforeAll(async () => {
   rows = await EngineRows.open();

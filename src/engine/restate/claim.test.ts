@@ -1,12 +1,10 @@
-import { afterAll, beforeAll, beforeEach, expect, it, vi } from "vitest";
+import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
 import { messageOf } from "../../base/error.ts";
 import type { EngineAgent } from "../engine.ts";
 import { defaultEngineLimits } from "../limits.ts";
 import { type Activation, giveSlots } from "./claim.ts";
 import { EngineRows, type Made } from "./engine-rows.testsuite.ts";
 import { Writer } from "./writer.ts";
-
-vi.setConfig({ testTimeout: 30_000, hookTimeout: 60_000 });
 
 const agent: EngineAgent = { name: "a", version: "1", concurrency: 2, queueMax: 1_000 };
 let rows: EngineRows;

@@ -1,12 +1,10 @@
-import { afterAll, beforeAll, expect, it, vi } from "vitest";
+import { afterAll, beforeAll, expect, it } from "vitest";
 import { systemClock } from "../../base/clock.ts";
 import { messageOf } from "../../base/error.ts";
 import { EngineRows, type Made } from "./engine-rows.testsuite.ts";
 import { stored } from "./envelope.ts";
 import { FactStore, ToldSteps } from "./facts.ts";
 import { lastTold } from "./journal.ts";
-
-vi.setConfig({ testTimeout: 30_000, hookTimeout: 60_000 });
 
 let rows: EngineRows;
 beforeAll(async () => {

@@ -1,5 +1,4 @@
 import { afterAll, describe, expect, it, vi } from "vitest";
-import { sleep, systemClock } from "../../base/clock.ts";
 import type { Write } from "../../record/write.ts";
 import { agentA, createGate, done, newTask, record, until, value } from "../engine-fixture.testsuite.ts";
 import { queryRestate, sharedRestate } from "./fixture/restate-server.ts";
@@ -63,12 +62,7 @@ describe("an attempt that was cut off while steps executed side by side, of a ta
     await second.engine.run([agentA], async () => done(null));
 
     const { runs } = serviceNames(second.place.team);
-    let open: readonly unknown[] = ["not asked yet"];
-    for (let time = 0; open.length > 0 && time < 300; time++) {
-      await sleep(systemClock, 50);
-      open = await listOpen(runs);
-    }
-    expect(open).toEqual([]);
+    await expect.poll(() => listOpen(runs), { timeout: 40_000 }).toEqual([]);
   });
 });
 

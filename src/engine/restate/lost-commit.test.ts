@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { systemClock } from "../../base/clock.ts";
 import { createIds } from "../../base/id.ts";
 import { seededRandom } from "../../base/random.ts";
@@ -11,8 +11,6 @@ import type { StartOptions } from "../engine.ts";
 import { advance, agentA, code, done, newTask, progress, quiet, record, runToEnd, until, value } from "../engine-fixture.testsuite.ts";
 import { OperatorEngine } from "./operator-engine.ts";
 import { restateSuite, type RestateFixture } from "./restate-fixture.testsuite.ts";
-
-vi.setConfig({ testTimeout: 20_000, hookTimeout: 60_000 });
 
 /** The engine reaches PostgreSQL by this way only. */
 let proxy: LosingProxy;

@@ -7,7 +7,8 @@ import { migratePostgres } from "../../db/postgres-migration.ts";
 import { PostgresDatabase } from "../../db/postgres.ts";
 import type { EngineAgent, Execute } from "../engine.ts";
 import { restateEngineMigrations } from "./engine-migrations.ts";
-import { freePort, sharedRestate } from "./fixture/restate-server.ts";
+import { freePort } from "../../base/fixture/free-port.ts";
+import { sharedRestate } from "./fixture/restate-server.ts";
 import { createRestateEngine, type RestateEngine } from "./restate-engine.ts";
 
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });

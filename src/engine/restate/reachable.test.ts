@@ -1,13 +1,11 @@
 import { createServer, request } from "node:http";
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
-import { describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
 import { systemClock } from "../../base/clock.ts";
 import { sharedRestate } from "./fixture/restate-server.ts";
 import { assertReachable, troubleAtIngress } from "./reachable.ts";
 import { RestateClient } from "./restate-client.ts";
-
-vi.setConfig({ testTimeout: 30_000, hookTimeout: 30_000 });
 
 /** Where a proxy leads what begins with this path, to a server. */
 async function behind(prefix: string, server: string): Promise<{ readonly address: string; close(): void }> {

@@ -1,11 +1,9 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { EngineRows } from "./engine-rows.testsuite.ts";
 import { LongRuns } from "./long-runs.ts";
 import { RestateClient } from "./restate-client.ts";
-
-vi.setConfig({ testTimeout: 30_000, hookTimeout: 60_000 });
 
 let rows: EngineRows;
 let client: RestateClient;

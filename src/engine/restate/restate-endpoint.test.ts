@@ -3,10 +3,9 @@ import { type ClientHttp2Session, type ClientHttp2Stream, connect as connectHttp
 import { connect, type Socket } from "node:net";
 import { text } from "node:stream/consumers";
 import { afterEach, describe, expect, it } from "vitest";
-import { sleep, systemClock } from "../../base/clock.ts";
 import { until } from "../engine-fixture.testsuite.ts";
 import { callHeaders, forgedCall, messageHead } from "./fixture/forged-call.ts";
-import { freePort } from "./fixture/restate-server.ts";
+import { freePort } from "../../base/fixture/free-port.ts";
 import { type EndpointOptions, RestateEndpoint } from "./restate-endpoint.ts";
 import type { RestateHandler } from "./restate-services.ts";
 import { serviceNames } from "./service-names.ts";
@@ -49,14 +48,9 @@ describe("a caller that says goodbye and does not go", () => {
     const endpoint = await open(400);
     const socket = await sayGoodbye(endpoint.port);
 
-    await sleep(systemClock, 1_000);
-    // A socket that nobody is behind any more is told so of what it writes first, and fails of the next.
-    for (let writes = 0; writes < 2; writes++) {
-      socket.write("x");
-      await sleep(systemClock, 100);
-    }
+    // A socket that nobody is behind any more fails of what it writes. While somebody is, that breaks the silence.
+    await expect.poll(() => socket.destroyed || !socket.write("x"), { interval: 1_000 }).toBe(true);
 
-    expect(socket.destroyed).toBe(true);
     expect(await isListenedTo(endpoint.port)).toBe(true);
   });
 
@@ -117,14 +111,20 @@ it("comes back where it never was away: PostgreSQL was, while it began to listen
 
 const { runs, outage } = serviceNames("t");
 
-/** Announces much more than it sends, and sends this. */
+/** Announces much more than it sends, and sends this. Resolves when the other side has that, or has cut it off. */
 async function send(session: ClientHttp2Session, bytes: number): Promise<ClientHttp2Stream> {
   const stream = session.request(callHeaders(runs, "run"), { endStream: false });
   stream.on("error", () => undefined).resume();
   stream.write(messageHead(0, 1_000_000_000));
-  stream.write(Buffer.alloc(bytes));
-  await Promise.race([new Promise((resolve) => stream.on("close", resolve)), sleep(systemClock, 300)]);
+  const sent = new Promise<void>((resolve) => stream.write(Buffer.alloc(bytes), () => resolve()));
+  // What the other side does of it comes before its answer to the second question.
+  const had = sent.then(() => roundTrip(session)).then(() => roundTrip(session));
+  await Promise.race([new Promise((resolve) => stream.on("close", resolve)), had]);
   return stream;
+}
+
+async function roundTrip(session: ClientHttp2Session): Promise<void> {
+  await new Promise<void>((resolve) => session.ping(() => resolve()));
 }
 
 describe("calls that send more than Restate would", () => {

@@ -12,7 +12,8 @@ import type { TaskChange } from "../engine.ts";
 import type { EngineFixture, EngineSuite } from "../engine-fixture.testsuite.ts";
 import type { EngineLimits } from "../limits.ts";
 import { restateEngineMigrations } from "./engine-migrations.ts";
-import { freePort, sharedRestate, type RestateServer } from "./fixture/restate-server.ts";
+import { freePort } from "../../base/fixture/free-port.ts";
+import { sharedRestate, type RestateServer } from "./fixture/restate-server.ts";
 import { createRestateEngine, type RestateEngine } from "./restate-engine.ts";
 
 /** A small store of the test's own: keys and progress, as real tables beside the engine's. */

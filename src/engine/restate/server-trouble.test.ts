@@ -1,11 +1,9 @@
-import { afterAll, describe, expect, it, vi } from "vitest";
+import { afterAll, describe, expect, it } from "vitest";
 import { sharedPostgres } from "../../db/fixture/postgres-server.ts";
 import type { Write } from "../../record/write.ts";
 import { agentA, done, newTask, until, value } from "../engine-fixture.testsuite.ts";
 import type { Execute } from "../engine.ts";
 import { restateSuite, type RestateFixture } from "./restate-fixture.testsuite.ts";
-
-vi.setConfig({ testTimeout: 25_000, hookTimeout: 60_000 });
 
 /** The engine is a user of its own: it alone can be kept out. */
 const guest = `guest${process.pid}`;

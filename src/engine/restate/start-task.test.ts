@@ -1,10 +1,8 @@
-import { afterAll, beforeAll, beforeEach, expect, it, vi } from "vitest";
+import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
 import type { NewTask } from "../../record/task.ts";
 import { EngineRows } from "./engine-rows.testsuite.ts";
 import { startTasks } from "./start-task.ts";
 import { getTask, listTasks } from "./tasks.ts";
-
-vi.setConfig({ testTimeout: 30_000, hookTimeout: 60_000 });
 
 let rows: EngineRows;
 

@@ -3,11 +3,11 @@ import { systemClock } from "../../base/clock.ts";
 import { seededRandom } from "../../base/random.ts";
 import { PostgresDatabase } from "../../db/postgres.ts";
 import { defaultEngineLimits } from "../limits.ts";
-import { freePort } from "./fixture/restate-server.ts";
+import { freePort } from "../../base/fixture/free-port.ts";
 import { TaskDesk } from "./task-desk.ts";
 import { Writer } from "./writer.ts";
 
-it("fails a start after the time for which PostgreSQL is waited for, and not after twice that", { timeout: 20_000 }, async () => {
+it("fails a start after the time for which PostgreSQL is waited for, and not after twice that", async () => {
   const retryForMs = 2_000;
   const db = await PostgresDatabase.open({ url: `postgres://nobody@127.0.0.1:${await freePort()}/away`, retryForMs, clock: systemClock, random: seededRandom(1) });
   const writer = new Writer({

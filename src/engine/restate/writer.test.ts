@@ -5,7 +5,7 @@ import { sharedPostgres } from "../../db/fixture/postgres-server.ts";
 import { PostgresDatabase } from "../../db/postgres.ts";
 import type { Write } from "../../record/write.ts";
 import { defaultEngineLimits } from "../limits.ts";
-import { freePort } from "./fixture/restate-server.ts";
+import { freePort } from "../../base/fixture/free-port.ts";
 import { Writer } from "./writer.ts";
 
 const db = await PostgresDatabase.open({ url: await (await sharedPostgres()).createDatabase(), connectionsMax: 4, clock: systemClock, random: seededRandom(1) });

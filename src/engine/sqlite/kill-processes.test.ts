@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -50,7 +50,8 @@ function startTeam(...options: readonly string[]): Team {
       isOver = true;
       notify();
     });
-  const ended = once(child, "exit").then(([code, signal]) => String(signal ?? code));
+  // What it said has come by then.
+  const ended = once(child, "close").then(([code, signal]) => String(signal ?? code));
   const said = async (pattern: RegExp): Promise<string | undefined> => {
     for (;;) {
       const found = lines.find((line) => pattern.test(line));
@@ -126,7 +127,8 @@ describe("processes that are killed", { timeout: 60_000 }, () => {
 
   it("O3 O4 E4 a process that was stopped for longer than its lease is taken over, and cannot commit when it wakes", async () => {
     const options = ["--steps", "1", "--lease-ms", "600", "--never-kill"];
-    const stopped = startTeam(...options, "--step-ms", "2000");
+    const mayEnd = join(folder, "may-end");
+    const stopped = startTeam(...options, "--hold-until", mayEnd);
     await stopped.said(/^begin 1$/);
     await stopped.said(/^asked/);
     stopped.process.kill("SIGSTOP");
@@ -134,6 +136,7 @@ describe("processes that are killed", { timeout: 60_000 }, () => {
     const end = await heir.said(/^ended/);
     expect(end).toContain(`"output":"${heir.process.pid}"`);
 
+    writeFileSync(mayEnd, "");
     stopped.process.kill("SIGCONT");
 
     expect(await stopped.ended).toBe("3");
@@ -154,11 +157,13 @@ describe("processes that are killed", { timeout: 60_000 }, () => {
   });
 
   it("O2 refuses a second process while the first one works", async () => {
-    const first = startTeam("--steps", "1", "--step-ms", "2000", "--lease-ms", "6000");
+    const mayEnd = join(folder, "may-end");
+    const first = startTeam("--steps", "1", "--hold-until", mayEnd, "--lease-ms", "6000");
     await first.said(/^begin 1$/);
     const second = startTeam("--steps", "1", "--lease-ms", "6000");
 
     expect(await second.said(/^owned by another$/)).toBe("owned by another");
+    writeFileSync(mayEnd, "");
     expect(await first.said(/^ended/)).toContain('"status":"done"');
     expect(await second.said(/^ended/)).toContain(`"output":"${first.process.pid}"`);
     expect(world()).toEqual(["begin 1", "end 1"]);

@@ -1,4 +1,4 @@
-import { appendFileSync, readFileSync } from "node:fs";
+import { appendFileSync, existsSync, readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { sleep, systemClock } from "../../base/clock.ts";
 import { isLonghaulError } from "../../base/error.ts";
@@ -24,6 +24,8 @@ const { values: options } = parseArgs({
     steps: { type: "string", default: "6" },
     "step-ms": { type: "string", default: "20" },
     "hang-in": { type: "string", default: "" },
+    /** Steps come to their end when there is this file. */
+    "hold-until": { type: "string", default: "" },
     "die-once-in-each": { type: "boolean", default: false },
     "wait-ms": { type: "string", default: "0" },
     "lease-ms": { type: "string", default: "15000" },
@@ -99,6 +101,7 @@ async function work(ctx: EngineContext): Promise<RunEnd> {
         say(`begin ${step}`);
         if (options["die-once-in-each"] && isFirst) await die();
         await sleep(systemClock, options["hang-in"] === `${step}` ? 600_000 : stepMs);
+        while (options["hold-until"] !== "" && !existsSync(options["hold-until"])) await sleep(systemClock, 10);
         appendFileSync(options.log, `end ${step}\n`);
         return { outcome: { ok: true, value: process.pid } };
       }),
