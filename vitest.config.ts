@@ -37,7 +37,9 @@ export default defineConfig({
           exclude: ["test/e2e/**"],
           // One module graph for all files: no test may change what another sees, and starting is ten times faster.
           isolate: false,
-          testTimeout: 20_000,
+          // Against what never ends, also where two slow cores have four workers.
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
         },
       },
       {
