@@ -62,7 +62,8 @@ it.each([
   const first = start();
   await first.line((line) => line.includes('"event":"started"'));
   await submit("patient");
-  await expect.poll(tasks).toEqual([expect.objectContaining({ kind: "patient", status: "waiting" })]);
+  await first.line((line) => line.includes("waiting(signal)"));
+  expect(tasks()).toEqual([expect.objectContaining({ kind: "patient", status: "waiting" })]);
   first.child.kill("SIGTERM");
   expect(await first.ended).toBe(0);
   // Tasks that a stopped team takes begin together at its next start.
@@ -97,7 +98,7 @@ it("names the task that kills the process, and how many crashes it has left", as
   const first = start();
   await first.line((line) => line.includes('"event":"started"'));
   await submit("patient");
-  await expect.poll(tasks).toEqual([expect.objectContaining({ status: "waiting" })]);
+  await first.line((line) => line.includes("waiting(signal)"));
   await submit("deadly");
   await first.ended;
   for (let life = 0; life < 2; life++) await start().ended;

@@ -44,7 +44,7 @@ it("whatever the registry does, the scout dies visibly, the team stays, and the 
 it("one package that the registry does not answer for is named, and is looked at when it answers again", async () => {
   team = await openWatchedTeam({ packages, latencyMs: 0 });
   team.registry.misbehave("two", "garbage");
-  const running = await begin(impatience);
+  const running = await begin();
   const releases = team.registry.latest();
   const others = releases.filter((release) => release.package !== "two");
   await waitUntil("the digest of the others", timeoutMs, () => [...team.sections(others).values()].every((count) => count === 1), () => running.lines.slice(-20).join("\n"));

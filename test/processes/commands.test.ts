@@ -8,8 +8,8 @@ import { type Ended, openWorld, type StartOptions, type TeamProcess, until, type
  * hangs looks alive for ever), openclaw/openclaw#46287 (people cannot look while the work hangs).
  */
 
-/** No command takes longer, whatever state the team is in. */
-const answerMsMax = 15_000;
+/** No command takes longer, whatever state the team is in: who waits for an answer that does not come waits a minute. */
+const answerMsMax = 30_000;
 const hourMs = 3_600_000;
 const leaseMs = 1_000;
 

@@ -4,7 +4,7 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
-import { systemClock } from "../../src/base/clock.ts";
+import { sleep, systemClock } from "../../src/base/clock.ts";
 import { startTimeFromStat, systemProcess } from "../../src/base/process.ts";
 import { openWorld, startWorkingIn, until, type World } from "./fixture/world.ts";
 
@@ -45,10 +45,30 @@ interface Row {
   readonly ageMs: number;
 }
 
+const epoch = 41;
+
 function setOwner(world: World, { pid, startTime, bootId, pidNamespace, purpose, leaseMs, ageMs }: Row): void {
   const renewed = Math.floor(systemClock.monotonicMs() - ageMs);
   world.execute(`INSERT OR REPLACE INTO lh_owner (one, epoch, pid, start_time, boot_id, pid_namespace, purpose, lease_ms, renewed_at_ms, renewed_monotonic_ms)
-    VALUES (1, 41, ${pid ?? "NULL"}, '${startTime}', '${bootId}', '${pidNamespace}', '${purpose}', ${leaseMs}, ${systemClock.now() - ageMs}, ${renewed})`);
+    VALUES (1, ${epoch}, ${pid ?? "NULL"}, '${startTime}', '${bootId}', '${pidNamespace}', '${purpose}', ${leaseMs}, ${systemClock.now() - ageMs}, ${renewed})`);
+}
+
+/** Renews the row, as its owner would, until this is over. */
+async function whileRenewing<T>(world: World, doing: () => Promise<T>): Promise<T> {
+  let isOver = false;
+  const renew = async (): Promise<void> => {
+    while (!isOver) {
+      world.execute(`UPDATE lh_owner SET renewed_at_ms = ${systemClock.now()}, renewed_monotonic_ms = ${Math.floor(systemClock.monotonicMs())} WHERE epoch = ${epoch}`);
+      await sleep(systemClock, 100);
+    }
+  };
+  const renewing = renew();
+  try {
+    return await doing();
+  } finally {
+    isOver = true;
+    await renewing;
+  }
 }
 
 interface Expected {
@@ -66,6 +86,8 @@ interface State {
   readonly prepare?: (world: World) => void;
   /** Its process has ended. */
   readonly isDead?: boolean;
+  /** It renews while somebody looks or starts, and not while somebody writes. */
+  readonly isRenewed?: boolean;
   readonly expected: Expected;
 }
 
@@ -95,7 +117,8 @@ const states: readonly State[] = [
   { name: "the last owner gave it back", row: { pid: null }, expected: free },
   {
     name: "the owner is alive and renews",
-    row: { leaseMs: 5_000 },
+    row: { leaseMs: 3_000 },
+    isRenewed: true,
     // Without a socket it is one that begins or ends. Here it never renews again, so that the writing command learns that it hangs.
     expected: { ps: [0, /^work runs \(pid \d+\)\.\n/], task: [1, /has written nothing for .*longhaul start team\.ts.*ENGINE_OWNED/], start: /^It ended with 1:\n.*Process \d+ owns .*: it is alive and was heard of .* ago\. Stop it, or give this one another --data directory\. \[ENGINE_OWNED\]/ },
   },
@@ -116,7 +139,8 @@ const states: readonly State[] = [
   { name: "the owner was of another boot", row: { bootId: "another", ageMs: -minuteMs }, expected: gone },
   {
     name: "the owner is in another container and renews",
-    row: { pidNamespace: "pid:[7]", leaseMs: 5_000 },
+    row: { pidNamespace: "pid:[7]", leaseMs: 3_000 },
+    isRenewed: true,
     // A command waits until the lease is over: then nobody is in the way.
     expected: { ps: [0, /^work runs \(in another container, pid \d+ there\)\.\n/], task: [0, /^t_\w+ is queued\./], start: /^It ended with 1:\n.*A process of another container \(pid \d+ there\) owns .* Stop it there, or give this one another --data directory\. If it is gone, try again in .*\[ENGINE_OWNED\]/ },
   },
@@ -129,10 +153,12 @@ const states: readonly State[] = [
   { name: "a newer version owns it and hangs", row: { ageMs: minuteMs }, prepare: makeNewer, expected: { ps: [1, newer], task: [1, newer], start: newer } },
 ];
 
-const ownerRow = (world: World): unknown => world.rows("SELECT * FROM lh_owner");
+const taskCommand = ["task", "counter", '{"job":"given","steps":2,"stepMs":0}'];
+
+const ownerRow = (world: World, isRenewed: boolean): unknown => world.rows("SELECT * FROM lh_owner").map((row) => (isRenewed ? { ...row, renewed_at_ms: 0, renewed_monotonic_ms: 0 } : row));
 
 describe("when", { timeout: 60_000 }, () => {
-  it.each(states)("$name", async ({ row, prepare, isDead = false, expected }) => {
+  it.each(states)("$name", async ({ row, prepare, isDead = false, isRenewed = false, expected }) => {
     const world = openWorld();
     cpSync(template, world.data, { recursive: true });
     const { child, pid, startTime } = idleProcess();
@@ -147,19 +173,19 @@ describe("when", { timeout: 60_000 }, () => {
     };
 
     set();
-    const [ps, task] = await world.runEach([["ps"], ["task", "counter", '{"job":"given","steps":2,"stepMs":0}']]);
+    const [ps, task] = isRenewed ? [await whileRenewing(world, () => world.run("ps")), await world.run(...taskCommand)] : await world.runEach([["ps"], taskCommand]);
     expect(ps?.text).toMatch(expected.ps[1]);
     expect(ps?.exitCode).toBe(expected.ps[0]);
     expect(task?.text).toMatch(expected.task[1]);
     expect(task?.exitCode).toBe(expected.task[0]);
 
     set();
-    const before = expected.start === null ? null : ownerRow(world);
+    const before = expected.start === null ? null : ownerRow(world, isRenewed);
     const team = world.start();
-    expect(await team.outcome).toMatch(expected.start ?? /^works$/);
+    expect(await (isRenewed ? whileRenewing(world, () => team.outcome) : team.outcome)).toMatch(expected.start ?? /^works$/);
     if (expected.start === null) await expectWork(world, expected);
     // Whoever is refused has changed nothing.
-    expect(expected.start === null ? null : ownerRow(world)).toEqual(before);
+    expect(expected.start === null ? null : ownerRow(world, isRenewed)).toEqual(before);
     expect(child.signalCode).toBe(isDead || expected.isKilled === true ? "SIGKILL" : null);
   });
 });

@@ -1,10 +1,12 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { describe, expect, it } from "vitest";
 import { sleep, systemClock } from "../../src/base/clock.ts";
 import { openWorld, type TeamProcess, until, type World } from "./fixture/world.ts";
 
 const leaseMs = 600;
+const callMs = 3_000;
 
 interface Wakened {
   readonly zombie: TeamProcess;
@@ -15,17 +17,42 @@ interface Wakened {
 /** Stops a team in a call, has another process take over as if from another container, which kills nobody, and lets the first one go on. */
 async function wakeZombie(world: World, effect: "idempotent" | "once", tookOver: (world: World, heir: TeamProcess) => boolean): Promise<Wakened> {
   const zombie = await world.startWorking({ leaseMs });
-  const taskId = await world.submit("caller", { callMs: 3_000, effect });
+  const taskId = await world.submit("caller", { callMs, effect });
   await until("the call begins", () => world.log().length > 0);
-  // A process that is stopped in the midst of a commit holds the file's lock for as long as it is: what a start commits is over by then.
-  await sleep(systemClock, 1_000);
-  zombie.signal("SIGSTOP");
+  const beganMs = systemClock.monotonicMs();
+  await stopBetweenCommits(world, zombie);
   world.execute("UPDATE lh_owner SET pid_namespace = 'another container'");
   await sleep(systemClock, leaseMs);
   const heir = await world.startWorking();
   await until("the heir has gone on with the task", () => tookOver(world, heir));
+  // Its call is over when it wakes.
+  await sleep(systemClock, Math.max(0, beganMs + callMs - systemClock.monotonicMs()));
   zombie.signal("SIGCONT");
   return { zombie, heir, taskId };
+}
+
+/** A process that is stopped in the midst of a commit holds the file's lock for as long as it is. */
+async function stopBetweenCommits(world: World, team: TeamProcess): Promise<void> {
+  for (;;) {
+    team.signal("SIGSTOP");
+    await until("it has stopped", () => /\) T /.test(readFileSync(`/proc/${team.pid}/stat`, "utf8")));
+    if (isFree(world)) return;
+    team.signal("SIGCONT");
+    await sleep(systemClock, 20);
+  }
+}
+
+function isFree(world: World): boolean {
+  const db = new DatabaseSync(join(world.data, "longhaul.db"), { timeout: 0 });
+  try {
+    db.exec("BEGIN IMMEDIATE; ROLLBACK");
+    return true;
+  } catch {
+    // Locked.
+    return false;
+  } finally {
+    db.close();
+  }
 }
 
 const callsAgain = (world: World, heir: TeamProcess): boolean => world.log().includes(`caller ask begin ${heir.pid}`);

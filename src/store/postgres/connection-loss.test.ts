@@ -41,17 +41,18 @@ async function doStep({ store }: OpenedStore, id: string): Promise<void> {
 /** Two processes work until the trouble is over and each did one more step. Returns how many steps were acknowledged. */
 async function workDuring(processes: readonly OpenedStore[], trouble: () => Promise<void>): Promise<number> {
   let next = 0;
+  let done = 0;
   let isOver = false;
   const work = async (process: OpenedStore): Promise<void> => {
     for (let isLast = false; !isLast; ) {
       isLast = isOver;
       await doStep(process, String(++next));
+      done++;
     }
   };
   const working = Promise.all(processes.flatMap((process) => [work(process), work(process)]));
-  await sleep(systemClock, 50);
+  while (done < 4) await sleep(systemClock, 5);
   await trouble();
-  await sleep(systemClock, 50);
   isOver = true;
   await working;
   return next;

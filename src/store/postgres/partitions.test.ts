@@ -115,7 +115,8 @@ it("lets records be written while somebody reads for long, and drops and makes w
   endReading();
   await reading;
 
-  expect(longestMs).toBeLessThan(1_500);
+  // A lock is waited for 10 s where nothing else is said.
+  expect(longestMs).toBeLessThan(5_000);
   expect(await later.store.records.query({})).toHaveLength(21);
   expect(await dropWeeksBefore(later.db, startAtMs + weekMs)).toMatchObject({ weeks: 1 });
   await later.store.prepareRecords();
