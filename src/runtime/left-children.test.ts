@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { systemClock } from "../base/clock.ts";
 import { systemProcess } from "../base/process.ts";
-import { macrotask } from "../base/turn.ts";
+import { until } from "../base/fixture/until.ts";
 import { createChildLedger, endLeftChildren } from "./left-children.ts";
 
 const own = systemProcess();
@@ -29,7 +29,7 @@ test("a child whose parent has ended is ended, and forgotten", async () => {
   createChildLedger(folder, nobody).began(left.pid);
 
   expect(endLeftChildren(folder, () => own, nowMs)).toBe(1);
-  while (left.isAlive()) await macrotask();
+  await until(() => !left.isAlive());
   expect(readdirSync(folder)).toEqual([]);
 });
 

@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net";
 import { afterEach, expect, test } from "vitest";
 import { macrotask } from "../base/turn.ts";
+import { until } from "../base/fixture/until.ts";
 import { anySignal, httpSource, type SourceFixture } from "./fixture/source.ts";
 import { callOptions } from "./tool.testsuite.ts";
 
@@ -132,7 +133,7 @@ test("an event without end on a stream that lives on is not collected: the conne
   };
   const fixture = await serverOf({ GET: flood });
   await fixture.source.tools(anySignal);
-  while (!isOver && sent < 100_000_000) await macrotask();
+  await until(() => isOver || sent >= 100_000_000);
 
   expect(sent).toBeGreaterThan(10_000_000);
   expect(sent).toBeLessThan(30_000_000);

@@ -2,6 +2,7 @@ import { afterEach, describe, expect, test } from "vitest";
 import { type HttpFixture, type HttpFixtureOptions, startHttpFixture } from "./fixture/http-server.ts";
 import { anySignal, httpSource, type SourceFixture } from "./fixture/source.ts";
 import { macrotask } from "../base/turn.ts";
+import { until } from "../base/fixture/until.ts";
 import type { Effect } from "./tool.ts";
 import { callOptions, testTool } from "./tool.testsuite.ts";
 
@@ -22,10 +23,6 @@ function sourceOf(...args: Parameters<typeof httpSource>): SourceFixture {
 afterEach(async () => {
   for (const close of opened.splice(0)) await close();
 });
-
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await macrotask();
-}
 
 /** Long enough for both ends of a loopback connection to see that it was cut. */
 async function settle(): Promise<void> {

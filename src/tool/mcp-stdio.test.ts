@@ -1,5 +1,6 @@
 import { afterAll, afterEach, describe, expect, test } from "vitest";
 import { macrotask } from "../base/turn.ts";
+import { until } from "../base/fixture/until.ts";
 import { PlannedServer } from "./fixture/plan.ts";
 import { anySignal, fixtureOf, type SourceFixture, stdioSource } from "./fixture/source.ts";
 import { callOptions, testTool } from "./tool.testsuite.ts";
@@ -31,7 +32,7 @@ function isAlive(pid: number): boolean {
 }
 
 async function untilGone(pid: number): Promise<void> {
-  while (isAlive(pid)) await macrotask();
+  await until(() => !isAlive(pid));
 }
 
 // One process for the whole contract: none of its tests ends it.
@@ -66,7 +67,7 @@ describe("a server over stdio", () => {
     const fixture = fixtureOf({ name: "fixture", command: server.command, args: server.args, effects: { work: effect } });
     open.push(fixture);
     const pending = (await fixture.tool("work")).call({}, callOptions());
-    while (!server.log.includes("tools/call work")) await macrotask();
+    await until(() => server.log.includes("tools/call work"));
     server.change({ tools: [{ name: "work" }] });
     process.kill(server.pids()[0] ?? 0, "SIGKILL");
 

@@ -2,6 +2,8 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { afterEach, describe, expect, test } from "vitest";
 import { macrotask } from "../base/turn.ts";
+import { sleep, systemClock } from "../base/clock.ts";
+import { until } from "../base/fixture/until.ts";
 import { PlannedServer, type PlannedTool, type ServerPlan } from "./fixture/plan.ts";
 import { anySignal, fixtureOf, type SourceFixture } from "./fixture/source.ts";
 import type { McpStdioSpec } from "./mcp-spec.ts";
@@ -56,10 +58,6 @@ function isAlive(pid: number): boolean {
     // No process of this id can be signalled: it has ended.
     return false;
   }
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await macrotask();
 }
 
 const tool: PlannedTool = { name: "work", description: "Works." };
@@ -271,7 +269,7 @@ describe("the processes of a server", () => {
         // Virtual time passes when its death is known, not before.
         await until(() => !isAlive(server));
       }
-      for (let isGone = false; !isGone; await macrotask()) {
+      for (let isGone = false; !isGone; await sleep(systemClock, 1)) {
         await fixture.clock.advance(100);
         isGone = !isAlive(grandchild);
       }

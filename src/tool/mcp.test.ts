@@ -1,6 +1,6 @@
 import { afterAll, describe, expect, test } from "vitest";
 import type { Json } from "../base/json.ts";
-import { macrotask } from "../base/turn.ts";
+import { until } from "../base/fixture/until.ts";
 import { VirtualClock } from "../base/virtual-clock.ts";
 import type { NeedsApproval } from "./approval.ts";
 import { startHttpFixture } from "./fixture/http-server.ts";
@@ -99,7 +99,7 @@ describe("the tools of an MCP server", () => {
 
     await (await fixture.tool("grows")).call({}, callOptions());
     // No time passes: it is the server that says so.
-    while (!(await fixture.source.tools(anySignal)).some(({ name }) => name === "grown")) await macrotask();
+    await until(async () => (await fixture.source.tools(anySignal)).some(({ name }) => name === "grown"));
 
     const after = posts();
     await fixture.clock.advance(60_000);

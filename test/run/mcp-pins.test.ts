@@ -1,7 +1,7 @@
 import { defineAgent, defineTeam, mcp, type McpSpec } from "longhaul";
 import { scriptedModel } from "longhaul/testing";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { macrotask } from "../../src/base/turn.ts";
+import { until } from "../../src/base/fixture/until.ts";
 import { PlannedServer, type PlannedTool } from "../../src/tool/fixture/plan.ts";
 import { type DiskTeam, openDiskTeam, temporaryDirectory } from "../fixture/disk-team.ts";
 
@@ -38,7 +38,7 @@ const open = (more: Partial<McpSpec> = {}, startAtMs?: number): Promise<DiskTeam
 /** What the model was shown, and told of its call. The server starts in real time; virtual time stands still. */
 async function ask(team: DiskTeam): Promise<{ readonly shown: readonly string[]; readonly told: unknown }> {
   const taskId = await team.submit("clerk", null);
-  while ((await team.task(taskId)).end === null) await macrotask();
+  await until(async () => (await team.task(taskId)).end !== null);
   const { end } = await team.task(taskId);
   return JSON.parse(String(end?.status === "done" ? end.output : JSON.stringify(end))) as { readonly shown: readonly string[]; readonly told: unknown };
 }
@@ -87,7 +87,7 @@ test.each(["read", "once"] as const)("a server that is upgraded between the list
   const team = await open({ effects: { remove: effect } });
   const taskId = await team.submit("clerk", null);
   // Real processes end in real time. What became of a `once` call that was under way nobody knows: a person is asked.
-  while (!["done", "waiting"].includes((await team.task(taskId)).status)) await macrotask();
+  await until(async () => ["done", "waiting"].includes((await team.task(taskId)).status));
 
   expect(calls(), "of the server that said what was approved").toBe(1);
   await team.close();
