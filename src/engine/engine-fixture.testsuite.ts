@@ -63,11 +63,15 @@ export function code(ctx: EngineContext, name: string, body: () => Json | Promis
   return ctx.step({ kind: "code", name }, async () => value(await body()));
 }
 
-/** Lets turns of the event loop pass until the condition holds: many at once, as an engine in this process needs, then with pauses, as one beside it does. */
+/** What an engine in this process needs. One beside it is looked for with pauses, which leave it the processor. */
+const turnsInARow = 1_000;
+const turnsMax = 20_000;
+
+/** Lets turns of the event loop pass until the condition holds. */
 export async function until(condition: () => boolean | Promise<boolean>, what: string): Promise<void> {
-  for (let turn = 0; turn < 40_000; turn++) {
+  for (let turn = 0; turn < turnsMax; turn++) {
     if (await condition()) return;
-    await (turn < 20_000 ? macrotask() : sleep(systemClock, 1));
+    await (turn < turnsInARow ? macrotask() : sleep(systemClock, 1));
   }
   throw new Error(`It did not come to this: ${what}`);
 }

@@ -105,7 +105,7 @@ function testLimits(suite: EngineSuite): void {
     const execute = async (ctx: EngineContext) => done(await code(ctx, "work", async () => {
       if (ctx.task.source === "deadly") isDying = true;
       if (isDying) await new Promise(() => undefined);
-      await sleep(fixture.clock, 5_000);
+      await sleep(fixture.clock, 1_000);
       return "fine";
     }));
     await fixture.engine.run([agentA], execute);
@@ -114,7 +114,7 @@ function testLimits(suite: EngineSuite): void {
     const statuses = async () => (await Promise.all(tasks.map(({ taskId }) => fixture.engine.get(taskId)))).map((task) => task?.status);
     const isOver = async (): Promise<boolean> => (await statuses()).every((status) => status === "done" || status === "dead");
     for (let life = 0; life < 60 && !(await isOver()); life++) {
-      await fixture.clock.advance(isDying ? 0 : 10_000, () => fixture.settle());
+      await fixture.clock.advance(isDying ? 0 : 2_000, () => fixture.settle());
       if (!isDying) continue;
       isDying = false;
       fixture = await suite.crash(fixture);
