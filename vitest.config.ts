@@ -10,7 +10,7 @@ const ssr = { resolve: { conditions, externalConditions: conditions } };
 process.env["NODE_COMPILE_CACHE"] ??= compiledFolder;
 
 /** Files that take a minute or more. */
-const longest = /restate-engine\.test|kill-rounds\.test|cluster\/(?:story|idle|duties|command-line|advice|cut-off|database-away)\.test|processes\/(?:commands|doctor|owner-row|restore)\.test|failures\/(?:table|cluster)\.test|supervisor\.test|quarantine\.test|ablation\.test|mcp-connects\.test|demo\.test/;
+const longest = /restate-engine\.test|kill-rounds\.test|cluster\/(?:story|idle|duties|command-line|advice|cut-off|database-away)\.test|processes\/(?:commands|doctor|owner-row|restore)\.test|failures\/(?:table|cluster|mcp)\.test|supervisor\.test|quarantine\.test|ablation\.test|mcp-connects\.test|demo\.test/;
 
 /** Nothing waits for ever; what is not there by then is not merely late, also on a machine that is busy. In place of a second. */
 const poll = { timeout: 15_000 };
@@ -27,8 +27,8 @@ class LongestFirst extends BaseSequencer {
 export default defineConfig({
   test: {
     sequence: { sequencer: LongestFirst },
-    // Many tests mostly wait, for processes of their own and for servers: two workers more than the 2 cores that CI has keep these busy.
-    maxWorkers: 4,
+    // Many tests mostly wait, for processes of their own and for servers: three workers more than the 2 cores that CI has keep these busy.
+    maxWorkers: 5,
     projects: [
       {
         resolve,
@@ -39,7 +39,7 @@ export default defineConfig({
           exclude: ["test/e2e/**"],
           // One module graph for all files: no test may change what another sees, and starting is ten times faster.
           isolate: false,
-          // Against what never ends, also where two slow cores have four workers.
+          // Against what never ends, also where two slow cores have five workers.
           testTimeout: 60_000,
           hookTimeout: 60_000,
           expect: { poll },
