@@ -40,7 +40,7 @@ export default defineConfig({
           // One module graph for all files: no test may change what another sees, and starting is ten times faster.
           isolate: false,
           // Against what never ends, also where two slow cores have five workers.
-          testTimeout: 60_000,
+          testTimeout: 180_000,
           hookTimeout: 60_000,
           expect: { poll },
         },

@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { sleep, systemClock } from "../base/clock.ts";
+import { until } from "../base/fixture/until.ts";
 import { seededRandom } from "../base/random.ts";
 import { createLosingProxy } from "./fixture/losing-proxy.ts";
 import { type PostgresServer, startPostgres } from "./fixture/postgres-server.ts";
@@ -41,11 +42,11 @@ async function writeDuring(trouble: () => Promise<void>): Promise<readonly numbe
       acknowledged.push(id);
     }
   };
-  const writers = Array.from({ length: 4 }, write);
-  while (acknowledged.length < 8) await sleep(systemClock, 5);
+  const writing = Promise.all(Array.from({ length: 4 }, write));
+  await Promise.race([writing, until("work is under way", () => acknowledged.length >= 8)]);
   await trouble();
   isOver = true;
-  await Promise.all(writers);
+  await writing;
   return acknowledged.toSorted((a, b) => a - b);
 }
 
@@ -70,7 +71,6 @@ describe("traffic of idempotent transactions", () => {
   ])("loses and repeats nothing while the server %s", async (_, trouble) => {
     const acknowledged = await writeDuring(trouble);
 
-    expect(acknowledged.length).toBeGreaterThan(10);
     expect(await stored()).toEqual(acknowledged);
   });
 });

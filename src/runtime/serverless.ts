@@ -2,8 +2,8 @@
 import type { TeamDefinition } from "../agent/team-definition.ts";
 import { assertTeam } from "../agent/validate-team.ts";
 import { systemClock } from "../base/clock.ts";
+import { describeValue } from "../base/describe-value.ts";
 import { LonghaulError } from "../base/error.ts";
-import { quote } from "../base/quote.ts";
 import { systemRandom } from "../base/random.ts";
 import { isWebAddress } from "../base/web-address.ts";
 import { executeTask } from "../run/execute-task.ts";
@@ -40,7 +40,7 @@ export interface ServerlessTeam {
  */
 export async function serveTeam({ team, store, restateIngress, identityKeys, environment = {}, print = console.error }: ServerlessOptions): Promise<ServerlessTeam> {
   if (identityKeys !== "anybody" && identityKeys.length === 0) throw new LonghaulError("OPTION_INVALID", 'identityKeys is empty: nothing tells Restate\'s calls from those of others. Give Restate\'s public key, or "anybody" where nobody else reaches the handler.');
-  if (!isWebAddress(restateIngress)) throw new LonghaulError("OPTION_INVALID", `restateIngress is ${quote(restateIngress)}, not http://host:port. Use, for instance, http://restate:8080.`);
+  if (typeof restateIngress !== "string" || !isWebAddress(restateIngress)) throw new LonghaulError("OPTION_INVALID", `restateIngress is ${describeValue(restateIngress)}, not http://host:port. Use, for instance, http://restate:8080.`);
   const parts = await openParts(assertTeam(team), {
     team, print,
     dataDirectory: null,

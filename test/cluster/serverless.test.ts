@@ -86,7 +86,9 @@ test("a handler that anybody could call is refused, and so is a caller that is n
   const team = teamAt(uniqueTeamName(), "handler");
   const options = { team, store: place.store, restateIngress: place.restate.ingress };
   await expect(serveTeam({ ...options, identityKeys: [] })).rejects.toMatchObject({ code: "OPTION_INVALID", message: expect.stringContaining("identityKeys") as string });
-  await expect(serveTeam({ ...options, identityKeys: "anybody", restateIngress: "restate:8080" })).rejects.toMatchObject({ code: "OPTION_INVALID", message: 'restateIngress is "restate:8080", not http://host:port. Use, for instance, http://restate:8080.' });
+  for (const [restateIngress, said] of [["restate:8080", '"restate:8080"'], [undefined as unknown as string, "missing"]] as const) {
+    await expect(serveTeam({ ...options, identityKeys: "anybody", restateIngress })).rejects.toMatchObject({ code: "OPTION_INVALID", message: `restateIngress is ${said}, not http://host:port. Use, for instance, http://restate:8080.` });
+  }
   const { uri } = await deploy({ ...options, identityKeys: ["publickeyv1_w7YHemBctH5Ck2nQRQ47iBBqhNHy4FV7t2Usbye2A6f"] });
 
   await expect(openClusterTeam(team, { ...place, uri }).then(async ({ live }) => {

@@ -12,12 +12,17 @@ const doors = Object.keys(manifest.exports).flatMap((door) => (door === "./packa
 const consumer = mkdtempSync(join(tmpdir(), "longhaul-consumer-"));
 const installed = join(consumer, "node_modules", "longhaul");
 
+/** Without the tests' own folder for what Node compiled: the program has one of its own. */
+const { NODE_COMPILE_CACHE: _compiled, ...environment } = process.env;
+
 function run(command: string, args: readonly string[], cwd = consumer) {
-  const { status, stdout, stderr } = spawnSync(command, args, { cwd, encoding: "utf8", shell: process.platform === "win32" });
+  const { status, stdout, stderr } = spawnSync(command, args, { cwd, env: environment, encoding: "utf8", shell: process.platform === "win32" });
   return { status, output: stdout + stderr };
 }
 
 beforeAll(() => {
+  // It leaves beside itself what Node compiled, which is not to be packed.
+  run(process.execPath, [join(root, "bin", "longhaul.js"), "--help"], root);
   const { status, output } = run("npm", ["pack", "--ignore-scripts", "--pack-destination", consumer], root);
   if (status !== 0) throw new Error(`npm pack failed: ${output}`);
   const [tarball = ""] = readdirSync(consumer);
@@ -55,9 +60,10 @@ it("loads at every door", () => {
   expect(run(process.execPath, ["main.ts"])).toEqual({ status: 0, output: `${doors.map(() => "true").join()}\n` });
 });
 
-it("runs as a command", () => {
+it("runs as a command, and keeps beside itself what Node compiled", () => {
   const { status, output } = run(process.execPath, [join(installed, "bin", "longhaul.js"), "--help"]);
 
   expect(status).toBe(0);
   expect(output).toContain("longhaul");
+  expect(readdirSync(join(installed, "dist", ".compiled"))).not.toEqual([]);
 });

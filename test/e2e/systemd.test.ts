@@ -59,8 +59,8 @@ it("tells systemd once that the team works, what became of its worker, and that 
   const { environment, told } = fakeNotify(path);
   const team = start(environment);
   await until("READY=1", () => told().includes("READY=1"));
-  // What the team wrote before is read in a turn of the event loop.
-  await sleep(systemClock, 1);
+  // What the team wrote before is in the pipe, and read soon.
+  await sleep(systemClock, 100);
   expect(team.lines.some((line) => line.includes('"event":"started"'))).toBe(true);
   await until("the rest of the message", () => told().includes("STATUS=Works."));
   expect(told()).toEqual(["STATUS=Starts.", "READY=1", "STATUS=Works."]);

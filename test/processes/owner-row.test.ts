@@ -18,7 +18,7 @@ beforeAll(async () => {
     team.signal("SIGTERM");
     await team.ended;
   });
-}, 30_000);
+});
 afterAll(() => rmSync(template, { recursive: true, force: true }));
 
 /** A process of this machine that does nothing. */
@@ -62,13 +62,11 @@ async function whileRenewing<T>(world: World, doing: () => Promise<T>): Promise<
       await sleep(systemClock, 100);
     }
   };
-  const renewing = renew();
-  try {
-    return await doing();
-  } finally {
+  const done = doing().finally(() => {
     isOver = true;
-    await renewing;
-  }
+  });
+  const [result] = await Promise.all([done, renew()]);
+  return result;
 }
 
 interface Expected {

@@ -1,8 +1,8 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
 import { describe, expect, it } from "vitest";
 import { sleep, systemClock } from "../../src/base/clock.ts";
+import { stopBetweenCommits } from "../../src/db/fixture/stop-between-commits.ts";
 import { openWorld, type TeamProcess, until, type World } from "./fixture/world.ts";
 
 const leaseMs = 600;
@@ -20,7 +20,7 @@ async function wakeZombie(world: World, effect: "idempotent" | "once", tookOver:
   const taskId = await world.submit("caller", { callMs, effect });
   await until("the call begins", () => world.log().length > 0);
   const beganMs = systemClock.monotonicMs();
-  await stopBetweenCommits(world, zombie);
+  await stopBetweenCommits(zombie.pid, join(world.data, "longhaul.db"));
   world.execute("UPDATE lh_owner SET pid_namespace = 'another container'");
   await sleep(systemClock, leaseMs);
   const heir = await world.startWorking();
@@ -29,30 +29,6 @@ async function wakeZombie(world: World, effect: "idempotent" | "once", tookOver:
   await sleep(systemClock, Math.max(0, beganMs + callMs - systemClock.monotonicMs()));
   zombie.signal("SIGCONT");
   return { zombie, heir, taskId };
-}
-
-/** A process that is stopped in the midst of a commit holds the file's lock for as long as it is. */
-async function stopBetweenCommits(world: World, team: TeamProcess): Promise<void> {
-  for (;;) {
-    team.signal("SIGSTOP");
-    await until("it has stopped", () => /\) T /.test(readFileSync(`/proc/${team.pid}/stat`, "utf8")));
-    if (isFree(world)) return;
-    team.signal("SIGCONT");
-    await sleep(systemClock, 20);
-  }
-}
-
-function isFree(world: World): boolean {
-  const db = new DatabaseSync(join(world.data, "longhaul.db"), { timeout: 0 });
-  try {
-    db.exec("BEGIN IMMEDIATE; ROLLBACK");
-    return true;
-  } catch {
-    // Locked.
-    return false;
-  } finally {
-    db.close();
-  }
 }
 
 const callsAgain = (world: World, heir: TeamProcess): boolean => world.log().includes(`caller ask begin ${heir.pid}`);

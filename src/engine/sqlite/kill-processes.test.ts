@@ -7,6 +7,7 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { sleep, systemClock } from "../../base/clock.ts";
+import { stopBetweenCommits } from "../../db/fixture/stop-between-commits.ts";
 import { integerBetween, seededRandom } from "../../base/random.ts";
 
 interface Team {
@@ -131,7 +132,7 @@ describe("processes that are killed", { timeout: 60_000 }, () => {
     const stopped = startTeam(...options, "--hold-until", mayEnd);
     await stopped.said(/^begin 1$/);
     await stopped.said(/^asked/);
-    stopped.process.kill("SIGSTOP");
+    await stopBetweenCommits(stopped.process.pid ?? 0, join(folder, "team.db"));
     const heir = startTeam(...options);
     const end = await heir.said(/^ended/);
     expect(end).toContain(`"output":"${heir.process.pid}"`);

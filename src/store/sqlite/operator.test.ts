@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { sleep, systemClock } from "../../base/clock.ts";
+import { until } from "../../base/fixture/until.ts";
 import { macrotask } from "../../base/turn.ts";
 import { GroupCommit } from "../../db/group-commit.ts";
 import { migrate } from "../../db/migration.ts";
@@ -86,16 +87,16 @@ const slow = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WH
 
 /** Whether a process that this one started has the data file open. */
 function isReadByChildOf(pid: number | undefined): boolean {
-  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").split(" ").filter((child) => child !== "");
-  return children.some((child) => readdirSync(`/proc/${child}/fd`).some((fd) => linkOf(`/proc/${child}/fd/${fd}`) === realpathSync(path)));
+  const children = ifThere(() => readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").split(" ").filter((child) => child !== "")) ?? [];
+  return children.some((child) => ifThere(() => readdirSync(`/proc/${child}/fd`))?.some((fd) => ifThere(() => readlinkSync(`/proc/${child}/fd/${fd}`)) === realpathSync(path)));
 }
 
-function linkOf(file: string): string {
+/** Null when the process has ended, or closed the file, meanwhile. */
+function ifThere<T>(read: () => T): T | null {
   try {
-    return readlinkSync(file);
+    return read();
   } catch {
-    // It was closed meanwhile.
-    return "";
+    return null;
   }
 }
 
@@ -134,7 +135,7 @@ describe("beside a writer", () => {
     startTeam().db.close();
     const asks = `
       const { openOperatorStore } = await import(${JSON.stringify(import.meta.resolve("./operator.ts"))});
-      const asked = openOperatorStore(${JSON.stringify(path)}).query(${JSON.stringify(slow)}, { timeoutMs: 2000 });
+      const asked = openOperatorStore(${JSON.stringify(path)}).query(${JSON.stringify(slow)}, { timeoutMs: 5000 });
       console.log("asked");
       await asked;`;
     const asking = spawn(process.execPath, ["--conditions=longhaul-source", "--input-type=module", "-e", asks], { stdio: ["ignore", "pipe", "pipe"] });
@@ -142,7 +143,7 @@ describe("beside a writer", () => {
     const over = once(asking.stderr, "close").then(() => "over");
     asking.stderr.resume();
     await once(asking.stdout, "data");
-    while (!isReadByChildOf(asking.pid)) await sleep(systemClock, 10);
+    await until("its statement is under way", () => isReadByChildOf(asking.pid));
 
     asking.kill("SIGKILL");
 
