@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { Client } from "pg";
 import { afterAll, expect, it, onTestFinished, vi } from "vitest";
 import { sleep, systemClock } from "../base/clock.ts";
+import { until } from "../base/fixture/until.ts";
 import { seededRandom } from "../base/random.ts";
 import { VirtualClock } from "../base/virtual-clock.ts";
 import { sharedPostgres, startPostgres } from "./fixture/postgres-server.ts";
@@ -27,10 +28,6 @@ function listenTo(db: PostgresDatabase, topic: string) {
   let listens = 0;
   db.listen(topic, { onNotice: (text) => heard.push(text), onListening: () => void listens++ });
   return { heard, times: () => listens };
-}
-
-async function until(what: string, isSo: () => boolean): Promise<void> {
-  for (const untilMs = systemClock.monotonicMs() + 15_000; !isSo(); await sleep(systemClock, 5)) if (systemClock.monotonicMs() > untilMs) throw new Error(`It did not come to be that ${what}.`);
 }
 
 it("hears what another process of the schema commits under its topic, whatever the text, and nothing else", async () => {

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { sleep, systemClock } from "../base/clock.ts";
+import { systemClock } from "../base/clock.ts";
+import { until } from "../base/fixture/until.ts";
 import { VirtualClock } from "../base/virtual-clock.ts";
 import { bodyBytesMax, createApi } from "./api.ts";
 import { type ServedTeam, serveTeam, token } from "./serve-for-test.testsuite.ts";
@@ -14,15 +15,8 @@ afterAll(() => served.close());
 async function startPatient(): Promise<{ readonly taskId: string; readonly runId: string }> {
   const { body } = await served.ask("POST", "/api/v1/tasks", { agent: "patient" });
   const { taskId } = body as { readonly taskId: string };
-  for (;;) {
-    const task = await served.team.operations.task(taskId);
-    if (task?.status === "waiting") return { taskId, runId: task.runId ?? "" };
-    await sleep(systemClock, 2);
-  }
-}
-
-async function until(isTrue: () => boolean): Promise<void> {
-  while (!isTrue()) await sleep(systemClock, 2);
+  await until("it waits", async () => (await served.team.operations.task(taskId))?.status === "waiting");
+  return { taskId, runId: (await served.team.operations.task(taskId))?.runId ?? "" };
 }
 
 describe("the token", () => {
@@ -102,7 +96,7 @@ describe("a wait for a result", () => {
   it("ends when the task ends", async () => {
     const { taskId, runId } = await startPatient();
     const waiting = served.ask("GET", `/api/v1/tasks/${taskId}?wait=1m`);
-    await until(() => served.waiting() === 1);
+    await until("one waits", () => served.waiting() === 1);
 
     expect(await served.ask("POST", `/api/v1/runs/${runId}/signals/go`, { payload: { by: "ann" } })).toEqual({ status: 200, body: { delivered: true } });
 
@@ -124,12 +118,12 @@ describe("a wait for a result", () => {
     const { taskId } = await startPatient();
     const controllers = Array.from({ length: 20 }, () => new AbortController());
     const gone = controllers.map(({ signal }) => fetch(`${served.url}/api/v1/tasks/${taskId}?wait=1m`, { headers: { authorization: `Bearer ${token}` }, signal }).catch((error: unknown) => (error instanceof Error ? error.name : "")));
-    await until(() => served.waiting() === 20);
+    await until("20 wait", () => served.waiting() === 20);
 
     for (const controller of controllers) controller.abort();
 
     expect(new Set(await Promise.all(gone))).toEqual(new Set(["AbortError"]));
-    await until(() => served.waiting() === 0);
+    await until("nobody waits", () => served.waiting() === 0);
   });
 
   it.each(["soon", "-1", "0"])("for %j is refused by name", async (wait) => {

@@ -29,7 +29,7 @@ test("a child whose parent has ended is ended, and forgotten", async () => {
   createChildLedger(folder, nobody).began(left.pid);
 
   expect(endLeftChildren(folder, () => own, nowMs)).toBe(1);
-  await until(() => !left.isAlive());
+  await until("the child is gone", () => !left.isAlive());
   expect(readdirSync(folder)).toEqual([]);
 });
 

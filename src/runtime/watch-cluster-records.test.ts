@@ -1,5 +1,6 @@
 import { expect, it, onTestFinished } from "vitest";
-import { sleep, systemClock } from "../base/clock.ts";
+import { systemClock } from "../base/clock.ts";
+import { until } from "../base/fixture/until.ts";
 import { seededRandom } from "../base/random.ts";
 import { VirtualClock } from "../base/virtual-clock.ts";
 import { sharedPostgres } from "../db/fixture/postgres-server.ts";
@@ -32,10 +33,6 @@ async function openWatch() {
   });
   await until("it is listened", () => looksAtMs.length === 1);
   return { clock, store, looksAtMs, found, watch };
-}
-
-async function until(what: string, isSo: () => boolean): Promise<void> {
-  for (const untilMs = systemClock.monotonicMs() + 15_000; !isSo(); await sleep(systemClock, 5)) if (systemClock.monotonicMs() > untilMs) throw new Error(`It did not come to be that ${what}.`);
 }
 
 it("a watch of records looks at once when one is written, before any time has passed", async () => {

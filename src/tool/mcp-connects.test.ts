@@ -4,6 +4,7 @@ import { systemClock } from "../base/clock.ts";
 import { macrotask } from "../base/turn.ts";
 import { startHttpFixture } from "./fixture/http-server.ts";
 import { stdioConnects } from "./fixture/connects.ts";
+import { isAlive } from "./fixture/is-alive.ts";
 import { PlannedServer } from "./fixture/plan.ts";
 import { mcpSource } from "./mcp.ts";
 import type { McpSpec } from "./mcp-spec.ts";
@@ -43,15 +44,6 @@ async function settled(): Promise<Readonly<Record<string, number>>> {
 /** What there is more of than before, by more than `max`. */
 function grown(before: Readonly<Record<string, number>>, after: Readonly<Record<string, number>>, max = 0): object {
   return Object.fromEntries(Object.entries(after).filter(([kind, count]) => count > (before[kind] ?? 0) + max));
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch {
-    // No process of this id can be signalled: it has ended.
-    return false;
-  }
 }
 
 test(`${stdioConnects} connects and disconnects over stdio leave no process, pipe, timer or listener`, async () => {

@@ -133,7 +133,7 @@ test("an event without end on a stream that lives on is not collected: the conne
   };
   const fixture = await serverOf({ GET: flood });
   await fixture.source.tools(anySignal);
-  await until(() => isOver || sent >= 100_000_000);
+  await until("the call is over, or 100 MB are sent", () => isOver || sent >= 100_000_000);
 
   expect(sent).toBeGreaterThan(10_000_000);
   expect(sent).toBeLessThan(30_000_000);

@@ -51,7 +51,7 @@ for (const era of ["session", "stateless"] as const) {
       const fixture = sourceOf(first.url);
       const [hangs, echo] = [await fixture.tool("hangs"), await fixture.tool("echo")];
       const pending = hangs.call({}, callOptions());
-      await until(() => first.counts.get("hangs") === 1);
+      await until("the call has come", () => first.counts.get("hangs") === 1);
 
       await first.kill();
 
@@ -66,7 +66,7 @@ for (const era of ["session", "stateless"] as const) {
       const fixture = sourceOf(server.url);
       const [hangs, echo] = [await fixture.tool("hangs"), await fixture.tool("echo")];
       const pending = hangs.call({}, callOptions());
-      await until(() => server.counts.get("hangs") === 1);
+      await until("the call has come", () => server.counts.get("hangs") === 1);
 
       server.cut();
       await settle();

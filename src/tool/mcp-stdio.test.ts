@@ -1,6 +1,7 @@
 import { afterAll, afterEach, describe, expect, test } from "vitest";
 import { macrotask } from "../base/turn.ts";
 import { until } from "../base/fixture/until.ts";
+import { isAlive } from "./fixture/is-alive.ts";
 import { PlannedServer } from "./fixture/plan.ts";
 import { anySignal, fixtureOf, type SourceFixture, stdioSource } from "./fixture/source.ts";
 import { callOptions, testTool } from "./tool.testsuite.ts";
@@ -22,17 +23,8 @@ async function pidOf(fixture: SourceFixture): Promise<number> {
   return (JSON.parse(String(result.ok ? result.value : "{}")) as { readonly pid: number }).pid;
 }
 
-function isAlive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch {
-    // No process of this id can be signalled: it has ended.
-    return false;
-  }
-}
-
 async function untilGone(pid: number): Promise<void> {
-  await until(() => !isAlive(pid));
+  await until(`process ${pid} is gone`, () => !isAlive(pid));
 }
 
 // One process for the whole contract: none of its tests ends it.
@@ -67,7 +59,7 @@ describe("a server over stdio", () => {
     const fixture = fixtureOf({ name: "fixture", command: server.command, args: server.args, effects: { work: effect } });
     open.push(fixture);
     const pending = (await fixture.tool("work")).call({}, callOptions());
-    await until(() => server.log.includes("tools/call work"));
+    await until("the call has come", () => server.log.includes("tools/call work"));
     server.change({ tools: [{ name: "work" }] });
     process.kill(server.pids()[0] ?? 0, "SIGKILL");
 

@@ -4,6 +4,7 @@ import { afterEach, describe, expect, test } from "vitest";
 import { macrotask } from "../base/turn.ts";
 import { sleep, systemClock } from "../base/clock.ts";
 import { until } from "../base/fixture/until.ts";
+import { isAlive } from "./fixture/is-alive.ts";
 import { PlannedServer, type PlannedTool, type ServerPlan } from "./fixture/plan.ts";
 import { anySignal, fixtureOf, type SourceFixture } from "./fixture/source.ts";
 import type { McpStdioSpec } from "./mcp-spec.ts";
@@ -49,15 +50,6 @@ function serverOf(plan: ServerPlan, more: Partial<McpStdioSpec> = {}): SourceFix
     server.remove();
   });
   return { ...fixture, server };
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch {
-    // No process of this id can be signalled: it has ended.
-    return false;
-  }
 }
 
 const tool: PlannedTool = { name: "work", description: "Works." };
@@ -147,8 +139,8 @@ describe("garbage on stdout", () => {
   test("within a message costs the call its answer, at its time limit, and the message shows the first bytes", async () => {
     const fixture = serverOf({ tools: [tool], answer: { raw: '{"jsonrpc":"2.0","id":3,"res\u001b[2Jprogress 50%\nult":{"content":[]}}\n' } });
     const pending = (await fixture.tool("work")).call({}, callOptions());
-    await until(() => fixture.server.log.includes("wrote"));
-    for (let turn = 0; turn < 200; turn++) await macrotask();
+    await until("it wrote", () => fixture.server.log.includes("wrote"));
+    await sleep(systemClock, 200);
     await fixture.clock.advance(30_000);
 
     expect(await pending).toEqual({ ok: false, kind: "timeout", message: expect.stringMatching(/took effect is unknown.*The server wrote to stdout 2 lines that are no message, the first: "{\\"jsonrpc\\":\\"2\.0\\",\\"id\\":3,\\"res\\u001b\[2Jprogress 50%"\.$/) });
@@ -159,8 +151,8 @@ describe("garbage on stdout", () => {
   test("in place of the protocol fails the connecting, with the first bytes", async () => {
     const fixture = serverOf({ mute: "initialize", first: { text: "Usage: server --stdio\n", times: 1 } });
     const failing = fixture.source.tools(anySignal).catch((error: unknown) => error);
-    await until(() => fixture.server.log.includes("initialize"));
-    for (let turn = 0; turn < 200; turn++) await macrotask();
+    await until("it was asked to begin", () => fixture.server.log.includes("initialize"));
+    await sleep(systemClock, 200);
     await fixture.clock.advance(10_000);
 
     expect(await failing).toMatchObject({ code: "MCP_UNAVAILABLE", message: expect.stringContaining('It wrote to stdout 1 line that are no message, the first: "Usage: server --stdio".') });
@@ -175,7 +167,7 @@ describe("garbage on stdout", () => {
 
     expect(result).toEqual({ ok: false, kind: "unavailable", message: expect.stringMatching(/line, no message, of more than 10485760 bytes, beginning with "A{200}"/) });
     expect((await heldBytes(fixture)) - before, "of 100 MB that came").toBeLessThan(30_000_000);
-    await until(() => !isAlive(pid));
+    await until("the server is gone", () => !isAlive(pid));
     fixture.server.change({ tools: [tool] });
     expect(await work.call({}, callOptions())).toEqual({ ok: true, value: "work" });
   });
@@ -185,7 +177,7 @@ describe("a server that hangs", () => {
   test("at the list of its tools ends at the request's time limit", async () => {
     const fixture = serverOf({ mute: "tools/list" });
     const failing = fixture.source.tools(anySignal).catch((error: unknown) => error);
-    await until(() => fixture.server.log.includes("tools/list"));
+    await until("it was asked for its tools", () => fixture.server.log.includes("tools/list"));
     await fixture.clock.advance(30_000);
 
     expect(await failing).toMatchObject({ code: "MCP_UNAVAILABLE", retry: "backoff", message: expect.stringMatching(/fixture did not list its tools: it did not answer within 30 s/) });
@@ -194,11 +186,11 @@ describe("a server that hangs", () => {
   test("at a call is told that nobody waits for it any more, and is asked for a sign of life", async () => {
     const fixture = serverOf({ tools: [tool], answer: null });
     const pending = (await fixture.tool("work")).call({}, callOptions());
-    await until(() => fixture.server.log.includes("tools/call work"));
+    await until("the call has come", () => fixture.server.log.includes("tools/call work"));
     await fixture.clock.advance(30_000);
 
     expect(await pending).toMatchObject({ ok: false, kind: "timeout" });
-    await until(() => fixture.server.log.includes("ping"));
+    await until("it was asked for a sign of life", () => fixture.server.log.includes("ping"));
     expect(fixture.server.log).toContainEqual(expect.stringMatching(/^notifications\/cancelled \d+$/));
     expect(fixture.server.pids()).toHaveLength(1);
   });
@@ -207,11 +199,11 @@ describe("a server that hangs", () => {
     const fixture = serverOf({ tools: [tool], answer: null });
     const controller = new AbortController();
     const pending = (await fixture.tool("work")).call({}, { ...callOptions(), signal: controller.signal });
-    await until(() => fixture.server.log.includes("tools/call work"));
+    await until("the call has come", () => fixture.server.log.includes("tools/call work"));
     controller.abort(new Error("the task was canceled"));
 
     expect(await pending).toEqual({ ok: false, kind: "canceled", message: "The call of tool work was canceled: the task was canceled" });
-    await until(() => fixture.server.log.some((line) => line.startsWith("notifications/cancelled ")));
+    await until("it was told", () => fixture.server.log.some((line) => line.startsWith("notifications/cancelled ")));
   });
 });
 
@@ -241,14 +233,14 @@ describe("the processes of a server", () => {
   test("are all ended when it ignores the end of its stdin and SIGTERM, after 4 s", async () => {
     const fixture = serverOf({ tools: [tool], stubborn: true, grandchild: true });
     await fixture.tool("work");
-    await until(() => fixture.server.pids("child").length === 1);
+    await until("the server has its child", () => fixture.server.pids("child").length === 1);
     const pids = [...fixture.server.pids(), ...fixture.server.pids("child")];
     const closing = fixture.source.close();
     await fixture.clock.advance(3_900);
     expect(pids.map(isAlive)).toEqual([true, true]);
 
     await fixture.clock.advance(100);
-    await until(() => !pids.some(isAlive));
+    await until("both processes are gone", () => !pids.some(isAlive));
     await fixture.clock.advance(100);
     await closing;
     expect(fixture.clock.pendingAtMs).toEqual([]);
@@ -258,21 +250,21 @@ describe("the processes of a server", () => {
     for (const end of ["close", "kill"] as const) {
       const fixture = serverOf({ tools: [tool], answer: null, grandchild: true });
       const work = await fixture.tool("work");
-      await until(() => fixture.server.pids("child").length === 1);
+      await until("the server has its child", () => fixture.server.pids("child").length === 1);
       const [grandchild = 0] = fixture.server.pids("child");
       const pending = work.call({}, callOptions());
-      await until(() => fixture.server.log.includes("tools/call work"));
+      await until("the call has come", () => fixture.server.log.includes("tools/call work"));
       if (end === "close") void fixture.source.close();
       else {
         const [server = 0] = fixture.server.pids();
         process.kill(server, "SIGKILL");
         // Virtual time passes when its death is known, not before.
-        await until(() => !isAlive(server));
+        await until("the server is gone", () => !isAlive(server));
       }
-      for (let isGone = false; !isGone; await sleep(systemClock, 1)) {
+      await until("the child is gone", async () => {
         await fixture.clock.advance(100);
-        isGone = !isAlive(grandchild);
-      }
+        return !isAlive(grandchild);
+      });
 
       expect(await pending).toMatchObject({ ok: false, kind: "unavailable" });
     }

@@ -99,7 +99,7 @@ describe("the tools of an MCP server", () => {
 
     await (await fixture.tool("grows")).call({}, callOptions());
     // No time passes: it is the server that says so.
-    await until(async () => (await fixture.source.tools(anySignal)).some(({ name }) => name === "grown"));
+    await until("the new tool is listed", async () => (await fixture.source.tools(anySignal)).some(({ name }) => name === "grown"));
 
     const after = posts();
     await fixture.clock.advance(60_000);

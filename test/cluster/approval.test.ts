@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { sleep, systemClock } from "../../src/base/clock.ts";
+import { until } from "../../src/base/fixture/until.ts";
 import { systemRandom } from "../../src/base/random.ts";
 import { listApprovals, runApprove } from "../../src/cli/command/approve.ts";
 import type { CommandContext } from "../../src/cli/command-context.ts";
@@ -11,7 +12,6 @@ import { runLonghaul } from "../docs/team-process.ts";
 import { clusterPlace, openClusterTeam } from "../fixture/cluster-team.ts";
 import definition from "./fixture/approval-team.ts";
 import doubtful from "./fixture/doubtful-team.ts";
-import { eventually } from "./fixture/eventually.ts";
 
 test("on a cluster a question outlives a worker that is killed, is answered by a command beside the workers, once, and runs out", { timeout: 90_000 }, async () => {
   const place = await clusterPlace();
@@ -82,7 +82,7 @@ test("on a cluster the time of a call that may have happened is that of the call
   onTestFinished(() => live.close());
   await live.start();
 
-  await eventually("the call is asked about", async () => (await live.operations.questions()).length > 0);
+  await until("the call is asked about", async () => (await live.operations.questions()).length > 0);
   const [question] = await live.operations.questions();
   expect(question).toMatchObject({ kind: "unknown-effect", tool: "pay" });
   expect(Date.parse(question?.calledAt ?? "")).toBeGreaterThanOrEqual(submittedAtMs);

@@ -1,7 +1,7 @@
 import { defineAgent, defineFlow, defineTeam } from "longhaul";
 import { expect, onTestFinished, test } from "vitest";
+import { until } from "../../src/base/fixture/until.ts";
 import { clusterPlace, openClusterTeam, uniqueTeamName } from "../fixture/cluster-team.ts";
-import { eventually } from "./fixture/eventually.ts";
 
 test("on a cluster callers of an agent that dies whenever it is called wait outside, also at another worker, until it is called again", { timeout: 60_000 }, async () => {
   const world = { isDown: true, calls: 0 };
@@ -23,7 +23,7 @@ test("on a cluster callers of an agent that dies whenever it is called wait outs
   for (let index = 0; index < 10; index++) expect(await first.live.operations.result(await submit())).toMatchObject({ status: "dead" });
 
   const held = await submit();
-  await eventually("the caller waits", async () => (await first.live.operations.task(held))?.waitingReason === "breaker");
+  await until("the caller waits", async () => (await first.live.operations.task(held))?.waitingReason === "breaker");
   expect(world.calls).toBe(10);
   expect(await first.live.tasks.list({ agent: "worker" })).toHaveLength(10);
 
@@ -34,7 +34,7 @@ test("on a cluster callers of an agent that dies whenever it is called wait outs
   onTestFinished(() => second.live.close());
   await second.live.start();
   const later = (await second.live.operations.submit({ agent: "caller", input: null, source: "test" })).taskId;
-  await eventually("another one waits elsewhere", async () => (await second.live.operations.task(later))?.waitingReason === "breaker");
+  await until("another one waits elsewhere", async () => (await second.live.operations.task(later))?.waitingReason === "breaker");
 
   world.isDown = false;
   expect(await second.live.operations.decideBreaker("agent worker", "close", "cli")).toBe("open");

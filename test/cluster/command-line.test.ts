@@ -2,7 +2,8 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from "vitest";
-import { sleep, systemClock } from "../../src/base/clock.ts";
+import { systemClock } from "../../src/base/clock.ts";
+import { until } from "../../src/base/fixture/until.ts";
 import { systemRandom } from "../../src/base/random.ts";
 import { PostgresDatabase } from "../../src/db/postgres.ts";
 import { freePort } from "../../src/base/fixture/free-port.ts";
@@ -83,10 +84,6 @@ async function said(...args: readonly string[]): Promise<string> {
   const program = beside(args);
   await program.ended;
   return program.lines.join("\n");
-}
-
-async function until(what: string, isSo: () => boolean | Promise<boolean>): Promise<void> {
-  for (const untilMs = systemClock.monotonicMs() + 15_000; !(await isSo()); await sleep(systemClock, 20)) if (systemClock.monotonicMs() > untilMs) throw new Error(`It did not come to be that ${what}.`);
 }
 
 test("commands see and steer a team of two workers by its database alone", async () => {

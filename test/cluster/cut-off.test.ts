@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { createServer } from "node:net";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { sleep, systemClock } from "../../src/base/clock.ts";
+import { until } from "../../src/base/fixture/until.ts";
 import { startPostgres, type PostgresServer } from "../../src/db/fixture/postgres-server.ts";
 import { agentA, done, value } from "../../src/engine/engine-fixture.testsuite.ts";
 import type { Execute, StepExecution } from "../../src/engine/engine.ts";
@@ -10,7 +11,6 @@ import { queryRestate, sharedRestate } from "../../src/engine/restate/fixture/re
 import { serviceNames } from "../../src/engine/restate/service-names.ts";
 import { createBalancer } from "./fixture/balancer.ts";
 import type { Cut } from "./fixture/cut-proxy.ts";
-import { eventually } from "./fixture/eventually.ts";
 import { type EngineWorker, openEngineWorker } from "./fixture/engine-worker.ts";
 
 const agent = { ...agentA, concurrency: 8 };
@@ -92,7 +92,7 @@ async function isFree(port: number): Promise<boolean> {
 }
 
 async function untilDone({ engine }: EngineWorker, ids: readonly string[]): Promise<void> {
-  await eventually("all tasks are done", async () => (await engine.list({ statuses: ["done"] })).filter(({ id }) => ids.includes(id)).length === ids.length);
+  await until("all tasks are done", async () => (await engine.list({ statuses: ["done"] })).filter(({ id }) => ids.includes(id)).length === ids.length);
 }
 
 describe.each<Cut>(["reset", "silent"])("a worker whose way to PostgreSQL is cut (%s)", (how) => {
@@ -101,7 +101,7 @@ describe.each<Cut>(["reset", "silent"])("a worker whose way to PostgreSQL is cut
     const { workers, executing } = fixture;
     const before = ["t_1", "t_2", "t_3"];
     for (const id of before) await fixture.start(workers[0], id);
-    await eventually("three runs execute", () => executing.length === before.length);
+    await until("three runs execute", () => executing.length === before.length);
     const cutOff = executing[0]?.worker ?? workers[0];
     const other = cutOff === workers[0] ? workers[1] : workers[0];
 
@@ -110,7 +110,7 @@ describe.each<Cut>(["reset", "silent"])("a worker whose way to PostgreSQL is cut
     const after = ["t_4", "t_5", "t_6"];
     for (const id of after) await fixture.start(other, id);
     const moved = new Set(executing.filter(({ worker }) => worker === cutOff).map(({ runId }) => runId));
-    await eventually("what executed there executes elsewhere", () => [...moved].every((runId) => executing.some((one) => one.worker === other && one.runId === runId)));
+    await until("what executed there executes elsewhere", () => [...moved].every((runId) => executing.some((one) => one.worker === other && one.runId === runId)));
     fixture.release();
     await untilDone(other, [...before, ...after]);
     const tookMs = systemClock.monotonicMs() - cutAtMs;
@@ -128,17 +128,17 @@ describe("a worker whose port somebody took while its way to PostgreSQL was cut"
     const { workers: [worker], ports: [port] } = await openTwo();
     worker.way.cut("reset");
     void worker.engine.get("t_1").catch(() => null); // It takes long: whether PostgreSQL is there is looked at.
-    await eventually("it has shut its port", () => isFree(port));
+    await until("it has shut its port", () => isFree(port));
     const taker = createServer().listen(port, "127.0.0.1");
     await once(taker, "listening");
 
     worker.way.heal();
-    await eventually("people are told", () => worker.faults.length > 0);
+    await until("people are told", () => worker.faults.length > 0);
     await sleep(systemClock, 2_000);
 
     expect(worker.faults).toMatchObject([{ code: "OPTION_INVALID", message: expect.stringContaining(String(port)) as string }]);
     taker.close();
-    await eventually("it listens again", async () => !(await isFree(port)));
+    await until("it listens again", async () => !(await isFree(port)));
   }, 90_000);
 });
 
@@ -148,7 +148,7 @@ describe("PostgreSQL away from all workers", () => {
     const { workers, executing } = fixture;
     const ids = ["t_1", "t_2", "t_3", "t_4", "t_5", "t_6"];
     for (const id of ids) await fixture.start(workers[0], id);
-    await eventually("all execute", () => executing.length === ids.length);
+    await until("all execute", () => executing.length === ids.length);
 
     await postgres.stop("kill");
     fixture.release();
@@ -169,15 +169,15 @@ describe("PostgreSQL away from all workers", () => {
     const { workers, executing } = fixture;
     const ids = Array.from({ length: 8 }, (_, index) => `t_${index}`);
     for (const id of ids) await fixture.start(workers[0], id);
-    await eventually("all execute", () => executing.length === ids.length);
+    await until("all execute", () => executing.length === ids.length);
 
     await postgres.stop("kill");
     await sleep(systemClock, 8_000);
     await postgres.start();
 
-    await eventually("no offer is left", async () => (await offersLeft(fixture.team)) === 0);
+    await until("no offer is left", async () => (await offersLeft(fixture.team)) === 0);
     const marked = async (): Promise<number> => Number((await workers[0].db.get("SELECT count(*) AS n FROM lh_task WHERE suspended"))?.["n"]);
-    await eventually("no attempt is marked", async () => (await marked()) === 0);
+    await until("no attempt is marked", async () => (await marked()) === 0);
     await sleep(systemClock, 2_000);
     expect(await marked()).toBe(0);
     fixture.release();

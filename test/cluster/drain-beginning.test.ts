@@ -2,10 +2,10 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { sleep, systemClock } from "../../src/base/clock.ts";
+import { until } from "../../src/base/fixture/until.ts";
 import { sharedPostgres } from "../../src/db/fixture/postgres-server.ts";
 import { agentA, createGate, done } from "../../src/engine/engine-fixture.testsuite.ts";
 import { freePort } from "../../src/base/fixture/free-port.ts";
-import { eventually } from "./fixture/eventually.ts";
 import { openEngineWorker } from "./fixture/engine-worker.ts";
 
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
@@ -37,7 +37,7 @@ describe.each([[0], [5_000]])("a worker that drains for %i ms while it begins a 
     });
     await locked.opened;
     await worker.engine.start({ id: "t_1", agent: "a", input: null, key: null, priority: 0, notBeforeAtMs: 0, deadlineAtMs: systemClock.now() + 3_600_000, depth: 0, source: "test" });
-    await eventually("it is about to begin", async () => (await other.db.all("SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")).length > 0);
+    await until("it is about to begin", async () => (await other.db.all("SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")).length > 0);
 
     const drained = worker.engine.drain(drainMs).then(() => worker.close());
     await sleep(systemClock, 300);
@@ -70,7 +70,7 @@ describe("a worker that is closed while it starts", () => {
     await locked.opened;
 
     const started = worker.engine.run([agentA], async () => done(null)).then(() => "started", () => "refused");
-    await eventually("it is about to look for its runs", async () => (await other.db.all("SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")).length > 0);
+    await until("it is about to look for its runs", async () => (await other.db.all("SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")).length > 0);
     await worker.engine.close();
     held.open();
     await Promise.all([holding, started]);

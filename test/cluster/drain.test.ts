@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { sleep, systemClock } from "../../src/base/clock.ts";
+import { until } from "../../src/base/fixture/until.ts";
 import { sharedPostgres } from "../../src/db/fixture/postgres-server.ts";
 import { agentA, code, createGate, done } from "../../src/engine/engine-fixture.testsuite.ts";
 import type { Execute } from "../../src/engine/engine.ts";
@@ -7,7 +8,6 @@ import { freePort } from "../../src/base/fixture/free-port.ts";
 import { sharedRestate } from "../../src/engine/restate/fixture/restate-server.ts";
 import type { NewTask } from "../../src/record/task.ts";
 import { type Balancer, createBalancer } from "./fixture/balancer.ts";
-import { eventually } from "./fixture/eventually.ts";
 import { type EngineWorker, openEngineWorker } from "./fixture/engine-worker.ts";
 import { createLateIngress } from "./fixture/late-ingress.ts";
 
@@ -72,18 +72,18 @@ it("what a worker gives back when it drains, and what waits for its slots, goes 
   const { workers, lane } = await openTwo();
   const [one, two] = workers;
   for (const id of ids) await one.engine.start(taskOf(id, "a"));
-  await eventually("the slots are full", () => begun.length === agent.concurrency);
+  await until("the slots are full", () => begun.length === agent.concurrency);
   const [draining, other] = begunBy(one, "first").length > begunBy(two, "first").length ? [one, two] : [two, one];
   const held = begunBy(draining, "first");
 
   const drained = draining.engine.drain(60_000);
-  await eventually("it takes no calls", () => lane.healthy.length === 1);
+  await until("it takes no calls", () => lane.healthy.length === 1);
   released.add(draining);
   const { interrupted } = await drained;
   const drainedAtMs = systemClock.monotonicMs();
-  await eventually("what was given back goes on", () => begunBy(other, "second").length === held.length);
+  await until("what was given back goes on", () => begunBy(other, "second").length === held.length);
   released.add(other);
-  await eventually("all are done", async () => (await other.engine.list({ statuses: ["done"] })).length === ids.length);
+  await until("all are done", async () => (await other.engine.list({ statuses: ["done"] })).length === ids.length);
   const tookMs = systemClock.monotonicMs() - drainedAtMs;
 
   expect(tookMs).toBeLessThan(resumeMsMax);
@@ -116,7 +116,7 @@ it.each([
     return done((await Promise.all(both)).length);
   });
   await worker.engine.start(taskOf("t_1", "a"));
-  await eventually("it waits while it executes", async () => (await worker.db.all("SELECT 1 FROM lh_wait")).length === 1 && worker.engine.isStill());
+  await until("it waits while it executes", async () => (await worker.db.all("SELECT 1 FROM lh_wait")).length === 1 && worker.engine.isStill());
 
   await act(draining);
   await draining.engine.drain(0);

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { serve } from "@hono/node-server";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { sleep, systemClock } from "../../src/base/clock.ts";
+import { until } from "../../src/base/fixture/until.ts";
 import { integerBetween, seededRandom } from "../../src/base/random.ts";
 import { sharedPostgres } from "../../src/db/fixture/postgres-server.ts";
 import { agentA, createGate, done, value } from "../../src/engine/engine-fixture.testsuite.ts";
@@ -11,7 +12,6 @@ import { freePort } from "../../src/base/fixture/free-port.ts";
 import { sharedRestate } from "../../src/engine/restate/fixture/restate-server.ts";
 import { RestateClient } from "../../src/engine/restate/restate-client.ts";
 import type { FetchHandler } from "../../src/engine/restate/restate-fetch.ts";
-import { eventually } from "./fixture/eventually.ts";
 import { type EngineWorker, openEngineWorker } from "./fixture/engine-worker.ts";
 
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
@@ -93,7 +93,7 @@ describe("an instance behind a fetch handler that does not reach PostgreSQL any 
   it("gives back the run of which a step ends meanwhile, with what that came to, and keeps no slots from others", async () => {
     const { workers: [one, other], executed, release, share } = await openTwo();
     await other.engine.start(newTask("t_1"));
-    await eventually("the step executes", () => executed.length === 1);
+    await until("the step executes", () => executed.length === 1);
 
     one.way.cut("silent");
     share();
@@ -113,10 +113,10 @@ describe("an instance behind a fetch handler whose run is over by somebody else'
   it("tells its step to stop", async () => {
     const { workers: [one, other], executed, signals } = await openTwo();
     await other.engine.start(newTask("t_1"));
-    await eventually("the step executes", () => executed.length === 1);
+    await until("the step executes", () => executed.length === 1);
 
     await other.engine.cancel("t_1", "not wanted");
-    await eventually("the step is told", () => signals[0]?.aborted === true);
+    await until("the step is told", () => signals[0]?.aborted === true);
 
     expect(signals[0]?.reason).toMatchObject({ code: "TASK_CANCELED" });
     expect([...one.faults, ...other.faults]).toEqual([]);
@@ -132,6 +132,6 @@ describe("an instance that gives slots to runs that another one executes", () =>
     await other.engine.start(newTask("t_1"));
     expect(await other.engine.result("t_1")).toMatchObject({ status: "done" });
 
-    await eventually("it is still", () => one.engine.isStill());
+    await until("it is still", () => one.engine.isStill());
   });
 });

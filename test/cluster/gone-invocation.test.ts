@@ -1,10 +1,10 @@
 import { afterAll, afterEach, describe, expect, it, vi } from "vitest";
 import { sleep, systemClock } from "../../src/base/clock.ts";
+import { until } from "../../src/base/fixture/until.ts";
 import { sharedPostgres } from "../../src/db/fixture/postgres-server.ts";
 import { agentA, code, createGate, done } from "../../src/engine/engine-fixture.testsuite.ts";
 import { freePort } from "../../src/base/fixture/free-port.ts";
 import { queryRestate, startRestate } from "../../src/engine/restate/fixture/restate-server.ts";
-import { eventually } from "./fixture/eventually.ts";
 import { type EngineWorker, openEngineWorker } from "./fixture/engine-worker.ts";
 
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
@@ -25,7 +25,7 @@ async function killAll(team: string, isCalledAgain: () => boolean): Promise<void
     return (await queryRestate(admin, query)).map(({ id, status }) => ({ id: String(id), status: String(status) }));
   };
   for (const { id } of await list()) await fetch(`${admin}/invocations/${id}/kill`, { method: "PATCH" });
-  await eventually("they are gone, and called again", async () => {
+  await until("they are gone, and called again", async () => {
     for (const { id, status } of await list()) if (status === "completed") await fetch(`${admin}/invocations/${id}/purge`, { method: "PATCH" });
     return isCalledAgain();
   });
@@ -51,7 +51,7 @@ async function openLong(): Promise<{ readonly worker: EngineWorker; readonly tea
     return done("went on");
   });
   await worker.engine.start({ id: "t_1", agent: "a", input: null, key: null, priority: 0, notBeforeAtMs: 0, deadlineAtMs: systemClock.now() + 3_600_000, depth: 0, source: "test" });
-  await eventually("the first step is stored", async () => executed.length === 2 && (await worker.db.all("SELECT 1 FROM lh_told")).length > 0);
+  await until("the first step is stored", async () => executed.length === 2 && (await worker.db.all("SELECT 1 FROM lh_told")).length > 0);
   await worker.db.run("UPDATE lh_task SET status_since_ms = 0");
   return { worker, team, executed, gate };
 }

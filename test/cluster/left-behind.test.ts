@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { sleep, systemClock } from "../../src/base/clock.ts";
+import { until } from "../../src/base/fixture/until.ts";
 import { sharedPostgres } from "../../src/db/fixture/postgres-server.ts";
 import { agentA, createGate, done, value } from "../../src/engine/engine-fixture.testsuite.ts";
 import type { StepEnd, StepExecution } from "../../src/engine/engine.ts";
@@ -8,7 +9,6 @@ import { freePort } from "../../src/base/fixture/free-port.ts";
 import { cancelTask, restartTask } from "../../src/engine/restate/operator.ts";
 import { tellWorkers } from "../../src/engine/restate/tell-others.ts";
 import { Writer } from "../../src/engine/restate/writer.ts";
-import { eventually } from "./fixture/eventually.ts";
 import { type EngineWorker, openEngineWorker } from "./fixture/engine-worker.ts";
 import { createSwitch, type Switch } from "./fixture/switch.ts";
 
@@ -43,7 +43,7 @@ describe("a run that is canceled and whose task is restarted before its worker h
       return value("first");
     })));
     const { taskId } = await worker.engine.start(newTask("t_1"));
-    await eventually("the step executes", () => signals.length === 1);
+    await until("the step executes", () => signals.length === 1);
 
     const operator = new Writer({ db: worker.db, clock: systemClock, limits: defaultEngineLimits, apply: async () => undefined, observe: () => [], tell: tellWorkers, onCommitted: () => undefined, onFault: () => undefined });
     await operator.write(async (change) => {
@@ -52,7 +52,7 @@ describe("a run that is canceled and whose task is restarted before its worker h
     });
 
     expect(await worker.engine.result(taskId)).toMatchObject({ status: "done", output: "again" });
-    await eventually("the step of the first run is told", () => signals[0]?.aborted === true);
+    await until("the step of the first run is told", () => signals[0]?.aborted === true);
     expect(signals[0]?.reason).toMatchObject({ code: "TASK_STATE" });
     expect(worker.faults).toEqual([]);
   });
@@ -78,14 +78,14 @@ describe("an attempt whose call Restate gives up while it begins", () => {
     });
     await locked.opened;
     await worker.engine.start(newTask("t_1"));
-    await eventually("it is about to begin", async () => (await worker.db.all("SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")).length > 0);
+    await until("it is about to begin", async () => (await worker.db.all("SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")).length > 0);
 
     lane.leadTo(port);
     // Restate has called again by now.
     await sleep(systemClock, 500);
     held.open();
     await holding;
-    await eventually("the next attempt executes", async () => executed > 0 && (await worker.db.get("SELECT attempt FROM lh_task"))?.["attempt"] === 2);
+    await until("the next attempt executes", async () => executed > 0 && (await worker.db.get("SELECT attempt FROM lh_task"))?.["attempt"] === 2);
     await sleep(systemClock, 200);
 
     expect(executed).toBe(1);

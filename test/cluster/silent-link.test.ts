@@ -1,12 +1,12 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { sleep, systemClock } from "../../src/base/clock.ts";
+import { until } from "../../src/base/fixture/until.ts";
 import { sharedPostgres } from "../../src/db/fixture/postgres-server.ts";
 import { agentA, done, value } from "../../src/engine/engine-fixture.testsuite.ts";
 import type { Execute, StepEnd, StepExecution } from "../../src/engine/engine.ts";
 import { freePort } from "../../src/base/fixture/free-port.ts";
 import { startRestate } from "../../src/engine/restate/fixture/restate-server.ts";
 import { createCutProxy } from "./fixture/cut-proxy.ts";
-import { eventually } from "./fixture/eventually.ts";
 import { openEngineWorker } from "./fixture/engine-worker.ts";
 import { createSwitch } from "./fixture/switch.ts";
 
@@ -43,7 +43,7 @@ describe("a link to Restate that vanishes without a word", () => {
     const begun: AbortSignal[] = [];
     await worker.engine.run([agentA], holding(begun));
     await worker.engine.start(newTask("t_1"));
-    await eventually("the step executes", () => begun.length === 1);
+    await until("the step executes", () => begun.length === 1);
     // A link on which there is nothing to tell is kept; so is one to which a busy process has not listened.
     await sleep(systemClock, 2_000);
     for (const untilMs = systemClock.monotonicMs() + 1_500; systemClock.monotonicMs() < untilMs; );
@@ -52,7 +52,7 @@ describe("a link to Restate that vanishes without a word", () => {
 
     lane.cut("silent");
     const cutAtMs = systemClock.monotonicMs();
-    await eventually("the step is told", () => begun[0]?.aborted === true);
+    await until("the step is told", () => begun[0]?.aborted === true);
 
     expect(systemClock.monotonicMs() - cutAtMs).toBeLessThan(noticedMsMax);
     expect(begun[0]?.reason).toMatchObject({ code: "ENGINE_UNREACHABLE" });
@@ -73,13 +73,13 @@ describe("a link to Restate that vanishes without a word", () => {
     lane.leadTo(ports[0]);
     await first.engine.run([agentA], holding(begun));
     await first.engine.start(newTask("t_1"));
-    await eventually("the step executes", () => begun.length === 1);
+    await until("the step executes", () => begun.length === 1);
 
     lane.leadTo(ports[1], "silent");
     await second.engine.run([agentA], holding(later));
-    await eventually("the second worker executes it", () => later.length === 1);
+    await until("the second worker executes it", () => later.length === 1);
     const takenAtMs = systemClock.monotonicMs();
-    await eventually("the first one is told", () => begun[0]?.aborted === true);
+    await until("the first one is told", () => begun[0]?.aborted === true);
 
     expect(systemClock.monotonicMs() - takenAtMs).toBeLessThan(noticedMsMax);
     expect(begun[0]?.reason).toMatchObject({ code: "ENGINE_UNREACHABLE" });

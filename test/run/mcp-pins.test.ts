@@ -38,7 +38,7 @@ const open = (more: Partial<McpSpec> = {}, startAtMs?: number): Promise<DiskTeam
 /** What the model was shown, and told of its call. The server starts in real time; virtual time stands still. */
 async function ask(team: DiskTeam): Promise<{ readonly shown: readonly string[]; readonly told: unknown }> {
   const taskId = await team.submit("clerk", null);
-  await until(async () => (await team.task(taskId)).end !== null);
+  await until("the task has ended", async () => (await team.task(taskId)).end !== null);
   const { end } = await team.task(taskId);
   return JSON.parse(String(end?.status === "done" ? end.output : JSON.stringify(end))) as { readonly shown: readonly string[]; readonly told: unknown };
 }
@@ -87,7 +87,7 @@ test.each(["read", "once"] as const)("a server that is upgraded between the list
   const team = await open({ effects: { remove: effect } });
   const taskId = await team.submit("clerk", null);
   // Real processes end in real time. What became of a `once` call that was under way nobody knows: a person is asked.
-  await until(async () => ["done", "waiting"].includes((await team.task(taskId)).status));
+  await until("the task is done or waits", async () => ["done", "waiting"].includes((await team.task(taskId)).status));
 
   expect(calls(), "of the server that said what was approved").toBe(1);
   await team.close();

@@ -25,6 +25,7 @@ async function untilNotRunning(team: DiskTeam, taskId: string): Promise<void> {
     if (turn % 50 === 0) await team.advance(100);
     await macrotask();
   }
+  throw new Error(`Task ${taskId} did not wait or end.`);
 }
 
 test("a tool server that cannot be reached is waited for, visibly and without a model call", async () => {
@@ -63,7 +64,7 @@ test("a tool of a server that has the name of another one is refused by name, be
   const team = await openDiskTeam(defineTeam({ name: "t", agents: [agent] }), { directory: directory.path, model });
 
   const taskId = await team.submit("reader", null);
-  await until(async () => (await team.task(taskId)).end !== null); // The server starts in real time; virtual time stands still.
+  await until("the task has ended", async () => (await team.task(taskId)).end !== null); // The server starts in real time; virtual time stands still.
 
   expect((await team.task(taskId)).end).toMatchObject({ status: "dead", failure: { code: "TOOL_NAME_TAKEN", message: "reader has two tools named echo. Rename yours, or name the tools that it is to see in the server's `allow`." } });
   expect(model.calls).toEqual([]);
@@ -75,7 +76,7 @@ test("a team that is closed leaves no process of a tool server behind", async ()
   const agent = defineAgent({ name: "reader", model: "anthropic/test", instructions: "Read.", tools: [mcp({ name: "fixture", command: process.execPath, args: [server], effects: { process: "read" } })] });
   const team = await openDiskTeam(defineTeam({ name: "t", agents: [agent] }), { directory: directory.path, model });
   const taskId = await team.submit("reader", null);
-  await until(async () => (await team.task(taskId)).end !== null);
+  await until("the task has ended", async () => (await team.task(taskId)).end !== null);
   const answer = model.calls[1]?.messages.at(-1);
   const { pid } = JSON.parse(String(answer?.role === "tool" ? answer.results[0]?.value : "{}")) as { readonly pid: number };
   expect(() => process.kill(pid, 0)).not.toThrow();
@@ -90,14 +91,14 @@ test("a call of a server's tool that needs approval waits for a person, and is s
   const agent = defineAgent({ name: "reader", model: "anthropic/test", instructions: "Read.", tools: [mcp({ name: "fixture", command: process.execPath, args: [server], needsApproval: { echo: true }, approvalWithin: "2h" })] });
   const team = await openDiskTeam(defineTeam({ name: "t", agents: [agent] }), { directory: directory.path, model });
   const taskId = await team.submit("reader", null);
-  await until(async () => (await team.task(taskId)).status === "waiting"); // The server starts in real time; virtual time stands still.
+  await until("the task waits", async () => (await team.task(taskId)).status === "waiting"); // The server starts in real time; virtual time stands still.
 
   const { waitingReason, runId } = await team.task(taskId);
   expect(waitingReason).toBe("human");
   expect(await team.live.operations.questions()).toMatchObject([{ tool: "echo", arguments: { text: "on" }, until: new Date(team.clock.now() + 7_200_000).toISOString() }]);
   expect(await team.records({ eventTypes: ["tool_call"] })).toEqual([]);
   await team.live.operations.approve(runId ?? "", "allow");
-  await until(async () => (await team.task(taskId)).end !== null);
+  await until("the task has ended", async () => (await team.task(taskId)).end !== null);
 
   expect((await team.task(taskId)).end).toMatchObject({ status: "done", output: expect.stringContaining('"value":"on"') as string });
   expect(await team.records({ eventTypes: ["tool_call"] })).toMatchObject([{ tool_name: "echo", result: "success" }]);
@@ -114,7 +115,7 @@ test("a server that refuses the credentials ends the task at once, names itself 
   const agent = defineAgent({ name: "reader", model: "anthropic/test", instructions: "Read.", tools: [mcp({ name: "web", url: `http://127.0.0.1:${(refusing.address() as AddressInfo).port}/mcp` })] });
   const team = await openDiskTeam(defineTeam({ name: "t", agents: [agent] }), { directory: directory.path, model: scriptedModel("done") });
   const taskId = await team.submit("reader", null);
-  await until(async () => (await team.task(taskId)).end !== null);
+  await until("the task has ended", async () => (await team.task(taskId)).end !== null);
   const asked = requests;
   await team.advance(3_600_000);
 
@@ -133,16 +134,16 @@ test("of calls that a server's death interrupts, a read is made again and a once
   const team = await openDiskTeam(defineTeam({ name: "t", agents: [agent] }), { directory: directory.path, model });
   const taskId = await team.submit("reader", null);
   const calls = (name: string): number => planned.log.filter((line) => line === `tools/call ${name}`).length;
-  await until(() => calls("look") + calls("pay") >= 2);
+  await until("both tools were called", () => calls("look") + calls("pay") >= 2);
   planned.change({ tools: [{ name: "look" }, { name: "pay" }] });
   process.kill(planned.pids()[0] ?? 0, "SIGKILL");
-  await until(async () => (await team.task(taskId)).status === "waiting");
+  await until("the task waits", async () => (await team.task(taskId)).status === "waiting");
 
   const { waitingReason, runId } = await team.task(taskId);
   expect(waitingReason).toBe("unknown-effect");
   expect([calls("look"), calls("pay")]).toEqual([2, 1]);
   await team.live.operations.approve(runId ?? "", "happened", "paid", { call: "c2" });
-  await until(async () => (await team.task(taskId)).end !== null);
+  await until("the task has ended", async () => (await team.task(taskId)).end !== null);
 
   expect(calls("pay")).toBe(1);
   const { end } = await team.task(taskId);
@@ -161,7 +162,7 @@ test("of a server with 1,000 tools a model is shown those that are allowed; with
   const team = await openDiskTeam(defineTeam({ name: "t", agents: [few, all] }), { directory: directory.path, model });
   const [fewId, allId] = [await team.submit("few", null), await team.submit("all", null)];
   // Both servers start in real time; the pauses between attempts are virtual.
-  await until(async () => (await team.task(fewId)).end !== null && planned.log.filter((line) => line === "tools/list").length >= 2);
+  await until("the task has ended, and the tools were listed twice", async () => (await team.task(fewId)).end !== null && planned.log.filter((line) => line === "tools/list").length >= 2);
   while ((await team.task(allId)).status !== "waiting") await team.advance(100);
 
   expect(model.calls).toHaveLength(1);
@@ -191,7 +192,7 @@ test("a tool server that a person keeps from being called is waited for by a ver
   };
 
   const taskId = await team.submit("reader", null);
-  await until(() => model.calls.length > 0); // The server starts in real time; virtual time stands still.
+  await until("the model was called", () => model.calls.length > 0); // The server starts in real time; virtual time stands still.
   await untilNotRunning(team, taskId);
 
   expect(await team.task(taskId)).toMatchObject({ status: "waiting", waitingReason: "breaker" });

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
-import { sleep, systemClock } from "../../base/clock.ts";
+import { systemClock } from "../../base/clock.ts";
+import { until } from "../../base/fixture/until.ts";
 import { createIds } from "../../base/id.ts";
 import { seededRandom } from "../../base/random.ts";
 import { sharedPostgres } from "../../db/fixture/postgres-server.ts";
@@ -87,10 +88,6 @@ async function hold(): Promise<string> {
   const taskId = await start("hold");
   await until("it executes", () => begun.has(taskId));
   return taskId;
-}
-
-async function until(what: string, isSo: () => boolean): Promise<void> {
-  for (const untilMs = systemClock.monotonicMs() + 15_000; !isSo(); await sleep(systemClock, 5)) if (systemClock.monotonicMs() > untilMs) throw new Error(`It did not come to be that ${what}.`);
 }
 
 /** Ends a task and tells nobody. */

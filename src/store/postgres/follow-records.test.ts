@@ -1,5 +1,5 @@
 import { afterEach, expect, it } from "vitest";
-import { sleep, systemClock } from "../../base/clock.ts";
+import { until } from "../../base/fixture/until.ts";
 import { VirtualClock } from "../../base/virtual-clock.ts";
 import { sharedPostgres } from "../../db/fixture/postgres-server.ts";
 import { toLogRecord } from "../../record/log-record.ts";
@@ -11,10 +11,6 @@ const stores = new OpenedStores(() => sharedPostgres().then((server) => server.c
 afterEach(() => stores.closeAll());
 
 const record = (id: string): Write => ({ type: "record", record: toLogRecord(id, 0, "team", { event_type: "task" }) });
-
-async function until(what: string, isSo: () => boolean | Promise<boolean>): Promise<void> {
-  for (const untilMs = systemClock.monotonicMs() + 15_000; !(await isSo()); await sleep(systemClock, 5)) if (systemClock.monotonicMs() > untilMs) throw new Error(`It did not come to be that ${what}.`);
-}
 
 /** A follower that looks when it is told to. Its clock stands still: whatever it sees, it was told of. */
 function follow({ db, store }: OpenedStore) {
