@@ -1,7 +1,6 @@
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { macrotask } from "../../src/base/turn.ts";
 import type { TaskEnd } from "../../src/record/task.ts";
 import { dataMigrations } from "../../src/runtime/open-data.ts";
 import { openOperatorView } from "../../src/runtime/operator-view.ts";
@@ -115,10 +114,7 @@ describe.each(recordings)("the data file of version $version", (recording) => {
       expect(await disk.live.operations.approve(runId ?? "", "happened", "sent by hand"), `task ${key}`).toBe(1);
       expect(await disk.result(id), `task ${key}`).toMatchObject(done("mailed"));
     }
-    for (let turn = 0; receiver.posts.length === 0 && turn < 5_000; turn++) {
-      if (turn % 50 === 0) await disk.advance(hour / 60);
-      await macrotask();
-    }
+    for (let step = 0; receiver.posts.length === 0 && step < 100; step++) await receiver.pass(disk, hour / 60);
     expect(receiver.posts[0]?.body).toContain("gone");
     const view = openOperatorView(join(folder.path, "team"));
     const spent = await view.store.money.spent({ taskId: task("reservation").id });

@@ -8,7 +8,7 @@ import { TaskDesk } from "./task-desk.ts";
 import { Writer } from "./writer.ts";
 
 it("fails a start after the time for which PostgreSQL is waited for, and not after twice that", async () => {
-  const retryForMs = 2_000;
+  const retryForMs = 5_000;
   const db = await PostgresDatabase.open({ url: `postgres://nobody@127.0.0.1:${await freePort()}/away`, retryForMs, clock: systemClock, random: seededRandom(1) });
   const writer = new Writer({
     db, clock: systemClock, limits: defaultEngineLimits, observe: () => [], tell: () => Promise.resolve(), onCommitted: () => undefined, onFault: () => undefined, apply: () => Promise.resolve(),
