@@ -20,7 +20,7 @@ beforeAll(async () => {
   server = await startPostgres([`hba_file=${rules}`]);
   await server.query("CREATE ROLE named LOGIN PASSWORD 'right'");
   await server.query("CREATE ROLE nobody LOGIN");
-}, 60_000);
+});
 afterAll(async () => {
   await server.close();
   rmSync(folder, { recursive: true });

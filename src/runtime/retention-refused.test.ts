@@ -5,8 +5,6 @@ import { createRetention } from "../engine/restate/forget.ts";
 import { retentionDefaults } from "../policy/retention.ts";
 import { listedTasks, type Retention, startRetention } from "./retention.ts";
 
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
-
 const hourMs = 3_600_000;
 let rows: EngineRows;
 let retention: Retention;

@@ -95,4 +95,4 @@ test.each(["session", "stateless"] as const)(`${connects} calls over one HTTP co
   expect(grown(before, await settled(), 2)).toEqual({});
   await source.close();
   await server.kill();
-}, 60_000);
+});

@@ -29,7 +29,7 @@ async function bytesOfWaiting(runs: number, records: boolean): Promise<number> {
   return ((pages() - before) * 4_096) / runs;
 }
 
-it("keeps a run that waits in half a kilobyte, and in two with its records", { timeout: 60_000 }, async () => {
+it("keeps a run that waits in half a kilobyte, and in two with its records", async () => {
   expect(await bytesOfWaiting(2_000, false)).toBeLessThan(550);
   expect(await bytesOfWaiting(2_000, true)).toBeLessThan(2_000);
 });

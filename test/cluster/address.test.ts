@@ -13,7 +13,7 @@ import type { LiveTeam } from "../../src/runtime/live-team.ts";
 import { clusterPlace, openClusterTeam, uniqueTeamName } from "../fixture/cluster-team.ts";
 import { type Balancer, createBalancer } from "./fixture/balancer.ts";
 
-vi.setConfig({ testTimeout: 90_000, hookTimeout: 60_000 });
+vi.setConfig({ testTimeout: 90_000 });
 
 let place: ClusterPlace;
 let name: string;

@@ -3,7 +3,7 @@ import { expect, onTestFinished, test } from "vitest";
 import { until } from "../../src/base/fixture/until.ts";
 import { clusterPlace, openClusterTeam, uniqueTeamName } from "../fixture/cluster-team.ts";
 
-test("on a cluster callers of an agent that dies whenever it is called wait outside, also at another worker, until it is called again", { timeout: 60_000 }, async () => {
+test("on a cluster callers of an agent that dies whenever it is called wait outside, also at another worker, until it is called again", async () => {
   const world = { isDown: true, calls: 0 };
   const worker = defineAgent({
     name: "worker",

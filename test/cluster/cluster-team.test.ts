@@ -33,7 +33,7 @@ async function readAll(place: ClusterPlace, sql: string): Promise<readonly Reado
   }
 }
 
-test("a team runs on Restate and PostgreSQL unchanged, and what it held is there for the next worker", { timeout: 60_000 }, async () => {
+test("a team runs on Restate and PostgreSQL unchanged, and what it held is there for the next worker", async () => {
   const place = await clusterPlace();
   const definition = defineTeam({ name: uniqueTeamName(), agents: [adder], flows: [twice] });
   const seen: string[] = [];

@@ -13,7 +13,7 @@ import { clusterPlace } from "../fixture/cluster-team.ts";
 import { type Balancer, createBalancer } from "./fixture/balancer.ts";
 import { createSwitch } from "./fixture/switch.ts";
 
-vi.setConfig({ testTimeout: 180_000, hookTimeout: 60_000 });
+vi.setConfig({ testTimeout: 180_000 });
 
 const teamFile = join(import.meta.dirname, "fixture", "command-line-team.ts");
 const folder = mkdtempSync(join(tmpdir(), "longhaul-cluster-cli-"));

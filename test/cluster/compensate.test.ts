@@ -1,11 +1,9 @@
 import { defineAgent, defineTeam, type RunContext } from "longhaul";
-import { expect, test, vi } from "vitest";
+import { expect, test } from "vitest";
 import { sleep, systemClock } from "../../src/base/clock.ts";
 import { isEnded, type Task } from "../../src/record/task.ts";
 import type { LiveTeam } from "../../src/runtime/live-team.ts";
 import { clusterPlace, openClusterTeam, uniqueTeamName } from "../fixture/cluster-team.ts";
-
-vi.setConfig({ testTimeout: 60_000 });
 
 async function untilTask(live: LiveTeam, taskId: string, holds: (task: Task) => boolean): Promise<Task> {
   for (let turn = 0; turn < 1_500; turn++) {

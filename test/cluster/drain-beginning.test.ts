@@ -1,14 +1,12 @@
 import { once } from "node:events";
 import { connect } from "node:net";
-import { afterEach, describe, expect, it, vi } from "vitest";
+import { afterEach, describe, expect, it } from "vitest";
 import { sleep, systemClock } from "../../src/base/clock.ts";
 import { until } from "../../src/base/fixture/until.ts";
 import { sharedPostgres } from "../../src/db/fixture/postgres-server.ts";
 import { agentA, createGate, done } from "../../src/engine/engine-fixture.testsuite.ts";
 import { freePort } from "../../src/base/fixture/free-port.ts";
 import { openEngineWorker } from "./fixture/engine-worker.ts";
-
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 let teams = 0;
 const closing: (() => Promise<void>)[] = [];

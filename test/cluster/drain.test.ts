@@ -94,7 +94,7 @@ it("what a worker gives back when it drains, and what waits for its slots, goes 
   expect(begun).toHaveLength(ids.length * 2);
   expect((await other.engine.list({})).map(({ recoveries }) => recoveries)).toEqual(ids.map(() => 0));
   expect([...draining.faults, ...other.faults]).toEqual([]);
-}, 60_000);
+});
 
 it.each([
   { what: "a wait that ended", act: async ({ engine }: EngineWorker): Promise<unknown> => await engine.signal(String((await engine.get("t_1"))?.runId), "word", "go", "1"), path: "/restate/awakeables/…/resolve" },
@@ -123,4 +123,4 @@ it.each([
 
   expect(late.accepted.map((accepted) => accepted.replace(/^.*\.slots/, "/slots").replace(/(?<=awakeables.)[^/]+/, "…"))).toContain(path);
   held.open();
-}, 60_000);
+});

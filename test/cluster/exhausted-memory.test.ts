@@ -7,7 +7,7 @@ import type { ClusterPlace } from "../../src/runtime/cluster-place.ts";
 import { type RunningProgram, runFile, runLonghaul } from "../docs/team-process.ts";
 import { clusterPlace } from "../fixture/cluster-team.ts";
 
-vi.setConfig({ testTimeout: 240_000, hookTimeout: 60_000 });
+vi.setConfig({ testTimeout: 240_000 });
 
 const teamFile = join(import.meta.dirname, "..", "e2e", "fixture", "deadly-team.ts");
 const folder = mkdtempSync(join(tmpdir(), "longhaul-cluster-memory-"));

@@ -1,7 +1,7 @@
 import { createServer, type ServerHttp2Session } from "node:http2";
 import { once } from "node:events";
 import { serve } from "@hono/node-server";
-import { afterEach, describe, expect, it, vi } from "vitest";
+import { afterEach, describe, expect, it } from "vitest";
 import { sleep, systemClock } from "../../src/base/clock.ts";
 import { until } from "../../src/base/fixture/until.ts";
 import { integerBetween, seededRandom } from "../../src/base/random.ts";
@@ -13,8 +13,6 @@ import { sharedRestate } from "../../src/engine/restate/fixture/restate-server.t
 import { RestateClient } from "../../src/engine/restate/restate-client.ts";
 import type { FetchHandler } from "../../src/engine/restate/restate-fetch.ts";
 import { type EngineWorker, openEngineWorker } from "./fixture/engine-worker.ts";
-
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 let teams = 0;
 const closing: (() => Promise<void>)[] = [];

@@ -1,10 +1,8 @@
-import { afterAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterAll, beforeEach, describe, expect, it } from "vitest";
 import { agentA, createGate, done, newTask, until, value, type Gate } from "../../src/engine/engine-fixture.testsuite.ts";
 import { defaultEngineLimits } from "../../src/engine/limits.ts";
 import { restateSuite, type RestateFixture } from "../../src/engine/restate/restate-fixture.testsuite.ts";
 import { type CutProxy, createCutProxy } from "./fixture/cut-proxy.ts";
-
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 let link: CutProxy;
 const links: CutProxy[] = [];

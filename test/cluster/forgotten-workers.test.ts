@@ -10,8 +10,6 @@ import { clusterPlace, uniqueTeamName } from "../fixture/cluster-team.ts";
 import { openClusterData } from "../../src/runtime/open-cluster-data.ts";
 import { startRetention } from "../../src/runtime/retention.ts";
 
-vi.setConfig({ testTimeout: 60_000 });
-
 it("a pass of the retention forgets workers that were silent for a day, or that spoke after PostgreSQL's present, and no others", async () => {
   const [cluster, random] = [await clusterPlace(), seededRandom("forgotten workers")];
   const data = await openClusterData({

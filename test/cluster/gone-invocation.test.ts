@@ -1,4 +1,4 @@
-import { afterAll, afterEach, describe, expect, it, vi } from "vitest";
+import { afterAll, afterEach, describe, expect, it } from "vitest";
 import { sleep, systemClock } from "../../src/base/clock.ts";
 import { until } from "../../src/base/fixture/until.ts";
 import { sharedPostgres } from "../../src/db/fixture/postgres-server.ts";
@@ -6,8 +6,6 @@ import { agentA, code, createGate, done } from "../../src/engine/engine-fixture.
 import { freePort } from "../../src/base/fixture/free-port.ts";
 import { queryRestate, startRestate } from "../../src/engine/restate/fixture/restate-server.ts";
 import { type EngineWorker, openEngineWorker } from "./fixture/engine-worker.ts";
-
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 let teams = 0;
 const server = startRestate();

@@ -6,7 +6,7 @@ import { agentA, code, createGate, done, newTask, runToEnd, value } from "../../
 import type { EngineContext, Execute } from "../../src/engine/engine.ts";
 import { restateSuite, type RestateFixture } from "../../src/engine/restate/restate-fixture.testsuite.ts";
 
-vi.setConfig({ testTimeout: 180_000, hookTimeout: 60_000 });
+vi.setConfig({ testTimeout: 180_000 });
 
 /** Each engine reaches PostgreSQL by a way of its own, which dies with its process. */
 const ways: LosingProxy[] = [];

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it, vi } from "vitest";
+import { afterEach, describe, expect, it } from "vitest";
 import { sleep, systemClock } from "../../src/base/clock.ts";
 import { until } from "../../src/base/fixture/until.ts";
 import { sharedPostgres } from "../../src/db/fixture/postgres-server.ts";
@@ -11,8 +11,6 @@ import { tellWorkers } from "../../src/engine/restate/tell-others.ts";
 import { Writer } from "../../src/engine/restate/writer.ts";
 import { type EngineWorker, openEngineWorker } from "./fixture/engine-worker.ts";
 import { createSwitch, type Switch } from "./fixture/switch.ts";
-
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 let teams = 0;
 const closing: (() => Promise<void>)[] = [];

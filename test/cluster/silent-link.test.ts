@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it, vi } from "vitest";
+import { afterEach, describe, expect, it } from "vitest";
 import { sleep, systemClock } from "../../src/base/clock.ts";
 import { until } from "../../src/base/fixture/until.ts";
 import { sharedPostgres } from "../../src/db/fixture/postgres-server.ts";
@@ -9,8 +9,6 @@ import { startRestate } from "../../src/engine/restate/fixture/restate-server.ts
 import { createCutProxy } from "./fixture/cut-proxy.ts";
 import { openEngineWorker } from "./fixture/engine-worker.ts";
 import { createSwitch } from "./fixture/switch.ts";
-
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 /** A silence of 2 s and a look each 500 ms are noticed long before, on a machine that is busy too. */
 const noticedMsMax = 15_000;

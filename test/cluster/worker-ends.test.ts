@@ -48,7 +48,7 @@ async function queued(): Promise<readonly unknown[]> {
 
 const told = ({ printed }: ClusterTeam, text: string): number => printed.filter((line) => line.includes(text)).length;
 
-test("people are told once of the crash of a worker that has not the duties, as soon as it works again", { timeout: 60_000 }, async () => {
+test("people are told once of the crash of a worker that has not the duties, as soon as it works again", async () => {
   const first = await joinFirst();
   const killed: WorkerEnd = { how: "killed", pid: 77, atMs: systemClock.now(), reason: "was killed by SIGKILL", crashes: 1, news: "first", skipped: 0 };
 
@@ -65,7 +65,7 @@ test("people are told once of the crash of a worker that has not the duties, as 
   expect([told(first, "was killed by SIGKILL"), told(again, "was killed by SIGKILL")]).toEqual([1, 0]);
 });
 
-test("people are told of a worker that stops for want of its supervisor, by whoever has the duties", { timeout: 60_000 }, async () => {
+test("people are told of a worker that stops for want of its supervisor, by whoever has the duties", async () => {
   const first = await joinFirst();
   const second = await join();
 

@@ -57,7 +57,7 @@ it("is refused by operations on a team that does not run", async () => {
   expectUntouched();
 });
 
-it.each([["start", teamFile], ["task", "echo", "{}"], ["cancel", "t_1"]])("is refused by longhaul %s", { timeout: 60_000 }, async (...args) => {
+it.each([["start", teamFile], ["task", "echo", "{}"], ["cancel", "t_1"]])("is refused by longhaul %s", async (...args) => {
   const { exitCode, stdout, stderr } = await longhaul([...args, "--data", data, ...(args[0] === "start" ? ["--port", "0"] : [])]);
 
   expect(exitCode, `${stdout}${stderr}`).toBe(1);

@@ -3,10 +3,8 @@ import { once } from "node:events";
 import { closeSync, mkdtempSync, openSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { expect, onTestFinished, test, vi } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { runLonghaul } from "../docs/team-process.ts";
-
-vi.setConfig({ testTimeout: 60_000 });
 
 const teamFile = join(import.meta.dirname, "..", "cluster", "fixture", "command-line-team.ts");
 const main = join(import.meta.dirname, "..", "..", "src", "cli", "main.ts");

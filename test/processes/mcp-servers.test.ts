@@ -46,7 +46,7 @@ function isAlive(pid: number): boolean {
   }
 }
 
-it("a server that ignores the end of its stdin outlives a kill -9 of the team until the next start, which ends it with all that it started", { timeout: 60_000 }, async () => {
+it("a server that ignores the end of its stdin outlives a kill -9 of the team until the next start, which ends it with all that it started", async () => {
   const { server, data, start, run } = worldOf({ tools: [remove], answer: null, stubborn: true, grandchild: true });
   const first = await start();
   await run("task", "clerk");
@@ -68,7 +68,7 @@ it("a server that ignores the end of its stdin outlives a kill -9 of the team un
   expect(readdirSync(join(data, "children"))).toEqual([]);
 });
 
-it("a server that heeds the end of its stdin ends with a team that is killed", { timeout: 60_000 }, async () => {
+it("a server that heeds the end of its stdin ends with a team that is killed", async () => {
   const { server, start, run } = worldOf({ tools: [remove], answer: null });
   const team = await start();
   await run("task", "clerk");

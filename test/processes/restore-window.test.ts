@@ -38,7 +38,7 @@ beforeEach(async () => {
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
-it("is no moment at which a team that starts works on the file that is set aside", { timeout: 60_000 }, async () => {
+it("is no moment at which a team that starts works on the file that is set aside", async () => {
   // The restore takes it once for the copy, and once more to replace it.
   const child = spawn(process.execPath, ["--conditions=longhaul-source", join(import.meta.dirname, "fixture", "next-owner.ts"), directory().database, "3"], { stdio: ["ignore", "pipe", "inherit"] });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
@@ -58,7 +58,7 @@ it("is no moment at which a team that starts works on the file that is set aside
   old.close();
 });
 
-it("refuses to set a file aside that it cannot take from whoever works on it, and changes nothing", { timeout: 60_000 }, async () => {
+it("refuses to set a file aside that it cannot take from whoever works on it, and changes nothing", async () => {
   const other = new DatabaseSync(directory().database);
   other.exec("PRAGMA locking_mode = EXCLUSIVE; INSERT INTO lh_meta VALUES ('theirs', '1')");
 
@@ -70,7 +70,7 @@ it("refuses to set a file aside that it cannot take from whoever works on it, an
   expect(readdirSync(directory().path).filter((name) => /restoring|replaced/.test(name))).toEqual([]);
 });
 
-it("replaces what is no data file", { timeout: 60_000 }, async () => {
+it("replaces what is no data file", async () => {
   rmSync(directory().database);
   new DatabaseSync(directory().database).exec("CREATE TABLE theirs (a)");
 
@@ -80,7 +80,7 @@ it("replaces what is no data file", { timeout: 60_000 }, async () => {
   expect(readFileSync(join(replaced ?? "", "longhaul.db"), "latin1")).toContain("CREATE TABLE theirs");
 });
 
-it.each(["cut in the middle", "cut to nothing", "overwritten at its beginning", "overwritten in the middle"])("replaces a data file that is %s", { timeout: 60_000 }, async (damage) => {
+it.each(["cut in the middle", "cut to nothing", "overwritten at its beginning", "overwritten in the middle"])("replaces a data file that is %s", async (damage) => {
   const { database } = directory();
   const bytes = readFileSync(database);
   if (damage === "cut in the middle") writeFileSync(database, bytes.subarray(0, bytes.length / 2 + 100));

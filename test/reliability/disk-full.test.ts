@@ -17,7 +17,7 @@ afterEach(() => folder.remove());
 
 const byName = teams.map((scenario) => [scenario.name, scenario] as const);
 
-test.each(byName)("team %s goes on where it was when its data file may grow again", { timeout: 60_000 }, async (_, scenario) => {
+test.each(byName)("team %s goes on where it was when its data file may grow again", async (_, scenario) => {
   for (const [atMs, pages] of [[0, 0], [50, 1], [120, 2], [250, 0]] as const) {
     const end = await tellPlan({ seed: 1, scenario, faults: [{ kind: "full", atMs, forMs: 12_000, pages }], horizonMs: 20_000 }, join(folder.path, `${atMs}`));
 
@@ -28,7 +28,7 @@ test.each(byName)("team %s goes on where it was when its data file may grow agai
 
 const full: Fault = { kind: "full", atMs: 100, forMs: 8_000, pages: 0 };
 
-test("a process that dies on a full disk, and cannot start on it, loses nothing", { timeout: 60_000 }, async () => {
+test("a process that dies on a full disk, and cannot start on it, loses nothing", async () => {
   for (const [name, scenario] of byName) {
     const end = await tellPlan({ seed: 2, scenario, faults: [full, { kind: "kill", atMs: 160 }, { kind: "kill", atMs: 1_200 }, { kind: "kill", atMs: 7_000 }], horizonMs: 20_000 }, join(folder.path, name));
 
@@ -37,7 +37,7 @@ test("a process that dies on a full disk, and cannot start on it, loses nothing"
   }
 });
 
-test("a team that is drained on a full disk closes its file and loses nothing", { timeout: 60_000 }, async () => {
+test("a team that is drained on a full disk closes its file and loses nothing", async () => {
   for (const [name, scenario] of byName) {
     const drain: Fault = { kind: "action", action: { id: "drain", type: "drain", atMs: 900, timeoutMs: 300, downMs: 10_000 } };
     const end = await tellPlan({ seed: 3, scenario, faults: [full, drain], horizonMs: 20_000 }, join(folder.path, name));
@@ -48,7 +48,7 @@ test("a team that is drained on a full disk closes its file and loses nothing", 
 });
 
 /** A file system of 2 MB takes the rights of an administrator; the stories above need none. */
-test("a team on a small disk that is really full goes on when there is room", { timeout: 60_000 }, async (context) => {
+test("a team on a small disk that is really full goes on when there is room", async (context) => {
   const refusal = tryToMount();
   context.skip(refusal !== null && !isJudged, `It needs Linux and the right to mount a file system, as root or by sudo without a password: ${refusal ?? ""}`);
   expect(refusal).toBeNull();

@@ -16,7 +16,7 @@ afterEach(() => folder.remove());
 // otherwise, and so the shop is not among these teams.
 const byName = teams.filter((scenario) => scenario !== shop).map((scenario) => [scenario.name, scenario] as const);
 
-test.each(byName)("what a process of team %s writes that hung, and was replaced meanwhile, does not count", { timeout: 60_000 }, async (_, scenario) => {
+test.each(byName)("what a process of team %s writes that hung, and was replaced meanwhile, does not count", async (_, scenario) => {
   for (const atMs of [0, 30, 60, 90, 150, 200]) {
     for (const forMs of [21_000, 20_150]) {
       const end = await tellStory({ scenario, folder: join(folder.path, `${atMs}-${forMs}`), seed: `hang ${atMs}`, hang: { atMs, forMs } });

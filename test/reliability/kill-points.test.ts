@@ -20,7 +20,7 @@ test("a story has a kill point before and after each of its commits, and where t
 });
 
 // The script `npm run reliability -- --kill-points` takes them all; here each run takes every sixth, and every team has some.
-test.each(teams.map((scenario) => [scenario.name, scenario] as const))("a process of team %s that dies before or after a commit breaks no promise", { timeout: 60_000 }, async (_, scenario) => {
+test.each(teams.map((scenario) => [scenario.name, scenario] as const))("a process of team %s that dies before or after a commit breaks no promise", async (_, scenario) => {
   const report = await killEverywhere({ scenario, folder: folder.path, stride: 6, offset: 1 });
 
   expect(report.violations).toEqual([]);

@@ -15,7 +15,7 @@ beforeEach(() => {
 afterEach(() => folder.remove());
 
 // The script `npm run reliability -- --power` takes them all.
-test.each(teams.map((scenario) => [scenario.name, scenario] as const))("a power cut during a commit of team %s leaves all of it or nothing, and breaks no promise", { timeout: 60_000 }, async (_, scenario) => {
+test.each(teams.map((scenario) => [scenario.name, scenario] as const))("a power cut during a commit of team %s leaves all of it or nothing, and breaks no promise", async (_, scenario) => {
   const report = await cutPowerEverywhere({ scenario, folder: folder.path, stride: 12, offset: 5 });
 
   expect(report.violations).toEqual([]);

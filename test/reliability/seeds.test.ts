@@ -11,7 +11,7 @@ beforeEach(() => {
 afterEach(() => folder.remove());
 
 // The script `npm run reliability -- --seeds 1000` tells more of them.
-test.each(Array.from({ length: 50 }, (_, index) => index + 1))("seed %i breaks no promise", { timeout: 60_000 }, async (seed) => {
+test.each(Array.from({ length: 50 }, (_, index) => index + 1))("seed %i breaks no promise", async (seed) => {
   const { violations, command, faults } = await tellSeed(seed, folder.path);
 
   expect(violations, `SEED=${seed}: ${command}\n${faults.join("\n")}`).toEqual([]);

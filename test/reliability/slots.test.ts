@@ -1,7 +1,7 @@
 import { afterAll, describe, expect, it } from "vitest";
 import { slotSeeds, slotSuite, SlotStory } from "./fixture/slot-story.ts";
 
-describe("slots, whatever is refused on the way", { timeout: 60_000 }, () => {
+describe("slots, whatever is refused on the way", () => {
   afterAll(() => slotSuite.destroy(), 120_000);
 
   it.each(slotSeeds)("SEED=%i", async (seed) => {

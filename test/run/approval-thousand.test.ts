@@ -22,7 +22,7 @@ async function arrayBytes(): Promise<number> {
   return process.memoryUsage().arrayBuffers;
 }
 
-test("a thousand calls that wait for a person hold no slot, no timer of their own and nothing of their runs in memory", { timeout: 60_000 }, async () => {
+test("a thousand calls that wait for a person hold no slot, no timer of their own and nothing of their runs in memory", async () => {
   const clock = new VirtualClock();
   const paid: number[] = [];
   const clerk = defineAgent({

@@ -252,7 +252,7 @@ it("callers that wait for the breaker of an agent come back at once when a perso
   await team.close();
 });
 
-it("the breaker of an agent outlives a crash, is listed, and is set by hand", { timeout: 60_000 }, async () => {
+it("the breaker of an agent outlives a crash, is listed, and is set by hand", async () => {
   const world = newWorld();
   const { team: definition } = createTeam(world);
   const team = await openDiskTeam(definition, { directory: folder.path });

@@ -33,7 +33,7 @@ test.each(Object.entries(ways))("a run over its turn limit ends as that, though 
 const dime = 100_000;
 const price = { ...freePrice, upperBoundMicroUsd: () => dime, costMicroUsd: () => dime };
 
-test.each(Object.entries(ways))("a run that spends far more than its agent usually does ends as that, though its code %s", { timeout: 60_000 }, async (_, ask) => {
+test.each(Object.entries(ways))("a run that spends far more than its agent usually does ends as that, though its code %s", async (_, ask) => {
   const agent = defineAgent({ name: "a", limits: { turnsMax: 200 }, budget: { perTask: usd(100), perDay: usd(10_000) }, run: async (ctx, input) => { for (let n = 0; n < Number(input); n++) await ask(ctx); } });
   const team = await testTeam(defineTeam({ name: "t", agents: [agent] }), { models: scriptedModel("more", { price }) });
   for (let task = 0; task < 100; task++) await team.submit(agent, 1);

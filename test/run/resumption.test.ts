@@ -33,7 +33,7 @@ function createStages() {
   return { world, stages: [stage("a"), stage("b"), stage("c")] as const };
 }
 
-describe("a line of agents", { timeout: 60_000 }, () => {
+describe("a line of agents", () => {
   it("whose second one failed is dead after each crash, is never done without it, and goes on with it when it is restarted", async () => {
     const { world, stages } = createStages();
     const definition = defineTeam({ name: "t", agents: [...stages], flows: [pipeline({ name: "line", stages: [...stages] })] });
@@ -76,7 +76,7 @@ describe("a line of agents", { timeout: 60_000 }, () => {
   });
 });
 
-describe("agents that work at once", { timeout: 60_000 }, () => {
+describe("agents that work at once", () => {
   it("are joined with what each of them came to, whichever of them had ended when a crash came, and none works twice", async () => {
     const executed = new Map<string, number>();
     const names = ["a", "b", "c", "d", "e"] as const;
@@ -126,7 +126,7 @@ describe("agents that work at once", { timeout: 60_000 }, () => {
   });
 });
 
-it("a router that keeps state in code finds it as it was after each crash, and calls nobody again", { timeout: 60_000 }, async () => {
+it("a router that keeps state in code finds it as it was after each crash, and calls nobody again", async () => {
   const { world, stages } = createStages();
   const router = defineFlow({
     name: "router",
@@ -161,7 +161,7 @@ it("a router that keeps state in code finds it as it was after each crash, and c
   await team.close();
 });
 
-it("what stands before a wait for people is not executed again when they answer, however long they take and whatever crashes", { timeout: 60_000 }, async () => {
+it("what stands before a wait for people is not executed again when they answer, however long they take and whatever crashes", async () => {
   let executed = 0;
   const asking = defineAgent({
     name: "asking",
@@ -186,7 +186,7 @@ it("what stands before a wait for people is not executed again when they answer,
   await after.close();
 });
 
-it("a run goes on with a new version whose failures come from other lines, and whose texts are never the same", { timeout: 60_000 }, async () => {
+it("a run goes on with a new version whose failures come from other lines, and whose texts are never the same", async () => {
   const keys: string[] = [];
   let drawn = 0;
   /** `version` changes the messages, the stack and the arguments, and nothing that a step is known by. */

@@ -132,7 +132,7 @@ describe.each(["anthropic", "openai"] as const)("an account of five calls a minu
     streamText: async (ctx) => await streamText({ model: ctx.model(models[provider]), prompt: "Answer." }).text,
   };
 
-  it.each(Object.entries(ways))("is known after the first calls of %s, be they refused", { timeout: 60_000 }, async (_, way) => {
+  it.each(Object.entries(ways))("is known after the first calls of %s, be they refused", async (_, way) => {
     const agents = Array.from({ length: 20 }, (__, index) => defineAgent({ name: `agent-${index}`, run: way }));
     const world = await open(provider, { requestsPerMinute: 5 }, { agents });
     for (const { name } of agents) await world.team.submit(name, null);

@@ -32,35 +32,35 @@ async function open(history: number, callsPerTask: number, calls: number) {
   return { end, told };
 }
 
-test("a task that spends four times what 99 of 100 of its agent's tasks take is recorded first, then ends", { timeout: 60_000 }, async () => {
+test("a task that spends four times what 99 of 100 of its agent's tasks take is recorded first, then ends", async () => {
   const { end, told } = await open(spendDefaults.samplesMin, 2, 150);
 
   expect(end).toMatchObject({ status: "dead", reason: "looping", failure: { message: expect.stringMatching(/worker has spent \$0\.9000 on this task .* at most \$0\.2000/) as string }, evidence: { what: "end", percentile99: 2 * dime } });
   expect(told).toEqual(["spending"]);
 });
 
-test("a task that takes three times as much is recorded, and comes to its end", { timeout: 60_000 }, async () => {
+test("a task that takes three times as much is recorded, and comes to its end", async () => {
   const { end, told } = await open(spendDefaults.samplesMin, 2, 6);
 
   expect(end).toMatchObject({ status: "done" });
   expect(told).toEqual(["spending"]);
 });
 
-test("an agent of which less is known is left alone", { timeout: 60_000 }, async () => {
+test("an agent of which less is known is left alone", async () => {
   const { end, told } = await open(spendDefaults.samplesMin - 1, 2, 150);
 
   expect(end).toMatchObject({ status: "done" });
   expect(told).toEqual([]);
 });
 
-test("an agent that mostly finds nothing to do is not held to that when there is something", { timeout: 60_000 }, async () => {
+test("an agent that mostly finds nothing to do is not held to that when there is something", async () => {
   const { end, told } = await open(2 * spendDefaults.samplesMax, 0, 5);
 
   expect(end).toMatchObject({ status: "done" });
   expect(told).toEqual([]);
 });
 
-test("a task that a person restarts after it was ended is recorded once more, and comes to its end", { timeout: 60_000 }, async () => {
+test("a task that a person restarts after it was ended is recorded once more, and comes to its end", async () => {
   const folder = temporaryDirectory();
   const worker = defineAgent({
     name: "worker", limits: { turnsMax: 200 }, budget: { perTask: usd(100), perDay: usd(10_000) },

@@ -52,7 +52,7 @@ test("a tool server that nobody reaches is asked by nobody for a while", async (
   expect(await team.records({ eventTypes: ["breaker"], result: "open" })).toMatchObject([{ reason: expect.stringMatching(/^MCP server files is not called for \d+ s: most calls of it failed\.$/), data: { dependency: "MCP server files" } }]);
   expect(await team.records({ eventTypes: ["task"], result: "waiting(breaker)" })).not.toEqual([]);
   await team.close();
-}, 60_000);
+});
 
 const server = fileURLToPath(new URL("../../src/tool/fixture/stdio-server.ts", import.meta.url));
 const fixture = mcp({ name: "fixture", command: process.execPath, args: [server] });

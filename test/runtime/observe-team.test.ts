@@ -30,7 +30,7 @@ const hour = 3_600_000;
 const states = async (): Promise<readonly string[]> => (await team.live.health()).map(({ health }) => describeHealth(health));
 
 // SCENARIOS, the nearest open peer #6390.
-test("a provider that fails for days is named within the interval, and no vain try makes it look well", { timeout: 60_000 }, async () => {
+test("a provider that fails for days is named within the interval, and no vain try makes it look well", async () => {
   const model = scriptedModel(() => {
     throw new LonghaulError("MODEL_TRANSIENT", "503", { retry: "backoff" });
   });

@@ -90,7 +90,7 @@ async function restoreAt(before: DiskTeam, backup: string, definition: ReturnTyp
 
 const questions = async (team: DiskTeam) => (await team.records({ eventTypes: ["approval"] })).filter(({ result }) => result === "asked").map(({ reason }) => reason);
 
-it("does not make a call of a model that is asked again, and does not believe a reconcile that looks for another key", { timeout: 60_000 }, async () => {
+it("does not make a call of a model that is asked again, and does not believe a reconcile that looks for another key", async () => {
   reconcile = () => ({ happened: false });
   const definition = defineTeam({ name: "t", agents: [clerk()] });
   const before = await open(definition);
@@ -111,7 +111,7 @@ it("does not make a call of a model that is asked again, and does not believe a 
   expect(paid, "a person said that it did not happen").toEqual(["rent", "rent"]);
 });
 
-it("asks again, and makes no call, when the process dies in the middle of asking", { timeout: 60_000 }, async () => {
+it("asks again, and makes no call, when the process dies in the middle of asking", async () => {
   const definition = defineTeam({ name: "t", agents: [clerk()] });
   const before = await open(definition);
   const hold = await before.submit("clerk", { what: "rent" });
@@ -142,7 +142,7 @@ it("asks again, and makes no call, when the process dies in the middle of asking
   expect(paid).toEqual(["rent"]);
 });
 
-it("asks reconcile about a call that has the same key as the one before, and takes its word", { timeout: 60_000 }, async () => {
+it("asks reconcile about a call that has the same key as the one before, and takes its word", async () => {
   reconcile = () => ({ happened: true, value: "found" });
   const definition = defineTeam({ name: "t", agents: [clerk()] });
   const disks: string[] = [];
@@ -170,7 +170,7 @@ it("asks reconcile about a call that has the same key as the one before, and tak
   expect(await questions(after)).toEqual([]);
 });
 
-it("makes the calls of work that is new, and of a run that a person began anew", { timeout: 60_000 }, async () => {
+it("makes the calls of work that is new, and of a run that a person began anew", async () => {
   const definition = defineTeam({ name: "t", agents: [clerk()] });
   const before = await open(definition);
   const taskId = await before.submit("clerk", { what: "rent" });
@@ -189,7 +189,7 @@ it("makes the calls of work that is new, and of a run that a person began anew",
   expect(paid.toSorted()).toEqual(["new", "rent"]);
 });
 
-it("does not make a call again, nor believe a reconcile that looks for another key, where the clock of the new machine is behind; what is new is done", { timeout: 60_000 }, async () => {
+it("does not make a call again, nor believe a reconcile that looks for another key, where the clock of the new machine is behind; what is new is done", async () => {
   reconcile = () => ({ happened: false });
   const definition = defineTeam({ name: "t", agents: [clerk()] });
   const before = await open(definition);
@@ -217,7 +217,7 @@ it("does not make a call again, nor believe a reconcile that looks for another k
   expect(paid).toEqual(["rent", "new"]);
 });
 
-it("doubts the firings that were due until the newest commit of what was there, where the clock is behind that", { timeout: 60_000 }, async () => {
+it("doubts the firings that were due until the newest commit of what was there, where the clock is behind that", async () => {
   const scheduled = clerk("scheduled", { triggers: [every("10m", { input: () => ({ what: "scheduled" }) })] });
   const definition = defineTeam({ name: "t", agents: [scheduled] });
   const before = await open(definition);
@@ -239,7 +239,7 @@ it("doubts the firings that were due until the newest commit of what was there, 
   expect(paid, "what is due after that is new").toEqual(["scheduled", "scheduled"]);
 });
 
-it("doubts what comes of a firing that was due before the restore, of an item that was seen then, and what such work calls and publishes; not the firings after", { timeout: 60_000 }, async () => {
+it("doubts what comes of a firing that was due before the restore, of an item that was seen then, and what such work calls and publishes; not the firings after", async () => {
   const items = ["one"];
   const sender = defineAgent({ name: "sender", triggers: [every("1h", { input: () => undefined })], run: async (ctx) => { await ctx.publish("due", { what: "published" }); await ctx.call(caller, { what: "called" }); } });
   const caller = clerk("caller");
@@ -267,7 +267,7 @@ it("doubts what comes of a firing that was due before the restore, of an item th
   expect(paid.toSorted()).toEqual(["called", "published", "scheduled", "three"]);
 });
 
-it("tells people once that it was restored, and since when work is lost", { timeout: 60_000 }, async () => {
+it("tells people once that it was restored, and since when work is lost", async () => {
   const definition = defineTeam({ name: "t", agents: [clerk()] });
   const before = await open(definition);
   const backup = await backUp(before);

@@ -12,7 +12,7 @@ it("gives the same trace for the same seed and another one for another seed", as
   expect(await trace(1)).toBe(first);
   expect(await trace("1")).toBe(first);
   expect(await trace(2)).not.toBe(first);
-}, 60_000);
+});
 
 it("runs a small team for ninety days, and every firing and run of it leaves its records", async () => {
   const result = await simulate({ team: fixture("fifty-agents"), horizon: "90d", environment: { AGENTS: "1", EVERY: "3h" }, keep: { limit: 1_000, take: "oldest" } });
@@ -29,4 +29,4 @@ it("lets fifty agents run for two days as it would for ninety", async () => {
 
   expect(result.counts).toMatchObject({ "trigger ran": 9_600, "task done": 9_600 });
   expect(result.health.filter(({ bad }) => bad)).toEqual([]);
-}, 60_000);
+});

@@ -16,7 +16,7 @@ import { checkCluster, type RestateAddresses } from "./cluster-checks.ts";
 let server: PostgresServer;
 beforeAll(async () => {
   server = await sharedPostgres();
-}, 60_000);
+});
 
 let store: string;
 let db: PostgresDatabase;

@@ -1,10 +1,8 @@
-import { afterAll, describe, expect, it, vi } from "vitest";
+import { afterAll, describe, expect, it } from "vitest";
 import type { Json } from "../../base/json.ts";
 import type { EngineContext } from "../engine.ts";
 import { agentA, done, newTask, until } from "../engine-fixture.testsuite.ts";
 import { restateSuite, type RestateFixture } from "./restate-fixture.testsuite.ts";
-
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 const suite = restateSuite();
 afterAll(() => suite.destroy());

@@ -11,7 +11,7 @@ import { startEach, startTask } from "./start-task.ts";
 import { lockTouchedByEnd } from "./task-locks.ts";
 import { getTask, listTasks, lockTask, markGivenBack } from "./tasks.ts";
 
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 });
+vi.setConfig({ testTimeout: 120_000 });
 
 const agent: EngineAgent = { name: "a", version: "1", concurrency: 10, queueMax: 1_000 };
 const pairs = 12;

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, expect, it } from "vitest";
 import { sleep, systemClock } from "../../base/clock.ts";
 import { VirtualClock } from "../../base/virtual-clock.ts";
 import { until } from "../engine-fixture.testsuite.ts";
@@ -9,8 +9,6 @@ import { RestateClient } from "./restate-client.ts";
 import { RestateEndpoint } from "./restate-endpoint.ts";
 import type { RestateHandler } from "./restate-services.ts";
 import { serviceNames } from "./service-names.ts";
-
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 /** As long as Restate has to answer. */
 const answerMs = 30_000;

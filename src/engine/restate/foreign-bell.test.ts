@@ -1,11 +1,9 @@
-import { afterAll, expect, it, vi } from "vitest";
+import { afterAll, expect, it } from "vitest";
 import { systemClock } from "../../base/clock.ts";
 import { agentA, code, createGate, done, newTask, until } from "../engine-fixture.testsuite.ts";
 import { sharedRestate } from "./fixture/restate-server.ts";
 import { RestateClient } from "./restate-client.ts";
 import { restateSuite, type RestateFixture } from "./restate-fixture.testsuite.ts";
-
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 const suite = restateSuite();
 afterAll(() => suite.destroy());

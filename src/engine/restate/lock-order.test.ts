@@ -1,10 +1,8 @@
-import { afterAll, expect, it, vi } from "vitest";
+import { afterAll, expect, it } from "vitest";
 import { sharedPostgres } from "../../db/fixture/postgres-server.ts";
 import { agentA, createGate, done, newTask, record, until, value } from "../engine-fixture.testsuite.ts";
 import type { Execute } from "../engine.ts";
 import { restateSuite, type RestateFixture } from "./restate-fixture.testsuite.ts";
-
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 const suite = restateSuite();
 afterAll(() => suite.destroy());

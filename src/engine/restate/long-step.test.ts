@@ -1,10 +1,8 @@
-import { afterAll, describe, expect, it, vi } from "vitest";
+import { afterAll, describe, expect, it } from "vitest";
 import { sleep, systemClock } from "../../base/clock.ts";
 import { agentA, code, done, newTask } from "../engine-fixture.testsuite.ts";
 import { startRestate } from "./fixture/restate-server.ts";
 import { restateSuite } from "./restate-fixture.testsuite.ts";
-
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 /** A server that cuts off whatever is silent for a second, unless a service says otherwise. */
 const server = startRestate({ RESTATE_WORKER__INVOKER__INACTIVITY_TIMEOUT: "1s", RESTATE_WORKER__INVOKER__ABORT_TIMEOUT: "1s" });

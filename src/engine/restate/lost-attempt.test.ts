@@ -1,11 +1,9 @@
-import { afterAll, describe, expect, it, vi } from "vitest";
+import { afterAll, describe, expect, it } from "vitest";
 import type { Write } from "../../record/write.ts";
 import { agentA, createGate, done, newTask, record, until, value } from "../engine-fixture.testsuite.ts";
 import { queryRestate, sharedRestate } from "./fixture/restate-server.ts";
 import { serviceNames } from "./service-names.ts";
 import { restateSuite, type RestateFixture } from "./restate-fixture.testsuite.ts";
-
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 const suite = restateSuite();
 afterAll(() => suite.destroy());

@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { sleep, systemClock } from "../../base/clock.ts";
 import { systemRandom } from "../../base/random.ts";
 import { sharedPostgres } from "../../db/fixture/postgres-server.ts";
@@ -17,8 +17,6 @@ import type { RestateHandler } from "./restate-services.ts";
 import { serviceNames } from "./service-names.ts";
 import { isSameAddress } from "./team-address.ts";
 import { listWorkers } from "./workers.ts";
-
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 const closing: (() => Promise<void>)[] = [];
 let teams = 0;

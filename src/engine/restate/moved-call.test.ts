@@ -1,4 +1,4 @@
-import { afterEach, expect, it, vi } from "vitest";
+import { afterEach, expect, it } from "vitest";
 import { systemClock } from "../../base/clock.ts";
 import { createIds } from "../../base/id.ts";
 import { seededRandom } from "../../base/random.ts";
@@ -10,8 +10,6 @@ import { restateEngineMigrations } from "./engine-migrations.ts";
 import { freePort } from "../../base/fixture/free-port.ts";
 import { sharedRestate } from "./fixture/restate-server.ts";
 import { createRestateEngine, type RestateEngine } from "./restate-engine.ts";
-
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 const agent: EngineAgent = { name: "a", version: "1", concurrency: 10, queueMax: 100 };
 const ids = createIds(systemClock, seededRandom("moved call"));

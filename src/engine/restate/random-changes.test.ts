@@ -6,7 +6,7 @@ import type { EngineContext, Execute } from "../engine.ts";
 import { restateSuite, type RestateFixture } from "./restate-fixture.testsuite.ts";
 
 // restatedev/sdk-typescript#656 and unkeyed#4979: a journal that a new version does not match (570), and stays stuck.
-vi.setConfig({ testTimeout: 90_000, hookTimeout: 60_000 });
+vi.setConfig({ testTimeout: 90_000 });
 
 const livesMax = 12;
 const suite = restateSuite({ limits: { recoveriesWithoutProgressMax: livesMax, recoveriesIsolatedAbove: livesMax } });

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import type { Server } from "node:http";
 import { serve } from "@hono/node-server";
-import { afterAll, describe, expect, it, vi } from "vitest";
+import { afterAll, describe, expect, it } from "vitest";
 import type { Json } from "../../base/json.ts";
 import type { EngineContext } from "../engine.ts";
 import { agentA, code, createGate, done, newTask, quiet, until, type Gate } from "../engine-fixture.testsuite.ts";
@@ -10,8 +10,6 @@ import { queryRestate, sharedRestate } from "./fixture/restate-server.ts";
 import type { FetchHandler } from "./restate-fetch.ts";
 import { serviceNames } from "./service-names.ts";
 import { restateSuite, type RestateFixture } from "./restate-fixture.testsuite.ts";
-
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 const suite = restateSuite();
 const closing: (() => Promise<void>)[] = [];

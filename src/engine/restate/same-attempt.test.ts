@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, it, vi } from "vitest";
+import { afterAll, beforeAll, expect, it } from "vitest";
 import { systemClock } from "../../base/clock.ts";
 import type { PostgresDatabase } from "../../db/postgres.ts";
 import { agentA, createGate, until } from "../engine-fixture.testsuite.ts";
@@ -7,8 +7,6 @@ import { beginnings, type BegunRun } from "./begin.ts";
 import type { Activation } from "./claim.ts";
 import { EngineRows } from "./engine-rows.testsuite.ts";
 import { Writer } from "./writer.ts";
-
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 let db: PostgresDatabase;
 let runs = 0;

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, it, vi } from "vitest";
+import { afterAll, beforeAll, expect, it } from "vitest";
 import { sleep, systemClock } from "../../base/clock.ts";
 import { seededRandom } from "../../base/random.ts";
 import { VirtualClock } from "../../base/virtual-clock.ts";
@@ -12,8 +12,6 @@ import { restateEngineMigrations } from "./engine-migrations.ts";
 import { Suspects } from "./suspects.ts";
 import { getTask } from "./tasks.ts";
 import { Writer } from "./writer.ts";
-
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 let db: PostgresDatabase;
 let writer: Writer;

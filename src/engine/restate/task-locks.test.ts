@@ -1,11 +1,9 @@
-import { afterAll, beforeAll, expect, it, vi } from "vitest";
+import { afterAll, beforeAll, expect, it } from "vitest";
 import type { Change } from "./change.ts";
 import { EngineRows } from "./engine-rows.testsuite.ts";
 import { lockForEnds, lockTasksOfRuns, lockTouchedByEnd } from "./task-locks.ts";
 import { getTask, listOverdue, listReady, listReadyAgents, lockReady, markGivenBack } from "./tasks.ts";
 import { listDueWaits } from "./waits.ts";
-
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 let rows: EngineRows;
 const tasks = 100_000;

@@ -5,8 +5,6 @@ import { agentA, done, newTask } from "../engine-fixture.testsuite.ts";
 import { restateSuite, type RestateFixture } from "./restate-fixture.testsuite.ts";
 import { toldRarely } from "./told-rarely.ts";
 
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
-
 const suite = restateSuite();
 afterAll(() => suite.destroy());
 

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, it, vi } from "vitest";
+import { afterAll, beforeAll, expect, it } from "vitest";
 import type { PostgresDatabase } from "../../db/postgres.ts";
 import { toFailure } from "../../record/failure.ts";
 import type { EndedStep } from "../journaled-step.ts";
@@ -6,8 +6,6 @@ import { EngineRows } from "./engine-rows.testsuite.ts";
 import { EnvelopeSerde, stored, type Envelope } from "./envelope.ts";
 import { appendStep, hasUntold, lastTold, listJournal, listSteps, listTold, noteTold, type ToldStep } from "./journal.ts";
 import { outcomeOf, textOf } from "./step-text.ts";
-
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 let db: PostgresDatabase;
 let runs = 0;

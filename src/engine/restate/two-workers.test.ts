@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, it, vi } from "vitest";
+import { afterAll, beforeAll, expect, it } from "vitest";
 import { systemClock } from "../../base/clock.ts";
 import { until } from "../../base/fixture/until.ts";
 import { createIds } from "../../base/id.ts";
@@ -11,8 +11,6 @@ import { restateEngineMigrations } from "./engine-migrations.ts";
 import { freePort } from "../../base/fixture/free-port.ts";
 import { sharedRestate } from "./fixture/restate-server.ts";
 import { createRestateEngine, type RestateEngine } from "./restate-engine.ts";
-
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 interface Worker {
   readonly engine: RestateEngine;

@@ -1,8 +1,6 @@
-import { afterAll, beforeAll, beforeEach, expect, it, vi } from "vitest";
+import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
 import { EngineRows } from "./engine-rows.testsuite.ts";
 import { addWorker, addWorkerAgain, beatWorker, listKnownWorkers, removeWorker } from "./workers.ts";
-
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 let rows: EngineRows;
 beforeAll(async () => {

@@ -1,9 +1,7 @@
-import { afterAll, describe, expect, it, vi } from "vitest";
+import { afterAll, describe, expect, it } from "vitest";
 import { agentA, createGate, done, newTask, record, until, value } from "../engine-fixture.testsuite.ts";
 import type { Execute, StepEnd } from "../engine.ts";
 import { restateSuite, type RestateFixture } from "./restate-fixture.testsuite.ts";
-
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 const suite = restateSuite();
 afterAll(() => suite.destroy());

@@ -75,7 +75,7 @@ async function parkedProgram(seed: number): Promise<Parked> {
 describe("random programs", () => {
   afterAll(() => suite.destroy());
 
-  it.each(Array.from({ length: 20 }, (_, index) => index + 1))("E13 program %i forked from any step begins with what it was, and executes nothing of it", { timeout: 60_000 }, async (seed) => {
+  it.each(Array.from({ length: 20 }, (_, index) => index + 1))("E13 program %i forked from any step begins with what it was, and executes nothing of it", async (seed) => {
     const random = seededRandom(`fork ${seed}`);
     const world = await begin(await suite.create(), agentA, randomRoot(random));
     const { engine } = world.fixture;
@@ -98,7 +98,7 @@ describe("random programs", () => {
     expect(prefix.map((step) => `${forked.runId}/${keyOf(step)}`).filter((key) => again.has(key)), `SEED=${seed}`).toEqual([]);
   });
 
-  it.each(Array.from({ length: 20 }, (_, index) => index + 1))("E13 program %i that lost a part goes on by skipping, and executes nothing that its journal holds", { timeout: 60_000 }, async (seed) => {
+  it.each(Array.from({ length: 20 }, (_, index) => index + 1))("E13 program %i that lost a part goes on by skipping, and executes nothing that its journal holds", async (seed) => {
     const { world, task, held } = await parkedProgram(seed);
     let now = task;
     let skips = 0;

@@ -63,7 +63,7 @@ function withoutIds(text: string): string {
 describe("random programs", () => {
   afterAll(() => suite.destroy());
 
-  it.each(Array.from({ length: 24 }, (_, index) => index + 1))("E2 E3 E5 E8 program %i ends as it does uninterrupted, wherever the engine is killed", { timeout: 60_000 }, async (seed) => {
+  it.each(Array.from({ length: 24 }, (_, index) => index + 1))("E2 E3 E5 E8 program %i ends as it does uninterrupted, wherever the engine is killed", async (seed) => {
     const random = seededRandom(`program ${seed}`);
     const program: Program = { type: "sequence", parts: [randomProgram(random, 3, "p"), randomProgram(random, 3, "q"), randomProgram(random, 2, "r")] };
     const chance = random.split("crashes");

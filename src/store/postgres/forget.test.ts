@@ -12,7 +12,7 @@ let opened: OpenedStore;
 beforeEach(async () => {
   opened = await stores.openEmptied();
   // The first one starts a server.
-}, 60_000);
+});
 afterEach(() => stores.closeAll());
 
 const startAtMs = Date.UTC(2026, 0, 15);

@@ -1,10 +1,8 @@
-import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { sharedPostgres } from "../../db/fixture/postgres-server.ts";
 import type { Write } from "../../record/write.ts";
 import { type OpenedStore, OpenedStores } from "./fixture/opened-stores.ts";
 import { inLockOrder, type RowWrite } from "./write-order.ts";
-
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 const stores = new OpenedStores(() => sharedPostgres().then((server) => server.createDatabase()));
 let opened: OpenedStore;
