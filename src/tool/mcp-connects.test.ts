@@ -59,7 +59,7 @@ test(`${stdioConnects} connects and disconnects over stdio leave no process, pip
   const pids = server.pids();
   expect(pids).toHaveLength(stdioConnects + atOnce);
   expect(pids.filter(isAlive)).toEqual([]);
-  expect(grown(before, await settled())).toEqual({});
+  await expect.poll(() => grown(before, resources())).toEqual({});
   expect(getEventListeners(signal, "abort")).toHaveLength(0);
   expect(process.eventNames().map((name) => [name, process.listenerCount(name)])).toEqual(listeners);
   server.remove();
@@ -74,7 +74,7 @@ test.each(["session", "stateless"] as const)(`${connects} connects and disconnec
   await connectAndLeave(() => ({ name: "fixture", url: server.url }), signal, connects);
 
   // Sockets are kept for the next connect, a few for all of them.
-  expect(grown(before, await settled(), 2 * atOnce)).toEqual({});
+  await expect.poll(() => grown(before, resources(), 2 * atOnce)).toEqual({});
   expect(getEventListeners(signal, "abort")).toHaveLength(0);
   const sessionsOf = (method: string): number => new Set(server.requests.filter((request) => request.startsWith(`${method} s`))).size;
   expect(sessionsOf("DELETE")).toBe(sessionsOf("POST"));
@@ -92,7 +92,7 @@ test.each(["session", "stateless"] as const)(`${connects} calls over one HTTP co
   for (let times = 0; times < connects; times++) expect(await echo?.call({ text: "on" }, { ...callOptions(), signal })).toEqual({ ok: true, value: "on" });
 
   expect(getEventListeners(signal, "abort")).toHaveLength(0);
-  expect(grown(before, await settled(), 2)).toEqual({});
+  await expect.poll(() => grown(before, resources(), 2)).toEqual({});
   await source.close();
   await server.kill();
 });
