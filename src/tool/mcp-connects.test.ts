@@ -1,6 +1,6 @@
 import { getEventListeners } from "node:events";
 import { expect, test } from "vitest";
-import { systemClock } from "../base/clock.ts";
+import { sleep, systemClock } from "../base/clock.ts";
 import { macrotask } from "../base/turn.ts";
 import { startHttpFixture } from "./fixture/http-server.ts";
 import { stdioConnects } from "./fixture/connects.ts";
@@ -13,6 +13,9 @@ import { callOptions } from "./tool.testsuite.ts";
 const connects = 500;
 /** At once: each is a process that starts. */
 const atOnce = 5;
+
+/** Each after a tenth of a second. */
+const looksMax = 100;
 
 /** What keeps the event loop alive, by kind. */
 function resources(): Readonly<Record<string, number>> {
@@ -46,6 +49,15 @@ function grown(before: Readonly<Record<string, number>>, after: Readonly<Record<
   return Object.fromEntries(Object.entries(after).filter(([kind, count]) => count > (before[kind] ?? 0) + max));
 }
 
+/** What there is more of for good: a socket or a pipe that is just closing is looked at again. */
+async function left(before: Readonly<Record<string, number>>, max = 0): Promise<object> {
+  for (let looks = 0; ; looks++) {
+    const more = grown(before, await settled(), max);
+    if (Object.keys(more).length === 0 || looks === looksMax) return more;
+    await sleep(systemClock, 100);
+  }
+}
+
 test(`${stdioConnects} connects and disconnects over stdio leave no process, pipe, timer or listener`, async () => {
   const server = new PlannedServer({ tools: [{ name: "echo" }] });
   const { signal } = new AbortController();
@@ -59,7 +71,7 @@ test(`${stdioConnects} connects and disconnects over stdio leave no process, pip
   const pids = server.pids();
   expect(pids).toHaveLength(stdioConnects + atOnce);
   expect(pids.filter(isAlive)).toEqual([]);
-  await expect.poll(() => grown(before, resources())).toEqual({});
+  expect(await left(before)).toEqual({});
   expect(getEventListeners(signal, "abort")).toHaveLength(0);
   expect(process.eventNames().map((name) => [name, process.listenerCount(name)])).toEqual(listeners);
   server.remove();
@@ -74,7 +86,7 @@ test.each(["session", "stateless"] as const)(`${connects} connects and disconnec
   await connectAndLeave(() => ({ name: "fixture", url: server.url }), signal, connects);
 
   // Sockets are kept for the next connect, a few for all of them.
-  await expect.poll(() => grown(before, resources(), 2 * atOnce)).toEqual({});
+  expect(await left(before, 2 * atOnce)).toEqual({});
   expect(getEventListeners(signal, "abort")).toHaveLength(0);
   const sessionsOf = (method: string): number => new Set(server.requests.filter((request) => request.startsWith(`${method} s`))).size;
   expect(sessionsOf("DELETE")).toBe(sessionsOf("POST"));
@@ -92,7 +104,7 @@ test.each(["session", "stateless"] as const)(`${connects} calls over one HTTP co
   for (let times = 0; times < connects; times++) expect(await echo?.call({ text: "on" }, { ...callOptions(), signal })).toEqual({ ok: true, value: "on" });
 
   expect(getEventListeners(signal, "abort")).toHaveLength(0);
-  await expect.poll(() => grown(before, resources(), 2)).toEqual({});
+  expect(await left(before, 2)).toEqual({});
   await source.close();
   await server.kill();
 });
