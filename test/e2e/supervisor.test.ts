@@ -1,80 +1,9 @@
 import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { sleep, systemClock } from "../../src/base/clock.ts";
-import { systemProcess } from "../../src/base/process.ts";
-import { longhaul, type RunningProcess, root, startLonghaul, temporaryFolder } from "./fixture/longhaul.ts";
-
-// `longhaul start` as people type it: a supervisor and its worker.
-
-const program = ["--conditions=longhaul-source", join(root, "src", "cli", "longhaul.ts")];
-const teamFile = join(root, "test", "e2e", "fixture", "supervised-team.ts");
-const waitMs = 30_000;
-
-const json = (text: string): Record<string, unknown> => JSON.parse(text) as Record<string, unknown>;
-const isAlive = (pid: number): boolean => systemProcess().startTimeOf(pid) !== null;
-
-async function until<T>(what: string, look: () => T | null): Promise<T> {
-  for (const untilMs = systemClock.monotonicMs() + waitMs; ; ) {
-    const found = look();
-    if (found !== null) return found;
-    if (systemClock.monotonicMs() > untilMs) throw new Error(`${what}: not within ${waitMs} ms`);
-    await sleep(systemClock, 50);
-  }
-}
-
-const untilGone = (pid: number) => until(`the end of process ${pid}`, () => (isAlive(pid) ? null : true));
-
-interface TaskRow {
-  readonly status: string;
-  readonly output: unknown;
-}
-
-/** A data directory with a team under supervision. */
-function newFolder() {
-  const folder = temporaryFolder();
-  onTestFinished(folder.remove);
-  const data = join(folder.path, "data");
-  const log = join(folder.path, "world.log");
-  const rows = (sql: string, ...values: readonly string[]): readonly Readonly<Record<string, unknown>>[] => {
-    if (!existsSync(join(data, "longhaul.db"))) return [];
-    const db = new DatabaseSync(join(data, "longhaul.db"), { readOnly: true, timeout: 5_000 });
-    try {
-      return db.prepare(sql).all(...values);
-    } finally {
-      db.close();
-    }
-  };
-  const workerPid = (): number => Number(rows("SELECT pid FROM lh_owner")[0]?.["pid"] ?? 0);
-  const start = (...given: readonly (string | readonly string[])[]): Promise<RunningProcess> => startBy(process.execPath, ...given);
-  const startBy = async (execPath: string, ...given: readonly (string | readonly string[])[]): Promise<RunningProcess> => {
-    // What stands in a list is Node's own.
-    const flags = given.filter((flag) => typeof flag === "string");
-    const team = startLonghaul(["start", teamFile, "--data", data, "--port", "0", "--json", ...flags], { execPath, program: [...given.flatMap((flag) => (typeof flag === "string" ? [] : flag)), ...program] });
-    onTestFinished(async () => {
-      const pid = workerPid();
-      team.child.kill("SIGKILL");
-      if (pid > 0 && isAlive(pid)) process.kill(pid, "SIGKILL");
-      await team.ended;
-    });
-    await team.line((line) => line.includes('"event":"started"'));
-    return team;
-  };
-  const run = (...args: readonly string[]) => longhaul([...args, "--data", data]);
-  const untilDone = (taskId: string): Promise<TaskRow> =>
-    until(`the end of ${taskId}`, () => {
-      const [task] = rows("SELECT status, end FROM lh_task WHERE id = ?", taskId);
-      return task?.["status"] === "done" ? { status: "done", output: json(String(task["end"]))["output"] } : null;
-    });
-  return {
-    path: folder.path, data, log, rows, start, startBy, run, workerPid, untilDone,
-    submit: async (input: object): Promise<string> => String(json((await run("task", "worker", JSON.stringify({ log, ...input }), "--json")).stdout)["taskId"]),
-    records: async (type: string) => (await run("logs", "--type", type, "--json")).stdout.trim().split("\n").map(json),
-    world: (): readonly string[] => (existsSync(log) ? readFileSync(log, "utf8").trim().split("\n") : []),
-    untilWorld: (lines: number) => until(`${lines} lines of the world`, () => (existsSync(log) && readFileSync(log, "utf8").split("\n").length > lines ? true : null)),
-  };
-}
+import { longhaul, type RunningProcess, temporaryFolder } from "./fixture/longhaul.ts";
+import { isAlive, json, newFolder, program, teamFile, until, untilGone } from "./fixture/supervised-folder.ts";
 
 const stepsOf = (taskId: string, count: number): readonly string[] => Array.from({ length: count }, (_, index) => `${taskId} ${index + 1}`);
 const workers = (team: RunningProcess): number => team.lines.filter((line) => line.includes('"event":"started"')).length;
