@@ -95,6 +95,7 @@ it("a task that waits for long is kept once, however often it asks", async () =>
     await clock.advance(1_000);
     await until(() => clock.timersSet > timersSet, "it asks again");
   }
+  await until(() => suspects.waiting > 0, "it waits");
 
   expect(suspects.waiting).toBe(1);
 
