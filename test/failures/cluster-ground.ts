@@ -34,6 +34,8 @@ const executingMs = 30;
 const underWayMs = 150;
 /** A machine that is busy elsewhere lets time pass without a turn for anybody. */
 const stillRounds = 15;
+/** An answer that has passed the way may not have been read here; what is done with it comes before so many questions about it are answered. */
+const idleRounds = 4;
 /** The same while PostgreSQL is not reached: each try fails at once. */
 const withoutStoreMs = 6;
 /** A run that ought to execute, and of which nothing is heard: Restate calls within this, also after a process died. Then the clock goes on. */
@@ -150,7 +152,7 @@ export class ClusterGround implements Ground, ServerFaults {
       if (stillMs < idleMs) continue;
       if (life.isOver) return;
       const neededMs = await this.#neededMs(life, isSlow, Math.max(executingMs, quietMs));
-      if (stillMs >= neededMs && (++rounds >= stillRounds || neededMs < executingMs)) return;
+      if (stillMs >= neededMs && ++rounds >= (neededMs < executingMs ? idleRounds : stillRounds)) return;
     }
   }
 
