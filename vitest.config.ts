@@ -27,8 +27,8 @@ class LongestFirst extends BaseSequencer {
 export default defineConfig({
   test: {
     sequence: { sequencer: LongestFirst },
-    // Many tests mostly wait, for processes of their own and for servers: three workers more than the 2 cores that CI has keep these busy.
-    maxWorkers: 5,
+    // Many tests mostly wait, for processes of their own and for servers: two workers more than the 2 cores that CI has keep these busy.
+    maxWorkers: 4,
     projects: [
       {
         resolve,
@@ -39,7 +39,7 @@ export default defineConfig({
           exclude: ["test/e2e/**"],
           // One module graph for all files: no test may change what another sees, and starting is ten times faster.
           isolate: false,
-          // Against what never ends, also where two slow cores have five workers.
+          // Against what never ends, also where two slow cores have four workers.
           testTimeout: 180_000,
           hookTimeout: 60_000,
           expect: { poll },
