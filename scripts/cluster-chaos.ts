@@ -43,7 +43,7 @@ for (let seed = first; seed < first + count; seed++) {
   for (const violation of report.violations.slice(0, 40)) console.log(`✗ ${violation}`);
   if (report.violations.length > 0) {
     failures++;
-    console.log(`again: npm run cluster-chaos -- --seed ${seed}${values.short ? " --short" : ""}`);
+    console.log(`again: npm run cluster-chaos -- --seed ${seed}${values.short ? " --short" : ""}${busy > 0 ? ` --busy ${busy}` : ""}`);
   }
 }
 await Promise.all(counting.map((thread) => thread.terminate()));

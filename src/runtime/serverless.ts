@@ -40,7 +40,7 @@ export interface ServerlessTeam {
  */
 export async function serveTeam({ team, store, restateIngress, identityKeys, environment = {}, print = console.error }: ServerlessOptions): Promise<ServerlessTeam> {
   if (identityKeys !== "anybody" && identityKeys.length === 0) throw new LonghaulError("OPTION_INVALID", 'identityKeys is empty: nothing tells Restate\'s calls from those of others. Give Restate\'s public key, or "anybody" where nobody else reaches the handler.');
-  if (typeof restateIngress !== "string" || !isWebAddress(restateIngress)) throw new LonghaulError("OPTION_INVALID", `restateIngress is ${describeValue(restateIngress)}, not http://host:port. Use, for instance, http://restate:8080.`);
+  if (!isWebAddress(restateIngress)) throw new LonghaulError("OPTION_INVALID", `restateIngress is ${describeValue(restateIngress)}, not http://host:port. Use, for instance, http://restate:8080.`);
   const parts = await openParts(assertTeam(team), {
     team, print,
     dataDirectory: null,
